@@ -1,0 +1,61 @@
+"""What the stages hand on: Cot, Codes, Latents, Waveform. numpy arrays with shapes and rates; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CotMetas:
+    """The fields of a chain of thought; None where the LM wrote none."""
+
+    bpm: int | None = None
+    caption: str | None = None
+    duration: int | None = None
+    keyscale: str | None = None
+    language: str | None = None
+    timesignature: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cot:
+    """The LM's chain of thought: its text as generated and what it says."""
+
+    text: str
+    metas: CotMetas
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """How it was made (prompt as sent, token counts, seconds): for recipe and report, never in a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """The LM's audio codes: int32 [n] at 5 Hz."""
+
+    codes: npt.NDArray[np.int32]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latents:
+    """The DiT's latents: float32 [frames, channels] at 25 Hz (64 channels in real checkpoints)."""
+
+    frames: npt.NDArray[np.float32]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waveform:
+    """Sound: float32 [2, samples] at 48 kHz, peak at -1 dBFS."""
+
+    samples: npt.NDArray[np.float32]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+Artifact = Cot | Codes | Latents | Waveform

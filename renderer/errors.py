@@ -1,0 +1,65 @@
+"""The exceptions of `renderer`, split by whose fault it is; imports nothing of ours.
+
+RendererError
+├── UsageError        the command line asks for something that can't be
+├── SpecError         specs have faults; carries every diagnostic
+├── ModelError        a checkpoint is missing, incomplete or not what it claims
+├── ResourceError     memory, disk or device can't do what is asked
+├── StoreError        the outputs folder can't be read or written as needed
+├── StageError        one job failed in its stage; costs that take only
+└── WorkerDied        the worker process ended without a word
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from renderer.spec.diagnostics import Diagnostic
+
+
+class RendererError(Exception):
+    """What happened, why, and what to do; printed without a traceback.
+
+    `message` is lower case without a full stop; `why` and `help` may be empty.
+    """
+
+    def __init__(self, message: str, *, why: str = "", help: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.help = help
+
+
+class UsageError(RendererError):
+    """The command line asks for something that can't be; exit code 2."""
+
+
+class SpecError(RendererError):
+    """Specs have faults; `diagnostics` holds all of them, of all files; exit code 2."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(f"{len(diagnostics)} faults in the specs")
+        self.diagnostics = tuple(diagnostics)
+
+
+class ModelError(RendererError):
+    """A checkpoint is missing, incomplete or not what it claims to be."""
+
+
+class ResourceError(RendererError):
+    """Memory, disk or device can't do what is asked."""
+
+
+class StoreError(RendererError):
+    """The outputs folder can't be read or written as needed."""
+
+
+class StageError(RendererError):
+    """One job failed in its stage; the rest of the run goes on."""
+
+
+class WorkerDied(RendererError):  # noqa: N818 - an event, as the executor sees it
+    """The worker process ended without a word."""

@@ -1,0 +1,1 @@
+"""ACE-Step 1.5: 5 Hz LM -> DiT -> Oobleck VAE."""

@@ -1,0 +1,151 @@
+"""The seam between running and models: what a stage is, and the table of families. Imports no torch.
+
+A family turns `ModelFiles` into stages; the worker knows only these protocols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from renderer.artifacts import Artifact
+    from renderer.requests import StageRequest
+
+
+class Stage(StrEnum):
+    """The stages of a take, in the order of the data's way."""
+
+    COT = "cot"
+    CODES = "codes"
+    LATENTS = "latents"
+    WAVEFORM = "waveform"
+
+
+class Part(StrEnum):
+    """What is resident together: one part is loaded for one or more stages."""
+
+    LM = "lm"
+    DIT = "dit"
+    VAE = "vae"
+
+
+PART_OF: Mapping[Stage, Part] = {
+    Stage.COT: Part.LM,
+    Stage.CODES: Part.LM,
+    Stage.LATENTS: Part.DIT,
+    Stage.WAVEFORM: Part.VAE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFiles:
+    """Where a model set's parts lie on disk; JSON-able (paths as strings), sent to the worker."""
+
+    family: str
+    """`ace_step`."""
+    name: str
+    kind: str
+    """`turbo`, `sft` or `base`."""
+    layout: str
+    """`diffusers` or `original`."""
+    dit: str
+    """Folder with the DiT, its condition encoder and audio tokenizer pair."""
+    vae: str
+    text_encoder: str
+    """Folder with text encoder and its tokenizer (in the diffusers layout: the pipeline's folder)."""
+    lm: str | None
+    """Folder of the 5 Hz LM; None when no take needs one."""
+    loras: tuple[tuple[str, float], ...] = ()
+    """PEFT folders with their scales, merged in this order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How stages run; what changes bytes enters the keys of the stages it touches."""
+
+    device: str
+    """`cpu`, `mps` or `cuda:N`: already picked."""
+    dtype: str
+    """`float32`, `bfloat16`, `float16` or `auto` (the device's policy, part by part)."""
+    threads: int
+    lm_slots: int
+    vae_tile: int
+    """Latent frames a VAE tile."""
+    vae_overlap: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageJob:
+    """One stage of one take (or of several that share it)."""
+
+    id: str
+    """The job's key."""
+    request: StageRequest
+    upstream: Mapping[Stage, Artifact]
+    """The results this job builds on: `cot` for codes, `cot` and `codes` for latents, `latents` for the waveform."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A job's result."""
+
+    id: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A job that failed alone: what, why and what to do."""
+
+    id: str
+    message: str
+    why: str = ""
+    help: str = ""
+
+
+class Listener(Protocol):
+    """Whom a stage tells how far it is, and asks whether to go on."""
+
+    def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
+        """`done` of `total` units (`tokens`, `steps`, `tiles`) of a job; called at each of them."""
+
+    def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
+        """A component (`lm`, `text_encoder`, `condition_encoder`, `dit`, `vae`, …) was read from disk."""
+
+    def cancelled(self, job_id: str) -> bool:
+        """Whether to abandon the job now; asked at each token, step and tile."""
+
+
+class LoadedPart(Protocol):
+    """A part resident on the device, able to run its stages."""
+
+    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Results as they come, in any order; a cancelled job yields nothing.
+
+        One job's fault is a `Failed`; only what ends every job (a broken checkpoint) raises.
+        """
+
+    def close(self) -> None:
+        """Drop the weights and free the device's memory."""
+
+
+class Family(Protocol):
+    """A family of models: how its parts are loaded."""
+
+    def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+        """The part, resident.
+
+        Raises: ModelError when the checkpoint is not what it claims, ResourceError when it doesn't fit.
+        """
+
+
+def family(name: str) -> Family:
+    """The family of that name, imported now (this is where torch comes in)."""
+    from renderer.models.ace_step import parts  # noqa: PLC0415 - torch only from here on
+
+    families: dict[str, Family] = {"ace_step": parts.AceStep()}
+    return families[name]

@@ -1,0 +1,1 @@
+"""Waveforms -> files people open: audio with its recipe, and the report."""

@@ -1,0 +1,1 @@
+"""Songs -> Plan: takes, jobs, keys, reasons. Pure; done before any weight is loaded."""

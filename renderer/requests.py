@@ -1,0 +1,103 @@
+"""What each stage is asked: everything that changes its bytes, nothing else. Frozen, JSON-able, no torch.
+
+A request's canonical JSON enters its job's key; upstream results enter by their key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmSampling:
+    """How the LM draws tokens, in both phases. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py."""
+
+    temperature: float
+    """0 is greedy."""
+    cfg_scale: float
+    """Guidance runs when > 1."""
+    top_k: int
+    """0 is off."""
+    top_p: float
+    """0 and >= 1 are off."""
+    repetition_penalty: float
+    negative_prompt: str
+    constrained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenMetas:
+    """The user's metas as the LM and the DiT take them; None leaves the choice to the LM."""
+
+    bpm: int | None
+    keyscale: str | None
+    timesignature: str | None
+    duration: float | None
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CotRequest:
+    """Phase 1 of the LM: caption and lyrics to a chain of thought."""
+
+    caption: str
+    lyrics: str
+    metas: GivenMetas
+    use_cot_caption: bool
+    use_cot_language: bool
+    max_duration: int
+    """Seconds the LM may choose at most."""
+    sampling: LmSampling
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodesRequest:
+    """Phase 2 of the LM: caption, lyrics and chain of thought (upstream, when there is one) to codes."""
+
+    caption: str
+    lyrics: str
+    metas: GivenMetas
+    max_duration: int
+    """Seconds of codes at most when neither the user nor the chain of thought says a duration."""
+    preview: float | None
+    """Seconds after which the codes stop; None renders the whole song."""
+    sampling: LmSampling
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentsRequest:
+    """The DiT with its conditions: texts, metas and codes (upstream, when there are any) to latents."""
+
+    caption: str
+    lyrics: str
+    metas: GivenMetas
+    vocal_language: str | None
+    """None: the chain of thought's language if it has one, else `unknown`."""
+    use_cot_caption: bool
+    use_cot_language: bool
+    max_duration: int
+    preview: float | None
+    steps: int
+    guidance_scale: float
+    """1.0 on turbo checkpoints, where guidance is distilled."""
+    infer_method: str
+    """`ode` or `sde`."""
+    shift: float
+    timesteps: tuple[float, ...] | None
+    cfg_interval_start: float
+    """In upstream's direction: guidance runs while start <= t <= end, t from 1 (noise) to 0."""
+    cfg_interval_end: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveformRequest:
+    """The VAE: latents (upstream) to sound, trimmed to the asked length, peak at -1 dBFS."""
+
+    duration: float | None
+    """Seconds to trim to; None keeps what the latents hold."""
+
+
+StageRequest = CotRequest | CodesRequest | LatentsRequest | WaveformRequest

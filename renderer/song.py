@@ -1,0 +1,144 @@
+"""What a spec means: Song, its sections, metas, variants and takes. Frozen values; no I/O, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SAMPLE_RATE = 48_000  # Hz, from the VAE's config
+LATENT_RATE = 25  # latent frames a second: SAMPLE_RATE / 1,920
+CODE_RATE = 5  # codes a second: one code spans five latent frames
+SAMPLES_PER_LATENT = SAMPLE_RATE // LATENT_RATE
+LATENTS_PER_CODE = LATENT_RATE // CODE_RATE
+
+INSTRUMENTAL_LYRICS = "[Instrumental]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A tagged part of the lyrics: `[verse 2] (whispered)` and the lines below it."""
+
+    tag: str
+    """As written without its number, e.g. `verse`, `Guitar Solo`; empty for lines before the first tag."""
+    number: int | None = None
+    annotation: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metas:
+    """What the user asks for; None leaves the choice to the LM."""
+
+    bpm: int | None = None
+    keyscale: str | None = None
+    """`A minor`, `F# major`: normalised as in the training texts."""
+    timesignature: str | None = None
+    """`2`, `3`, `4` or `6`."""
+    duration: float | None = None
+    """Seconds."""
+    vocal_language: str | None = None
+    """One of ACE-Step's 51 language codes, `unknown` included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """ACE-Step's own settings under its own names; None is the checkpoint kind's known good value."""
+
+    inference_steps: int | None = None
+    guidance_scale: float | None = None
+    infer_method: str = "ode"
+    shift: float = 3.0
+    timesteps: tuple[float, ...] | None = None
+    thinking: bool = True
+    lm_temperature: float = 0.85
+    lm_cfg_scale: float = 2.0
+    lm_top_k: int = 0
+    lm_top_p: float = 0.9
+    lm_repetition_penalty: float = 1.0
+    lm_negative_prompt: str = "NO USER INPUT"
+    lm_seed: int = 0
+    use_cot_metas: bool = True
+    use_cot_caption: bool = True
+    use_cot_language: bool = True
+    use_constrained_decoding: bool = True
+    cfg_interval_start: float = 0.0
+    cfg_interval_end: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """An adapter on the DiT: a PEFT folder and the user's scale (1.0 is full strength)."""
+
+    path: Path
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to render the song; the base has the empty name."""
+
+    name: str
+    model: str
+    lm: str | None
+    """None is the LM that belongs to `model`."""
+    inference: Inference
+    lora: tuple[Lora, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How takes are written."""
+
+    format: str = "flac"
+    recipe: str = "full"
+    """What the audio's tags tell: `full`, `key` or `none`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Song:
+    """One validated spec, defaults filled in."""
+
+    name: str
+    """The spec file's stem, NFC."""
+    title: str
+    caption: str
+    lyrics: str
+    """Exactly what the model is sent."""
+    sections: tuple[Section, ...]
+    instrumental: bool
+    metas: Metas
+    variants: tuple[Variant, ...]
+    """The base first, then as written."""
+    seeds: tuple[int, ...]
+    output: Output = field(default_factory=Output)
+    max_duration: float | None = None
+    """Seconds; None is the model's own limit."""
+    source: Path
+    """The spec file."""
+    outputs: Path
+    """The outputs folder its defaults name."""
+
+    def takes(self) -> Iterator[Take]:
+        """Every variant with every seed, in the order written."""
+        for variant in self.variants:
+            for seed in self.seeds:
+                yield Take(song=self, variant=variant, seed=seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """A song × variant × seed: what becomes one audio file."""
+
+    song: Song
+    variant: Variant
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """`chihuahua.s7`, `chihuahua.wide.s7`."""
+        variant = f".{self.variant.name}" if self.variant.name else ""
+        return f"{self.song.name}{variant}.s{self.seed}"

@@ -1,0 +1,1 @@
+"""A spec file -> Song: source text with spans, schema, lyrics, diagnostics."""

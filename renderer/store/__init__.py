@@ -1,0 +1,1 @@
+"""What stays on disk: artifacts by key, and the journal of runs."""
