@@ -26,7 +26,7 @@ class RendererError(Exception):
     `message` is lower case without a full stop; `why` and `help` may be empty.
     """
 
-    def __init__(self, message: str, *, why: str = "", help: str = "") -> None:
+    def __init__(self, message: str, *, why: str = "", help: str = "") -> None:  # noqa: A002 - the word the diagnostics use
         super().__init__(message)
         self.message = message
         self.why = why
