@@ -1,1 +1,1 @@
-"""What stays on disk: artifacts by key, and the journal of runs."""
+"""What stays on disk: artifacts by key, take records, and the journal of runs."""

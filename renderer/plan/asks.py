@@ -1,0 +1,134 @@
+"""A take -> what each of its stages is asked, by ACE-Step's rules on which stages run at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from renderer.errors import UsageError
+from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
+
+if TYPE_CHECKING:
+    from renderer.models.zoo import ModelFacts
+    from renderer.song import Inference, Metas, Take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """The requests of one take; None where ACE-Step runs no such stage."""
+
+    cot: CotRequest | None
+    codes: CodesRequest | None
+    latents: LatentsRequest
+    waveform: WaveformRequest
+
+
+def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
+    """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
+
+    Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which phase).
+    Raises: UsageError when the take is longer than its model makes.
+    """
+    song, inference = take.song, take.variant.inference
+    limit = int(min(song.max_duration or facts.max_duration, facts.max_duration))
+    length = _shortened(song.metas.duration, preview)
+    if length is not None and length > limit:
+        raise UsageError(
+            f"`{take.name}` asks for {length:g} s, `{facts.name}` makes at most {limit} s",
+            help=f"ask for less in `duration`, or render its beginning with --preview {limit}",
+        )
+    # A preview no shorter than the song is the song, under its own key.
+    cut = preview if song.metas.duration is None or length != song.metas.duration else None
+    metas = _given(song.metas)
+    sampling = _lm_sampling(inference)
+    runs_cot = (
+        _uses_lm(inference)
+        and inference.use_cot_metas
+        and None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
+    )
+    return Asks(
+        cot=CotRequest(
+            caption=song.caption,
+            lyrics=song.lyrics,
+            metas=metas,
+            use_cot_caption=inference.use_cot_caption,
+            use_cot_language=inference.use_cot_language,
+            max_duration=limit,
+            sampling=sampling,
+            seed=inference.lm_seed,
+        )
+        if runs_cot
+        else None,
+        codes=CodesRequest(
+            caption=song.caption,
+            lyrics=song.lyrics,
+            metas=metas,
+            max_duration=limit,
+            preview=cut,
+            sampling=sampling,
+            seed=take.seed,
+        )
+        if inference.thinking
+        else None,
+        latents=_latents(take, facts, metas, limit, cut),
+        waveform=WaveformRequest(duration=length),
+    )
+
+
+def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:
+    inference = take.variant.inference
+    steps = inference.inference_steps or facts.default_steps
+    guidance = facts.default_guidance if inference.guidance_scale is None else inference.guidance_scale
+    return LatentsRequest(
+        caption=take.song.caption,
+        lyrics=take.song.lyrics,
+        metas=metas,
+        vocal_language=take.song.metas.vocal_language,
+        use_cot_caption=inference.use_cot_caption,
+        use_cot_language=inference.use_cot_language,
+        max_duration=limit,
+        preview=cut,
+        # Distilled checkpoints run the schedule they were distilled for, as upstream's handler has it.
+        steps=facts.fixed_steps or steps,
+        guidance_scale=1.0 if facts.guidance_distilled else guidance,
+        infer_method=inference.infer_method,
+        shift=_nearest(inference.shift, facts.shifts),
+        timesteps=inference.timesteps,
+        cfg_interval_start=inference.cfg_interval_start,
+        cfg_interval_end=inference.cfg_interval_end,
+        seed=take.seed,
+    )
+
+
+def _nearest(shift: float, allowed: tuple[float, ...] | None) -> float:
+    # Ties go to the smaller, as upstream rounds.
+    return min(allowed, key=lambda value: (abs(value - shift), value)) if allowed else shift
+
+
+def _shortened(duration: float | None, preview: float | None) -> float | None:
+    # Without a duration the LM decides one, and the preview cuts it.
+    if duration is None or preview is None:
+        return duration
+    return min(duration, preview)
+
+
+def _given(metas: Metas) -> GivenMetas:
+    return GivenMetas(
+        bpm=metas.bpm, keyscale=metas.keyscale, timesignature=metas.timesignature, duration=metas.duration
+    )
+
+
+def _uses_lm(inference: Inference) -> bool:
+    return inference.thinking or inference.use_cot_metas or inference.use_cot_caption or inference.use_cot_language
+
+
+def _lm_sampling(inference: Inference) -> LmSampling:
+    return LmSampling(
+        temperature=inference.lm_temperature,
+        cfg_scale=inference.lm_cfg_scale,
+        top_k=inference.lm_top_k,
+        top_p=inference.lm_top_p,
+        repetition_penalty=inference.lm_repetition_penalty,
+        negative_prompt=inference.lm_negative_prompt,
+        constrained=inference.use_constrained_decoding,
+    )

@@ -1,0 +1,197 @@
+"""Songs' takes -> Plan. Reads which results the store holds; loads no weights, writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from renderer.models.family import PART_OF, Part, Stage
+from renderer.plan.asks import Asks, asks
+from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
+from renderer.plan.keys import job_key
+from renderer.plan.reasons import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from renderer.models.family import ModelFiles, Settings
+    from renderer.models.zoo import ModelFacts
+    from renderer.requests import StageRequest
+    from renderer.song import Take, Variant
+    from renderer.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedModel:
+    """A variant's model set as the plan sees it: facts, files and fingerprints, no weights."""
+
+    facts: ModelFacts
+    files: ModelFiles
+    weights: Mapping[Part, str]
+    """Fingerprint of each part's weights."""
+    dtypes: Mapping[Part, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """How a run differs from rendering everything whole."""
+
+    preview: float | None = None
+    force: bool = False
+    refresh: Callable[[Mapping[str, Any]], bool] | None = None
+    """Says of a recorded environment whether its results are to be made again; None keeps all."""
+
+
+def make_plan(
+    takes: Iterable[Take],
+    *,
+    model_of: Callable[[Variant], PlannedModel],
+    settings: Settings,
+    store: Store,
+    ask: Ask | None = None,
+) -> Plan:
+    """What runs for these takes, in the order given, changed songs first.
+
+    Raises: UsageError for a take its model can't make.
+    """
+    ask = ask or Ask()
+    failed = last_failures(store)
+    planned = [_plan_take(take, model_of(take.variant), settings, store, ask, failed) for take in takes]
+    planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
+    jobs = _needed_jobs(planned, store, ask)
+    return Plan(takes=tuple(_with_runs(take, jobs) for take, _ in planned), groups=_groups(jobs.values()))
+
+
+def last_failures(store: Store) -> Mapping[str, str]:
+    """Take name -> key of those whose last word in the journal is a failure."""
+    last: dict[str, str | None] = {}
+    for line in store.journal.lines():
+        if line["event"] == "take-failed":
+            last[line["take"]] = line.get("key")
+        elif line["event"] == "take-done":
+            last[line["take"]] = None
+    return {name: key for name, key in last.items() if key}
+
+
+def _plan_take(
+    take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask, failed: Mapping[str, str]
+) -> tuple[TakePlan, tuple[Job, ...]]:
+    asked = asks(take, model.facts, ask.preview)
+    jobs = _jobs(take, asked, model, settings)
+    keys = {job.stage: job.key for job in jobs}
+    output = take.song.output
+    extra = {"format": output.format, "recipe": output.recipe, "title": take.song.title}
+    key = job_key("take", extra, {}, {Stage.WAVEFORM: keys[Stage.WAVEFORM]})
+    suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
+    name = take.name + suffix
+    requests = {str(job.stage): {**_json(job.request), **job.settings} for job in jobs} | {"take": extra}
+    plan = TakePlan(
+        take=take,
+        name=name,
+        file=f"{take.song.name}/{name}.{output.format}",
+        key=key,
+        keys=keys,
+        files=model.files,
+        requests=requests,
+        why=Why.NEW,
+    )
+    why, changes = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=failed)
+    return replace(plan, why=why, changes=changes), jobs
+
+
+def _jobs(take: Take, asked: Asks, model: PlannedModel, settings: Settings) -> tuple[Job, ...]:
+    jobs: dict[Stage, Job] = {}
+
+    def add(stage: Stage, request: StageRequest | None, needs: Sequence[Stage]) -> None:
+        if request is None:
+            return
+        upstream = {need: jobs[need].key for need in needs if need in jobs}
+        counted = _settings(stage, model, settings)
+        key = job_key(stage, _json(request), counted, {str(s): k for s, k in upstream.items()})
+        jobs[stage] = Job(
+            stage=stage,
+            key=key,
+            request=request,
+            settings=counted,
+            upstream=upstream,
+            files=model.files,
+            takes=(take.name,),
+        )
+
+    add(Stage.COT, asked.cot, ())
+    add(Stage.CODES, asked.codes, (Stage.COT,))
+    add(Stage.LATENTS, asked.latents, (Stage.COT, Stage.CODES))
+    add(Stage.WAVEFORM, asked.waveform, (Stage.LATENTS,))
+    return tuple(jobs.values())
+
+
+def _settings(stage: Stage, model: PlannedModel, settings: Settings) -> dict[str, Any]:
+    part = PART_OF[stage]
+    counted: dict[str, Any] = {"weights": model.weights[part], "dtype": model.dtypes[part]}
+    if part is Part.LM:
+        counted["lm_slots"] = settings.lm_slots
+    if part is Part.VAE:
+        counted |= {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap}
+    return counted
+
+
+def _json(request: StageRequest) -> dict[str, Any]:
+    return asdict(request)
+
+
+def _needed_jobs(
+    planned: Sequence[tuple[TakePlan, tuple[Job, ...]]], store: Store, ask: Ask
+) -> dict[tuple[Stage, str], Job]:
+    """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
+    needed: dict[tuple[Stage, str], Job] = {}
+    for plan, jobs in planned:
+        if plan.why in (Why.DONE, Why.RESTORED):
+            continue
+        wanted = {Stage.WAVEFORM}
+        for job in reversed(jobs):
+            if job.stage not in wanted:
+                continue
+            if job.stage is not Stage.WAVEFORM and not _make_again(job, store, ask):
+                continue
+            wanted |= set(job.upstream)
+            known = needed.get((job.stage, job.key), replace(job, takes=()))
+            needed[job.stage, job.key] = replace(known, takes=(*known.takes, plan.name))
+    return needed
+
+
+def _make_again(job: Job, store: Store, ask: Ask) -> bool:
+    if ask.force or not store.has(job.stage, job.key):
+        return True
+    if ask.refresh is None:
+        return False
+    found = store.get_with_origin(job.stage, job.key)
+    return found is None or ask.refresh(found[1].get("environment", {}))
+
+
+def _with_runs(plan: TakePlan, jobs: Mapping[tuple[Stage, str], Job]) -> TakePlan:
+    if plan.why in (Why.DONE, Why.RESTORED):
+        return plan
+    return replace(plan, runs=tuple(stage for stage, key in plan.keys.items() if (stage, key) in jobs))
+
+
+def _groups(jobs: Iterable[Job]) -> tuple[Group, ...]:
+    grouped: dict[tuple[Part, object], list[Job]] = {}
+    for job in jobs:
+        part = PART_OF[job.stage]
+        grouped.setdefault((part, _loaded_for(part, job.files)), []).append(job)
+    order = list(Part)
+    ranked = sorted(grouped.items(), key=lambda entry: order.index(entry[0][0]))
+    return tuple(
+        Group(part=part, files=group[0].files, jobs=tuple(sorted(group, key=lambda job: list(Stage).index(job.stage))))
+        for (part, _), group in ranked
+    )
+
+
+def _loaded_for(part: Part, files: ModelFiles) -> object:
+    match part:
+        case Part.LM:
+            return files.lm
+        case Part.DIT:
+            return (files.dit, files.text_encoder, files.loras)
+        case Part.VAE:
+            return files.vae

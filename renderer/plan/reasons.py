@@ -1,0 +1,65 @@
+"""Why a take runs: its plan against the version on disk, value by value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from renderer.plan.jobs import Change, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from renderer.plan.jobs import TakePlan
+    from renderer.store.store import Store
+    from renderer.store.takes import TakeRecord
+
+    Refresh = Callable[[Mapping[str, Any]], bool] | None
+
+
+def explain(
+    plan: TakePlan, store: Store, *, force: bool, refresh: Refresh, failed: Mapping[str, str]
+) -> tuple[Why, tuple[Change, ...]]:
+    """Whether a take is done, and if not, why it runs and which values changed since its last version."""
+    if force:
+        return Why.FORCED, ()
+    record = store.take(plan.name, plan.key)
+    if record and not (refresh and refresh(record.environment)):
+        return (Why.DONE if record.file == plan.file else Why.RESTORED), ()
+    if record:
+        return Why.CHANGED, (Change(stage="environment", name="environment", old="another", new="this"),)
+    versions = store.versions(plan.name)
+    if any(version.key == plan.key for version in versions):
+        return Why.MISSING, ()
+    if failed.get(plan.name) == plan.key:
+        return Why.FAILED, ()
+    if versions:
+        return Why.CHANGED, tuple(_changes(_current(plan, versions), plan))
+    return Why.NEW, ()
+
+
+def _current(plan: TakePlan, versions: tuple[TakeRecord, ...]) -> TakeRecord:
+    """The version that bears the take's own name now, else the newest."""
+    # The file's ending may be what changed.
+    stem = plan.file.rpartition(".")[0]
+    return next((v for v in versions if v.file.rpartition(".")[0] == stem), versions[0])
+
+
+def _changes(record: TakeRecord, plan: TakePlan) -> Iterator[Change]:
+    seen: set[str] = set()
+    for stage in dict.fromkeys([*plan.requests, *record.requests]):
+        old, new = _flat(record.requests.get(stage, {})), _flat(plan.requests.get(stage, {}))
+        for name in dict.fromkeys([*old, *new]):
+            # The same key of the spec enters several stages; it is told once, where it first counts.
+            if old.get(name) != new.get(name) and (name in ("weights", "dtype") or name not in seen):
+                seen.add(name)
+                yield Change(stage=stage, name=name, old=old.get(name), new=new.get(name))
+
+
+def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in request.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat

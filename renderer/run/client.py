@@ -1,0 +1,128 @@
+"""The parent's end of the worker: start, send, read, end. Knows messages, not what they are for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from renderer.errors import WorkerDied
+from renderer.run.wire import receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from renderer.models.family import Settings
+
+_WAITING_EVENTS = 64  # a full waveform is 60 MB: the worker waits rather than fill the parent
+
+
+class WorkerClient:
+    """One worker process; a context manager, and nothing survives it."""
+
+    def __init__(self, settings: Settings, log_path: Path) -> None:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log_path = log_path
+        with log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "renderer.run.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(settings),
+                # Ctrl-C goes to the parent alone, which then ends the worker in good order.
+                start_new_session=True,
+            )
+        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=_WAITING_EVENTS)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """One command to the worker.
+
+        Raises: WorkerDied when it is gone.
+        """
+        stdin = self._process.stdin
+        if stdin is None or stdin.closed:
+            raise self._death()
+        try:
+            send(stdin, message)
+        except OSError as error:
+            raise self._death() from error
+
+    def event(self, timeout_seconds: float | None = None) -> dict[str, Any] | None:
+        """The worker's next event, or None after the time is up.
+
+        Raises: WorkerDied when it is gone.
+        """
+        try:
+            event = self._events.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+        if event is None:
+            raise self._death()
+        return event
+
+    def end(self) -> None:
+        """End the process, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def last_words(self) -> str:
+        """The end of what the process wrote to standard error."""
+        with contextlib.suppress(OSError):
+            return self._log_path.read_text(encoding="utf-8", errors="replace")[-2000:].strip()
+        return ""
+
+    def _listen(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 - opened as a pipe above
+        with contextlib.suppress(OSError, ValueError):
+            while (event := receive(stdout)) is not None:
+                self._events.put(event)
+        self._events.put(None)
+
+    def _death(self) -> WorkerDied:
+        self.end()
+        code = self._process.returncode
+        cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return WorkerDied(
+            f"the worker process ended ({cause})",
+            why=self.last_words().rpartition("\n")[2],
+            help=f"its last words are in {self._log_path.name}; out of memory is the usual cause of SIGKILL",
+        )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    threads = str(settings.threads)
+    # PYTHONPATH: the worker finds the renderer its parent runs, also from another folder.
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return os.environ | {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+    }

@@ -1,0 +1,82 @@
+"""What a run tells, as it happens; whoever listens (journal, progress, report) makes of it what it likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from renderer.errors import RendererError
+    from renderer.models.family import Part, Stage
+    from renderer.plan.jobs import Job, TakePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStarted:
+    """A part is about to be loaded for so many jobs."""
+
+    part: Part
+    num_jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentLoaded:
+    """A component was read from disk."""
+
+    component: str
+    seconds: float
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """A job is so far."""
+
+    job: Job
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDone:
+    """A job's result is on disk."""
+
+    job: Job
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed:
+    """A job failed; what hangs on it is blocked."""
+
+    job: Job
+    error: RendererError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRestarted:
+    """The worker died and a new one goes on."""
+
+    error: RendererError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeDone:
+    """A take's audio is on disk and verified."""
+
+    take: TakePlan
+    seconds: float
+    """Of sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFailed:
+    """A take won't come: its own job failed, or one it hangs on."""
+
+    take: TakePlan
+    stage: Stage
+    error: RendererError
+
+
+RunEvent = PartStarted | ComponentLoaded | JobProgress | JobDone | JobFailed | WorkerRestarted | TakeDone | TakeFailed

@@ -1,0 +1,251 @@
+"""Plan -> results, in one worker process, part by part. Tells events; who listens and what is kept where it doesn't know."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from renderer.errors import RendererError, StageError, WorkerDied
+from renderer.models.family import Done, Failed, Part, Stage, StageJob
+from renderer.run.events import (
+    ComponentLoaded,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    PartStarted,
+    RunEvent,
+    TakeFailed,
+    WorkerRestarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    from renderer.artifacts import Artifact
+    from renderer.models.family import Settings
+    from renderer.plan.jobs import Group, Job, Plan
+    from renderer.run.client import WorkerClient
+
+_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 4}
+"""Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
+_POLL_SECONDS = 0.2
+_PATIENCE_SECONDS = 300.0
+_PATIENCE_FACTOR = 50.0
+"""A worker silent this many times longer than ever before hangs."""
+_MOST_DEATHS = 2
+
+
+class Sink(Protocol):
+    """Where jobs' inputs come from and their results go."""
+
+    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
+        """What the job builds on.
+
+        Raises: StoreError when it is gone or damaged.
+        """
+
+    def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
+        """Put the result on disk; yields `JobDone`'s companions, such as `TakeDone`.
+
+        Raises: StoreError when it can't.
+        """
+
+
+class Workers:
+    """The current worker process, started when first needed and kept until ended."""
+
+    def __init__(self, start: Callable[[], WorkerClient]) -> None:
+        self._start = start
+        self._client: WorkerClient | None = None
+
+    def client(self) -> WorkerClient:
+        """The worker, running."""
+        if self._client is None:
+            self._client = self._start()
+        return self._client
+
+    def end(self) -> None:
+        """End the worker, if there is one."""
+        if self._client is not None:
+            self._client.end()
+            self._client = None
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How far a batch of jobs came."""
+
+    started: dict[str, float] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    failed: dict[str, RendererError] = field(default_factory=dict)
+    died: WorkerDied | None = None
+    broken: RendererError | None = None
+
+
+def execute(
+    plan: Plan, *, workers: Workers, settings: Settings, sink: Sink, abandon: Callable[[Job], bool]
+) -> Iterator[RunEvent]:
+    """Run the plan's jobs, telling what happens; `abandon` says of a job that nobody wants it any more.
+
+    Raises: StoreError when results can't be kept: what was kept until then stays.
+    """
+    run = _Run(plan, workers=workers, settings=settings, sink=sink, abandon=abandon)
+    for group in plan.groups:
+        yield from run.group(group)
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, *, workers: Workers, settings: Settings, sink: Sink, abandon: Callable[[Job], bool]
+    ) -> None:
+        self._takes = {take.name: take for take in plan.takes}
+        self._workers = workers
+        self._settings = settings
+        self._sink = sink
+        self._abandon = abandon
+        self._lost: set[str] = set()
+        self._patience = _PATIENCE_SECONDS
+
+    def group(self, group: Group) -> Iterator[RunEvent]:
+        """Every stage of one part, the part loaded once."""
+        jobs = self._wanted(group.jobs)
+        if not jobs:
+            return
+        yield PartStarted(part=group.part, num_jobs=len(jobs))
+        for stage in dict.fromkeys(job.stage for job in group.jobs):
+            yield from self._stage(group, stage)
+
+    def _wanted(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if not self._lost.issuperset(job.takes) and not self._abandon(job)]
+
+    def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
+        waiting = self._wanted(group.of(stage))
+        alone: list[Job] = []
+        deaths: dict[str, int] = {}
+        deaths_while_loading = 0
+        while waiting or alone:
+            batch = [alone.pop(0)] if alone else waiting[: _WINDOWS[group.part]]
+            waiting = [job for job in waiting if job not in batch]
+            attempt = yield from self._attempt(group, stage, batch)
+            left = self._wanted([job for job in batch if job.key not in attempt.finished])
+            if attempt.broken:
+                for job in (*left, *alone, *waiting):
+                    yield from self._fail(job, attempt.broken)
+                return
+            for job in [job for job in left if job.key in attempt.failed]:
+                left.remove(job)
+                if len(batch) > 1:
+                    alone.append(job)
+                else:
+                    yield from self._fail(job, attempt.failed[job.key])
+            if not attempt.died:
+                continue
+            yield WorkerRestarted(error=attempt.died)
+            suspects = [job for job in left if job.key in attempt.started]
+            waiting = [job for job in left if job not in suspects] + waiting
+            for job in suspects:
+                deaths[job.key] = deaths.get(job.key, 0) + 1
+                if deaths[job.key] >= _MOST_DEATHS:
+                    yield from self._fail(job, attempt.died)
+                else:
+                    alone.append(job)
+            deaths_while_loading = 0 if attempt.started else deaths_while_loading + 1
+            if deaths_while_loading >= _MOST_DEATHS:
+                for job in (*waiting, *alone):
+                    yield from self._fail(job, attempt.died)
+                return
+
+    def _fail(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
+        yield JobFailed(job=job, error=error)
+        for name in job.takes:
+            self._lost.add(name)
+            yield TakeFailed(take=self._takes[name], stage=job.stage, error=error)
+
+    def _attempt(self, group: Group, stage: Stage, batch: Sequence[Job]) -> Generator[RunEvent, None, _Attempt]:
+        attempt = _Attempt()
+        try:
+            ready: dict[str, Job] = {}
+            stage_jobs: list[StageJob] = []
+            for job in batch:
+                try:
+                    upstream = dict(self._sink.upstream(job))
+                except RendererError as error:
+                    attempt.failed[job.key] = error
+                    continue
+                ready[job.key] = job
+                stage_jobs.append(StageJob(id=job.key, request=job.request, upstream=upstream))
+            if not ready:
+                return attempt
+            client = self._workers.client()
+            client.send({"do": "load", "part": group.part, "files": group.files, "settings": self._settings})
+            yield from self._until(attempt, client, ready, "resident")
+            if not attempt.broken:
+                client.send({"do": "run", "part": group.part, "stage": stage, "jobs": tuple(stage_jobs)})
+                yield from self._until(attempt, client, ready, "ended")
+        except WorkerDied as error:
+            self._workers.end()
+            attempt.died = error
+        return attempt
+
+    def _until(self, attempt: _Attempt, client: WorkerClient, jobs: Mapping[str, Job], last: str) -> Iterator[RunEvent]:
+        """Pass the worker's events on until the `last` one comes."""
+        told: set[str] = set()
+        heard = time.monotonic()
+        while True:
+            gone = {key for key, job in jobs.items() if key not in told and self._abandon(job)}
+            if gone:
+                told |= gone
+                client.send({"do": "cancel", "jobs": tuple(gone)})
+            event = client.event(_POLL_SECONDS)
+            if event is None:
+                self._check_patience(client, time.monotonic() - heard, last)
+                continue
+            silence, heard = time.monotonic() - heard, time.monotonic()
+            if last == "ended":
+                self._patience = max(self._patience, _PATIENCE_FACTOR * silence)
+            if event["event"] == last:
+                return
+            if event["event"] == "broken":
+                attempt.broken = _error(event)
+                return
+            yield from self._pass_on(attempt, event, jobs)
+
+    def _check_patience(self, client: WorkerClient, silence: float, last: str) -> None:
+        # Reading weights from a slow disk makes no sound; only running jobs do.
+        if last != "ended" or silence <= self._patience:
+            return
+        client.end()
+        raise WorkerDied(
+            f"the worker said nothing for {silence:.0f} s",
+            why="its stage hangs: it was ended",
+            help="if it happens again, try --device cpu or a shorter song to find the cause",
+        )
+
+    def _pass_on(self, attempt: _Attempt, event: Mapping[str, Any], jobs: Mapping[str, Job]) -> Iterator[RunEvent]:
+        match event["event"]:
+            case "loaded":
+                yield ComponentLoaded(
+                    component=event["component"], seconds=event["seconds"], num_bytes=event["num_bytes"]
+                )
+            case "progress":
+                job = jobs.get(event["job"])
+                if job:
+                    attempt.started.setdefault(job.key, time.monotonic())
+                    yield JobProgress(job=job, done=event["done"], total=event["total"], unit=event["unit"])
+            case "result":
+                yield from self._result(attempt, event["result"], jobs)
+
+    def _result(self, attempt: _Attempt, result: Done | Failed, jobs: Mapping[str, Job]) -> Iterator[RunEvent]:
+        job = jobs[result.id]
+        if isinstance(result, Failed):
+            attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
+            return
+        seconds = time.monotonic() - attempt.started.get(job.key, time.monotonic())
+        yield from self._sink.keep(job, result.artifact)
+        attempt.finished.add(job.key)
+        yield JobDone(job=job, seconds=seconds)
+
+
+def _error(event: Mapping[str, Any]) -> RendererError:
+    return RendererError(event["message"], why=event["why"], help=event["help"])

@@ -1,0 +1,127 @@
+"""The one process that imports torch: loads parts, runs their jobs, tells the parent. Ends when its pipe closes.
+
+`python -m renderer.run.worker`; commands come on standard input, events go to standard output, words to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import IO, TYPE_CHECKING, Any
+
+from renderer.errors import RendererError
+from renderer.run.wire import receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.models.family import LoadedPart, ModelFiles, Part, Settings
+
+_PROGRESS_SECONDS = 0.1
+
+
+def main() -> None:
+    """Serve one parent until it closes its end."""
+    events = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not end up between two messages.
+    os.dup2(2, 1)
+    Worker(commands=sys.stdin.buffer, events=events).serve()
+
+
+class Worker:
+    """What is resident, and the conversation with the parent."""
+
+    def __init__(self, *, commands: IO[bytes], events: IO[bytes]) -> None:
+        self._events = events
+        self._commands = commands
+        self._sending = threading.Lock()
+        self._queue: queue.Queue[Mapping[str, Any]] = queue.Queue()
+        self._cancelled: set[str] = set()
+        self._resident: dict[Part, tuple[ModelFiles, Settings, LoadedPart]] = {}
+        self._told: dict[str, float] = {}
+
+    def serve(self) -> None:
+        """Carry out commands one by one; cancellations overtake them."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._send({"event": "ready", "pid": os.getpid()})
+        while True:
+            command = self._queue.get()
+            try:
+                self._carry_out(command)
+            except RendererError as error:
+                self._send({"event": "broken", "message": error.message, "why": error.why, "help": error.help})
+            except Exception as error:  # noqa: BLE001 - the process boundary: the parent tells the user
+                traceback.print_exc()
+                why = f"{type(error).__name__}: {error}"
+                self._send({"event": "broken", "message": f"`{command['do']}` failed", "why": why, "help": ""})
+
+    def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
+        """Pass it on, a few times a second for each job, the first and last word always."""
+        now = time.monotonic()
+        if 0 < done < total and now - self._told.get(job_id, 0.0) < _PROGRESS_SECONDS:
+            return
+        self._told[job_id] = now
+        self._send({"event": "progress", "job": job_id, "done": done, "total": total, "unit": unit})
+
+    def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
+        """Pass it on."""
+        self._send({"event": "loaded", "component": component, "seconds": seconds, "num_bytes": num_bytes})
+
+    def cancelled(self, job_id: str) -> bool:
+        """Whether the parent gave the job up."""
+        return job_id in self._cancelled
+
+    def _carry_out(self, command: Mapping[str, Any]) -> None:
+        match command["do"]:
+            case "load":
+                self._load(command["part"], command["files"], command["settings"])
+            case "run":
+                self._run(command)
+            case "drop":
+                self._drop(*tuple(self._resident))
+                self._send({"event": "dropped"})
+
+    def _load(self, part: Part, files: ModelFiles, settings: Settings) -> None:
+        resident = self._resident.get(part)
+        if not resident or resident[:2] != (files, settings):
+            # One part at a time: what is done with makes room first.
+            self._drop(*tuple(self._resident))
+            from renderer.models.family import family  # noqa: PLC0415 - torch from here on
+
+            self._resident[part] = (files, settings, family(files.family).load(part, files, settings, self))
+        self._send({"event": "resident", "part": part})
+
+    def _run(self, command: Mapping[str, Any]) -> None:
+        _, _, loaded = self._resident[command["part"]]
+        for result in loaded.run(command["stage"], command["jobs"], self):
+            self._send({"event": "result", "result": result})
+        self._told.clear()
+        self._send({"event": "ended"})
+
+    def _drop(self, *parts: Part) -> None:
+        for part in parts:
+            self._resident.pop(part)[2].close()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        with self._sending:
+            try:
+                send(self._events, message)
+            except BrokenPipeError:
+                os._exit(0)
+
+    def _listen(self) -> None:
+        while (command := receive(self._commands)) is not None:
+            if command["do"] == "cancel":
+                self._cancelled |= set(command["jobs"])
+            else:
+                self._queue.put(command)
+        # The parent is gone; nobody waits for what is under way.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

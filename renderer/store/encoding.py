@@ -1,0 +1,98 @@
+"""Artifacts <-> self-verifying safetensors bytes: arrays as tensors, the rest as one JSON record, a digest over both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from renderer.artifacts import Codes, Cot, CotMetas, Latents
+from renderer.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    Arrays = Mapping[str, npt.NDArray[Any]]
+    Stored = Cot | Codes | Latents
+
+FORMAT_VERSION = 1
+
+
+def encode(artifact: Stored, made_by: Mapping[str, Any]) -> bytes:
+    """The artifact with how it was made (request, environment, …) as safetensors bytes."""
+    from safetensors.numpy import save  # noqa: PLC0415 - only when something is stored
+
+    content, arrays = _split(artifact)
+    record = json.dumps(
+        {"version": FORMAT_VERSION, "content": content, "notes": dict(artifact.notes), "made_by": dict(made_by)},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+    return save(dict(arrays), metadata={"record": record, "digest": digest(record, arrays)})
+
+
+def decode(raw: bytes) -> tuple[Stored, Mapping[str, Any]]:
+    """The artifact and how it was made.
+
+    Raises: StoreError when the bytes are truncated, altered or of another version.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - only when something is read
+    from safetensors.numpy import load  # noqa: PLC0415
+
+    try:
+        arrays = load(raw)
+        metadata = _metadata(raw)
+        record = metadata["record"]
+        whole = metadata["digest"] == digest(record, arrays)
+        parsed = json.loads(record)
+    except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise StoreError("an artifact can't be read", why=str(error)) from error
+    if not whole:
+        raise StoreError("an artifact doesn't match its digest", why="its bytes changed since they were written")
+    if parsed["version"] != FORMAT_VERSION:
+        raise StoreError(f"an artifact is of format {parsed['version']}, this renderer reads {FORMAT_VERSION}")
+    return _join(parsed["content"], parsed["notes"], arrays), parsed["made_by"]
+
+
+def digest(record: str, arrays: Arrays) -> str:
+    """SHA-256 over the record and every array's name, dtype, shape and bytes."""
+    sha = hashlib.sha256(record.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        sha.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
+
+
+def _metadata(raw: bytes) -> Mapping[str, str]:
+    length = int.from_bytes(raw[:8], "little")
+    metadata: Mapping[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
+    return metadata
+
+
+def _split(artifact: Stored) -> tuple[Mapping[str, Any], Arrays]:
+    match artifact:
+        case Cot():
+            # safetensors wants at least the header; a chain of thought has no arrays.
+            return {"kind": "cot", "text": artifact.text, "metas": asdict(artifact.metas)}, {}
+        case Codes():
+            return {"kind": "codes"}, {"codes": np.ascontiguousarray(artifact.codes, dtype=np.int32)}
+        case Latents():
+            return {"kind": "latents"}, {"frames": np.ascontiguousarray(artifact.frames, dtype=np.float32)}
+
+
+def _join(content: Mapping[str, Any], notes: Mapping[str, Any], arrays: Arrays) -> Stored:
+    match content["kind"]:
+        case "cot":
+            return Cot(text=content["text"], metas=CotMetas(**content["metas"]), notes=notes)
+        case "codes":
+            return Codes(codes=arrays["codes"], notes=notes)
+        case "latents":
+            return Latents(frames=arrays["frames"], notes=notes)
+        case kind:
+            raise StoreError(f"an artifact of unknown kind `{kind}`")

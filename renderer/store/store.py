@@ -1,0 +1,165 @@
+"""The store of an outputs folder: artifacts by stage and key, take records, journal. The only writer below `.store`.
+
+It knows paths and bytes; what a key means it doesn't know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import StoreError
+from renderer.store.disk import TEMP_PREFIX, Disk, RealDisk, write_whole
+from renderer.store.encoding import Stored, decode, encode
+from renderer.store.journal import Journal
+from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+STORE_FOLDER = ".store"
+_STALE_TEMP_SECONDS = 3600
+
+
+class Store:
+    """What is kept of one outputs folder."""
+
+    def __init__(self, outputs: Path, disk: Disk | None = None) -> None:
+        self.outputs = outputs
+        self.folder = outputs / STORE_FOLDER
+        self.disk = disk or RealDisk()
+        self._known: dict[str, set[str]] = {}
+
+    @property
+    def journal(self) -> Journal:
+        """The runs' events."""
+        return Journal(self.folder / "journal.jsonl", self.disk)
+
+    @property
+    def lock_path(self) -> Path:
+        """The file a render locks while it writes here."""
+        return self.folder / "lock"
+
+    def prepare(self) -> None:
+        """Make the folder, and clear away what a killed run left half written.
+
+        Raises: StoreError when the outputs folder can't be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the outputs folder `{self.outputs}` can't be written",
+                why=str(error),
+                help="give another folder with --out, or set `outputs` in renderer.toml",
+            ) from error
+        for leftover in self._leftovers():
+            leftover.unlink(missing_ok=True)
+
+    def has(self, stage: str, key: str) -> bool:
+        """Whether the artifact is there; its digest is checked when it is read."""
+        return key in self._keys(stage)
+
+    def get(self, stage: str, key: str) -> Stored | None:
+        """The artifact, or None when there is none or it is damaged (it is then set aside)."""
+        found = self.get_with_origin(stage, key)
+        return found[0] if found else None
+
+    def get_with_origin(self, stage: str, key: str) -> tuple[Stored, Mapping[str, Any]] | None:
+        """The artifact and how it was made."""
+        path = self._path(stage, key)
+        try:
+            return decode(self.disk.read(path))
+        except FileNotFoundError:
+            self._keys(stage).discard(key)
+            return None
+        except StoreError as error:
+            self._set_aside(path, stage, key, error)
+            return None
+
+    def put(self, stage: str, key: str, artifact: Stored, made_by: Mapping[str, Any]) -> int:
+        """Keep the artifact; returns its size in bytes once it is on the drive.
+
+        Raises: StoreError, OSError as the disk gives it; nothing is left half written then.
+        """
+        content = encode(artifact, made_by)
+        write_whole(self.disk, self._path(stage, key), content)
+        self._keys(stage).add(key)
+        return len(content)
+
+    def put_take(self, record: TakeRecord) -> None:
+        """Keep the record of a finished audio file."""
+        write_whole(self.disk, self._take_path(record.take, record.key), encode_record(record))
+
+    def take(self, name: str, key: str) -> TakeRecord | None:
+        """The record of a take's audio under that key, if its file still is what was written."""
+        record = self._record(self._take_path(name, key))
+        return record if record and self._intact(record) else None
+
+    def versions(self, name: str) -> tuple[TakeRecord, ...]:
+        """Every recorded version of a take, the newest first."""
+        folder = self.folder / "takes" / name
+        records = [self._record(path) for path in folder.glob("*.json")] if folder.is_dir() else []
+        return tuple(sorted((r for r in records if r), key=lambda r: r.mtime_ns, reverse=True))
+
+    def take_names(self) -> tuple[str, ...]:
+        """Every take with a record."""
+        folder = self.folder / "takes"
+        return tuple(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ()
+
+    def forget_take(self, record: TakeRecord) -> None:
+        """Drop a record, when its file is gone for good."""
+        self._take_path(record.take, record.key).unlink(missing_ok=True)
+
+    def _keys(self, stage: str) -> set[str]:
+        if stage not in self._known:
+            folder = self.folder / stage
+            files = folder.glob("*/*.safetensors") if folder.is_dir() else ()
+            self._known[stage] = {path.stem for path in files if not path.name.startswith(TEMP_PREFIX)}
+        return self._known[stage]
+
+    def _path(self, stage: str, key: str) -> Path:
+        return self.folder / stage / key[:2] / f"{key}.safetensors"
+
+    def _take_path(self, name: str, key: str) -> Path:
+        return self.folder / "takes" / name / f"{key}.json"
+
+    def _record(self, path: Path) -> TakeRecord | None:
+        try:
+            return decode_record(self.disk.read(path))
+        except FileNotFoundError:
+            return None
+        except StoreError as error:
+            self._set_aside(path, "takes", path.stem, error)
+            return None
+
+    def _intact(self, record: TakeRecord) -> bool:
+        path = self.outputs / record.file
+        try:
+            stat = path.stat()
+        except OSError:
+            return False
+        if stat.st_size != record.num_bytes:
+            return False
+        # A copied or touched file keeps its content: only then is it read.
+        return stat.st_mtime_ns == record.mtime_ns or file_digest(path) == record.digest
+
+    def _set_aside(self, path: Path, stage: str, key: str, error: StoreError) -> None:
+        folder = self.folder / "bad"
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            path.replace(folder / f"{stage}-{path.name}")
+        if stage != "takes":
+            self._keys(stage).discard(key)
+        self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
+
+    def _leftovers(self) -> Iterator[Path]:
+        now = time.time()
+        for folder, _, names in os.walk(self.outputs):
+            for name in names:
+                path = type(self.outputs)(folder) / name
+                if name.startswith(TEMP_PREFIX) and now - path.stat().st_mtime > _STALE_TEMP_SECONDS:
+                    yield path

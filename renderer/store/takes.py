@@ -1,0 +1,69 @@
+"""TakeRecord: what a finished audio file is, where it lies and what made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeRecord:
+    """One finished audio file; written after the file is on the drive."""
+
+    key: str
+    take: str
+    """The take's name; a preview's ends in `.preview20`."""
+    song: str
+    file: str
+    """Relative to the outputs folder; changes when the file moves to `old/`."""
+    num_bytes: int
+    mtime_ns: int
+    digest: str
+    """SHA-256 of the file."""
+    requests: Mapping[str, Any]
+    """Stage -> what it was asked, and the settings that count: for telling what changed."""
+    keys: Mapping[str, str]
+    """Stage -> its job's key."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What the sidecar TOML tells."""
+    page: Mapping[str, Any] = field(default_factory=dict)
+    """What the report shows and would have to decode for: peaks, loudness before scaling, seconds."""
+
+
+def encode_record(record: TakeRecord) -> bytes:
+    """JSON with its own digest on the first line."""
+    body = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False).encode()
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n"
+
+
+def decode_record(raw: bytes) -> TakeRecord:
+    """The record.
+
+    Raises: StoreError when it was cut or altered.
+    """
+    head, _, body = raw.partition(b"\n")
+    body = body.rstrip(b"\n")
+    if hashlib.sha256(body).hexdigest().encode() != head:
+        raise StoreError("a take's record doesn't match its digest", why="its bytes changed since they were written")
+    try:
+        return TakeRecord(**json.loads(body))
+    except (TypeError, ValueError) as error:
+        raise StoreError("a take's record is of another version", why=str(error)) from error
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises: OSError when it can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
