@@ -5,7 +5,7 @@ A family turns `ModelFiles` into stages; the worker knows only these protocols.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,6 +61,10 @@ class ModelFiles:
     """Folder of the 5 Hz LM; None when no take needs one."""
     loras: tuple[tuple[str, float], ...] = ()
     """PEFT folders with their scales, merged in this order."""
+
+    def with_lm(self, lm: str | None) -> ModelFiles:
+        """The same set with another LM's folder."""
+        return replace(self, lm=lm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,206 @@
+"""Devices and dtypes: which there are, which to take, how to free them. Picking needs no torch; the rest imports it.
+
+The policy's origin is upstream's table of dtypes by device. Source: ace-step/ACE-Step-1.5, acestep/handler.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib.util
+import os
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.errors import ResourceError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
+BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
+_CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dtypes:
+    """The dtype of each component, by torch's names.
+
+    The condition encoder is apart: its lyric encoder reaches 505,000, more than float16 holds: NaN with lyrics.
+    """
+
+    lm: str
+    text_encoder: str
+    condition_encoder: str
+    """Also the audio tokenizer pair's."""
+    dit: str
+    vae: str
+
+
+def pick(device: str) -> str:
+    """`cpu`, `mps` or `cuda:N` for what the user asked; `auto` takes the fastest there is. Imports no torch.
+
+    Raises: UsageError for an unknown name, ResourceError when the device isn't there.
+    """
+    if not DEVICE.fullmatch(device):
+        raise UsageError(f"there is no device `{device}`", help="write auto, cpu, mps, cuda or cuda:N")
+    if device == "auto":
+        return "mps" if _has_mps() else "cuda:0" if num_cuda_devices() else "cpu"
+    if device == "mps" and not _has_mps():
+        raise ResourceError("there is no `mps` here", why="it needs macOS on Apple silicon", help="use --device auto")
+    if device.startswith("cuda"):
+        return _pick_cuda(device)
+    return device
+
+
+def dtypes(device: str, dtype: str) -> Dtypes:
+    """The dtype of each component on a picked device; `auto` is the device's policy. Imports no torch.
+
+    Asked for float16, text and condition encoder still run in float32.
+
+    Raises: UsageError for an unknown dtype.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"there is no dtype `{dtype}`", help=f"write one of {', '.join(DTYPES)}")
+    if dtype == "auto":
+        return _policy(device)
+    encoders = "float32" if dtype == "float16" else dtype
+    return Dtypes(lm=dtype, text_encoder=encoders, condition_encoder=encoders, dit=dtype, vae=dtype)
+
+
+def dtype_warning(device: str, dtype: str) -> str | None:
+    """Why an asked dtype is known to break or to crawl on a device; None when nothing is known against it."""
+    if dtype == "float16":
+        return "float16 is known to give NaN in the LM, and in the DiT on some GPUs; the encoders run in float32"
+    if dtype == "bfloat16" and device == "cpu":
+        return "bfloat16 on a CPU is slow where the processor doesn't calculate in it; float32 is the tested one"
+    if dtype == "bfloat16" and not _has_bfloat16(device):
+        return f"{device} doesn't calculate in bfloat16; float32 is the one that works"
+    return None
+
+
+def vae_tiles(device: str) -> tuple[int, int]:
+    """Latent frames a VAE tile spans and how many of them overlap on each side.
+
+    A convolution on MPS fails beyond 65,536 outputs, so tiles are short there; 8 frames are the decoder's reach.
+
+    Source: ace-step/ACE-Step-1.5, acestep/handler.py
+    """
+    return (32, 8) if device == "mps" else (512, 64)
+
+
+def prepare(device: str, threads: int) -> torch.device:
+    """The device, ready: thread count set, algorithms pinned to the reproducible ones.
+
+    Raises: ResourceError when torch can't use it.
+    """
+    import torch  # noqa: PLC0415 - the worker's
+
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    found = torch.device(device)
+    try:
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ResourceError(
+            f"torch can't use `{device}`", why=str(error), help="use --device cpu, or see `renderer doctor`"
+        ) from error
+    return found
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock read next means something."""
+    import torch  # noqa: PLC0415 - the worker's
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def release(device: torch.device) -> None:
+    """Give back what dropped weights held."""
+    import torch  # noqa: PLC0415 - the worker's
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def num_cuda_devices() -> int:
+    """CUDA devices that the installed torch could use; asks the driver, imports no torch."""
+    driver = _cuda_driver()
+    count = ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def _policy(device: str) -> Dtypes:
+    if device == "cpu" or not _has_bfloat16(device):
+        return Dtypes(lm="float32", text_encoder="float32", condition_encoder="float32", dit="float32", vae="float32")
+    # The VAE's snake activations on MPS were only ever checked in float32; its weights are small.
+    vae = "float32" if device == "mps" else "bfloat16"
+    return Dtypes(lm="bfloat16", text_encoder="bfloat16", condition_encoder="bfloat16", dit="bfloat16", vae=vae)
+
+
+def _has_bfloat16(device: str) -> bool:
+    if device == "mps":
+        return int(platform.mac_ver()[0].partition(".")[0] or 0) >= BFLOAT16_MACOS
+    if device.startswith("cuda"):
+        return _compute_capability(int(device.partition(":")[2] or 0)) >= AMPERE
+    return True
+
+
+def _pick_cuda(device: str) -> str:
+    index = int(device.partition(":")[2] or 0)
+    count = num_cuda_devices()
+    if index < count:
+        return f"cuda:{index}"
+    why = f"{count} CUDA devices were found" if count else _why_no_cuda()
+    raise ResourceError(f"there is no `{device}` here", why=why, help="use --device auto, or see `renderer doctor`")
+
+
+def _why_no_cuda() -> str:
+    return "this torch was built without CUDA" if not _torch_has_cuda() else "no NVIDIA driver with a GPU answers"
+
+
+def _has_mps() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _torch_has_cuda() -> bool:
+    """Whether the installed torch was built for CUDA, read from its version file."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    return re.search(r"^cuda\b[^=]*=\s*['\"]", text, flags=re.MULTILINE) is not None
+
+
+def _cuda_driver() -> ctypes.CDLL | None:
+    """NVIDIA's driver library, initialised; None where there is none or torch wouldn't use it."""
+    if sys.platform == "darwin" or not _torch_has_cuda() or os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
+        return None
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    return driver if driver.cuInit(0) == 0 else None
+
+
+def _compute_capability(index: int) -> int:
+    driver = _cuda_driver()
+    major = ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, index) != 0:
+        return 0
+    return major.value

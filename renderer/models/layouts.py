@@ -1,0 +1,193 @@
+"""What a folder of weights is: diffusers layout, original layout, an LM, or something else, told with the way out.
+
+A folder goes in, its parts come out. Reads small JSON files and names only; no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIFFUSERS = "diffusers"
+ORIGINAL = "original"
+DIT_PREFIX = "acestep-v15-"
+LM_PREFIX = "acestep-5Hz-lm-"
+TEXT_ENCODER_FOLDER = "Qwen3-Embedding-0.6B"
+DEFAULT_DIT = "acestep-v15-turbo"
+DEFAULT_LM = "acestep-5Hz-lm-1.7B"
+TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundModel:
+    """A model set's parts in a folder."""
+
+    kind: str
+    layout: str
+    dit: Path
+    vae: Path
+    text_encoder: Path
+    lm: Path | None
+    """The LM that lies inside, if one does."""
+
+
+def read_model(folder: Path) -> FoundModel:
+    """The parts of the model set in `folder`.
+
+    Raises: ModelError saying what the folder is instead.
+    """
+    if (folder / "model_index.json").is_file():
+        return _read_pipeline(folder)
+    if (folder / "config.json").is_file():
+        return _read_stand_alone(folder)
+    if any(folder.glob(f"{DIT_PREFIX}*/config.json")):
+        return _read_bundle(folder)
+    raise _not_a_model(folder)
+
+
+def read_lm(folder: Path) -> Path:
+    """`folder` when it holds a causal LM with audio codes.
+
+    Raises: ModelError saying what the folder is instead.
+    """
+    config = read_json(folder / "config.json")
+    if config.get("model_type") != "qwen3":
+        raise ModelError(
+            f"`{folder}` holds no 5 Hz LM",
+            why=f"its config.json says model_type `{config.get('model_type')}`, an LM's says `qwen3`",
+        )
+    if int(config.get("vocab_size", 0)) == TEXT_ENCODER_VOCAB:
+        raise ModelError(
+            f"`{folder}` is the text encoder, not an LM",
+            why="its vocabulary holds no audio codes",
+            help=f"name a folder called `{LM_PREFIX}…`, or `0.6B`, `1.7B`, `4B`",
+        )
+    return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint.
+
+    Raises: ModelError when it is missing or no JSON object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"`{path}` can't be read", why=str(error.strerror)) from error
+    except ValueError as error:
+        raise ModelError(f"`{path}` is no JSON", why=str(error), help="fetch the model again") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"`{path}` holds no JSON object", help="fetch the model again")
+    return found
+
+
+def kind_of(config: dict[str, Any]) -> str:
+    """`turbo`, `sft` or `base`, from the DiT's own config."""
+    version = str(config.get("model_version", ""))
+    if config.get("is_turbo") or version == "turbo":
+        return "turbo"
+    return "sft" if version == "sft" else "base"
+
+
+def _read_pipeline(folder: Path) -> FoundModel:
+    name = read_json(folder / "model_index.json").get("_class_name")
+    if name != "AceStepPipeline":
+        raise ModelError(
+            f"`{folder}` holds another model",
+            why=f"its model_index.json names `{name}`, ACE-Step 1.5 is `AceStepPipeline`",
+        )
+    lm = folder / "lm"
+    return FoundModel(
+        kind=kind_of(read_json(folder / "transformer" / "config.json")),
+        layout=DIFFUSERS,
+        dit=folder,
+        vae=folder / "vae",
+        text_encoder=folder,
+        lm=lm if (lm / "config.json").is_file() else None,
+    )
+
+
+def _read_stand_alone(folder: Path) -> FoundModel:
+    config = read_json(folder / "config.json")
+    if config.get("model_type") != "acestep":
+        raise _another_config(folder, config)
+    return _original(folder, folder, config)
+
+
+def _read_bundle(folder: Path) -> FoundModel:
+    found = sorted(path.parent.name for path in folder.glob(f"{DIT_PREFIX}*/config.json"))
+    if len(found) > 1 and DEFAULT_DIT not in found:
+        raise ModelError(
+            f"`{folder}` holds {len(found)} DiTs: {', '.join(found)}",
+            why="a bundle's model is the one that lies there alone, or `acestep-v15-turbo`",
+            help=f'name one of them: model = "{folder / found[0]}"',
+        )
+    dit = folder / (DEFAULT_DIT if DEFAULT_DIT in found else found[0])
+    return _original(folder, dit, read_json(dit / "config.json"))
+
+
+def _original(named: Path, dit: Path, config: dict[str, Any]) -> FoundModel:
+    vae, text_encoder = (_beside(dit, name) for name in ("vae", TEXT_ENCODER_FOLDER))
+    return FoundModel(
+        kind=kind_of(config),
+        layout=ORIGINAL,
+        dit=dit,
+        vae=vae,
+        text_encoder=text_encoder,
+        lm=_lm_in(named),
+    )
+
+
+def _beside(dit: Path, name: str) -> Path:
+    for folder in (dit / name, dit.parent / name):
+        if (folder / "config.json").is_file():
+            return folder
+    raise ModelError(
+        f"`{dit}` has no `{name}` in it or beside it",
+        why="a stand-alone DiT in the original layout shares them with the bundle",
+        help=f"put (or link) the bundle's `{name}` beside it",
+    )
+
+
+def _lm_in(folder: Path) -> Path | None:
+    found = sorted(path.parent for path in folder.glob(f"{LM_PREFIX}*/config.json"))
+    preferred = [path for path in found if path.name == DEFAULT_LM]
+    return next(iter(preferred or found), None)
+
+
+def _another_config(folder: Path, config: dict[str, Any]) -> ModelError:
+    if config.get("_class_name") == "AutoencoderOobleck":
+        return ModelError(f"`{folder}` is a VAE alone", help="name the folder that holds it and the DiT")
+    if config.get("model_type") == "qwen3":
+        lm = int(config.get("vocab_size", 0)) > TEXT_ENCODER_VOCAB
+        what = "a 5 Hz LM" if lm else "the text encoder"
+        advice = f'lm = "{folder}"' if lm else "name the folder that holds it and the DiT"
+        return ModelError(f"`{folder}` is {what}, not a model set", help=advice)
+    return ModelError(
+        f"`{folder}` holds another model",
+        why=f"its config.json says model_type `{config.get('model_type')}`, ACE-Step 1.5 says `acestep`",
+    )
+
+
+def _not_a_model(folder: Path) -> ModelError:
+    if any(folder.glob("*.safetensors")):
+        return ModelError(
+            f"`{folder}` holds weights without a config.json",
+            help="fetch the repository whole: config.json tells the sizes of the tensors",
+        )
+    if any(path.suffix in {".ckpt", ".pt", ".pth", ".bin", ".gguf"} for path in folder.iterdir()):
+        return ModelError(
+            f"`{folder}` holds weights in a format that isn't read",
+            why="only safetensors are, because pickles can run code",
+            help="fetch the published safetensors",
+        )
+    return ModelError(
+        f"`{folder}` holds no model set",
+        why=f"neither model_index.json nor config.json nor `{DIT_PREFIX}*` is in it",
+    )

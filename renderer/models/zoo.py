@@ -1,0 +1,264 @@
+"""The table of known model sets and LMs, and what each can do: a name or a folder to facts and files. No torch.
+
+Source of names, kinds and repositories: ace-step/ACE-Step-1.5, acestep/model_downloader.py; huggingface/diffusers,
+src/diffusers/pipelines/ace_step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from renderer.errors import ModelError
+from renderer.models import hub, layouts
+from renderer.models.family import ModelFiles
+
+BUNDLE = "ACE-Step/Ace-Step1.5"
+MINI = "mini"
+MINI_MAX_DURATION = 60  # seconds: what the embedded model is built for
+MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFacts:
+    """What checkpoints of one kind can do. Source: ace-step/ACE-Step-1.5, docs/en/INFERENCE.md and handler.py."""
+
+    steps: int
+    """Denoising steps when the spec names none."""
+    fixed_steps: bool
+    """Distilled for exactly `steps`."""
+    guidance_scale: float
+    """When the spec names none; 1.0 where guidance is distilled into the weights."""
+    guided: bool
+    """Whether a guidance scale above 1 does anything."""
+    shifts: tuple[float, ...] | None
+    """The only shifts it was distilled for; None takes any."""
+
+
+KINDS = {
+    "turbo": KindFacts(steps=8, fixed_steps=True, guidance_scale=1.0, guided=False, shifts=(1.0, 2.0, 3.0)),
+    "sft": KindFacts(steps=50, fixed_steps=False, guidance_scale=7.0, guided=True, shifts=None),
+    "base": KindFacts(steps=50, fixed_steps=False, guidance_scale=7.0, guided=True, shifts=None),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a plan needs to know of a model set before any of it is on disk."""
+
+    name: str
+    """As the user wrote it: a known name, or a folder."""
+    family: str
+    kind: str
+    """`turbo`, `sft` or `base`."""
+    layout: str
+    """`diffusers` or `original`."""
+    steps: int
+    fixed_steps: bool
+    guidance_scale: float
+    guided: bool
+    shifts: tuple[float, ...] | None
+    max_duration: int
+    """Seconds a take may last unless the user says otherwise."""
+    lm: str | None
+    """The LM that belongs to it: a known name, or a folder; None when the user has to name one."""
+    own_lm: bool
+    """Whether that LM lies inside the set, so that it goes where the set goes."""
+
+    def nearest_shift(self, shift: float) -> float:
+        """The shift that is meant: on turbo the nearest it was distilled for, ties to the smaller, as upstream does."""
+        if self.shifts is None:
+            return shift
+        return min(self.shifts, key=lambda known: (abs(known - shift), known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSet:
+    """A row of the table: where the parts of a model set are published."""
+
+    kind: str
+    layout: str
+    dit: hub.Source
+    vae: hub.Source
+    text_encoder: hub.Source
+    shifts: tuple[float, ...] | None
+    lm: str = "1.7B"
+
+
+def _original(kind: str, dit: hub.Source, shifts: tuple[float, ...] | None) -> ModelSet:
+    """A DiT in the original layout; VAE and text encoder are the bundle's."""
+    return ModelSet(
+        kind=kind,
+        layout=layouts.ORIGINAL,
+        dit=dit,
+        vae=hub.Source(repo=BUNDLE, folder="vae"),
+        text_encoder=hub.Source(repo=BUNDLE, folder=layouts.TEXT_ENCODER_FOLDER),
+        shifts=shifts,
+    )
+
+
+def _diffusers(kind: str, repo: str) -> ModelSet:
+    """A pipeline folder of diffusers, all parts in one repository."""
+    whole = hub.Source(repo=repo)
+    return ModelSet(
+        kind=kind,
+        layout=layouts.DIFFUSERS,
+        dit=whole,
+        vae=hub.Source(repo=repo, folder="vae"),
+        text_encoder=whole,
+        shifts=KINDS[kind].shifts,
+    )
+
+
+TURBO_SHIFTS = KINDS["turbo"].shifts
+MODELS = {
+    "turbo": _original("turbo", hub.Source(repo=BUNDLE, folder="acestep-v15-turbo"), TURBO_SHIFTS),
+    "turbo-shift1": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-shift1"), (1.0,)),
+    "turbo-shift3": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-shift3"), (3.0,)),
+    "turbo-continuous": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-continuous"), None),
+    "sft": _original("sft", hub.Source(repo="ACE-Step/acestep-v15-sft"), None),
+    "base": _original("base", hub.Source(repo="ACE-Step/acestep-v15-base"), None),
+    "xl-turbo": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-xl-turbo"), TURBO_SHIFTS),
+    "xl-sft": _original("sft", hub.Source(repo="ACE-Step/acestep-v15-xl-sft"), None),
+    "xl-base": _original("base", hub.Source(repo="ACE-Step/acestep-v15-xl-base"), None),
+    "xl-turbo-diffusers": _diffusers("turbo", "ACE-Step/acestep-v15-xl-turbo-diffusers"),
+    "xl-sft-diffusers": _diffusers("sft", "ACE-Step/acestep-v15-xl-sft-diffusers"),
+    "xl-base-diffusers": _diffusers("base", "ACE-Step/acestep-v15-xl-base-diffusers"),
+}
+
+LMS = {
+    "0.6B": hub.Source(repo="ACE-Step/acestep-5Hz-lm-0.6B"),
+    "1.7B": hub.Source(repo=BUNDLE, folder="acestep-5Hz-lm-1.7B"),
+    "4B": hub.Source(repo="ACE-Step/acestep-5Hz-lm-4B"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """Where a model set lies, or what of it isn't here yet."""
+
+    files: ModelFiles | None
+    """None while something is missing."""
+    missing: tuple[str, ...] = ()
+    """What `renderer models fetch` would bring, by name."""
+
+
+def model_facts(model: str) -> ModelFacts:
+    """Facts of a known name or of a folder; a known name needn't be on disk.
+
+    Raises: ModelError for a name that is neither, and for a folder that is no model set.
+    """
+    if model == MINI:
+        return _facts(MINI, "turbo", layouts.DIFFUSERS, shifts=TURBO_SHIFTS, max_duration=MINI_MAX_DURATION, lm=MINI)
+    if known := MODELS.get(model):
+        facts = _facts(model, known.kind, known.layout, shifts=known.shifts, max_duration=MAX_DURATION, lm=known.lm)
+        return replace(facts, own_lm=False)
+    found = layouts.read_model(_existing(model))
+    lm = str(found.lm) if found.lm else None
+    shifts = KINDS[found.kind].shifts
+    return _facts(model, found.kind, found.layout, shifts=shifts, max_duration=MAX_DURATION, lm=lm)
+
+
+def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = ()) -> Resolved:
+    """Files of a model set with an LM; `lm` None takes the one that belongs to the set. `mini` is built when missing.
+
+    Raises: ModelError for unknown names and for folders that aren't what they should be.
+    """
+    if model == MINI:
+        return _with_lm(_in_folder(MINI, _mini_folder(), loras), lm)
+    if known := MODELS.get(model):
+        return _with_lm(_on_hub(model, known, loras), lm or known.lm)
+    return _with_lm(_in_folder(model, _existing(model), loras), lm)
+
+
+def _facts(
+    name: str, kind: str, layout: str, *, shifts: tuple[float, ...] | None, max_duration: int, lm: str | None
+) -> ModelFacts:
+    facts = KINDS[kind]
+    return ModelFacts(
+        name=name,
+        family="ace_step",
+        kind=kind,
+        layout=layout,
+        steps=facts.steps,
+        fixed_steps=facts.fixed_steps,
+        guidance_scale=facts.guidance_scale,
+        guided=facts.guided,
+        shifts=shifts,
+        max_duration=max_duration,
+        lm=lm,
+        own_lm=lm is not None,
+    )
+
+
+def _mini_folder() -> Path:
+    from renderer.models.ace_step.mini.place import ensure_mini  # noqa: PLC0415 - builds with torch when it's missing
+
+    return ensure_mini()
+
+
+def _existing(model: str) -> Path:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    raise ModelError(
+        f"there is no model `{model}`",
+        why="it is neither a known name nor a folder",
+        help=f"known models: {', '.join((*MODELS, MINI))}",
+    )
+
+
+def _in_folder(name: str, folder: Path, loras: tuple[tuple[str, float], ...]) -> Resolved:
+    found = layouts.read_model(folder)
+    files = ModelFiles(
+        family="ace_step",
+        name=name,
+        kind=found.kind,
+        layout=found.layout,
+        dit=str(found.dit),
+        vae=str(found.vae),
+        text_encoder=str(found.text_encoder),
+        lm=str(found.lm) if found.lm else None,
+        loras=loras,
+    )
+    return Resolved(files=files)
+
+
+def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) -> Resolved:
+    dit, vae, text_encoder = (hub.find(source) for source in (known.dit, known.vae, known.text_encoder))
+    if dit is None or vae is None or text_encoder is None:
+        return Resolved(files=None, missing=(name,))
+    files = ModelFiles(
+        family="ace_step",
+        name=name,
+        kind=known.kind,
+        layout=known.layout,
+        dit=str(dit),
+        vae=str(vae),
+        text_encoder=str(text_encoder),
+        lm=None,
+        loras=loras,
+    )
+    return Resolved(files=files)
+
+
+def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
+    if lm is None or (lm == MINI and resolved.files is not None and resolved.files.name == MINI):
+        return resolved
+    folder = hub.find(LMS[lm]) if lm in LMS else layouts.read_lm(_existing_lm(lm))
+    if folder is None:
+        return Resolved(files=None, missing=(*resolved.missing, f"lm {lm}"))
+    if resolved.files is None:
+        return resolved
+    return Resolved(files=resolved.files.with_lm(str(folder)))
+
+
+def _existing_lm(lm: str) -> Path:
+    folder = _mini_folder() / "lm" if lm == MINI else Path(lm).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    raise ModelError(
+        f"there is no LM `{lm}`",
+        why="it is neither a known name nor a folder",
+        help=f"known LMs: {', '.join((*LMS, MINI))}",
+    )
