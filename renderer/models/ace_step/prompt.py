@@ -1,0 +1,82 @@
+"""The exact texts the LM and the DiT were trained on: caption, lyrics and metas in, prompts out.
+
+Knows neither tokens nor models; light enough for `show` and the lints.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from renderer.models.ace_step.metas import DecidedMetas
+
+LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
+TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
+CODES_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
+"""What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""
+NO_NEGATIVE_PROMPT = "NO USER INPUT"
+"""Upstream's placeholder: counts as no negative prompt at all."""
+DEFAULT_DURATION_TEXT = "30 seconds"
+"""What the DiT reads when nobody said a duration."""
+
+_SYSTEM = f"<|im_start|>system\n# Instruction\n{LM_INSTRUCTION}\n\n<|im_end|>\n"
+
+
+def cot_prompt(caption: str, lyrics: str) -> str:
+    """What the LM continues with its chain of thought.
+
+    Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
+    """
+    user = _user(f"# Caption\n{caption}\n\n# Lyric\n{lyrics}\n")
+    return f"{_SYSTEM}{user}<|im_start|>assistant\n"
+
+
+def cot_negative_prompt(lyrics: str, negative_prompt: str) -> str:
+    """The unconditional row of the chain of thought: without a negative prompt the caption block disappears."""
+    if is_negative_prompt(negative_prompt):
+        return cot_prompt(negative_prompt, lyrics)
+    user = _user(f"# Lyric\n{lyrics}\n")
+    return f"{_SYSTEM}{user}<|im_start|>assistant\n"
+
+
+def codes_prompt(caption: str, lyrics: str, yaml: str) -> str:
+    """What the LM continues with audio codes: the turn with the finished think block is already closed.
+
+    `caption` is the user's own even when the chain of thought rewrote it; the rewritten one stands in `yaml`.
+    """
+    user = _user(f"# Caption\n{caption}\n\n# Lyric\n{lyrics}\n")
+    return f"{_SYSTEM}{user}<|im_start|>assistant\n<think>\n{yaml}\n</think>\n\n<|im_end|>\n"
+
+
+def codes_negative_prompt(caption: str, lyrics: str, negative_prompt: str) -> str:
+    """The unconditional row of the codes: an empty think block, the caption unless a negative prompt replaces it."""
+    return codes_prompt(negative_prompt if is_negative_prompt(negative_prompt) else caption, lyrics, "")
+
+
+def is_negative_prompt(text: str) -> bool:
+    """Whether the text says something: neither blank nor upstream's placeholder."""
+    return text.strip() not in {"", NO_NEGATIVE_PROMPT}
+
+
+def dit_text_prompt(metas: DecidedMetas, *, instruction: str) -> str:
+    """The DiT's text prompt.
+
+    Source: ace-step/ACE-Step-1.5, acestep/handler.py
+    """
+    duration = DEFAULT_DURATION_TEXT if metas.duration is None else f"{int(metas.duration)} seconds"
+    lines = (
+        f"- bpm: {metas.bpm or 'N/A'}\n"
+        f"- timesignature: {metas.timesignature or 'N/A'}\n"
+        f"- keyscale: {metas.keyscale or 'N/A'}\n"
+        f"- duration: {duration}\n"
+    )
+    return f"# Instruction\n{instruction}\n\n# Caption\n{metas.caption}\n\n# Metas\n{lines}<|endoftext|>\n"
+
+
+def dit_lyric_prompt(lyrics: str, language: str) -> str:
+    """The DiT's lyric prompt; empty lyrics stay empty."""
+    return f"# Languages\n{language}\n\n# Lyric\n{lyrics}<|endoftext|>"
+
+
+def _user(content: str) -> str:
+    return f"<|im_start|>user\n{content}<|im_end|>\n"
