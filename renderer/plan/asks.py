@@ -77,8 +77,8 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
 
 def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:
     inference = take.variant.inference
-    steps = inference.inference_steps or facts.default_steps
-    guidance = facts.default_guidance if inference.guidance_scale is None else inference.guidance_scale
+    steps = inference.inference_steps or facts.steps
+    guidance = facts.guidance_scale if inference.guidance_scale is None else inference.guidance_scale
     return LatentsRequest(
         caption=take.song.caption,
         lyrics=take.song.lyrics,
@@ -89,20 +89,15 @@ def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: 
         max_duration=limit,
         preview=cut,
         # Distilled checkpoints run the schedule they were distilled for, as upstream's handler has it.
-        steps=facts.fixed_steps or steps,
-        guidance_scale=1.0 if facts.guidance_distilled else guidance,
+        steps=facts.steps if facts.fixed_steps else steps,
+        guidance_scale=guidance if facts.guided else 1.0,
         infer_method=inference.infer_method,
-        shift=_nearest(inference.shift, facts.shifts),
+        shift=facts.nearest_shift(inference.shift),
         timesteps=inference.timesteps,
         cfg_interval_start=inference.cfg_interval_start,
         cfg_interval_end=inference.cfg_interval_end,
         seed=take.seed,
     )
-
-
-def _nearest(shift: float, allowed: tuple[float, ...] | None) -> float:
-    # Ties go to the smaller, as upstream rounds.
-    return min(allowed, key=lambda value: (abs(value - shift), value)) if allowed else shift
 
 
 def _shortened(duration: float | None, preview: float | None) -> float | None:

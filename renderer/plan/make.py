@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from renderer.errors import ModelError
 from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
@@ -30,6 +31,8 @@ class PlannedModel:
     weights: Mapping[Part, str]
     """Fingerprint of each part's weights."""
     dtypes: Mapping[Part, str]
+    missing: tuple[str, ...] = ()
+    """Parts that aren't on disk, by the names `renderer models fetch` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,12 @@ def _jobs(take: Take, asked: Asks, model: PlannedModel, settings: Settings) -> t
 
 def _settings(stage: Stage, model: PlannedModel, settings: Settings) -> dict[str, Any]:
     part = PART_OF[stage]
+    if part not in model.weights:
+        raise ModelError(
+            f"`{model.facts.name}` has no LM of its own",
+            why="the spec asks the LM for metas or codes",
+            help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
+        )
     counted: dict[str, Any] = {"weights": model.weights[part], "dtype": model.dtypes[part]}
     if part is Part.LM:
         counted["lm_slots"] = settings.lm_slots

@@ -24,7 +24,7 @@ def explain(
         return Why.FORCED, ()
     record = store.take(plan.name, plan.key)
     if record and not (refresh and refresh(record.environment)):
-        return (Why.DONE if record.file == plan.file else Why.RESTORED), ()
+        return (Why.DONE if store.find(record) == store.outputs / plan.file else Why.RESTORED), ()
     if record:
         return Why.CHANGED, (Change(stage="environment", name="environment", old="another", new="this"),)
     versions = store.versions(plan.name)
@@ -33,15 +33,13 @@ def explain(
     if failed.get(plan.name) == plan.key:
         return Why.FAILED, ()
     if versions:
-        return Why.CHANGED, tuple(_changes(_current(plan, versions), plan))
+        return Why.CHANGED, tuple(_changes(_current(store, versions), plan))
     return Why.NEW, ()
 
 
-def _current(plan: TakePlan, versions: tuple[TakeRecord, ...]) -> TakeRecord:
+def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
     """The version that bears the take's own name now, else the newest."""
-    # The file's ending may be what changed.
-    stem = plan.file.rpartition(".")[0]
-    return next((v for v in versions if v.file.rpartition(".")[0] == stem), versions[0])
+    return next((v for v in versions if store.find(v) == store.outputs / v.file), versions[0])
 
 
 def _changes(record: TakeRecord, plan: TakePlan) -> Iterator[Change]:

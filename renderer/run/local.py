@@ -1,4 +1,7 @@
-"""Plan -> results, in one worker process, part by part. Tells events; who listens and what is kept where it doesn't know."""
+"""Plan -> results, in one worker process, part by part, told as events.
+
+Who listens, and what is kept where, it does not know.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts <-> self-verifying safetensors bytes: arrays as tensors, the rest as one JSON record, a digest over both."""
+"""Artifacts <-> self-verifying safetensors bytes: arrays as tensors, the rest as a JSON record, a digest over both."""
 
 from __future__ import annotations
 

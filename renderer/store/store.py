@@ -95,9 +95,14 @@ class Store:
         write_whole(self.disk, self._take_path(record.take, record.key), encode_record(record))
 
     def take(self, name: str, key: str) -> TakeRecord | None:
-        """The record of a take's audio under that key, if its file still is what was written."""
+        """The record of a take's audio under that key, if its file still is what was written, wherever it lies."""
         record = self._record(self._take_path(name, key))
-        return record if record and self._intact(record) else None
+        return record if record and self.find(record) else None
+
+    def find(self, record: TakeRecord) -> Path | None:
+        """Where the audio lies: under its own name, or in `old/`; None when it was deleted or altered."""
+        places = (self.outputs / record.file, self.outputs / record.old_file)
+        return next((place for place in places if _holds(place, record)), None)
 
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
         """Every recorded version of a take, the newest first."""
@@ -136,17 +141,6 @@ class Store:
             self._set_aside(path, "takes", path.stem, error)
             return None
 
-    def _intact(self, record: TakeRecord) -> bool:
-        path = self.outputs / record.file
-        try:
-            stat = path.stat()
-        except OSError:
-            return False
-        if stat.st_size != record.num_bytes:
-            return False
-        # A copied or touched file keeps its content: only then is it read.
-        return stat.st_mtime_ns == record.mtime_ns or file_digest(path) == record.digest
-
     def _set_aside(self, path: Path, stage: str, key: str, error: StoreError) -> None:
         folder = self.folder / "bad"
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,3 +157,14 @@ class Store:
                 path = type(self.outputs)(folder) / name
                 if name.startswith(TEMP_PREFIX) and now - path.stat().st_mtime > _STALE_TEMP_SECONDS:
                     yield path
+
+
+def _holds(place: Path, record: TakeRecord) -> bool:
+    try:
+        stat = place.stat()
+    except OSError:
+        return False
+    if stat.st_size != record.num_bytes:
+        return False
+    # A copied or touched file keeps its content: only then is it read.
+    return stat.st_mtime_ns == record.mtime_ns or file_digest(place) == record.digest

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+OLD_FOLDER = "old"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeRecord:
@@ -23,7 +25,7 @@ class TakeRecord:
     """The take's name; a preview's ends in `.preview20`."""
     song: str
     file: str
-    """Relative to the outputs folder; changes when the file moves to `old/`."""
+    """Its own name, below the outputs folder; a later version sends it to `old_file`."""
     num_bytes: int
     mtime_ns: int
     digest: str
@@ -37,6 +39,13 @@ class TakeRecord:
     """What the sidecar TOML tells."""
     page: Mapping[str, Any] = field(default_factory=dict)
     """What the report shows and would have to decode for: peaks, loudness before scaling, seconds."""
+
+    @property
+    def old_file(self) -> str:
+        """Where it lies once another version bears its name, below the outputs folder."""
+        folder, _, name = self.file.rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        return f"{folder}/{OLD_FOLDER}/{stem}.{self.key[:8]}.{ending}"
 
 
 def encode_record(record: TakeRecord) -> bytes:

@@ -1,0 +1,30 @@
+"""What results depend on beside their key: library versions, device, threads. Read without importing any of them."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from renderer.models.family import Settings
+
+LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "numpy", "soundfile")
+
+
+def environment(settings: Settings) -> dict[str, Any]:
+    """Versions, device and threads, as recorded with each result."""
+    return {
+        "versions": {name: _version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": settings.device.partition(":")[0],
+        "threads": settings.threads,
+    }
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return "unknown"

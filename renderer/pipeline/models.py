@@ -1,0 +1,95 @@
+"""Variants -> planned models: facts, files and fingerprints from the model table, the machine's device and dtypes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+
+from renderer.errors import ModelError
+from renderer.models import device, identity, zoo
+from renderer.models.family import ModelFiles, Part, Settings
+from renderer.plan.make import PlannedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from renderer.pipeline.options import Options
+    from renderer.song import Variant
+
+LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
+"""Songs the LM decodes at once, by device kind; in the key, so never taken from free memory."""
+
+
+def pick_settings(options: Options) -> Settings:
+    """How this run computes, for the device asked or found.
+
+    Raises: UsageError, ResourceError for a device or dtype that can't be.
+    """
+    picked = device.pick(options.device)
+    device.dtypes(picked, options.dtype)
+    tile, overlap = device.vae_tiles(picked)
+    return Settings(
+        device=picked,
+        dtype=options.dtype,
+        threads=options.threads or psutil.cpu_count(logical=False) or 1,
+        lm_slots=options.lm_slots or LM_SLOTS[picked.partition(":")[0]],
+        vae_tile=options.vae_tile or tile,
+        vae_overlap=overlap if options.vae_overlap is None else options.vae_overlap,
+    )
+
+
+def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:
+    """A look-up of each variant's model set, made once for each set.
+
+    It raises ModelError for unknown names and folders that are no model set.
+    """
+    known: dict[tuple[object, ...], PlannedModel] = {}
+
+    def model_of(variant: Variant) -> PlannedModel:
+        wanted = (variant.model, variant.lm, variant.lora)
+        if wanted not in known:
+            known[wanted] = _plan_model(variant, settings)
+        return known[wanted]
+
+    return model_of
+
+
+def require_fetched(models: Mapping[str, PlannedModel]) -> None:
+    """Refuse to render with parts that aren't on disk.
+
+    Raises: ModelError naming all that is missing.
+    """
+    missing = sorted({name for model in models.values() for name in model.missing})
+    if missing:
+        raise ModelError(
+            f"not on disk: {', '.join(missing)}",
+            help=f"renderer models fetch {' '.join(missing)}, or --model mini for the embedded sketch model",
+        )
+
+
+def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
+    facts = zoo.model_facts(variant.model)
+    loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
+    resolved = zoo.resolve(variant.model, variant.lm, loras)
+    dtypes = device.dtypes(settings.device, settings.dtype)
+    by_part = {
+        Part.LM: dtypes.lm,
+        Part.DIT: f"{dtypes.dit}, {dtypes.condition_encoder} conditions, {dtypes.text_encoder} text",
+        Part.VAE: dtypes.vae,
+    }
+    if resolved.files is None:
+        files = ModelFiles(
+            family=facts.family,
+            name=variant.model,
+            kind=facts.kind,
+            layout=facts.layout,
+            dit=variant.model,
+            vae=variant.model,
+            text_encoder=variant.model,
+            lm=variant.lm or facts.lm,
+            loras=loras,
+        )
+        weights = dict.fromkeys(Part, "not fetched")
+        return PlannedModel(facts=facts, files=files, weights=weights, dtypes=by_part, missing=resolved.missing)
+    return PlannedModel(facts=facts, files=resolved.files, weights=identity.identity(resolved.files), dtypes=by_part)

@@ -1,0 +1,36 @@
+"""What a user may say about a run beside the specs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line's settings of a run; None leaves the choice to specs, model or machine."""
+
+    outputs: Path | None = None
+    model: str | None = None
+    """Renders every variant with this set, and its LM unless `lm` names one."""
+    lm: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    seeds: tuple[int, ...] | None = None
+    first_seed: bool = False
+    preview: float | None = None
+    """Seconds; renders the beginnings, under names of their own."""
+    force: bool = False
+    refresh_environment: bool = False
+    """Make results of other library versions, devices or thread counts again."""
+    keep_going: bool = False
+    """Render the good specs beside broken ones."""
+    until: datetime | None = None
+    threads: int | None = None
+    lm_slots: int | None = None
+    vae_tile: int | None = None
+    vae_overlap: int | None = None

@@ -1,0 +1,83 @@
+"""What the user names (folders, files, songs, takes) -> the songs and takes meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.errors import UsageError
+from renderer.spec.load import load_songs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from renderer.pipeline.options import Options
+    from renderer.song import Song, Take
+    from renderer.spec.diagnostics import Diagnostic
+
+SPECS_FOLDER = Path("specs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The songs and takes meant, and every fault found in their specs."""
+
+    songs: tuple[Song, ...]
+    takes: tuple[Take, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def select(named: Sequence[str], options: Options) -> Selection:
+    """The takes that `named` means: paths, song names or take names; nothing means the folder `specs`.
+
+    Raises: UsageError for a name that no spec bears.
+    """
+    paths = [Path(name) for name in named if _is_path(name)]
+    names = [name for name in named if not _is_path(name)]
+    loaded = load_songs(paths + ([SPECS_FOLDER] if names or not paths else []))
+    songs = tuple(_with_options(song, options) for song in loaded.songs)
+    every = tuple(take for song in songs for take in song.takes())
+    if not names:
+        return Selection(songs=songs, takes=every, diagnostics=loaded.diagnostics)
+    from_paths = set(load_songs(paths).songs) if paths else set()
+    sources = {song.source for song in from_paths}
+    takes = tuple(t for t in every if t.song.source in sources or t.name in names or t.song.name in names)
+    for name in names:
+        if not any(name in (take.name, take.song.name) for take in takes):
+            raise _unknown(name, every)
+    meant = {take.song.name for take in takes}
+    return Selection(
+        songs=tuple(song for song in songs if song.name in meant), takes=takes, diagnostics=loaded.diagnostics
+    )
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith(".toml") or name in (".", "..") or Path(name).is_dir()
+
+
+def _with_options(song: Song, options: Options) -> Song:
+    variants = song.variants
+    if options.model:
+        variants = tuple(replace(variant, model=options.model, lm=options.lm) for variant in variants)
+    elif options.lm:
+        variants = tuple(replace(variant, lm=options.lm) for variant in variants)
+    seeds = options.seeds or song.seeds
+    return replace(
+        song,
+        variants=variants,
+        seeds=seeds[:1] if options.first_seed else seeds,
+        outputs=options.outputs or song.outputs,
+    )
+
+
+def _unknown(name: str, takes: Sequence[Take]) -> UsageError:
+    import difflib  # noqa: PLC0415 - only when a name is wrong
+
+    known = sorted({take.song.name for take in takes} | {take.name for take in takes})
+    near = difflib.get_close_matches(name, known, n=3)
+    return UsageError(
+        f"no song or take is called `{name}`",
+        why=f"the specs below `{SPECS_FOLDER}` have none of that name",
+        help=f"did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "name a spec file, a folder or a song",
+    )
