@@ -69,7 +69,7 @@ class Keeper:
         if record is None:
             raise StoreError(f"`{plan.file}` is gone", help="start again: it is made anew from its latents")
         with _disk_faults(self._store):
-            self._make_room(plan)
+            self._make_room(plan, record.digest)
             place = self._store.outputs / record.old_file
             place.replace(self._store.outputs / record.file)
             sidecar = place.with_suffix(".toml")
@@ -110,7 +110,7 @@ class Keeper:
         try:
             write_audio(waveform, temp, output.format, recipe_tags(recipe, output.recipe))
             digest, num_bytes = file_digest(temp), temp.stat().st_size
-            self._make_room(plan)
+            self._make_room(plan, digest)
             commit(self._store.disk, temp, target, num_bytes=num_bytes)
         except BaseException:
             temp.unlink(missing_ok=True)
@@ -163,9 +163,7 @@ class Keeper:
 
     def _write_sidecar(self, plan: TakePlan, recipe: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
         prompts = {
-            f"{stage}_{name}": text
-            for stage, noted in notes.items()
-            for name, text in noted.get("prompts", {}).items()
+            f"{stage}_{name}": text for stage, noted in notes.items() for name, text in noted.get("prompts", {}).items()
         }
         made = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -176,17 +174,16 @@ class Keeper:
         path = (self._store.outputs / plan.file).with_suffix(".toml")
         write_whole(self._store.disk, path, recipe_toml(recipe, prompts=prompts, made=made).encode())
 
-    def _make_room(self, plan: TakePlan) -> None:
-        """Send whatever bears the take's name, in any format, to `old/`: nothing is ever overwritten."""
+    def _make_room(self, plan: TakePlan, digest: str) -> None:
+        """Send whatever bears the take's name, in any format, to `old/`: nothing but its equal is ever overwritten."""
         for record in self._store.versions(plan.name):
             place = self._store.outputs / record.file
             if record.key != plan.key and place.exists() and self._store.find(record) == place:
                 _move(place, self._store.outputs / record.old_file)
         target = self._store.outputs / plan.file
-        if target.exists():
+        if target.exists() and (found := file_digest(target)) != digest:
             # Not what was recorded there: altered by hand, or put there by someone else.
-            stray = _stray_place(target, file_digest(target)[:8])
-            _move(target, stray)
+            _move(target, _stray_place(target, found[:8]))
 
 
 def _stray_place(target: Path, mark: str) -> Path:

@@ -35,13 +35,12 @@ def select(named: Sequence[str], options: Options) -> Selection:
     """
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
-    loaded = load_songs(paths + ([SPECS_FOLDER] if names or not paths else []))
+    loaded = load_songs(paths + ([SPECS_FOLDER] if names or not paths else []), model=options.model)
     songs = tuple(_with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
         return Selection(songs=songs, takes=every, diagnostics=loaded.diagnostics)
-    from_paths = set(load_songs(paths).songs) if paths else set()
-    sources = {song.source for song in from_paths}
+    sources = {song.source for song in load_songs(paths).songs} if paths else set()
     takes = tuple(t for t in every if t.song.source in sources or t.name in names or t.song.name in names)
     for name in names:
         if not any(name in (take.name, take.song.name) for take in takes):

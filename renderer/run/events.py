@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.models.family import Part, Stage
-    from renderer.plan.jobs import Job, TakePlan
+    from renderer.plan.jobs import Job, Plan, TakePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlanned:
+    """What is about to run."""
+
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,4 +86,14 @@ class TakeFailed:
     error: RendererError
 
 
-RunEvent = PartStarted | ComponentLoaded | JobProgress | JobDone | JobFailed | WorkerRestarted | TakeDone | TakeFailed
+RunEvent = (
+    RunPlanned
+    | PartStarted
+    | ComponentLoaded
+    | JobProgress
+    | JobDone
+    | JobFailed
+    | WorkerRestarted
+    | TakeDone
+    | TakeFailed
+)

@@ -1,0 +1,89 @@
+"""Options that several commands share, and how they become `Options`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from renderer.pipeline.options import Options
+
+SEED_SPAN = ".."
+
+
+class Seeds(click.ParamType[tuple[int, ...]]):
+    """`7`, `1,5,9` or `1..16`."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The seeds in the order written."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            seeds = [seed for piece in value.split(",") for seed in _span(piece)]
+        except ValueError:
+            self.fail(f"`{value}` is no list of seeds: write 7 or 1,5,9 or 1..16", param, ctx)
+        if len(set(seeds)) != len(seeds):
+            self.fail(f"`{value}` names a seed twice", param, ctx)
+        return tuple(seeds)
+
+
+def _span(piece: str) -> range:
+    first, dots, last = piece.partition(SEED_SPAN)
+    seeds = range(int(first), int(last if dots else first) + 1)
+    if not seeds or seeds[0] < 0:
+        raise ValueError(piece)
+    return seeds
+
+
+_TAKES = (
+    click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]..."),
+    click.option("--model", metavar="NAME", help="Render with this model set instead, and its LM unless --lm."),
+    click.option("--lm", metavar="NAME", help="Use this LM instead."),
+    click.option(
+        "--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Where to compute."
+    ),
+    click.option(
+        "--dtype",
+        default="auto",
+        show_default=True,
+        metavar="auto|float32|bfloat16|float16",
+        help="What to compute in.",
+    ),
+    click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Write here instead."),
+    click.option("--seeds", type=Seeds(), metavar="SEEDS", help="Instead of the specs' own: 7 or 1,5,9 or 1..16."),
+    click.option("--first-seed", is_flag=True, help="Only the first seed of each song."),
+    click.option(
+        "--preview",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="Only the beginnings, under names of their own.",
+    ),
+    click.option(
+        "--lm-slots", type=click.IntRange(min=1), metavar="N", help="Songs the LM decodes at once; part of the key."
+    ),
+    click.option(
+        "--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads; by default one a core."
+    ),
+)
+
+
+def takes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that speaks of takes."""
+    for option in reversed(_TAKES):
+        command = option(command)
+    return command
+
+
+def make_options(**given: Any) -> Options:
+    """The options as the pipeline takes them."""
+    from renderer.pipeline.options import Options
+
+    if given.get("outputs"):
+        given["outputs"] = given["outputs"].resolve()
+    return Options(**given)

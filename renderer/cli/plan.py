@@ -1,0 +1,102 @@
+"""`renderer plan`: what a render would do, and why; loads no weights and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from renderer.cli.options import make_options, takes_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from renderer.plan.jobs import Plan, TakePlan
+
+
+@click.command(name="plan")
+@takes_options
+@click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
+def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+    """Show takes, the stages that would run and why, and how often each model would be read from disk."""
+    from renderer.cli.show_diagnostics import show_diagnostics
+    from renderer.pipeline.render import Project, refuse_faults
+    from renderer.pipeline.select import select
+
+    options = make_options(**given)
+    selection = select(named, options)
+    refuse_faults(selection, options)
+    show_diagnostics(selection.diagnostics, stream=sys.stderr)
+    project = Project(selection.takes, options)
+    plan, missing = project.plan(), project.missing()
+    if as_json:
+        click.echo(json.dumps(_document(plan, missing), ensure_ascii=False, indent=2))
+        return 0
+    _tell(plan, missing)
+    return 0
+
+
+def _tell(plan: Plan, missing: tuple[str, ...]) -> None:
+    from rich.console import Console
+
+    from renderer.spec.diagnostics import printable
+
+    console = Console(highlight=False)
+    console.print(_table(plan))
+    loads, before = plan.loads(), plan.loads_song_by_song()
+    for component, count in loads.items():
+        click.echo(f"{component}: loaded {count}×, song by song {before.get(component, 0)}×")
+    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs")
+    if missing:
+        names = " ".join(printable(name) for name in missing)
+        click.echo(f"not fetched: {names} (renderer models fetch {names})")
+
+
+def _table(plan: Plan) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from renderer.spec.diagnostics import printable
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("take", "runs", "why"):
+        table.add_column(heading, overflow="fold")
+    for take in plan.takes:
+        runs = " → ".join(take.runs) or "-"
+        table.add_row(Text(printable(take.name)), runs, Text(printable(why(take))))
+    return table
+
+
+def why(take: TakePlan) -> str:
+    """`changed: shift 3.0 → 2.0`, in words."""
+    changes = ", ".join(f"{change.name} {_short(change.old)} → {_short(change.new)}" for change in take.changes)
+    return f"{take.why}: {changes}" if changes else str(take.why)
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    # A whole lyric or a digest in a table cell tells nobody anything.
+    return text if len(text) <= 24 and "\n" not in text else f"{text.splitlines()[0][:20]}…"
+
+
+def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "takes": [
+            {
+                "take": take.name,
+                "file": take.file,
+                "why": str(take.why),
+                "runs": [str(stage) for stage in take.runs],
+                "changes": [{"stage": c.stage, "name": c.name, "old": c.old, "new": c.new} for c in take.changes],
+                "key": take.key,
+            }
+            for take in plan.takes
+        ],
+        "loads": plan.loads(),
+        "loads_song_by_song": plan.loads_song_by_song(),
+        "not_fetched": list(missing),
+    }

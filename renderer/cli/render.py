@@ -1,0 +1,131 @@
+"""`renderer render`: what is new or changed, stage by stage over the whole batch."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from renderer.cli.options import make_options, takes_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from renderer.pipeline.render import Stop, Summary
+
+EXIT_SOME_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+@click.command(name="render")
+@takes_options
+@click.option("--force", is_flag=True, help="Render again even what is done.")
+@click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
+@click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
+@click.option("--until", metavar="HH:MM", help="Stop cleanly at that time.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
+def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+    """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
+
+    What is on disk already is kept. Exits with 1 when a take failed, 130 when stopped.
+    """
+    from rich.console import Console
+
+    from renderer.cli.show_diagnostics import show_diagnostics
+    from renderer.pipeline.page import write_page
+    from renderer.pipeline.render import Project, Stop, refuse_faults, render
+    from renderer.pipeline.select import select
+    from renderer.progress import showing
+
+    options = make_options(**given)
+    selection = select(named, options)
+    refuse_faults(selection, options)
+    show_diagnostics(selection.diagnostics, stream=sys.stderr)
+    project = Project(selection.takes, options)
+    stop = Stop(options.until)
+    console = Console(stderr=as_json, highlight=False)
+    with _stopping(stop), showing(console) as listen:
+        summary = render(project, listen=listen, stop=stop)
+    page = write_page(project)
+    if as_json:
+        click.echo(json.dumps(_document(summary), ensure_ascii=False, indent=2))
+    else:
+        _tell(summary, str(page))
+    if summary.stopped:
+        return EXIT_INTERRUPTED
+    return EXIT_SOME_FAILED if summary.failures or (len(selection.diagnostics) > 0 and _any_error(selection)) else 0
+
+
+def _any_error(selection: Any) -> bool:
+    return any(found.level == "error" for found in selection.diagnostics)
+
+
+@contextmanager
+def _stopping(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop at the next token, step or tile; a second one at once."""
+
+    def asked(number: int, frame: object) -> None:
+        del frame
+        if stop.wanted:
+            raise KeyboardInterrupt
+        stop.now()
+        click.echo("stopping at the next token, step or tile (again to stop at once)", err=True)
+        del number
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(summary: Summary, page: str) -> None:
+    from renderer.spec.diagnostics import printable
+
+    for failure in summary.failures:
+        error = failure.error
+        click.echo(
+            f"{click.style('failed', fg='red', bold=True)} {printable(failure.take)} in {failure.stage}: {printable(error.message)}"
+        )
+        for label, text in (("why", error.why), ("help", error.help)):
+            if text:
+                click.echo(f"  = {label}: {printable(text)}")
+    parts = [
+        (len(summary.rendered), "rendered"),
+        (len(summary.restored), "restored from old/"),
+        (len(summary.kept), "kept"),
+        (len(summary.failures), "failed"),
+    ]
+    said = ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to do"
+    click.echo(f"{said} in {summary.seconds:.1f} s" + (" (stopped)" if summary.stopped else ""))
+    if summary.loads:
+        click.echo(
+            f"loads: {_loads(summary.loads)}; song by song it would have been {sum(summary.loads_song_by_song.values())}"
+        )
+    click.echo(f"listen: {page}")
+
+
+def _loads(loads: Any) -> str:
+    return ", ".join(f"{name} {count}×" for name, count in loads.items())
+
+
+def _document(summary: Summary) -> dict[str, Any]:
+    return {
+        "outputs": str(summary.outputs),
+        "rendered": list(summary.rendered),
+        "restored": list(summary.restored),
+        "kept": list(summary.kept),
+        "failed": [
+            {"take": f.take, "stage": f.stage, "message": f.error.message, "why": f.error.why, "help": f.error.help}
+            for f in summary.failures
+        ],
+        "stopped": summary.stopped,
+        "seconds": round(summary.seconds, 3),
+        "loads": dict(summary.loads),
+        "loads_song_by_song": dict(summary.loads_song_by_song),
+    }

@@ -1,0 +1,1 @@
+"""Specs -> takes: what is meant, planned, rendered, kept and told."""
