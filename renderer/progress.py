@@ -1,4 +1,4 @@
-"""Run events -> the terminal: one bar a part, or plain lines where nobody watches. The only place that draws progress."""
+"""Run events -> the terminal: one bar a part, or plain lines where nobody watches. Progress is drawn only here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -34,6 +33,8 @@ from renderer.spec.diagnostics import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.console import Console
 
     from renderer.run.events import RunEvent
 

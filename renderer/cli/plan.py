@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from renderer.plan.jobs import Plan, TakePlan
 
+_CELL_WIDTH = 24
+
 
 @click.command(name="plan")
 @takes_options
@@ -80,7 +82,7 @@ def why(take: TakePlan) -> str:
 def _short(value: object) -> str:
     text = "none" if value is None else str(value)
     # A whole lyric or a digest in a table cell tells nobody anything.
-    return text if len(text) <= 24 and "\n" not in text else f"{text.splitlines()[0][:20]}…"
+    return text if len(text) <= _CELL_WIDTH and "\n" not in text else f"{text.splitlines()[0][:20]}…"
 
 
 def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:

@@ -89,9 +89,8 @@ def _tell(summary: Summary, page: str) -> None:
 
     for failure in summary.failures:
         error = failure.error
-        click.echo(
-            f"{click.style('failed', fg='red', bold=True)} {printable(failure.take)} in {failure.stage}: {printable(error.message)}"
-        )
+        failed = click.style("failed", fg="red", bold=True)
+        click.echo(f"{failed} {printable(failure.take)} in {failure.stage}: {printable(error.message)}")
         for label, text in (("why", error.why), ("help", error.help)):
             if text:
                 click.echo(f"  = {label}: {printable(text)}")
@@ -104,9 +103,8 @@ def _tell(summary: Summary, page: str) -> None:
     said = ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to do"
     click.echo(f"{said} in {summary.seconds:.1f} s" + (" (stopped)" if summary.stopped else ""))
     if summary.loads:
-        click.echo(
-            f"loads: {_loads(summary.loads)}; song by song it would have been {sum(summary.loads_song_by_song.values())}"
-        )
+        before = sum(summary.loads_song_by_song.values())
+        click.echo(f"loads: {_loads(summary.loads)}; song by song it would have been {before}")
     click.echo(f"listen: {page}")
 
 

@@ -23,10 +23,14 @@ def explain(
     if force:
         return Why.FORCED, ()
     record = store.take(plan.name, plan.key)
-    if record and not (refresh and refresh(record.environment)):
-        return (Why.DONE if store.find(record) == store.outputs / plan.file else Why.RESTORED), ()
-    if record:
+    if record is None:
+        return _why_not_there(plan, store, failed)
+    if refresh and refresh(record.environment):
         return Why.CHANGED, (Change(stage="environment", name="environment", old="another", new="this"),)
+    return (Why.DONE if store.find(record) == store.outputs / plan.file else Why.RESTORED), ()
+
+
+def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> tuple[Why, tuple[Change, ...]]:
     versions = store.versions(plan.name)
     if any(version.key == plan.key for version in versions):
         return Why.MISSING, ()

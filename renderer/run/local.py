@@ -6,6 +6,7 @@ Who listens, and what is kept where, it does not know.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,6 +87,62 @@ class _Attempt:
     broken: RendererError | None = None
 
 
+class _Queue:
+    """The jobs of a stage still to run, and which of them ended a worker before."""
+
+    def __init__(self, jobs: Sequence[Job], *, window: int) -> None:
+        self._waiting = list(jobs)
+        self._alone: list[Job] = []
+        self._window = window
+        self._deaths: Counter[str] = Counter()
+        self._deaths_while_loading = 0
+
+    def take(self) -> list[Job]:
+        """The next jobs to run together; suspects run alone."""
+        if self._alone:
+            return [self._alone.pop(0)]
+        batch, self._waiting = self._waiting[: self._window], self._waiting[self._window :]
+        return batch
+
+    def settle(
+        self, batch: Sequence[Job], left: Sequence[Job], attempt: _Attempt
+    ) -> Iterator[tuple[Job, RendererError]]:
+        """Put back what may run again of a batch's unfinished jobs; yields those that are given up, with the cause."""
+        if attempt.broken:
+            yield from self._give_up_all(left, attempt.broken)
+            return
+        for job in left:
+            if job.key in attempt.failed and len(batch) == 1:
+                yield job, attempt.failed[job.key]
+            elif job.key in attempt.failed:
+                self._alone.append(job)
+        unfinished = [job for job in left if job.key not in attempt.failed]
+        if attempt.died:
+            yield from self._settle_death(unfinished, attempt, attempt.died)
+
+    def _settle_death(
+        self, left: Sequence[Job], attempt: _Attempt, died: WorkerDied
+    ) -> Iterator[tuple[Job, RendererError]]:
+        self._deaths_while_loading = 0 if attempt.started else self._deaths_while_loading + 1
+        if self._deaths_while_loading >= _MOST_DEATHS:
+            yield from self._give_up_all(left, died)
+            return
+        self._waiting = [job for job in left if job.key not in attempt.started] + self._waiting
+        for job in left:
+            if job.key not in attempt.started:
+                continue
+            self._deaths[job.key] += 1
+            if self._deaths[job.key] >= _MOST_DEATHS:
+                yield job, died
+            else:
+                self._alone.append(job)
+
+    def _give_up_all(self, left: Sequence[Job], error: RendererError) -> Iterator[tuple[Job, RendererError]]:
+        for job in (*left, *self._alone, *self._waiting):
+            yield job, error
+        self._waiting, self._alone = [], []
+
+
 def execute(
     plan: Plan, *, workers: Workers, settings: Settings, sink: Sink, abandon: Callable[[Job], bool]
 ) -> Iterator[RunEvent]:
@@ -123,41 +180,14 @@ class _Run:
         return [job for job in jobs if not self._lost.issuperset(job.takes) and not self._abandon(job)]
 
     def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
-        waiting = self._wanted(group.of(stage))
-        alone: list[Job] = []
-        deaths: dict[str, int] = {}
-        deaths_while_loading = 0
-        while waiting or alone:
-            batch = [alone.pop(0)] if alone else waiting[: _WINDOWS[group.part]]
-            waiting = [job for job in waiting if job not in batch]
+        queue = _Queue(self._wanted(group.of(stage)), window=_WINDOWS[group.part])
+        while batch := queue.take():
             attempt = yield from self._attempt(group, stage, batch)
+            if attempt.died:
+                yield WorkerRestarted(error=attempt.died)
             left = self._wanted([job for job in batch if job.key not in attempt.finished])
-            if attempt.broken:
-                for job in (*left, *alone, *waiting):
-                    yield from self._fail(job, attempt.broken)
-                return
-            for job in [job for job in left if job.key in attempt.failed]:
-                left.remove(job)
-                if len(batch) > 1:
-                    alone.append(job)
-                else:
-                    yield from self._fail(job, attempt.failed[job.key])
-            if not attempt.died:
-                continue
-            yield WorkerRestarted(error=attempt.died)
-            suspects = [job for job in left if job.key in attempt.started]
-            waiting = [job for job in left if job not in suspects] + waiting
-            for job in suspects:
-                deaths[job.key] = deaths.get(job.key, 0) + 1
-                if deaths[job.key] >= _MOST_DEATHS:
-                    yield from self._fail(job, attempt.died)
-                else:
-                    alone.append(job)
-            deaths_while_loading = 0 if attempt.started else deaths_while_loading + 1
-            if deaths_while_loading >= _MOST_DEATHS:
-                for job in (*waiting, *alone):
-                    yield from self._fail(job, attempt.died)
-                return
+            for job, error in queue.settle(batch, left, attempt):
+                yield from self._fail(job, error)
 
     def _fail(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
         yield JobFailed(job=job, error=error)

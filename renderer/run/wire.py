@@ -75,7 +75,7 @@ def _exactly(pipe: IO[bytes], num_bytes: int) -> bytes | None:
     return content if len(content) == num_bytes else None
 
 
-def _pack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
+def _pack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:  # noqa: PLR0911 - one return a kind of value
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"$array": len(arrays) - 1}

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
 from renderer.store.disk import TEMP_PREFIX, Disk, RealDisk, write_whole
-from renderer.store.encoding import Stored, decode, encode
+from renderer.store.encoding import decode, encode
 from renderer.store.journal import Journal
 from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from renderer.store.encoding import Stored
 
 STORE_FOLDER = ".store"
 _STALE_TEMP_SECONDS = 3600
@@ -154,7 +156,7 @@ class Store:
         now = time.time()
         for folder, _, names in os.walk(self.outputs):
             for name in names:
-                path = type(self.outputs)(folder) / name
+                path = self.outputs / folder / name
                 if name.startswith(TEMP_PREFIX) and now - path.stat().st_mtime > _STALE_TEMP_SECONDS:
                     yield path
 
