@@ -1,0 +1,121 @@
+"""A model set's components from its files: which class, which sizes, which tensors. One table row a layout.
+
+`ModelFiles` go in, filled torch modules come out; knows nothing of what they compute.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AceStepTransformer1DModel, AutoencoderOobleck
+from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer, AceStepAudioTokenizer, AceStepConditionEncoder
+from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
+
+from renderer.errors import ModelError
+from renderer.models import device as devices
+from renderer.models import layouts
+from renderer.models.ace_step.weights import Stored, fill, num_bytes, stored_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from renderer.models.family import Listener, ModelFiles
+
+DIFFUSERS_STEM = "diffusion_pytorch_model"
+TEXT_ENCODER_STEM = "model"
+CLASSES: Mapping[str, Any] = {
+    "dit": AceStepTransformer1DModel,
+    "condition_encoder": AceStepConditionEncoder,
+    "audio_tokenizer": AceStepAudioTokenizer,
+    "audio_token_detokenizer": AceStepAudioTokenDetokenizer,
+    "vae": AutoencoderOobleck,
+    "text_encoder": Qwen3Model,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What a component is made from."""
+
+    config: Any
+    """Sizes, as the component's class takes them."""
+    tensors: Mapping[str, Stored]
+    ready: Mapping[str, Tensor] = field(default_factory=dict)
+    """Tensors that lie in no safetensors file."""
+
+
+def load_component(files: ModelFiles, component: str, *, dtype: str, device: torch.device, listener: Listener) -> Any:
+    """A component of `CLASSES` from its files, its load reported.
+
+    Raises: ModelError when files are missing or aren't what the class expects.
+    """
+    began = time.perf_counter()
+    blueprint = BLUEPRINTS[files.layout](files, component)
+    module = _empty(component, blueprint.config)
+    fill(module, blueprint.tensors, dtype=getattr(torch, dtype), device=device, ready=blueprint.ready)
+    module.to(device)
+    devices.synchronise(device)
+    listener.loaded(component, time.perf_counter() - began, num_bytes(module))
+    return module
+
+
+def load_tokenizer(files: ModelFiles) -> Any:
+    """The text encoder's tokenizer."""
+    folder = Path(files.text_encoder)
+    if files.layout == layouts.DIFFUSERS:
+        folder /= "tokenizer"
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def has_audio_tokenizer(files: ModelFiles) -> bool:
+    """Whether the set can turn codes to conditions; published pipelines without that pair exist."""
+    if files.layout != layouts.DIFFUSERS:
+        return True
+    pair = ("audio_tokenizer", "audio_token_detokenizer")
+    return all((Path(files.dit) / component / "config.json").is_file() for component in pair)
+
+
+def _empty(component: str, config: Any) -> Any:
+    """The component without memory for its weights; tables that no file holds are real."""
+    with torch.device("meta"), warnings.catch_warnings():
+        # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+        cls = CLASSES[component]
+        module: Any = cls(config) if component == "text_encoder" else cls.from_config(config)
+    if component == "audio_tokenizer":
+        settings = module.config
+        module.quantizer = type(module.quantizer)(
+            dim=settings.fsq_dim, levels=settings.fsq_input_levels, num_quantizers=settings.fsq_input_num_quantizers
+        )
+    if component == "text_encoder":
+        module.rotary_emb = type(module.rotary_emb)(config=config)
+    return module
+
+
+def _diffusers_blueprint(files: ModelFiles, component: str) -> Blueprint:
+    if component == "text_encoder":
+        return _text_encoder_blueprint(Path(files.text_encoder) / component)
+    names = {"dit": "transformer"}
+    folder = Path(files.vae) if component == "vae" else Path(files.dit) / names.get(component, component)
+    config = layouts.read_json(folder / "config.json")
+    return Blueprint(config=config, tensors=stored_tensors(folder, DIFFUSERS_STEM))
+
+
+def _text_encoder_blueprint(folder: Path) -> Blueprint:
+    layouts.read_json(folder / "config.json")
+    found = stored_tensors(folder, TEXT_ENCODER_STEM)
+    # Saved from the bare model or from one with an output head: the same tensors, with a prefix or without.
+    tensors = {name.removeprefix("model."): stored for name, stored in found.items() if name != "lm_head.weight"}
+    return Blueprint(config=Qwen3Config.from_pretrained(folder), tensors=tensors)
+
+
+BLUEPRINTS: Mapping[str, Callable[[ModelFiles, str], Blueprint]] = {layouts.DIFFUSERS: _diffusers_blueprint}

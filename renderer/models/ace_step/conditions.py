@@ -1,0 +1,109 @@
+"""What the DiT hears: texts and codes to conditions, one take at a time, so that nothing is ever padded.
+
+Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py, whose arithmetic this repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from renderer.errors import StageError
+from renderer.models.ace_step.denoise import Conditions
+from renderer.song import LATENT_RATE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+MAX_TEXT_TOKENS = 256
+MAX_LYRIC_TOKENS = 2_048
+TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoders:
+    """The small models in front of the DiT, resident."""
+
+    tokenizer: Any
+    text_encoder: Any
+    condition_encoder: Any
+    audio_tokenizer: Any | None
+    """With the detokenizer: codes to hints; None in pipelines published without them."""
+    audio_token_detokenizer: Any | None
+    device: torch.device
+    dtype: torch.dtype
+    """The DiT's, in which conditions are handed on."""
+
+
+@torch.no_grad()
+def encode(
+    encoders: Encoders, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int
+) -> Conditions:
+    """Prompts as written for the DiT, with codes (int [n], 5 Hz) or None, to conditions for `num_frames` latents.
+
+    Raises: StageError when there are codes and nothing to read them with, or a code the codebook lacks.
+    """
+    encoder = encoders.condition_encoder
+    source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
+    null = encoder.null_condition_emb
+    return Conditions(
+        encoded=_encode_texts(encoders, text, lyrics).to(encoders.dtype),
+        null=null.to(encoders.dtype),
+        context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
+    )
+
+
+def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:
+    """[1, tokens], int64, cut at `limit` as in training; the tokenizer's own end token is part of it."""
+    ids: Tensor = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt").input_ids
+    return ids
+
+
+def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
+    """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
+    text_ids = token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS).to(encoders.device)
+    lyric_ids = token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS).to(encoders.device)
+    encoder = encoders.condition_encoder
+    # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
+    looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
+    encoded: Tensor = encoder(
+        text_hidden_states=encoders.text_encoder(input_ids=text_ids).last_hidden_state.to(encoder.dtype),
+        text_attention_mask=torch.ones_like(text_ids, dtype=torch.bool),
+        lyric_hidden_states=looked_up.to(encoder.dtype),
+        lyric_attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool),
+        refer_audio_acoustic_hidden_states_packed=encoder.silence_latent[:, :TIMBRE_FRAMES],
+        refer_audio_order_mask=torch.zeros(1, device=encoders.device, dtype=torch.long),
+    )[0]
+    return encoded
+
+
+def _silence(encoders: Encoders, num_frames: int) -> Tensor:
+    """[1, frames, channels]: encoded silence, from its start again where it is too short."""
+    silence: Tensor = encoders.condition_encoder.silence_latent
+    repeats = -(-num_frames // silence.shape[1])
+    return silence.repeat(1, repeats, 1)[:, :num_frames]
+
+
+def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
+    """[1, 5 · codes, channels]: what the codes stand for."""
+    tokenizer, detokenizer = encoders.audio_tokenizer, encoders.audio_token_detokenizer
+    if tokenizer is None or detokenizer is None:
+        raise StageError(
+            "this model set can't read audio codes",
+            why="it was published without audio_tokenizer and audio_token_detokenizer",
+            help="take another model set, or set `thinking = false`",
+        )
+    indices = torch.from_numpy(codes).to(device=encoders.device, dtype=torch.long)
+    if indices.max() >= tokenizer.quantizer.codebook_size or indices.min() < 0:
+        raise StageError(
+            f"the LM wrote code {int(indices.max())}, the codebook ends at {tokenizer.quantizer.codebook_size - 1}",
+            why="LM and DiT don't belong together",
+            help="take the LM that belongs to the model set",
+        )
+    quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
+    hints: Tensor = detokenizer(quantized)
+    return hints

@@ -1,0 +1,165 @@
+"""Noise to latents: schedule, guidance and the Euler loop of ACE-Step's flow matching, one take at a time.
+
+Conditions and a DiT go in, latents come out; knows nothing of prompts, files or jobs.
+Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py, whose arithmetic this repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
+
+from renderer.errors import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from torch import Tensor
+
+# APG as ACE-Step's base models run it. Source: ace-step/ACE-Step-1.5, acestep/models/common/apg_guidance.py
+MOMENTUM = -0.75
+NORM_THRESHOLD = 2.5
+MAX_TIMESTEPS = 20  # that upstream takes from a list of the user's
+# Custom timesteps on turbo are moved to the nearest of the steps it was distilled on.
+# Source: ace-step/ACE-Step-1.5, acestep/models/turbo/modeling_acestep_v15_turbo.py
+TURBO_TIMESTEPS = (
+    *(1.0, 0.954545, 0.933333, 0.9, 0.875, 0.857143, 0.833333, 0.769231, 0.75, 0.666667),
+    *(0.642857, 0.625, 0.545455, 0.5, 0.4, 0.375, 0.3, 0.25, 0.222222, 0.125),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What one take's DiT hears, on the device in the DiT's dtype."""
+
+    encoded: Tensor
+    """[1, tokens, width]: lyrics, timbre, text."""
+    null: Tensor
+    """[1, 1, width]: stands for all of `encoded` where guidance looks away."""
+    context: Tensor
+    """[1, frames, 2 · channels]: what to play, and where (ones)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the loop runs."""
+
+    timesteps: tuple[float, ...]
+    """From 1 (noise) down, without the final 0."""
+    guidance_scale: float
+    """Guidance runs when > 1."""
+    interval: tuple[float, float]
+    """Guidance runs while start <= t <= end."""
+    stochastic: bool
+    """Fresh noise at each step (`sde`)."""
+
+
+def shifted_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
+    """From 1 down in equal steps, the final 0 left out, bent towards noise: t' = s·t / (1 + (s - 1)·t)."""
+    steps = torch.linspace(1.0, 0.0, num_steps + 1, dtype=torch.float32)
+    # Left alone at 1.0, where the formula would only round.
+    bent = steps if shift == 1.0 else shift * steps / (1 + (shift - 1) * steps)
+    return tuple(bent[:-1].tolist())
+
+
+def custom_timesteps(asked: tuple[float, ...], *, turbo: bool) -> tuple[float, ...]:
+    """The user's timesteps as the loop takes them: without zeros at the end, on turbo each moved to a known one.
+
+    Raises: StageError when nothing is left, there are too many, or one lies outside 0 < t <= 1.
+    """
+    kept = list(asked)
+    while kept and kept[-1] == 0.0:
+        kept.pop()
+    if not kept or len(kept) > MAX_TIMESTEPS or not all(0.0 < step <= 1.0 for step in kept):
+        raise StageError(
+            f"these timesteps can't be run: {', '.join(map(str, asked)) or 'none'}",
+            why=f"1 to {MAX_TIMESTEPS} are taken, each above 0 and at most 1",
+            help="correct `timesteps`, or leave it out",
+        )
+    if not turbo:
+        return tuple(kept)
+    return tuple(min(TURBO_TIMESTEPS, key=lambda known: abs(known - step)) for step in kept)
+
+
+def initial_noise(num_frames: int, channels: int, generator: torch.Generator) -> Tensor:
+    """[1, frames, channels], float32, on the CPU: the same numbers whatever the device and dtype of the DiT."""
+    return torch.randn((1, num_frames, channels), generator=generator, dtype=torch.float32)
+
+
+@torch.no_grad()
+def denoise(
+    dit: Callable[..., Any], conditions: Conditions, noise: Tensor, sampling: Sampling, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """The latents after each step; the last are clean. The caller may stop between steps.
+
+    `generator` (on the CPU) gives the noise of `sde`.
+    """
+    latents = noise.to(device=conditions.context.device, dtype=conditions.context.dtype)
+    # One scheduler a take: it counts its steps. Its schedule is ours, so its own shift stays 1.
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        num_train_timesteps=1, shift=1.0, stochastic_sampling=sampling.stochastic
+    )
+    scheduler.set_timesteps(sigmas=list(sampling.timesteps), device=latents.device)
+    scheduler.set_begin_index(0)  # else a doubled first timestep would be looked up as its second
+    momentum = MomentumBuffer(momentum=MOMENTUM)
+    for timestep in scheduler.timesteps:
+        velocity = _velocity(dit, conditions, latents, float(timestep), sampling, momentum)
+        latents = scheduler.step(velocity, timestep, latents, generator=generator, return_dict=False)[0]
+        yield latents
+
+
+def _velocity(
+    dit: Callable[..., Any],
+    conditions: Conditions,
+    latents: Tensor,
+    timestep: float,
+    sampling: Sampling,
+    momentum: MomentumBuffer,
+) -> Tensor:
+    start, end = sampling.interval
+    if sampling.guidance_scale > 1.0 and start <= timestep <= end:
+        return _guided(dit, conditions, latents, timestep, sampling.guidance_scale, momentum)
+    return _predict(dit, latents, timestep, conditions.encoded, conditions.context)
+
+
+def _guided(
+    dit: Callable[..., Any],
+    conditions: Conditions,
+    latents: Tensor,
+    timestep: float,
+    scale: float,
+    momentum: MomentumBuffer,
+) -> Tensor:
+    """Adaptive projected guidance over time, channel by channel; both branches in one forward."""
+    encoded = torch.cat([conditions.encoded, conditions.null.expand_as(conditions.encoded)])
+    both = _predict(dit, torch.cat([latents, latents]), timestep, encoded, torch.cat([conditions.context] * 2))
+    conditional, unconditional = both.chunk(2)
+    guided: Tensor = normalized_guidance(
+        pred_cond=conditional,
+        pred_uncond=unconditional,
+        guidance_scale=scale - 1.0,
+        momentum_buffer=momentum,
+        eta=0.0,
+        norm_threshold=NORM_THRESHOLD,
+        use_original_formulation=True,
+        norm_dim=(1,),
+    )
+    return guided
+
+
+def _predict(dit: Callable[..., Any], latents: Tensor, timestep: float, encoded: Tensor, context: Tensor) -> Tensor:
+    time = timestep * torch.ones((latents.shape[0],), device=latents.device, dtype=latents.dtype)
+    velocity: Tensor = dit(
+        hidden_states=latents,
+        timestep=time,
+        timestep_r=time,
+        encoder_hidden_states=encoded,
+        context_latents=context,
+        return_dict=False,
+    )[0]
+    return velocity

@@ -1,0 +1,54 @@
+"""The job boundary of a part: one job's fault becomes a value, what ends every job is raised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from renderer.errors import RendererError, StageError
+from renderer.models.family import Done, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from renderer.artifacts import Artifact
+    from renderer.models.family import StageJob
+
+
+class Abandoned(Exception):  # noqa: N818 - no error: the listener asked for it
+    """The job was cancelled; it yields nothing."""
+
+
+def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Failed]:
+    """`work`'s artifact as `Done`, its fault as `Failed`, nothing when it was abandoned.
+
+    Raises: torch.AcceleratorError, after which the device answers no one in this process.
+    """
+    try:
+        yield Done(id=job.id, artifact=work())
+    except Abandoned:
+        return
+    except torch.AcceleratorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
+        yield _failed(job, error)
+
+
+def _failed(job: StageJob, error: Exception) -> Failed:
+    if isinstance(error, RendererError):
+        return Failed(id=job.id, message=error.message, why=error.why, help=error.help)
+    if isinstance(error, torch.OutOfMemoryError):
+        return _failed(job, out_of_memory(error))
+    return Failed(
+        id=job.id, message=f"{type(error).__name__}: {error}", help="this is a fault in renderer; please report it"
+    )
+
+
+def out_of_memory(error: Exception) -> StageError:
+    """What to say when a device's memory ran out within one job."""
+    return StageError(
+        "the device's memory is full",
+        why=str(error).splitlines()[0],
+        help="render a shorter take, take smaller VAE tiles, or close what else uses the device",
+    )

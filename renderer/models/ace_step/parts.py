@@ -1,0 +1,38 @@
+"""ACE-Step 1.5 as the worker sees it: a part's name and its files to something that runs stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from renderer.models.ace_step.dit import load_dit
+from renderer.models.ace_step.vae import load_vae
+from renderer.models.family import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from renderer.models.family import Listener, LoadedPart, ModelFiles, Settings
+
+
+def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    """The 5 Hz LM; its libraries are imported only when a run needs it."""
+    from renderer.models.ace_step import lm  # noqa: PLC0415 - the DiT and VAE do without
+
+    return lm.load_lm(files, settings, listener)
+
+
+LOADERS: Mapping[Part, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
+    Part.LM: load_lm,
+    Part.DIT: load_dit,
+    Part.VAE: load_vae,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AceStep:
+    """The family."""
+
+    def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+        """The part, resident."""
+        return LOADERS[part](files, settings, listener)

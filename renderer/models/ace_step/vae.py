@@ -1,0 +1,161 @@
+"""The VAE stage: latents to sound, tile by tile, checked before it is made loud."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from renderer.artifacts import Waveform
+from renderer.errors import StageError
+from renderer.models import device as devices
+from renderer.models.ace_step.checkpoint import load_component
+from renderer.models.ace_step.jobs import Abandoned, run_alone
+from renderer.models.family import Stage
+from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from renderer.artifacts import Latents
+    from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
+    from renderer.requests import WaveformRequest
+
+PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves
+PEAK_FLOOR = 1e-6
+SILENCE = 1e-5  # RMS and peak at or below this are no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """Latent frames that are decoded at once, of which `overlap` on each side only give context."""
+
+    length: int
+    overlap: int
+
+    def windows(self, num_frames: int) -> list[tuple[int, int, int, int]]:
+        """Window start and end, and the start and end of what is kept of it, in latent frames.
+
+        Source: huggingface/diffusers, src/diffusers/models/autoencoders/autoencoder_oobleck.py
+        """
+        if num_frames <= self.length:
+            return [(0, num_frames, 0, num_frames)]
+        stride = self.length - 2 * self.overlap
+        starts = range(0, num_frames, stride)
+        return [
+            (
+                max(0, start - self.overlap),
+                min(num_frames, start + stride + self.overlap),
+                start,
+                min(num_frames, start + stride),
+            )
+            for start in starts
+        ]
+
+
+@dataclass(slots=True)
+class LoadedVae:
+    """The VAE's decoder, resident."""
+
+    vae: Any
+    tiles: Tiles
+    device: torch.device
+
+    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
+        """A waveform a job; one job at a time."""
+        for job in jobs:
+            yield from run_alone(job, partial(self._waveform, job, listener))
+
+    def close(self) -> None:
+        """Drop the weights and free the device's memory."""
+        del self.vae
+        devices.release(self.device)
+
+    def _waveform(self, job: StageJob, listener: Listener) -> Waveform:
+        request = cast("WaveformRequest", job.request)
+        latents = cast("Latents", job.upstream[Stage.LATENTS])
+        began = time.perf_counter()
+        decoded = self._decode(checked_latents(latents), job.id, listener)
+        if request.duration is not None:
+            decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
+        loud = scaled_to_peak(checked_sound(decoded))
+        seconds = time.perf_counter() - began
+        return Waveform(samples=loud.numpy(), notes={"seconds": seconds, "tile": self.tiles.length})
+
+    @torch.no_grad()
+    def _decode(self, frames: Tensor, job_id: str, listener: Listener) -> Tensor:
+        """[frames, channels] to float32 [2, samples] on the CPU, peaks not yet scaled."""
+        channels_first = frames.T[None].to(device=self.device, dtype=self.vae.dtype)
+        windows = self.tiles.windows(frames.shape[0])
+        pieces = []
+        for done, (start, end, kept_start, kept_end) in enumerate(windows):
+            if listener.cancelled(job_id):
+                raise Abandoned
+            piece = self.vae.decoder(channels_first[:, :, start:end])[0]
+            kept = piece[:, (kept_start - start) * SAMPLES_PER_LATENT : (kept_end - start) * SAMPLES_PER_LATENT]
+            pieces.append(kept.cpu().float())
+            listener.progress(job_id, done + 1, len(windows), "tiles")
+        return torch.cat(pieces, dim=-1)
+
+
+def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedVae:
+    """The VAE on the device.
+
+    Raises: ModelError when it isn't the 48 kHz stereo autoencoder that ACE-Step's latents are made for.
+    """
+    device = devices.prepare(settings.device, settings.threads)
+    dtype = devices.dtypes(settings.device, settings.dtype).vae
+    vae = load_component(files, "vae", dtype=dtype, device=device, listener=listener)
+    tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
+    return LoadedVae(vae=vae, tiles=tiles, device=device)
+
+
+def checked_latents(latents: Latents) -> Tensor:
+    """The frames as a tensor.
+
+    Raises: StageError for NaN, infinity or nothing but zeros, which would decode to noise or a drone.
+    """
+    frames = torch.from_numpy(latents.frames)
+    if not torch.isfinite(frames).all():
+        raise StageError(
+            "the latents hold NaN or infinity",
+            why="the DiT's numbers overflowed, which float16 is known for",
+            help="render with --dtype float32, or leave --dtype out",
+        )
+    if not frames.any():
+        raise StageError("the latents are all zero", why="the DiT gave nothing", help="try another seed")
+    return frames
+
+
+def checked_sound(samples: Tensor) -> Tensor:
+    """The same samples, float32 [2, samples].
+
+    Raises: StageError for NaN, infinity or silence: scaled to full level it would be noise.
+    """
+    if not torch.isfinite(samples).all():
+        raise StageError(
+            "the VAE's sound holds NaN or infinity",
+            why="its numbers overflowed in this dtype",
+            help="render with --dtype float32, or leave --dtype out",
+        )
+    peak, rms = samples.abs().max().item(), samples.square().mean().sqrt().item()
+    if peak <= SILENCE and rms <= SILENCE:
+        raise StageError("the take is silent", why=f"its peak is {peak:.1e}", help="try another seed or caption")
+    return samples
+
+
+def scaled_to_peak(samples: Tensor) -> Tensor:
+    """The samples with their peak at -1 dBFS.
+
+    Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py
+    """
+    peak = samples.abs().amax()
+    if peak > 1.0:
+        samples = samples / peak
+    peak = samples.abs().amax().clamp(min=PEAK_FLOOR)
+    return samples * (PEAK / peak)

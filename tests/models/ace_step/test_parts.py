@@ -1,0 +1,133 @@
+"""DiT and VAE against diffusers' own pipeline, on the tiny set."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from renderer.artifacts import Codes, Cot, Waveform
+from renderer.models.ace_step.parts import AceStep
+from renderer.models.family import Done, ModelFiles, Part, Settings, Stage, StageJob
+from renderer.models.zoo import resolve
+from renderer.requests import GivenMetas, LatentsRequest, WaveformRequest
+from tests.models.ace_step.listening import Heard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=64, vae_overlap=8)
+REQUEST = LatentsRequest(
+    caption="synthwave, female vocal",
+    lyrics="[Verse]\nHello",
+    metas=GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10.0),
+    vocal_language="en",
+    use_cot_caption=True,
+    use_cot_language=True,
+    max_duration=60,
+    preview=None,
+    steps=8,
+    guidance_scale=1.0,
+    infer_method="ode",
+    shift=3.0,
+    timesteps=None,
+    cfg_interval_start=0.0,
+    cfg_interval_end=1.0,
+    seed=7,
+)
+CODES = Codes(codes=(np.arange(50, dtype=np.int32) * 37) % 1000)
+
+
+@pytest.fixture(scope="module")
+def files(tiny_set: Path) -> ModelFiles:
+    found = resolve(str(tiny_set)).files
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_set: Path) -> Any:
+    return load_pipeline(tiny_set)
+
+
+def load_pipeline(folder: Path) -> Any:
+    from diffusers import AceStepPipeline
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = AceStepPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    loaded.set_progress_bar_config(disable=True)
+    loaded.vae.enable_tiling()
+    loaded.vae.tile_latent_min_length, loaded.vae.tile_latent_overlap = SETTINGS.vae_tile, SETTINGS.vae_overlap
+    torch.set_num_threads(1)
+    return loaded
+
+
+def run_one(part: Part, files: ModelFiles, job: StageJob, stage: Stage, listener: Heard | None = None) -> Any:
+    listener = listener or Heard()
+    loaded = AceStep().load(part, files, SETTINGS, listener)
+    results = list(loaded.run(stage, [job], listener))
+    loaded.close()
+    return results[0] if results else None
+
+
+def latents_job(request: LatentsRequest, codes: Codes | None = None, cot: Cot | None = None) -> StageJob:
+    given = {Stage.COT: cot, Stage.CODES: codes}
+    return StageJob(id="take", request=request, upstream={stage: found for stage, found in given.items() if found})
+
+
+def noise(num_frames: int, seed: int = 7) -> torch.Tensor:
+    return torch.randn((1, num_frames, 8), generator=torch.Generator("cpu").manual_seed(seed))
+
+
+def asked_of_pipeline(request: LatentsRequest, codes: Codes | None, num_frames: int) -> dict[str, Any]:
+    metas = request.metas
+    written = "".join(f"<|audio_code_{code}|>" for code in codes.codes) if codes else None
+    return {
+        "prompt": request.caption,
+        "lyrics": request.lyrics,
+        "audio_duration": metas.duration,
+        "vocal_language": request.vocal_language,
+        "num_inference_steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "shift": request.shift,
+        "bpm": metas.bpm,
+        "keyscale": metas.keyscale,
+        "timesignature": metas.timesignature,
+        "audio_codes": written,
+        "timesteps": list(request.timesteps) if request.timesteps else None,
+        "latents": noise(num_frames, request.seed),
+    }
+
+
+@pytest.mark.parametrize("codes", [None, CODES], ids=["text2music", "with codes"])
+def test_a_take_sounds_bit_for_bit_as_diffusers_own_call(files: ModelFiles, pipeline: Any, codes: Codes | None) -> None:
+    expected = pipeline(**asked_of_pipeline(REQUEST, codes, 250), output_type="pt").audios[0]
+
+    latents = run_one(Part.DIT, files, latents_job(REQUEST, codes), Stage.LATENTS)
+    assert isinstance(latents, Done), latents
+    job = StageJob(id="take", request=WaveformRequest(duration=10.0), upstream={Stage.LATENTS: latents.artifact})
+    waveform = run_one(Part.VAE, files, job, Stage.WAVEFORM)
+    assert isinstance(waveform, Done), waveform
+
+    assert isinstance(waveform.artifact, Waveform)
+    assert waveform.artifact.samples.shape == (2, 480_000)
+    assert np.array_equal(waveform.artifact.samples, expected.numpy())
+
+
+def test_each_component_tells_that_it_was_loaded(files: ModelFiles) -> None:
+    heard = Heard()
+    run_one(Part.DIT, files, latents_job(REQUEST, CODES), Stage.LATENTS, heard)
+
+    assert heard.loads == ["text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"]
+    assert heard.steps == [("take", done, 8, "steps") for done in range(1, 9)]
+
+
+def test_a_cancelled_take_stops_at_the_next_step_and_yields_nothing(files: ModelFiles) -> None:
+    heard = Heard(cancel_after=3)
+
+    assert run_one(Part.DIT, files, latents_job(REQUEST), Stage.LATENTS, heard) is None
+    assert len(heard.steps) == 3
