@@ -247,7 +247,7 @@ def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
         return resolved
     folder = hub.find(LMS[lm]) if lm in LMS else layouts.read_lm(_existing_lm(lm))
     if folder is None:
-        return Resolved(files=None, missing=(*resolved.missing, f"lm {lm}"))
+        return Resolved(files=None, missing=(*resolved.missing, lm))
     if resolved.files is None:
         return resolved
     return Resolved(files=resolved.files.with_lm(str(folder)))

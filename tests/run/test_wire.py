@@ -16,7 +16,9 @@ def test_a_job_with_its_latents_arrives_bit_for_bit() -> None:
     frames = np.random.default_rng(0).standard_normal((7, 64)).astype(np.float32)
     frames[0, 0] = np.nan
     job = StageJob(
-        id="k", request=WaveformRequest(duration=1.5), upstream={Stage.LATENTS: Latents(frames=frames, notes={"a": [1]})}
+        id="k",
+        request=WaveformRequest(duration=1.5),
+        upstream={Stage.LATENTS: Latents(frames=frames, notes={"a": [1]})},
     )
     pipe = io.BytesIO()
 

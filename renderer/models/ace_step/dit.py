@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -70,7 +70,7 @@ class LoadedDit:
 
     def _conditions(self, briefing: Briefing, codes: Codes | None) -> Conditions:
         numbers = codes.codes if codes is not None else None
-        return encode(self.encoders, briefing.text(), briefing.lyric_text(), numbers, briefing.num_frames)
+        return encode(self.encoders, briefing.text, briefing.lyrics, numbers, briefing.num_frames)
 
     def _sampling(self, request: LatentsRequest) -> Sampling:
         turbo = self.kind == "turbo"
@@ -142,16 +142,9 @@ def _codes(job: StageJob) -> Codes | None:
 def _notes(briefing: Briefing, sampling: Sampling) -> dict[str, Any]:
     """How the latents were made, for recipe and report."""
     return {
-        "text_prompt": briefing.text(),
-        "lyric_prompt": briefing.lyric_text(),
-        "metas": {
-            "caption": briefing.caption,
-            "language": briefing.language,
-            "bpm": briefing.bpm,
-            "keyscale": briefing.keyscale,
-            "timesignature": briefing.timesignature,
-            "duration": briefing.duration,
-        },
+        "text_prompt": briefing.text,
+        "lyric_prompt": briefing.lyrics,
+        "metas": asdict(briefing.metas),
         "origins": dict(briefing.origins),
         "num_frames": briefing.num_frames,
         "timesteps": list(sampling.timesteps),
