@@ -1,0 +1,108 @@
+"""`renderer`: the table of commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from renderer import __version__
+from renderer.errors import RendererError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXIT_FINE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class Row(NamedTuple):
+    """A command: the module whose `command` it is, imported only to run it, and its line in `--help`."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Row] = {
+    "check": Row("renderer.cli.check", "Check specs: every fault of every file, with its place."),
+    "plan": Row("renderer.cli.plan", "Show what a render would do, and why."),
+    "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
+    "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
+    "schema": Row("renderer.cli.schema", "Write the schemas that editors complete and check specs with."),
+}
+
+
+class LazyCommands(click.Group):
+    """A group whose commands are imported when they run, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None when there is none of that name."""
+        del ctx
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = import_module(row.module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing what it names."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="renderer")
+def cli() -> None:
+    """Songs kept as TOML specs, rendered with ACE-Step 1.5."""
+
+
+def main() -> None:
+    """Run the command line; ends the process with 0, 1 (some takes failed), 2 (spec or usage) or 130 (interrupted)."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line; says on stderr what went wrong."""
+    try:
+        result = cli.main(args=arguments, prog_name="renderer", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except SpecError as error:
+        from renderer.cli.show_diagnostics import show_diagnostics
+
+        show_diagnostics(error.diagnostics, stream=sys.stderr)
+        return EXIT_USAGE
+    except RendererError as error:
+        show_error(error)
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left; so that the interpreter's own flush at exit doesn't complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FINE
+    return result if isinstance(result, int) else EXIT_FINE
+
+
+def show_error(error: RendererError) -> None:
+    """What happened, why, and what to do, on stderr."""
+    from renderer.spec.diagnostics import printable
+
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
+    if error.why:
+        click.echo(f"  = why: {printable(error.why)}", err=True)
+    if error.help:
+        click.echo(f"  = help: {printable(error.help)}", err=True)

@@ -1,0 +1,42 @@
+"""Diagnostics on a terminal: coloured where it can, folded to its width."""
+
+from __future__ import annotations
+
+import shutil
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from renderer.spec.diagnostics import TEXT_WIDTH, Diagnostic, Level, Tone, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COLOURS: Mapping[Level, str] = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
+
+
+def show_diagnostics(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> None:
+    """Each diagnostic with a blank line after it, then how many of each level there were."""
+    width = shutil.get_terminal_size().columns if stream.isatty() else TEXT_WIDTH
+    for diagnostic in diagnostics:
+        text = "\n".join(
+            "".join(click.style(piece, **_style(tone, diagnostic.level)) for tone, piece in line)
+            for line in lines(diagnostic, width=width)
+        )
+        click.echo(f"{text}\n", file=stream)
+    if diagnostics:
+        click.echo(counted(diagnostics), file=stream)
+
+
+def counted(diagnostics: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 warning`."""
+    counts = ((sum(one.level is level for one in diagnostics), level) for level in Level)
+    return ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for count, level in counts if count)
+
+
+def _style(tone: Tone, level: Level) -> dict[str, Any]:
+    if tone in {Tone.LEVEL, Tone.CARET}:
+        return {"fg": _COLOURS[level], "bold": True}
+    if tone is Tone.MESSAGE:
+        return {"bold": True}
+    return {"fg": "blue"} if tone is Tone.PLACE else {}

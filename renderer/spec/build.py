@@ -1,0 +1,191 @@
+"""A checked spec and its project's defaults -> Song: the spec wins, then `renderer.toml`, then known good values."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.song import INSTRUMENTAL_LYRICS, Inference, Lora, Metas, Output, Song, Variant
+from renderer.spec import lyrics as lyrics_text
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL
+from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.faults import at_key, at_value
+from renderer.spec.project import is_inside, outside
+from renderer.spec.schema import InferenceTable, MetasTable, OutputTable
+from renderer.spec.toml import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from renderer.spec.project import Project
+    from renderer.spec.schema import LoraTable, SongFile, Table, VariantTable
+    from renderer.spec.toml import Parsed
+
+MAX_LYRICS_BYTES = 256 * 1024
+_FIELDS: Mapping[type[Table], tuple[str, ...]] = {
+    table: tuple(table.model_fields) for table in (MetasTable, InferenceTable, OutputTable)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the command line puts in place of what the files say; None leaves it to them."""
+
+    model: str | None = None
+    lm: str | None = None
+
+
+def build_song(spec: SongFile, parsed: Parsed, *, project: Project, wanted: Wanted) -> tuple[Song, list[Diagnostic]]:
+    """The song, and what is wrong with its lyrics, which are then empty."""
+    faults = list(_lyrics_faults(spec, parsed))
+    lyrics = "" if faults else _lyrics(spec, parsed, project)
+    text = lyrics if isinstance(lyrics, str) else ""
+    if isinstance(lyrics, Diagnostic):
+        faults.append(lyrics)
+    defaults, name = project.defaults, song_name(parsed.source.path)
+    song = Song(
+        name=name,
+        title=unicodedata.normalize("NFC", spec.title.strip()) if spec.title else name,
+        caption=one_line(spec.caption),
+        lyrics=text,
+        sections=lyrics_text.parse(text),
+        instrumental=bool(spec.instrumental) or lyrics_text.is_instrumental(text),
+        metas=replace(Metas(), **_set(MetasTable, defaults.metas, spec.metas)),
+        variants=tuple(_variants(spec, project, wanted)),
+        seeds=tuple(spec.seeds or (0,)),
+        output=replace(Output(), **_set(OutputTable, defaults.output, spec.output)),
+        max_duration=spec.max_duration or defaults.max_duration,
+        source=parsed.source.path,
+        outputs=project.outputs,
+    )
+    return song, faults
+
+
+def song_name(file: Path) -> str:
+    """The song's name: the file's stem, NFC."""
+    return unicodedata.normalize("NFC", file.stem)
+
+
+def one_line(caption: str) -> str:
+    """A caption as the model takes it: NFC, in one line, since a line end inside would change how the LM reads it."""
+    return " ".join(unicodedata.normalize("NFC", caption).split())
+
+
+def _set(kind: type[Table], *tables: Table) -> dict[str, Any]:
+    """What the tables set, later ones winning."""
+    return {name: value for table in tables for name in _FIELDS[kind] if (value := getattr(table, name)) is not None}
+
+
+def _lyrics_faults(spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
+    given = [key for key in ("lyrics", "lyrics_file") if getattr(spec, key) is not None]
+    if spec.instrumental:
+        given.append("instrumental")
+    if not given:
+        yield at_key(
+            parsed.source,
+            ("lyrics",),
+            code="lyrics-missing",
+            message="the song has no lyrics",
+            advice="write `lyrics`, `lyrics_file` or `instrumental = true`",
+        )
+    elif len(given) > 1:
+        yield at_key(
+            parsed.source,
+            (given[1],),
+            code="lyrics-twice",
+            message=f"`{given[0]}` and `{given[1]}` are both there",
+            why="only one can say what is sung",
+            advice="keep one of them",
+        )
+
+
+def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnostic:
+    if spec.instrumental:
+        return INSTRUMENTAL_LYRICS
+    if isinstance(spec.lyrics, list):
+        return lyrics_text.unified(
+            lyrics_text.written((section.section, section.annotation, section.text) for section in spec.lyrics)
+        )
+    raw = spec.lyrics if spec.lyrics is not None else _from_file(spec.lyrics_file or "", parsed, project)
+    if isinstance(raw, Diagnostic):
+        return raw
+    text = lyrics_text.unified(raw)
+    if text:
+        return text
+    return at_value(
+        parsed.source,
+        ("lyrics" if spec.lyrics is not None else "lyrics_file",),
+        code="lyrics-empty",
+        message="the lyrics are empty",
+        advice="for music without singing write `instrumental = true`",
+    )
+
+
+def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnostic:
+    path = project.folder / written
+    if "\0" in written or not is_inside(path, project.root):
+        return outside(parsed, ("lyrics_file",), written, project.root)
+    if not path.is_file():
+        return at_value(
+            parsed.source,
+            ("lyrics_file",),
+            code="lyrics-file-missing",
+            message="the lyrics file is not there",
+            why=f"looked for {path}",
+        )
+    return read_text(path, max_bytes=MAX_LYRICS_BYTES)
+
+
+def _variants(spec: SongFile, project: Project, wanted: Wanted) -> Iterator[Variant]:
+    defaults, folder = project.defaults, project.folder
+    above = project.defaults_path.parent if project.defaults_path else folder
+    base = Variant(
+        name="",
+        model=_model(spec.model, folder) or _model(defaults.model, above) or DEFAULT_MODEL,
+        lm=_model(spec.lm, folder) or _model(defaults.lm, above),
+        inference=replace(Inference(), **_inference(defaults.inference, spec.inference)),
+        lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
+    )
+    for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
+        yield _as_wanted(variant, wanted)
+
+
+def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Variant:
+    return Variant(
+        name=name,
+        model=_model(table.model, folder) or base.model,
+        lm=_model(table.lm, folder) or base.lm,
+        inference=replace(base.inference, **_inference(table)),
+        lora=base.lora if table.lora is None else _loras(table.lora, folder),
+    )
+
+
+def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
+    if wanted.model is not None:
+        return replace(variant, model=wanted.model, lm=wanted.lm)
+    return variant if wanted.lm is None else replace(variant, lm=wanted.lm)
+
+
+def _inference(*tables: InferenceTable) -> dict[str, Any]:
+    changed = _set(InferenceTable, *tables)
+    if "timesteps" in changed:
+        changed["timesteps"] = tuple(changed["timesteps"])
+    return changed
+
+
+def _model(written: str | None, folder: Path) -> str | None:
+    """A known name as it is; a folder, relative to the file that names it, as its absolute path."""
+    if written is None or written in CHECKPOINTS:
+        return written
+    path = Path(written).expanduser()
+    if path.is_absolute():
+        return str(path)
+    beside = folder / path
+    return str(beside) if written.startswith(".") or beside.is_dir() else written
+
+
+def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:
+    return tuple(Lora(path=folder / Path(table.path).expanduser(), scale=table.scale) for table in tables)

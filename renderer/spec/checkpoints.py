@@ -1,0 +1,51 @@
+"""What a spec's rules need to know of ACE-Step's checkpoints; files, revisions and loading are `models/`'s matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_MODEL = "turbo"
+DEFAULT_MAX_DURATION = 240.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a DiT checkpoint may be asked."""
+
+    kind: str
+    """`turbo`, `sft` or `base`."""
+    shifts: tuple[float, ...] | None
+    """The only shifts it was distilled for; None takes any."""
+    max_duration: float = DEFAULT_MAX_DURATION
+    """Seconds a song may last where no `max_duration` says otherwise."""
+
+
+_TURBO = Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0))
+_SFT = Checkpoint(kind="sft", shifts=None)
+_BASE = Checkpoint(kind="base", shifts=None)
+
+CHECKPOINTS: Mapping[str, Checkpoint] = {
+    "turbo": _TURBO,
+    "turbo-shift1": Checkpoint(kind="turbo", shifts=(1.0,)),
+    "turbo-shift3": Checkpoint(kind="turbo", shifts=(3.0,)),
+    "turbo-continuous": Checkpoint(kind="turbo", shifts=None),
+    "sft": _SFT,
+    "base": _BASE,
+    "xl-turbo": _TURBO,
+    "xl-sft": _SFT,
+    "xl-base": _BASE,
+    "xl-turbo-diffusers": _TURBO,
+    "xl-sft-diffusers": _SFT,
+    "xl-base-diffusers": _BASE,
+    "mini": Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0), max_duration=60.0),
+}
+
+
+def default_max_duration(model: str) -> float:
+    """Seconds a song may last on that model where no `max_duration` says otherwise."""
+    checkpoint = CHECKPOINTS.get(model)
+    return checkpoint.max_duration if checkpoint else DEFAULT_MAX_DURATION

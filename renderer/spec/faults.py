@@ -1,0 +1,308 @@
+"""pydantic's errors -> diagnostics in the words of a song spec, at the key or value at fault."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
+
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+
+from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.languages import LANGUAGES
+from renderer.spec.schema import (
+    MAX_SEED,
+    DefaultsFile,
+    InferenceTable,
+    LoraTable,
+    LyricsTable,
+    MetasTable,
+    OutputTable,
+    SongFile,
+    VariantTable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from renderer.spec.schema import Table
+    from renderer.spec.source import KeyPath, Source
+
+_LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of a lyrics fault
+_TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
+_STAND_IN = "?"
+_RANGES = {"greater_than_equal", "less_than_equal", "finite_number"}
+_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "`true` or `false`",
+    "string_type": "a text in quotes",
+    "list_type": "a list in `[ ]`",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+}
+_LANGUAGE_NAMES = {
+    "english": "en", "spanish": "es", "español": "es", "german": "de", "deutsch": "de", "french": "fr",
+    "français": "fr", "italian": "it", "portuguese": "pt", "russian": "ru", "japanese": "ja", "jp": "ja",
+    "korean": "ko", "kr": "ko", "chinese": "zh", "mandarin": "zh", "cn": "zh", "cantonese": "yue",
+    "ua": "uk", "cz": "cs", "gr": "el", "dk": "da", "se": "sv", "polish": "pl",
+    "dutch": "nl", "turkish": "tr", "arabic": "ar", "hindi": "hi", "auto": "unknown",
+}  # fmt: skip
+
+
+def diagnostics_of(
+    error: ValidationError, source: Source, *, root: type[SongFile | DefaultsFile]
+) -> Iterator[Diagnostic]:
+    """One diagnostic for each of pydantic's errors, in the order of the file's keys."""
+    for detail in error.errors(include_url=False):
+        yield _diagnostic(detail, source, root)
+
+
+def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+    """The values less what is at fault, or with a stand-in where something must be, so that the rest can be checked."""
+    patched = deepcopy(dict(values))
+    for detail in error.errors(include_url=False, include_input=False):
+        path = _key_path(detail["loc"])
+        if path[0] == "lyrics" or (detail["type"] == "missing" and len(path) == 1):
+            patched[str(path[0])] = _STAND_IN
+        elif path[0] == "seeds" and isinstance(path[-1], int):
+            patched["seeds"][path[-1]] = MAX_SEED - path[-1]  # in place: the other seeds keep their positions
+        else:
+            _take_out(patched, path)
+    return patched
+
+
+def _take_out(values: Any, path: KeyPath) -> None:
+    """Remove what stands at `path`; of a list at fault, the whole list."""
+    named = next((position for position, part in enumerate(path) if isinstance(part, int)), len(path))
+    *above, last = path[:named]
+    for part in above:
+        values = values.get(part) if isinstance(values, dict) else None
+    if isinstance(values, dict):
+        values.pop(last, None)
+
+
+def at_value(source: Source, path: KeyPath, *, code: str, message: str, why: str = "", advice: str = "") -> Diagnostic:
+    """An error under the value at `path`."""
+    span = source.value(path)
+    return Diagnostic(
+        code=code, message=message, file=source.path, span=span, excerpt=source.line(span.line), why=why, help=advice
+    )
+
+
+def at_key(source: Source, path: KeyPath, *, code: str, message: str, why: str = "", advice: str = "") -> Diagnostic:
+    """An error under the key at `path`."""
+    span = source.key(path)
+    return Diagnostic(
+        code=code, message=message, file=source.path, span=span, excerpt=source.line(span.line), why=why, help=advice
+    )
+
+
+def suggestion(written: str, known: list[str] | tuple[str, ...]) -> str:
+    """`did you mean …?` when something known is near; else empty."""
+    near = get_close_matches(written[:100].lower(), known, n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diagnostic:
+    path = _key_path(detail["loc"])
+    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
+    name = key.replace("_", "-")
+    kind, written = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return _unknown(source, path, root)
+    if kind == "missing":
+        return _missing(source, path)
+    if detail["loc"][-1] == "[key]":
+        return at_key(
+            source,
+            path,
+            code="variant-name",
+            message=f"`{path[-1]}` can't name a variant",
+            why="it becomes part of file names: letters, digits, `-` and `_`",
+        )
+    if kind in _RANGES:
+        return at_value(
+            source, path, code=f"{name}-range", message=f"`{key}` is {_shown(written)}", why=_range(path, root)
+        )
+    if kind in _TYPES:
+        return at_value(
+            source,
+            path,
+            code=f"{name}-type",
+            message=f"`{key}` is {_type_of(written)}",
+            why=f"it takes {_TYPES[kind]}",
+            advice=_type_help(kind, written),
+        )
+    return at_value(source, path, **_by_kind(kind, key, name, written, detail))
+
+
+def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails) -> dict[str, str]:
+    if kind == "literal_error" and key == "vocal_language":
+        word = str(written).strip().lower()
+        meant = _LANGUAGE_NAMES.get(word) or _LANGUAGE_NAMES.get(word.split("-")[0]) or word.split("-")[0].split("_")[0]
+        return {
+            "code": "vocal-language-choice",
+            "message": f"`vocal_language` is {_shown(written)}",
+            "why": f"it is none of ACE-Step's {len(LANGUAGES)} language codes",
+            "advice": f"did you mean `{meant}`?" if meant in LANGUAGES else "`unknown` leaves it open",
+        }
+    if kind == "literal_error":
+        expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "`")
+        choices = [choice for choice in expected.split("`") if choice.isalnum()]
+        return {
+            "code": f"{name}-choice",
+            "message": f"`{key}` is {_shown(written)}",
+            "why": f"it takes {expected}",
+            "advice": suggestion(str(written), choices),
+        }
+    if kind == "empty":
+        return {"code": f"{name}-empty", "message": f"`{key}` is empty", "why": "there is nothing to go by"}
+    if kind in {"too_short", "too_long", "string_too_long"}:
+        return {
+            "code": f"{name}-length",
+            "message": f"`{key}` is too {'short' if kind == 'too_short' else 'long'}",
+            "why": _length(detail),
+        }
+    advice = "write it like `A minor` or `F# major`" if key == "keyscale" else ""
+    code = {"form": f"{name}-form", "order": f"{name}-order"}.get(kind, f"{name}-choice")
+    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], "advice": advice}
+
+
+def _length(detail: ErrorDetails) -> str:
+    limits = detail.get("ctx", {})
+    if "min_length" in limits:
+        return f"at least {limits['min_length']} is needed"
+    return f"it takes at most {limits.get('max_length')}"
+
+
+def _key_path(loc: tuple[int | str, ...]) -> KeyPath:
+    """Pydantic's path less what isn't in the file."""
+    path = loc[:-1] if loc[-1] == "[key]" else loc
+    return (path[0], *path[2:]) if path[0] == "lyrics" and len(path) > 1 and path[1] in _LYRICS_FORMS else path
+
+
+def _missing(source: Source, path: KeyPath) -> Diagnostic:
+    where = f" of `[[{path[0]}]]` number {path[1] + 1}" if len(path) > 2 and isinstance(path[1], int) else ""  # noqa: PLR2004
+    advice = {"caption": 'write `caption = "…"`: genre, instruments, mood, voice'}.get(str(path[-1]), "")
+    return at_key(source, path, code="missing-key", message=f"`{path[-1]}`{where} is missing", advice=advice)
+
+
+def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
+    key = str(path[-1])
+    known = tuple(_table(path, root).model_fields)
+    if key in root.model_fields and len(path) > 1:
+        return at_key(
+            source,
+            path,
+            code="key-in-wrong-table",
+            message=f"`{key}` stands in {_table_name(path)}",
+            why="TOML gives every key below a `[table]` line to that table",
+            advice="move it above the first line that begins with `[`",
+        )
+    home = next((name for name, table in _TABLES.items() if key in table.model_fields), None)
+    if home is not None:
+        return at_key(
+            source,
+            path,
+            code="key-in-wrong-table",
+            message=f"`{key}` stands {'in ' + _table_name(path) if len(path) > 1 else 'outside its table'}",
+            why=f"it belongs to `[{home}]`",
+            advice=f"write it below `[{home}]`",
+        )
+    place = _table_name(path) if len(path) > 1 else ("a spec" if root is SongFile else "`renderer.toml`")
+    return at_key(
+        source,
+        path,
+        code="unknown-key",
+        message=f"`{key}` is unknown",
+        why=_unknown_reason(key, place, root),
+        advice=suggestion(key, known),
+    )
+
+
+def _unknown_reason(key: str, place: str, root: type[Table]) -> str:
+    if root is SongFile and key in DefaultsFile.model_fields:
+        return "it belongs to `renderer.toml`, for all specs at once"
+    if root is DefaultsFile and key in SongFile.model_fields:
+        return "it belongs to each spec; `renderer.toml` gives defaults"
+    return f"no key of {place}"
+
+
+def _table(path: KeyPath, root: type[Table]) -> type[Table]:
+    """The model of the table that the key at `path` stands in."""
+    if len(path) == 1:
+        return root
+    if "lora" in path[:-1]:
+        return LoraTable
+    if path[0] == "variants":
+        return VariantTable
+    return LyricsTable if path[0] == "lyrics" else _TABLES.get(str(path[0]), root)
+
+
+def _table_name(path: KeyPath) -> str:
+    if path[0] == "lyrics" or "lora" in path[:-1]:
+        return f"`[[{'.'.join(str(part) for part in path[:-1] if isinstance(part, str))}]]`"
+    return f"`[{'.'.join(map(str, path[:-1]))}]`"
+
+
+def _range(path: KeyPath, root: type[Table]) -> str:
+    named = tuple(part for part in path if isinstance(part, str))
+    field = _table(path if isinstance(path[-1], str) else path[:-1], root).model_fields.get(named[-1])
+    if field is None:
+        return ""
+    low, high = _bounds(field, Ge, "ge"), _bounds(field, Le, "le")
+    return f"it takes {low:g} to {high:g}" if high < 1e6 else f"it takes {low:g} to {high:.0f}"  # noqa: PLR2004 - %g rounds there
+
+
+def _bounds(field: Any, kind: type, name: str) -> float:
+    """The first limit of that kind in a field's annotation."""
+    if isinstance(field, FieldInfo):
+        for limit in field.metadata:
+            if isinstance(limit, kind):
+                return float(getattr(limit, name))
+        return _bounds(field.annotation, kind, name)
+    for part in (*getattr(field, "__metadata__", ()), *get_args(field)):
+        found = _bounds(part, kind, name)
+        if found == found:  # noqa: PLR0124 - nan where there is none
+            return found
+    return float("nan")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value) if abs(value) < 1e15 or isinstance(value, float) else "a very large number"  # noqa: PLR2004
+    text = value if isinstance(value, str) else repr(value)
+    return f"`{text}`" if len(text) <= 40 else f"`{text[:39]}…`"  # noqa: PLR2004 - the line below shows the rest
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    names = {str: "a text", int: "a number", float: "a number with a fraction"}
+    return names.get(type(value), "a date or time")
+
+
+def _type_help(kind: str, written: Any) -> str:
+    if isinstance(written, str):
+        word = written.strip().lower()
+        if kind in {"int_type", "float_type"} and word.replace(".", "", 1).isdecimal():
+            return f"write it without quotes: {word}"
+        if kind == "bool_type" and word in {"true", "false"}:
+            return f"write it without quotes: {word}"
+    if kind == "int_type" and isinstance(written, float) and written.is_integer():
+        return f"write {int(written)}"
+    if kind == "list_type" and isinstance(written, int) and not isinstance(written, bool):
+        return f"write [{written}]"
+    return ""

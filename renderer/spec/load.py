@@ -1,0 +1,164 @@
+"""Spec files -> songs, and every fault of every file: finding, reading, checking. Touches no model."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from renderer.errors import SpecError, UsageError
+from renderer.spec.build import Wanted, build_song, song_name
+from renderer.spec.diagnostics import Diagnostic, Level
+from renderer.spec.faults import diagnostics_of, without_faults
+from renderer.spec.project import DEFAULTS_NAME, Projects
+from renderer.spec.rules import faults_of
+from renderer.spec.schema import SongFile
+from renderer.spec.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from renderer.song import Song
+    from renderer.spec.project import Project
+    from renderer.spec.toml import Parsed
+
+NO_SPECS = frozenset({DEFAULTS_NAME, "picks.toml", "pyproject.toml"})
+_RESERVED_NAMES = frozenset({"report"})  # outputs/report/ is the report's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the spec files gave: the songs without errors, and everything there is to say."""
+
+    songs: tuple[Song, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What refuses to render."""
+        return tuple(one for one in self.diagnostics if one.level is Level.ERROR)
+
+    def require(self) -> tuple[Song, ...]:
+        """The songs of specs that have no error.
+
+        Raises: SpecError with all errors when any spec has one.
+        """
+        if self.errors:
+            raise SpecError(self.errors)
+        return self.songs
+
+
+def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """The spec files among `paths` and below the folders among them, sorted, each once, as the caller spelt them.
+
+    A folder's specs are its `*.toml`, recursively, less `renderer.toml`, `picks.toml`, `pyproject.toml`, what is hidden
+    and the outputs folder.
+
+    Raises: UsageError where a path doesn't exist or can't be a spec.
+    """
+    projects = Projects()
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        for file in _below(path, projects) if path.is_dir() else [_file(path)]:
+            found.setdefault(file.resolve(), file)
+    return tuple(sorted(found.values()))
+
+
+def load_songs(paths: Iterable[str | Path], *, model: str | None = None, lm: str | None = None) -> Loaded:
+    """The songs of the specs at `paths` (files or folders), defaults filled in, and all diagnostics of all files.
+
+    `model` takes the place of every model the files name, base and variants, before anything is checked against it;
+    its own LM comes with it, or `lm`. `lm` alone takes the place of every LM the files name.
+
+    Raises: UsageError where a path doesn't exist.
+    """
+    projects = Projects()
+    songs: list[Song] = []
+    diagnostics: list[Diagnostic] = []
+    names: dict[str, Path] = {}
+    folders: dict[Path, Path] = {}
+    for file in find_specs(paths):
+        folder = folders.get(file.parent) or folders.setdefault(file.parent, file.parent.resolve())
+        song, faults = _load(file, projects.of(folder), Wanted(model=model, lm=lm))
+        faults = [*_name_faults(file, names), *faults]
+        diagnostics += faults
+        if song is not None and not any(fault.level is Level.ERROR for fault in faults):
+            songs.append(song)
+    return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics))
+
+
+def _load(file: Path, project: Project, wanted: Wanted) -> tuple[Song | None, list[Diagnostic]]:
+    parsed = read_toml(file)
+    if isinstance(parsed, Diagnostic):
+        return None, [parsed]
+    spec, diagnostics = _validated(parsed)
+    if spec is not None:
+        song, faults = build_song(spec, parsed, project=project, wanted=wanted)
+        return song, _in_order([*diagnostics, *faults, *faults_of(song, spec, parsed)])
+    return None, _in_order(diagnostics)
+
+
+def _validated(parsed: Parsed) -> tuple[SongFile | None, list[Diagnostic]]:
+    """The spec as far as it is sound: what is at fault is patched over, so that the other rules can speak as well."""
+    try:
+        return SongFile.model_validate(parsed.values), []
+    except ValidationError as error:
+        diagnostics = list(diagnostics_of(error, parsed.source, root=SongFile))
+        try:
+            return SongFile.model_validate(without_faults(parsed.values, error)), diagnostics
+        except ValidationError:
+            return None, diagnostics
+
+
+def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """As a reader of the file meets them."""
+    return sorted(diagnostics, key=lambda one: (one.span.line, one.span.column) if one.span else (0, 0))
+
+
+def _below(folder: Path, projects: Projects) -> Iterator[Path]:
+    outputs = projects.of(folder.resolve()).outputs
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is(here / name, outputs))
+        for name in sorted(files):
+            if name.endswith(".toml") and not name.startswith(".") and name not in NO_SPECS:
+                yield here / name
+
+
+def _is(folder: Path, outputs: Path) -> bool:
+    return folder.name == outputs.name and folder.resolve() == outputs.resolve()
+
+
+def _file(path: Path) -> Path:
+    if not path.exists():
+        raise UsageError(
+            f"`{path}` does not exist", help="name spec files or folders of them; without a name it is specs/"
+        )
+    if path.suffix != ".toml" or path.name in NO_SPECS:
+        raise UsageError(f"`{path}` is no spec", why="a spec is a .toml file other than " + ", ".join(sorted(NO_SPECS)))
+    return path
+
+
+def _name_faults(file: Path, names: dict[str, Path]) -> Iterator[Diagnostic]:
+    name = song_name(file)
+    other = names.setdefault(name.casefold(), file)
+    if other is not file:
+        yield Diagnostic(
+            code="name-taken",
+            message=f"another spec is called `{name}` too",
+            file=file,
+            why=f"{other} has that name, letter case aside, and their takes would overwrite each other",
+            help="rename one of the files",
+        )
+    if "." in name or name.casefold() in _RESERVED_NAMES or re.search(r"[\x00-\x1f\x7f/\\:*?\"<>|]", name):
+        yield Diagnostic(
+            code="song-name",
+            message=f"`{name}` can't name a song",
+            file=file,
+            why="takes are named `song.variant.s7` and their folder `outputs/song`, where `report` is taken",
+            help="rename the file, without dots and signs that file systems refuse",
+        )

@@ -1,0 +1,136 @@
+"""Which project a folder belongs to: its root, its `renderer.toml`, its outputs folder; and what stays inside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, default_max_duration
+from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.faults import at_value, diagnostics_of
+from renderer.spec.schema import DefaultsFile
+from renderer.spec.toml import Parsed, read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFAULTS_NAME = "renderer.toml"
+SPECS_FOLDER = "specs"
+OUTPUTS_FOLDER = "outputs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What the specs of one folder share."""
+
+    folder: Path
+    """The specs' own, resolved; the paths that specs name start here."""
+
+    root: Path
+    """Resolved; the paths that specs name must stay inside."""
+    outputs: Path
+    defaults: DefaultsFile
+    defaults_path: Path | None
+    """The nearest `renderer.toml`; None when there is none."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What is wrong with the `renderer.toml`; its defaults are then empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """Projects by folder, each `renderer.toml` read once."""
+
+    _by_folder: dict[Path, Project] = field(default_factory=dict)
+    _by_file: dict[tuple[Path | None, Path], Project] = field(default_factory=dict)
+
+    def of(self, folder: Path) -> Project:
+        """The project of the specs in `folder`, which must be resolved."""
+        project = self._by_folder.get(folder)
+        if project is None:
+            git_root, defaults_path = _landmarks(folder)
+            root = git_root or _above_specs(defaults_path.parent if defaults_path else folder)
+            key = (defaults_path, root)
+            shared = self._by_file.get(key) or self._by_file.setdefault(key, _read(defaults_path, root))
+            project = self._by_folder[folder] = replace(shared, folder=folder)
+        return project
+
+    def diagnostics(self) -> Iterator[Diagnostic]:
+        """The faults of every `renderer.toml` met so far."""
+        for project in self._by_file.values():
+            yield from project.diagnostics
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether `path` stays below `root` with its links followed; `root` is resolved."""
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
+        return False
+
+
+def _landmarks(folder: Path) -> tuple[Path | None, Path | None]:
+    """The git root above `folder`, and the nearest `renderer.toml` on the way there."""
+    nearest = None
+    for above in (folder, *folder.parents):
+        candidate = above / DEFAULTS_NAME
+        if nearest is None and candidate.is_file():
+            nearest = candidate
+        if os.path.lexists(above / ".git"):
+            return above, nearest
+    return None, nearest
+
+
+def _above_specs(folder: Path) -> Path:
+    return folder.parent if folder.name == SPECS_FOLDER else folder
+
+
+def _read(path: Path | None, root: Path) -> Project:
+    outputs = (_above_specs(path.parent) if path else root) / OUTPUTS_FOLDER
+    empty = DefaultsFile()
+    if path is None:
+        return Project(folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=None)
+    parsed = read_toml(path)
+    if isinstance(parsed, Diagnostic):
+        return Project(
+            folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=path, diagnostics=(parsed,)
+        )
+    try:
+        defaults = DefaultsFile.model_validate(parsed.values)
+    except ValidationError as error:
+        faults = tuple(diagnostics_of(error, parsed.source, root=DefaultsFile))
+        return Project(folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=path, diagnostics=faults)
+    faults = tuple(_faults(defaults, parsed, path, root))
+    if defaults.outputs is not None and not faults:
+        outputs = (path.parent / defaults.outputs).resolve()
+    return Project(folder=root, root=root, outputs=outputs, defaults=defaults, defaults_path=path, diagnostics=faults)
+
+
+def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> Iterator[Diagnostic]:
+    if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
+        yield outside(parsed, ("outputs",), defaults.outputs, root)
+    limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)
+    if defaults.metas.duration is not None and defaults.metas.duration > limit:
+        yield at_value(
+            parsed.source,
+            ("metas", "duration"),
+            code="duration-limit",
+            message=f"`duration` is {defaults.metas.duration:g} s",
+            why=f"songs may last {limit:g} s here",
+            advice="raise `max_duration`",
+        )
+
+
+def outside(parsed: Parsed, path: tuple[str, ...], written: str, root: Path) -> Diagnostic:
+    """The fault of a path that leaves the project."""
+    return at_value(
+        parsed.source,
+        path,
+        code="path-outside",
+        message=f"`{path[-1]}` leads out of the project",
+        why=f"links included, it must stay inside {root}",
+        advice="" if written else "name a file",
+    )

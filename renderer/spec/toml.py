@@ -1,0 +1,148 @@
+"""A TOML file -> its values and its Source, or the one fault that keeps it from being read. Knows no spec."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.spec.diagnostics import Diagnostic, Span
+from renderer.spec.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MAX_BYTES = 256 * 1024  # a spec is a few kB; tomllib's time grows faster than the file in the worst case
+MAX_KEY_PARTS = 32  # tomllib takes quadratic time over the parts of a dotted key
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONG_KEY = re.compile(
+    r"""(?<![\w."'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % MAX_KEY_PARTS  # noqa: UP031 - braces
+)
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A file that is TOML."""
+
+    values: Mapping[str, Any]
+    source: Source
+
+
+def read_toml(path: Path) -> Parsed | Diagnostic:
+    """The file's values, with line ends unified and a byte-order mark dropped, or why they can't be had."""
+    text = read_text(path, max_bytes=MAX_BYTES)
+    if isinstance(text, Diagnostic):
+        return text
+    source = Source(path=path, text=text)
+    if long_key := _LONG_KEY.search(text):
+        return Diagnostic(
+            code="key-too-long",
+            message=f"a dotted key of more than {MAX_KEY_PARTS} parts",
+            file=path,
+            span=source.at(long_key.start(), long_key.end()),
+            excerpt=source.line(source.at(long_key.start(), long_key.end()).line),
+            why="no key of a spec has more than three",
+        )
+    try:
+        return Parsed(values=tomllib.loads(text), source=source)
+    except RecursionError:
+        return Diagnostic(
+            code="too-deep",
+            message="arrays or inline tables are nested too deeply",
+            file=path,
+            why="a spec nests no deeper than a list of tables",
+        )
+    except ValueError as error:  # TOMLDecodeError, and int() at more digits than Python converts
+        return _syntax(source, str(error))
+
+
+def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
+    """A UTF-8 file's text, line ends unified and a byte-order mark dropped, or why it can't be had."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        return Diagnostic(
+            code="unreadable", message="the file can't be read", file=path, why=(error.strerror or str(error)).lower()
+        )
+    if len(content) > max_bytes:
+        return Diagnostic(
+            code="file-too-large",
+            message=f"the file is larger than {max_bytes // 1024} KiB",
+            file=path,
+            why="a song is a few kilobytes of text; this is something else",
+        )
+    content = content.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return _encoding(path, content, error)
+    return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def _encoding(path: Path, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
+    before = content[: error.start].decode(errors="replace").replace("\r\n", "\n")
+    line = before.count("\n") + 1
+    column = len(before) - (before.rfind("\n") + 1) + 1
+    written = content.decode(errors="replace").replace("\r\n", "\n").split("\n")[line - 1]
+    return Diagnostic(
+        code="encoding",
+        message="the file is not UTF-8",
+        file=path,
+        span=Span(line=line, column=column, end=column + 1),
+        excerpt=written,
+        why=f"byte 0x{content[error.start]:02x} is no UTF-8 here",
+        help="save the file as UTF-8",
+    )
+
+
+def _syntax(source: Source, message: str) -> Diagnostic:
+    place = _PLACE.search(message)
+    line, column = (int(place[1]), int(place[2])) if place and place[1] else _end(source)
+    reason = message[: place.start()] if place else message
+    if "int string conversion" in reason:
+        line, column, end, reason = _long_integer(source)
+    else:
+        end = column + 1
+    return Diagnostic(
+        code="toml-syntax",
+        message="this is no valid TOML",
+        file=source.path,
+        span=Span(line=line, column=column, end=end),
+        excerpt=source.line(line),
+        why=_lower_first(reason),
+        help=_syntax_help(source, line, column, reason),
+    )
+
+
+def _end(source: Source) -> tuple[int, int]:
+    """Behind the last character that is no blank."""
+    text = source.text.rstrip()
+    line = text.count("\n") + 1
+    return line, len(text) - (text.rfind("\n") + 1) + 1
+
+
+def _long_integer(source: Source) -> tuple[int, int, int, str]:
+    match = re.search(r"[+-]?\d[\d_]{4000,}", source.text)
+    span = source.at(match.start(), match.end()) if match else Span(line=1, column=1, end=2)
+    return span.line, span.column, span.end, "no number of a spec has thousands of digits"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _syntax_help(source: Source, line: int, column: int, reason: str) -> str:
+    rest = source.line(line)[column - 1 :].strip()
+    if reason.startswith("Invalid value") and rest[:1].isalpha():
+        return f'put text in quotes: "{rest}"' if len(rest) < 40 else "put text in quotes"  # noqa: PLR2004 - what fits a line
+    if reason.startswith("Cannot overwrite"):
+        return "a key or a table is written twice: keep one"
+    if "Unescaped '\\'" in reason:
+        return "write `\\\\` for a backslash, or put the text in '''…'''"
+    if reason.startswith("Illegal character '\\n'"):
+        return 'text over several lines stands between """ and """'
+    return ""

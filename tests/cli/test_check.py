@@ -1,0 +1,97 @@
+"""`renderer check` as a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC = """
+caption = "slow blues"
+lyrics = '[verse]'
+seeds = [1, 2]
+
+[metas]
+
+bpm = 90
+duration = 60
+"""
+
+
+def renderer(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "renderer", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_without_paths_the_specs_folder_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "song.toml").write_text(SPEC)
+    result = renderer("check", cwd=tmp_path)
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1 song in order, 2 takes\n", "")
+
+
+def test_five_mistakes_are_all_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+    spec = SPEC.replace("90", "900").replace("60", '"x"') + 'keyscale = "H"\n[output]\nformat = "aac"\nrate = 3\n'
+    (tmp_path / "song.toml").write_text(spec)
+    result = renderer("check", "song.toml", cwd=tmp_path)
+
+    assert result.returncode == 2
+    for place in ("song.toml:8:7", "song.toml:9:12", "song.toml:10:12", "song.toml:12:10", "song.toml:13:1"):
+        assert f"--> {place}\n" in result.stdout
+    assert "5 errors" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["song.toml"]
+
+
+def test_json_holds_songs_and_diagnostics(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(SPEC)
+    (tmp_path / "bad.toml").write_text(SPEC.replace("90", "900"))
+    result = renderer("check", "--json", ".", cwd=tmp_path)
+    document = json.loads(result.stdout)
+
+    assert result.returncode == 2
+    assert document["songs"] == [{"name": "good", "file": "good.toml", "takes": ["good.s1", "good.s2"]}]
+    (fault,) = document["diagnostics"]
+    assert (fault["code"], fault["file"], fault["line"], fault["column"], fault["end_column"]) == (
+        "bpm-range",
+        "bad.toml",
+        8,
+        7,
+        10,
+    )
+
+
+def test_a_path_that_is_not_there_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
+    result = renderer("check", "nowhere", cwd=tmp_path)
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: `nowhere` does not exist\n")
+    assert "Traceback" not in result.stderr
+
+
+def test_checking_and_help_import_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "song.toml").write_text(SPEC)
+    script = (
+        "import sys; from renderer.cli.main import run; code = run(sys.argv[1:]);"
+        "print(sorted({'torch', 'transformers', 'diffusers'} & set(sys.modules)), code)"
+    )
+    for arguments in (["check", "song.toml"], ["--help"]):
+        result = subprocess.run(
+            [sys.executable, "-c", script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert result.stdout.endswith("[] 0\n")
+
+
+def test_two_hundred_specs_are_checked_in_a_moment(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"song-{number}.toml").write_text(SPEC)
+    start = time.perf_counter()
+    result = renderer("check", ".", cwd=tmp_path)
+
+    assert result.stdout == "200 songs in order, 400 takes\n"
+    assert time.perf_counter() - start < 3  # 0.5 s on a quiet machine; the rest is for busy ones
