@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from renderer.plan.jobs import Plan, TakePlan
 
-_CELL_WIDTH = 24
-
 
 @click.command(name="plan")
 @takes_options
@@ -75,14 +73,8 @@ def _table(plan: Plan) -> Table:
 
 def why(take: TakePlan) -> str:
     """`changed: shift 3.0 → 2.0`, in words."""
-    changes = ", ".join(f"{change.name} {_short(change.old)} → {_short(change.new)}" for change in take.changes)
+    changes = ", ".join(change.told for change in take.changes)
     return f"{take.why}: {changes}" if changes else str(take.why)
-
-
-def _short(value: object) -> str:
-    text = "none" if value is None else str(value)
-    # A whole lyric or a digest in a table cell tells nobody anything.
-    return text if len(text) <= _CELL_WIDTH and "\n" not in text else f"{text.splitlines()[0][:20]}…"
 
 
 def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:

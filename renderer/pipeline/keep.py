@@ -11,6 +11,7 @@ from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import StoreError
 from renderer.models.family import PART_OF, Stage
 from renderer.output.audio import peaks, write_audio
+from renderer.output.report.peaks import encode_peaks
 from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
 from renderer.run.events import RunEvent, TakeDone
 from renderer.song import SAMPLE_RATE
@@ -129,7 +130,7 @@ class Keeper:
             environment=self._environment,
             recipe=recipe,
             page={
-                "peaks": peaks(waveform).flatten().tolist(),
+                "peaks": encode_peaks(peaks(waveform)),
                 "seconds": waveform.samples.shape[1] / SAMPLE_RATE,
                 "notes": notes,
             },

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from renderer.errors import RendererError, SpecError, StoreError, UsageError
+from renderer.models.family import PART_OF
 from renderer.pipeline.environment import environment
 from renderer.pipeline.keep import Keeper
 from renderer.pipeline.models import pick_settings, planned_models, require_fetched
@@ -198,10 +199,9 @@ def _note(store: Store, tally: _Tally, event: RunEvent) -> None:
             fields = {"component": event.component, "seconds": event.seconds, "num_bytes": event.num_bytes}
             store.journal.append("loaded", fields)
         case JobDone(job=job):
-            fields = {"stage": str(job.stage), "key": job.key, "takes": list(job.takes), "seconds": event.seconds}
-            store.journal.append("job-done", fields)
+            store.journal.append("job-done", {**_job(job), "seconds": event.seconds})
         case JobFailed(job=job):
-            store.journal.append("job-failed", {"stage": str(job.stage), "key": job.key, **_told(event.error)})
+            store.journal.append("job-failed", {**_job(job), **_told(event.error)})
         case WorkerRestarted():
             store.journal.append("worker-restarted", _told(event.error))
         case TakeDone():
@@ -212,6 +212,10 @@ def _note(store: Store, tally: _Tally, event: RunEvent) -> None:
             tally.failures[event.take.name] = failure
             fields = {"take": event.take.name, "key": event.take.key, "stage": failure.stage, **_told(event.error)}
             store.journal.append("take-failed", fields)
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"stage": str(job.stage), "part": str(PART_OF[job.stage]), "key": job.key, "takes": list(job.takes)}
 
 
 def _told(error: RendererError) -> dict[str, str]:

@@ -22,6 +22,8 @@ COMPONENTS: Mapping[Part, tuple[str, ...]] = {
 }
 """What is read from disk when a part is loaded."""
 
+_TOLD_LENGTH = 24
+
 
 class Why(StrEnum):
     """Why a take runs, or doesn't."""
@@ -47,6 +49,16 @@ class Change:
     """`shift`, `seed`, `weights`, …"""
     old: Any
     new: Any
+
+    @property
+    def told(self) -> str:
+        """`shift 3.0 → 2.0`, texts and digests cut to their beginnings."""
+        return f"{self.name} {_short(self.old)} → {_short(self.new)}"
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _TOLD_LENGTH and "\n" not in text else f"{text.strip().splitlines()[0][:_TOLD_LENGTH]}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

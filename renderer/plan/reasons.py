@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Refresh = Callable[[Mapping[str, Any]], bool] | None
 
+_PER_STAGE = ("weights", "dtype")
+
 
 def explain(
     plan: TakePlan, store: Store, *, force: bool, refresh: Refresh, failed: Mapping[str, str]
@@ -37,7 +39,7 @@ def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> t
     if failed.get(plan.name) == plan.key:
         return Why.FAILED, ()
     if versions:
-        return Why.CHANGED, tuple(_changes(_current(store, versions), plan))
+        return Why.CHANGED, changes_between(_current(store, versions).requests, plan.requests)
     return Why.NEW, ()
 
 
@@ -46,15 +48,20 @@ def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
     return next((v for v in versions if store.find(v) == store.outputs / v.file), versions[0])
 
 
-def _changes(record: TakeRecord, plan: TakePlan) -> Iterator[Change]:
+def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """What differs between the requests of two versions of a take, stage by stage, each value told once."""
+    return tuple(_changes(old, new))
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     seen: set[str] = set()
-    for stage in dict.fromkeys([*plan.requests, *record.requests]):
-        old, new = _flat(record.requests.get(stage, {})), _flat(plan.requests.get(stage, {}))
-        for name in dict.fromkeys([*old, *new]):
+    for stage in dict.fromkeys([*new, *old]):
+        before, now = _flat(old.get(stage, {})), _flat(new.get(stage, {}))
+        for name in dict.fromkeys([*before, *now]):
             # The same key of the spec enters several stages; it is told once, where it first counts.
-            if old.get(name) != new.get(name) and (name in ("weights", "dtype") or name not in seen):
+            if before.get(name) != now.get(name) and (name in _PER_STAGE or name not in seen):
                 seen.add(name)
-                yield Change(stage=stage, name=name, old=old.get(name), new=new.get(name))
+                yield Change(stage=stage, name=name, old=before.get(name), new=now.get(name))
 
 
 def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,250 @@
+"""Store, journal and plan -> the report's value, and the page written from it. Renders nothing, waits for no render."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from renderer.artifacts import CotMetas
+from renderer.output.report.values import (
+    Failure,
+    FormerTake,
+    Outcome,
+    Report,
+    ReportJob,
+    ReportLoad,
+    ReportRun,
+    ReportSong,
+    ReportTake,
+)
+from renderer.plan.jobs import Why
+from renderer.plan.reasons import changes_between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.pipeline.render import Project
+    from renderer.plan.jobs import Change, Plan, TakePlan
+    from renderer.song import Song
+    from renderer.store.store import Store
+    from renderer.store.takes import TakeRecord
+
+REPORT_FOLDER = "report"
+NOTES: Mapping[str, str] = {
+    "mini": "Rendered with mini, the embedded sketch model: it shows how renderer works, not how ACE-Step sounds.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """What the journal tells of the last run."""
+
+    lines: tuple[Mapping[str, Any], ...]
+
+    def takes(self, event: str) -> dict[str, Mapping[str, Any]]:
+        """The lines of one event, by take."""
+        return {line["take"]: line for line in self.lines if line["event"] == event}
+
+
+def write_page(project: Project) -> Path:
+    """The report of these takes, written anew; returns the page.
+
+    Raises: StoreError, OSError when the outputs folder can't be written.
+    """
+    from renderer.output.report.page import write_report  # noqa: PLC0415 - jinja2 only when a page is written
+
+    return write_report(make_report(project), project.store.outputs / REPORT_FOLDER)
+
+
+def make_report(project: Project) -> Report:
+    """All that the page shows of these takes, as they are on disk now."""
+    plan, run = project.plan(), last_run(project.store)
+    songs = {take.take.song.name: take.take.song for take in plan.takes}
+    by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
+    for take in plan.takes:
+        by_song[take.take.song.name].append(_take(take, project.store, run))
+    return Report(
+        songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
+        run=_run(project, plan, run) if run.lines else None,
+        notes=tuple(NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES),
+    )
+
+
+def last_run(store: Store) -> LastRun:
+    """The journal's lines from the last run's start on."""
+    lines: list[Mapping[str, Any]] = []
+    for line in store.journal.lines():
+        if line["event"] == "run-started":
+            lines = []
+        lines.append(line)
+    return LastRun(lines=tuple(lines))
+
+
+def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
+    return ReportSong(
+        name=song.name,
+        title=song.title,
+        caption=song.caption,
+        lyrics=song.lyrics,
+        sections=song.sections,
+        instrumental=song.instrumental,
+        asked=song.metas,
+        source=os.path.relpath(song.source, outputs.parent),
+        takes=tuple(takes),
+    )
+
+
+def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
+    versions = store.versions(plan.name)
+    record = next((version for version in versions if version.key == plan.key and store.find(version)), None)
+    failed = run.takes("take-failed").get(plan.name)
+    page = record.page if record else {}
+    notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
+    inference = asdict(plan.take.variant.inference) | _used(plan)
+    return ReportTake(
+        name=plan.name,
+        variant=plan.take.variant.name,
+        seed=plan.take.seed,
+        outcome=_outcome(plan, failed, run),
+        why=_why(plan.changes),
+        model=plan.take.variant.model,
+        lm=plan.take.variant.lm,
+        settings={name: _setting(value) for name, value in inference.items()},
+        preview_seconds=plan.requests["latents"]["preview"],
+        audio=f"../{record.file}" if record else None,
+        num_bytes=record.num_bytes if record else 0,
+        duration_seconds=page.get("seconds", 0.0),
+        peaks=page.get("peaks", ""),
+        recipe=f"../{record.file.rpartition('.')[0]}.toml" if record else None,
+        key8=plan.key[:8],
+        decided=_decided(record),
+        prompts=_prompts(notes),
+        seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
+        failure=_failure(failed) if failed and not record else None,
+        degraded=tuple(note for noted in notes.values() for note in noted.get("degraded", ())),
+        former=tuple(_former(version, record, store) for version in versions if _is_former(version, plan, store)),
+    )
+
+
+def _used(plan: TakePlan) -> dict[str, Any]:
+    latents = plan.requests["latents"]
+    return {
+        "inference_steps": latents["steps"],
+        "guidance_scale": latents["guidance_scale"],
+        "shift": latents["shift"],
+        "infer_method": latents["infer_method"],
+    }
+
+
+def _setting(value: Any) -> str | int | float | bool | None:
+    return ", ".join(f"{entry:g}" for entry in value) if isinstance(value, list | tuple) else value
+
+
+def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> Outcome:
+    if plan.why in (Why.DONE, Why.RESTORED):
+        return Outcome.RENDERED if plan.name in run.takes("take-done") else Outcome.CACHED
+    return Outcome.FAILED if failed and failed.get("key") == plan.key else Outcome.WAITING
+
+
+def _failure(line: Mapping[str, Any]) -> Failure:
+    return Failure(stage=line["stage"], message=line["message"], why=line["why"], help=line["help"])
+
+
+def _decided(record: TakeRecord | None) -> CotMetas | None:
+    decided = record.recipe.get("decided") if record else None
+    return CotMetas(**decided) if decided else None
+
+
+def _prompts(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {
+        f"{stage} {name}".replace("_", " "): text
+        for stage, noted in notes.items()
+        for name, text in noted.get("prompts", {}).items()
+    }
+
+
+def _is_former(version: TakeRecord, plan: TakePlan, store: Store) -> bool:
+    return version.key != plan.key and store.find(version) is not None
+
+
+def _former(version: TakeRecord, record: TakeRecord | None, store: Store) -> FormerTake:
+    place = store.find(version) or store.outputs / version.old_file
+    changes = changes_between(version.requests, record.requests) if record else ()
+    return FormerTake(
+        key8=version.key[:8],
+        audio="../" + place.relative_to(store.outputs).as_posix(),
+        changes=_why(changes),
+        duration_seconds=version.page.get("seconds", 0.0),
+        peaks=version.page.get("peaks", ""),
+    )
+
+
+def _why(changes: Iterable[Change]) -> str:
+    return ", ".join(change.told for change in changes)
+
+
+def _run(project: Project, plan: Plan, run: LastRun) -> ReportRun:
+    started = datetime.fromisoformat(run.lines[0]["at"])
+    ended = next((line for line in run.lines if line["event"] == "run-ended"), None)
+    environment = project.environment
+    return ReportRun(
+        started=started.astimezone().strftime("%Y-%m-%d %H:%M"),
+        seconds=ended["seconds"] if ended else _since(started, run.lines[-1]),
+        ended="still running, or cut off" if ended is None else "interrupted" if ended["stopped"] else "finished",
+        jobs=tuple(_job(line, started) for line in run.lines if line["event"] in ("job-done", "job-failed")),
+        loads=tuple(_load(line, started) for line in run.lines if line["event"] == "loaded"),
+        loads_song_by_song=ended["loads_song_by_song"] if ended else {},
+        num_worker_restarts=Counter(line["event"] for line in run.lines)["worker-restarted"],
+        disk_bytes=_disk_bytes(project.store.outputs),
+        device=project.settings.device,
+        dtype=project.settings.dtype,
+        threads=project.settings.threads,
+        versions=environment["versions"],
+        weights={str(part): digest for take in plan.takes for part, digest in _weights(take).items()},
+    )
+
+
+def _weights(take: TakePlan) -> dict[str, str]:
+    return {stage: request["weights"] for stage, request in take.requests.items() if "weights" in request}
+
+
+def _job(line: Mapping[str, Any], started: datetime) -> ReportJob:
+    seconds = float(line.get("seconds", 0.0))
+    return ReportJob(
+        stage=line["stage"],
+        part=line["part"],
+        takes=tuple(line["takes"]),
+        start_seconds=max(0.0, _since(started, line) - seconds),
+        seconds=seconds,
+        failed=line["event"] == "job-failed",
+    )
+
+
+def _load(line: Mapping[str, Any], started: datetime) -> ReportLoad:
+    return ReportLoad(
+        component=line["component"],
+        start_seconds=max(0.0, _since(started, line) - line["seconds"]),
+        seconds=line["seconds"],
+        num_bytes=line["num_bytes"],
+    )
+
+
+def _since(started: datetime, line: Mapping[str, Any]) -> float:
+    return (datetime.fromisoformat(line["at"]) - started).total_seconds()
+
+
+def _disk_bytes(outputs: Path) -> int:
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(outputs))
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(folder / entry.name)
+            else:
+                yield entry
