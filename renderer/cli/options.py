@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from renderer.pipeline.options import Options
 
@@ -86,4 +87,25 @@ def make_options(**given: Any) -> Options:
 
     if given.get("outputs"):
         given["outputs"] = given["outputs"].resolve()
+    given["refresh_environment"] = given.pop("refresh", None) == "environment"
     return Options(**given)
+
+
+class Clock(click.ParamType["datetime"]):
+    """`07:00`: the next time a clock on the wall says so."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """That moment, with its zone."""
+        from datetime import datetime, timedelta
+
+        if isinstance(value, datetime):
+            return value
+        now = datetime.now().astimezone()
+        try:
+            asked = datetime.strptime(value, "%H:%M")  # noqa: DTZ007 - a wall clock's time
+        except ValueError:
+            self.fail(f"`{value}` is no time of day: write it like 07:00", param, ctx)
+        then = now.replace(hour=asked.hour, minute=asked.minute, second=0, microsecond=0)
+        return then if then > now else then + timedelta(days=1)

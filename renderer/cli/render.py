@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from renderer.cli.options import make_options, takes_options
+from renderer.cli.options import Clock, make_options, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 @click.option("--force", is_flag=True, help="Render again even what is done.")
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
-@click.option("--until", metavar="HH:MM", help="Stop cleanly at that time.")
+@click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
 def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.

@@ -11,8 +11,8 @@ from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import StoreError
 from renderer.models.family import PART_OF, Stage
 from renderer.output.audio import peaks, write_audio
-from renderer.output.report.peaks import encode_peaks
 from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
+from renderer.output.report.peaks import encode_peaks
 from renderer.run.events import RunEvent, TakeDone
 from renderer.song import SAMPLE_RATE
 from renderer.store.disk import commit, temp_beside, write_whole

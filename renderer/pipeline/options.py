@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,3 +34,24 @@ class Options:
     lm_slots: int | None = None
     vae_tile: int | None = None
     vae_overlap: int | None = None
+
+
+class OptionKeywords(TypedDict, total=False):
+    """`Options` as keyword arguments."""
+
+    outputs: Path | None
+    model: str | None
+    lm: str | None
+    device: str
+    dtype: str
+    seeds: tuple[int, ...] | None
+    first_seed: bool
+    preview: float | None
+    force: bool
+    refresh_environment: bool
+    keep_going: bool
+    until: datetime | None
+    threads: int | None
+    lm_slots: int | None
+    vae_tile: int | None
+    vae_overlap: int | None

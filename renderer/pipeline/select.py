@@ -36,7 +36,7 @@ def select(named: Sequence[str], options: Options) -> Selection:
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
     loaded = load_songs(paths + ([SPECS_FOLDER] if names or not paths else []), model=options.model)
-    songs = tuple(_with_options(song, options) for song in loaded.songs)
+    songs = tuple(with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
         return Selection(songs=songs, takes=every, diagnostics=loaded.diagnostics)
@@ -55,7 +55,8 @@ def _is_path(name: str) -> bool:
     return "/" in name or name.endswith(".toml") or name in (".", "..") or Path(name).is_dir()
 
 
-def _with_options(song: Song, options: Options) -> Song:
+def with_options(song: Song, options: Options) -> Song:
+    """The song as the run's options have it: model, LM, seeds, outputs folder."""
     variants = song.variants
     if options.model:
         variants = tuple(replace(variant, model=options.model, lm=options.lm) for variant in variants)

@@ -70,8 +70,9 @@ def receive(pipe: IO[bytes]) -> dict[str, Any] | None:
     return message
 
 
-def _exactly(pipe: IO[bytes], num_bytes: int) -> bytes | None:
-    content = pipe.read(num_bytes)
+def _exactly(pipe: IO[bytes], num_bytes: int) -> bytearray | None:
+    # A bytearray, so that arrays over it may be written to, as torch wants them.
+    content = bytearray(pipe.read(num_bytes))
     return content if len(content) == num_bytes else None
 
 

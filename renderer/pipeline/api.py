@@ -1,0 +1,48 @@
+"""The library's face: plan and render songs as a program asks for them, with the command line's options as keywords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from renderer.pipeline.options import OptionKeywords, Options
+from renderer.pipeline.render import Project
+from renderer.pipeline.render import render as render_project
+from renderer.pipeline.select import with_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from renderer.pipeline.render import Summary
+    from renderer.plan.jobs import Plan
+    from renderer.run.events import RunEvent
+    from renderer.song import Song
+
+
+def make_plan(songs: Sequence[Song], **options: Unpack[OptionKeywords]) -> Plan:
+    """What rendering these songs would run, and why; loads no weights.
+
+    Raises: UsageError, ModelError, ResourceError for what can't be.
+    """
+    return _project(songs, Options(**options)).plan()
+
+
+def render(
+    songs: Sequence[Song],
+    *,
+    listen: Callable[[RunEvent], None] | None = None,
+    **options: Unpack[OptionKeywords],
+) -> Summary:
+    """Render what isn't on disk yet; failed takes are in the summary, the rest is done.
+
+    Raises: UsageError, ModelError, ResourceError before anything runs; StoreError when results can't be kept.
+    """
+    return render_project(_project(songs, Options(**options)), listen=listen or _hear_nothing)
+
+
+def _project(songs: Sequence[Song], options: Options) -> Project:
+    takes = [take for song in songs for take in with_options(song, options).takes()]
+    return Project(takes, options)
+
+
+def _hear_nothing(event: RunEvent) -> None:
+    del event

@@ -1,0 +1,90 @@
+"""Projects of real specs, rendered with the smallest real model set by one worker process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.pipeline.models import pick_settings
+from renderer.pipeline.options import Options
+from renderer.pipeline.render import Project, Summary, render
+from renderer.pipeline.select import select
+from renderer.run.client import WorkerClient
+from renderer.run.local import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from renderer.run.events import RunEvent
+
+SPEC = """
+title = "{name}"
+caption = "calm piano, {name}"
+lyrics = \"\"\"
+[verse]
+la la la
+\"\"\"
+seeds = [1, 2]
+[metas]
+bpm = 90
+duration = 2
+"""
+
+
+class Songs:
+    """A song project in a folder of its own."""
+
+    def __init__(self, folder: Path, model: Path, workers: Workers) -> None:
+        self.folder = folder
+        self.workers = workers
+        self.events: list[RunEvent] = []
+        (folder / "specs").mkdir(parents=True)
+        (folder / "renderer.toml").write_text(f'model = "{model}"\n', "utf-8")
+
+    @property
+    def outputs(self) -> Path:
+        return self.folder / "outputs"
+
+    def write(self, name: str, text: str | None = None) -> Path:
+        path = self.folder / "specs" / f"{name}.toml"
+        path.write_text((text or SPEC).replace("{name}", name), "utf-8")
+        return path
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / "specs" / f"{name}.toml"
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def project(self, **options: object) -> Project:
+        given = Options(device="cpu", threads=1, lm_slots=2, **options)  # type: ignore[arg-type]
+        return Project(select([str(self.folder / "specs")], given).takes, given)
+
+    def render(self, **options: object) -> Summary:
+        self.events.clear()
+        return render(self.project(**options), listen=self.events.append, workers=self.workers)
+
+    def audio(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self.outputs.glob("*/*.flac"))}
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    """One worker for all tests of this folder: its imports cost seconds."""
+    settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
+    shared = Workers(lambda: WorkerClient(settings, tmp_path_factory.mktemp("worker") / "worker.log"))
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path, workers: Workers) -> Songs:
+    return Songs(tmp_path / "project", tiny_set, workers)
+
+
+@pytest.fixture
+def make_songs(tmp_path: Path, tiny_set: Path, workers: Workers) -> Callable[[str], Songs]:
+    """Several projects side by side."""
+    return lambda name: Songs(tmp_path / name, tiny_set, workers)
