@@ -1,0 +1,23 @@
+"""Waveform outlines as text: kept with a take's record, folded to what the page can draw."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import numpy.typing as npt
+
+
+def encode_peaks(peaks: npt.NDArray[np.int8]) -> str:
+    """int8 [bins, 2], lowest and highest, as base64."""
+    return base64.b64encode(peaks.astype(np.int8).tobytes()).decode()
+
+
+def fold_peaks(text: str, num_bins: int) -> str:
+    """The same outline in at most `num_bins` bins: 500 takes at full width would outweigh the rest of the page."""
+    peaks = np.frombuffer(base64.b64decode(text), dtype=np.int8).reshape(-1, 2)
+    if len(peaks) <= num_bins:
+        return text
+    starts = np.linspace(0, len(peaks), num_bins, endpoint=False).astype(np.int64)
+    low, high = np.minimum.reduceat(peaks[:, 0], starts), np.maximum.reduceat(peaks[:, 1], starts)
+    return encode_peaks(np.stack([low, high], axis=1))

@@ -1,0 +1,299 @@
+"""Report -> what the template prints: words and numbers laid out, nothing decided anew."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from renderer.output.report.compare import Flag, Words, changed_words, flags
+from renderer.output.report.values import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from renderer.artifacts import CotMetas
+    from renderer.output.report.values import Measured, Report, ReportSong, ReportTake, Setting
+
+OUTCOME_WORDS = {
+    Outcome.RENDERED: "rendered",
+    Outcome.CACHED: "stored already",
+    Outcome.FAILED: "failed",
+    Outcome.BLOCKED: "blocked",
+    Outcome.WAITING: "waiting",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaRow:
+    """One meta of a song: asked for, decided by the LM, heard in its takes."""
+
+    name: str
+    asked: str
+    decided: str
+    measured: str
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """One setting over all variants of a song."""
+
+    name: str
+    values: tuple[str, ...]
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionView:
+    """A caption the LM wrote, against the asked one."""
+
+    words: tuple[Words, ...]
+    variants: tuple[str, ...]
+    """Which wrote it; empty when all of the song did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeView:
+    """A take's row."""
+
+    take: ReportTake
+    index: int
+    """Among all takes of the page, from 0."""
+    number: int
+    """Within its song, from 1."""
+    flags: tuple[Flag, ...]
+    prompts: int | None
+    """Which of the page's prompt sets; None when it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongView:
+    """A song's card."""
+
+    song: ReportSong
+    metas: tuple[MetaRow, ...]
+    variants: tuple[str, ...]
+    settings: tuple[SettingRow, ...]
+    captions: tuple[CaptionView, ...]
+    takes: tuple[TakeView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The page."""
+
+    songs: tuple[SongView, ...]
+    counts: tuple[tuple[Outcome, str, int], ...]
+    """Outcomes that occurred, with their words."""
+    flag_counts: tuple[tuple[str, int], ...]
+    prompts: tuple[dict[str, str], ...]
+    """Distinct prompt sets: takes of one song mostly share theirs."""
+
+    @property
+    def takes(self) -> tuple[TakeView, ...]:
+        """Every row, song after song."""
+        return tuple(take for song in self.songs for take in song.takes)
+
+
+def make_view(report: Report) -> View:
+    """Everything the template needs, in its order."""
+    prompts: dict[tuple[tuple[str, str], ...], int] = {}
+    songs: list[SongView] = []
+    num_takes = 0
+    for song in report.songs:
+        rows = tuple(_take_view(song, number, num_takes, prompts) for number in range(len(song.takes)))
+        songs.append(_song_view(song, rows))
+        num_takes += len(rows)
+    outcomes = Counter(take.outcome for take in report.takes)
+    flagged = Counter(flag.code for view in songs for row in view.takes for flag in row.flags)
+    return View(
+        songs=tuple(songs),
+        counts=tuple(
+            (outcome, words, outcomes[outcome]) for outcome, words in OUTCOME_WORDS.items() if outcomes[outcome]
+        ),
+        flag_counts=tuple(sorted(flagged.items())),
+        prompts=tuple(dict(pairs) for pairs in prompts),
+    )
+
+
+def link(path: str) -> str:
+    """A relative path as a URL: song names may hold `#`, `%` and blanks."""
+    return quote(path, safe="/.~-_")
+
+
+def clock(seconds: float) -> str:
+    """`2:30`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def took(seconds: float) -> str:
+    """`0.8 s`, `42 s`, `3 min 12 s`, `2 h 5 min`."""
+    if seconds < 9.95:  # noqa: PLR2004 - what would round to two digits needs no third
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def size(num_bytes: float) -> str:
+    """`512 B`, `3.2 MB`."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:  # noqa: PLR2004 - decimal units
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} GB"
+
+
+def visible(text: str) -> str:
+    """Control characters as their pictures: a page can't hold them, and hiding them would lie about what was sent."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: _picture(found.group()), text)
+
+
+def _picture(character: str) -> str:
+    code = ord(character)
+    return "\u2421" if code == 0x7F else chr(0x2400 + code)  # noqa: PLR2004 - DEL stands apart from the other controls
+
+
+def _take_view(song: ReportSong, number: int, before: int, prompts: dict[tuple[tuple[str, str], ...], int]) -> TakeView:
+    take = song.takes[number]
+    sent = tuple((name, visible(text)) for name, text in take.prompts.items())
+    return TakeView(
+        take=take,
+        index=before + number,
+        number=number + 1,
+        flags=flags(take, song.asked),
+        prompts=prompts.setdefault(sent, len(prompts)) if sent else None,
+    )
+
+
+def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
+    variants = tuple(dict.fromkeys(take.variant for take in song.takes))
+    return SongView(
+        song=song,
+        metas=_metas(song, rows),
+        variants=variants,
+        settings=_settings(song, variants),
+        captions=_captions(song, variants),
+        takes=rows,
+    )
+
+
+def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
+    asked = song.asked
+    flagged = {flag.code for row in rows for flag in row.flags}
+    decided = [take.decided for take in song.takes if take.decided]
+    heard = [take.measured for take in song.takes if take.measured]
+    return (
+        MetaRow(
+            name="bpm",
+            asked=_asked(asked.bpm),
+            decided=_decided(decided, lambda cot: cot.bpm),
+            measured=_span([one.bpm for one in heard], "{:.0f}"),
+            flagged="tempo" in flagged,
+        ),
+        MetaRow(
+            name="key",
+            asked=_asked(asked.keyscale),
+            decided=_decided(decided, lambda cot: cot.keyscale),
+            measured=_heard_keys(heard),
+            flagged="key" in flagged,
+        ),
+        MetaRow(
+            name="time",
+            asked=_asked(asked.timesignature),
+            decided=_decided(decided, lambda cot: cot.timesignature),
+            measured="",
+            flagged=False,
+        ),
+        MetaRow(
+            name="duration",
+            asked=f"{asked.duration:g} s" if asked.duration is not None else "",
+            decided=_decided(decided, lambda cot: f"{cot.duration} s" if cot.duration is not None else None),
+            measured=_span([one.duration_seconds for one in heard], "{:.1f}", " s"),
+            flagged="length" in flagged,
+        ),
+        MetaRow(
+            name="language",
+            asked=_asked(asked.vocal_language),
+            decided=_decided(decided, lambda cot: cot.language),
+            measured="",
+            flagged=False,
+        ),
+    )
+
+
+def _asked(value: float | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _decided(cots: Iterable[CotMetas], pick: Callable[[CotMetas], object]) -> str:
+    found = dict.fromkeys(str(value) for cot in cots if (value := pick(cot)) is not None)
+    return " · ".join(found)
+
+
+def _span(values: Iterable[float | None], form: str, unit: str = "") -> str:
+    found = sorted(value for value in values if value is not None)
+    if not found:
+        return ""
+    low, high = form.format(found[0]), form.format(found[-1])
+    return f"{low}{unit}" if low == high else f"{low}–{high}{unit}"
+
+
+def _heard_keys(heard: Iterable[Measured]) -> str:
+    counts = Counter(one.keyscale for one in heard if one.keyscale)
+    if len(counts) <= 1:
+        return "".join(counts)
+    return " · ".join(f"{key} ×{count}" for key, count in counts.most_common(3))
+
+
+def _settings(song: ReportSong, variants: Sequence[str]) -> tuple[SettingRow, ...]:
+    by_variant = {take.variant: {"model": take.model, "lm": take.lm, **take.settings} for take in song.takes}
+    names = dict.fromkeys(name for settings in by_variant.values() for name in settings)
+    rows = []
+    for name in names:
+        values = tuple(_value(by_variant[variant].get(name)) for variant in variants)
+        rows.append(SettingRow(name=name, values=values, differs=len(set(values)) > 1))
+    return tuple(sorted(rows, key=lambda row: not row.differs))
+
+
+def _value(value: Setting) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, ...]:
+    wrote: dict[str, list[str]] = {}
+    for take in song.takes:
+        written = take.decided.caption if take.decided else None
+        if written and take.variant not in wrote.setdefault(written, []):
+            wrote[written].append(take.variant)
+    return tuple(
+        CaptionView(
+            words=changed_words(visible(song.caption), visible(written)),
+            variants=tuple(by) if len(by) < len(variants) else (),
+        )
+        for written, by in wrote.items()
+    )
+
+
+def deck_facts(row: TakeView, song: SongView) -> dict[str, object]:
+    """What the player knows of a take."""
+    take = row.take
+    return {
+        "name": take.name,
+        "song": song.song.name,
+        "title": visible(song.song.title),
+        "audio": link(take.audio) if take.audio else None,
+        "seconds": round(take.duration_seconds, 3),
+        "lufs": take.measured.loudness_lufs if take.measured else None,
+        "key": take.key8,
+        "pick": asdict(take.pick) if take.pick.vote or take.pick.note else None,
+    }

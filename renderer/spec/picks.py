@@ -1,0 +1,97 @@
+"""picks.toml: which takes a listener keeps, rejects or has a word on; the only place for votes, beside the specs.
+
+```toml
+["chihuahua.wide.s7"]
+vote = "keep"            # or "reject"
+key = "3f2a90c1"         # the version that was heard
+note = "the bridge is right"
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from renderer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tomlkit import TOMLDocument
+
+
+class Vote(StrEnum):
+    """What a listener decided."""
+
+    KEEP = "keep"
+    REJECT = "reject"
+    NONE = ""
+    """Only noted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A listener's word on a take."""
+
+    vote: Vote = Vote.NONE
+    note: str = ""
+    key: str = ""
+    """Head of the key of the version that was heard."""
+
+
+def read_picks(path: Path) -> dict[str, Pick]:
+    """Take name -> pick; nothing when the file isn't there.
+
+    Raises: UsageError when it holds something else.
+    """
+    return {name: _pick(path, name, table) for name, table in _document(path).unwrap().items()}
+
+
+def picks_text(path: Path, picks: Mapping[str, Pick]) -> str:
+    """The file's text with these picks put in; other takes, order and comments stay, an empty pick is taken out.
+
+    Raises: UsageError when the file there is no picks file.
+    """
+    document = _document(path)
+    for name, pick in picks.items():
+        fields = {"vote": str(pick.vote), "key": pick.key, "note": pick.note}
+        if not (pick.vote or pick.note):
+            document.pop(name, None)
+        elif name in document:
+            _update(document[name], fields)
+        else:
+            document[name] = {field: text for field, text in fields.items() if text}
+    return tomlkit.dumps(document)
+
+
+def _update(table: Any, fields: Mapping[str, str]) -> None:
+    for field, text in fields.items():
+        if text:
+            table[field] = text
+        else:
+            table.pop(field, None)
+
+
+def _document(path: Path) -> TOMLDocument:
+    try:
+        return tomlkit.parse(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise UsageError(f"`{path.name}` can't be read", why=str(error), help="mend it or move it away") from error
+
+
+def _pick(path: Path, name: str, table: object) -> Pick:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise UsageError(f"`{path.name}`: `{name}` is no pick", why="a pick is a table of texts", help="see its docs")
+    if unknown := set(table) - {"vote", "note", "key"}:
+        raise UsageError(f"`{path.name}`: `{name}` has an unknown key `{min(unknown)}`")
+    if table.get("vote", "") not in set(Vote):
+        raise UsageError(f'`{path.name}`: the vote on `{name}` is "{table["vote"]}"', why="it is `keep` or `reject`")
+    return Pick(vote=Vote(table.get("vote", "")), note=table.get("note", ""), key=table.get("key", ""))

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pytest
+
+from renderer.output.report import Outcome, Report, render_page, write_report
+from tests.output.report.songs import broken, rendered, small_report, song
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\u202e\x00\x1b[31m{{ 7*7 }}"
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the text that stands in it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_data(self, text: str) -> None:
+        self.texts.setdefault(self._open, []).append(text)
+
+
+def test_the_page_names_every_song_take_and_failure(tmp_path: Path) -> None:
+    report = small_report(tmp_path)
+    page = write_report(report, tmp_path / "report").read_text("utf-8")
+
+    for one in report.songs:
+        assert one.title in page
+    assert page.count('class="take ') == len(report.takes) == 7
+    assert "the sound is silent" in page
+    assert "every sample is below 1e-5 before scaling" in page
+    assert "<h1>7 takes of 3 songs</h1>" in page
+    assert "Guitarra española - solo melancólico y rápido" in page
+
+
+def test_every_file_the_page_points_to_is_there(tmp_path: Path) -> None:
+    page = write_report(small_report(tmp_path), tmp_path / "report")
+    links = [
+        attributes["href"]
+        for tag, attributes in Elements(page.read_text("utf-8")).found
+        if tag == "a" and "class" not in attributes and not (attributes["href"] or "").startswith("#")
+    ]
+    assert len(links) >= 6
+    for link in links:
+        assert (page.parent / unquote(link or "")).resolve().is_file(), link
+
+
+def test_its_policy_lets_only_its_own_style_and_script_run(tmp_path: Path) -> None:
+    page = render_page(small_report(tmp_path))
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy
+    for tag in ("style", "script"):
+        inline = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert len(inline) == 1
+        digest = base64.b64encode(hashlib.sha256(inline[0].encode()).digest()).decode()
+        assert f"{tag}-src &#39;sha256-{digest}&#39;" in policy.group(1)
+    assert "unsafe" not in policy.group(1)
+    assert not re.search(r'\bstyle="|\bon[a-z]+="', page)
+
+
+def test_hostile_words_stay_words() -> None:
+    take = dataclasses.replace(
+        broken("x", seed=1),
+        name=HOSTILE,
+        variant=HOSTILE,
+        why=HOSTILE,
+        prompts={HOSTILE: HOSTILE},
+        settings={HOSTILE: HOSTILE},
+    )
+    report = Report(
+        songs=(song("x", HOSTILE, (take,), caption=HOSTILE, lyrics=HOSTILE, source=HOSTILE),), notes=(HOSTILE,)
+    )
+    elements = Elements(render_page(report))
+
+    assert [attributes for tag, attributes in elements.found if tag == "script"] == [
+        {"type": "application/json", "id": "facts"},
+        {"type": "text/plain", "id": "prompts"},
+        {},
+    ]
+    assert not [tag for tag, _ in elements.found if tag == "img"]
+    title = elements.texts["h2"]
+    assert any("</script><script>alert(1)" in text and "␀␛[31m{{ 7*7 }}" in text for text in title)
+
+
+@pytest.mark.parametrize("name", ["a#b", "100%", "what?", "one two", "ñ夜"])
+def test_file_names_with_signs_of_urls_are_found(tmp_path: Path, name: str) -> None:
+    take = rendered(tmp_path, name, seed=1, seconds=0.2)
+    page = write_report(Report(songs=(song(name, "x", (take,)),)), tmp_path / "report")
+    (link,) = {
+        a["href"] for tag, a in Elements(page.read_text("utf-8")).found if tag == "a" and "../" in (a["href"] or "")
+    }
+    assert re.fullmatch(r"[\w./~%-]+", link or "", re.ASCII)
+    assert (page.parent / unquote(link or "")).resolve().is_file()
+
+
+def test_an_interrupted_run_says_so_and_what_still_waits(tmp_path: Path) -> None:
+    report = small_report(tmp_path)
+    assert report.run
+    waiting = dataclasses.replace(broken("late", seed=5), outcome=Outcome.WAITING, failure=None)
+    page = render_page(
+        dataclasses.replace(
+            report,
+            songs=(*report.songs, song("late", "Late", (waiting,))),
+            run=dataclasses.replace(report.run, ended="interrupted"),
+        )
+    )
+    assert "then interrupted" in page
+    assert "1 waiting" in page
+    assert "not rendered yet" in page
+
+
+def test_settings_that_differ_between_variants_come_first(tmp_path: Path) -> None:
+    page = render_page(small_report(tmp_path))
+    table = page[page.index('class="settings"') :]
+    first_row = re.search(r"<tbody>\s*(<tr.*?</tr>)", table, re.DOTALL)
+    assert first_row
+    assert re.sub(r"<[^>]+>", " ", first_row.group(1)).split() == ["shift", "3", "2"]
+
+
+def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:
+    report = small_report(tmp_path)
+    assert render_page(report) == render_page(report)
+
+
+def test_writing_the_report_imports_no_audio_library_and_no_torch() -> None:
+    heavy = "{'torch', 'soundfile', 'librosa', 'mutagen'}"
+    script = f"import sys; import renderer.output.report; print({heavy} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"
