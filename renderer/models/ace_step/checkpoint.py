@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 from renderer.errors import ModelError
 from renderer.models import device as devices
 from renderer.models import layouts
+from renderer.models.ace_step import original
 from renderer.models.ace_step.weights import Stored, fill, num_bytes, stored_tensors
 
 if TYPE_CHECKING:
@@ -118,4 +119,20 @@ def _text_encoder_blueprint(folder: Path) -> Blueprint:
     return Blueprint(config=Qwen3Config.from_pretrained(folder), tensors=tensors)
 
 
-BLUEPRINTS: Mapping[str, Callable[[ModelFiles, str], Blueprint]] = {layouts.DIFFUSERS: _diffusers_blueprint}
+def _original_blueprint(files: ModelFiles, component: str) -> Blueprint:
+    if component == "text_encoder":
+        return _text_encoder_blueprint(Path(files.text_encoder))
+    if component == "vae":  # in diffusers' own format in either layout
+        return _diffusers_blueprint(files, component)
+    folder = Path(files.dit)
+    return Blueprint(
+        config=original.component_config(folder, component),
+        tensors=original.component_tensors(folder, component),
+        ready={"silence_latent": original.silence_latent(folder)} if component == "condition_encoder" else {},
+    )
+
+
+BLUEPRINTS: Mapping[str, Callable[[ModelFiles, str], Blueprint]] = {
+    layouts.DIFFUSERS: _diffusers_blueprint,
+    layouts.ORIGINAL: _original_blueprint,
+}

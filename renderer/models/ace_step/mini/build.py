@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from renderer.models.ace_step.mini.aligned import align_file
 from renderer.models.ace_step.mini.sizes import CODEBOOK_LEVELS, SILENCE_FRAMES, SIZES, VAE_RATIOS
 from renderer.models.ace_step.mini.vocabulary import (
     END_OF_TEXT,
@@ -45,6 +46,8 @@ def build_set(folder: Path, size: str, seed: int = 0) -> None:
         codes = lm_tokenizer(bpe, dimensions.num_codes)
         make_lm(dimensions, codes).save_pretrained(folder / "lm")
         codes.save_pretrained(folder / "lm")
+    for path in sorted(folder.rglob("*.safetensors")):
+        align_file(path)
 
 
 def make_pipeline(size: Size, tokenizer: Any) -> Any:

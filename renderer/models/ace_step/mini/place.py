@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 
 from renderer.errors import ModelError
 
-FORMAT = 1  # raised when sizes, classes or seed change what is built
+FORMAT = 2  # raised when sizes, classes or seed change what is built
 
 
 def ensure_mini() -> Path:

@@ -1,0 +1,164 @@
+"""The published layout gives what the same weights give in diffusers' layout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from renderer.errors import ModelError
+from renderer.models.ace_step.parts import AceStep
+from renderer.models.family import Part, Stage
+from renderer.models.zoo import resolve
+from tests.models.ace_step.layouts import write_bundle, write_dit
+from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+ENCODER_KEYS = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
+
+
+def latents_of(folder: Path, **changes: Any) -> np.ndarray:
+    files = resolve(str(folder)).files
+    assert files is not None
+    loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    (result,) = loaded.run(Stage.LATENTS, [latents_job(replace(REQUEST, **changes), CODES)], Heard())
+    loaded.close()
+    return result.artifact.frames
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_set: Path) -> np.ndarray:
+    return latents_of(tiny_set)
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+def test_a_bundle_as_downloaded_gives_the_same_latents(
+    tiny_set: Path, tmp_path: Path, expected: np.ndarray, num_shards: int
+) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints", num_shards=num_shards)
+
+    assert np.array_equal(latents_of(bundle), expected)
+    assert np.array_equal(latents_of(bundle / "acestep-v15-turbo"), expected)
+
+
+def test_a_stand_alone_dit_takes_vae_and_text_encoder_from_beside_it(
+    tiny_set: Path, tmp_path: Path, expected: np.ndarray
+) -> None:
+    write_bundle(tiny_set, tmp_path)
+    write_dit(tiny_set, tmp_path / "acestep-v15-sft")
+
+    assert np.array_equal(latents_of(tmp_path / "acestep-v15-sft"), expected)
+
+
+def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Path, expected: np.ndarray) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints", dtype=torch.bfloat16)
+
+    found = latents_of(bundle)
+    assert found.dtype == np.float32
+    assert not np.array_equal(found, expected)
+    assert np.abs(found - expected).max() < 0.2
+
+
+@pytest.mark.parametrize(("aligned", "copies"), [(True, 0.1), (False, 1.1)])
+def test_weights_never_lie_in_anonymous_memory_twice(
+    tiny_set: Path, tmp_path: Path, aligned: bool, copies: float
+) -> None:
+    dit = write_bundle(tiny_set, tmp_path / "checkpoints") / "acestep-v15-turbo"
+    num_bytes = widen(dit, aligned=aligned)
+    script = f"""
+import threading
+from renderer.models.zoo import resolve
+from renderer.models.ace_step.parts import AceStep
+from renderer.models.family import Part
+from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.test_parts import SETTINGS
+def anonymous():
+    return next(int(line.split()[1]) * 1024 for line in open('/proc/self/status') if line.startswith('RssAnon'))
+def watch():
+    while not loaded.wait(0.002):
+        seen.append(anonymous())
+files, before, seen, loaded = resolve({str(dit)!r}).files, anonymous(), [], threading.Event()
+watching = threading.Thread(target=watch)
+watching.start()
+part = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+loaded.set()
+watching.join()
+print(max(seen) - before)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert num_bytes > 200_000_000
+    assert int(ran.stdout) < copies * num_bytes
+
+
+def widen(dit: Path, *, aligned: bool) -> int:
+    """Make the DiT's feed-forward layers so wide that a copy of the file shows; gives the file's size."""
+    from safetensors.torch import load_file, save_file
+
+    width, path, config_path = 300_000, dit / "model.safetensors", dit / "config.json"
+    config, tensors = json.loads(config_path.read_text()), load_file(path)
+    for name in tensors:
+        if name.startswith("decoder.layers") and ".mlp." in name:
+            tensors[name] = torch.zeros((32, width) if "down" in name else (width, 32))
+    save_file(tensors, path, metadata={"padding": ""})
+    with path.open("rb") as opened:
+        header = 8 + int.from_bytes(opened.read(8), "little")
+    save_file(tensors, path, metadata={"padding": " " * (-header % 64 + (0 if aligned else 8))})
+    encoder = {f"encoder_{key}": config[key] for key in ENCODER_KEYS}
+    config_path.write_text(json.dumps({**config, **encoder, "intermediate_size": width}))
+    return path.stat().st_size
+
+
+def drop(name: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    return lambda tensors: tensors.pop(name) is None
+
+
+def add(name: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    return lambda tensors: tensors.update({name: torch.zeros(1)})
+
+
+def reshape(name: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    return lambda tensors: tensors.update({name: torch.zeros(3, 3)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop("decoder.layers.0.mlp.up_proj.weight"), "tensors are missing: `layers.0.mlp.up_proj.weight`"),
+        (drop("null_condition_emb"), "tensors are missing: `null_condition_emb`"),
+        (
+            add("decoder.layers.9.mlp.up_proj.weight"),
+            "tensors have no place in the model: `layers.9.mlp.up_proj.weight`",
+        ),
+        (add("lora.weight"), "1 tensors have no place in the model, among them `lora.weight`"),
+        (
+            reshape("encoder.text_projector.weight"),
+            "tensor `text_projector.weight` has the shape (3, 3), expected is (32, 32)",
+        ),
+    ],
+)
+def test_a_wrong_tensor_names_itself(
+    tiny_set: Path, tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], None], message: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+    path = bundle / "acestep-v15-turbo" / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+
+    with pytest.raises(ModelError) as raised:
+        latents_of(bundle)
+    assert raised.value.message == message
