@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from renderer.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
@@ -134,6 +136,18 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that could still be allocated on the device; on a CPU the machine's."""
+    import torch  # noqa: PLC0415 - the worker's
+
+    if device.type == "cuda":
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + held)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    return int(psutil.virtual_memory().available)
 
 
 def num_cuda_devices() -> int:

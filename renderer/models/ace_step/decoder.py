@@ -1,0 +1,273 @@
+"""The LM on its device, many rows at once: prefilled prompts in, one drawn token a row and pass out.
+
+Every shape in a pass is fixed by its kind and the number of slots, so that no row hears its neighbours.
+Knows token ids, not texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+from transformers.cache_utils import DynamicCache
+
+from renderer.models.ace_step import masks, sampling
+from renderer.models.ace_step.attention import cache_bytes, row_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from renderer.requests import LmSampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The part of the output layer a pass evaluates: ids `first` to `stop`, then `end` when it lies elsewhere."""
+
+    first: int
+    stop: int
+    end: int | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of its logits."""
+        return self.stop - self.first + (self.end is not None)
+
+    @property
+    def num_words(self) -> int:
+        """Length of a mask over its columns: 32 an int32."""
+        return masks.num_words(self.columns)
+
+    def logits(self, weight: Tensor, hidden: Tensor) -> Tensor:
+        """Float32 [rows, columns] of hidden states [rows, width]."""
+        inside = linear(hidden, weight[self.first : self.stop])
+        if self.end is None:
+            return inside.float()
+        return torch.cat([inside, linear(hidden, weight[self.end : self.end + 1])], dim=-1).float()
+
+    def ids(self, columns: Tensor) -> Tensor:
+        """The tokens that columns stand for."""
+        inside = columns + self.first
+        return inside if self.end is None else torch.where(columns == self.stop - self.first, self.end, inside)
+
+    def columns_of(self, ids: Tensor) -> Tensor:
+        """The columns of those tokens among `ids` that have one."""
+        inside = ids[(ids >= self.first) & (ids < self.stop)] - self.first
+        ends = ids[ids == self.end] * 0 + (self.stop - self.first) if self.end is not None else ids[:0]
+        return torch.cat([inside, ends])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which operations a request's sampling needs; requests that need the same share passes."""
+
+    guided: bool
+    penalised: bool
+    top_k: bool
+    top_p: bool
+
+    @classmethod
+    def of(cls, settings: LmSampling) -> Filters:
+        """What these settings switch on."""
+        return cls(
+            guided=settings.cfg_scale > 1,
+            penalised=settings.repetition_penalty != 1,
+            top_k=settings.top_k > 0,
+            top_p=0 < settings.top_p < 1,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What must be equal for requests to share a pass."""
+
+    length: int
+    """Tokens a row's cache holds."""
+    head: Head
+    filters: Filters
+
+    def rows(self, num_slots: int) -> int:
+        """Rows of a pass: a slot is a pair when there is guidance."""
+        return num_slots * (2 if self.filters.guided else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lm:
+    """A loaded LM: transformers' Qwen3, and where its output layer's weight lies."""
+
+    model: Any
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def weight(self) -> Tensor:
+        """The output layer [vocabulary, width], which is the embedding table."""
+        return cast(Tensor, self.model.lm_head.weight)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens its positions reach."""
+        return int(self.model.config.max_position_embeddings)
+
+    def bytes_of(self, kind: Kind, num_slots: int) -> int:
+        """Memory that a pass of this kind takes, weights apart; logits counted as often as sampling copies them."""
+        rows = kind.rows(num_slots)
+        logits = 10 * 4 * rows * kind.head.columns
+        return cache_bytes(self.model.config, rows, kind.length, self.dtype) + logits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefilled:
+    """Prompts run through the LM up to, not including, their last token.
+
+    `keys` and `values`: a tensor a layer, [prompts, heads, length, head_dim]; `last`, `lengths`: one int a prompt.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    last: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+
+def prefill(lm: Lm, prompts: Sequence[tuple[int, ...]]) -> Prefilled:
+    """A request's own prompts together, alone: padded on the right, where a causal model doesn't look."""
+    longest = max(map(len, prompts)) - 1
+    ids = torch.tensor([(*prompt[:-1], *[0] * (longest + 1 - len(prompt))) for prompt in prompts], device=lm.device)
+    cache = DynamicCache(config=lm.model.config)
+    lm.model.model(input_ids=ids, attention_mask={"full_attention": None}, past_key_values=cache, use_cache=True)
+    return Prefilled(
+        keys=tuple(layer.keys for layer in cache.layers),
+        values=tuple(layer.values for layer in cache.layers),
+        last=tuple(prompt[-1] for prompt in prompts),
+        lengths=tuple(len(prompt) - 1 for prompt in prompts),
+    )
+
+
+class Pass:
+    """The rows of one kind: `num_slots` slots, each at its own position; idle ones keep writing at position 0."""
+
+    def __init__(self, lm: Lm, kind: Kind, num_slots: int) -> None:
+        self._lm, self._kind, self._num_slots = lm, kind, num_slots
+        rows, device = kind.rows(num_slots), lm.device
+        self._pairs = rows // num_slots
+        self._tokens = torch.zeros(rows, 1, dtype=torch.int64, device=device)
+        self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._live = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._cache = row_cache(lm.model.config, self._positions, kind.length, lm.dtype)
+        self._reach = torch.arange(kind.length, device=device)
+        self._bits = torch.arange(32, dtype=torch.int32, device=device)
+        self._logits = torch.zeros(rows, kind.head.columns, device=device)
+        self._allowed = torch.ones(num_slots, kind.head.columns, dtype=torch.bool, device=device)
+        self._seen = torch.zeros(num_slots, kind.head.columns if kind.filters.penalised else 1, dtype=torch.bool)
+        self._seen = self._seen.to(device)
+        self._scale, self._penalty, self._temperature, self._top_p = (
+            torch.ones(num_slots, 1, device=device) for _ in range(4)
+        )
+        self._top_k = torch.zeros(num_slots, 1, dtype=torch.int32, device=device)
+        self._uniforms = torch.zeros(num_slots, kind.length, device=device)
+        self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
+        self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)
+        self._forward, self._draw = self._run_forward, self._run_draw
+
+    def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
+        """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
+        for index, row in enumerate(self._rows_of(slot)):
+            length = prompts.lengths[index]
+            for layer, keys, values in zip(self._cache.layers, prompts.keys, prompts.values, strict=True):
+                _put(layer.keys[row], keys[index], length)
+                _put(layer.values[row], values[index], length)
+            self._tokens[row], self._positions[row], self._live[row] = prompts.last[index], length, 1
+        self._scale[slot], self._penalty[slot] = settings.cfg_scale, settings.repetition_penalty
+        self._temperature[slot], self._top_p[slot] = settings.temperature, settings.top_p
+        self._top_k[slot], self._count[slot] = settings.top_k, 0
+        self._uniforms[slot, : len(uniforms)] = torch.from_numpy(uniforms).to(self._lm.device)
+
+    def see(self, slot: int, prompt: tuple[int, ...]) -> None:
+        """Count a prompt's tokens as seen, for the repetition penalty."""
+        if self._kind.filters.penalised:
+            self._seen[slot] = False
+            self._seen[slot, self._kind.head.columns_of(torch.tensor(prompt, device=self._lm.device))] = True
+
+    def clear(self, slot: int) -> None:
+        """Make a slot idle: its rows run on at position 0, heard by nobody."""
+        for row in self._rows_of(slot):
+            self._tokens[row] = self._positions[row] = self._live[row] = 0
+
+    def allow(self, packed: npt.NDArray[np.int32]) -> None:
+        """What each slot may draw: packed bits [slots, head.num_words]."""
+        words = torch.from_numpy(packed).to(self._lm.device).unsqueeze(-1)
+        bits = torch.bitwise_and(torch.bitwise_right_shift(words, self._bits), 1)
+        self._allowed.copy_(bits.view(self._num_slots, -1)[:, : self._kind.head.columns])
+
+    def set_temperatures(self, temperatures: Sequence[float]) -> None:
+        """One a slot; 0 is greedy."""
+        self._temperature.copy_(torch.tensor(temperatures).unsqueeze(-1))
+
+    def forward(self) -> None:
+        """Run every row's last token through the LM."""
+        self._forward()
+
+    def draw(self) -> list[int]:
+        """A token for each slot, appended to its rows; -1 where the logits hold NaN or inf. The one host sync."""
+        self._draw()
+        return self._drawn.tolist()
+
+    def _rows_of(self, slot: int) -> range:
+        """The conditional row, and the unconditional one when there is guidance."""
+        return range(slot, self._pairs * self._num_slots, self._num_slots)
+
+    def _run_forward(self) -> None:
+        positions = self._positions.unsqueeze(-1)
+        mask = torch.zeros(len(positions), len(self._reach), dtype=self._lm.dtype, device=self._lm.device)
+        mask = mask.masked_fill(self._reach > positions, -torch.inf)[:, None, None]
+        hidden = self._lm.model.model(
+            input_ids=self._tokens,
+            attention_mask={"full_attention": mask},
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state
+        self._logits.copy_(self._kind.head.logits(self._lm.weight, hidden[:, 0]))
+
+    def _run_draw(self) -> None:
+        logits = self._guided()
+        finite = torch.isfinite(logits).all(-1)
+        columns = sampling.draw(
+            self._filtered(logits.masked_fill(~self._allowed, -torch.inf)),
+            self._temperature,
+            self._uniforms.gather(1, self._count),
+        )
+        if self._kind.filters.penalised:
+            self._seen.scatter_(1, columns, True)
+        ids = self._kind.head.ids(columns.squeeze(1))
+        self._drawn.copy_(torch.where(finite, ids, -1))
+        self._tokens.copy_(ids.repeat(self._pairs).unsqueeze(-1))
+        self._tokens.mul_(self._live.unsqueeze(-1))
+        self._positions.add_(self._live)
+        self._count.add_(self._live[: self._num_slots].unsqueeze(-1))
+
+    def _guided(self) -> Tensor:
+        if not self._kind.filters.guided:
+            return self._logits
+        cond, uncond = self._logits.view(2, self._num_slots, -1)
+        return sampling.guide(cond, uncond, self._scale)
+
+    def _filtered(self, logits: Tensor) -> Tensor:
+        filters = self._kind.filters
+        if filters.penalised:
+            logits = sampling.penalise(logits, self._seen, self._penalty)
+        if filters.top_k:
+            logits = sampling.keep_top_k(logits, self._top_k)
+        return sampling.keep_nucleus(logits, self._top_p) if filters.top_p else logits
+
+
+def _put(row: Tensor, prompt: Tensor, length: int) -> None:
+    """Write a prompt's part over whatever the slot's last request left, NaN included."""
+    row[:, :length] = prompt[:, :length]
+    row[:, length:] = 0

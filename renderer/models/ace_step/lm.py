@@ -1,0 +1,108 @@
+"""The 5 Hz LM, resident: loads it and runs its two stages for a whole list of jobs at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from renderer.errors import ModelError, StageError
+from renderer.models import device as devices
+from renderer.models.ace_step import attention
+from renderer.models.ace_step.decoder import Lm
+from renderer.models.ace_step.engine import decode_all
+from renderer.models.ace_step.phases import CodesPhase, CotPhase
+from renderer.models.ace_step.tokens import load_tokens
+from renderer.models.family import Done, Failed, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from renderer.models.ace_step.engine import Decode, Decoded
+    from renderer.models.ace_step.phases import Phase, Prepared
+    from renderer.models.ace_step.tokens import Tokens
+    from renderer.models.family import Listener, LoadedPart, ModelFiles, Settings, StageJob
+
+
+def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    """The LM of a model set, resident.
+
+    Raises: ModelError when its folder isn't a 5 Hz LM, ResourceError when the device can't be used.
+    """
+    if files.lm is None:
+        raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
+    folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
+    dtype = getattr(torch, devices.dtypes(settings.device, settings.dtype).lm)
+    began = time.monotonic()
+    lm = Lm(model=_load_model(folder, dtype).to(device), device=device, dtype=dtype)
+    tokens = load_tokens(folder, lm.model.config.vocab_size)
+    devices.synchronise(device)
+    listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in lm.model.parameters()))
+    return LmPart(lm, tokens, settings.lm_slots)
+
+
+class LmPart:
+    """The resident LM with `num_slots` slots."""
+
+    def __init__(self, lm: Lm, tokens: Tokens, num_slots: int) -> None:
+        self._lm: Lm | None = lm
+        self._num_slots = num_slots
+        self._phases: dict[Stage, Phase] = {Stage.COT: CotPhase(tokens), Stage.CODES: CodesPhase(tokens)}
+
+    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Chains of thought or codes of all jobs, decoded together."""
+        phase, prepared = self._phases[stage], dict[str, "Prepared"]()
+        for job in jobs:
+            try:
+                prepared[job.id] = phase.prepare(job)
+            except StageError as error:
+                yield _failed(job.id, error)
+        for result in self._decode([entry.decode for entry in prepared.values()], listener):
+            if isinstance(result, Failed):
+                yield result
+            else:
+                yield _done(phase, prepared[result.id], result)
+
+    def close(self) -> None:
+        """Drop the weights and free the device's memory."""
+        if self._lm is not None:
+            device, self._lm = self._lm.device, None
+            devices.release(device)
+
+    def _decode(self, decodes: Sequence[Decode], listener: Listener) -> Iterator[Decoded | Failed]:
+        if self._lm is None:
+            raise RuntimeError("the LM was closed")
+        free_bytes = devices.free_bytes(self._lm.device)
+        yield from decode_all(self._lm, decodes, self._num_slots, free_bytes, listener)
+
+
+def _load_model(folder: Path, dtype: torch.dtype) -> Any:
+    """Transformers' own class with our attention; every weight must come from the files."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - 4 s
+    from transformers.utils import logging  # noqa: PLC0415 - with it
+
+    logging.disable_progress_bar()
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, attn_implementation=attention.NAME, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"`{folder}` can't be loaded as an LM", why=str(error)) from error
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if wrong or set(model.config.layer_types) != {"full_attention"}:
+        why = f"weights and config.json disagree, first at `{wrong[0]}`" if wrong else "it has sliding attention"
+        raise ModelError(f"`{folder}` is no complete 5 Hz LM", why=why, help="download the LM again")
+    return model.eval()
+
+
+def _done(phase: Phase, prepared: Prepared, decoded: Decoded) -> Done | Failed:
+    try:
+        return Done(id=decoded.id, artifact=phase.read(prepared, decoded))
+    except StageError as error:
+        return _failed(decoded.id, error)
+
+
+def _failed(job_id: str, error: StageError) -> Failed:
+    return Failed(id=job_id, message=error.message, why=error.why, help=error.help)

@@ -1,0 +1,155 @@
+"""The LM's tokenizer as this protocol needs it: text to ids, where the audio codes lie, which texts are refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import ModelError, StageError
+from renderer.models.ace_step import prompt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_CODES = 64_000
+"""The codebook of the published checkpoints; their tokens beyond it exist but mean nothing."""
+REAL_WIDTH = 217_204
+REAL_IDS = {
+    "<|endoftext|>": 151_643,
+    "<|im_start|>": 151_644,
+    "<|im_end|>": 151_645,
+    "<think>": 151_667,
+    "</think>": 151_668,
+    "<|audio_code_0|>": 151_669,
+    "<|audio_code_63999|>": 215_668,
+}
+"""The ids in every published checkpoint. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py"""
+
+CODE_TOKEN = re.compile(r"<\|audio_code_(\d+)\|>")
+_CONTROL = re.compile(r"<\|[^<|>]*\|>|</?\w+>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The vocabulary: text ids below `first_code`, then the codes, one token a code."""
+
+    tokenizer: Any
+    width: int
+    """Columns of the LM's logits; some have no token."""
+    end: int
+    """`<|im_end|>`, which ends a turn."""
+    pad: int
+    first_code: int
+    num_codes: int
+    num_spelled: int
+    """Tokens spelled like a code, the meaningless ones behind the codebook included."""
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """What ends a text."""
+        return frozenset({self.end, self.pad})
+
+    def is_code(self, token: int) -> bool:
+        """Whether it is spelled like a code."""
+        return self.first_code <= token < self.first_code + self.num_spelled
+
+    def code(self, token: int) -> int:
+        """The code that a token stands for; those beyond the codebook become its last, as upstream has it."""
+        return min(token - self.first_code, self.num_codes - 1)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a prompt, nothing added at either end."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def decode(self, ids: tuple[int, ...]) -> str:
+        """Text of ids, special tokens spelled out."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def refuse_control_tokens(self, **texts: str) -> None:
+        """Let no user's text steer the LM: the tokenizer would take a token's spelling for the token.
+
+        Raises: StageError naming the text and the token.
+        """
+        added = self.tokenizer.get_added_vocab()
+        for name, text in texts.items():
+            for found in _CONTROL.findall(text):
+                if found in added:
+                    raise StageError(
+                        f"the {name} holds `{found}`",
+                        why="the LM would read it as a control token, not as text",
+                        help=f"take it out of the {name}",
+                    )
+
+
+def load_tokens(folder: Path, width: int) -> Tokens:
+    """The tokenizer in an LM's folder, checked against the protocol; `width` is the LM's vocab_size.
+
+    Raises: ModelError when it isn't the tokenizer of a 5 Hz LM.
+    """
+    from transformers import AutoTokenizer  # noqa: PLC0415 - 2 s
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error)) from error
+    ids = tokenizer.get_vocab()
+    _check_ids(folder, ids, width)
+    _check_chat_template(folder, tokenizer)
+    return Tokens(
+        tokenizer=tokenizer,
+        width=width,
+        end=ids["<|im_end|>"],
+        pad=ids["<|endoftext|>"],
+        first_code=ids["<|audio_code_0|>"],
+        num_codes=min(_num_spelled(ids), MAX_CODES),
+        num_spelled=_num_spelled(ids),
+    )
+
+
+def _check_ids(folder: Path, ids: dict[str, int], width: int) -> None:
+    missing = [token for token in ("<|endoftext|>", "<|im_end|>", "<think>", "<|audio_code_0|>") if token not in ids]
+    if missing:
+        raise ModelError(
+            f"`{folder}` is no 5 Hz LM",
+            why=f"its vocabulary lacks {', '.join(f'`{token}`' for token in missing)}",
+        )
+    wrong = [token for token, expected in REAL_IDS.items() if width == REAL_WIDTH and ids.get(token) != expected]
+    if wrong:
+        raise ModelError(
+            f"the tokenizer in `{folder}` is not the one of the published LMs",
+            why=f"`{wrong[0]}` has id {ids.get(wrong[0])} where {REAL_IDS[wrong[0]]} is expected",
+            help="download the LM again; its tokenizer files and weights belong together",
+        )
+    first = ids["<|audio_code_0|>"]
+    if any(ids[f"<|audio_code_{code}|>"] != first + code for code in range(_num_spelled(ids))):
+        raise ModelError(f"the audio codes of `{folder}` are not in order", why="code n must be token n of its range")
+    if max(first + _num_spelled(ids), ids["<|im_end|>"] + 1) > width or ids["<|im_end|>"] > first:
+        raise ModelError(f"tokenizer and weights in `{folder}` don't belong together", why=f"vocab_size is {width}")
+
+
+def _num_spelled(ids: dict[str, int]) -> int:
+    """How many tokens are spelled like codes, counted from 0 without a gap."""
+    num_spelled = 0
+    while f"<|audio_code_{num_spelled}|>" in ids:
+        num_spelled += 1
+    return num_spelled
+
+
+def _check_chat_template(folder: Path, tokenizer: Any) -> None:
+    """Compare our spelled-out prompts with what the checkpoint's own chat template makes."""
+    system = {"role": "system", "content": f"# Instruction\n{prompt.LM_INSTRUCTION}\n\n"}
+    user = {"role": "user", "content": "# Caption\nC\n\n# Lyric\nL\n"}
+    for ours, think in (
+        (prompt.cot_prompt("C", "L"), None),
+        (prompt.codes_prompt("C", "L", "bpm: 90"), "<think>\nbpm: 90\n</think>"),
+        (prompt.codes_prompt("C", "L", ""), "<think>\n</think>"),
+    ):
+        turns = [system, user] if think is None else [system, user, {"role": "assistant", "content": think}]
+        theirs = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=think is None)
+        if theirs != ours:
+            raise ModelError(
+                f"the chat template in `{folder}` is not the one this protocol was written for",
+                why=f"it makes {theirs!r} where {ours!r} is expected",
+                help="download the LM again, or report this checkpoint",
+            )

@@ -1,0 +1,102 @@
+"""Requests and a listener for the LM's tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from renderer.models.ace_step.lm import load_lm
+from renderer.models.family import Failed, ModelFiles, Settings, Stage, StageJob
+from renderer.requests import CodesRequest, CotRequest, GivenMetas, LmSampling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from renderer.artifacts import Cot
+    from renderer.models.family import LoadedPart
+
+SAMPLING = LmSampling(
+    temperature=0.85,
+    cfg_scale=2.0,
+    top_k=0,
+    top_p=0.9,
+    repetition_penalty=1.0,
+    negative_prompt="NO USER INPUT",
+    constrained=True,
+)
+OPEN = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
+GIVEN = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10)
+
+
+@dataclass
+class Heard:
+    """Remembers what a stage told, cancels what it is told to."""
+
+    counts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    cancel_after: dict[str, int] = field(default_factory=dict)
+    components: list[str] = field(default_factory=list)
+
+    def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
+        assert unit == "tokens"
+        self.counts.setdefault(job_id, []).append((done, total))
+
+    def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
+        assert seconds > 0
+        assert num_bytes > 0
+        self.components.append(component)
+
+    def cancelled(self, job_id: str) -> bool:
+        return len(self.counts.get(job_id, ())) >= self.cancel_after.get(job_id, 10**9)
+
+
+def cot_request(seed: int = 1, **changes: object) -> CotRequest:
+    asked = CotRequest(
+        caption="a calm piano, warm and slow",
+        lyrics="[verse]\nla la la",
+        metas=OPEN,
+        use_cot_caption=True,
+        use_cot_language=True,
+        max_duration=60,
+        sampling=SAMPLING,
+        seed=seed,
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def codes_request(seed: int = 1, **changes: object) -> CodesRequest:
+    asked = CodesRequest(
+        caption="a calm piano, warm and slow",
+        lyrics="[verse]\nla la la",
+        metas=GIVEN,
+        max_duration=60,
+        preview=None,
+        sampling=SAMPLING,
+        seed=seed,
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def job(name: str, request: CotRequest | CodesRequest, cot: Cot | None = None) -> StageJob:
+    return StageJob(id=name, request=request, upstream={} if cot is None else {Stage.COT: cot})
+
+
+def load(tiny_set: Path, *, slots: int = 4, dtype: str = "float32", heard: Heard | None = None) -> LoadedPart:
+    files = ModelFiles(
+        family="ace_step",
+        name="tiny",
+        kind="turbo",
+        layout="diffusers",
+        dit=str(tiny_set),
+        vae=str(tiny_set),
+        text_encoder=str(tiny_set),
+        lm=str(tiny_set / "lm"),
+    )
+    settings = Settings(device="cpu", dtype=dtype, threads=1, lm_slots=slots, vae_tile=512, vae_overlap=64)
+    return load_lm(files, settings, heard or Heard())
+
+
+def results(lm: LoadedPart, stage: Stage, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, object]:
+    """Artifacts by job, `Failed` for those that failed."""
+    found = lm.run(stage, jobs, heard or Heard())
+    return {result.id: result if isinstance(result, Failed) else result.artifact for result in found}
