@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from renderer.models.family import ModelFiles
 
 DIFFUSERS = "diffusers"
 ORIGINAL = "original"
@@ -69,6 +70,14 @@ def read_lm(folder: Path) -> Path:
             help=f"name a folder called `{LM_PREFIX}…`, or `0.6B`, `1.7B`, `4B`",
         )
     return folder
+
+
+def has_audio_tokenizer(files: ModelFiles) -> bool:
+    """Whether the set can turn codes to conditions; published pipelines without that pair exist."""
+    if files.layout != DIFFUSERS:
+        return True
+    pair = ("audio_tokenizer", "audio_token_detokenizer")
+    return all((Path(files.dit) / component / "config.json").is_file() for component in pair)
 
 
 def read_json(path: Path) -> dict[str, Any]:

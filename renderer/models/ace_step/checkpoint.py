@@ -20,6 +20,7 @@ from renderer.errors import ModelError
 from renderer.models import device as devices
 from renderer.models import layouts
 from renderer.models.ace_step import original
+from renderer.models.ace_step.checks import check_text_tokenizer, check_vae
 from renderer.models.ace_step.weights import Stored, fill, num_bytes, stored_tensors
 
 if TYPE_CHECKING:
@@ -68,21 +69,18 @@ def load_component(files: ModelFiles, component: str, *, dtype: str, device: tor
 
 
 def load_tokenizer(files: ModelFiles) -> Any:
-    """The text encoder's tokenizer."""
+    """The text encoder's tokenizer.
+
+    Raises: ModelError when it is missing or doesn't end texts as in training.
+    """
     folder = Path(files.text_encoder)
     if files.layout == layouts.DIFFUSERS:
         folder /= "tokenizer"
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-
-def has_audio_tokenizer(files: ModelFiles) -> bool:
-    """Whether the set can turn codes to conditions; published pipelines without that pair exist."""
-    if files.layout != layouts.DIFFUSERS:
-        return True
-    pair = ("audio_tokenizer", "audio_token_detokenizer")
-    return all((Path(files.dit) / component / "config.json").is_file() for component in pair)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    check_text_tokenizer(tokenizer, folder)
+    return tokenizer
 
 
 def _empty(component: str, config: Any) -> Any:
@@ -108,6 +106,8 @@ def _diffusers_blueprint(files: ModelFiles, component: str) -> Blueprint:
     names = {"dit": "transformer"}
     folder = Path(files.vae) if component == "vae" else Path(files.dit) / names.get(component, component)
     config = layouts.read_json(folder / "config.json")
+    if component == "vae":
+        check_vae(config, folder / "config.json")
     return Blueprint(config=config, tensors=stored_tensors(folder, DIFFUSERS_STEM))
 
 

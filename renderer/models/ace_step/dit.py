@@ -12,8 +12,10 @@ import torch
 from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
+from renderer.models import layouts
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.checkpoint import has_audio_tokenizer, load_component, load_tokenizer
+from renderer.models.ace_step.checkpoint import load_component, load_tokenizer
+from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, encode
 from renderer.models.ace_step.denoise import (
     Sampling,
@@ -23,6 +25,7 @@ from renderer.models.ace_step.denoise import (
     shifted_timesteps,
 )
 from renderer.models.ace_step.jobs import Abandoned, run_alone
+from renderer.models.ace_step.lora import merge
 from renderer.models.family import Stage
 
 if TYPE_CHECKING:
@@ -113,7 +116,8 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     def load(component: str, dtype: str) -> Any:
         return load_component(files, component, dtype=dtype, device=device, listener=listener)
 
-    paired = has_audio_tokenizer(files)
+    check_scheduler(files)
+    paired = layouts.has_audio_tokenizer(files)
     encoders = Encoders(
         tokenizer=load_tokenizer(files),
         text_encoder=load("text_encoder", dtypes.text_encoder),
@@ -123,7 +127,10 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         device=device,
         dtype=getattr(torch, dtypes.dit),
     )
-    return LoadedDit(dit=load("dit", dtypes.dit), encoders=encoders, kind=files.kind, device=device)
+    check_silence(encoders.condition_encoder.silence_latent, files)
+    dit = load("dit", dtypes.dit)
+    merge(dit, files.loras)
+    return LoadedDit(dit=dit, encoders=encoders, kind=files.kind, device=device)
 
 
 def _codes(job: StageJob) -> Codes | None:

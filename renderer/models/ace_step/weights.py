@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -84,6 +84,15 @@ def fill(
     module.requires_grad_(requires_grad=False).eval()
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a small safetensors file.
+
+    Raises: ModelError when it is none.
+    """
+    with _open(path) as opened:
+        return {name: opened.get_tensor(name) for name in _keys(opened)}
+
+
 def num_bytes(module: nn.Module) -> int:
     """What a module's weights and buffers occupy."""
     return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
@@ -100,7 +109,11 @@ def _open(path: Path) -> safe_open:
 
 def _names(path: Path) -> list[str]:
     with _open(path) as opened:
-        return list(opened.keys())
+        return _keys(opened)
+
+
+def _keys(opened: Any) -> list[str]:
+    return list(opened.keys())
 
 
 def _place(tensors: Mapping[str, Stored]) -> str:

@@ -1,0 +1,124 @@
+"""What a checkpoint must agree on before it counts: each check says what was expected, what was found, and where."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import ModelError
+from renderer.models import layouts
+from renderer.models.ace_step.original import PAIR_DEFAULTS
+from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
+from renderer.models.ace_step.tokens import CODE_TOKEN, MAX_CODES
+from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from renderer.models.family import ModelFiles
+
+END_OF_TEXT = "<|endoftext|>"
+STEREO = 2
+SCHEDULER = {"num_train_timesteps": 1, "shift": 1.0}
+FETCH_AGAIN = "fetch the model again: renderer models fetch"
+
+
+def check_codebooks(files: ModelFiles) -> None:
+    """LM and audio tokenizer pair must speak of the same codes.
+
+    Raises: ModelError when the LM writes other codes than the pair reads, or there is no pair to read any.
+    """
+    if files.lm is None or not layouts.has_audio_tokenizer(files):
+        return
+    path = Path(files.lm) / "tokenizer.json"
+    written = min(_num_codes(path), MAX_CODES)
+    config, where = _pair_config(files)
+    levels = config.get("fsq_input_levels", PAIR_DEFAULTS["fsq_input_levels"])
+    if written != prod(levels):
+        raise ModelError(
+            "LM and DiT don't belong together",
+            why=f"`{path}` has {written} audio codes, `{where}` reads {prod(levels)} (levels {levels})",
+            help="take the LM that belongs to the model set",
+        )
+
+
+def check_text_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """The text encoder's tokenizer must end every text with an end token of its own, as in training.
+
+    Raises: ModelError when it doesn't.
+    """
+    end = tokenizer.convert_tokens_to_ids(END_OF_TEXT)
+    newline = tokenizer("\n", add_special_tokens=False).input_ids
+    text = f"# Instruction\n{TEXT2MUSIC_INSTRUCTION}{END_OF_TEXT}\n"
+    for prompt, expected in ((dit_lyric_prompt("la", "en"), [end, end]), (text, [end, *newline, end])):
+        found = tokenizer(prompt).input_ids[-len(expected) :]
+        if found != expected:
+            raise ModelError(
+                f"the tokenizer in `{folder}` ends texts with {found}, expected is {expected}",
+                why=f"`{END_OF_TEXT}` is {end}, and one more is added behind every text",
+                help=FETCH_AGAIN,
+            )
+
+
+def check_silence(silence: Tensor, files: ModelFiles) -> None:
+    """Encoded silence is not zero; where it is, the checkpoint was converted without it and drones.
+
+    Raises: ModelError when it is all zero.
+    """
+    if not silence.any():
+        raise ModelError(
+            "the silence latent is all zero",
+            why=f"the condition encoder in `{files.dit}` was saved without it; songs would drone",
+            help=FETCH_AGAIN,
+        )
+
+
+def check_scheduler(files: ModelFiles) -> None:
+    """The scheduler of a pipeline folder must leave the schedule alone, which is shifted before.
+
+    Raises: ModelError when it would shift once more.
+    """
+    if files.layout != layouts.DIFFUSERS:
+        return
+    path = Path(files.dit) / "scheduler" / "scheduler_config.json"
+    _check_values(path, layouts.read_json(path), SCHEDULER)
+
+
+def check_vae(config: Mapping[str, Any], path: Path) -> None:
+    """The VAE must give 48 kHz stereo, 1,920 samples a latent frame.
+
+    Raises: ModelError when it gives something else.
+    """
+    _check_values(path, config, {"sampling_rate": SAMPLE_RATE, "audio_channels": STEREO})
+    ratios = config.get("downsampling_ratios", [])
+    if prod(ratios) != SAMPLES_PER_LATENT:
+        raise ModelError(
+            f"`{path}` gives {prod(ratios)} samples a latent frame, expected are {SAMPLES_PER_LATENT}",
+            why=f"its downsampling_ratios are {ratios}",
+            help="take the VAE of ACE-Step 1.5",
+        )
+
+
+def _check_values(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for key, value in expected.items():
+        if found.get(key) != value:
+            raise ModelError(
+                f"`{path}` says {key} = {found.get(key)}, expected is {value}",
+                why="ACE-Step 1.5 was trained with it",
+                help=FETCH_AGAIN,
+            )
+
+
+def _num_codes(path: Path) -> int:
+    """Tokens of a tokenizer file that are spelled like audio codes."""
+    added = layouts.read_json(path).get("added_tokens", [])
+    return sum(1 for token in added if CODE_TOKEN.fullmatch(token["content"]))
+
+
+def _pair_config(files: ModelFiles) -> tuple[dict[str, Any], Path]:
+    folder = Path(files.dit)
+    path = (folder / "audio_tokenizer" if files.layout == layouts.DIFFUSERS else folder) / "config.json"
+    return layouts.read_json(path), path
