@@ -29,7 +29,7 @@ la la la
 seeds = [1, 2]
 [metas]
 bpm = 90
-duration = 2
+duration = 10
 """
 
 
@@ -60,7 +60,9 @@ class Songs:
 
     def project(self, **options: object) -> Project:
         given = Options(device="cpu", threads=1, lm_slots=2, **options)  # type: ignore[arg-type]
-        return Project(select([str(self.folder / "specs")], given).takes, given)
+        selection = select([str(self.folder / "specs")], given)
+        assert selection.diagnostics == ()
+        return Project(selection.takes, given)
 
     def render(self, **options: object) -> Summary:
         self.events.clear()
