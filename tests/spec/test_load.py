@@ -29,7 +29,8 @@ def test_a_whole_spec_becomes_a_song_with_its_defaults_filled_in(tmp_path: Path)
     (tmp_path / ".git").mkdir()
     write(
         tmp_path / "specs" / "chihuahua.toml",
-        'title = "Chihuahua"\ncaption = """dark\n  trap"""\nlyrics = "\\n[verse 2] (low)\\nhola  \\n\\n"\nseeds = [7, 42]\n'
+        'title = "Chihuahua"\ncaption = """dark\n  trap"""\nlyrics = "\\n[verse 2] (low)\\nhola  \\n\\n"\n'
+        'seeds = [7, 42]\n'
         '[metas]\nbpm = 72\nkeyscale = "f♯ Minor"\ntimesignature = "6/8"\nduration = 100\n'
         'vocal_language = "es"\n'
         "[inference]\nshift = 2.0\n[variants.wide]\nshift = 1.0\nlm_seed = 4\n",
