@@ -27,6 +27,10 @@ class Section:
     number: int | None = None
     annotation: str | None = None
     lines: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
+    """What stands in brackets inside the lines: backing vocals, sounds."""
+    start: int = field(default=0, compare=False)
+    """The line of the lyrics it begins at, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,27 @@ class Wanted:
     lm: str | None = None
 
 
-def build_song(spec: SongFile, parsed: Parsed, *, project: Project, wanted: Wanted) -> tuple[Song, list[Diagnostic]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A spec on its way to a song: its keys checked one by one, not yet against each other."""
+
+    spec: SongFile
+    parsed: Parsed
+    project: Project
+    wanted: Wanted
+
+
+def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
     """The song, and what is wrong with its lyrics, which are then empty."""
+    spec, parsed, project = draft.spec, draft.parsed, draft.project
     faults = list(_lyrics_faults(spec, parsed))
     lyrics = "" if faults else _lyrics(spec, parsed, project)
     text = lyrics if isinstance(lyrics, str) else ""
     if isinstance(lyrics, Diagnostic):
         faults.append(lyrics)
+    style = spec.annotation_style or project.defaults.annotation_style
+    if style in {"paren", "bracket"}:
+        text = lyrics_text.restyled(text, style)
     defaults, name = project.defaults, song_name(parsed.source.path)
     song = Song(
         name=name,
@@ -54,7 +68,7 @@ def build_song(spec: SongFile, parsed: Parsed, *, project: Project, wanted: Want
         sections=lyrics_text.parse(text),
         instrumental=bool(spec.instrumental) or lyrics_text.is_instrumental(text),
         metas=replace(Metas(), **_set(MetasTable, defaults.metas, spec.metas)),
-        variants=tuple(_variants(spec, project, wanted)),
+        variants=tuple(_variants(spec, project, draft.wanted)),
         seeds=tuple(spec.seeds or (0,)),
         output=replace(Output(), **_set(OutputTable, defaults.output, spec.output)),
         max_duration=spec.max_duration or defaults.max_duration,

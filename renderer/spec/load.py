@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
-from renderer.spec.build import Wanted, build_song, song_name
+from renderer.spec.build import Draft, Wanted, build_song, song_name
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import diagnostics_of, without_faults
+from renderer.spec.lints.subject import Subject
+from renderer.spec.lints.table import lint_song
 from renderer.spec.project import DEFAULTS_NAME, Projects
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
@@ -97,8 +99,11 @@ def _load(file: Path, project: Project, wanted: Wanted) -> tuple[Song | None, li
         return None, [parsed]
     spec, diagnostics = _validated(parsed)
     if spec is not None:
-        song, faults = build_song(spec, parsed, project=project, wanted=wanted)
-        return song, _in_order([*diagnostics, *faults, *faults_of(song, spec, parsed)])
+        draft = Draft(spec=spec, parsed=parsed, project=project, wanted=wanted)
+        song, faults = build_song(draft)
+        allow = {*(spec.allow or ()), *(project.defaults.allow or ())}
+        lints = lint_song(Subject(song=song, draft=draft), allow=allow)
+        return song, _in_order([*diagnostics, *faults, *faults_of(song, draft), *lints])
     return None, _in_order(diagnostics)
 
 

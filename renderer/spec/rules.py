@@ -1,36 +1,37 @@
-"""What must hold between the keys of a spec, and what text may not hold; each rule gives errors with their place."""
+"""What must hold between the keys of a spec; each rule gives errors with their place."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import default_max_duration
-from renderer.spec.diagnostics import Diagnostic, Span
-from renderer.spec.faults import at_key, at_value
+from renderer.spec.checkpoints import CHECKPOINTS, default_max_duration
+from renderer.spec.faults import at_key, at_value, suggestion
+from renderer.spec.lints.table import ALLOWABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from renderer.song import Song, Variant
+    from renderer.spec.build import Draft
+    from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.schema import SongFile
-    from renderer.spec.source import KeyPath
+    from renderer.spec.source import KeyPath, Source
     from renderer.spec.toml import Parsed
 
-# The tokenizers take these for control tokens wherever they stand. Source: the Qwen3 vocabulary with ACE-Step's codes
-_CONTROL_TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>|</?(?:think|tool_call|tool_response)>")
 
-
-def faults_of(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
+def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     """Every error between the keys of one spec."""
+    parsed = draft.parsed
+    yield from _allowed(draft)
+    yield from _models(draft)
     yield from _seeds(song, parsed)
     yield from _variant_names(song, parsed)
-    yield from _duration(song, spec, parsed)
+    yield from _duration(song, draft.spec, parsed)
     for variant in song.variants:
         yield from _interval(variant, parsed)
         yield from _loras(variant, parsed)
-    yield from _texts(song, spec, parsed)
 
 
 def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
@@ -116,71 +117,36 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
             )
 
 
-def _texts(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
-    texts: list[tuple[KeyPath, str]] = [(("caption",), spec.caption)]
-    if isinstance(spec.lyrics, str):
-        texts.append((("lyrics",), spec.lyrics))
-    elif spec.lyrics is not None:
-        for position, section in enumerate(spec.lyrics):
-            texts += [
-                (("lyrics", position, "section"), section.section),
-                (("lyrics", position, "annotation"), section.annotation or ""),
-                (("lyrics", position, "text"), section.text),
-            ]
-    if spec.inference.lm_negative_prompt:
-        texts.append((("inference", "lm_negative_prompt"), spec.inference.lm_negative_prompt))
-    for name, table in spec.variants.items():
-        if table.lm_negative_prompt:
-            texts.append((("variants", name, "lm_negative_prompt"), table.lm_negative_prompt))
-    for path, text in texts:
-        yield from _text(path, text, parsed)
-    if spec.lyrics_file is not None:
-        yield from _file_text(song.lyrics, parsed)
-
-
-def _text(path: KeyPath, text: str, parsed: Parsed) -> Iterator[Diagnostic]:
-    for offset, length, code, message, why in _forbidden(text):
-        span = parsed.source.inside(path, offset, length)
-        yield _fault(parsed, span, code, message, why)
-
-
-def _file_text(text: str, parsed: Parsed) -> Iterator[Diagnostic]:
-    span = parsed.source.value(("lyrics_file",))
-    for _, _, code, message, why in _forbidden(text):
-        yield _fault(parsed, span, code, f"{message} in the lyrics file", why)
-
-
-def _fault(parsed: Parsed, span: Span, code: str, message: str, why: str) -> Diagnostic:
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=parsed.source.path,
-        span=span,
-        excerpt=parsed.source.line(span.line),
-        why=why,
-        help="take it out",
-    )
-
-
-def _forbidden(text: str) -> Iterator[tuple[int, int, str, str, str]]:
-    """Offset and length of what a text for the model may not hold, with code, message and reason."""
-    if "<" in text:
-        for match in _CONTROL_TOKEN.finditer(text):
-            yield (
-                match.start(),
-                len(match[0]),
-                "control-token",
-                f"`{match[0]}` is a control token",
-                "it would steer the model, not be sung",
+def _allowed(draft: Draft) -> Iterator[Diagnostic]:
+    for position, code in enumerate(draft.spec.allow or ()):
+        if code not in ALLOWABLE:
+            yield at_value(
+                draft.parsed.source,
+                ("allow", position),
+                code="allow-choice",
+                message=f"`{code}` can't be allowed",
+                why="it is no warning's or note's code",
+                advice=suggestion(code, ALLOWABLE),
             )
-    if text.isprintable():
+
+
+def _models(draft: Draft) -> Iterator[Diagnostic]:
+    spec, project = draft.spec, draft.project
+    named: list[tuple[KeyPath, str | None]] = [(("model",), spec.model)]
+    named += [(("variants", name, "model"), table.model) for name, table in spec.variants.items()]
+    for path, written in named:
+        yield from unknown_model(draft.parsed.source, path, written, project.folder)
+
+
+def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
+    """The error of a model that is neither a known name nor a folder."""
+    if written is None or written in CHECKPOINTS or (folder / Path(written).expanduser()).is_dir():
         return
-    for offset, character in enumerate(text):
-        if character not in "\n\t\r" and unicodedata.category(character) in {"Cc", "Cs"}:
-            yield (
-                offset,
-                1,
-                "control-character",
-                f"a control character, U+{ord(character):04X}",
-                "the model knows no such character",
-            )
+    yield at_value(
+        source,
+        path,
+        code="model-unknown",
+        message=f"there is no model `{written}`",
+        why="it is neither a known name nor a folder",
+        advice=suggestion(written, tuple(CHECKPOINTS)) or "known are " + ", ".join(CHECKPOINTS),
+    )

@@ -187,6 +187,10 @@ class SharedKeys(Table):
     inference: InferenceTable = Field(default_factory=InferenceTable)
     output: OutputTable = Field(default_factory=OutputTable)
     lora: list[LoraTable] | None = Field(default=None, description="Adapters on the DiT, merged in this order.")
+    annotation_style: Literal["as-written", "paren", "bracket"] | None = Field(
+        default=None, description="How annotations are written for the model: `[bridge] (…)` or `[bridge - …]`."
+    )
+    allow: list[str] | None = Field(default=None, description="Codes of warnings and notes that are meant to be.")
 
 
 class SongFile(SharedKeys):

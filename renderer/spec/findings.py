@@ -1,0 +1,133 @@
+"""What a rule found, with its place by key and text; turned into a diagnostic with a span only when it is shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from renderer.spec.diagnostics import Diagnostic, Level, Span
+from renderer.spec.source import Source
+from renderer.spec.toml import read_text
+
+if TYPE_CHECKING:
+    from renderer.spec.build import Draft
+    from renderer.spec.source import KeyPath
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Mark(StrEnum):
+    """What of a key and its value the caret stands under."""
+
+    KEY = "key"
+    VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fault, less its code and level, which its rule has."""
+
+    path: KeyPath
+    message: str
+    why: str = ""
+    help: str = ""
+    mark: Mark = Mark.VALUE
+    part: tuple[int, int] | None = None
+    """Offset and length of what is meant in the text at `path`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LyricsFinding:
+    """A fault in the lyrics, wherever they are written."""
+
+    line: int
+    """Of the text that is sent, from 0."""
+    message: str
+    why: str = ""
+    help: str = ""
+    text: str = ""
+    """What is meant in that line; the whole line when empty."""
+
+
+def diagnostic(
+    found: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: Draft | None
+) -> Diagnostic:
+    """The finding with its place; `draft` is needed where the lyrics are meant."""
+    if isinstance(found, Finding):
+        span = _span(found, source)
+    elif draft is None:
+        raise ValueError("a finding in lyrics needs the song that has them")
+    else:
+        source, span = _in_lyrics(found, draft)
+    return Diagnostic(
+        code=code,
+        level=level,
+        message=found.message,
+        file=source.path,
+        span=span,
+        excerpt=source.line(span.line),
+        why=found.why,
+        help=found.help,
+    )
+
+
+def _span(found: Finding, source: Source) -> Span:
+    if found.part is not None:
+        return source.inside(found.path, *found.part)
+    return source.key(found.path) if found.mark is Mark.KEY else source.value(found.path)
+
+
+def _in_lyrics(found: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
+    spec, source = draft.spec, draft.parsed.source
+    if isinstance(spec.lyrics, str):
+        return source, _in_text(found.line, found.text, ("lyrics",), spec.lyrics, source)
+    if spec.lyrics is not None:
+        return source, _in_sections(found, draft)
+    if spec.lyrics_file is None:
+        return source, source.key(("instrumental",))
+    path = draft.project.folder / spec.lyrics_file
+    text = read_text(path, max_bytes=1 << 20)
+    if isinstance(text, Diagnostic):
+        return source, source.value(("lyrics_file",))
+    line = found.line + _leading_blanks(text) + 1
+    file = Source(path=draft.parsed.source.path.parent / spec.lyrics_file, text=text)
+    return file, _in_line(file.line(line), line, found.text)
+
+
+def _in_sections(found: LyricsFinding, draft: Draft) -> Span:
+    """The same line in the list form: `[tag] (annotation)`, the text's lines, a blank line."""
+    source, line = draft.parsed.source, found.line
+    sections = draft.spec.lyrics if isinstance(draft.spec.lyrics, list) else []
+    for position, section in enumerate(sections):
+        if line == 0:
+            return source.value(("lyrics", position, "section"))
+        num_lines = len(section.text.strip().split("\n")) if section.text.strip() else 0
+        if line <= num_lines:
+            return _in_text(line - 1, found.text, ("lyrics", position, "text"), section.text, source)
+        line -= num_lines + 2
+    return source.value(("lyrics",))
+
+
+def _in_text(line: int, text: str, path: KeyPath, value: str, source: Source) -> Span:
+    starts = [0, *(match.end() for match in _LINE_END.finditer(value))]
+    position = min(line + _leading_blanks(value), len(starts) - 1)
+    start = starts[position]
+    written = _LINE_END.split(value)[position]
+    found = written.find(text) if text else -1
+    if found < 0:
+        found, text = len(written) - len(written.lstrip()), written.strip()
+    return source.inside(path, start + found, len(text))
+
+
+def _in_line(written: str, line: int, text: str) -> Span:
+    found = written.find(text) if text else -1
+    if found < 0:
+        found, text = 0, written
+    return Span(line=line, column=found + 1, end=found + 1 + max(len(text), 1))
+
+
+def _leading_blanks(text: str) -> int:
+    lines = _LINE_END.split(text)
+    return next((count for count, line in enumerate(lines) if line.strip()), 0)

@@ -1,0 +1,73 @@
+"""Lints of the metas: what ACE-Step does less well, and what nobody decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.spec.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from renderer.spec.lints.subject import Subject
+
+USUAL_DURATION = (30, 240)  # seconds
+USUAL_BPM = (60, 180)
+
+
+def unusual_duration(subject: Subject) -> Iterator[Finding]:
+    """A duration that is less stable."""
+    duration, (low, high) = subject.song.metas.duration, USUAL_DURATION
+    if duration is not None and subject.draft.spec.metas.duration is not None and not low <= duration <= high:
+        yield Finding(
+            path=("metas", "duration"),
+            message=f"`duration` is {duration:g} s",
+            why=f"{low} to {high} s are most stable",
+        )
+
+
+def unusual_bpm(subject: Subject) -> Iterator[Finding]:
+    """A tempo that is less reliable."""
+    bpm, (low, high) = subject.draft.spec.metas.bpm, USUAL_BPM
+    if bpm is not None and not low <= bpm <= high:
+        other = bpm * 2 if bpm < low else bpm // 2
+        yield Finding(
+            path=("metas", "bpm"),
+            message=f"`bpm` is {bpm}",
+            why=f"{low} to {high} are reliable",
+            help=f"try {other}, and ask for {'half' if bpm < low else 'double'} time in the caption",
+        )
+
+
+def unusual_timesignature(subject: Subject) -> Iterator[Finding]:
+    """A time signature that is less reliable."""
+    if subject.draft.spec.metas.timesignature == "2":
+        yield Finding(
+            path=("metas", "timesignature"), message="`timesignature` is 2", why="4 is safest, 3 and 6 are usable"
+        )
+
+
+def language_of_instrumental(subject: Subject) -> Iterator[Finding]:
+    """A language where nobody sings."""
+    language = subject.draft.spec.metas.vocal_language
+    if subject.song.instrumental and language not in {None, "unknown"}:
+        yield Finding(
+            path=("metas", "vocal_language"),
+            message=f"`vocal_language` is {language}, but nobody sings",
+            why="the song is instrumental",
+        )
+
+
+def language_open(subject: Subject) -> Iterator[Finding]:
+    """Lyrics whose language neither the spec nor the LM names."""
+    song = subject.song
+    if song.instrumental or song.metas.vocal_language is not None:
+        return
+    inference = song.variants[0].inference
+    if subject.metas_all_given or not (inference.use_cot_metas and inference.use_cot_language):
+        yield Finding(
+            path=("metas",),
+            message="nobody says which language is sung",
+            why="`vocal_language` is not set, and without a chain of thought the LM does not name it",
+            help="set `vocal_language`",
+        )

@@ -1,0 +1,120 @@
+"""What lints look at: a song with its draft, its lyrics measured once, and each place that writes settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from renderer.spec.checkpoints import CHECKPOINTS, Checkpoint
+from renderer.spec.findings import Finding, Mark
+from renderer.spec.script import letters, num_syllables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from renderer.song import Inference, Section, Song
+    from renderer.spec.build import Draft
+    from renderer.spec.source import KeyPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A song and the draft it came from."""
+
+    song: Song
+    draft: Draft
+
+    @cached_property
+    def lyrics(self) -> str:
+        """What is sent; empty for an instrumental, which has no words to judge."""
+        return "" if self.song.instrumental else self.song.lyrics
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of what is sent."""
+        return tuple(self.lyrics.split("\n"))
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The sections of what is sung."""
+        return () if self.song.instrumental else self.song.sections
+
+    @cached_property
+    def sung(self) -> str:
+        """The lines without their headers."""
+        return "\n".join("\n".join(section.lines) for section in self.sections)
+
+    @cached_property
+    def syllables(self) -> tuple[int, ...]:
+        """About how many each section has."""
+        return tuple(num_syllables("\n".join(section.lines)) for section in self.sections)
+
+    @cached_property
+    def letters(self) -> Mapping[str, int]:
+        """Letters of what is sung, by script."""
+        return letters(self.sung)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The base and the variants, each with what it writes itself."""
+        spec = self.draft.spec
+        base, *variants = self.song.variants
+        return (
+            Layer(
+                table=("inference",),
+                model_path=("model",),
+                written=spec.inference.model_fields_set | ({"model"} if spec.model else set()),
+                metas_all_given=self.metas_all_given,
+                model=base.model,
+                inference=base.inference,
+            ),
+            *(
+                Layer(
+                    table=("variants", variant.name),
+                    model_path=("variants", variant.name, "model"),
+                    written=spec.variants[variant.name].model_fields_set,
+                    metas_all_given=self.metas_all_given,
+                    model=variant.model,
+                    inference=variant.inference,
+                )
+                for variant in variants
+            ),
+        )
+
+    @cached_property
+    def metas_all_given(self) -> bool:
+        """Whether nothing is left for the LM's chain of thought to decide, which then doesn't run."""
+        metas = self.song.metas
+        return None not in {metas.bpm, metas.keyscale, metas.timesignature, metas.duration}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Settings as they hold in `[inference]`, a variant or `renderer.toml`, and which of them are written there."""
+
+    table: KeyPath
+    model_path: KeyPath
+    written: Collection[str]
+    metas_all_given: bool
+    model: str
+    inference: Inference
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """What is known of the model; None for a folder."""
+        return CHECKPOINTS.get(self.model)
+
+    def found(self, key: str, message: str, *, why: str = "", help: str = "") -> tuple[Finding, ...]:  # noqa: A002 - as in diagnostics
+        """A finding at `key`, or at the `model` that doesn't suit it; none where this layer writes neither."""
+        if key in self.written:
+            return (Finding(path=(*self.table, key), message=message, why=why, help=help),)
+        if "model" in self.written:
+            return (Finding(path=self.model_path, message=message, why=why, help=help),)
+        return ()
+
+    def without_effect(self, key: str, why: str) -> tuple[Finding, ...]:
+        """That a key written here changes nothing; none where it isn't written here."""
+        if key not in self.written:
+            return ()
+        return (Finding(path=(*self.table, key), message=f"`{key}` has no effect", why=why, mark=Mark.KEY),)
