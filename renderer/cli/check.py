@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from renderer.cli.show_diagnostics import show_diagnostics
+from renderer.cli.show_diagnostics import github_line, show_diagnostics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.load import Loaded
 
@@ -18,24 +21,62 @@ if TYPE_CHECKING:
 @click.command(name="check")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--model", metavar="NAME", help="Check against this model in place of the ones the specs name.")
-@click.option("--strict", is_flag=True, help="Let warnings fail too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(paths: tuple[str, ...], model: str | None, strict: bool, as_json: bool) -> int:
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="How to say it: for people, for programs, or as annotations of a GitHub workflow.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--explain", metavar="CODE", help="Say what a lint looks for, with an example, and check nothing.")
+def command(paths: tuple[str, ...], model: str | None, strict: bool, form: str, explain: str | None) -> int:
     """Check the specs at PATHS (files or folders; specs/ when none is named).
 
     Loads no model and writes nothing. Exits with 2 when a spec has an error.
     """
-    from renderer.spec.diagnostics import Level
     from renderer.spec.load import load_songs
 
+    if explain is not None:
+        click.echo(_explained(explain))
+        return 0
     loaded = load_songs(paths or ("specs",), model=model)
-    if as_json:
-        click.echo(json.dumps(_document(loaded), ensure_ascii=False, indent=2))
+    diagnostics = tuple(map(_strictly, loaded.diagnostics)) if strict else loaded.diagnostics
+    if form == "json":
+        click.echo(json.dumps(_document(loaded, diagnostics), ensure_ascii=False, indent=2))
+    elif form == "github":
+        for diagnostic in diagnostics:
+            click.echo(github_line(diagnostic))
     else:
-        show_diagnostics(loaded.diagnostics, stream=sys.stdout)
+        show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded))
-    fatal = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}
-    return 2 if any(one.level in fatal for one in loaded.diagnostics) else 0
+    return 2 if any(one.level == "error" for one in diagnostics) else 0
+
+
+def _strictly(diagnostic: Diagnostic) -> Diagnostic:
+    from renderer.spec.diagnostics import Level
+
+    return replace(diagnostic, level=Level.ERROR) if diagnostic.level is Level.WARNING else diagnostic
+
+
+def _explained(code: str) -> str:
+    """A lint's entry of the reference page.
+
+    Raises: UsageError for a code that is no lint's.
+    """
+    from renderer.errors import UsageError
+    from renderer.spec.faults import suggestion
+    from renderer.spec.lints.page import entry
+    from renderer.spec.lints.table import LINTS
+
+    for lint in LINTS:
+        if lint.code == code:
+            return entry(lint)
+    codes = tuple(lint.code for lint in LINTS)
+    raise UsageError(
+        f"there is no lint `{code}`", help=suggestion(code, codes) or "known are " + ", ".join(sorted(codes))
+    )
 
 
 def _summary(loaded: Loaded) -> str:
@@ -44,13 +85,13 @@ def _summary(loaded: Loaded) -> str:
     return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}"
 
 
-def _document(loaded: Loaded) -> dict[str, Any]:
+def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     return {
         "songs": [
             {"name": song.name, "file": str(song.source), "takes": [take.name for take in song.takes()]}
             for song in loaded.songs
         ],
-        "diagnostics": [_row(diagnostic) for diagnostic in loaded.diagnostics],
+        "diagnostics": [_row(diagnostic) for diagnostic in diagnostics],
     }
 
 

@@ -1,4 +1,4 @@
-"""`renderer schema`: the JSON schemas of spec and `renderer.toml`, for editors."""
+"""`renderer schema`: the JSON schemas of spec and `renderer.toml`, for editors, and the page of lints."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import click
 @click.command(name="schema")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("schemas"))
 def command(folder: Path) -> None:
-    """Write song.schema.json and renderer.schema.json into FOLDER (schemas/ when none is named)."""
+    """Write song.schema.json, renderer.schema.json and lints.md into FOLDER (schemas/ when none is named)."""
     from renderer.spec.editor_schema import schemas
+    from renderer.spec.lints.page import page
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in schemas().items():
+    for name, text in (*schemas().items(), ("lints.md", page())):
         (folder / name).write_text(text, encoding="utf-8")
         click.echo(folder / name)

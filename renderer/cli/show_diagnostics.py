@@ -28,6 +28,30 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> N
         click.echo(counted(diagnostics), file=stream)
 
 
+def github_line(diagnostic: Diagnostic) -> str:
+    """The diagnostic as a workflow command, which GitHub shows beside the line it is about."""
+    level = {Level.NOTE: "notice"}.get(diagnostic.level, str(diagnostic.level))
+    span = diagnostic.span
+    where = {
+        "file": "" if diagnostic.file is None else str(diagnostic.file),
+        "line": span.line if span else 1,
+        "col": span.column if span else 1,
+        "endColumn": span.end - 1 if span else 1,
+        "title": diagnostic.code,
+    }
+    properties = ",".join(f"{key}={_github_value(str(value))}" for key, value in where.items())
+    words = "; ".join(filter(None, (diagnostic.message, diagnostic.why, diagnostic.help)))
+    return f"::{level} {properties}::{_github_text(words)}"
+
+
+def _github_text(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _github_value(text: str) -> str:
+    return _github_text(text).replace(":", "%3A").replace(",", "%2C")
+
+
 def counted(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`."""
     counts = ((sum(one.level is level for one in diagnostics), level) for level in Level)

@@ -7,35 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.song import INSTRUMENTAL_LYRICS, Inference, Lora, Metas, Output, Song, Variant
+from renderer.song import INSTRUMENTAL_LYRICS, Lora, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.project import is_inside, outside
-from renderer.spec.schema import InferenceTable, MetasTable, OutputTable
 from renderer.spec.toml import read_text
+from renderer.spec.values import inference_of, metas_of, output_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterator
 
-    from renderer.spec.project import Project
-    from renderer.spec.schema import LoraTable, SongFile, Table, VariantTable
+    from renderer.spec.project import Project, Wanted
+    from renderer.spec.schema import LoraTable, SongFile, VariantTable
     from renderer.spec.toml import Parsed
 
 MAX_LYRICS_BYTES = 256 * 1024
-_FIELDS: Mapping[type[Table], tuple[str, ...]] = {
-    table: tuple(table.model_fields) for table in (MetasTable, InferenceTable, OutputTable)
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What the command line puts in place of what the files say; None leaves it to them."""
-
-    model: str | None = None
-    lm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +33,6 @@ class Draft:
     spec: SongFile
     parsed: Parsed
     project: Project
-    wanted: Wanted
 
 
 def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
@@ -67,10 +54,10 @@ def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
         lyrics=text,
         sections=lyrics_text.parse(text),
         instrumental=bool(spec.instrumental) or lyrics_text.is_instrumental(text),
-        metas=replace(Metas(), **_set(MetasTable, defaults.metas, spec.metas)),
-        variants=tuple(_variants(spec, project, draft.wanted)),
+        metas=metas_of(defaults.metas, spec.metas),
+        variants=tuple(_variants(spec, project)),
         seeds=tuple(spec.seeds or (0,)),
-        output=replace(Output(), **_set(OutputTable, defaults.output, spec.output)),
+        output=output_of(defaults.output, spec.output),
         max_duration=spec.max_duration or defaults.max_duration,
         source=parsed.source.path,
         outputs=project.outputs,
@@ -86,11 +73,6 @@ def song_name(file: Path) -> str:
 def one_line(caption: str) -> str:
     """A caption as the model takes it: NFC, in one line, since a line end inside would change how the LM reads it."""
     return " ".join(unicodedata.normalize("NFC", caption).split())
-
-
-def _set(kind: type[Table], *tables: Table) -> dict[str, Any]:
-    """What the tables set, later ones winning."""
-    return {name: value for table in tables for name in _FIELDS[kind] if (value := getattr(table, name)) is not None}
 
 
 def _lyrics_faults(spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
@@ -153,18 +135,18 @@ def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnost
     return read_text(path, max_bytes=MAX_LYRICS_BYTES)
 
 
-def _variants(spec: SongFile, project: Project, wanted: Wanted) -> Iterator[Variant]:
+def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
     defaults, folder = project.defaults, project.folder
     above = project.defaults_path.parent if project.defaults_path else folder
     base = Variant(
         name="",
         model=_model(spec.model, folder) or _model(defaults.model, above) or DEFAULT_MODEL,
         lm=_model(spec.lm, folder) or _model(defaults.lm, above),
-        inference=replace(Inference(), **_inference(defaults.inference, spec.inference)),
+        inference=inference_of(defaults.inference, spec.inference),
         lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
     )
     for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
-        yield _as_wanted(variant, wanted)
+        yield _as_wanted(variant, project.wanted)
 
 
 def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Variant:
@@ -172,7 +154,7 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
         name=name,
         model=_model(table.model, folder) or base.model,
         lm=_model(table.lm, folder) or base.lm,
-        inference=replace(base.inference, **_inference(table)),
+        inference=inference_of(table, base=base.inference),
         lora=base.lora if table.lora is None else _loras(table.lora, folder),
     )
 
@@ -181,13 +163,6 @@ def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
     if wanted.model is not None:
         return replace(variant, model=wanted.model, lm=wanted.lm)
     return variant if wanted.lm is None else replace(variant, lm=wanted.lm)
-
-
-def _inference(*tables: InferenceTable) -> dict[str, Any]:
-    changed = _set(InferenceTable, *tables)
-    if "timesteps" in changed:
-        changed["timesteps"] = tuple(changed["timesteps"])
-    return changed
 
 
 def _model(written: str | None, folder: Path) -> str | None:

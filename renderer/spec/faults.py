@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
 from renderer.spec.languages import LANGUAGES
 from renderer.spec.schema import (
     MAX_SEED,
@@ -215,6 +216,15 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             why=f"it belongs to `[{home}]`",
             advice=f"write it below `[{home}]`",
         )
+    if key in NOT_SUPPORTED:
+        return at_key(
+            source,
+            path,
+            code="unsupported-key",
+            message=f"ACE-Step's `{key}` is not supported here",
+            why=NOT_SUPPORTED[key],
+            advice="take it out",
+        )
     place = _table_name(path) if len(path) > 1 else ("a spec" if root is SongFile else "`renderer.toml`")
     return at_key(
         source,
@@ -222,8 +232,17 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         code="unknown-key",
         message=f"`{key}` is unknown",
         why=_unknown_reason(key, place, root),
-        advice=suggestion(key, known),
+        advice=_known_as(key, root) or suggestion(key, known),
     )
+
+
+def _known_as(key: str, root: type[Table]) -> str:
+    """Where to write what people bring along under another name."""
+    meant = CALLED_HERE.get(key.lower())
+    if meant is None:
+        return ""
+    home = next((f" below `[{name}]`" for name, table in _TABLES.items() if meant in table.model_fields), "")
+    return f"here it is `{meant}`{home}" if home or meant in root.model_fields else ""
 
 
 def _unknown_reason(key: str, place: str, root: type[Table]) -> str:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
-from renderer.spec.build import Draft, Wanted, build_song, song_name
+from renderer.spec.build import Draft, build_song, song_name
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import diagnostics_of, without_faults
+from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
-from renderer.spec.lints.table import lint_song
-from renderer.spec.project import DEFAULTS_NAME, Projects
+from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
 from renderer.spec.toml import read_toml
@@ -62,7 +62,7 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
 
     Raises: UsageError where a path doesn't exist or can't be a spec.
     """
-    projects = Projects()
+    projects = Projects(Wanted())
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         for file in _below(path, projects) if path.is_dir() else [_file(path)]:
@@ -78,14 +78,14 @@ def load_songs(paths: Iterable[str | Path], *, model: str | None = None, lm: str
 
     Raises: UsageError where a path doesn't exist.
     """
-    projects = Projects()
+    projects = Projects(Wanted(model=model, lm=lm))
     songs: list[Song] = []
     diagnostics: list[Diagnostic] = []
     names: dict[str, Path] = {}
     folders: dict[Path, Path] = {}
     for file in find_specs(paths):
         folder = folders.get(file.parent) or folders.setdefault(file.parent, file.parent.resolve())
-        song, faults = _load(file, projects.of(folder), Wanted(model=model, lm=lm))
+        song, faults = _load(file, projects.of(folder))
         faults = [*_name_faults(file, names), *faults]
         diagnostics += faults
         if song is not None and not any(fault.level is Level.ERROR for fault in faults):
@@ -93,13 +93,13 @@ def load_songs(paths: Iterable[str | Path], *, model: str | None = None, lm: str
     return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics))
 
 
-def _load(file: Path, project: Project, wanted: Wanted) -> tuple[Song | None, list[Diagnostic]]:
+def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
     parsed = read_toml(file)
     if isinstance(parsed, Diagnostic):
         return None, [parsed]
     spec, diagnostics = _validated(parsed)
     if spec is not None:
-        draft = Draft(spec=spec, parsed=parsed, project=project, wanted=wanted)
+        draft = Draft(spec=spec, parsed=parsed, project=project)
         song, faults = build_song(draft)
         allow = {*(spec.allow or ()), *(project.defaults.allow or ())}
         lints = lint_song(Subject(song=song, draft=draft), allow=allow)

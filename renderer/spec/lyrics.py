@@ -19,6 +19,7 @@ _DIVIDER = re.compile(r"\s+[-\u2013\u2014|]\s*|\s*[-\u2013\u2014|]\s+|\s*[:\uff1
 _NUMBER = re.compile(r"(.*?[^\d\s#.])\s*#?(\d{1,3})")
 _REPEAT = re.compile(r".*(?:^|[\s\d])[x\u00d7]\s*\d+", re.IGNORECASE)
 _STACKED = re.compile(r"\[([^\[\]]*)\]")
+_BETWEEN = re.compile(r"[)\uff09]\s*[(\uff08]")
 _CUE = re.compile(r"(?:\[|\()([^\[\]()]{1,80})(?:\]|\))")
 _MAX_HEADER = 300  # characters; a longer line is no header, whatever it looks like
 _INSTRUMENTAL = {INSTRUMENTAL_LYRICS.casefold(), "[inst]"}
@@ -87,13 +88,13 @@ def inline_cues(line: str) -> tuple[str, ...]:
 def header(line: str) -> Section | None:
     """A line that heads a section, without lines yet; None for any other line."""
     match = _HEADER.fullmatch(line) if len(line) <= _MAX_HEADER else None
-    if match is None or not match[1].strip():
+    if match is None or not any(map(str.isalnum, match[1])):
         return None
     inside, stacked, paren = match.groups()
     parts = [part.strip() for part in _DIVIDER.split(inside.strip(), maxsplit=1)]
-    annotations = [*parts[1:], *(tag.strip() for tag in _STACKED.findall(stacked)), (paren or "").strip()]
+    annotations = [*parts[1:], *_STACKED.findall(stacked), *_BETWEEN.split(paren or "")]
     tag, number = _tag(parts[0] or inside.strip())
-    return Section(tag=tag, number=number, annotation=", ".join(filter(None, annotations)) or None)
+    return Section(tag=tag, number=number, annotation=", ".join(filter(None, map(str.strip, annotations))) or None)
 
 
 def _tag(words: str) -> tuple[str, int | None]:

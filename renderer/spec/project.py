@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, default_max_duration
+from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value, diagnostics_of
+from renderer.spec.lints.run import lint_settings
+from renderer.spec.lints.subject import Layer
+from renderer.spec.rules import unknown_codes, unknown_model
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
+from renderer.spec.values import inference_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +25,14 @@ if TYPE_CHECKING:
 DEFAULTS_NAME = "renderer.toml"
 SPECS_FOLDER = "specs"
 OUTPUTS_FOLDER = "outputs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the command line puts in place of what the files say; None leaves it to them."""
+
+    model: str | None = None
+    lm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +45,19 @@ class Project:
     root: Path
     """Resolved; the paths that specs name must stay inside."""
     outputs: Path
+    wanted: Wanted
     defaults: DefaultsFile
     defaults_path: Path | None
     """The nearest `renderer.toml`; None when there is none."""
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What is wrong with the `renderer.toml`; its defaults are then empty."""
+    """What there is to say of the `renderer.toml`; where it has an error, its defaults are empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projects:
     """Projects by folder, each `renderer.toml` read once."""
 
+    _wanted: Wanted
     _by_folder: dict[Path, Project] = field(default_factory=dict)
     _by_file: dict[tuple[Path | None, Path], Project] = field(default_factory=dict)
 
@@ -54,7 +68,7 @@ class Projects:
             git_root, defaults_path = _landmarks(folder)
             root = git_root or _above_specs(defaults_path.parent if defaults_path else folder)
             key = (defaults_path, root)
-            shared = self._by_file.get(key) or self._by_file.setdefault(key, _read(defaults_path, root))
+            shared = self._by_file.get(key) or self._by_file.setdefault(key, _read(defaults_path, root, self._wanted))
             project = self._by_folder[folder] = replace(shared, folder=folder)
         return project
 
@@ -88,28 +102,48 @@ def _above_specs(folder: Path) -> Path:
     return folder.parent if folder.name == SPECS_FOLDER else folder
 
 
-def _read(path: Path | None, root: Path) -> Project:
-    outputs = (_above_specs(path.parent) if path else root) / OUTPUTS_FOLDER
-    empty = DefaultsFile()
+def _read(path: Path | None, root: Path, wanted: Wanted) -> Project:
+    above = _above_specs(path.parent) if path else root
+    empty = Project(
+        folder=root,
+        root=root,
+        outputs=above / OUTPUTS_FOLDER,
+        wanted=wanted,
+        defaults=DefaultsFile(),
+        defaults_path=path,
+    )
     if path is None:
-        return Project(folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=None)
+        return empty
     parsed = read_toml(path)
     if isinstance(parsed, Diagnostic):
-        return Project(
-            folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=path, diagnostics=(parsed,)
-        )
+        return replace(empty, diagnostics=(parsed,))
     try:
         defaults = DefaultsFile.model_validate(parsed.values)
     except ValidationError as error:
-        faults = tuple(diagnostics_of(error, parsed.source, root=DefaultsFile))
-        return Project(folder=root, root=root, outputs=outputs, defaults=empty, defaults_path=path, diagnostics=faults)
+        return replace(empty, diagnostics=tuple(diagnostics_of(error, parsed.source, root=DefaultsFile)))
     faults = tuple(_faults(defaults, parsed, path, root))
-    if defaults.outputs is not None and not faults:
-        outputs = (path.parent / defaults.outputs).resolve()
-    return Project(folder=root, root=root, outputs=outputs, defaults=defaults, defaults_path=path, diagnostics=faults)
+    if faults:
+        return replace(empty, diagnostics=faults)
+    outputs = (path.parent / defaults.outputs).resolve() if defaults.outputs else empty.outputs
+    lints = tuple(lint_settings([_layer(defaults, wanted)], parsed.source, allow=defaults.allow or ()))
+    return replace(empty, outputs=outputs, defaults=defaults, diagnostics=lints)
+
+
+def _layer(defaults: DefaultsFile, wanted: Wanted) -> Layer:
+    table = defaults.inference
+    return Layer(
+        table=("inference",),
+        model_path=("model",),
+        written=table.model_fields_set | ({"model"} if defaults.model else set()),
+        metas_all_given=False,
+        model=wanted.model or defaults.model or DEFAULT_MODEL,
+        inference=inference_of(table),
+    )
 
 
 def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> Iterator[Diagnostic]:
+    yield from unknown_codes(parsed.source, defaults.allow or ())
+    yield from unknown_model(parsed.source, ("model",), defaults.model, path.parent)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)

@@ -11,7 +11,7 @@ from renderer.spec.faults import at_key, at_value, suggestion
 from renderer.spec.lints.table import ALLOWABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from renderer.song import Song, Variant
     from renderer.spec.build import Draft
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     """Every error between the keys of one spec."""
     parsed = draft.parsed
-    yield from _allowed(draft)
+    yield from unknown_codes(parsed.source, draft.spec.allow or ())
     yield from _models(draft)
     yield from _seeds(song, parsed)
     yield from _variant_names(song, parsed)
@@ -117,11 +117,12 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
             )
 
 
-def _allowed(draft: Draft) -> Iterator[Diagnostic]:
-    for position, code in enumerate(draft.spec.allow or ()):
+def unknown_codes(source: Source, allow: Sequence[str]) -> Iterator[Diagnostic]:
+    """The errors of codes in `allow` that are no warning's or note's."""
+    for position, code in enumerate(allow):
         if code not in ALLOWABLE:
             yield at_value(
-                draft.parsed.source,
+                source,
                 ("allow", position),
                 code="allow-choice",
                 message=f"`{code}` can't be allowed",

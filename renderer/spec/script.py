@@ -55,6 +55,7 @@ SCRIPTS: Mapping[str, Script] = {
 }  # fmt: skip
 _OTHER_TOKENS = 0.7  # of digits, punctuation and signs; a line end is one
 _ASCII_VOWELS = re.compile("[aeiouyAEIOUY]+")
+_BEYOND_LATIN = re.compile("[^\x00-\u024f\u1e00-\u1eff\u2000-\u206f]")
 _MARKS = re.compile(r"[^\w\s]|\d")
 
 # The scripts a language is written in; a language that isn't here is written in Latin letters.
@@ -77,6 +78,8 @@ def letters(text: str) -> Mapping[str, int]:
     if text.isascii():
         count = sum(map(str.isalpha, text))
         return {"Latin": count} if count else {}
+    if _BEYOND_LATIN.search(text) is None:
+        return {"Latin": len(LATIN.letters.findall(text))}
     counts = {name: len(script.letters.findall(text)) for name, script in SCRIPTS.items()}
     return {name: count for name, count in counts.items() if count}
 
@@ -85,6 +88,8 @@ def num_syllables(text: str) -> int:
     """About how many syllables are sung; good to a fifth or so."""
     if text.isascii():
         return len(_ASCII_VOWELS.findall(text))
+    if _BEYOND_LATIN.search(text) is None:
+        return len(LATIN.syllables.findall(text))
     return sum(len(script.syllables.findall(text)) for script in SCRIPTS.values())
 
 

@@ -61,8 +61,8 @@ class Source:
             return self.value(path)
         offsets = string_offsets(self.text[place[0] : place[1]])
         start = place[0] + offsets[min(offset, len(offsets) - 1)]
-        last = place[0] + offsets[min(offset + max(length, 1) - 1, len(offsets) - 1)]
-        return self.at(start, last + 1)
+        behind = place[0] + offsets[min(offset + max(length, 1), len(offsets) - 1)]
+        return self.at(start, behind)
 
     def at(self, start: int, end: int) -> Span:
         """The span of the characters from `start` to `end` of the text, cut at the end of its first line."""

@@ -37,7 +37,7 @@ def read_toml(path: Path) -> Parsed | Diagnostic:
     if isinstance(text, Diagnostic):
         return text
     source = Source(path=path, text=text)
-    if long_key := _LONG_KEY.search(text):
+    if text.count(".") >= MAX_KEY_PARTS and (long_key := _LONG_KEY.search(text)):
         return Diagnostic(
             code="key-too-long",
             message=f"a dotted key of more than {MAX_KEY_PARTS} parts",

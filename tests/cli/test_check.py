@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SPEC = """
 caption = "slow blues"
-lyrics = '[verse]'
+instrumental = true
 seeds = [1, 2]
 
 [metas]

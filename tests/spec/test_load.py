@@ -22,7 +22,7 @@ def write(path: Path, text: str = MINIMAL) -> Path:
 
 
 def codes(loaded: Loaded) -> list[str]:
-    return [diagnostic.code for diagnostic in loaded.diagnostics]
+    return [diagnostic.code for diagnostic in loaded.errors]
 
 
 def test_a_whole_spec_becomes_a_song_with_its_defaults_filled_in(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_whole_spec_becomes_a_song_with_its_defaults_filled_in(tmp_path: Path)
     write(
         tmp_path / "specs" / "chihuahua.toml",
         'title = "Chihuahua"\ncaption = """dark\n  trap"""\nlyrics = "\\n[verse 2] (low)\\nhola  \\n\\n"\n'
-        'seeds = [7, 42]\n'
+        "seeds = [7, 42]\n"
         '[metas]\nbpm = 72\nkeyscale = "f♯ Minor"\ntimesignature = "6/8"\nduration = 100\n'
         'vocal_language = "es"\n'
         "[inference]\nshift = 2.0\n[variants.wide]\nshift = 1.0\nlm_seed = 4\n",

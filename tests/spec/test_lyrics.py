@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from renderer.song import Section
-from renderer.spec.lyrics import header, parse, unified, written
+from renderer.spec.lyrics import header, inline_cues, parse, restyled, unified, written
 
 
-@pytest.mark.parametrize(
-    ("line", "tag", "number", "annotation"),
-    [
-        ("[verse]", "verse", None, None),
-        ("[Verse 2]", "Verse", 2, None),
-        ("[bridge] (Guitarra española - solo rápido)", "bridge", None, "Guitarra española - solo rápido"),
-        ("[Bridge - whispered]", "Bridge", None, "whispered"),
-        ("[Intro - Synth Brass Fanfare]", "Intro", None, "Synth Brass Fanfare"),
-        ("[Song ends abruptly]", "Song ends abruptly", None, None),
-        ("[Pre-Chorus]", "Pre-Chorus", None, None),
-        ("[Chorus x2]", "Chorus x2", None, None),
-        ("[主歌1]", "主歌", 1, None),
-        ("[verse][whispered]", "verse", None, "whispered"),
-    ],
-)  # fmt: skip
-def test_headers_are_taken_apart(line: str, tag: str, number: int | None, annotation: str | None) -> None:
-    assert header(line) == Section(tag=tag, number=number, annotation=annotation)
+def corpus() -> list[tuple[str, Section | None]]:
+    """The lines of the corpus with the section they head."""
+    text = (Path(__file__).parent / "section_headers.txt").read_text(encoding="utf-8")
+    rows = [row.rsplit(" | ", 3) for row in text.splitlines() if not row.startswith("#")]
+    return [
+        (
+            line,
+            None
+            if tag == "-"
+            else Section(
+                tag=tag,
+                number=None if number == "-" else int(number),
+                annotation=None if annotation == "-" else annotation,
+            ),
+        )
+        for line, tag, number, annotation in rows
+    ]
+
+
+@pytest.mark.parametrize(("line", "expected"), corpus(), ids=[line.strip() for line, _ in corpus()])
+def test_headers_as_found_in_the_wild_are_taken_apart(line: str, expected: Section | None) -> None:
+    assert header(line) == expected
+
+
+def test_the_corpus_is_a_corpus() -> None:
+    assert len(corpus()) >= 100
 
 
 @pytest.mark.parametrize("line", ["hello [laughs]", "(Chorus)", "[]", "", "[a] b", "[" + " " * 100_000 + "]"])
@@ -49,3 +60,18 @@ def test_sections_are_written_with_a_blank_line_between() -> None:
 
     assert text == "[verse 2]\none\n\n[bridge] (soft)"
     assert parse(text) == (Section(tag="verse", number=2, lines=("one",)), Section(tag="bridge", annotation="soft"))
+
+
+def test_annotations_are_written_in_the_style_that_is_asked_for() -> None:
+    text = "[verse 2] (soft)\none (one)\n\n[Bridge - fast]\n\n[outro]"
+
+    assert restyled(text, "bracket") == "[verse 2 - soft]\none (one)\n\n[Bridge - fast]\n\n[outro]"
+    assert restyled(text, "paren") == "[verse 2] (soft)\none (one)\n\n[Bridge] (fast)\n\n[outro]"
+    assert parse(restyled(text, "bracket")) == parse(text)
+
+
+def test_cues_inside_lines_are_found_and_stay_in_the_line() -> None:
+    (section,) = parse("[verse]\nstay (stay) [laughs]\ngo")
+
+    assert inline_cues("stay (stay) [laughs]") == ("stay", "laughs")
+    assert section == Section(tag="verse", lines=("stay (stay) [laughs]", "go"), cues=("stay", "laughs"))

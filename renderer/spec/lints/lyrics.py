@@ -28,7 +28,7 @@ MIN_SHARE = 0.3  # of the letters in the language's own script
 MAX_HEADING = 60  # characters
 MIN_UNTAGGED = 8  # lines after which sections are missed
 _SUNG_HEADINGS = tuple(
-    re.compile(rf"\s*{form}\s*")
+    re.compile(form)
     for form in (
         r"\(([^()]{2,40})\)",
         r"\{([^{}]{2,40})\}",
@@ -93,7 +93,10 @@ def long_lines(subject: Subject) -> Iterator[LyricsFinding]:
     """A line too full to be sung in one breath."""
     for section in subject.sections:
         for number, line in _numbered(section, subject):
-            if len(line) > MAX_LINE_SYLLABLES and (count := num_syllables(line)) > MAX_LINE_SYLLABLES:
+            shortest = (
+                MAX_LINE_SYLLABLES * 2 if line.isascii() else MAX_LINE_SYLLABLES
+            )  # letters that many syllables take
+            if len(line) > shortest and (count := num_syllables(line)) > MAX_LINE_SYLLABLES:
                 yield LyricsFinding(
                     line=number,
                     message=f"about {count} syllables in one line",
@@ -132,8 +135,7 @@ def sung_headings(subject: Subject) -> Iterator[LyricsFinding]:
     """A section's name in a form that is sung."""
     for section in subject.sections:
         for number, line in _numbered(section, subject):
-            matches = (form.fullmatch(line) for form in _SUNG_HEADINGS) if len(line) <= MAX_HEADING else ()
-            name = next((match[1] for match in matches if match), "")
+            name = _heading(line)
             if name and is_known(name):
                 yield LyricsFinding(
                     line=number,
@@ -215,6 +217,14 @@ def invisible_characters(subject: Subject) -> Iterator[LyricsFinding]:
                 why="it splits words for the model",
                 help="take it out",
             )
+
+
+def _heading(line: str) -> str:
+    """The name in a line that looks like a heading without being a tag."""
+    bare = line.strip()
+    if len(bare) > MAX_HEADING or not (bare[:1] in "({<\u3010*#" or bare[-1:] in ":\uff1a"):
+        return ""
+    return next((match[1] for form in _SUNG_HEADINGS if (match := form.fullmatch(bare))), "")
 
 
 def _numbered(section: Section, subject: Subject) -> Iterator[tuple[int, str]]:

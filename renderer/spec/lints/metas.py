@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.spec.findings import Finding
+from renderer.spec.findings import Finding, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,8 @@ def language_open(subject: Subject) -> Iterator[Finding]:
     inference = song.variants[0].inference
     if subject.metas_all_given or not (inference.use_cot_metas and inference.use_cot_language):
         yield Finding(
-            path=("metas",),
+            path=("lyrics" if subject.draft.spec.lyrics is not None else "lyrics_file",),
+            mark=Mark.KEY,
             message="nobody says which language is sung",
             why="`vocal_language` is not set, and without a chain of thought the LM does not name it",
             help="set `vocal_language`",

@@ -1,20 +1,18 @@
-"""The table of lints, and running it over a song or over a project's defaults."""
+"""The table of lints: code, level, function, and a spec with and one without the fault."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.spec.diagnostics import Diagnostic, Level
-from renderer.spec.findings import diagnostic
+from renderer.spec.diagnostics import Level
 from renderer.spec.lints import caption, lyrics, metas, settings, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from renderer.spec.findings import Finding, LyricsFinding
     from renderer.spec.lints.subject import Layer, Subject
-    from renderer.spec.source import Source
 
 _CAPTION = 'caption = "slow blues, upright bass"\n'
 _LYRICS = 'lyrics = """\n[verse]\nthe rain came down on Monday\n"""\n'
@@ -294,25 +292,3 @@ SONG_LINTS: tuple[SongLint, ...] = (
 
 LINTS: tuple[SongLint | SettingsLint, ...] = SONG_LINTS + SETTINGS_LINTS
 ALLOWABLE = tuple(sorted(lint.code for lint in LINTS if lint.level is not Level.ERROR))
-
-
-def lint_song(subject: Subject, *, allow: Collection[str]) -> Iterator[Diagnostic]:
-    """What the lints find in a song, less what `allow` names; errors can't be allowed."""
-    draft = subject.draft
-    source = draft.parsed.source
-    for lint in SONG_LINTS:
-        for found in lint.check(subject):
-            if lint.level is Level.ERROR or lint.code not in allow:
-                yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
-    yield from lint_settings(subject.layers, source, allow=allow)
-
-
-def lint_settings(layers: Iterable[Layer], source: Source, *, allow: Collection[str]) -> Iterator[Diagnostic]:
-    """What the lints find in settings, each at the place that writes them."""
-    for layer in layers:
-        if not layer.written:
-            continue
-        for lint in SETTINGS_LINTS:
-            for found in lint.check(layer):
-                if lint.code not in allow:
-                    yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=None)

@@ -1,0 +1,37 @@
+"""Running the table of lints over a song, or over a project's defaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.spec.diagnostics import Diagnostic, Level
+from renderer.spec.findings import diagnostic
+from renderer.spec.lints.table import SETTINGS_LINTS, SONG_LINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from renderer.spec.lints.subject import Layer, Subject
+    from renderer.spec.source import Source
+
+
+def lint_song(subject: Subject, *, allow: Collection[str]) -> Iterator[Diagnostic]:
+    """What the lints find in a song, less what `allow` names; errors can't be allowed."""
+    draft = subject.draft
+    source = draft.parsed.source
+    for lint in SONG_LINTS:
+        for found in lint.check(subject):
+            if lint.level is Level.ERROR or lint.code not in allow:
+                yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
+    yield from lint_settings(subject.layers, source, allow=allow)
+
+
+def lint_settings(layers: Iterable[Layer], source: Source, *, allow: Collection[str]) -> Iterator[Diagnostic]:
+    """What the lints find in settings, each at the place that writes them."""
+    for layer in layers:
+        if not layer.written:
+            continue
+        for lint in SETTINGS_LINTS:
+            for found in lint.check(layer):
+                if lint.code not in allow:
+                    yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=None)
