@@ -163,17 +163,15 @@ class Keeper:
         return {**counted, **dtypes}
 
     def _write_sidecar(self, plan: TakePlan, recipe: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
-        prompts = {
-            f"{stage}_{name}": text for stage, noted in notes.items() for name, text in noted.get("prompts", {}).items()
-        }
         made = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "take": plan.name,
             **{k: v for k, v in self._environment.items() if k != "versions"},
             "seconds": {stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
+            "noted": {stage: _said(noted) for stage, noted in notes.items()},
         }
         path = (self._store.outputs / plan.file).with_suffix(".toml")
-        write_whole(self._store.disk, path, recipe_toml(recipe, prompts=prompts, made=made).encode())
+        write_whole(self._store.disk, path, recipe_toml(recipe, prompts=prompts_as_sent(notes), made=made).encode())
 
     def _make_room(self, plan: TakePlan, digest: str) -> None:
         """Send whatever bears the take's name, in any format, to `old/`: nothing but its equal is ever overwritten."""
@@ -185,6 +183,25 @@ class Keeper:
         if target.exists() and (found := file_digest(target)) != digest:
             # Not what was recorded there: altered by hand, or put there by someone else.
             _move(target, _stray_place(target, found[:8]))
+
+
+def prompts_as_sent(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """`latents_text_prompt` -> text: every prompt that the stages noted."""
+    return {
+        f"{stage}_{name}": value
+        for stage, noted in notes.items()
+        for name, value in noted.items()
+        if _is_prompt(name) and value is not None
+    }
+
+
+def _is_prompt(name: str) -> bool:
+    return name.endswith("prompt")
+
+
+def _said(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stage noted beside prompts and time: metas and who said them, counts, time steps."""
+    return {name: value for name, value in noted.items() if not _is_prompt(name) and name != "seconds"}
 
 
 def _stray_place(target: Path, mark: str) -> Path:

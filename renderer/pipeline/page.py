@@ -20,6 +20,7 @@ from renderer.output.report.values import (
     ReportSong,
     ReportTake,
 )
+from renderer.pipeline.keep import prompts_as_sent
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import changes_between
 
@@ -122,7 +123,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         recipe=f"../{record.file.rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
-        prompts=_prompts(notes),
+        prompts={name.replace("_", " "): text for name, text in prompts_as_sent(notes).items()},
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
         degraded=tuple(note for noted in notes.values() for note in noted.get("degraded", ())),
@@ -157,14 +158,6 @@ def _failure(line: Mapping[str, Any]) -> Failure:
 def _decided(record: TakeRecord | None) -> CotMetas | None:
     decided = record.recipe.get("decided") if record else None
     return CotMetas(**decided) if decided else None
-
-
-def _prompts(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return {
-        f"{stage} {name}".replace("_", " "): text
-        for stage, noted in notes.items()
-        for name, text in noted.get("prompts", {}).items()
-    }
 
 
 def _is_former(version: TakeRecord, plan: TakePlan, store: Store) -> bool:

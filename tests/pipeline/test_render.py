@@ -140,3 +140,19 @@ def test_a_preview_shares_the_chain_of_thought_and_has_a_name_of_its_own(songs: 
     assert preview.rendered == ("eins.s1.preview1",)
     assert Stage.COT not in stages_run(songs)
     assert set(songs.audio()) == {"eins.s1.preview1.flac", "eins.s1.flac"}
+
+
+def test_the_sidecar_tells_what_each_model_was_sent(songs: Songs) -> None:
+    songs.write("eins")
+    songs.render(first_seed=True)
+
+    sidecar = tomllib.loads((songs.outputs / "eins" / "eins.s1.toml").read_text("utf-8"))
+
+    assert set(sidecar["prompts"]) == {
+        *("cot_prompt", "cot_negative_prompt", "codes_prompt", "codes_negative_prompt"),
+        *("latents_text_prompt", "latents_lyric_prompt"),
+    }
+    assert sidecar["prompts"]["latents_lyric_prompt"].endswith("# Lyric\n[verse]\nla la la<|endoftext|>")
+    assert sidecar["made"]["noted"]["latents"]["origins"]["bpm"] == "asked"
+    assert sidecar["made"]["noted"]["codes"]["num_codes"] == 50
+    assert set(sidecar["made"]["seconds"]) == {"cot", "codes", "latents", "waveform"}
