@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import zlib
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from markupsafe import Markup
 
 from renderer import __version__
 from renderer.output.report import view
-from renderer.output.report.peaks import fold_peaks
 from renderer.output.report.timeline import make_timeline
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from renderer.output.report.values import Report
 
 NUM_BINS = 256  # bars of a waveform at its widest on the page
+SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "prompts", "live", "start")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What a page needs to talk to its server."""
+
+    token: str
+    """Proves that a vote comes from this page and not from another site."""
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -39,28 +48,30 @@ def write_report(report: Report, folder: Path) -> Path:
     return page
 
 
-def render_page(report: Report) -> str:
-    """The page as text."""
-    style, script = _part("style.css"), _part("script.js")
+def render_page(report: Report, served: Served | None = None) -> str:
+    """The page as text; `served` is None for the file that opens from disk."""
+    style, script = _part("style.css"), _script()
     seen = view.make_view(report)
     return _template().render(
         report=report,
         run=report.run,
         view=seen,
         timeline=make_timeline(report.run) if report.run else None,
-        facts=_facts(seen),
+        facts=_facts(report, seen, served),
         prompts=_packed(seen.prompts),
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
-        policy=_policy(style, script),
+        policy=_policy(style, script, served),
+        served=served,
         version=__version__,
     )
 
 
-def _facts(seen: view.View) -> dict[str, object]:
+def _facts(report: Report, seen: view.View, served: Served | None) -> dict[str, object]:
     return {
-        "takes": [view.deck_facts(row, song) for song in seen.songs for row in song.takes],
-        "peaks": [fold_peaks(row.take.peaks, NUM_BINS) for row in seen.takes],
+        "takes": [view.take_facts(row, song, NUM_BINS) for song in seen.songs for row in song.takes],
+        "picks": {name: asdict(pick) for name, pick in report.picks.items()},
+        "served": asdict(served) if served else None,
     }
 
 
@@ -71,7 +82,7 @@ def _packed(prompts: tuple[Mapping[str, str], ...]) -> str:
     return base64.b64encode(packer.compress(raw) + packer.flush()).decode()
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, served: Served | None) -> str:
     # `file:` because a page opened from disk has no origin that 'self' could name.
     return "; ".join(
         (
@@ -80,6 +91,7 @@ def _policy(style: str, script: str) -> str:
             f"script-src '{_hash(script)}'",
             "media-src 'self' file:",
             "img-src 'self' file:",
+            "connect-src 'self'" if served else "connect-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -96,10 +108,16 @@ def _part(name: str) -> str:
 
 
 @cache
+def _script() -> str:
+    # One function's scope: nothing of ours becomes a property of `window`.
+    return "\n".join(('"use strict";', "(() => {", *(_part(f"script/{name}.js") for name in SCRIPTS), "})();"))
+
+
+@cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters = (view.clock, view.link, view.size, view.took, view.visible)
+    filters = (view.clock, view.coded, view.link, view.signed, view.size, view.took, view.visible)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.from_string(_part("page.html.jinja"))

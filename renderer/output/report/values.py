@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from renderer.song import Metas
-from renderer.spec.picks import Pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from renderer.artifacts import CotMetas
     from renderer.song import Section
+    from renderer.spec.picks import Pick
 
 Setting = str | int | float | bool | None
 
@@ -114,7 +114,6 @@ class ReportTake:
     measured: Measured | None = None
     former: tuple[FormerTake, ...] = ()
     """The newest first."""
-    pick: Pick = field(default_factory=Pick)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +189,8 @@ class Report:
     """None when nothing has run yet."""
     notes: tuple[str, ...] = ()
     """Sentences above everything else: `mini is trained on nothing and hisses`."""
+    picks: Mapping[str, Pick] = field(default_factory=dict)
+    """All of picks.toml, of takes that are not here too: an export must not lose them."""
 
     @property
     def takes(self) -> tuple[ReportTake, ...]:

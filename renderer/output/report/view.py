@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from markupsafe import Markup, escape
+
 from renderer.output.report.compare import Flag, Words, changed_words, flags
+from renderer.output.report.peaks import fold_peaks
 from renderer.output.report.values import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from renderer.artifacts import CotMetas
-    from renderer.output.report.values import Measured, Report, ReportSong, ReportTake, Setting
+    from renderer.output.report.values import FormerTake, Measured, Report, ReportSong, ReportTake, Setting
 
 OUTCOME_WORDS = {
     Outcome.RENDERED: "rendered",
@@ -151,6 +154,21 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.1f} GB"
 
 
+def signed(decibels: float) -> str:
+    """One decimal with a true minus sign: `−14.2`."""
+    return f"{decibels:.1f}".replace("-", "\u2212")
+
+
+def coded(text: str) -> Markup:
+    """Names between backticks set as code, as our messages write them."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+
+
 def visible(text: str) -> str:
     """Control characters as their pictures: a page can't hold them, and hiding them would lie about what was sent."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: _picture(found.group()), text)
@@ -284,16 +302,30 @@ def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, .
     )
 
 
-def deck_facts(row: TakeView, song: SongView) -> dict[str, object]:
-    """What the player knows of a take."""
+def take_facts(row: TakeView, song: SongView, num_bins: int) -> dict[str, object]:
+    """What the page's script knows of a take; waveforms in at most `num_bins` bins."""
     take = row.take
     return {
         "name": take.name,
         "song": song.song.name,
         "title": visible(song.song.title),
+        "variant": visible(take.variant),
+        "seed": take.seed,
+        "outcome": take.outcome,
+        "flags": [flag.code for flag in row.flags],
+        "key": take.key8,
         "audio": link(take.audio) if take.audio else None,
         "seconds": round(take.duration_seconds, 3),
         "lufs": take.measured.loudness_lufs if take.measured else None,
-        "key": take.key8,
-        "pick": asdict(take.pick) if take.pick.vote or take.pick.note else None,
+        "peaks": fold_peaks(take.peaks, num_bins),
+        "former": [_former_facts(former) for former in take.former],
+    }
+
+
+def _former_facts(former: FormerTake) -> dict[str, object]:
+    return {
+        "key": former.key8,
+        "audio": link(former.audio),
+        "seconds": round(former.duration_seconds, 3),
+        "lufs": former.loudness_lufs,
     }

@@ -1,0 +1,42 @@
+// What the page knows: takes by name, and every sound that can be played (a take, or a former version of it).
+let facts = JSON.parse(document.getElementById("facts").textContent);
+let rows = new Map();
+let sounds = new Map();
+
+const $ = (id) => document.getElementById(id);
+const takeOf = (row) => facts.takes[Number(row.dataset.take)];
+const songOf = (row) => row.closest(".song");
+const soundId = (name, key) => `${name}@${key}`;
+
+function readFacts() {
+  rows = new Map([...document.querySelectorAll(".take")].map((row) => [takeOf(row).name, row]));
+  sounds = new Map();
+  for (const take of facts.takes) {
+    if (take.audio === null) continue;
+    const label = `${take.variant || "base"}, seed ${take.seed}`;
+    const own = { id: soundId(take.name, take.key), take, label, audio: take.audio, seconds: take.seconds, lufs: take.lufs };
+    sounds.set(own.id, own);
+    for (const former of take.former) {
+      const before = { ...own, ...former, id: soundId(take.name, former.key), label: `${label}, before (${former.key})` };
+      sounds.set(before.id, before);
+    }
+  }
+}
+
+const soundOf = (take) => sounds.get(soundId(take.name, take.key)) ?? null;
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+// One line for people and for screen readers; the newest wins.
+function say(text) {
+  const says = $("says");
+  says.textContent = text;
+  // The line fades by animation; a new text starts it anew.
+  for (const fading of says.getAnimations()) {
+    fading.cancel();
+    fading.play();
+  }
+}

@@ -1,0 +1,57 @@
+// Which takes show, and in which order: songs by their first take in that order, takes within their song.
+const STATES = ["failed", "blocked", "waiting", "rendered", "cached"];
+const ORDERS = {
+  spec: () => 0,
+  song: (take) => take.title,
+  state: (take) => STATES.indexOf(take.outcome),
+  flags: (take) => -take.flags.length,
+  seed: (take) => take.seed,
+};
+
+const chosen = (name) => [...document.querySelectorAll(`#filters input[name=${name}]:checked`)].map((box) => box.value);
+
+function passes(take, found, states, flags) {
+  const vote = pickOf(take).vote || "none";
+  const text = `${take.title} ${take.name} ${take.variant || "base"} seed ${take.seed}`.toLowerCase();
+  return found.every((word) => text.includes(word))
+    && (!states.length || states.includes(take.outcome) || states.includes(vote))
+    && (!flags.length || take.flags.some((flag) => flags.includes(flag)));
+}
+
+function filter() {
+  const found = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const states = chosen("state");
+  const flags = chosen("flag");
+  let shown = 0;
+  for (const song of document.querySelectorAll(".song")) {
+    let here = 0;
+    for (const row of song.querySelectorAll(".take")) {
+      row.hidden = !passes(takeOf(row), found, states, flags);
+      here += row.hidden ? 0 : 1;
+    }
+    song.hidden = here === 0 && song.querySelector(".take") !== null;
+    shown += here;
+  }
+  $("nothing").hidden = shown > 0 || facts.takes.length === 0;
+  $("shown").textContent = shown === facts.takes.length ? "" : `${shown} of ${facts.takes.length} takes`;
+}
+
+const inOrder = (one, other) => (typeof one === "string" ? one.localeCompare(other) : one - other);
+
+function sort() {
+  const order = ORDERS[$("sort").value];
+  const songs = [...document.querySelectorAll(".song")].map((song) => {
+    const own = [...song.querySelectorAll(".take")];
+    own.sort((one, other) => inOrder(order(takeOf(one)), order(takeOf(other))) || one.dataset.take - other.dataset.take);
+    song.querySelector(".takes").append(...own);
+    return { song, first: own.length ? order(takeOf(own[0])) : 0 };
+  });
+  songs.sort((one, other) => inOrder(one.first, other.first) || one.song.dataset.song - other.song.dataset.song);
+  $("nothing").before(...songs.map((entry) => entry.song));
+}
+
+document.addEventListener("input", (event) => {
+  if (!event.target.closest("#filters")) return;
+  if (event.target.id === "sort") sort();
+  else filter();
+});

@@ -1,0 +1,71 @@
+// Served, the page hears of new takes and writes votes at once; from disk it knows everything already.
+const served = facts.served;
+
+async function sendPick(name, pick) {
+  if (!served) return;
+  try {
+    const answer = await fetch("picks", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Token": served.token },
+      body: JSON.stringify({ take: name, ...pick }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+    facts.picks[name] = pick;
+    delete decided[name];
+    fillDrawer();
+  } catch (error) {
+    say(`The vote on ${name} is kept in this browser only: ${error.message}`);
+  }
+}
+
+// The new page's songs take the place of the old ones; what plays lives outside of them and plays on.
+async function refresh() {
+  const answer = await fetch(location.pathname);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const open = new Set([...document.querySelectorAll(".take details[open], .song details[open]")].map(foldName));
+  const former = new Map(facts.takes.map((take) => [take.name, take.key]));
+  facts = JSON.parse(page.getElementById("facts").textContent);
+  $("prompts").textContent = page.getElementById("prompts").textContent;
+  prompts = null;
+  for (const part of ["head", "flag-filters", "state-filters", "songs"]) swap(page, part);
+  start();
+  for (const fold of document.querySelectorAll(".take details, .song details")) fold.open = open.has(foldName(fold));
+  sort();
+  filter();
+  announce(former);
+}
+
+function swap(page, id) {
+  const checked = new Set([...$(id).querySelectorAll("input:checked")].map((box) => box.value));
+  $(id).replaceChildren(...page.getElementById(id).childNodes);
+  for (const box of $(id).querySelectorAll("input[type=checkbox]")) box.checked = checked.has(box.value);
+}
+
+const foldName = (fold) => {
+  const row = fold.closest(".take");
+  return `${row ? takeOf(row).name : songOf(fold).dataset.name} ${fold.className}`;
+};
+
+// A take made anew is put up against what it was before.
+function announce(former) {
+  const fresh = facts.takes.filter((take) => take.audio !== null && former.get(take.name) !== take.key);
+  if (!fresh.length) return;
+  for (const take of fresh) rows.get(take.name).classList.add("fresh");
+  const take = fresh.find((one) => one.name === current?.take.name) ?? fresh[0];
+  const before = take.former[0] && sounds.get(soundId(take.name, take.former[0].key));
+  if (before && !blind) compare(before, soundOf(take));
+  say(`New: ${fresh.map((one) => one.name).join(", ")}.${before ? " A is before, B is now." : ""}`);
+}
+
+function connect() {
+  const events = new EventSource("events");
+  events.addEventListener("report", refresh);
+  events.addEventListener("progress", (event) => {
+    $("live").textContent = JSON.parse(event.data).text;
+  });
+  events.addEventListener("open", () => $("live").classList.remove("lost"));
+  events.addEventListener("error", () => {
+    $("live").classList.add("lost");
+    $("live").textContent = "The server is gone; what is here still plays if it was loaded.";
+  });
+}
