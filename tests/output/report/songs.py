@@ -70,7 +70,7 @@ def music(seed: int, seconds: float, bpm: float = 96.0, level: float = 0.89) -> 
     beat = (time * bpm / 60) % 1
     rng = np.random.default_rng(seed)
     swell = 0.35 + 0.65 * np.interp(time, np.linspace(0, seconds, 12), rng.uniform(0, 1, 12))
-    bass = np.sin(2 * np.pi * 55 * 2 ** (rng.integers(0, 12) / 12) * time) * np.exp(-3 * beat)
+    bass = np.sin(2 * np.pi * 55 * 2 ** (rng.choice([0, 3, 7]) / 12) * time) * np.exp(-3 * beat)
     chord = sum(np.sin(2 * np.pi * 220 * ratio * time) for ratio in (1, 1.189, 1.498)) / 3
     hats = rng.normal(size=time.size) * np.exp(-30 * ((2 * beat) % 1)) * 0.3
     left = swell * (0.8 * bass + 0.4 * chord + hats)

@@ -1,0 +1,11 @@
+"""What finished takes sound like, in numbers and pictures; the extra `renderer[measure]`."""
+
+from renderer.output.measure.process import (
+    Measurement,
+    SoundFile,
+    measure_files,
+    missing_libraries,
+    stored_measurement,
+)
+
+__all__ = ["Measurement", "SoundFile", "measure_files", "missing_libraries", "stored_measurement"]

@@ -1,0 +1,150 @@
+"""What a sound says about itself: tempo, key, loudness, peak, silence, clipping; heavy imports inside functions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renderer.output.report.values import Measured
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Sound = npt.NDArray[np.float32]
+
+ANALYSIS_RATE = 22_050  # Hz; what librosa's tempo and chroma defaults are tuned for
+MIN_LOUDNESS_SECONDS = 0.4  # one gating block of EBU R128
+MIN_MUSIC_SECONDS = 4.0  # shorter sounds hold too few beats and chords
+SILENCE_DB = -60.0
+SILENCE_FRAME_SECONDS = 0.01
+OVERSAMPLING = 4
+CLIPPED_RUN = 3  # samples; two neighbours at the very peak happen in clean sound
+CLIPPED_LEVEL = 0.1  # below that a flat top is no overload
+PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+# How often each scale step sounds in tonal music. Source: Albrecht & Shanahan, "The Use of Large Corpora to Train a New
+# Type of Key-Finding Algorithm", Music Perception 31 (2013); its profiles tell relative keys apart best.
+PROFILES = {
+    "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
+    "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
+}
+CHROMA_HOP = 2_048  # samples; only their mean counts
+MIN_KEY_CORRELATION = 0.5  # below that the pitches fit no key
+MIN_KEY_CONTRAST = 0.15  # spread of the twelve pitches over their mean: noise has them all alike
+
+
+def analyse(sound: Sound, rate: int) -> Measured:
+    """Everything about a sound: float32 [frames, channels]."""
+    mono = _mono(sound, rate)
+    head, tail = silence(sound, rate)
+    return Measured(
+        duration_seconds=len(sound) / rate,
+        bpm=tempo(mono),
+        keyscale=key(mono),
+        loudness_lufs=loudness(sound, rate),
+        true_peak_db=true_peak(sound),
+        head_silence_seconds=head,
+        tail_silence_seconds=tail,
+        num_clipped=clipped(sound),
+    )
+
+
+def tempo(mono: Sound) -> float | None:
+    """Beats a minute of a mono sound at ANALYSIS_RATE; None without beats."""
+    import librosa.beat  # noqa: PLC0415 - seconds of imports, in the measuring process only
+    import librosa.onset  # noqa: PLC0415 - as above
+
+    if len(mono) < MIN_MUSIC_SECONDS * ANALYSIS_RATE:
+        return None
+    onsets = librosa.onset.onset_strength(y=mono, sr=ANALYSIS_RATE)
+    if onsets.max() < np.finfo(np.float32).eps:
+        return None
+    found, beats = librosa.beat.beat_track(onset_envelope=onsets, sr=ANALYSIS_RATE)
+    if len(beats) < 4:  # noqa: PLR2004 - a bar
+        return None
+    return _steady_tempo(librosa.frames_to_time(beats, sr=ANALYSIS_RATE), float(np.atleast_1d(found)[0]))
+
+
+def key(mono: Sound) -> str | None:
+    """`A minor`, from the mean weight of the twelve pitches; None when they fit no key."""
+    import librosa.effects  # noqa: PLC0415 - as above
+    import librosa.feature  # noqa: PLC0415 - as above
+
+    if len(mono) < MIN_MUSIC_SECONDS * ANALYSIS_RATE or not np.any(mono):
+        return None
+    harmonic = librosa.effects.harmonic(mono, margin=2.0)
+    weights = librosa.feature.chroma_cqt(y=harmonic, sr=ANALYSIS_RATE, hop_length=CHROMA_HOP, norm=None).mean(axis=1)
+    if weights.std() < MIN_KEY_CONTRAST * weights.mean():
+        return None
+    fits = {
+        f"{pitch} {mode}": float(np.corrcoef(weights, np.roll(profile, shift))[0, 1])
+        for shift, pitch in enumerate(PITCHES)
+        for mode, profile in PROFILES.items()
+    }
+    best = max(fits, key=lambda name: fits[name])
+    return best if fits[best] >= MIN_KEY_CORRELATION else None
+
+
+def loudness(sound: Sound, rate: int) -> float | None:
+    """Integrated loudness in LUFS (EBU R128, ITU-R BS.1770); None for silence and shorter than a gating block."""
+    import pyloudnorm  # noqa: PLC0415 - as above
+
+    if len(sound) < MIN_LOUDNESS_SECONDS * rate:
+        return None
+    found = float(pyloudnorm.Meter(rate).integrated_loudness(sound.astype(np.float64)))
+    return found if math.isfinite(found) else None
+
+
+def true_peak(sound: Sound) -> float | None:
+    """Highest level between the samples too, in dBTP; None for silence. Source: ITU-R BS.1770-4, annex 2."""
+    from scipy.signal import resample_poly  # noqa: PLC0415 - as above
+
+    # In blocks that overlap by more than the filter reaches: ten minutes at 192 kHz would take a gigabyte.
+    block, margin = 480_000, 1_000
+    peak = 0.0
+    for start in range(0, len(sound), block):
+        piece = sound[max(0, start - margin) : start + block + margin]
+        peak = max(peak, float(np.abs(resample_poly(piece, OVERSAMPLING, 1, axis=0)).max(initial=0.0)))
+    return 20 * math.log10(peak) if peak > 0 else None
+
+
+def silence(sound: Sound, rate: int) -> tuple[float, float]:
+    """Seconds below SILENCE_DB at head and tail; the whole length twice when nothing sounds."""
+    frame = int(SILENCE_FRAME_SECONDS * rate)
+    loud = np.flatnonzero(np.abs(sound).max(axis=1) > 10 ** (SILENCE_DB / 20))
+    if not len(loud):
+        return len(sound) / rate, len(sound) / rate
+    head, tail = loud[0] // frame * frame, (len(sound) - 1 - loud[-1]) // frame * frame
+    return float(head / rate), float(tail / rate)
+
+
+def clipped(sound: Sound) -> int:
+    """Samples in flat tops: runs of CLIPPED_RUN and more at the sound's own peak, since peaks are scaled to -1 dBFS."""
+    level = np.abs(sound)
+    peak = float(level.max(initial=0.0))
+    if peak < CLIPPED_LEVEL:
+        return 0
+    return sum(_in_runs(channel >= peak * (1 - 2**-20)) for channel in level.T)
+
+
+def _in_runs(at_peak: npt.NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], at_peak, [False])).astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    return int(lengths[lengths >= CLIPPED_RUN].sum())
+
+
+def _steady_tempo(beat_seconds: npt.NDArray[np.float64], rough: float) -> float:
+    # librosa's tempo comes from a grid of lags several bpm apart; a line through the beats it found is finer.
+    numbers = np.arange(len(beat_seconds))
+    seconds_a_beat = float(np.polyfit(numbers, beat_seconds, 1)[0])
+    fine = 60 / seconds_a_beat
+    # A missed beat bends the line; then the rough figure is the better one.
+    return fine if abs(fine - rough) < 0.1 * rough else rough
+
+
+def _mono(sound: Sound, rate: int) -> Sound:
+    import librosa  # noqa: PLC0415 - as above
+
+    mono: Sound = librosa.resample(sound.mean(axis=1), orig_sr=rate, target_sr=ANALYSIS_RATE, res_type="soxr_hq")
+    return mono

@@ -1,0 +1,145 @@
+"""Files -> measurements and pictures, in a process of its own, kept by the audio's digest.
+
+librosa takes seconds to import and the audio is on disk before any of this starts: nobody waits for it, and a crash in
+it costs numbers, never sound.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.output.report.values import Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
+VERSION = 1  # raised when measuring changes: older results are made again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFile:
+    """A finished audio file."""
+
+    path: Path
+    digest: str
+    """SHA-256 of the file: what its measurement is kept under."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What came of one file."""
+
+    digest: str
+    measured: Measured | None
+    spectrogram: Path | None
+    problem: str = ""
+    """Why there is nothing."""
+
+
+def missing_libraries() -> tuple[str, ...]:
+    """What of `renderer[measure]` is not installed."""
+    return tuple(name for name in LIBRARIES if importlib.util.find_spec(name) is None)
+
+
+def stored_measurement(digest: str, folder: Path) -> Measurement | None:
+    """What was measured before; None when it wasn't, or by another version of this code."""
+    try:
+        kept = json.loads(_kept(digest, folder).read_text("utf-8"))
+        measured = Measured(**kept["measured"]) if kept["version"] == VERSION else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    picture = _picture(digest, folder)
+    return Measurement(digest=digest, measured=measured, spectrogram=picture) if measured and picture.exists() else None
+
+
+def measure_files(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurement]:
+    """Each file's measurement as it comes: those kept below `folder` at once, the others from the measuring process.
+
+    Call it when `missing_libraries()` is empty. A file that can't be measured gives a `problem`.
+    """
+    todo = []
+    for file in files:
+        if stored := stored_measurement(file.digest, folder):
+            yield stored
+        else:
+            todo.append(file)
+    if todo:
+        yield from _in_process(todo, folder)
+
+
+def _in_process(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurement]:
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = [{"path": str(file.path), "digest": file.digest} for file in files]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "renderer.output.measure", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    with child:
+        assert child.stdin is not None  # noqa: S101 - for the type checker: both are pipes
+        assert child.stdout is not None  # noqa: S101 - as above
+        child.stdin.write(json.dumps(asked))
+        child.stdin.close()
+        left = dict.fromkeys(file.digest for file in files)
+        try:
+            for line in child.stdout:
+                answer = json.loads(line)
+                left.pop(answer["digest"], None)
+                yield _measurement(answer, folder)
+        finally:
+            child.terminate()
+    for digest in left:
+        yield Measurement(
+            digest=digest, measured=None, spectrogram=None, problem=f"the measuring process ended ({child.returncode})"
+        )
+
+
+def main(folder: Path) -> None:
+    """The measuring process: files as JSON on stdin, one line of JSON a file on stdout."""
+    for file in json.loads(sys.stdin.read()):
+        try:
+            _measure(Path(file["path"]), file["digest"], folder)
+            answer = {"digest": file["digest"]}
+        except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others
+            answer = {"digest": file["digest"], "problem": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _measure(path: Path, digest: str, folder: Path) -> None:
+    import soundfile  # noqa: PLC0415 - in the measuring process only
+
+    from renderer.output.measure.analysis import analyse  # noqa: PLC0415 - as above
+    from renderer.output.measure.spectrogram import draw_spectrogram  # noqa: PLC0415 - as above
+
+    sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    picture, kept = _picture(digest, folder), _kept(digest, folder)
+    draw_spectrogram(sound, rate, picture.with_suffix(".tmp"))
+    picture.with_suffix(".tmp").replace(picture)
+    text = json.dumps({"version": VERSION, "measured": asdict(analyse(sound, rate))})
+    kept.with_suffix(".tmp").write_text(text, "utf-8")
+    kept.with_suffix(".tmp").replace(kept)
+
+
+def _measurement(answer: dict[str, Any], folder: Path) -> Measurement:
+    stored = None if "problem" in answer else stored_measurement(answer["digest"], folder)
+    problem = answer.get("problem", "its result could not be read back")
+    return stored or Measurement(digest=answer["digest"], measured=None, spectrogram=None, problem=problem)
+
+
+def _kept(digest: str, folder: Path) -> Path:
+    return folder / f"{digest[:16]}.json"
+
+
+def _picture(digest: str, folder: Path) -> Path:
+    return folder / f"{digest[:16]}.webp"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from renderer.output.audio import write_audio
+from renderer.output.measure import SoundFile, measure_files, stored_measurement
+from tests.output.report.songs import music
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sound_file(path: Path, kind: str = "flac") -> SoundFile:
+    write_audio(music(1, 5.0, bpm=120), path, kind, {})
+    return SoundFile(path=path, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_files_are_measured_apart_and_kept_by_their_digest(tmp_path: Path) -> None:
+    whole = sound_file(tmp_path / "whole.flac")
+    broken = SoundFile(path=tmp_path / "broken.flac", digest="b" * 64)
+    broken.path.write_bytes(b"fLaC and then nothing of use")
+    kept = tmp_path / "measured"
+
+    found = {one.digest: one for one in measure_files([broken, whole], kept)}
+
+    assert found["b" * 64].measured is None
+    assert "LibsndfileError" in found["b" * 64].problem
+    measured = found[whole.digest].measured
+    assert measured
+    assert measured.bpm == pytest.approx(120, rel=0.02)
+    assert measured.duration_seconds == 5.0
+    assert measured.true_peak_db == pytest.approx(-1.0, abs=0.3)
+    with Image.open(found[whole.digest].spectrogram or "") as picture:
+        assert (picture.format, picture.size) == ("WEBP", (800, 160))
+
+    whole.path.unlink()
+    assert next(measure_files([whole], kept)) == found[whole.digest], "measured again although it was kept"
+    assert not list(kept.glob("*.tmp"))
+
+
+def test_a_damaged_result_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / ("a" * 16 + ".json")).write_text('{"version": 1, "measured": {"bpm"', "utf-8")
+    assert stored_measurement("a" * 64, tmp_path) is None
