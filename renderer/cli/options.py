@@ -69,6 +69,12 @@ _TAKES = (
         "--lm-slots", type=click.IntRange(min=1), metavar="N", help="Songs the LM decodes at once; part of the key."
     ),
     click.option(
+        "--vae-tile", type=click.IntRange(min=1), metavar="N", help="Latent frames the VAE decodes at once; in the key."
+    ),
+    click.option(
+        "--vae-overlap", type=click.IntRange(min=0), metavar="N", help="Frames of a tile that only give context."
+    ),
+    click.option(
         "--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads; by default one a core."
     ),
 )

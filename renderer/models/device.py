@@ -159,6 +159,32 @@ def num_cuda_devices() -> int:
     return count.value
 
 
+def free_cuda_bytes(index: int) -> int:
+    """Memory that no process holds on a CUDA device, asked of NVML; all of it where NVML doesn't answer."""
+    driver = _cuda_driver()
+    if driver is None:
+        return 0
+    try:
+        nvml = ctypes.CDLL("nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1")
+    except OSError:
+        return _total_cuda_bytes(driver, index)
+    bus, handle, memory = ctypes.create_string_buffer(32), ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
+    # By its place on the bus: NVML counts devices that CUDA_VISIBLE_DEVICES hides.
+    driver.cuDeviceGetPCIBusId(bus, len(bus), index)
+    answered = (
+        nvml.nvmlInit_v2() == 0
+        and nvml.nvmlDeviceGetHandleByPciBusId_v2(bus, ctypes.byref(handle)) == 0
+        and nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)) == 0
+    )
+    return int(memory[1]) if answered else _total_cuda_bytes(driver, index)
+
+
+def _total_cuda_bytes(driver: ctypes.CDLL, index: int) -> int:
+    total = ctypes.c_size_t(0)
+    driver.cuDeviceTotalMem_v2(ctypes.byref(total), index)
+    return total.value
+
+
 def _policy(device: str) -> Dtypes:
     if device == "cpu" or not _has_bfloat16(device):
         return Dtypes(lm="float32", text_encoder="float32", condition_encoder="float32", dit="float32", vae="float32")

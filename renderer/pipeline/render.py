@@ -15,6 +15,7 @@ from renderer.models.family import PART_OF
 from renderer.pipeline.environment import environment
 from renderer.pipeline.keep import Keeper
 from renderer.pipeline.models import pick_settings, planned_models, require_fetched
+from renderer.pipeline.preflight import refuse_what_cannot_run
 from renderer.plan.jobs import COMPONENTS, Plan, Why
 from renderer.plan.make import Ask, make_plan
 from renderer.run.client import WorkerClient
@@ -146,6 +147,7 @@ def render(
     with _one_at_a_time(store):
         plan = project.plan()
         require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
+        refuse_what_cannot_run(plan, project.settings)
         own = workers or project.workers()
         tally = _Tally()
         try:
