@@ -52,29 +52,30 @@ def analyse(sound: Sound, rate: int) -> Measured:
 
 def tempo(mono: Sound) -> float | None:
     """Beats a minute of a mono sound at ANALYSIS_RATE; None without beats."""
-    import librosa.beat  # noqa: PLC0415 - seconds of imports, in the measuring process only
-    import librosa.onset  # noqa: PLC0415 - as above
+    from librosa.beat import beat_track  # noqa: PLC0415 - seconds of imports, in the measuring process only
+    from librosa.core import frames_to_time  # noqa: PLC0415 - as above
+    from librosa.onset import onset_strength  # noqa: PLC0415 - as above
 
     if len(mono) < MIN_MUSIC_SECONDS * ANALYSIS_RATE:
         return None
-    onsets = librosa.onset.onset_strength(y=mono, sr=ANALYSIS_RATE)
+    onsets = onset_strength(y=mono, sr=ANALYSIS_RATE)
     if onsets.max() < np.finfo(np.float32).eps:
         return None
-    found, beats = librosa.beat.beat_track(onset_envelope=onsets, sr=ANALYSIS_RATE)
+    found, beats = beat_track(onset_envelope=onsets, sr=ANALYSIS_RATE)
     if len(beats) < 4:  # noqa: PLR2004 - a bar
         return None
-    return _steady_tempo(librosa.frames_to_time(beats, sr=ANALYSIS_RATE), float(np.atleast_1d(found)[0]))
+    return _steady_tempo(frames_to_time(beats, sr=ANALYSIS_RATE), float(np.atleast_1d(found)[0]))
 
 
 def key(mono: Sound) -> str | None:
     """`A minor`, from the mean weight of the twelve pitches; None when they fit no key."""
-    import librosa.effects  # noqa: PLC0415 - as above
-    import librosa.feature  # noqa: PLC0415 - as above
+    from librosa.effects import harmonic  # noqa: PLC0415 - as above
+    from librosa.feature import chroma_cqt  # noqa: PLC0415 - as above
 
     if len(mono) < MIN_MUSIC_SECONDS * ANALYSIS_RATE or not np.any(mono):
         return None
-    harmonic = librosa.effects.harmonic(mono, margin=2.0)
-    weights = librosa.feature.chroma_cqt(y=harmonic, sr=ANALYSIS_RATE, hop_length=CHROMA_HOP, norm=None).mean(axis=1)
+    tones = harmonic(mono, margin=2.0)
+    weights = chroma_cqt(y=tones, sr=ANALYSIS_RATE, hop_length=CHROMA_HOP, norm=None).mean(axis=1)
     if weights.std() < MIN_KEY_CONTRAST * weights.mean():
         return None
     fits = {
@@ -144,7 +145,7 @@ def _steady_tempo(beat_seconds: npt.NDArray[np.float64], rough: float) -> float:
 
 
 def _mono(sound: Sound, rate: int) -> Sound:
-    import librosa  # noqa: PLC0415 - as above
+    from librosa.core import resample  # noqa: PLC0415 - as above
 
-    mono: Sound = librosa.resample(sound.mean(axis=1), orig_sr=rate, target_sr=ANALYSIS_RATE, res_type="soxr_hq")
+    mono: Sound = resample(sound.mean(axis=1), orig_sr=rate, target_sr=ANALYSIS_RATE, res_type="soxr_hq")
     return mono
