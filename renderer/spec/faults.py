@@ -55,6 +55,8 @@ _LANGUAGE_NAMES = {
     "dutch": "nl", "turkish": "tr", "arabic": "ar", "hindi": "hi", "auto": "unknown",
 }  # fmt: skip
 
+_NEEDED = frozenset({"title", "caption", "lyrics"})
+
 
 def diagnostics_of(
     error: ValidationError, source: Source, *, root: type[SongFile | DefaultsFile]
@@ -69,7 +71,7 @@ def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[st
     patched = deepcopy(dict(values))
     for detail in error.errors(include_url=False, include_input=False):
         path = _key_path(detail["loc"])
-        if path[0] == "lyrics" or (detail["type"] == "missing" and len(path) == 1):
+        if path[0] in _NEEDED or (detail["type"] == "missing" and len(path) == 1):
             patched[str(path[0])] = _STAND_IN
         elif path[0] == "seeds" and isinstance(path[-1], int):
             patched["seeds"][path[-1]] = MAX_SEED - path[-1]  # in place: the other seeds keep their positions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import StoreError
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LATENTS = Latents(frames=np.arange(640, dtype=np.float32).reshape(10, 64), notes={"seconds": 1.5})
 
