@@ -33,6 +33,15 @@ class Part(StrEnum):
     VAE = "vae"
 
 
+class Residency(StrEnum):
+    """What becomes of the other parts when one is loaded."""
+
+    ALONE = "alone"
+    """They are dropped first: a batch runs stage by stage, and each has the memory to itself."""
+    BESIDE = "beside"
+    """They stay while half of the memory is left to compute in, for whoever renders again soon."""
+
+
 PART_OF: Mapping[Stage, Part] = {
     Stage.COT: Part.LM,
     Stage.CODES: Part.LM,

@@ -24,7 +24,7 @@ from renderer.run.local import Workers, execute
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from renderer.models.family import Settings
@@ -134,9 +134,16 @@ def refuse_faults(selection: Selection, options: Options) -> None:
 
 
 def render(
-    project: Project, *, listen: Callable[[RunEvent], None], stop: Stop | None = None, workers: Workers | None = None
+    project: Project,
+    *,
+    listen: Callable[[RunEvent], None],
+    stop: Stop | None = None,
+    workers: Workers | None = None,
+    abandon: Callable[[Job], bool] | None = None,
 ) -> Summary:
-    """Render what isn't on disk yet; returns once every take is there or has its failure.
+    """Render what isn't on disk yet; returns once every take is there or has its failure, or nobody wants it any more.
+
+    `abandon` says of a job that its result isn't wanted any more; asked at every token, step and tile.
 
     Raises: ModelError, ResourceError, UsageError before anything runs; StoreError when results can't be kept.
     """
@@ -154,7 +161,8 @@ def render(
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
             restored = _restore(plan, Keeper(plan, store, project.settings, project.environment))
             listen(RunPlanned(plan=plan))
-            _run(project, plan, own, tally, listen=listen, stop=stop)
+            unwanted = _either(stop, abandon)
+            _run(project, plan, own, tally, listen=listen, stop=stop, abandon=unwanted)
         finally:
             if workers is None:
                 own.end()
@@ -175,11 +183,18 @@ def render(
 
 
 def _run(
-    project: Project, plan: Plan, workers: Workers, tally: _Tally, *, listen: Callable[[RunEvent], None], stop: Stop
+    project: Project,
+    plan: Plan,
+    workers: Workers,
+    tally: _Tally,
+    *,
+    listen: Callable[[RunEvent], None],
+    stop: Stop,
+    abandon: Callable[[Job], bool],
 ) -> None:
     for _ in range(_ROUNDS):
         keeper = Keeper(plan, project.store, project.settings, project.environment)
-        for event in _events(project, plan, workers, keeper, stop):
+        for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
             _note(project.store, tally, event)
             listen(event)
         if not keeper.damaged or stop:
@@ -187,11 +202,11 @@ def _run(
         plan = project.plan()
 
 
-def _events(project: Project, plan: Plan, workers: Workers, keeper: Keeper, stop: Stop) -> Iterator[RunEvent]:
-    def abandon(_: Job) -> bool:
-        return bool(stop)
+def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:
+    def unwanted(job: Job) -> bool:
+        return bool(stop) or (abandon is not None and abandon(job))
 
-    return execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon)
+    return unwanted
 
 
 def _note(store: Store, tally: _Tally, event: RunEvent) -> None:

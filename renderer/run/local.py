@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from renderer.errors import RendererError, StageError, WorkerDied
-from renderer.models.family import Done, Failed, Part, Stage, StageJob
+from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -59,9 +59,10 @@ class Sink(Protocol):
 class Workers:
     """The current worker process, started when first needed and kept until ended."""
 
-    def __init__(self, start: Callable[[], WorkerClient]) -> None:
+    def __init__(self, start: Callable[[], WorkerClient], residency: Residency = Residency.ALONE) -> None:
         self._start = start
         self._client: WorkerClient | None = None
+        self.residency = residency
 
     def client(self) -> WorkerClient:
         """The worker, running."""
@@ -181,7 +182,8 @@ class _Run:
 
     def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
         queue = _Queue(self._wanted(group.of(stage)), window=_WINDOWS[group.part])
-        while batch := queue.take():
+        while taken := queue.take():
+            batch = self._wanted(taken)
             attempt = yield from self._attempt(group, stage, batch)
             if attempt.died:
                 yield WorkerRestarted(error=attempt.died)
@@ -211,7 +213,7 @@ class _Run:
             if not ready:
                 return attempt
             client = self._workers.client()
-            client.send({"do": "load", "part": group.part, "files": group.files, "settings": self._settings})
+            client.send(self._load(group))
             yield from self._until(attempt, client, ready, "resident")
             if not attempt.broken:
                 client.send({"do": "run", "part": group.part, "stage": stage, "jobs": tuple(stage_jobs)})
@@ -220,6 +222,16 @@ class _Run:
             self._workers.end()
             attempt.died = error
         return attempt
+
+    def _load(self, group: Group) -> dict[str, Any]:
+        return {
+            "do": "load",
+            "part": group.part,
+            "files": group.files,
+            "settings": self._settings,
+            "weights": group.jobs[0].settings["weights"],
+            "residency": self._workers.residency,
+        }
 
     def _until(self, attempt: _Attempt, client: WorkerClient, jobs: Mapping[str, Job], last: str) -> Iterator[RunEvent]:
         """Pass the worker's events on until the `last` one comes."""

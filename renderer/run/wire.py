@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
-from renderer.models.family import Done, Failed, ModelFiles, Part, Settings, Stage, StageJob
+from renderer.models.family import Done, Failed, ModelFiles, Part, Residency, Settings, Stage, StageJob
 from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _VALUES: Mapping[str, type] = {
         *(ModelFiles, Settings, StageJob, Done, Failed),
     )
 }
-_ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Part, Stage)}
+_ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Part, Residency, Stage)}
 _HEAD = struct.Struct("<I")
 
 

@@ -14,12 +14,13 @@ import traceback
 from typing import IO, TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
+from renderer.models.family import Residency
 from renderer.run.wire import receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.family import LoadedPart, ModelFiles, Part, Settings
+    from renderer.models.family import LoadedPart, Part
 
 _PROGRESS_SECONDS = 0.1
 
@@ -41,7 +42,7 @@ class Worker:
         self._sending = threading.Lock()
         self._queue: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._cancelled: set[str] = set()
-        self._resident: dict[Part, tuple[ModelFiles, Settings, LoadedPart]] = {}
+        self._resident: dict[Part, tuple[tuple[Any, ...], LoadedPart]] = {}
         self._told: dict[str, float] = {}
 
     def serve(self) -> None:
@@ -78,25 +79,40 @@ class Worker:
     def _carry_out(self, command: Mapping[str, Any]) -> None:
         match command["do"]:
             case "load":
-                self._load(command["part"], command["files"], command["settings"])
+                self._load(command)
             case "run":
                 self._run(command)
             case "drop":
                 self._drop(*tuple(self._resident))
                 self._send({"event": "dropped"})
 
-    def _load(self, part: Part, files: ModelFiles, settings: Settings) -> None:
-        resident = self._resident.get(part)
-        if not resident or resident[:2] != (files, settings):
-            # One part at a time: what is done with makes room first.
-            self._drop(*tuple(self._resident))
+    def _load(self, command: Mapping[str, Any]) -> None:
+        part, files, settings = command["part"], command["files"], command["settings"]
+        # The fingerprint too: weights may be replaced under the same path while an older worker lives on.
+        wanted = (files, settings, command["weights"])
+        resident = self._resident.pop(part, None)
+        if resident and resident[0] != wanted:
+            resident[1].close()
+            resident = None
+        if resident is None:
+            self._make_room(command)
             from renderer.models.family import family  # noqa: PLC0415 - torch from here on
 
-            self._resident[part] = (files, settings, family(files.family).load(part, files, settings, self))
+            resident = (wanted, family(files.family).load(part, files, settings, self))
+        self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._send({"event": "resident", "part": part})
 
+    def _make_room(self, command: Mapping[str, Any]) -> None:
+        from renderer.models.room import fits_beside  # noqa: PLC0415 - torch from here on
+
+        while self._resident and (
+            command["residency"] is Residency.ALONE
+            or not fits_beside(command["part"], command["files"], command["settings"])
+        ):
+            self._drop(next(iter(self._resident)))
+
     def _run(self, command: Mapping[str, Any]) -> None:
-        _, _, loaded = self._resident[command["part"]]
+        _, loaded = self._resident[command["part"]]
         for result in loaded.run(command["stage"], command["jobs"], self):
             self._send({"event": "result", "result": result})
         self._told.clear()
@@ -104,7 +120,7 @@ class Worker:
 
     def _drop(self, *parts: Part) -> None:
         for part in parts:
-            self._resident.pop(part)[2].close()
+            self._resident.pop(part)[1].close()
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with self._sending:
@@ -117,8 +133,11 @@ class Worker:
         while (command := receive(self._commands)) is not None:
             if command["do"] == "cancel":
                 self._cancelled |= set(command["jobs"])
-            else:
-                self._queue.put(command)
+                continue
+            if command["do"] == "run":
+                # What was given up in an earlier run may be wanted again by now; here, in the order of the pipe.
+                self._cancelled.clear()
+            self._queue.put(command)
         # The parent is gone; nobody waits for what is under way.
         os._exit(0)
 

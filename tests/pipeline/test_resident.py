@@ -1,0 +1,108 @@
+"""A worker that lives on from round to round: what stays resident, what is read anew, what was given up and is wanted."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from renderer.models.family import Residency, Stage
+from renderer.pipeline.models import pick_settings
+from renderer.pipeline.options import Options
+from renderer.pipeline.render import render
+from renderer.run.client import WorkerClient
+from renderer.run.events import ComponentLoaded, JobDone, JobProgress
+from renderer.run.local import Workers
+from tests.pipeline.conftest import Songs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from renderer.plan.jobs import Job
+    from renderer.run.events import RunEvent
+
+SPEC = """
+title = "{name}"
+caption = "calm piano, {name}"
+lyrics = "[verse]\\nla la la"
+seeds = [1]
+[metas]
+bpm = 90
+keyscale = "A minor"
+timesignature = "4"
+duration = 10
+vocal_language = "en"
+[inference]
+shift = 3.0
+thinking = false
+use_cot_metas = false
+use_cot_caption = false
+use_cot_language = false
+"""
+
+
+@pytest.fixture(scope="module")
+def resident_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    shared = Workers(lambda: WorkerClient(settings, log), Residency.BESIDE)
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path, resident_workers: Workers) -> Songs:
+    model = shutil.copytree(tiny_set, tmp_path / "model")
+    songs = Songs(tmp_path / "project", model, resident_workers)
+    songs.write("eins", SPEC)
+    return songs
+
+
+def loads(songs: Songs) -> set[str]:
+    return {event.component for event in songs.events if isinstance(event, ComponentLoaded)}
+
+
+def test_what_is_resident_is_not_read_again_in_the_next_round(songs: Songs) -> None:
+    songs.render()
+    first = loads(songs)
+    songs.edit("eins", "shift = 3.0", "shift = 2.0")
+
+    summary = songs.render()
+
+    assert {"dit", "vae"} <= first
+    assert summary.rendered == ("eins.s1",)
+    assert summary.loads == {}
+
+
+def test_weights_replaced_under_the_same_path_are_read_anew(songs: Songs, tmp_path: Path) -> None:
+    songs.render()
+    before = songs.audio()
+    weights = next((tmp_path / "model" / "vae").glob("*.safetensors"))
+    save_file({name: array * 1.25 for name, array in load_file(weights).items()}, weights)
+
+    summary = songs.render()
+
+    assert summary.loads == {"vae": 1}
+    assert songs.audio() != before
+
+
+def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
+    begun: list[Job] = []
+
+    def listen(event: RunEvent) -> None:
+        songs.events.append(event)
+        if isinstance(event, JobProgress):
+            begun.append(event.job)
+
+    project = songs.project()
+    given_up = render(project, listen=listen, workers=songs.workers, abandon=lambda _: bool(begun))
+    assert (given_up.rendered, given_up.failures) == ((), ())
+    assert not [event for event in songs.events if isinstance(event, JobDone)]
+
+    summary = songs.render()
+
+    assert summary.rendered == ("eins.s1",)
+    assert {event.job.stage for event in songs.events if isinstance(event, JobDone)} == {Stage.LATENTS, Stage.WAVEFORM}
