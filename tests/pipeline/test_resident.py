@@ -1,4 +1,4 @@
-"""A worker that lives on from round to round: what stays resident, what is read anew, what was given up and is wanted."""
+"""A worker that lives from round to round: what stays resident, what is read anew, what is wanted again after all."""
 
 from __future__ import annotations
 
