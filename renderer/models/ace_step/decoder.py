@@ -7,7 +7,7 @@ Knows token ids, not texts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from renderer.models.ace_step import masks, sampling
 from renderer.models.ace_step.attention import cache_bytes, row_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -97,6 +97,32 @@ class Kind:
         return num_slots * (2 if self.filters.guided else 1)
 
 
+class Launch(Protocol):
+    """How a fixed chain of operations is started, again and again."""
+
+    def __call__(self, operations: Callable[[], None]) -> Callable[[], None]:
+        """What to call in place of `operations`, which may be run a few times now."""
+
+
+def eagerly(operations: Callable[[], None]) -> Callable[[], None]:
+    """One operation after the other, as they stand."""
+    return operations
+
+
+def as_graph(operations: Callable[[], None]) -> Callable[[], None]:
+    """All at once as a CUDA graph: a step is bound by the host's launches otherwise."""
+    warm_up = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own gap
+    warm_up.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(warm_up):
+        for _ in range(2):
+            operations()
+    torch.cuda.current_stream().wait_stream(warm_up)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        operations()
+    return graph.replay
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lm:
     """A loaded LM: transformers' Qwen3, and where its output layer's weight lies."""
@@ -104,6 +130,7 @@ class Lm:
     model: Any
     device: torch.device
     dtype: torch.dtype
+    launch: Launch
 
     @property
     def weight(self) -> Tensor:
@@ -173,7 +200,8 @@ class Pass:
         self._uniforms = torch.zeros(num_slots, kind.length, device=device)
         self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
         self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)
-        self._forward, self._draw = self._run_forward, self._run_draw
+        # All slots are idle now, so that what a launch tries out leaves no trace.
+        self._forward, self._draw = lm.launch(self._run_forward), lm.launch(self._run_draw)
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""

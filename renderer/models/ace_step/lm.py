@@ -11,8 +11,9 @@ import torch
 from renderer.errors import ModelError, StageError
 from renderer.models import device as devices
 from renderer.models.ace_step import attention
-from renderer.models.ace_step.decoder import Lm
+from renderer.models.ace_step.decoder import Lm, as_graph, eagerly
 from renderer.models.ace_step.engine import decode_all
+from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Done, Failed, Stage
@@ -36,10 +37,12 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> Loaded
     folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
     dtype = getattr(torch, devices.dtypes(settings.device, settings.dtype).lm)
     began = time.monotonic()
-    lm = Lm(model=_load_model(folder, dtype).to(device), device=device, dtype=dtype)
-    tokens = load_tokens(folder, lm.model.config.vocab_size)
+    model = _load_model(folder, dtype).to(device)
+    fuse(model.model)
+    lm = Lm(model=model, device=device, dtype=dtype, launch=as_graph if device.type == "cuda" else eagerly)
+    tokens = load_tokens(folder, model.config.vocab_size)
     devices.synchronise(device)
-    listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in lm.model.parameters()))
+    listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
     return LmPart(lm, tokens, settings.lm_slots)
 
 

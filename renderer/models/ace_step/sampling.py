@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 BLOCK = 256  # columns summed together before the draw looks inside
-_INT32_BITS = 32
 _PROBABILITY_BITS = 30  # float32 1.0 as an integer is below 2^30
 
 
@@ -29,37 +28,32 @@ def penalise(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 def keep_top_k(logits: Tensor, top_k: Tensor) -> Tensor:
     """Drop what is below each row's k-th largest logit; int32 [rows, 1], 0 keeps all.
 
-    Found by bisection over the float's bits: no sort, whatever each row's k.
+    Found bit by bit of the float: no sort, whatever each row's k.
     """
     ordered = _ordered_bits(logits)
-    low = torch.full_like(top_k, torch.iinfo(torch.int32).min, dtype=torch.int64)
-    high = torch.full_like(top_k, torch.iinfo(torch.int32).max, dtype=torch.int64)
-    for _ in range(_INT32_BITS):
-        middle = (low + high + 1).div(2, rounding_mode="floor")
-        enough = (ordered >= middle).sum(-1, keepdim=True) >= top_k
-        low = torch.where(enough, middle, low)
-        high = torch.where(enough, high, middle - 1)
-    return logits.masked_fill((ordered < low) & (top_k > 0), -torch.inf)
+    least = torch.full_like(top_k, torch.iinfo(torch.int32).min, dtype=torch.int64)
+    for bit in reversed(range(32)):
+        candidate = least + (1 << bit)
+        enough = (ordered >= candidate).sum(-1, keepdim=True) >= top_k
+        least = least.add(enough, alpha=1 << bit)
+    return logits.masked_fill((ordered < least) & (top_k > 0), -torch.inf)
 
 
 def keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
     """Drop what lies behind the most probable columns that reach `top_p` [rows, 1]; the crossing one stays.
 
     A column stays when the more probable ones sum up to `top_p` at most. Probabilities are those before
-    temperature. The threshold is found by bisection over the float's bits: no sort, and ties stay together.
+    temperature. The threshold is found bit by bit of the float: no sort, and ties stay together.
     A `top_p` of 0 or from 1 on keeps all.
     """
     probabilities = torch.softmax(logits, dim=-1)
     bits = probabilities.view(torch.int32)
-    low = torch.zeros_like(top_p, dtype=torch.int32)
-    high = bits.amax(-1, keepdim=True)
-    for _ in range(_PROBABILITY_BITS):
-        middle = low + (high - low).div(2, rounding_mode="floor")
-        above = torch.where(bits > middle, probabilities, 0.0).sum(-1, keepdim=True)
-        narrow = above <= top_p
-        high = torch.where(narrow, middle, high)
-        low = torch.where(narrow, low, middle + 1)
-    return logits.masked_fill((bits < high) & (top_p > 0) & (top_p < 1), -torch.inf)
+    below = torch.zeros_like(top_p, dtype=torch.int32)
+    for bit in reversed(range(_PROBABILITY_BITS)):
+        candidate = below + (1 << bit)
+        above = torch.where(bits > candidate, probabilities, 0.0).sum(-1, keepdim=True)
+        below = below.add(above > top_p, alpha=1 << bit)
+    return logits.masked_fill((bits <= below) & (top_p > 0) & (top_p < 1), -torch.inf)
 
 
 def draw(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
