@@ -111,7 +111,7 @@ def test_a_seed_and_a_stream_name_the_same_numbers_everywhere() -> None:
 
     assert numbers.dtype == np.float32
     assert numbers[:3].tolist() == [0.8824667930603027, 0.36903828382492065, 0.5170696377754211]
-    assert 0 <= numbers.min()
+    assert numbers.min() >= 0
     assert numbers.max() < 1
     assert np.array_equal(numbers[:10], sampling.uniforms(7, 1, 10))
     assert not np.array_equal(numbers, sampling.uniforms(7, 2, 1000))
