@@ -39,7 +39,7 @@ class Residency(StrEnum):
     ALONE = "alone"
     """They are dropped first: a batch runs stage by stage, and each has the memory to itself."""
     BESIDE = "beside"
-    """They stay while half of the memory is left to compute in, for whoever renders again soon."""
+    """They stay while the one to run has room beside them, for whoever renders again soon."""
 
 
 PART_OF: Mapping[Stage, Part] = {

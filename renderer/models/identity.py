@@ -52,11 +52,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def num_bytes(part: Part, files: ModelFiles) -> int:
-    """What the part's files weigh on disk."""
-    return sum(path.stat().st_size for _, path in _paths(files)[part])
-
-
 def _paths(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:
     """The files of each part, each with the name under which it enters the digest."""
     dit = [*_dit_paths(files)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from renderer.errors import RendererError, SpecError, StoreError, UsageError
+from renderer.errors import RendererError, ResourceError, SpecError, StoreError, UsageError
 from renderer.models.family import PART_OF
 from renderer.pipeline.environment import environment
 from renderer.pipeline.keep import Keeper
@@ -154,8 +154,8 @@ def render(
     with _one_at_a_time(store):
         plan = project.plan()
         require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
-        refuse_what_cannot_run(plan, project.settings)
         own = workers or project.workers()
+        _refuse_what_cannot_run(plan, project.settings, own)
         tally = _Tally()
         try:
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
@@ -180,6 +180,17 @@ def render(
         loads=dict(tally.loads),
         loads_song_by_song=plan.loads_song_by_song(),
     )
+
+
+def _refuse_what_cannot_run(plan: Plan, settings: Settings, workers: Workers) -> None:
+    try:
+        refuse_what_cannot_run(plan, settings)
+    except ResourceError:
+        if not workers.running:
+            raise
+        # What the worker kept resident from an earlier round may be all that is missing.
+        workers.end()
+        refuse_what_cannot_run(plan, settings)
 
 
 def _run(

@@ -64,6 +64,11 @@ class Workers:
         self._client: WorkerClient | None = None
         self.residency = residency
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a worker now."""
+        return self._client is not None
+
     def client(self) -> WorkerClient:
         """The worker, running."""
         if self._client is None:

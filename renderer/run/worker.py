@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
 from renderer.models.family import Residency
+from renderer.models.room import has_room
 from renderer.run.wire import receive, send
 
 if TYPE_CHECKING:
@@ -94,21 +95,20 @@ class Worker:
         if resident and resident[0] != wanted:
             resident[1].close()
             resident = None
+        self._make_room(command, resident=resident is not None)
         if resident is None:
-            self._make_room(command)
             from renderer.models.family import family  # noqa: PLC0415 - torch from here on
 
             resident = (wanted, family(files.family).load(part, files, settings, self))
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._send({"event": "resident", "part": part})
 
-    def _make_room(self, command: Mapping[str, Any]) -> None:
-        from renderer.models.room import fits_beside  # noqa: PLC0415 - torch from here on
-
-        while self._resident and (
-            command["residency"] is Residency.ALONE
-            or not fits_beside(command["part"], command["files"], command["settings"])
-        ):
+    def _make_room(self, command: Mapping[str, Any], *, resident: bool) -> None:
+        """Drop others of what is resident, the longest unused first, as the asked residency has it."""
+        part, files, settings = command["part"], command["files"], command["settings"]
+        while self._resident:
+            if command["residency"] is Residency.BESIDE and has_room(part, files, settings, resident=resident):
+                return
             self._drop(next(iter(self._resident)))
 
     def _run(self, command: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A worker that lives from round to round: what stays resident, what is read anew, what is wanted again after all."""
+"""A worker that lives on from round to round: what it keeps, what it reads anew, what was given up and is wanted."""
 
 from __future__ import annotations
 
