@@ -45,6 +45,9 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 }
 
 
+LMS = ("0.6B", "1.7B", "4B")
+
+
 def default_max_duration(model: str) -> float:
     """Seconds a song may last on that model where no `max_duration` says otherwise."""
     checkpoint = CHECKPOINTS.get(model)

@@ -1,23 +1,106 @@
-"""The pydantic models -> JSON schemas that editors complete and check specs with. Knows no files."""
+"""The pydantic models -> JSON schemas for editors: draft 4, everything in place, with defaults. Knows no files.
+
+Taplo and Even Better TOML read draft 4, where what stands beside a `$ref` is lost; so nothing is referred to.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
+from renderer.song import Inference, Output
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS
+from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.schema import DefaultsFile, SongFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_DRAFT = "http://json-schema.org/draft-04/schema#"
+_DEFAULTS: Mapping[str, Any] = {
+    "model": DEFAULT_MODEL,
+    "annotation_style": "as-written",
+    "seeds": [0],
+    "outputs": "outputs",
+    "scale": 1.0,
+    **{name: value for name, value in asdict(Inference()).items() if value is not None},
+    **asdict(Output()),
+}
+_DROPPED = {"title", "default", "discriminator"}
+
 
 def schemas() -> Mapping[str, str]:
     """File name -> JSON text, for a spec and for `renderer.toml`."""
     return {
-        "song.schema.json": _text(SongFile.model_json_schema()),
-        "renderer.schema.json": _text(DefaultsFile.model_json_schema()),
+        "song.schema.json": _text(song_schema()),
+        "renderer.schema.json": _text(_finished(DefaultsFile.model_json_schema(), "Defaults for song specs")),
     }
 
 
-def _text(schema: dict[str, object]) -> str:
+def song_schema() -> dict[str, Any]:
+    """The schema of a spec."""
+    return _finished(SongFile.model_json_schema(), "A song spec")
+
+
+def _text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
+    plain = _plain(schema, schema.pop("$defs", {}))
+    _with_defaults(plain)
+    for table in _tables_with_models(plain):
+        table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(CHECKPOINTS))
+        table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
+    if "variants" in plain["properties"]:
+        plain["properties"]["variants"]["additionalProperties"] = False
+    plain["properties"]["allow"]["items"] = {"type": "string", "enum": list(ALLOWABLE)}
+    return {"$schema": _DRAFT, "title": title, **plain}
+
+
+def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:
+    """The node with references put in place, and without `null`, which TOML hasn't."""
+    if isinstance(node, list):
+        return [_plain(one, definitions) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        name = node["$ref"].rsplit("/", 1)[-1]
+        node = {**definitions[name], **{key: value for key, value in node.items() if key != "$ref"}}
+    if "anyOf" in node or "oneOf" in node:
+        choices = [one for one in node.get("anyOf", node.get("oneOf", [])) if one != {"type": "null"}]
+        rest = {key: value for key, value in node.items() if key not in {"anyOf", "oneOf"}}
+        node = {**choices[0], **rest} if len(choices) == 1 else {**rest, "anyOf": choices}
+        if "$ref" in node:
+            return _plain(node, definitions)
+    return {
+        key: {name: _plain(one, definitions) for name, one in value.items()}
+        if key in {"properties", "patternProperties"}
+        else _plain(value, definitions)
+        for key, value in node.items()
+        if key not in _DROPPED
+    }
+
+
+def _with_defaults(table: dict[str, Any]) -> None:
+    """Write what holds when a key is left out; not in variants, where that is what the base says."""
+    for name, property_ in table.get("properties", {}).items():
+        if name == "variants":
+            continue
+        if name in _DEFAULTS and property_.get("type") != "object":
+            property_["default"] = _DEFAULTS[name]
+        _with_defaults(property_)
+        _with_defaults(property_.get("items", {}))
+
+
+def _tables_with_models(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    variants = schema["properties"].get("variants", {}).get("patternProperties", {})
+    return [schema, *variants.values()]
+
+
+def _suggested(property_: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """A text that may be anything, with names for editors to complete."""
+    outer = {key: value for key, value in property_.items() if key in {"description", "default"}}
+    inner = {key: value for key, value in property_.items() if key not in outer}
+    return {**outer, "anyOf": [{"type": "string", "enum": list(names)}, inner]}

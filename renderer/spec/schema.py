@@ -17,12 +17,15 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
-from renderer.spec.languages import LANGUAGES, TIMESIGNATURES, normalised_keyscale
+from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
 
 MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
+
+TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
 
 Language = Literal[*LANGUAGES]  # type: ignore[valid-type]  # the list is a constant; mypy wants it spelt out
 
@@ -35,6 +38,8 @@ def _keyscale(written: str) -> str:
 
 
 def _timesignature(written: Any) -> str:
+    if isinstance(written, float) and written.is_integer():
+        written = int(written)  # JSON, which editors check against, has one kind of number
     if isinstance(written, bool) or not isinstance(written, int | str):
         raise PydanticCustomError("string_type", "a string")
     normalised = TIMESIGNATURES.get(str(written).strip())
@@ -59,7 +64,9 @@ def _lyrics_form(written: Any) -> str:
     return "sections" if isinstance(written, list) else "text"
 
 
-Said = Annotated[str, AfterValidator(_said)]
+Said = Annotated[str, AfterValidator(_said), Field(json_schema_extra={"pattern": r"\S"})]
+Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
+Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 VariantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -76,12 +83,8 @@ class MetasTable(Table):
     bpm: Annotated[int, Field(ge=30, le=300)] | None = Field(
         default=None, description="Beats a minute; 60 to 180 work best."
     )
-    keyscale: Annotated[str, AfterValidator(_keyscale)] | None = Field(
-        default=None, description="`A minor`, `F# major`."
-    )
-    timesignature: Annotated[str, BeforeValidator(_timesignature)] | None = Field(
-        default=None, description="Beats a bar: 2, 3, 4 or 6 (for 6/8)."
-    )
+    keyscale: Keyscale | None = Field(default=None, description="`A minor`, `F# major`.")
+    timesignature: Timesignature | None = Field(default=None, description="Beats a bar: 2, 3, 4 or 6 (for 6/8).")
     duration: Annotated[float, Field(ge=10, le=600)] | None = Field(
         default=None, description="Seconds; 30 to 240 work best."
     )
@@ -168,7 +171,8 @@ class LyricsTable(Table):
 
 
 Lyrics = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[LyricsTable], Field(min_length=1), Tag("sections")],
+    Annotated[str, Field(json_schema_extra={"pattern": r"\S"}), Tag("text")]
+    | Annotated[list[LyricsTable], Field(min_length=1), Tag("sections")],
     Discriminator(_lyrics_form),
 ]
 
@@ -207,9 +211,9 @@ class SongFile(SharedKeys):
         default=None, description="A UTF-8 text file with the lyrics, relative to this file."
     )
     instrumental: bool | None = Field(default=None, description="Instead of lyrics: nobody sings.")
-    seeds: Annotated[list[Seed], Field(min_length=1, max_length=10_000)] | None = Field(
-        default=None, description="One take per seed."
-    )
+    seeds: (
+        Annotated[list[Seed], Field(min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True})] | None
+    ) = Field(default=None, description="One take per seed.")
     variants: dict[VariantName, VariantTable] = Field(
         default_factory=dict, description="Other ways to render the song; each adds a take per seed."
     )
