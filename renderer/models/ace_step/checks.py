@@ -36,7 +36,7 @@ def check_codebooks(files: ModelFiles) -> None:
     path = Path(files.lm) / "tokenizer.json"
     written = min(_num_codes(path), MAX_CODES)
     config, where = _pair_config(files)
-    levels = config.get("fsq_input_levels", PAIR_DEFAULTS["fsq_input_levels"])
+    levels = config.get("fsq_input_levels") or PAIR_DEFAULTS["fsq_input_levels"]
     if written != prod(levels):
         raise ModelError(
             "LM and DiT don't belong together",
