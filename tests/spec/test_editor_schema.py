@@ -26,7 +26,6 @@ BEYOND_SCHEMA = {
     "lyrics-twice",
     "lyrics-file-missing",
     "lora-missing",
-    "lyrics-empty",
 }
 BEYOND_SCHEMA |= {"model-unknown", "duration-limit", "cfg-interval-order", "path-outside"}
 
