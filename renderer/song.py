@@ -103,6 +103,44 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedCot:
+    """The chain of thought that pinned codes were written for."""
+
+    text: str
+    """As the LM wrote it."""
+    bpm: int | None = None
+    caption: str | None = None
+    duration: int | None = None
+    keyscale: str | None = None
+    language: str | None = None
+    timesignature: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """Audio codes that a spec names instead of having the LM write them."""
+
+    codes: tuple[int, ...]
+    """At 5 Hz."""
+    cot: PinnedCot | None
+    take: str
+    """The take they were made for."""
+    caption: str
+    """The song's caption at that time."""
+    codes_key: str
+    """The key of the job that made the codes."""
+    cot_key: str
+    """The key of the job that made the chain of thought; empty when there was none."""
+    digest: str
+    """Of codes and chain of thought as they were pinned."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the codes last."""
+        return len(self.codes) / CODE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Song:
     """One validated spec, defaults filled in."""
 
@@ -121,6 +159,8 @@ class Song:
     output: Output = field(default_factory=Output)
     max_duration: float | None = None
     """Seconds; None is the model's own limit."""
+    pinned: Pinned | None = None
+    """Codes to follow instead of asking the LM."""
     source: Path
     """The spec file."""
     outputs: Path

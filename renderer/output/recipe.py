@@ -37,10 +37,12 @@ def make_recipe(
     weights: Mapping[str, str],
     settings: Mapping[str, str | int | float],
     versions: Mapping[str, str],
+    degraded: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The recipe of one take: its spec with all defaults filled in, what the LM decided, keys, weights, versions.
 
-    `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots).
+    `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots); `degraded`
+    says how the take had to be made with less than they ask.
     """
     recipe = {
         "recipe": RECIPE_VERSION,
@@ -51,6 +53,7 @@ def make_recipe(
         "keys": dict(keys),
         "weights": dict(weights),
         "versions": {"renderer": __version__, **versions},
+        "degraded": list(degraded) or None,
     }
     told: dict[str, Any] = _without_none(recipe)
     return told

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
+import hashlib
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,16 @@ from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
 from renderer.output.report.peaks import encode_peaks
 from renderer.run.events import RunEvent, TakeDone
 from renderer.song import SAMPLE_RATE
-from renderer.store.disk import commit, temp_beside, write_whole
-from renderer.store.takes import OLD_FOLDER, TakeRecord, file_digest
+from renderer.store.disk import temp_beside
+from renderer.store.takes import TakeRecord, file_digest
+from renderer.store.versions import put_version, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-    from renderer.artifacts import Artifact
+    from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
     from renderer.plan.jobs import Job, Plan, TakePlan
-    from renderer.store.encoding import Stored
     from renderer.store.store import Store
 
 
@@ -34,6 +34,7 @@ class Keeper:
 
     def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Mapping[str, Any]) -> None:
         self._takes = {take.name: take for take in plan.takes}
+        self._given = {key: artifact for take in plan.takes for key, artifact in take.given.items()}
         self._store = store
         self._settings = settings
         self._environment = environment
@@ -45,6 +46,9 @@ class Keeper:
 
         Raises: StoreError when it is gone or damaged.
         """
+        self._store.require_there()
+        if job.stage is Stage.WAVEFORM:
+            self._require_story(job)
         return {stage: self._read(stage, key, job.key) for stage, key in job.upstream.items()}
 
     def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
@@ -52,7 +56,8 @@ class Keeper:
 
         Raises: StoreError when the disk refuses.
         """
-        with _disk_faults(self._store):
+        self._store.require_there()
+        with disk_faults(self._store):
             if not isinstance(artifact, Waveform):
                 self._store.put(job.stage, job.key, artifact, self._made_by(job))
                 return
@@ -62,24 +67,25 @@ class Keeper:
                 yield TakeDone(take=self._takes[name], seconds=artifact.samples.shape[1] / SAMPLE_RATE)
 
     def restore(self, plan: TakePlan) -> None:
-        """Give an earlier version its name back; the one that bears it moves to `old/`.
+        """Give a former version its name back; the one that bears it moves to `old/`.
 
         Raises: StoreError when the disk refuses.
         """
         record = self._store.take(plan.name, plan.key)
         if record is None:
             raise StoreError(f"`{plan.file}` is gone", help="start again: it is made anew from its latents")
-        with _disk_faults(self._store):
-            self._make_room(plan, record.digest)
-            place = self._store.outputs / record.old_file
-            place.replace(self._store.outputs / record.file)
-            sidecar = place.with_suffix(".toml")
-            if sidecar.exists():
-                sidecar.replace((self._store.outputs / record.file).with_suffix(".toml"))
+        with disk_faults(self._store):
+            restore(self._store, record)
             self._store.journal.append("take-restored", {"take": plan.name, "key": plan.key, "file": record.file})
 
-    def _read(self, stage: Stage, key: str, job_key: str) -> Stored:
-        artifact = self._store.get(stage, key)
+    def _require_story(self, job: Job) -> None:
+        """What the chain of thought decided is told in the audio's tags, so it must be there before there is audio."""
+        for name in job.takes:
+            if Stage.COT in self._takes[name].keys:
+                self._read(Stage.COT, self._takes[name].keys[Stage.COT], job.key)
+
+    def _read(self, stage: Stage, key: str, job_key: str) -> Artifact:
+        artifact = self._given.get(key) or self._store.get(stage, key)
         if artifact is None:
             self.damaged.append(job_key)
             raise StoreError(f"the {stage} this take builds on is gone or damaged", help="it is made again")
@@ -97,53 +103,57 @@ class Keeper:
     def _write_take(self, plan: TakePlan, waveform: Waveform) -> TakeRecord:
         cot, notes = self._story(plan)
         notes["waveform"] = dict(waveform.notes)
-        recipe = make_recipe(
-            plan.take,
-            keys={str(stage): key for stage, key in plan.keys.items()} | {"take": plan.key},
-            decided=cot.metas if cot else None,
-            weights={str(PART_OF[stage]): plan.requests[str(stage)]["weights"] for stage in plan.keys},
-            settings=self._counted(plan),
-            versions=self._environment["versions"],
-        )
+        recipe = self._recipe(plan, cot.metas if cot else None, notes)
+        sidecar = self._sidecar(plan, recipe, notes)
         output = plan.take.song.output
-        target = self._store.outputs / plan.file
-        temp = temp_beside(target)
+        temp = temp_beside(self._store.outputs / plan.file)
         try:
             write_audio(waveform, temp, output.format, recipe_tags(recipe, output.recipe))
-            digest, num_bytes = file_digest(temp), temp.stat().st_size
-            self._make_room(plan, digest)
-            commit(self._store.disk, temp, target, num_bytes=num_bytes)
+            record = TakeRecord(
+                key=plan.key,
+                take=plan.name,
+                song=plan.take.song.name,
+                file=plan.file,
+                num_bytes=temp.stat().st_size,
+                mtime_ns=temp.stat().st_mtime_ns,
+                digest=file_digest(temp),
+                sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
+                requests=plan.requests,
+                keys={str(stage): key for stage, key in plan.keys.items()},
+                environment=self._environment,
+                recipe=recipe,
+                page={
+                    "peaks": encode_peaks(peaks(waveform)),
+                    "seconds": waveform.samples.shape[1] / SAMPLE_RATE,
+                    "notes": notes,
+                },
+            )
+            put_version(self._store, record, temp, sidecar)
         except BaseException:
-            temp.unlink(missing_ok=True)
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
             raise
-        self._write_sidecar(plan, recipe, notes)
-        record = TakeRecord(
-            key=plan.key,
-            take=plan.name,
-            song=plan.take.song.name,
-            file=plan.file,
-            num_bytes=num_bytes,
-            mtime_ns=target.stat().st_mtime_ns,
-            digest=digest,
-            requests=plan.requests,
-            keys={str(stage): key for stage, key in plan.keys.items()},
-            environment=self._environment,
-            recipe=recipe,
-            page={
-                "peaks": encode_peaks(peaks(waveform)),
-                "seconds": waveform.samples.shape[1] / SAMPLE_RATE,
-                "notes": notes,
-            },
-        )
-        self._store.put_take(record)
         return record
+
+    def _recipe(self, plan: TakePlan, decided: CotMetas | None, notes: Mapping[str, Any]) -> dict[str, Any]:
+        requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
+        return make_recipe(
+            plan.take,
+            keys={str(stage): key for stage, key in plan.keys.items()} | {"take": plan.key},
+            decided=decided,
+            weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
+            settings=self._counted(requests),
+            versions=self._environment["versions"],
+            degraded=degradations(notes),
+        )
 
     def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Any]]:
         """The chain of thought, and what each stage noted while it made its part."""
         cot: Cot | None = None
         notes: dict[str, Any] = {}
         for stage in (Stage.COT, Stage.CODES, Stage.LATENTS):
-            artifact = self._store.get(stage, plan.keys[stage]) if stage in plan.keys else None
+            key = plan.keys.get(stage)
+            artifact = (self._given.get(key) or self._store.get(stage, key)) if key else None
             if artifact is None:
                 continue
             notes[str(stage)] = dict(artifact.notes)
@@ -156,13 +166,13 @@ class Keeper:
                 notes["latents"]["num_frames"] = len(artifact.frames)
         return cot, notes
 
-    def _counted(self, plan: TakePlan) -> dict[str, str | int | float]:
+    def _counted(self, requests: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | int | float]:
         counted = {"lm_slots": self._settings.lm_slots, "vae_tile": self._settings.vae_tile}
         counted["vae_overlap"] = self._settings.vae_overlap
-        dtypes = {f"dtype_{PART_OF[stage]}": plan.requests[str(stage)]["dtype"] for stage in plan.keys}
+        dtypes = {f"dtype_{PART_OF[stage]}": request["dtype"] for stage, request in requests.items()}
         return {**counted, **dtypes}
 
-    def _write_sidecar(self, plan: TakePlan, recipe: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    def _sidecar(self, plan: TakePlan, recipe: Mapping[str, Any], notes: Mapping[str, Any]) -> bytes:
         made = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "take": plan.name,
@@ -170,19 +180,7 @@ class Keeper:
             "seconds": {stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
             "noted": {stage: _said(noted) for stage, noted in notes.items()},
         }
-        path = (self._store.outputs / plan.file).with_suffix(".toml")
-        write_whole(self._store.disk, path, recipe_toml(recipe, prompts=prompts_as_sent(notes), made=made).encode())
-
-    def _make_room(self, plan: TakePlan, digest: str) -> None:
-        """Send whatever bears the take's name, in any format, to `old/`: nothing but its equal is ever overwritten."""
-        for record in self._store.versions(plan.name):
-            place = self._store.outputs / record.file
-            if record.key != plan.key and place.exists() and self._store.find(record) == place:
-                _move(place, self._store.outputs / record.old_file)
-        target = self._store.outputs / plan.file
-        if target.exists() and (found := file_digest(target)) != digest:
-            # Not what was recorded there: altered by hand, or put there by someone else.
-            _move(target, _stray_place(target, found[:8]))
+        return recipe_toml(recipe, prompts=prompts_as_sent(notes), made=made).encode()
 
 
 def prompts_as_sent(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -204,21 +202,13 @@ def _said(noted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in noted.items() if not _is_prompt(name) and name != "seconds"}
 
 
-def _stray_place(target: Path, mark: str) -> Path:
-    """Where a file that bears a take's name without being recorded goes."""
-    return target.parent / OLD_FOLDER / f"{target.stem}.stray-{mark}{target.suffix}"
-
-
-def _move(place: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    sidecar = place.with_suffix(".toml")
-    place.replace(to)
-    if sidecar.exists():
-        sidecar.replace(to.with_suffix(".toml"))
+def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """How a take's stages had to do with less than asked, in words: `tiles 256 instead of 512`."""
+    return tuple(note for noted in notes.values() for note in noted.get("degraded", ()))
 
 
 @contextmanager
-def _disk_faults(store: Store) -> Iterator[None]:
+def disk_faults(store: Store) -> Iterator[None]:
     """Say of the operating system's refusals what they mean and what to do."""
     try:
         yield
@@ -229,6 +219,7 @@ def _disk_faults(store: Store) -> Iterator[None]:
             errno.EROFS: "the file system is read-only: remount it or give another folder with --out",
             errno.EACCES: "the folder belongs to someone else: give another with --out",
         }
+        store.require_there()
         raise StoreError(
             f"`{store.outputs}` can't be written",
             why=error.strerror or str(error),

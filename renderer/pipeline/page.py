@@ -20,7 +20,8 @@ from renderer.output.report.values import (
     ReportSong,
     ReportTake,
 )
-from renderer.pipeline.keep import prompts_as_sent
+from renderer.pipeline.keep import degradations, prompts_as_sent
+from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import changes_between
 
@@ -71,6 +72,7 @@ def make_report(project: Project) -> Report:
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
         run=_run(project, plan, run) if run.lines else None,
+        picks=all_picks(songs.values()),
         notes=tuple(NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES),
     )
 
@@ -101,7 +103,7 @@ def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
 
 def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
     versions = store.versions(plan.name)
-    record = next((version for version in versions if version.key == plan.key and store.find(version)), None)
+    record = store.take(plan.name, plan.key)
     failed = run.takes("take-failed").get(plan.name)
     page = record.page if record else {}
     notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
@@ -116,18 +118,18 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         lm=plan.take.variant.lm,
         settings={name: _setting(value) for name, value in inference.items()},
         preview_seconds=plan.requests["latents"]["preview"],
-        audio=f"../{record.file}" if record else None,
+        audio=f"../{_place(record, store)}" if record else None,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.get("seconds", 0.0),
         peaks=page.get("peaks", ""),
-        recipe=f"../{record.file.rpartition('.')[0]}.toml" if record else None,
+        recipe=f"../{_place(record, store).rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
         prompts={name.replace("_", " "): text for name, text in prompts_as_sent(notes).items()},
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
-        degraded=tuple(note for noted in notes.values() for note in noted.get("degraded", ())),
-        former=tuple(_former(version, record, store) for version in versions if _is_former(version, plan, store)),
+        degraded=degradations(notes),
+        former=tuple(_former(version, plan, store) for version in versions if _is_former(version, plan, store)),
     )
 
 
@@ -161,16 +163,20 @@ def _decided(record: TakeRecord | None) -> CotMetas | None:
 
 
 def _is_former(version: TakeRecord, plan: TakePlan, store: Store) -> bool:
-    return version.key != plan.key and store.find(version) is not None
+    return (version.key != plan.key or version.remade) and store.find(version) is not None
 
 
-def _former(version: TakeRecord, record: TakeRecord | None, store: Store) -> FormerTake:
+def _place(version: TakeRecord, store: Store) -> str:
+    """Where a version's audio lies, below the outputs folder."""
     place = store.find(version) or store.outputs / version.old_file
-    changes = changes_between(version.requests, record.requests) if record else ()
+    return place.relative_to(store.outputs).as_posix()
+
+
+def _former(version: TakeRecord, plan: TakePlan, store: Store) -> FormerTake:
     return FormerTake(
-        key8=version.key[:8],
-        audio="../" + place.relative_to(store.outputs).as_posix(),
-        changes=_why(changes),
+        key8=version.mark,
+        audio=f"../{_place(version, store)}",
+        changes=_why(changes_between(version.requests, plan.requests, plan.take)),
         duration_seconds=version.page.get("seconds", 0.0),
         peaks=version.page.get("peaks", ""),
     )

@@ -31,10 +31,12 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
     """
     song, inference = take.song, take.variant.inference
     limit = int(min(song.max_duration or facts.max_duration, facts.max_duration))
+    pinned = song.pinned if inference.thinking else None
     length = _shortened(song.metas.duration, preview)
-    if length is not None and length > limit:
+    asked = _shortened(pinned.seconds, preview) if length is None and pinned else length
+    if asked is not None and asked > limit:
         raise UsageError(
-            f"`{take.name}` asks for {length:g} s, `{facts.name}` makes at most {limit} s",
+            f"`{take.name}` asks for {asked:g} s, `{facts.name}` makes at most {limit} s",
             help=f"ask for less in `duration`, or render its beginning with --preview {limit}",
         )
     # A preview no shorter than the song is the song, under its own key.
@@ -42,7 +44,8 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
     metas = _given(song.metas)
     sampling = _lm_sampling(inference)
     runs_cot = (
-        _uses_lm(inference)
+        pinned is None
+        and _uses_lm(inference)
         and inference.use_cot_metas
         and None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
     )
@@ -68,7 +71,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
             sampling=sampling,
             seed=take.seed,
         )
-        if inference.thinking
+        if inference.thinking and pinned is None
         else None,
         latents=_latents(take, facts, metas, limit, cut),
         waveform=WaveformRequest(duration=length),

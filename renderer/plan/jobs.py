@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from renderer.models.family import PART_OF, Part, Stage
@@ -11,6 +12,7 @@ from renderer.models.family import PART_OF, Part, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from renderer.artifacts import Artifact
     from renderer.models.family import ModelFiles
     from renderer.requests import StageRequest
     from renderer.song import Take
@@ -45,20 +47,37 @@ class Change:
     """One value that differs from the version on disk."""
 
     stage: str
+    """The first one it changes."""
     name: str
-    """`shift`, `seed`, `weights`, …"""
+    """As the spec has it: `shift`, `lm_top_p`, `weights of latents`, …"""
     old: Any
     new: Any
+    place: str = ""
+    """Where it is set: `[inference]`, `[variants.wide]`, `--dtype`, …; empty for what no one sets by hand."""
 
     @property
     def told(self) -> str:
-        """`shift 3.0 → 2.0`, texts and digests cut to their beginnings."""
-        return f"{self.name} {_short(self.old)} → {_short(self.new)}"
+        """`shift 3.0 → 2.0`; of texts, the first line that differs, cut to its beginning."""
+        old, new = _differing(self.old, self.new)
+        return f"{self.name} {old} → {new}"
+
+    @property
+    def told_with_place(self) -> str:
+        """`shift 3.0 → 2.0 in [inference]`."""
+        return f"{self.told} in {self.place}" if self.place else self.told
+
+
+def _differing(old: object, new: object) -> tuple[str, str]:
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return _short(old), _short(new)
+    before, now = old.splitlines(), new.splitlines()
+    pair = next((pair for pair in zip_longest(before, now, fillvalue="") if pair[0] != pair[1]), (old, new))
+    return _short(pair[0]), _short(pair[1])
 
 
 def _short(value: object) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= _TOLD_LENGTH and "\n" not in text else f"{text.strip().splitlines()[0][:_TOLD_LENGTH]}…"
+    text = "none" if value is None or value == "" else str(value)
+    return text if len(text) <= _TOLD_LENGTH else f"{text[:_TOLD_LENGTH]}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +110,8 @@ class TakePlan:
     requests: Mapping[str, Any]
     """Stage -> request and settings as JSON, for records and for telling what changed."""
     why: Why
+    given: Mapping[str, Artifact] = field(default_factory=dict)
+    """Key -> what the spec brings along instead of asking the LM: pinned codes and their chain of thought."""
     changes: tuple[Change, ...] = ()
     runs: tuple[Stage, ...] = ()
     """The stages that run for it; empty when it is done."""

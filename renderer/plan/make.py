@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
-from renderer.plan.keys import job_key
-from renderer.plan.reasons import explain
+from renderer.plan.keys import STAGE_VERSIONS, job_key
+from renderer.plan.pinned import pinned_artifacts
+from renderer.plan.reasons import SET, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +45,8 @@ class Ask:
     force: bool = False
     refresh: Callable[[Mapping[str, Any]], bool] | None = None
     """Says of a recorded environment whether its results are to be made again; None keeps all."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """This run's, for telling what differs."""
 
 
 def make_plan(
@@ -80,14 +84,20 @@ def _plan_take(
     take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask, failed: Mapping[str, str]
 ) -> tuple[TakePlan, tuple[Job, ...]]:
     asked = asks(take, model.facts, ask.preview)
-    jobs = _jobs(take, asked, model, settings)
-    keys = {job.stage: job.key for job in jobs}
+    pinned = pinned_artifacts(take, asked.latents.preview)
+    given = {stage: key for stage, (key, _) in pinned.items()}
+    jobs = _jobs(asked, model, settings, given=given, take=take.name)
+    keys = given | {job.stage: job.key for job in jobs}
     output = take.song.output
     extra = {"format": output.format, "recipe": output.recipe, "title": take.song.title}
     key = job_key("take", extra, {}, {Stage.WAVEFORM: keys[Stage.WAVEFORM]})
     suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
     name = take.name + suffix
-    requests = {str(job.stage): {**_json(job.request), **job.settings} for job in jobs} | {"take": extra}
+    requests = {
+        SET: _named(take, keys if given else {}),
+        **{str(job.stage): _told(job) for job in jobs},
+        "take": extra,
+    }
     plan = TakePlan(
         take=take,
         name=name,
@@ -97,18 +107,42 @@ def _plan_take(
         files=model.files,
         requests=requests,
         why=Why.NEW,
+        given=dict(pinned.values()),
     )
-    why, changes = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=failed)
+    why, changes = explain(
+        plan, store, force=ask.force, refresh=ask.refresh, failed=failed, environment=ask.environment
+    )
     return replace(plan, why=why, changes=changes), jobs
 
 
-def _jobs(take: Take, asked: Asks, model: PlannedModel, settings: Settings) -> tuple[Job, ...]:
+def _told(job: Job) -> dict[str, Any]:
+    """What the job was asked, for records and reasons."""
+    return {**_json(job.request), **job.settings, "version": STAGE_VERSIONS[job.stage]}
+
+
+def _named(take: Take, pinned: Mapping[Stage, str]) -> dict[str, Any]:
+    """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
+    variant = take.variant
+    return {
+        "model": Path(variant.model).name,
+        "lm": Path(variant.lm).name if variant.lm else None,
+        "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
+        "thinking": variant.inference.thinking,
+        "use_cot_metas": variant.inference.use_cot_metas,
+        "codes": f"pinned {pinned[Stage.CODES][:8]}" if pinned else None,
+    }
+
+
+def _jobs(
+    asked: Asks, model: PlannedModel, settings: Settings, *, given: dict[Stage, str], take: str
+) -> tuple[Job, ...]:
     jobs: dict[Stage, Job] = {}
 
     def add(stage: Stage, request: StageRequest | None, needs: Sequence[Stage]) -> None:
         if request is None:
             return
-        upstream = {need: jobs[need].key for need in needs if need in jobs}
+        keys = given | {done: job.key for done, job in jobs.items()}
+        upstream = {need: keys[need] for need in needs if need in keys}
         counted = _settings(stage, model, settings)
         key = job_key(stage, _json(request), counted, {str(s): k for s, k in upstream.items()})
         jobs[stage] = Job(
@@ -118,7 +152,7 @@ def _jobs(take: Take, asked: Asks, model: PlannedModel, settings: Settings) -> t
             settings=counted,
             upstream=upstream,
             files=model.files,
-            takes=(take.name,),
+            takes=(take,),
         )
 
     add(Stage.COT, asked.cot, ())
@@ -156,7 +190,8 @@ def _needed_jobs(
     for plan, jobs in planned:
         if plan.why in (Why.DONE, Why.RESTORED):
             continue
-        wanted = {Stage.WAVEFORM}
+        # The chain of thought beside the waveform: what it decided is told in the audio's tags.
+        wanted = {Stage.WAVEFORM, Stage.COT}
         for job in reversed(jobs):
             if job.stage not in wanted:
                 continue

@@ -5,21 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from renderer.plan.jobs import Change, Why
+from renderer.plan.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from renderer.plan.jobs import TakePlan
+    from renderer.song import Take
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
 
     Refresh = Callable[[Mapping[str, Any]], bool] | None
 
-_PER_STAGE = ("weights", "dtype")
+SET = "set"
+"""Beside the stages' requests, records tell which models and switches were named: reasons in the user's words."""
+_CAUSES: Mapping[str, tuple[str, ...]] = {
+    "cot": ("model", "lm"),
+    "codes": ("model", "lm"),
+    "latents": ("model", "lora"),
+}
+"""What named set explains other weights of a stage."""
 
 
 def explain(
-    plan: TakePlan, store: Store, *, force: bool, refresh: Refresh, failed: Mapping[str, str]
+    plan: TakePlan,
+    store: Store,
+    *,
+    force: bool,
+    refresh: Refresh,
+    failed: Mapping[str, str],
+    environment: Mapping[str, Any],
 ) -> tuple[Why, tuple[Change, ...]]:
     """Whether a take is done, and if not, why it runs and which values changed since its last version."""
     if force:
@@ -28,7 +43,7 @@ def explain(
     if record is None:
         return _why_not_there(plan, store, failed)
     if refresh and refresh(record.environment):
-        return Why.CHANGED, (Change(stage="environment", name="environment", old="another", new="this"),)
+        return Why.CHANGED, environment_changes(record.environment, environment)
     return (Why.DONE if store.find(record) == store.outputs / plan.file else Why.RESTORED), ()
 
 
@@ -36,11 +51,10 @@ def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> t
     versions = store.versions(plan.name)
     if any(version.key == plan.key for version in versions):
         return Why.MISSING, ()
+    changes = changes_between(_current(store, versions).requests, plan.requests, plan.take) if versions else ()
     if failed.get(plan.name) == plan.key:
-        return Why.FAILED, ()
-    if versions:
-        return Why.CHANGED, changes_between(_current(store, versions).requests, plan.requests)
-    return Why.NEW, ()
+        return Why.FAILED, changes
+    return (Why.CHANGED if versions else Why.NEW), changes
 
 
 def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
@@ -48,20 +62,36 @@ def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
     return next((v for v in versions if store.find(v) == store.outputs / v.file), versions[0])
 
 
-def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """What differs between the requests of two versions of a take, stage by stage, each value told once."""
-    return tuple(_changes(old, new))
+def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """What differs between the surroundings of two renders: `torch 2.12.0 → 2.13.0`."""
+    before, now = _flat(old), _flat(new)
+    return tuple(
+        Change(stage="environment", name=name.removeprefix("versions."), old=before.get(name), new=now.get(name))
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    )
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> tuple[Change, ...]:
+    """What differs between the requests of two versions of a take, each value told once, in the spec's words."""
+    return tuple(_changes(old, new, take))
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iterator[Change]:
     seen: set[str] = set()
-    for stage in dict.fromkeys([*new, *old]):
-        before, now = _flat(old.get(stage, {})), _flat(new.get(stage, {}))
-        for name in dict.fromkeys([*before, *now]):
-            # The same key of the spec enters several stages; it is told once, where it first counts.
-            if before.get(name) != now.get(name) and (name in _PER_STAGE or name not in seen):
-                seen.add(name)
-                yield Change(stage=stage, name=name, old=before.get(name), new=now.get(name))
+    for stage in dict.fromkeys([SET, *new]):
+        # A stage that only one of the two has is explained by what switched it, not by its every field.
+        if stage not in old or stage not in new:
+            continue
+        before, now = _flat(old[stage]), _flat(new[stage])
+        for field in dict.fromkeys([*before, *now]):
+            known = word(stage, field, take)
+            if before.get(field) == now.get(field) or known.name in seen:
+                continue
+            seen.add(known.name)
+            if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
+                continue
+            yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)
 
 
 def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

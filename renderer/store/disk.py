@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import StoreError
@@ -39,6 +39,9 @@ class Disk(Protocol):
 
     def read(self, path: Path) -> bytes:
         """The file's content."""
+
+    def remove(self, path: Path) -> None:
+        """Take the file away."""
 
 
 class RealDisk:
@@ -79,6 +82,10 @@ class RealDisk:
         """See `Disk.read`."""
         return path.read_bytes()
 
+    def remove(self, path: Path) -> None:
+        """See `Disk.remove`."""
+        path.unlink()
+
 
 def _flush(descriptor: int) -> None:
     # On macOS fsync leaves the bytes in the drive's cache; F_FULLFSYNC does not.
@@ -91,11 +98,12 @@ def _flush(descriptor: int) -> None:
 
 
 def temp_beside(target: Path) -> Path:
-    """A fresh path in the target's folder, same ending, for content that isn't whole yet."""
+    """A fresh, empty file in the target's folder, same ending, for content that isn't whole yet."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=TEMP_PREFIX, suffix=target.suffix)
-    os.close(descriptor)
-    return target.parent / os.path.basename(name)  # noqa: PTH119 - a plain string from mkstemp
+    temp = target.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}{target.suffix}"
+    # Not tempfile: its files are for their owner alone, and this one becomes the target.
+    with temp.open("xb"):
+        return temp
 
 
 def commit(disk: Disk, temp: Path, target: Path, *, num_bytes: int) -> None:
@@ -128,3 +136,17 @@ def write_whole(disk: Disk, target: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
         raise
+
+
+def move_take(disk: Disk, audio: Path, to: Path) -> None:
+    """Give an audio file and the sidecar beside it other names, in an order that a crash can't make lose either.
+
+    Raises: OSError as the disk gives it.
+    """
+    to.parent.mkdir(parents=True, exist_ok=True)
+    # The sidecar first: cut off between the two, the audio still bears its name and is moved again, alone.
+    for source, target in ((audio.with_suffix(".toml"), to.with_suffix(".toml")), (audio, to)):
+        if source.exists():
+            disk.replace(source, target)
+    for folder in {audio.parent, to.parent}:
+        disk.flush_folder(folder)

@@ -6,8 +6,9 @@ It knows paths and bytes; what a key means it doesn't know.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
@@ -23,7 +24,19 @@ if TYPE_CHECKING:
     from renderer.store.encoding import Stored
 
 STORE_FOLDER = ".store"
-_STALE_TEMP_SECONDS = 3600
+BAD_FOLDER = "bad"
+ARTIFACT_STAGES = ("cot", "codes", "latents")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """An artifact's file."""
+
+    stage: str
+    key: str
+    path: Path
+    num_bytes: int
+    mtime_ns: int
 
 
 class Store:
@@ -46,7 +59,7 @@ class Store:
         return self.folder / "lock"
 
     def prepare(self) -> None:
-        """Make the folder, and clear away what a killed run left half written.
+        """Make the folder.
 
         Raises: StoreError when the outputs folder can't be written.
         """
@@ -58,8 +71,24 @@ class Store:
                 why=str(error),
                 help="give another folder with --out, or set `outputs` in renderer.toml",
             ) from error
+
+    def clear_leftovers(self) -> None:
+        """Take away what a killed run left half written; only for whoever holds the lock."""
         for leftover in self._leftovers():
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+    def require_there(self) -> None:
+        """Notice that somebody took the folder away under a render.
+
+        Raises: StoreError when the locked file is gone.
+        """
+        if not self.lock_path.exists():
+            raise StoreError(
+                f"`{self.outputs}` was deleted or moved while it was rendered to",
+                why="the lock that this render took is no longer there",
+                help="start again: what is there is kept, what isn't is made again",
+            )
 
     def has(self, stage: str, key: str) -> bool:
         """Whether the artifact is there; its digest is checked when it is read."""
@@ -74,7 +103,7 @@ class Store:
         """The artifact and how it was made."""
         path = self._path(stage, key)
         try:
-            return decode(self.disk.read(path))
+            return decode(self._read(path))
         except FileNotFoundError:
             self._keys(stage).discard(key)
             return None
@@ -92,13 +121,33 @@ class Store:
         self._keys(stage).add(key)
         return len(content)
 
+    def artifacts(self) -> Iterator[StoredFile]:
+        """Every artifact's file, unread."""
+        for stage in ARTIFACT_STAGES:
+            for path in sorted(self._files(stage)):
+                stat = path.stat()
+                yield StoredFile(
+                    stage=stage, key=path.stem, path=path, num_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns
+                )
+
+    def forget(self, artifact: StoredFile) -> None:
+        """Delete an artifact.
+
+        Raises: OSError as the disk gives it.
+        """
+        self.disk.remove(artifact.path)
+        self._keys(artifact.stage).discard(artifact.key)
+
     def put_take(self, record: TakeRecord) -> None:
-        """Keep the record of a finished audio file."""
-        write_whole(self.disk, self._take_path(record.take, record.key), encode_record(record))
+        """Keep the record of an audio file.
+
+        Raises: StoreError, OSError as the disk gives it.
+        """
+        write_whole(self.disk, self._take_path(record), encode_record(record))
 
     def take(self, name: str, key: str) -> TakeRecord | None:
         """The record of a take's audio under that key, if its file still is what was written, wherever it lies."""
-        record = self._record(self._take_path(name, key))
+        record = self._record(self.folder / "takes" / name / f"{key}.json")
         return record if record and self.find(record) else None
 
     def find(self, record: TakeRecord) -> Path | None:
@@ -109,7 +158,8 @@ class Store:
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
         """Every recorded version of a take, the newest first."""
         folder = self.folder / "takes" / name
-        records = [self._record(path) for path in folder.glob("*.json")] if folder.is_dir() else []
+        paths = [path for path in folder.glob("*.json") if not path.name.startswith(TEMP_PREFIX)]
+        records = [self._record(path) for path in paths]
         return tuple(sorted((r for r in records if r), key=lambda r: r.mtime_ns, reverse=True))
 
     def take_names(self) -> tuple[str, ...]:
@@ -118,55 +168,70 @@ class Store:
         return tuple(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ()
 
     def forget_take(self, record: TakeRecord) -> None:
-        """Drop a record, when its file is gone for good."""
-        self._take_path(record.take, record.key).unlink(missing_ok=True)
+        """Delete a record, when its file is gone for good.
+
+        Raises: OSError as the disk gives it.
+        """
+        path = self._take_path(record)
+        self.disk.remove(path)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
 
     def _keys(self, stage: str) -> set[str]:
         if stage not in self._known:
-            folder = self.folder / stage
-            files = folder.glob("*/*.safetensors") if folder.is_dir() else ()
-            self._known[stage] = {path.stem for path in files if not path.name.startswith(TEMP_PREFIX)}
+            self._known[stage] = {path.stem for path in self._files(stage)}
         return self._known[stage]
+
+    def _files(self, stage: str) -> Iterator[Path]:
+        for path in (self.folder / stage).glob("*/*.safetensors"):
+            if not path.name.startswith(TEMP_PREFIX):
+                yield path
 
     def _path(self, stage: str, key: str) -> Path:
         return self.folder / stage / key[:2] / f"{key}.safetensors"
 
-    def _take_path(self, name: str, key: str) -> Path:
-        return self.folder / "takes" / name / f"{key}.json"
+    def _take_path(self, record: TakeRecord) -> Path:
+        name = f"{record.key}-{record.digest[:8]}" if record.remade else record.key
+        return self.folder / "takes" / record.take / f"{name}.json"
 
     def _record(self, path: Path) -> TakeRecord | None:
         try:
-            return decode_record(self.disk.read(path))
+            return decode_record(self._read(path))
         except FileNotFoundError:
             return None
         except StoreError as error:
             self._set_aside(path, "takes", path.stem, error)
             return None
 
+    def _read(self, path: Path) -> bytes:
+        try:
+            return self.disk.read(path)
+        except OSError as error:
+            # A bad spot on the drive is the file's fault; whatever else refuses to be read is not.
+            if error.errno == errno.EIO:
+                raise StoreError("the drive can't read it any more", why=error.strerror or str(error)) from error
+            raise
+
     def _set_aside(self, path: Path, stage: str, key: str, error: StoreError) -> None:
-        folder = self.folder / "bad"
-        folder.mkdir(parents=True, exist_ok=True)
+        self._keys(stage).discard(key)
+        # On a drive that takes no writes the bad file stays where it is: it counts as missing all the same.
         with contextlib.suppress(OSError):
-            path.replace(folder / f"{stage}-{path.name}")
-        if stage != "takes":
-            self._keys(stage).discard(key)
-        self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
+            folder = self.folder / BAD_FOLDER
+            folder.mkdir(parents=True, exist_ok=True)
+            self.disk.replace(path, folder / f"{stage}-{path.name}")
+            self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
 
     def _leftovers(self) -> Iterator[Path]:
-        now = time.time()
         for folder, _, names in os.walk(self.outputs):
-            for name in names:
-                path = self.outputs / folder / name
-                if name.startswith(TEMP_PREFIX) and now - path.stat().st_mtime > _STALE_TEMP_SECONDS:
-                    yield path
+            yield from (self.outputs / folder / name for name in names if name.startswith(TEMP_PREFIX))
 
 
 def _holds(place: Path, record: TakeRecord) -> bool:
     try:
         stat = place.stat()
+        if stat.st_size != record.num_bytes:
+            return False
+        # A copied or touched file keeps its content: only then is it read.
+        return stat.st_mtime_ns == record.mtime_ns or file_digest(place) == record.digest
     except OSError:
         return False
-    if stat.st_size != record.num_bytes:
-        return False
-    # A copied or touched file keeps its content: only then is it read.
-    return stat.st_mtime_ns == record.mtime_ns or file_digest(place) == record.digest

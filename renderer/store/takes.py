@@ -30,6 +30,8 @@ class TakeRecord:
     mtime_ns: int
     digest: str
     """SHA-256 of the file."""
+    sidecar_digest: str = ""
+    """SHA-256 of the TOML beside it, as written."""
     requests: Mapping[str, Any]
     """Stage -> what it was asked, and the settings that count: for telling what changed."""
     keys: Mapping[str, str]
@@ -39,13 +41,27 @@ class TakeRecord:
     """What the sidecar TOML tells."""
     page: Mapping[str, Any] = field(default_factory=dict)
     """What the report shows and would have to decode for: peaks, loudness before scaling, seconds."""
+    remade: bool = False
+    """Whether other bytes were made under the same key since, in another environment."""
 
     @property
     def old_file(self) -> str:
         """Where it lies once another version bears its name, below the outputs folder."""
         folder, _, name = self.file.rpartition("/")
         stem, _, ending = name.rpartition(".")
-        return f"{folder}/{OLD_FOLDER}/{stem}.{self.key[:8]}.{ending}"
+        return f"{folder}/{OLD_FOLDER}/{stem}.{self.mark}.{ending}"
+
+    @property
+    def mark(self) -> str:
+        """What tells this version from the take's others, for people."""
+        return f"{self.key[:8]}-{self.digest[:8]}" if self.remade else self.key[:8]
+
+
+def stray_file(file: str, digest: str) -> str:
+    """Where a file goes that bears a take's name without being recorded."""
+    folder, _, name = file.rpartition("/")
+    stem, _, ending = name.rpartition(".")
+    return f"{folder}/{OLD_FOLDER}/{stem}.stray-{digest[:8]}.{ending}"
 
 
 def encode_record(record: TakeRecord) -> bytes:

@@ -1,0 +1,69 @@
+"""A song's pinned codes -> what the LM's stages would have given, with keys; no LM runs for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from renderer.artifacts import Codes, Cot, CotMetas
+from renderer.models.family import Stage
+from renderer.song import CODE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.song import Pinned, Take
+
+    Given = Mapping[Stage, tuple[str, Codes | Cot]]
+
+
+def pinned_artifacts(take: Take, preview: float | None) -> Given:
+    """Stage -> key and artifact of what the song pins; empty when it pins nothing or the variant doesn't think.
+
+    Unedited, they bear the keys of the jobs that made them: a take rendered before stays done when its codes are
+    pinned. The chain of thought's caption counts as long as the song's own is the one it was written for.
+    """
+    pinned = take.song.pinned
+    if pinned is None or not take.variant.inference.thinking:
+        return {}
+    whole = pinned.digest == content_digest(pinned)
+    length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
+    codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes={"pinned": pinned.take})
+    kept = whole and length >= len(pinned.codes)
+    given: dict[Stage, tuple[str, Codes | Cot]] = {}
+    if pinned.cot is not None:
+        given[Stage.COT] = _cot(take, pinned, whole=whole)
+    given[Stage.CODES] = (pinned.codes_key if kept else _key({"codes": codes.codes.tolist()}), codes)
+    return given
+
+
+def content_digest(pinned: Pinned) -> str:
+    """SHA-256 over codes and chain of thought: tells whether somebody edited them."""
+    return _key({"codes": list(pinned.codes), "cot": asdict(pinned.cot) if pinned.cot else None})
+
+
+def _cot(take: Take, pinned: Pinned, *, whole: bool) -> tuple[str, Cot]:
+    said = pinned.cot
+    assert said is not None  # noqa: S101 - asked by the only caller
+    metas = CotMetas(
+        bpm=said.bpm,
+        caption=said.caption,
+        duration=said.duration,
+        keyscale=said.keyscale,
+        language=said.language,
+        timesignature=said.timesignature,
+    )
+    own_caption = take.song.caption == pinned.caption
+    if not own_caption:
+        metas = replace(metas, caption=None)
+    cot = Cot(text=said.text, metas=metas, notes={"pinned": pinned.take})
+    return (pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})), cot
+
+
+def _key(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

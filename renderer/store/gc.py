@@ -1,0 +1,118 @@
+"""What a store could do without: found first, shown, and deleted only when told; nothing it didn't record itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from renderer.store.takes import file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from renderer.store.store import Store, StoredFile
+    from renderer.store.takes import TakeRecord
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What must stay."""
+
+    keys: frozenset[str]
+    """Of the takes and jobs that the specs ask for now."""
+    kept: Callable[[TakeRecord], bool]
+    """Whether a listener keeps this version."""
+    orphans: frozenset[str] = frozenset()
+    """Takes that may go although nothing newer bears their name."""
+    older_than_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """Something that can go: an artifact, or a version of a take with its sidecar and record."""
+
+    file: str
+    """Below the outputs folder."""
+    num_bytes: int
+    why: str
+    artifact: StoredFile | None = None
+    record: TakeRecord | None = None
+
+
+def find_garbage(store: Store, wanted: Wanted) -> tuple[Garbage, ...]:
+    """What no spec, no keeper and no remaining version needs, and is old enough."""
+    limit = time.time_ns() - int(wanted.older_than_seconds * _NS)
+    stays: list[TakeRecord] = []
+    goes: list[Garbage] = []
+    for name in store.take_names():
+        for record in store.versions(name):
+            place = store.find(record)
+            why = _why(store, record, place, wanted)
+            if not why or record.mtime_ns > limit:
+                stays.append(record)
+            else:
+                goes.append(_version(store, record, place, why))
+    needed = wanted.keys | {key for record in stays for key in record.keys.values()}
+    for artifact in store.artifacts():
+        if artifact.key not in needed and artifact.mtime_ns <= limit:
+            file = artifact.path.relative_to(store.outputs).as_posix()
+            goes.append(Garbage(file=file, num_bytes=artifact.num_bytes, why="no take needs it", artifact=artifact))
+    return tuple(goes)
+
+
+def free(store: Store, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
+    """Delete it, one by one; yields what stayed because it isn't what was recorded.
+
+    Raises: OSError as the disk gives it.
+    """
+    for piece in garbage:
+        gone = _free_version(store, piece.record) if piece.record else _free_artifact(store, piece.artifact)
+        if not gone:
+            yield piece
+
+
+def _why(store: Store, record: TakeRecord, place: Path | None, wanted: Wanted) -> str:
+    """Why a version could go; empty when it stays."""
+    if record.key in wanted.keys or wanted.kept(record):
+        return ""
+    if place is None:
+        return "its audio was deleted or altered: only the record goes"
+    if record.take in wanted.orphans:
+        return "no spec asks for it"
+    return "former version" if place == store.outputs / record.old_file else ""
+
+
+def _version(store: Store, record: TakeRecord, place: Path | None, why: str) -> Garbage:
+    if place is None:
+        return Garbage(file=record.file, num_bytes=0, why=why, record=record)
+    file = place.relative_to(store.outputs).as_posix()
+    return Garbage(file=file, num_bytes=record.num_bytes, why=why, record=record)
+
+
+def _free_artifact(store: Store, artifact: StoredFile | None) -> bool:
+    # Its own digest stands in the file; one that doesn't match is set aside by the reading.
+    if artifact is None or store.get(artifact.stage, artifact.key) is None:
+        return False
+    store.forget(artifact)
+    return True
+
+
+def _free_version(store: Store, record: TakeRecord) -> bool:
+    place = store.find(record)
+    if place is not None:
+        if not _is(place, record.digest):
+            return False
+        sidecar = place.with_suffix(".toml")
+        store.disk.remove(place)
+        if _is(sidecar, record.sidecar_digest):
+            store.disk.remove(sidecar)
+    store.forget_take(record)
+    return True
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and file_digest(path) == digest
