@@ -69,7 +69,11 @@ def render_page(report: Report, served: Served | None = None) -> str:
 
 def _facts(report: Report, seen: view.View, served: Served | None) -> dict[str, object]:
     return {
-        "takes": [view.take_facts(row, song, NUM_BINS) for song in seen.songs for row in song.takes],
+        "takes": [
+            view.take_facts(row, song, NUM_BINS, versioned=served is not None)
+            for song in seen.songs
+            for row in song.takes
+        ],
         "picks": {name: asdict(pick) for name, pick in report.picks.items()},
         "served": asdict(served) if served else None,
     }

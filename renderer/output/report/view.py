@@ -302,8 +302,11 @@ def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, .
     )
 
 
-def take_facts(row: TakeView, song: SongView, num_bins: int) -> dict[str, object]:
-    """What the page's script knows of a take; waveforms in at most `num_bins` bins."""
+def take_facts(row: TakeView, song: SongView, num_bins: int, *, versioned: bool) -> dict[str, object]:
+    """What the page's script knows of a take; waveforms in at most `num_bins` bins.
+
+    `versioned` links name the version: a server has several under one name over time, a disk has one.
+    """
     take = row.take
     return {
         "name": take.name,
@@ -314,7 +317,7 @@ def take_facts(row: TakeView, song: SongView, num_bins: int) -> dict[str, object
         "outcome": take.outcome,
         "flags": [flag.code for flag in row.flags],
         "key": take.key8,
-        "audio": link(take.audio) if take.audio else None,
+        "audio": link(take.audio) + (f"?v={take.key8}" if versioned else "") if take.audio else None,
         "seconds": round(take.duration_seconds, 3),
         "lufs": take.measured.loudness_lufs if take.measured else None,
         "peaks": fold_peaks(take.peaks, num_bins),

@@ -18,6 +18,23 @@ async function sendPick(name, pick) {
   }
 }
 
+// One refresh at a time; whatever came meanwhile is in the next one.
+let refreshing = null;
+let again = false;
+function hear() {
+  if (refreshing) {
+    again = true;
+    return;
+  }
+  refreshing = refresh().catch((error) => say(`The page could not be renewed: ${error.message}`)).finally(() => {
+    refreshing = null;
+    if (again) {
+      again = false;
+      hear();
+    }
+  });
+}
+
 // The new page's songs take the place of the old ones; what plays lives outside of them and plays on.
 async function refresh() {
   const answer = await fetch(location.pathname);
@@ -59,11 +76,16 @@ function announce(former) {
 
 function connect() {
   const events = new EventSource("events");
-  events.addEventListener("report", refresh);
+  events.addEventListener("report", hear);
   events.addEventListener("progress", (event) => {
     $("live").textContent = JSON.parse(event.data).text;
   });
-  events.addEventListener("open", () => $("live").classList.remove("lost"));
+  events.addEventListener("open", () => {
+    if (!$("live").classList.contains("lost")) return;
+    $("live").classList.remove("lost");
+    $("live").textContent = "";
+    hear();
+  });
   events.addEventListener("error", () => {
     $("live").classList.add("lost");
     $("live").textContent = "The server is gone; what is here still plays if it was loaded.";

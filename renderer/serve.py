@@ -1,0 +1,308 @@
+"""The report over HTTP, for this machine only: live takes, votes written at once, audio by ranges.
+
+Knows a `Report` and a folder; who renders, and when, is not its business. Needs the extra `renderer[serve]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from starlette.routing import Route
+
+from renderer.errors import RendererError, UsageError
+from renderer.output.report import Served, render_page
+from renderer.spec.picks import Pick, Vote
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from renderer.output.report import Report
+
+HOST = "127.0.0.1"
+END = ""  # in place of an event: no more will come
+HEARTBEAT_SECONDS = 15.0  # so that a lost connection is noticed on both sides
+MAX_VOTE_BYTES = 64_000
+MAX_WAITING_EVENTS = 100  # a page that reads slower than that misses progress, never a report
+MEDIA_TYPES = {
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+    ".webp": "image/webp",
+    ".toml": "text/plain; charset=utf-8",
+}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class Live:
+    """The report as it stands, and the pages that look at it; any thread may publish."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._hearers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = {}
+
+    @property
+    def report(self) -> Report:
+        """What was published last."""
+        return self._report
+
+    def publish(self, report: Report) -> None:
+        """Show another report: open pages take over what is new and play on."""
+        self._report = report
+        self._send("report", {})
+
+    def tell(self, text: str) -> None:
+        """A line of progress for open pages; empty takes it away."""
+        self._send("progress", {"text": text})
+
+    def end(self) -> None:
+        """Let go of every page."""
+        self._put_all(END)
+
+    @contextmanager
+    def hearing(self) -> Iterator[asyncio.Queue[str]]:
+        """Events from now on, as server-sent text."""
+        queue: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING_EVENTS)
+        with self._lock:
+            self._hearers[queue] = asyncio.get_running_loop()
+        try:
+            yield queue
+        finally:
+            with self._lock:
+                self._hearers.pop(queue, None)
+
+    def _send(self, event: str, fields: dict[str, Any]) -> None:
+        self._put_all(_event(event, fields))
+
+    def _put_all(self, text: str) -> None:
+        with self._lock:
+            hearers = list(self._hearers.items())
+        for queue, loop in hearers:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_put, queue, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What is served."""
+
+    live: Live
+    outputs: Path
+    """Nothing outside of this folder is ever sent."""
+    vote: Callable[[str, Pick], None]
+    """Writes a vote down; raises RendererError when that can't be."""
+    token: str
+
+
+def make_site(live: Live, outputs: Path, vote: Callable[[str, Pick], None]) -> Site:
+    """A site with a token of its own."""
+    return Site(live=live, outputs=outputs.resolve(), vote=vote, token=secrets.token_urlsafe(24))
+
+
+def make_app(site: Site) -> Starlette:
+    """The application: page, events, votes, files."""
+
+    async def page(request: Request) -> Response:
+        del request
+        text = await asyncio.to_thread(render_page, site.live.report, Served(token=site.token))
+        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+
+    async def home(request: Request) -> Response:
+        del request
+        return RedirectResponse("/report/")
+
+    async def events(request: Request) -> Response:
+        del request
+        return StreamingResponse(_events(site.live), media_type="text/event-stream")
+
+    async def votes(request: Request) -> Response:
+        return await _take_vote(site, request)
+
+    async def file(request: Request) -> Response:
+        return _file(site, request)
+
+    routes = [
+        Route("/", home),
+        Route("/report/", page),
+        Route("/report/index.html", page),
+        Route("/report/events", events),
+        Route("/report/picks", votes, methods=["POST"]),
+        Route("/{path:path}", file),
+    ]
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_Headers)]
+    return Starlette(routes=routes, middleware=middleware)
+
+
+@contextmanager
+def serving(site: Site, port: int = 0) -> Iterator[str]:
+    """The page's address while the server runs in a thread of its own; 0 takes a free port.
+
+    Raises: UsageError when the port is taken.
+    """
+    with _listening(port) as listener:
+        config = uvicorn.Config(
+            make_app(site), log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+        )
+        server = _ThreadServer(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="report-server", daemon=True)
+        thread.start()
+        try:
+            yield f"http://{HOST}:{listener.getsockname()[1]}/report/"
+        finally:
+            site.live.end()
+            server.should_exit = True
+            thread.join()
+
+
+class _ThreadServer(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the main thread: Ctrl-C is the command's to handle."""
+        yield
+
+
+class _Headers:
+    """Puts HEADERS on every answer that hasn't set its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _add_headers(message: MutableMapping[str, Any]) -> None:
+    present = {name.lower() for name, _ in message["headers"]}
+    added = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
+    message["headers"] = [*message["headers"], *(pair for pair in added if pair[0] not in present)]
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            # From here on the address answers: who connects before the server runs waits for it.
+            listener.listen()
+        except OSError as error:
+            raise UsageError(
+                f"port {port} can't be used", why=error.strerror or str(error), help="leave out --port"
+            ) from error
+        yield listener
+
+
+async def _events(live: Live) -> AsyncIterator[str]:
+    with live.hearing() as queue:
+        yield ": hello\n\n"
+        while True:
+            try:
+                text = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+            except TimeoutError:
+                text = ": still here\n\n"
+            if text == END:
+                return
+            yield text
+
+
+def _event(event: str, fields: dict[str, Any]) -> str:
+    return f"event: {event}\ndata: {json.dumps(fields)}\n\n"
+
+
+def _put(queue: asyncio.Queue[str], text: str) -> None:
+    if queue.full():
+        # Whatever waited is out of date; the whole report covers it.
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(_event("report", {}))
+    queue.put_nowait(text)
+
+
+async def _take_vote(site: Site, request: Request) -> Response:
+    if not secrets.compare_digest(request.headers.get("x-token", ""), site.token):
+        raise HTTPException(403, "this page is of another server: reload it")
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_VOTE_BYTES:
+            raise HTTPException(413, "the note is too long")
+    name, pick = _read_vote(site, body)
+    try:
+        await asyncio.to_thread(site.vote, name, pick)
+    except (RendererError, OSError) as error:
+        raise HTTPException(500, str(error)) from error
+    return PlainTextResponse("written")
+
+
+def _read_vote(site: Site, body: bytes) -> tuple[str, Pick]:
+    try:
+        fields = json.loads(body)
+        name = fields.pop("take")
+        pick = Pick(**fields)
+        pick = Pick(vote=Vote(pick.vote), note=pick.note, key=pick.key)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HTTPException(400, "this is no vote") from error
+    if not isinstance(pick.note, str) or not isinstance(pick.key, str):
+        raise HTTPException(400, "this is no vote")
+    if name not in {take.name for take in site.live.report.takes}:
+        raise HTTPException(404, "there is no such take")
+    return name, pick
+
+
+def _file(site: Site, request: Request) -> Response:
+    path = request.path_params["path"]
+    place = _place(site, _version_of(site.live.report, path, request.query_params.get("v")))
+    return FileResponse(place, media_type=MEDIA_TYPES[place.suffix])
+
+
+def _place(site: Site, path: str) -> Path:
+    """The file, if it is one of ours: of a known kind, not hidden, below outputs when all links are followed."""
+    missing = HTTPException(404, "there is no such file")
+    try:
+        place = (site.outputs / path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise missing from error
+    if not place.is_relative_to(site.outputs) or not place.is_file() or place.suffix not in MEDIA_TYPES:
+        raise missing
+    if any(part.startswith(".") for part in place.relative_to(site.outputs).parts):
+        raise missing
+    return place
+
+
+def _version_of(report: Report, path: str, version: str | None) -> str:
+    """Where the asked version of an audio file lies now: who still plays the former one must not get a mixture."""
+    if version is None:
+        return path
+    for take in report.takes:
+        if take.audio == f"../{path}" and take.key8 != version:
+            return next((old.audio.removeprefix("../") for old in take.former if old.key8 == version), path)
+    return path
