@@ -75,6 +75,10 @@ class Live:
         self._report = report
         self._send("report", {})
 
+    def keep(self, report: Report) -> None:
+        """Show it to pages opened from now on; those that are open know already."""
+        self._report = report
+
     def tell(self, text: str) -> None:
         """A line of progress for open pages; empty takes it away."""
         self._send("progress", {"text": text})

@@ -27,14 +27,16 @@ EXIT_INTERRUPTED = 130
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
+@click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
-def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) -> int:
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
 
     What is on disk already is kept. Exits with 1 when a take failed, 130 when stopped.
     """
     from rich.console import Console
 
+    from renderer.cli.report import measure_and_write
     from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.pipeline.page import write_page
     from renderer.pipeline.render import Project, Stop, refuse_faults, render
@@ -51,6 +53,8 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     with _stopping(stop), showing(console) as listen:
         summary = render(project, listen=listen, stop=stop)
     page = write_page(project)
+    if measure and not summary.stopped:
+        page = measure_and_write(project, console)
     if as_json:
         click.echo(json.dumps(_document(summary), ensure_ascii=False, indent=2))
     else:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from renderer.artifacts import CotMetas
+from renderer.output.measure import missing_libraries, stored_measurement
 from renderer.output.report.values import (
     Failure,
     FormerTake,
@@ -21,6 +22,7 @@ from renderer.output.report.values import (
     ReportTake,
 )
 from renderer.pipeline.keep import degradations, prompts_as_sent
+from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import changes_between
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from renderer.output.measure import Measurement
     from renderer.pipeline.render import Project
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.song import Song
@@ -73,8 +76,14 @@ def make_report(project: Project) -> Report:
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
         run=_run(project, plan, run) if run.lines else None,
         picks=all_picks(songs.values()),
-        notes=tuple(NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES),
+        notes=tuple(_notes(plan)),
     )
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    yield from (NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES)
+    if missing_libraries():
+        yield "Tempo, key and loudness are not measured: `pip install 'renderer[measure]'` adds what it takes."
 
 
 def last_run(store: Store) -> LastRun:
@@ -107,6 +116,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
     failed = run.takes("take-failed").get(plan.name)
     page = record.page if record else {}
     notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
+    sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
     inference = asdict(plan.take.variant.inference) | _used(plan)
     return ReportTake(
         name=plan.name,
@@ -129,8 +139,14 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
         degraded=degradations(notes),
+        measured=sounds.measured if sounds else None,
+        spectrogram=_picture(sounds),
         former=tuple(_former(version, plan, store) for version in versions if _is_former(version, plan, store)),
     )
+
+
+def _picture(sounds: Measurement | None) -> str | None:
+    return f"measured/{sounds.spectrogram.name}" if sounds and sounds.spectrogram else None
 
 
 def _used(plan: TakePlan) -> dict[str, Any]:
@@ -173,12 +189,14 @@ def _place(version: TakeRecord, store: Store) -> str:
 
 
 def _former(version: TakeRecord, plan: TakePlan, store: Store) -> FormerTake:
+    sounds = stored_measurement(version.digest, measured_folder(store.outputs))
     return FormerTake(
         key8=version.mark,
         audio=f"../{_place(version, store)}",
         changes=_why(changes_between(version.requests, plan.requests, plan.take)),
         duration_seconds=version.page.get("seconds", 0.0),
         peaks=version.page.get("peaks", ""),
+        loudness_lufs=sounds.measured.loudness_lufs if sounds and sounds.measured else None,
     )
 
 

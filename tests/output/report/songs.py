@@ -194,21 +194,24 @@ def run_of(takes: tuple[ReportTake, ...]) -> ReportRun:
     )
 
 
-def small_report(folder: Path) -> Report:
+def small_report(folder: Path, *, seconds: float = 0.8) -> Report:
     """Three songs, seven takes, one of them failed, in `folder`; the page belongs into `folder/report`."""
     chihuahua = (
-        rendered(folder, "chihuahua", seed=7),
-        rendered(folder, "chihuahua", seed=42, level=0.3),
-        rendered(folder, "chihuahua", seed=7, variant="wide"),
+        rendered(folder, "chihuahua", seed=7, seconds=seconds),
+        rendered(folder, "chihuahua", seed=42, level=0.3, seconds=seconds),
+        rendered(folder, "chihuahua", seed=7, variant="wide", seconds=seconds),
         broken("chihuahua", seed=99),
     )
-    night = (rendered(folder, "night-drive", seed=1, seconds=12), rendered(folder, "night-drive", seed=2, seconds=12))
-    rain = (rendered(folder, "雨の夜", seed=3, seconds=6),)
+    night = (
+        rendered(folder, "night-drive", seed=1, seconds=1.5 * seconds),
+        rendered(folder, "night-drive", seed=2, seconds=1.5 * seconds),
+    )
+    rain = (rendered(folder, "雨の夜", seed=3, seconds=0.75 * seconds),)
     former = FormerTake(
         key8="0a1b2c3d",
         audio=chihuahua[1].audio or "",
         changes="shift 2.0 → 3.0",
-        duration_seconds=8.0,
+        duration_seconds=seconds,
         peaks=chihuahua[1].peaks,
         loudness_lufs=chihuahua[1].measured.loudness_lufs if chihuahua[1].measured else None,
     )

@@ -1,0 +1,40 @@
+"""Finished takes -> their measurements, after the audio is on disk; kept beside the report by the audio's digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.output.measure import SoundFile, measure_files, missing_libraries, stored_measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from renderer.output.measure import Measurement
+    from renderer.pipeline.render import Project
+
+MEASURED_FOLDER = "report/measured"  # below the outputs folder
+
+
+def unmeasured(project: Project) -> tuple[SoundFile, ...]:
+    """The takes on disk, former versions too, that have no measurement yet; each file once."""
+    store = project.store
+    folder = measured_folder(store.outputs)
+    records = [version for take in project.plan().takes for version in store.versions(take.name)]
+    found = {record.digest: store.find(record) for record in records}
+    return tuple(
+        SoundFile(path=path, digest=digest)
+        for digest, path in found.items()
+        if path is not None and stored_measurement(digest, folder) is None
+    )
+
+
+def measure_takes(project: Project) -> Iterator[Measurement]:
+    """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed."""
+    if not missing_libraries():
+        yield from measure_files(unmeasured(project), measured_folder(project.store.outputs))
+
+
+def measured_folder(outputs: Path) -> Path:
+    """Where measurements and spectrograms lie."""
+    return outputs / MEASURED_FOLDER
