@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
-    from renderer.cli.show_diagnostics import show_diagnostics
+    from renderer.cli.show_diagnostics import show_what_spoils
     from renderer.pipeline.render import Project, refuse_faults
     from renderer.pipeline.select import select
 
     options = make_options(**given)
     selection = select(named, options)
     refuse_faults(selection, options)
-    show_diagnostics(selection.diagnostics, stream=sys.stderr)
+    show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     plan, missing = project.plan(), project.missing()
     if as_json:

@@ -37,7 +37,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     from rich.console import Console
 
     from renderer.cli.report import measure_and_write
-    from renderer.cli.show_diagnostics import show_diagnostics
+    from renderer.cli.show_diagnostics import show_what_spoils
     from renderer.pipeline.page import write_page
     from renderer.pipeline.render import Project, Stop, refuse_faults, render
     from renderer.pipeline.select import select
@@ -46,7 +46,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     options = make_options(**given)
     selection = select(named, options)
     refuse_faults(selection, options)
-    show_diagnostics(selection.diagnostics, stream=sys.stderr)
+    show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     stop = Stop(options.until)
     console = Console(stderr=as_json, highlight=False)

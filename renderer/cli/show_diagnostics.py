@@ -28,6 +28,14 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> N
         click.echo(counted(diagnostics), file=stream)
 
 
+def show_what_spoils(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> None:
+    """Errors and warnings as `show_diagnostics` has them; notes, which `check` is for, only counted."""
+    serious = [diagnostic for diagnostic in diagnostics if diagnostic.level is not Level.NOTE]
+    show_diagnostics(serious, stream=stream)
+    if num_notes := len(diagnostics) - len(serious):
+        click.echo(f"{num_notes} note{'' if num_notes == 1 else 's'}: `renderer check` shows them", file=stream)
+
+
 def github_line(diagnostic: Diagnostic) -> str:
     """The diagnostic as a workflow command, which GitHub shows beside the line it is about."""
     level = {Level.NOTE: "notice"}.get(diagnostic.level, str(diagnostic.level))
