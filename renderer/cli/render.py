@@ -61,11 +61,8 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
         _tell(summary, str(page))
     if summary.stopped:
         return EXIT_INTERRUPTED
-    return EXIT_SOME_FAILED if summary.failures or (len(selection.diagnostics) > 0 and _any_error(selection)) else 0
-
-
-def _any_error(selection: Any) -> bool:
-    return any(found.level == "error" for found in selection.diagnostics)
+    broken = any(found.level == "error" for found in selection.diagnostics)
+    return EXIT_SOME_FAILED if summary.failures or broken else 0
 
 
 @contextmanager
