@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.show_diagnostics import show_what_spoils
-    from renderer.pipeline.render import Project, refuse_faults
+    from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
 
     options = make_options(**given)

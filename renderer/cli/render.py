@@ -39,7 +39,8 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     from renderer.cli.report import measure_and_write
     from renderer.cli.show_diagnostics import show_what_spoils
     from renderer.pipeline.page import write_page
-    from renderer.pipeline.render import Project, Stop, refuse_faults, render
+    from renderer.pipeline.project import Project, refuse_faults
+    from renderer.pipeline.render import Stop, render
     from renderer.pipeline.select import select
     from renderer.progress import showing
 

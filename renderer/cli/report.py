@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from renderer.pipeline.options import Options
-    from renderer.pipeline.render import Project
+    from renderer.pipeline.project import Project
     from renderer.serve import Live, Site
     from renderer.spec.picks import Pick
 
@@ -66,7 +66,7 @@ def measure_and_write(project: Project, console: Console) -> Path:
 
 
 def _project(named: Sequence[str], options: Options) -> Project:
-    from renderer.pipeline.render import Project
+    from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
 
     return Project(select(named, options).takes, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from renderer.pipeline.options import OptionKeywords, Options
-from renderer.pipeline.render import Project
+from renderer.pipeline.project import Project
 from renderer.pipeline.render import render as render_project
 from renderer.pipeline.select import with_options
 

@@ -38,8 +38,8 @@ class Keeper:
         self._store = store
         self._settings = settings
         self._environment = environment
-        self.damaged: list[str] = []
-        """Jobs whose inputs were set aside as damaged; planning again makes them anew."""
+        self.damaged: set[str] = set()
+        """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
 
     def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
         """What the job builds on, read from the store with its digest checked.
@@ -49,7 +49,7 @@ class Keeper:
         self._store.require_there()
         if job.stage is Stage.WAVEFORM:
             self._require_story(job)
-        return {stage: self._read(stage, key, job.key) for stage, key in job.upstream.items()}
+        return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
     def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         """Artifacts go into the store, a waveform becomes every take that shares it.
@@ -82,12 +82,12 @@ class Keeper:
         """What the chain of thought decided is told in the audio's tags, so it must be there before there is audio."""
         for name in job.takes:
             if Stage.COT in self._takes[name].keys:
-                self._read(Stage.COT, self._takes[name].keys[Stage.COT], job.key)
+                self._read(Stage.COT, self._takes[name].keys[Stage.COT], job)
 
-    def _read(self, stage: Stage, key: str, job_key: str) -> Artifact:
+    def _read(self, stage: Stage, key: str, job: Job) -> Artifact:
         artifact = self._given.get(key) or self._store.get(stage, key)
         if artifact is None:
-            self.damaged.append(job_key)
+            self.damaged.update(job.takes)
             raise StoreError(f"the {stage} this take builds on is gone or damaged", help="it is made again")
         return artifact
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.output.measure import Measurement
-    from renderer.pipeline.render import Project
+    from renderer.pipeline.project import Project
 
 MEASURED_FOLDER = "report/measured"  # below the outputs folder
 

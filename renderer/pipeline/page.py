@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.output.measure import Measurement
-    from renderer.pipeline.render import Project
+    from renderer.pipeline.project import Project
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.song import Song
     from renderer.store.store import Store

@@ -32,7 +32,8 @@ def refuse_what_cannot_run(plan: Plan, settings: Settings) -> None:
 
 
 def _refuse_unread_codes(group: Group) -> None:
-    if group.of(Stage.CODES) and not layouts.has_audio_tokenizer(group.files):
+    reads_codes = group.of(Stage.CODES) or any(Stage.CODES in job.upstream for job in group.of(Stage.LATENTS))
+    if reads_codes and not layouts.has_audio_tokenizer(group.files):
         raise ModelError(
             f"`{group.files.name}` can't read the LM's codes",
             why=f"`{group.files.dit}` holds no audio_tokenizer and audio_token_detokenizer",

@@ -8,7 +8,8 @@ import pytest
 
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
-from renderer.pipeline.render import Project, Summary, render
+from renderer.pipeline.project import Project
+from renderer.pipeline.render import Summary, render
 from renderer.pipeline.select import select
 from renderer.run.client import WorkerClient
 from renderer.run.local import Workers

@@ -1,0 +1,109 @@
+"""The takes asked for and the outputs folder they belong to: what plan, render, status and report share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from renderer.errors import SpecError, StoreError, UsageError
+from renderer.pipeline.environment import environment
+from renderer.pipeline.models import pick_settings, planned_models
+from renderer.plan.make import Ask, make_plan
+from renderer.run.client import WorkerClient
+from renderer.run.local import Workers
+from renderer.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.models.family import Settings
+    from renderer.pipeline.options import Options
+    from renderer.pipeline.select import Selection
+    from renderer.plan.jobs import Plan
+    from renderer.song import Take
+
+
+class Project:
+    """The takes asked for, with the store of their outputs folder: what plan, render, status and report share."""
+
+    def __init__(self, takes: Sequence[Take], options: Options) -> None:
+        self.options = options
+        self.takes = tuple(takes)
+        self.settings: Settings = pick_settings(options)
+        self.store = Store(_outputs_of(takes, options))
+        self.model_of = planned_models(self.settings)
+        self.environment: Mapping[str, Any] = environment(self.settings)
+
+    def plan(self, takes: Sequence[Take] | None = None) -> Plan:
+        """What would run now, of all takes or of these.
+
+        Raises: ModelError for model sets that aren't any, UsageError for takes a model can't make.
+        """
+        ask = Ask(
+            preview=self.options.preview,
+            force=self.options.force,
+            refresh=self.differs if self.options.refresh_environment else None,
+            environment=self.environment,
+        )
+        takes = self.takes if takes is None else takes
+        return make_plan(takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask)
+
+    def missing(self) -> tuple[str, ...]:
+        """Model parts that aren't on disk, by the names `renderer models fetch` takes."""
+        models = [self.model_of(take.variant) for take in self.takes]
+        return tuple(dict.fromkeys(name for model in models for name in model.missing))
+
+    def workers(self) -> Workers:
+        """The worker process of this project, not started yet."""
+        return Workers(lambda: WorkerClient(self.settings, self.store.folder / "worker.log"))
+
+    def differs(self, recorded: Mapping[str, Any]) -> bool:
+        """Whether a result was made in another environment than this run's."""
+        return dict(recorded) != dict(self.environment)
+
+
+def refuse_faults(selection: Selection, options: Options) -> None:
+    """Render nothing while specs have errors, unless told to keep going.
+
+    Raises: SpecError with every diagnostic.
+    """
+    errors = [found for found in selection.diagnostics if found.level == "error"]
+    if errors and not (options.keep_going and selection.takes):
+        raise SpecError(selection.diagnostics)
+
+
+@contextmanager
+def one_at_a_time(store: Store) -> Iterator[None]:
+    """Hold the outputs folder's lock; the operating system frees it when this process ends, however it does.
+
+    Raises: StoreError when another render holds it.
+    """
+    lock = FileLock(store.lock_path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StoreError(
+            f"another render is writing to `{store.outputs}`",
+            why="one at a time: they would do each other's work twice",
+            help="wait for it to end, or give another folder with --out",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _outputs_of(takes: Sequence[Take], options: Options) -> Path:
+    if options.outputs:
+        return options.outputs
+    folders = dict.fromkeys(take.song.outputs for take in takes)
+    if len(folders) != 1:
+        raise UsageError(
+            f"the specs name {len(folders)} outputs folders" if folders else "there is nothing to render",
+            why=", ".join(f"`{folder}`" for folder in folders),
+            help="render them one by one, or give one folder with --out" if folders else "name specs or songs",
+        )
+    return next(iter(folders))
