@@ -124,8 +124,12 @@ def decode_all(
 
     Raises: ResourceError when a pass with so many slots doesn't fit into `free_bytes`.
     """
-    fitting = [decode for decode in decodes if decode.kind.length <= lm.max_length]
-    yield from (_too_long(decode, lm.max_length) for decode in decodes if decode not in fitting)
+    fitting = []
+    for decode in decodes:
+        if decode.kind.length <= lm.max_length:
+            fitting.append(decode)
+        else:
+            yield _too_long(decode, lm.max_length)
     passes = _passes(fitting)
     for kind, _ in passes:
         _check_fits(lm, kind, num_slots, free_bytes)
@@ -136,10 +140,13 @@ def decode_all(
 def _passes(decodes: Sequence[Decode]) -> list[tuple[Kind, list[Decode]]]:
     """Requests by kind, short caches first; inside a kind the longest first, those with one prompt side by side."""
     kinds: dict[Kind, list[Decode]] = {}
-    for decode in decodes:
+    first: dict[tuple[tuple[int, ...], ...], int] = {}
+    for number, decode in enumerate(decodes):
         kinds.setdefault(decode.kind, []).append(decode)
+        first.setdefault(decode.prompts, number)
     ordered = sorted(kinds.items(), key=lambda entry: entry[0].length)
-    return [(kind, sorted(same, key=lambda decode: (-decode.max_tokens, decode.prompts))) for kind, same in ordered]
+    # The sort is stable: what is equally long keeps the order it was asked in.
+    return [(kind, sorted(same, key=lambda one: (-one.max_tokens, first[one.prompts]))) for kind, same in ordered]
 
 
 def _check_fits(lm: Lm, kind: Kind, num_slots: int, free_bytes: int) -> None:

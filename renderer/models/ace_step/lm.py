@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.engine import Decode, Decoded
     from renderer.models.ace_step.phases import Phase, Prepared
     from renderer.models.ace_step.tokens import Tokens
-    from renderer.models.family import Listener, LoadedPart, ModelFiles, Settings, StageJob
+    from renderer.models.family import Listener, ModelFiles, Settings, StageJob
 
 
-def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
     """The LM of a model set, resident.
 
     Raises: ModelError when its folder isn't a 5 Hz LM, ResourceError when the device can't be used.

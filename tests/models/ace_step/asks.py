@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Cot
+    from renderer.models.ace_step.lm import LmPart
     from renderer.models.family import LoadedPart
 
 SAMPLING = LmSampling(
@@ -81,7 +82,9 @@ def job(name: str, request: CotRequest | CodesRequest, cot: Cot | None = None) -
     return StageJob(id=name, request=request, upstream={} if cot is None else {Stage.COT: cot})
 
 
-def load(tiny_set: Path, *, slots: int = 4, dtype: str = "float32", heard: Heard | None = None) -> LoadedPart:
+def load(
+    tiny_set: Path, *, slots: int = 4, dtype: str = "float32", device: str = "cpu", heard: Heard | None = None
+) -> LmPart:
     files = ModelFiles(
         family="ace_step",
         name="tiny",
@@ -92,7 +95,7 @@ def load(tiny_set: Path, *, slots: int = 4, dtype: str = "float32", heard: Heard
         text_encoder=str(tiny_set),
         lm=str(tiny_set / "lm"),
     )
-    settings = Settings(device="cpu", dtype=dtype, threads=1, lm_slots=slots, vae_tile=512, vae_overlap=64)
+    settings = Settings(device=device, dtype=dtype, threads=1, lm_slots=slots, vae_tile=512, vae_overlap=64)
     return load_lm(files, settings, heard or Heard())
 
 
