@@ -139,10 +139,10 @@ class Writing:
     @property
     def greedy(self) -> bool:
         """Whether the next token is the most probable one: drawn languages wander."""
-        return self.field == b"language"
+        return self.field == b"language" and not self.at_line_start
 
     def accept(self, token: int) -> bool:
-        """Take the drawn token in; whether it was the last one.
+        """Take the drawn token in; whether it was the last one: what can only end needs no token that says so.
 
         Raises: StageError when the grammar refuses it.
         """

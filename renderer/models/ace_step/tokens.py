@@ -76,7 +76,7 @@ class Tokens:
             for found in _CONTROL.findall(text):
                 if found in added:
                     raise StageError(
-                        f"the {name} holds `{found}`",
+                        f"`{found}` stands in the {name}",
                         why="the LM would read it as a control token, not as text",
                         help=f"take it out of the {name}",
                     )
