@@ -6,6 +6,7 @@ RendererError
 ├── ModelError        a checkpoint is missing, incomplete or not what it claims
 ├── ResourceError     memory, disk or device can't do what is asked
 ├── StoreError        the outputs folder can't be read or written as needed
+│   └── InputLost     what a job builds on is gone or damaged; it can be made again
 ├── StageError        one job failed in its stage; costs that take only
 └── WorkerDied        the worker process ended without a word
 """
@@ -55,6 +56,10 @@ class ResourceError(RendererError):
 
 class StoreError(RendererError):
     """The outputs folder can't be read or written as needed."""
+
+
+class InputLost(StoreError):  # noqa: N818 - an event, as the executor sees it
+    """What a job builds on is gone or damaged; planning again makes it anew."""
 
 
 class StageError(RendererError):

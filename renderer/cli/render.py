@@ -14,7 +14,12 @@ from renderer.cli.options import Clock, make_options, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from rich.console import Console
+
+    from renderer.errors import RendererError
+    from renderer.pipeline.project import Project
     from renderer.pipeline.render import Stop, Summary
 
 EXIT_SOME_FAILED = 1
@@ -36,9 +41,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     """
     from rich.console import Console
 
-    from renderer.cli.report import measure_and_write
     from renderer.cli.show_diagnostics import show_what_spoils
-    from renderer.pipeline.page import write_page
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.render import Stop, render
     from renderer.pipeline.select import select
@@ -53,17 +56,35 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     console = Console(stderr=as_json, highlight=False)
     with _stopping(stop), showing(console) as listen:
         summary = render(project, listen=listen, stop=stop)
-    page = write_page(project)
-    if measure and not summary.stopped:
-        page = measure_and_write(project, console)
+    page = _page(project, summary, console, measure=measure)
     if as_json:
         click.echo(json.dumps(_document(summary), ensure_ascii=False, indent=2))
     else:
-        _tell(summary, str(page))
+        _tell(summary, page)
     if summary.stopped:
         return EXIT_INTERRUPTED
     broken = any(found.level == "error" for found in selection.diagnostics)
-    return EXIT_SOME_FAILED if summary.failures or broken else 0
+    return EXIT_SOME_FAILED if summary.failures or summary.fault or broken else 0
+
+
+def _page(project: Project, summary: Summary, console: Console, *, measure: bool) -> Path | None:
+    """The report; None when it can't be written, which must not cost the summary."""
+    from renderer.cli.main import show_error
+    from renderer.cli.report import measure_and_write
+    from renderer.errors import RendererError, StoreError
+    from renderer.pipeline.page import page_after
+
+    try:
+        page = page_after(project, summary)
+        if measure and (summary.rendered or summary.restored) and not (summary.stopped or summary.fault):
+            page = measure_and_write(project, console)
+    except OSError as error:
+        show_error(StoreError("the report can't be written", why=str(error), help="the takes are on disk all the same"))
+    except RendererError as error:
+        show_error(error)
+    else:
+        return page
+    return None
 
 
 @contextmanager
@@ -86,7 +107,8 @@ def _stopping(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _tell(summary: Summary, page: str) -> None:
+def _tell(summary: Summary, page: Path | None) -> None:
+    from renderer.cli.main import show_error
     from renderer.spec.diagnostics import printable
 
     for failure in summary.failures:
@@ -107,7 +129,10 @@ def _tell(summary: Summary, page: str) -> None:
     if summary.loads:
         before = sum(summary.loads_song_by_song.values())
         click.echo(f"loads: {_loads(summary.loads)}; song by song it would have been {before}")
-    click.echo(f"listen: {page}")
+    if page:
+        click.echo(f"listen: {page}")
+    if summary.fault:
+        show_error(summary.fault)
 
 
 def _loads(loads: Any) -> str:
@@ -121,11 +146,15 @@ def _document(summary: Summary) -> dict[str, Any]:
         "restored": list(summary.restored),
         "kept": list(summary.kept),
         "failed": [
-            {"take": f.take, "stage": f.stage, "message": f.error.message, "why": f.error.why, "help": f.error.help}
-            for f in summary.failures
+            {"take": failure.take, "stage": failure.stage, **_error(failure.error)} for failure in summary.failures
         ],
         "stopped": summary.stopped,
+        "fault": _error(summary.fault) if summary.fault else None,
         "seconds": round(summary.seconds, 3),
         "loads": dict(summary.loads),
         "loads_song_by_song": dict(summary.loads_song_by_song),
     }
+
+
+def _error(error: RendererError) -> dict[str, str]:
+    return {"message": error.message, "why": error.why, "help": error.help}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from renderer.artifacts import Codes, Cot, Latents, Waveform
-from renderer.errors import StoreError
+from renderer.errors import InputLost, StoreError
 from renderer.models.family import PART_OF, Stage
 from renderer.output.audio import peaks, write_audio
 from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
@@ -44,12 +44,13 @@ class Keeper:
     def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
         """What the job builds on, read from the store with its digest checked.
 
-        Raises: StoreError when it is gone or damaged.
+        Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
         """
         self._store.require_there()
-        if job.stage is Stage.WAVEFORM:
-            self._require_story(job)
-        return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
+        with disk_faults(self._store):
+            if job.stage is Stage.WAVEFORM:
+                self._require_story(job)
+            return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
     def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         """Artifacts go into the store, a waveform becomes every take that shares it.
@@ -88,7 +89,7 @@ class Keeper:
         artifact = self._given.get(key) or self._store.get(stage, key)
         if artifact is None:
             self.damaged.update(job.takes)
-            raise StoreError(f"the {stage} this take builds on is gone or damaged", help="it is made again")
+            raise InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
         return artifact
 
     def _made_by(self, job: Job) -> dict[str, Any]:
@@ -209,7 +210,7 @@ def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
 
 @contextmanager
 def disk_faults(store: Store) -> Iterator[None]:
-    """Say of the operating system's refusals what they mean and what to do."""
+    """Say of the operating system's refusals what they mean and what to do; on its way they become StoreError."""
     try:
         yield
     except OSError as error:
@@ -221,7 +222,7 @@ def disk_faults(store: Store) -> Iterator[None]:
         }
         store.require_there()
         raise StoreError(
-            f"`{store.outputs}` can't be written",
+            f"`{store.outputs}` can't be used",
             why=error.strerror or str(error),
             help=advice.get(error.errno or 0, "check the drive, then start again: it goes on where it stopped"),
         ) from error

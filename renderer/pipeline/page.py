@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from renderer import __version__
 from renderer.artifacts import CotMetas
 from renderer.output.measure import missing_libraries, stored_measurement
 from renderer.output.report.values import (
@@ -26,6 +28,7 @@ from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import changes_between
+from renderer.store.disk import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from renderer.output.measure import Measurement
     from renderer.pipeline.project import Project
+    from renderer.pipeline.render import Summary
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.song import Song
     from renderer.store.store import Store
@@ -63,6 +67,31 @@ def write_page(project: Project) -> Path:
     from renderer.output.report.page import write_report  # noqa: PLC0415 - jinja2 only when a page is written
 
     return write_report(make_report(project), project.store.outputs / REPORT_FOLDER)
+
+
+def page_after(project: Project, summary: Summary) -> Path:
+    """The report after a run; left as it is when it already shows just these takes and nothing was done.
+
+    Raises: StoreError, OSError when the outputs folder can't be written.
+    """
+    page, mark = project.store.outputs / REPORT_FOLDER / "index.html", project.store.folder / "page-shows"
+    shows = _fingerprint(summary.plan)
+    if len(summary.kept) == len(summary.plan.takes) and page.exists() and _text(mark) == shows:
+        return page
+    written = write_page(project)
+    write_whole(project.store.disk, mark, shows.encode())
+    return written
+
+
+def _fingerprint(plan: Plan) -> str:
+    """What the page shows once all is done: these versions of these takes, with these votes."""
+    picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
+    shown = [*sorted((take.name, take.key) for take in plan.takes), *sorted((n, str(p)) for n, p in picks.items())]
+    return hashlib.sha256(f"{__version__} {shown}".encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def make_report(project: Project) -> Report:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.models import layouts, memory
 from renderer.models.family import Stage
-from renderer.requests import CotRequest, WaveformRequest
+from renderer.plan.lengths import asked_seconds
 
 if TYPE_CHECKING:
     from renderer.models.family import Settings
     from renderer.plan.jobs import Group, Plan
-    from renderer.requests import CodesRequest, LatentsRequest
-
-COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
 
 
 def refuse_what_cannot_run(plan: Plan, settings: Settings) -> None:
@@ -23,11 +20,11 @@ def refuse_what_cannot_run(plan: Plan, settings: Settings) -> None:
     Raises: ModelError for a model set that can't read the codes its LM is to write, ResourceError for a part that
     doesn't fit into memory.
     """
-    longest = max((_seconds(job.request) for job in plan.jobs), default=0.0)
+    longest = max((asked_seconds(job.request) for job in plan.jobs), default=0.0)
     free = memory.available(settings.device)
     for group in plan.groups:
         _refuse_unread_codes(group)
-        asked = [_seconds(job.request) for job in group.jobs]
+        asked = [asked_seconds(job.request) for job in group.jobs]
         memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=free)
 
 
@@ -39,14 +36,3 @@ def _refuse_unread_codes(group: Group) -> None:
             why=f"`{group.files.dit}` holds no audio_tokenizer and audio_token_detokenizer",
             help="take another model set, or set `thinking = false`",
         )
-
-
-def _seconds(request: object) -> float:
-    """The longest a job's take can get; 0 where the request doesn't say."""
-    if isinstance(request, CotRequest):
-        return COT_SECONDS
-    if isinstance(request, WaveformRequest):
-        return request.duration or 0.0
-    asked = cast("CodesRequest | LatentsRequest", request)
-    length = asked.metas.duration or float(asked.max_duration)
-    return min(length, asked.preview) if asked.preview else length

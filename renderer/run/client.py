@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from renderer.models.family import Settings
 
-_WAITING_EVENTS = 64  # a full waveform is 60 MB: the worker waits rather than fill the parent
+_WAITING_EVENTS = 8  # a full waveform is 60 MB: the worker waits rather than fill the parent
 
 
 class WorkerClient:
