@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, Row] = {
     "plan": Row("renderer.cli.plan", "Show what a render would do, and why."),
     "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
+    "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
+    "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),
     "schema": Row("renderer.cli.schema", "Write the schemas that editors complete and check specs with."),
 }
 

@@ -1,9 +1,25 @@
-"""Where a published repository lies on this disk, without asking the network. No torch."""
+"""Published repositories on this disk: in folders the user named, in the hub's cache, or fetched now. No torch."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from renderer.errors import ModelError, ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SPARE_BYTES = 1_000_000_000  # what a fetch leaves free
+# Weights, their sizes, vocabularies, templates and encoded silence; never code, never pickled weights.
+WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "silence_latent.pt")
+MARKERS = ("config.json", "model_index.json")
+PIPELINE_FOLDERS = ("transformer", "condition_encoder", "text_encoder", "tokenizer", "vae")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,15 +30,129 @@ class Source:
     folder: str = ""
     """Inside the repository; empty is its root."""
     revision: str = "main"
+    """A commit, so that a name means the same weights tomorrow."""
+
+    @property
+    def local_name(self) -> str:
+        """What upstream calls the folder inside its `checkpoints`."""
+        return self.folder or self.repo.rpartition("/")[2]
 
 
 def find(source: Source) -> Path | None:
-    """The folder in the hub cache (`HF_HOME` respected); None when it isn't there with all its weights."""
+    """The folder on this disk, complete; None when it isn't. Asks no network.
+
+    Folders that the user named come first, then the hub's cache (`HF_HOME` respected).
+    """
+    for checkpoints in known_folders():
+        if is_complete(checkpoints / source.local_name):
+            return (checkpoints / source.local_name).resolve()
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - 0.2 s that a help text needn't pay
 
     prefix = f"{source.folder}/" if source.folder else ""
-    for marker in ("config.json", "model_index.json"):
+    for marker in MARKERS:
         found = try_to_load_from_cache(source.repo, prefix + marker, revision=source.revision)
-        if isinstance(found, str):
+        if isinstance(found, str) and is_complete(Path(found).parent):
             return Path(found).parent
     return None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a component's folder (or a pipeline's) holds its config and all weights that it speaks of."""
+    if (folder / "model_index.json").is_file():
+        return all(_has_weights(folder / name) for name in PIPELINE_FOLDERS if name != "tokenizer")
+    return (folder / "config.json").is_file() and _has_weights(folder)
+
+
+def known_folders() -> tuple[Path, ...]:
+    """Folders laid out like upstream's `checkpoints`, as the user named them."""
+    try:
+        found = json.loads(_folders_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    return tuple(Path(folder) for folder in found)
+
+
+def remember_folder(folder: Path) -> None:
+    """Look for models in this folder, too, from now on."""
+    path = _folders_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folders = [folder.resolve(), *(known for known in known_folders() if known != folder.resolve())]
+    path.write_text(json.dumps([str(known) for known in folders], indent=2) + "\n", encoding="utf-8")
+
+
+def fetch(sources: Sequence[Source]) -> list[Path]:
+    """Bring every source to the hub's cache, resuming what was begun; their folders, in order.
+
+    Raises: ResourceError when the disk is too small, ModelError when the hub can't be reached or refuses.
+    """
+    from huggingface_hub import constants  # noqa: PLC0415 - 0.2 s
+    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 - with it
+
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError("nothing is fetched in offline mode", why="HF_HUB_OFFLINE is set", help="unset it")
+    try:
+        _check_disk(sources)
+        return [_fetch_one(source) for source in sources]
+    except (HfHubHTTPError, DryRunError, LocalEntryNotFoundError) as error:
+        raise _refused(error) from error
+    except OSError as error:
+        raise ModelError("fetching broke off", why=str(error), help="fetch again: it resumes") from error
+
+
+def _refused(error: Exception) -> ModelError:
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - 0.2 s
+
+    cause = error if isinstance(error, HfHubHTTPError) else error.__cause__ or error
+    why = str(cause).strip().partition("\n")[0]
+    if isinstance(cause, HfHubHTTPError):
+        return ModelError("the hub refused", why=why, help="a gated repository needs `hf auth login` first")
+    return ModelError("the hub can't be reached", why=why, help="check the network, then fetch again: it resumes")
+
+
+def _check_disk(sources: Iterable[Source]) -> None:
+    from huggingface_hub.constants import HF_HUB_CACHE  # noqa: PLC0415 - with the rest of it
+
+    missing = sum(
+        file.file_size for source in sources for file in _download(source, dry_run=True) if file.will_download
+    )
+    cache = Path(HF_HUB_CACHE)
+    cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    if missing + SPARE_BYTES > free:
+        raise ResourceError(
+            f"{missing / 1e9:.1f} GB are to be fetched, {free / 1e9:.1f} GB are free",
+            why=f"models are kept in `{cache}`",
+            help="make room, or set HF_HOME to a larger disk",
+        )
+
+
+def _fetch_one(source: Source) -> Path:
+    folder = Path(_download(source, dry_run=False)) / source.folder
+    if not is_complete(folder):
+        raise ModelError(
+            f"`{source.repo}` doesn't hold all of `{source.local_name}`",
+            why=f"at revision {source.revision} its config or some of its weights are missing",
+        )
+    return folder
+
+
+def _download(source: Source, *, dry_run: bool) -> Any:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - 0.2 s
+
+    prefix = f"{source.folder}/" if source.folder else ""
+    patterns = [prefix + pattern for pattern in WANTED]
+    return snapshot_download(source.repo, revision=source.revision, allow_patterns=patterns, dry_run=dry_run)
+
+
+def _has_weights(folder: Path) -> bool:
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError):
+            return False
+        return all((folder / shard).is_file() for shard in shards)
+    return any(folder.glob("*.safetensors"))
+
+
+def _folders_path() -> Path:
+    return platformdirs.user_config_path("renderer") / "checkpoints.json"

@@ -40,7 +40,7 @@ def identity(files: ModelFiles) -> Mapping[Part, str]:
     """
     memory = _read_memory()
     before = dict(memory)
-    digests = {part: _digest(paths, memory) for part, paths in _paths(files).items()}
+    digests = {part: _digest(paths, memory) for part, paths in _part_files(files).items()}
     if memory != before:
         _write_memory(memory)
     return digests
@@ -52,7 +52,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _paths(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:
+def _part_files(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:
     """The files of each part, each with the name under which it enters the digest."""
     dit = [*_dit_paths(files)]
     for position, (folder, scale) in enumerate(files.loras):
@@ -77,6 +77,22 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.glob("*")):
         if path.suffix in SUFFIXES and path.is_file():
             yield path.name, path
+
+
+def remembered(path: Path) -> str | None:
+    """The SHA-256 that a file had when it was last hashed; None when it was changed on purpose or never hashed.
+
+    A changed modification time means a change on purpose: bit rot leaves it alone.
+    """
+    known = _read_memory().get(str(path))
+    stat = path.stat()
+    return str(known[2]) if known is not None and known[:2] == [stat.st_size, stat.st_mtime_ns] else None
+
+
+def remember(path: Path, digest: str) -> None:
+    """Note a file's SHA-256 with its size and modification time."""
+    stat = path.stat()
+    _write_memory({**_read_memory(), str(path): [stat.st_size, stat.st_mtime_ns, digest]})
 
 
 def _digest(paths: list[tuple[str, Path]], memory: dict[str, list[int | str]]) -> str:

@@ -14,6 +14,21 @@ from renderer.models import hub, layouts
 from renderer.models.family import ModelFiles
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
+REVISIONS = {
+    BUNDLE: "19671f406d603126926c1b7e2adc169acbcade22",
+    "ACE-Step/acestep-v15-turbo-shift1": "5b86586cc1faecd5214281b05440c8903b6da20f",
+    "ACE-Step/acestep-v15-turbo-shift3": "625a282f7c8d882c930a5e500be4c82800f84fb4",
+    "ACE-Step/acestep-v15-turbo-continuous": "f8e893768347fd42f5988e07d1d80675fc3e5718",
+    "ACE-Step/acestep-v15-sft": "c410d249e71ea9385a7b586865e65b1473e1098d",
+    "ACE-Step/acestep-v15-base": "e432212fec32b8965a14ffa57ae653438d6abd14",
+    "ACE-Step/acestep-v15-xl-turbo": "d4a0b288b83ebb7e25a8c0b32c573c22e134e8ee",
+    "ACE-Step/acestep-v15-xl-sft": "d06de46b4622f781cf07f4a013a67d591ca52819",
+    "ACE-Step/acestep-v15-xl-base": "220c1166efbdd9583eafcb12eb160594bbfcb241",
+    "ACE-Step/acestep-5Hz-lm-0.6B": "148d8ea0225bdab342ee1ae3a354275ccd60ca80",
+    "ACE-Step/acestep-5Hz-lm-4B": "0a3ec94b557aea7d508da38b31cfe7341f6ff737",
+}
+"""The commits meant. Source: public projects that pin the same ones, none of them by us; nothing newer was published
+when they were read. The diffusers conversions are pinned nowhere: what `main` was when they are fetched stays."""
 MINI = "mini"
 MINI_MAX_DURATION = 60  # seconds: what the embedded model is built for
 MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
@@ -82,55 +97,95 @@ class ModelSet:
     vae: hub.Source
     text_encoder: hub.Source
     shifts: tuple[float, ...] | None
+    num_params: float
+    """Of the DiT with its encoders and audio tokenizer pair, text encoder and VAE apart."""
     lm: str = "1.7B"
 
+    @property
+    def sources(self) -> tuple[hub.Source, ...]:
+        """Every folder it is made of, each once."""
+        return tuple(dict.fromkeys((self.dit, self.vae, self.text_encoder)))
 
-def _original(kind: str, dit: hub.Source, shifts: tuple[float, ...] | None) -> ModelSet:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lm:
+    """A row of the table of LMs."""
+
+    source: hub.Source
+    num_params: float
+
+
+# Counted from the classes at the published sizes.
+PARAMS_2B = 2_394e6
+PARAMS_XL = 4_987e6
+PARAMS_TEXT_ENCODER = 595.8e6
+PARAMS_VAE = 168.7e6
+
+
+def _source(repo: str, folder: str = "") -> hub.Source:
+    return hub.Source(repo=repo, folder=folder, revision=REVISIONS.get(repo, "main"))
+
+
+def _original(kind: str, dit: hub.Source, shifts: tuple[float, ...] | None, num_params: float = PARAMS_2B) -> ModelSet:
     """A DiT in the original layout; VAE and text encoder are the bundle's."""
     return ModelSet(
         kind=kind,
         layout=layouts.ORIGINAL,
         dit=dit,
-        vae=hub.Source(repo=BUNDLE, folder="vae"),
-        text_encoder=hub.Source(repo=BUNDLE, folder=layouts.TEXT_ENCODER_FOLDER),
+        vae=_source(BUNDLE, "vae"),
+        text_encoder=_source(BUNDLE, layouts.TEXT_ENCODER_FOLDER),
         shifts=shifts,
+        num_params=num_params,
     )
 
 
 def _diffusers(kind: str, repo: str) -> ModelSet:
     """A pipeline folder of diffusers, all parts in one repository."""
-    whole = hub.Source(repo=repo)
+    whole = _source(repo)
     return ModelSet(
         kind=kind,
         layout=layouts.DIFFUSERS,
         dit=whole,
-        vae=hub.Source(repo=repo, folder="vae"),
+        vae=whole,
         text_encoder=whole,
         shifts=KINDS[kind].shifts,
+        num_params=PARAMS_XL,
     )
 
 
 TURBO_SHIFTS = KINDS["turbo"].shifts
 MODELS = {
-    "turbo": _original("turbo", hub.Source(repo=BUNDLE, folder="acestep-v15-turbo"), TURBO_SHIFTS),
-    "turbo-shift1": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-shift1"), (1.0,)),
-    "turbo-shift3": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-shift3"), (3.0,)),
-    "turbo-continuous": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-turbo-continuous"), None),
-    "sft": _original("sft", hub.Source(repo="ACE-Step/acestep-v15-sft"), None),
-    "base": _original("base", hub.Source(repo="ACE-Step/acestep-v15-base"), None),
-    "xl-turbo": _original("turbo", hub.Source(repo="ACE-Step/acestep-v15-xl-turbo"), TURBO_SHIFTS),
-    "xl-sft": _original("sft", hub.Source(repo="ACE-Step/acestep-v15-xl-sft"), None),
-    "xl-base": _original("base", hub.Source(repo="ACE-Step/acestep-v15-xl-base"), None),
+    "turbo": _original("turbo", _source(BUNDLE, "acestep-v15-turbo"), TURBO_SHIFTS),
+    "turbo-shift1": _original("turbo", _source("ACE-Step/acestep-v15-turbo-shift1"), (1.0,)),
+    "turbo-shift3": _original("turbo", _source("ACE-Step/acestep-v15-turbo-shift3"), (3.0,)),
+    "turbo-continuous": _original("turbo", _source("ACE-Step/acestep-v15-turbo-continuous"), None),
+    "sft": _original("sft", _source("ACE-Step/acestep-v15-sft"), None),
+    "base": _original("base", _source("ACE-Step/acestep-v15-base"), None),
+    "xl-turbo": _original("turbo", _source("ACE-Step/acestep-v15-xl-turbo"), TURBO_SHIFTS, PARAMS_XL),
+    "xl-sft": _original("sft", _source("ACE-Step/acestep-v15-xl-sft"), None, PARAMS_XL),
+    "xl-base": _original("base", _source("ACE-Step/acestep-v15-xl-base"), None, PARAMS_XL),
     "xl-turbo-diffusers": _diffusers("turbo", "ACE-Step/acestep-v15-xl-turbo-diffusers"),
     "xl-sft-diffusers": _diffusers("sft", "ACE-Step/acestep-v15-xl-sft-diffusers"),
     "xl-base-diffusers": _diffusers("base", "ACE-Step/acestep-v15-xl-base-diffusers"),
 }
 
 LMS = {
-    "0.6B": hub.Source(repo="ACE-Step/acestep-5Hz-lm-0.6B"),
-    "1.7B": hub.Source(repo=BUNDLE, folder="acestep-5Hz-lm-1.7B"),
-    "4B": hub.Source(repo="ACE-Step/acestep-5Hz-lm-4B"),
+    "0.6B": Lm(source=_source("ACE-Step/acestep-5Hz-lm-0.6B"), num_params=663e6),
+    "1.7B": Lm(source=_source(BUNDLE, "acestep-5Hz-lm-1.7B"), num_params=1_854e6),
+    "4B": Lm(source=_source("ACE-Step/acestep-5Hz-lm-4B"), num_params=4_190e6),
 }
+
+
+def sources_of(name: str) -> tuple[hub.Source, ...]:
+    """What a known model set or LM is made of.
+
+    Raises: ModelError for a name that isn't known.
+    """
+    if name in MODELS:
+        return MODELS[name].sources
+    if name in LMS:
+        return (LMS[name].source,)
+    raise ModelError(f"`{name}` is no known model", help=f"known are {', '.join((*MODELS, *LMS))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +283,8 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) ->
     dit, vae, text_encoder = (hub.find(source) for source in (known.dit, known.vae, known.text_encoder))
     if dit is None or vae is None or text_encoder is None:
         return Resolved(files=None, missing=(name,))
+    if known.layout == layouts.DIFFUSERS:
+        vae = dit / "vae"
     files = ModelFiles(
         family="ace_step",
         name=name,
@@ -245,7 +302,7 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) ->
 def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
     if lm is None or (lm == MINI and resolved.files is not None and resolved.files.name == MINI):
         return resolved
-    folder = hub.find(LMS[lm]) if lm in LMS else layouts.read_lm(_existing_lm(lm))
+    folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(_existing_lm(lm))
     if folder is None:
         return Resolved(files=None, missing=(*resolved.missing, lm))
     if resolved.files is None:

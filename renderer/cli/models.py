@@ -1,0 +1,161 @@
+"""`renderer models`: what is known, what is on disk, what fits; fetch and verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from renderer.models.hub import Source
+    from renderer.models.stock import Stock
+
+MOST_NAMED = 2  # songs that the table names before it only counts them
+
+
+@click.group(name="models", invoke_without_command=True)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Fits where?")
+@click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what?")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
+@click.pass_context
+def command(context: click.Context, device: str, dtype: str, as_json: bool) -> int:
+    """List the known models: on disk or not, whether they fit this machine, which specs use them."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from renderer.models import device as devices
+    from renderer.models.stock import known_models
+
+    stocks = list(known_models(devices.pick(device), dtype))
+    users = _users()
+    if as_json:
+        click.echo(json.dumps([_document(stock, users) for stock in stocks], indent=2))
+        return 0
+    _tell(stocks, users)
+    return 0
+
+
+@command.command(name="fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="An existing copy."
+)
+def fetch(names: tuple[str, ...], folder: Path | None) -> int:
+    """Bring models to this machine: pinned revisions, only the files needed, resumed where it broke off.
+
+    With --dir nothing is fetched: from then on models are also looked for in that folder, which is laid out like
+    upstream's `checkpoints`.
+    """
+    from renderer.models import hub, zoo
+
+    sources = tuple(dict.fromkeys(source for name in names for source in zoo.sources_of(name)))
+    if folder is not None:
+        return _use(folder, sources)
+    for source, found in zip(sources, hub.fetch(sources), strict=True):
+        click.echo(f"{source.local_name}: {found}")
+    return 0
+
+
+@command.command(name="verify")
+@click.argument("names", nargs=-1, metavar="[NAME|FOLDER]...")
+def verify(names: tuple[str, ...]) -> int:
+    """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""
+    from renderer.models.verify import verify as verify_folder
+
+    broken = 0
+    for name, folder in _on_disk(names):
+        for one in verify_folder(folder):
+            state = "new" if one.expected is None else "ok" if one.is_sound else "BROKEN"
+            click.echo(f"{state:7} {one.num_bytes / 1e6:10.1f} MB  {name}  {one.path}")
+            broken += not one.is_sound
+    if broken:
+        click.echo(f"{broken} files are not what they were: delete them and fetch again", err=True)
+    return 1 if broken else 0
+
+
+def _use(folder: Path, sources: Sequence[Source]) -> int:
+    from renderer.errors import ModelError
+    from renderer.models import hub
+
+    missing = [source.local_name for source in sources if not hub.is_complete(folder / source.local_name)]
+    if missing:
+        raise ModelError(
+            f"`{folder}` lacks {', '.join(missing)}",
+            why="a copy is used as it is, each part in a folder named as upstream's `checkpoints` has it",
+            help="copy what is missing there, or fetch without --dir",
+        )
+    hub.remember_folder(folder)
+    for source in sources:
+        click.echo(f"{source.local_name}: {(folder / source.local_name).resolve()}")
+    return 0
+
+
+def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
+    """The folders of what is named, each with its name; without names all that is here."""
+    from renderer.errors import ModelError
+    from renderer.models import hub, zoo
+
+    folders: list[tuple[str, Path]] = []
+    for name in names or (*zoo.MODELS, *zoo.LMS):
+        if Path(name).is_dir():
+            folders.append((name, Path(name)))
+            continue
+        found = [hub.find(source) for source in zoo.sources_of(name)]
+        if names and None in found:
+            raise ModelError(f"`{name}` isn't on disk", help=f"renderer models fetch {name}")
+        folders += [(name, folder) for folder in found if folder is not None]
+    return list({folder: (name, folder) for name, folder in reversed(folders)}.values())[::-1]
+
+
+def _users() -> Mapping[str, list[str]]:
+    """Model or LM -> the songs in `specs` that use it."""
+    from renderer.models import zoo
+    from renderer.spec.load import load_songs
+
+    users: dict[str, list[str]] = {}
+    for song in load_songs(["specs"]).songs if Path("specs").is_dir() else ():
+        for variant in song.variants:
+            lm = variant.lm or (zoo.MODELS[variant.model].lm if variant.model in zoo.MODELS else None)
+            for name in (variant.model, lm):
+                if name is not None and song.name not in users.setdefault(name, []):
+                    users[name].append(song.name)
+    return users
+
+
+def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]:
+    return {
+        "name": stock.name,
+        "kind": stock.kind,
+        "layout": stock.layout,
+        "sources": [{"repo": one.repo, "folder": one.folder, "revision": one.revision} for one in stock.sources],
+        "on_disk": str(stock.on_disk) if stock.on_disk else None,
+        "num_params": stock.num_params,
+        "resident_bytes": stock.resident_bytes,
+        "fits": stock.fits,
+        "used_by": users.get(stock.name, []),
+    }
+
+
+def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from renderer.spec.diagnostics import printable
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "kind", "bf16", "fp32", "on disk", "fits here"):
+        table.add_column(heading, justify="right" if heading in ("bf16", "fp32") else "left", no_wrap=True)
+    table.add_column("used by", overflow="fold")
+    for stock in stocks:
+        sizes = [f"{stock.num_params * item / 1e9:.1f} GB" for item in (2, 4)]
+        needs = f"{'yes' if stock.fits else 'no'}, {stock.resident_bytes / 1e9:.1f} GB"
+        songs = users.get(stock.name, [])
+        told = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
+        table.add_row(stock.name, stock.kind, *sizes, "yes" if stock.on_disk else "no", needs, Text(printable(told)))
+    Console(highlight=False).print(table)
+    click.echo("mini is embedded and needs no fetching; `model` also takes a folder")

@@ -1,0 +1,176 @@
+"""`renderer models` as a user types it, against a hub of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from renderer.models import zoo
+from tests.models.ace_step.layouts import write_bundle, write_dit
+from tests.models.fake_hub import FakeHub
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment in which nothing of this machine's models is seen."""
+    folders = {name: str(tmp_path / name) for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "HOME")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    return {**kept, **folders, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "COLUMNS": "120"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_bundle(tiny_set, tmp_path_factory.mktemp("hub") / "bundle")
+    (folder / "acestep-v15-turbo" / "modeling_acestep_v15_turbo.py").write_text("raise SystemExit('never run')\n")
+    (folder / "README.md").write_text("not needed\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sft(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hub") / "sft"
+    write_dit(tiny_set, folder, num_shards=2)
+    return folder
+
+
+@pytest.fixture
+def hub(bundle: Path, sft: Path) -> FakeHub:
+    repos = {zoo.BUNDLE: bundle, "ACE-Step/acestep-v15-sft": sft}
+    return FakeHub(repos={name: (zoo.REVISIONS[name], folder) for name, folder in repos.items()})
+
+
+def renderer(home: dict[str, str], *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "renderer", *arguments]
+    return subprocess.run(command, env=home, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def listed(home: dict[str, str]) -> dict[str, dict[str, object]]:
+    told = renderer(home, "models", "--json")
+    assert told.returncode == 0, told.stderr
+    return {entry["name"]: entry for entry in json.loads(told.stdout)}
+
+
+def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: dict[str, str], hub: FakeHub) -> None:
+    assert listed(home)["turbo"]["on_disk"] is None
+
+    with hub as address:
+        fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo", "1.7B")
+
+    assert fetched.returncode == 0, fetched.stderr
+    assert zoo.REVISIONS[zoo.BUNDLE] in fetched.stdout
+    assert "silence_latent.pt" in hub.sent
+    assert not {name for name in hub.sent if name.endswith((".py", ".md"))}
+    found = listed(home)
+    assert found["turbo"]["on_disk"]
+    assert found["1.7B"]["on_disk"]
+    assert found["sft"]["on_disk"] is None
+    verified = renderer(home, "models", "verify")
+    assert verified.returncode == 0, verified.stdout
+    assert "BROKEN" not in verified.stdout
+
+
+def test_a_fetch_that_broke_off_resumes_where_it_was(home: dict[str, str], tmp_path: Path) -> None:
+    repo, lm = "ACE-Step/acestep-5Hz-lm-0.6B", tmp_path / "lm"
+    lm.mkdir()
+    (lm / "config.json").write_text('{"model_type": "qwen3", "vocab_size": 217204}')
+    (lm / "model.safetensors").write_bytes(os.urandom(30_000_000))
+    hub = FakeHub(repos={repo: (zoo.REVISIONS[repo], lm)}, break_off={"model.safetensors"})
+    with hub as address:
+        env = {**home, "HF_ENDPOINT": address}
+        renderer(env, "models", "fetch", "0.6B")
+        again = renderer(env, "models", "fetch", "0.6B")
+
+    assert again.returncode == 0, again.stderr
+    fetched = next(Path(home["HF_HOME"]).rglob("model.safetensors"))
+    assert fetched.read_bytes() == (lm / "model.safetensors").read_bytes()
+    # Half was sent and lost at most a buffer of it.
+    assert 30_000_000 <= hub.sent["model.safetensors"] < 45_000_000
+
+
+def test_verify_finds_a_file_that_rotted(home: dict[str, str], hub: FakeHub) -> None:
+    with hub as address:
+        renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "sft")
+    shard = next(Path(home["HF_HOME"]).rglob("model-00002-of-00002.safetensors")).resolve()
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+
+    verified = renderer(home, "models", "verify", "sft")
+
+    assert verified.returncode == 1
+    assert [line for line in verified.stdout.splitlines() if line.startswith("BROKEN") and str(shard) in line]
+    assert "delete them and fetch again" in verified.stderr
+
+
+def test_an_existing_copy_is_used_where_it_is(home: dict[str, str], bundle: Path) -> None:
+    used = renderer(home, "models", "fetch", "turbo", "1.7B", "--dir", str(bundle))
+
+    assert used.returncode == 0, used.stderr
+    assert listed(home)["turbo"]["on_disk"] == str(bundle / "acestep-v15-turbo")
+    lacking = renderer(home, "models", "fetch", "sft", "--dir", str(bundle))
+    assert lacking.returncode == 2
+    assert "lacks acestep-v15-sft" in lacking.stderr
+
+
+def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: FakeHub, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "specs").mkdir(parents=True)
+    (project / "specs" / "renderer.toml").write_text('model = "turbo"\nlm = "1.7B"\n')
+    (project / "specs" / "a.toml").write_text(
+        'title = "A"\ncaption = "synthwave"\nlyrics = "[verse]\\nla"\nseeds = [1]\n'
+        '[metas]\nbpm = 90\nkeyscale = "A minor"\ntimesignature = "4"\nduration = 10\n'
+    )
+    planned = renderer(home, "plan", cwd=project)
+    assert planned.returncode == 0, planned.stderr
+    assert "not fetched: turbo 1.7B" in planned.stdout
+    refused = renderer(home, "render", cwd=project)
+    assert refused.returncode == 2
+    assert "renderer models fetch 1.7B turbo" in refused.stderr
+
+    with hub as address:
+        renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo", "1.7B")
+    # Without the hub from here on.
+    rendered = renderer({**home, "HF_HUB_OFFLINE": "1"}, "render", "--threads", "1", cwd=project)
+
+    assert rendered.returncode == 0, rendered.stdout + rendered.stderr
+    assert (project / "outputs" / "a" / "a.s1.flac").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "message"),
+    [
+        ("turbo9", {}, "`turbo9` is no known model"),
+        ("base", {}, "the hub refused"),
+        ("turbo", {"HF_HUB_OFFLINE": "1"}, "nothing is fetched in offline mode"),
+    ],
+)
+def test_a_fetch_that_can_not_work_says_why(
+    home: dict[str, str], hub: FakeHub, name: str, env: dict[str, str], message: str
+) -> None:
+    with hub as address:
+        refused = renderer({**home, "HF_ENDPOINT": address, **env}, "models", "fetch", name)
+
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, str]) -> None:
+    fine = renderer(home, "doctor", "--device", "cpu", "--json")
+    assert fine.returncode == 0, fine.stdout
+    findings = {one["what"]: one for one in json.loads(fine.stdout)}
+    assert findings["device"]["found"] == "cpu calculates in float32"
+    assert findings["model"]["help"] == "renderer models fetch turbo 1.7B"
+
+    half = renderer(home, "doctor", "--device", "cpu", "--dtype", "float16")
+    assert half.returncode == 0
+    assert "float16 is known to give NaN" in half.stdout
+
+    broken = renderer(home, "doctor", "--device", "cuda:63")
+    assert broken.returncode == 1
+    assert "there is no `cuda:63`" in broken.stdout
