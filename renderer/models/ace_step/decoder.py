@@ -196,7 +196,7 @@ class Pass:
         self._scale, self._penalty, self._temperature, self._top_p = (
             torch.ones(num_slots, 1, device=device) for _ in range(4)
         )
-        self._top_k = torch.zeros(num_slots, 1, dtype=torch.int32, device=device)
+        self._top_k = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
         self._uniforms = torch.zeros(num_slots, kind.length, device=device)
         self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
         self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)

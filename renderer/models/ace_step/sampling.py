@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 BLOCK = 256  # columns summed together before the draw looks inside
-_PROBABILITY_BITS = 30  # float32 1.0 as an integer is below 2^30
 
 
 def guide(cond: Tensor, uncond: Tensor, scale: Tensor) -> Tensor:
@@ -26,34 +25,22 @@ def penalise(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 
 
 def keep_top_k(logits: Tensor, top_k: Tensor) -> Tensor:
-    """Drop what is below each row's k-th largest logit; int32 [rows, 1], 0 keeps all.
-
-    Found bit by bit of the float: no sort, whatever each row's k.
-    """
-    ordered = _ordered_bits(logits)
-    least = torch.full_like(top_k, torch.iinfo(torch.int32).min, dtype=torch.int64)
-    for bit in reversed(range(32)):
-        candidate = least + (1 << bit)
-        enough = (ordered >= candidate).sum(-1, keepdim=True) >= top_k
-        least = least.add(enough, alpha=1 << bit)
-    return logits.masked_fill((ordered < least) & (top_k > 0), -torch.inf)
+    """Drop what is below each row's k-th largest logit; int64 [rows, 1], 0 keeps all."""
+    ordered = logits.sort(dim=-1, descending=True).values
+    least = ordered.gather(1, (top_k - 1).clamp(min=0, max=logits.shape[-1] - 1))
+    return logits.masked_fill((logits < least) & (top_k > 0), -torch.inf)
 
 
 def keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
     """Drop what lies behind the most probable columns that reach `top_p` [rows, 1]; the crossing one stays.
 
-    A column stays when the more probable ones sum up to `top_p` at most. Probabilities are those before
-    temperature. The threshold is found bit by bit of the float: no sort, and ties stay together.
-    A `top_p` of 0 or from 1 on keeps all.
+    Probabilities are those before temperature; columns as probable as the crossing one stay with it. A `top_p` of 0
+    or from 1 on keeps all.
     """
     probabilities = torch.softmax(logits, dim=-1)
-    bits = probabilities.view(torch.int32)
-    below = torch.zeros_like(top_p, dtype=torch.int32)
-    for bit in reversed(range(_PROBABILITY_BITS)):
-        candidate = below + (1 << bit)
-        above = torch.where(bits > candidate, probabilities, 0.0).sum(-1, keepdim=True)
-        below = below.add(above > top_p, alpha=1 << bit)
-    return logits.masked_fill((bits <= below) & (top_p > 0) & (top_p < 1), -torch.inf)
+    ordered = probabilities.sort(dim=-1, descending=True).values
+    least = ordered.gather(1, _first_above(*_in_blocks(ordered), top_p).clamp(max=ordered.shape[-1] - 1))
+    return logits.masked_fill((probabilities < least) & (top_p > 0) & (top_p < 1), -torch.inf)
 
 
 def draw(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
@@ -64,7 +51,10 @@ def draw(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
     """
     greedy = logits.argmax(-1, keepdim=True)
     scaled = logits / torch.where(temperature > 0, temperature, 1.0)
-    return torch.where(temperature > 0, _invert(torch.softmax(scaled, dim=-1), uniform), greedy)
+    blocks, reached = _in_blocks(torch.softmax(scaled, dim=-1))
+    # Below 1, `uniform` points below the whole as it was summed here.
+    drawn = _first_above(blocks, reached, uniform * reached[:, -1:])
+    return torch.where(temperature > 0, drawn, greedy)
 
 
 def uniforms(seed: int, stream: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -76,22 +66,21 @@ def uniforms(seed: int, stream: int, count: int) -> np.ndarray[tuple[int], np.dt
     return ((raw >> np.uint64(40)) * np.float64(2**-24)).astype(np.float32)
 
 
-def _invert(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    rows, columns = probabilities.shape
-    blocks = torch.nn.functional.pad(probabilities, (0, -columns % BLOCK)).view(rows, -1, BLOCK)
-    mass = blocks.sum(-1)
-    reached = mass.cumsum(-1)
-    goal = uniform * reached[:, -1:]
-    block = (reached <= goal).sum(-1, keepdim=True).clamp(max=mass.shape[1] - 1)
-    rest = (goal - (reached - mass).gather(1, block)).clamp(min=0)
-    inside = blocks.gather(1, block.unsqueeze(-1).expand(rows, 1, BLOCK)).squeeze(1)
-    # Rounding may leave `rest` at the block's very end: then the last column that has any probability is meant.
+def _in_blocks(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights [rows, columns] in blocks [rows, blocks, BLOCK], and the sum up to each block's end [rows, blocks].
+
+    No long float sum decides then, and no scan of torch's that splits one row among workers as it likes.
+    """
+    blocks = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % BLOCK)).view(len(weights), -1, BLOCK)
+    return blocks, blocks.sum(-1).cumsum(-1)
+
+
+def _first_above(blocks: Tensor, reached: Tensor, goal: Tensor) -> Tensor:
+    """The first column [rows, 1] where the cumulative sum exceeds `goal` [rows, 1], the last block's where none does."""
+    block = (reached <= goal).sum(-1, keepdim=True).clamp(max=reached.shape[1] - 1)
+    inside = blocks.gather(1, block.unsqueeze(-1).expand(-1, 1, BLOCK)).squeeze(1)
+    before = reached.gather(1, block) - inside.sum(-1, keepdim=True)
+    within = (inside.cumsum(-1) <= (goal - before).clamp(min=0)).sum(-1, keepdim=True)
+    # Rounding may leave the goal at the block's very end: then its last column that has any weight is meant.
     last = torch.where(inside > 0, torch.arange(BLOCK, device=inside.device), 0).amax(-1, keepdim=True)
-    column = torch.minimum((inside.cumsum(-1) <= rest).sum(-1, keepdim=True), last)
-    return block * BLOCK + column
-
-
-def _ordered_bits(logits: Tensor) -> Tensor:
-    """Float32 as int64 that sorts the same way."""
-    bits = logits.view(torch.int32).to(torch.int64)
-    return torch.where(bits < 0, torch.iinfo(torch.int32).min - bits - 1, bits)
+    return block * BLOCK + torch.minimum(within, last)

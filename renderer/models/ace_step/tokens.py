@@ -71,10 +71,10 @@ class Tokens:
 
         Raises: StageError naming the text and the token.
         """
-        added = self.tokenizer.get_added_vocab()
         for name, text in texts.items():
             for found in _CONTROL.findall(text):
-                if found in added:
+                # Ordinary text is split at the brackets: only a token of its own has one id.
+                if len(self.encode(found)) == 1:
                     raise StageError(
                         f"`{found}` stands in the {name}",
                         why="the LM would read it as a control token, not as text",

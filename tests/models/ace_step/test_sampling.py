@@ -38,6 +38,15 @@ def test_the_most_probable_column_always_stays() -> None:
     assert kept.isfinite().tolist() == [[False, True, False]]
 
 
+def test_a_nucleus_close_to_the_whole_keeps_what_has_any_probability() -> None:
+    logits = torch.full((1, 700), -torch.inf)
+    logits[0, :300] = torch.linspace(3, -3, 300)
+
+    kept = sampling.keep_nucleus(logits, column(1 - 2**-24))
+
+    assert kept.isfinite().sum() == 300
+
+
 @pytest.mark.parametrize("off", [0.0, 1.0, 1.5])
 def test_a_nucleus_that_is_off_changes_nothing(off: float) -> None:
     logits = torch.randn(2, 50)
@@ -47,7 +56,7 @@ def test_a_nucleus_that_is_off_changes_nothing(off: float) -> None:
 
 def test_each_row_keeps_its_own_number_of_columns() -> None:
     logits = torch.randn(4, 500, generator=torch.Generator().manual_seed(2)) * 10
-    top_k = torch.tensor([[1], [7], [400], [0]], dtype=torch.int32)
+    top_k = torch.tensor([[1], [7], [400], [0]], dtype=torch.int64)
 
     kept = sampling.keep_top_k(logits, top_k)
 
