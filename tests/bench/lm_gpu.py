@@ -23,8 +23,10 @@ import transformers
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from renderer.models.ace_step import fused, sampling
-from renderer.models.ace_step.decoder import Filters, Kind, Lm, Pass, Prefilled, as_graph, eagerly, prefill
+from renderer.models.ace_step.decoder import Lm, Pass, Prefilled, prefill
 from renderer.models.ace_step.engine import Decoded, decode_all
+from renderer.models.ace_step.kinds import Filters, Kind
+from renderer.models.ace_step.launch import as_graph, eagerly
 from tests.bench.lm_subjects import RULES, SAMPLING, SIZES, Nobody, Size, engine_of, plainly, random_model, song, songs
 
 if TYPE_CHECKING:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList, Qwen3Config
 
-from renderer.models.ace_step.decoder import Launch, Lm
+from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import Decode
 from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.rules import CodesGuide, CodesRules
 from renderer.models.ace_step.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.requests import LmSampling
+
+if TYPE_CHECKING:
+    from renderer.models.ace_step.launch import Launch
 
 SAMPLING = LmSampling(
     temperature=0.85,

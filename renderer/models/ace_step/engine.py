@@ -16,7 +16,8 @@ import torch
 
 from renderer.errors import ResourceError, StageError
 from renderer.models.ace_step import sampling
-from renderer.models.ace_step.decoder import Filters, Head, Kind, Pass, prefill
+from renderer.models.ace_step.decoder import Pass, prefill
+from renderer.models.ace_step.kinds import Filters, Head, Kind
 from renderer.models.family import Failed
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import torch
 from renderer.errors import ModelError, StageError
 from renderer.models import device as devices
 from renderer.models.ace_step import attention
-from renderer.models.ace_step.decoder import Lm, as_graph, eagerly
+from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import decode_all
 from renderer.models.ace_step.fused import fuse
+from renderer.models.ace_step.launch import as_graph, eagerly
 from renderer.models.ace_step.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Done, Failed, Stage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from renderer.models.ace_step.decoder import Head
+from renderer.models.ace_step.kinds import Head
 from renderer.models.ace_step.masks import pack
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def _in_blocks(weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _first_above(blocks: Tensor, reached: Tensor, goal: Tensor) -> Tensor:
-    """The first column [rows, 1] where the cumulative sum exceeds `goal` [rows, 1], the last block's where none does."""
+    """The first column [rows, 1] where the cumulative sum exceeds `goal` [rows, 1], or where the weights end."""
     block = (reached <= goal).sum(-1, keepdim=True).clamp(max=reached.shape[1] - 1)
     inside = blocks.gather(1, block.unsqueeze(-1).expand(-1, 1, BLOCK)).squeeze(1)
     before = reached.gather(1, block) - inside.sum(-1, keepdim=True)
