@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Row] = {
     "check": Row("renderer.cli.check", "Check specs: every fault of every file, with its place."),
     "plan": Row("renderer.cli.plan", "Show what a render would do, and why."),
     "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
+    "watch": Row("renderer.cli.watch", "Render what is saved, as it is saved."),
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
     "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from renderer.errors import SpecError, StoreError, UsageError
+from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, make_plan
@@ -16,7 +17,7 @@ from renderer.run.local import Workers
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from renderer.models.family import Settings
@@ -56,9 +57,13 @@ class Project:
         models = [self.model_of(take.variant) for take in self.takes]
         return tuple(dict.fromkeys(name for model in models for name in model.missing))
 
-    def workers(self) -> Workers:
+    def only(self, takes: Iterable[Take]) -> Project:
+        """The same project with these of its takes."""
+        return Project(tuple(takes), self.options)
+
+    def workers(self, residency: Residency = Residency.ALONE) -> Workers:
         """The worker process of this project, not started yet."""
-        return Workers(lambda: WorkerClient(self.settings, self.store.folder / "worker.log"))
+        return Workers(lambda: WorkerClient(self.settings, self.store.folder / "worker.log"), residency)
 
     def differs(self, recorded: Mapping[str, Any]) -> bool:
         """Whether a result was made in another environment than this run's."""

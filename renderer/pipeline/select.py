@@ -35,7 +35,7 @@ def select(named: Sequence[str], options: Options) -> Selection:
     """
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
-    loaded = load_songs(paths + ([SPECS_FOLDER] if names or not paths else []), model=options.model)
+    loaded = load_songs(spec_paths(named), model=options.model)
     songs = tuple(with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
@@ -49,6 +49,12 @@ def select(named: Sequence[str], options: Options) -> Selection:
     return Selection(
         songs=tuple(song for song in songs if song.name in meant), takes=takes, diagnostics=loaded.diagnostics
     )
+
+
+def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
+    """Where the specs of what is `named` are looked for: its paths, and the folder `specs` for names."""
+    paths = tuple(Path(name) for name in named if _is_path(name))
+    return paths if paths and all(_is_path(name) for name in named) else (*paths, SPECS_FOLDER)
 
 
 def _is_path(name: str) -> bool:

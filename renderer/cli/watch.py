@@ -1,0 +1,98 @@
+"""`renderer watch`: render what is saved, as it is saved."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from renderer.cli.options import make_options, takes_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from renderer.watch.events import WatchEvent
+
+    Listen = Callable[[WatchEvent], None]
+
+EXIT_INTERRUPTED = 130
+
+
+@click.command(name="watch")
+@takes_options
+@click.option(
+    "--quiet",
+    "quiet_ms",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="MS",
+    help="Wait so long without a change before reading the files.",
+)
+@click.option(
+    "--idle",
+    "idle_minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="Drop the models after so long without a render.",
+)
+def command(named: tuple[str, ...], quiet_ms: int, idle_minutes: float, **given: Any) -> int:
+    """Render the specs, then whatever is saved: only takes that changed, from the changed stage on.
+
+    While editing, --first-seed and --preview 30 make answers quick; the key f then renders full length. Ends with q
+    or Ctrl-C.
+    """
+    from renderer.watch.loop import Patience, Watch
+
+    patience = Patience(quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60)
+    with _listener() as tell:
+        watch = Watch(named, make_options(**given), patience=patience, tell=tell, open_page=_open)
+        with _stopping(watch.stop) as interrupted:
+            watch.run()
+    return EXIT_INTERRUPTED if interrupted else 0
+
+
+@contextmanager
+def _listener() -> Iterator[Listen]:
+    """A screen on a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        from renderer.watch.lines import Lines
+
+        yield Lines(sys.stdout).listen
+        return
+    from renderer.watch.screen import showing
+
+    with showing(console) as listen:
+        yield listen
+
+
+@contextmanager
+def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM ask for the end; the list tells which of them came."""
+    came: list[int] = []
+
+    def asked(number: int, frame: object) -> None:
+        del frame
+        came.append(number)
+        stop()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open(page: Path) -> None:
+    """Show the report in the user's browser."""
+    click.launch(page.resolve().as_uri())

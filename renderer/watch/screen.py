@@ -1,0 +1,168 @@
+"""A watch on a terminal: a calm table of songs that stays in place, what was just said, and what is wrong."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from renderer.plan.jobs import Why
+from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
+from renderer.spec.diagnostics import Level, Tone, lines, printable
+from renderer.watch.events import Idle, JobAbandoned, Looked, Refused, RoundBegun
+from renderer.watch.words import KEYS, error_told, takes_named, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console, RenderableType
+
+    from renderer.plan.jobs import TakePlan
+    from renderer.spec.diagnostics import Diagnostic
+    from renderer.watch.events import WatchEvent
+
+_NUM_SAID = 4
+_NUM_DIAGNOSTICS = 3
+_FRAMES_A_SECOND = 8
+_STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
+
+
+@contextmanager
+def showing(console: Console) -> Iterator[Callable[[WatchEvent], None]]:
+    """A listener that keeps the screen up to date; leaves the last state behind."""
+    screen = Screen()
+    with Live(console=console, refresh_per_second=_FRAMES_A_SECOND, get_renderable=lambda: screen.drawn(console)):
+        yield screen.listen
+
+
+@dataclass(slots=True)
+class _Row:
+    """One song."""
+
+    num_takes: int
+    state: Text
+    seconds: float | None = None
+    """The last render's."""
+
+
+@dataclass(slots=True)
+class Screen:
+    """What is shown; every event changes a little of it."""
+
+    _rows: dict[str, _Row] = field(default_factory=dict)
+    _songs: dict[str, str] = field(default_factory=dict)
+    """Take -> song."""
+    _spent: dict[str, float] = field(default_factory=dict)
+    """Take -> seconds its stages took in this round."""
+    _diagnostics: tuple[Diagnostic, ...] = ()
+    _said: deque[Text] = field(default_factory=lambda: deque(maxlen=_NUM_SAID))
+    _foot: str = "starting"
+
+    def listen(self, event: WatchEvent) -> None:
+        """Change what it is about."""
+        self._say(event)
+        match event:
+            case Looked():
+                self._look(event)
+            case RoundBegun(takes=takes):
+                self._foot = "rendering"
+                for take in takes:
+                    self._songs[take.name] = take.take.song.name
+                    self._mark(take.name, Text(f"waiting: {' → '.join(take.runs)}", style="dim"))
+            case JobProgress(job=job):
+                told_ = f"{takes_named(job.takes)} · {job.stage} {event.done}/{event.total} {event.unit}"
+                self._mark(job.takes[0], Text(told_, style="cyan"))
+            case JobAbandoned(job=job):
+                self._mark(job.takes[0], Text("edited meanwhile", style="yellow"))
+            case Idle():
+                self._foot = "waiting for changes"
+            case _:
+                self._settle(event)
+
+    def _settle(self, event: WatchEvent) -> None:
+        match event:
+            case JobDone(job=job):
+                for name in job.takes:
+                    self._spent[name] = self._spent.get(name, 0.0) + event.seconds
+            case TakeDone(take=take):
+                self._finish(take)
+            case TakeFailed(take=take):
+                self._mark(take.name, Text(f"failed in {event.stage}: {printable(event.error.message)}", style="red"))
+
+    def drawn(self, console: Console) -> RenderableType:
+        """The whole of it, as tall as the terminal allows."""
+        room = max(3, console.height - 10 - len(self._said))
+        return Group(self._table(room), *self._faults(console.width), *self._said, self._footer())
+
+    def _say(self, event: WatchEvent) -> None:
+        match event:
+            case Refused() | TakeFailed() | WorkerRestarted():
+                self._said.append(Text(" ".join(told(event)) or error_told(event.error), style="red"))
+            case _:
+                self._said.extend(Text(line, style="dim") for line in told(event))
+
+    def _look(self, event: Looked) -> None:
+        self._diagnostics = event.diagnostics
+        self._songs |= {take.name: take.take.song.name for take in event.takes}
+        counts: dict[str, list[TakePlan]] = {}
+        for take in event.takes:
+            counts.setdefault(take.take.song.name, []).append(take)
+        former = self._rows
+        self._rows = {}
+        for song, takes in counts.items():
+            done = sum(take.why is Why.DONE for take in takes)
+            state = Text("done", style="green") if done == len(takes) else Text(f"{done} of {len(takes)} done")
+            self._rows[song] = _Row(
+                num_takes=len(takes), state=state, seconds=former[song].seconds if song in former else None
+            )
+
+    def _mark(self, take: str, state: Text) -> None:
+        row = self._rows.get(self._songs.get(take, ""))
+        if row is not None:
+            row.state = state
+
+    def _finish(self, take: TakePlan) -> None:
+        self._mark(take.name, Text("done", style="green"))
+        row = self._rows.get(take.take.song.name)
+        if row is not None:
+            row.seconds = self._spent.pop(take.name, None)
+
+    def _table(self, room: int) -> Table:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
+        table.add_column("song", no_wrap=True, ratio=2)
+        table.add_column("takes", justify="right")
+        table.add_column("state", no_wrap=True, ratio=4)
+        table.add_column("rendered in", justify="right")
+        # What needs a look comes first when not all fit.
+        order = sorted(self._rows.items(), key=lambda row: row[1].state.plain == "done")
+        for name, row in order[:room] if len(order) > room else self._rows.items():
+            spent = "" if row.seconds is None else f"{row.seconds:.1f} s"
+            table.add_row(Text(printable(name)), str(row.num_takes), row.state, spent)
+        if len(order) > room:
+            table.add_row(Text(f"and {len(order) - room} more", style="dim"), "", "", "")
+        return table
+
+    def _faults(self, width: int) -> Iterator[Text]:
+        bad = [one for one in self._diagnostics if one.level is not Level.NOTE]
+        bad.sort(key=lambda one: one.level is not Level.ERROR)
+        for one in bad[:_NUM_DIAGNOSTICS]:
+            yield from (_coloured(line, one.level) for line in lines(one, width=width))
+        if len(bad) > _NUM_DIAGNOSTICS:
+            yield Text(f"and {len(bad) - _NUM_DIAGNOSTICS} more: renderer check", style="dim")
+
+    def _footer(self) -> Text:
+        return Text(f"{self._foot}   {KEYS}", style="bold" if self._foot == "rendering" else "dim")
+
+
+def _coloured(pieces: list[tuple[Tone, str]], level: Level) -> Text:
+    text = Text()
+    for tone, piece in pieces:
+        text.append(piece, style=_STYLES[level] if tone in {Tone.LEVEL, Tone.CARET} else None)
+    return text

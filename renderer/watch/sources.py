@@ -1,0 +1,103 @@
+"""Named specs -> the files they are made of, what these hold now, and the folders in which they may change.
+
+Reads whole files and compares digests: what an editor touched without changing is no change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from renderer.spec.load import find_specs
+from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The state of everything that the named specs are read from."""
+
+    digests: Mapping[Path, str]
+    """File -> SHA-256 of its content: specs, lyric files and every `renderer.toml` that counts for them."""
+    trees: frozenset[Path]
+    """Folders to watch with all that lies below; those that are away are watched for."""
+    folders: frozenset[Path]
+    """Folders to watch for what lies in them."""
+    outputs: frozenset[Path]
+    """Outputs folders, resolved; what changes there is ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """What became of the files between two looks."""
+
+    changed: tuple[Path, ...] = ()
+    added: tuple[Path, ...] = ()
+    gone: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.added or self.gone)
+
+
+def read_sources(paths: Iterable[Path]) -> Sources:
+    """Look at the specs at `paths` (files or folders) and at all they are made of; what isn't there is passed over."""
+    projects = Projects(Wanted())
+    there = [path for path in paths if path.exists()]
+    specs = find_specs(path for path in there if path.is_dir() or path.suffix == ".toml")
+    homes = {path.resolve() for path in there if path.is_dir()} | {spec.parent.resolve() for spec in specs}
+    found = [projects.of(home) for home in homes]
+    defaults = [folder / DEFAULTS_NAME for project in found for folder in _up_to(project.folder, project.root)]
+    lyrics = [path for spec in specs for path in _lyrics_path(spec)]
+    files = [*specs, *defaults, *lyrics]
+    return Sources(
+        digests={path: digest for path in files for digest in _digest(path)},
+        trees=frozenset(path for path in paths if not path.is_file()),
+        # A link's own folder and its target's: either may change what is read.
+        folders=frozenset(
+            folder
+            for path in (*files, *(path.absolute() for path in paths))
+            for folder in (path.parent, path.resolve().parent)
+            if folder.is_dir()
+        ),
+        outputs=frozenset(project.outputs.resolve() for project in found),
+    )
+
+
+def differences(old: Sources, new: Sources) -> Differences:
+    """What differs in content, by path."""
+    return Differences(
+        changed=tuple(path for path, digest in new.digests.items() if old.digests.get(path, digest) != digest),
+        added=tuple(path for path in new.digests if path not in old.digests),
+        gone=tuple(path for path in old.digests if path not in new.digests),
+    )
+
+
+def _up_to(folder: Path, root: Path) -> Iterator[Path]:
+    """The folder and those above it, as far as its project goes."""
+    yield folder
+    if folder.is_relative_to(root):
+        yield from (above for above in folder.parents if above.is_relative_to(root))
+
+
+def _lyrics_path(spec: Path) -> Iterator[Path]:
+    try:
+        written = tomllib.loads(spec.read_text("utf-8")).get("lyrics_file")
+    except (OSError, ValueError, RecursionError):
+        return  # what can't be read names no lyrics
+    if isinstance(written, str) and written and "\0" not in written:
+        yield spec.parent / written
+
+
+def _digest(path: Path) -> Iterator[str]:
+    """The content's SHA-256; nothing when there is no such file."""
+    try:
+        yield hashlib.sha256(path.read_bytes()).hexdigest()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return
+    except OSError as error:
+        yield f"unreadable: {error.strerror}"

@@ -1,0 +1,120 @@
+"""Watch events in words, one line each; what comes from a user is made safe for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.plan.jobs import Why
+from renderer.spec.diagnostics import printable
+from renderer.watch.events import (
+    Idle,
+    JobAbandoned,
+    PageWritten,
+    Refused,
+    RoundBegun,
+    Said,
+    Saved,
+    Watching,
+    WorkerDropped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from renderer.errors import RendererError
+    from renderer.plan.jobs import TakePlan
+    from renderer.watch.events import WatchEvent
+
+KEYS = "r render all · f full length · o open the report · q quit"
+
+
+def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
+    """The lines that tell of a watch's own event; none for a run's."""
+    match event:
+        case Watching():
+            yield f"watching {', '.join(shown(path) for path in event.paths)}"
+            if event.keys:
+                yield f"keys: {KEYS}"
+        case Saved():
+            yield from _saved(event)
+        case Refused():
+            where = f"{printable(event.song)}: " if event.song else ""
+            yield f"refused {where}{error_told(event.error)}"
+        case RoundBegun():
+            yield from reasons(event.takes)
+        case JobAbandoned(job=job):
+            yield f"abandoned {takes_named(job.takes)} in {job.stage}: edited meanwhile"
+        case PageWritten():
+            yield f"report: {shown(event.page)}{_since(event.since_save_seconds)}"
+        case WorkerDropped():
+            yield f"models dropped after {event.idle_seconds / 60:.0f} min without a save"
+        case Said():
+            yield printable(event.text)
+        case Idle():
+            yield f"waiting for changes: {_counts(event)}"
+
+
+def reasons(takes: Iterable[TakePlan]) -> Iterator[str]:
+    """`night-bus (2 takes): shift 3.0 → 2.0 in [inference]; latents → waveform`: takes of equal fate in one line."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for take in takes:
+        alike.setdefault((take.take.song.name, _fate(take)), []).append(take.name)
+    for (song, fate), names in alike.items():
+        who = names[0] if len(names) == 1 else f"{song} ({len(names)} takes)"
+        yield f"{printable(who)}: {printable(fate)}"
+
+
+def error_told(error: RendererError) -> str:
+    """Message, reason and advice in one line."""
+    why = f" ({printable(error.why)})" if error.why else ""
+    return f"{printable(error.message)}{why}" + (f"; {printable(error.help)}" if error.help else "")
+
+
+def takes_named(takes: tuple[str, ...]) -> str:
+    """The first of them, and how many more."""
+    return printable(takes[0]) + (f" +{len(takes) - 1}" if len(takes) > 1 else "")
+
+
+def shown(path: Path) -> str:
+    """The path as short as it can be said from here."""
+    here = Path.cwd()
+    return printable(str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path))
+
+
+def _fate(take: TakePlan) -> str:
+    if take.why is Why.RESTORED:
+        return "as it was before: comes back from old/"
+    changes = ", ".join(change.told_with_place for change in take.changes)
+    cause = changes if changes and take.why is Why.CHANGED else str(take.why)
+    return f"{cause}; {' → '.join(take.runs)}"
+
+
+def _saved(event: Saved) -> Iterator[str]:
+    kinds = (
+        ("changed", event.differences.changed),
+        ("new", event.differences.added),
+        ("gone", event.differences.gone),
+        ("saved without a change", event.unchanged),
+    )
+    for kind, paths in kinds:
+        if paths:
+            names = sorted(shown(path) for path in paths)
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            yield f"{kind}: {', '.join(names[:_MOST_NAMED])}{more}"
+
+
+def _since(seconds: float | None) -> str:
+    return "" if seconds is None else f" ({seconds:.1f} s after the save)"
+
+
+def _counts(event: Idle) -> str:
+    parts = (
+        (event.num_rendered, "rendered"),
+        (event.num_failed, "failed"),
+        (event.num_faulty, "file with errors" if event.num_faulty == 1 else "files with errors"),
+    )
+    return ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to render"
+
+
+_MOST_NAMED = 5

@@ -1,0 +1,156 @@
+"""A project of songs and the real `renderer watch` over it, whose lines tell when something is done."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATIENCE_SECONDS = 120.0
+SPEC = """
+title = "Ein Lied"
+caption = "{mood} piano, {name}"
+lyrics_file = "{lyrics}"
+[metas]
+bpm = 90
+keyscale = "A minor"
+timesignature = "4"
+duration = {duration}
+vocal_language = "en"
+[inference]
+shift = {shift}
+"""
+DEFAULTS = """
+model = "{model}"
+[inference]
+inference_steps = 1
+thinking = false
+use_cot_metas = false
+use_cot_caption = false
+use_cot_language = false
+"""
+
+
+class Songs:
+    """A folder of specs that share one lyric file."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder = folder
+        self.specs = folder / "specs"
+        self.outputs = folder / "outputs"
+        self.defaults = folder / "renderer.toml"
+        self.specs.mkdir(parents=True)
+        self.defaults.write_text(DEFAULTS.format(model=model), "utf-8")
+        (self.specs / "words.txt").write_text("[verse]\nla la la\n", "utf-8")
+
+    def text(
+        self, name: str, *, mood: str = "calm", shift: float = 3.0, lyrics: str = "words.txt", duration: int = 10
+    ) -> str:
+        return SPEC.format(name=name, mood=mood, shift=shift, lyrics=lyrics, duration=duration)
+
+    def path(self, name: str) -> Path:
+        return self.specs / f"{name}.toml"
+
+    def write(self, name: str, **values: object) -> Path:
+        self.path(name).write_text(self.text(name, **values), "utf-8")  # type: ignore[arg-type]
+        return self.path(name)
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            self.path(name).unlink()
+
+
+class Watching:
+    """A running `renderer watch`; what it says is read line by line."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "renderer", "watch", *arguments, "--device", "cpu", "--threads", "1"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def until(self, pattern: str) -> list[str]:
+        """The lines up to the first that matches."""
+        said: list[str] = []
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not said or not re.search(pattern, said[-1]):
+            try:
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                pytest.fail(f"no `{pattern}` after {PATIENCE_SECONDS:.0f} s in:\n" + "\n".join(said))
+            if line is None:
+                pytest.fail(f"the watch ended before `{pattern}`:\n" + "\n".join(said))
+            said.append(line)
+        return said
+
+    def until_idle(self) -> list[str]:
+        return self.until("^waiting for changes")
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, list[str]]:
+        """Send a signal; the exit code and what was said last."""
+        self._process.send_signal(number)
+        code = self._process.wait(PATIENCE_SECONDS)
+        self._reader.join()
+        said = []
+        while (line := self._lines.get()) is not None:
+            said.append(line)
+        return code, said
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+
+def rendered(lines: list[str]) -> list[str]:
+    """The takes that these lines tell were rendered, in order."""
+    return [found[1] for line in lines if (found := re.match(r"rendered [^/]+/(\S+)\.flac ", line))]
+
+
+def stages(lines: list[str]) -> dict[str, list[str]]:
+    """Take -> the stages that these lines tell were run for it."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if match := re.match(r"  (\S+)(?: \+\d+)? (\w+): done in", line):
+            found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path) -> Songs:
+    return Songs(tmp_path / "project", tiny_set)
