@@ -146,7 +146,7 @@ def _voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str,
 
     def vote(name: str, pick: Pick) -> None:
         song = next(take.song for take in _project(named, options).takes if take.name == name)
-        picks.vote(song, {name: pick})
+        picks.write_picks(song, {name: pick})
         live.keep(dataclasses.replace(live.report, picks={**live.report.picks, name: pick}))
 
     return vote

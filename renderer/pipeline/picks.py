@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.errors import StoreError
+from renderer.errors import StoreError, UsageError
+from renderer.pipeline.options import Options
+from renderer.pipeline.select import select
 from renderer.spec.picks import Pick, Vote, picks_text, read_picks
 from renderer.store.disk import RealDisk, write_whole
+from renderer.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from renderer.song import Song
@@ -44,7 +47,50 @@ def kept_by(picks: Mapping[str, Pick]) -> Callable[[TakeRecord], bool]:
     return kept
 
 
-def vote(song: Song, picks: Mapping[str, Pick]) -> Path:
+def heard(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, TakeRecord]]:
+    """Take name -> its song, and the version that bears the name now.
+
+    Raises: UsageError for a name without a song or without audio.
+    """
+    songs = {song.name: song for song in select((), Options(outputs=outputs)).songs}
+    found = {}
+    for name in names:
+        song = songs.get(name.partition(".")[0])
+        record = _version(Store(outputs or song.outputs), name) if song else None
+        if song is None or record is None:
+            raise _unheard(name, songs.values(), outputs)
+        found[name] = (song, record)
+    return found
+
+
+def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str) -> Path:
+    """Record a vote on a version of a take; a note stays when no new one is given. Returns the file.
+
+    Raises: UsageError when the file there is no picks file, StoreError when it can't be written.
+    """
+    before = read_picks(picks_path(song)).get(record.take, Pick())
+    pick = Pick(vote=vote, note=note or (before.note if vote else ""), key=record.key[:8] if vote or note else "")
+    return write_picks(song, {record.take: pick})
+
+
+def _version(store: Store, name: str) -> TakeRecord | None:
+    return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
+
+
+def _unheard(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
+    import difflib  # noqa: PLC0415 - only when a name is wrong
+
+    folders = {outputs} if outputs else {song.outputs for song in songs}
+    known = [take for folder in folders if folder for take in Store(folder).take_names()]
+    near = difflib.get_close_matches(name, known, n=3)
+    return UsageError(
+        f"there is no rendered take `{name}`",
+        why="a vote is on something that was heard",
+        help=f"did you mean {', '.join(f'`{one}`' for one in near)}?" if near else "see `renderer status`",
+    )
+
+
+def write_picks(song: Song, picks: Mapping[str, Pick]) -> Path:
     """Put these picks into the file beside the song's spec; returns it.
 
     Raises: UsageError when the file there is no picks file, StoreError when it can't be written.

@@ -44,7 +44,7 @@ def select(named: Sequence[str], options: Options) -> Selection:
     takes = tuple(t for t in every if t.song.source in sources or t.name in names or t.song.name in names)
     for name in names:
         if not any(name in (take.name, take.song.name) for take in takes):
-            raise _unknown(name, every)
+            raise _unknown(name, every, broken=len(loaded.errors))
     meant = {take.song.name for take in takes}
     return Selection(
         songs=tuple(song for song in songs if song.name in meant), takes=takes, diagnostics=loaded.diagnostics
@@ -77,13 +77,14 @@ def with_options(song: Song, options: Options) -> Song:
     )
 
 
-def _unknown(name: str, takes: Sequence[Take]) -> UsageError:
+def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:
     import difflib  # noqa: PLC0415 - only when a name is wrong
 
     known = sorted({take.song.name for take in takes} | {take.name for take in takes})
     near = difflib.get_close_matches(name, known, n=3)
     return UsageError(
         f"no song or take is called `{name}`",
-        why=f"the specs below `{SPECS_FOLDER}` have none of that name",
+        why=f"the specs below `{SPECS_FOLDER}` have none of that name"
+        + (f"; but some have {broken} errors: renderer check" if broken else ""),
         help=f"did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "name a spec file, a folder or a song",
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from renderer.song import Take
 
-SPEC = "the spec"
+SPEC = ""  # the head of the spec needs no naming
 METAS = "[metas]"
 INFERENCE = "[inference]"
 OUTPUT = "[output]"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.song import INSTRUMENTAL_LYRICS, Lora, Song, Variant
+from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_key, at_value
+from renderer.spec.pins import read_pinned
 from renderer.spec.project import is_inside, outside
 from renderer.spec.toml import read_text
 from renderer.spec.values import inference_of, metas_of, output_of
@@ -36,7 +37,7 @@ class Draft:
 
 
 def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
-    """The song, and what is wrong with its lyrics, which are then empty."""
+    """The song, and what is wrong with lyrics and codes file, which are then empty."""
     spec, parsed, project = draft.spec, draft.parsed, draft.project
     faults = list(_lyrics_faults(spec, parsed))
     lyrics = "" if faults else _lyrics(spec, parsed, project)
@@ -46,6 +47,9 @@ def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
     style = spec.annotation_style or project.defaults.annotation_style
     if style in {"paren", "bracket"}:
         text = lyrics_text.restyled(text, style)
+    pinned = read_pinned(draft)
+    if isinstance(pinned, Diagnostic):
+        faults.append(pinned)
     defaults, name = project.defaults, song_name(parsed.source.path)
     song = Song(
         name=name,
@@ -59,6 +63,7 @@ def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
         seeds=tuple(spec.seeds or (0,)),
         output=output_of(defaults.output, spec.output),
         max_duration=spec.max_duration or defaults.max_duration,
+        pinned=pinned if isinstance(pinned, Pinned) else None,
         source=parsed.source.path,
         outputs=project.outputs,
     )

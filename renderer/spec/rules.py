@@ -29,6 +29,7 @@ def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     yield from _seeds(song, parsed)
     yield from _variant_names(song, parsed)
     yield from _duration(song, draft.spec, parsed)
+    yield from _pinned(song, draft)
     for variant in song.variants:
         yield from _interval(variant, parsed)
         yield from _loras(variant, parsed)
@@ -83,6 +84,32 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
         why=f"{who} {limit:g} s",
         advice=f"ask for {limit:g} or less, or set `max_duration`",
     )
+
+
+def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
+    pinned, source = song.pinned, draft.parsed.source
+    if pinned is None:
+        return
+    duration = song.metas.duration
+    if duration is not None and abs(duration - pinned.seconds) >= 1:
+        own = draft.spec.metas.duration is not None
+        yield at_value(
+            source,
+            ("metas", "duration") if own else ("codes",),
+            code="codes-duration",
+            message=f"`duration` is {duration:g} s, the pinned codes last {pinned.seconds:g} s",
+            why="the song is as long as its codes",
+            advice=f"take `duration` out, or write {pinned.seconds:g}",
+        )
+    if not any(variant.inference.thinking for variant in song.variants):
+        yield at_value(
+            source,
+            ("codes",),
+            code="codes-unused",
+            message="codes are pinned, but nothing follows them",
+            why="`thinking` is off",
+            advice="take one of the two out",
+        )
 
 
 def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:

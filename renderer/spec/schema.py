@@ -210,6 +210,9 @@ class SongFile(SharedKeys):
     lyrics_file: Said | None = Field(
         default=None, description="A UTF-8 text file with the lyrics, relative to this file."
     )
+    codes: Said | None = Field(
+        default=None, description="A file of pinned codes, relative to this file: followed instead of asking the LM."
+    )
     instrumental: bool | None = Field(default=None, description="Instead of lyrics: nobody sings.")
     seeds: (
         Annotated[list[Seed], Field(min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True})] | None

@@ -25,6 +25,7 @@ BEYOND_SCHEMA = {
     "lyrics-missing",
     "lyrics-twice",
     "lyrics-file-missing",
+    "codes-missing",
     "lora-missing",
 }
 BEYOND_SCHEMA |= {"model-unknown", "duration-limit", "cfg-interval-order", "path-outside"}

@@ -1,0 +1,25 @@
+"""`renderer keep`: votes on takes, kept in picks.toml beside the specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="keep")
+@click.argument("named", nargs=-1, required=True, metavar="TAKE...")
+@click.option("--note", metavar="TEXT", default="", help="A word on it.")
+@click.option("--reject", "vote", flag_value="reject", help="The opposite: not this one.")
+@click.option("--forget", "vote", flag_value="", help="Take vote and note back.")
+@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path | None) -> None:
+    """Keep TAKEs: recorded in picks.toml beside their specs, shown in the report, spared by `store gc`."""
+    from renderer.pipeline.picks import heard, vote_on
+    from renderer.spec.picks import Vote
+
+    chosen = Vote.KEEP if vote is None else Vote(vote)
+    songs = heard(named, outputs)
+    for name, (song, record) in songs.items():
+        path = vote_on(song, record, chosen, note=note)
+        click.echo(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")

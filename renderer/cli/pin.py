@@ -1,0 +1,31 @@
+"""`renderer pin`: a take's codes beside its spec, so that the song stays while lyrics, caption or sampling change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from renderer.cli.options import make_options, takes_options
+
+
+@click.command(name="pin")
+@takes_options
+def command(named: tuple[str, ...], **given: Any) -> None:
+    """Keep the codes of a TAKE, or of a SONG with just one, as a file beside the spec, and name it there.
+
+    The LM then stays out: seeds vary the DiT only, and lyrics, caption and sampling may change while the song stays.
+    """
+    from renderer.errors import UsageError
+    from renderer.pipeline.picks import all_picks
+    from renderer.pipeline.pin import pin
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.select import select
+
+    options = make_options(**given)
+    if len(named) != 1:
+        raise UsageError("pin takes one song or take", help="renderer pin night-bus.s7")
+    selection = select(named, options)
+    project = Project(selection.takes, options)
+    path = pin(project, named[0], all_picks(selection.songs))
+    click.echo(f"pinned in {path}, named in {selection.takes[0].song.source}")

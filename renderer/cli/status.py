@@ -1,0 +1,146 @@
+"""`renderer status`: what is new, changed, failed, done; of one take, why it would run. Waits for no render."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from renderer.cli.options import make_options, takes_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.status import Status, TakeStatus, Version
+    from renderer.spec.diagnostics import Diagnostic
+
+COLOURS = {
+    "new": "green",
+    "changed": "yellow",
+    "missing": "yellow",
+    "failed": "red",
+    "restored": "cyan",
+    "broken": "red",
+}
+
+
+@click.command(name="status")
+@takes_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
+def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+    """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.select import select
+    from renderer.pipeline.status import make_status
+
+    options = make_options(**given)
+    selection = select(named, options)
+    errors = [found for found in selection.diagnostics if found.level == "error"]
+    if not selection.takes:
+        _tell_broken(errors)
+        click.echo("no takes" if not errors else "no take of a sound spec")
+        return 2 if errors else 0
+    project = Project(selection.takes, options)
+    status = make_status(project)
+    if as_json:
+        click.echo(json.dumps(_document(status, errors), ensure_ascii=False, indent=2))
+        return 0
+    if len(status.takes) == 1 and named:
+        _tell_take(project, status.takes[0])
+    else:
+        _tell(status, whole=not named)
+    _tell_broken(errors)
+    return 0
+
+
+def _tell(status: Status, *, whole: bool) -> None:
+    from renderer.plan.jobs import Why
+
+    for why in (Why.NEW, Why.CHANGED, Why.MISSING, Why.FAILED, Why.RESTORED):
+        for take in status.of(why):
+            _line(str(why), take.plan.name, "; ".join(_reasons(take)))
+    done = status.of(Why.DONE)
+    elsewhere = sum(bool(take.elsewhere) for take in done)
+    note = f" ({elsewhere} made in another environment: --refresh environment makes them again)" if elsewhere else ""
+    click.echo(f"{len(done)} of {len(status.takes)} takes done{note}")
+    if whole and status.without_spec:
+        for name in status.without_spec:
+            _line("no spec", name, "")
+        click.echo("what has no spec stays until `renderer store gc --orphans` is told to free it")
+
+
+def _reasons(take: TakeStatus) -> Iterator[str]:
+    yield from (change.told_with_place for change in take.plan.changes)
+    if take.last_failure:
+        yield take.last_failure
+
+
+def _tell_take(project: Project, take: TakeStatus) -> None:
+    from renderer.pipeline.status import versions
+    from renderer.plan.jobs import Why
+
+    plan = take.plan
+    _line(str(plan.why), plan.name, plan.file)
+    for reason in _reasons(take):
+        _plain(f"  {reason}")
+    if plan.why in (Why.DONE, Why.RESTORED):
+        _plain("  nothing runs" if plan.why is Why.DONE else "  nothing runs: its file moves back from old/")
+    else:
+        _plain(f"  runs: {' → '.join(plan.runs)}")
+    for change in take.elsewhere:
+        _plain(f"  made with {change.name} {change.old}, now {change.new} (--refresh environment makes it again)")
+    for version in versions(project, plan):
+        _plain(f"  {_version(project, version)}")
+
+
+def _version(project: Project, version: Version) -> str:
+    record = version.record
+    where = version.place.relative_to(project.store.outputs).as_posix() if version.place else "deleted or altered"
+    return f"{record.mark}  {where}{'  (this is asked for)' if version.is_asked else ''}"
+
+
+def _tell_broken(errors: Sequence[Diagnostic]) -> None:
+    counts: dict[str, int] = {}
+    for error in errors:
+        counts[str(error.file)] = counts.get(str(error.file), 0) + 1
+    for file, count in counts.items():
+        _line("broken", file, f"{count} faults: renderer check {file}")
+
+
+def _line(word: str, name: str, note: str) -> None:
+    from renderer.spec.diagnostics import printable
+
+    head = click.style(f"{word:<9}", fg=COLOURS.get(word))
+    click.echo(f"{head} {printable(name)}" + (f"  {printable(note)}" if note else ""))
+
+
+def _plain(text: str) -> None:
+    from renderer.spec.diagnostics import printable
+
+    click.echo(printable(text))
+
+
+def _document(status: Status, errors: Sequence[Diagnostic]) -> dict[str, Any]:
+    return {
+        "takes": [_take(take) for take in status.takes],
+        "without_spec": list(status.without_spec),
+        "broken": sorted({str(error.file) for error in errors}),
+    }
+
+
+def _take(take: TakeStatus) -> dict[str, Any]:
+    plan = take.plan
+    return {
+        "take": plan.name,
+        "file": plan.file,
+        "why": str(plan.why),
+        "runs": [str(stage) for stage in plan.runs],
+        "changes": [
+            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place} for c in plan.changes
+        ],
+        "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in take.elsewhere],
+        "last_failure": take.last_failure,
+        "key": plan.key,
+    }

@@ -1,0 +1,122 @@
+"""`renderer store`: check what is on disk, free what no one needs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from renderer.cli.options import make_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from renderer.pipeline.project import Project
+    from renderer.store.gc import Garbage
+
+EXIT_FAULTS = 1
+_UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+class Age(click.ParamType["float"]):
+    """`14d`, `12h`, `2w`, `0`: seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])|0", value)
+        if not found:
+            self.fail(f"`{value}` is no age: write 14d, 12h or 2w", param, ctx)
+        return float(found[1]) * _UNITS[found[2]] if found[1] else 0.0
+
+
+@click.group(name="store")
+def command() -> None:
+    """What is kept below outputs/: artifacts of every stage, every version of every take."""
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    from pathlib import Path
+
+    for option in (
+        click.option(
+            "--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Instead of the specs' own."
+        ),
+        click.option("--model", metavar="NAME", help="As when it was rendered with --model."),
+        click.option("--lm", metavar="NAME", help="As when it was rendered with --lm."),
+        click.argument("named", nargs=-1, metavar="[PATH]..."),
+    ):
+        command = option(command)
+    return command
+
+
+@command.command(name="verify")
+@_options
+def verify(named: tuple[str, ...], **given: Any) -> int:
+    """Read every artifact and audio file and check it against its digest; exits with 1 when one is damaged."""
+    from renderer.pipeline.room import told_bytes
+    from renderer.spec.diagnostics import printable
+    from renderer.store.verify import verify as verified
+
+    project = _project(named, given)
+    num_files, num_bytes, num_faults = 0, 0, 0
+    for checked in verified(project.store):
+        num_files, num_bytes = num_files + 1, num_bytes + checked.num_bytes
+        if checked.fault:
+            num_faults += 1
+            click.echo(f"{click.style('bad', fg='red')} {printable(checked.file)}: {checked.fault} ({checked.help})")
+    click.echo(f"{num_files} files, {told_bytes(num_bytes)} read, {num_faults} bad")
+    return EXIT_FAULTS if num_faults else 0
+
+
+@command.command(name="gc")
+@_options
+@click.option("--older-than", type=Age(), default="14d", show_default=True, metavar="AGE", help="14d, 12h, 2w or 0.")
+@click.option("--orphans", is_flag=True, help="Finished takes too that no spec asks for any more.")
+@click.option("--yes", is_flag=True, help="Delete; without it, only list.")
+def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **given: Any) -> None:
+    """List what could go: former versions and intermediate results that no spec, keeper or version on disk needs."""
+    from renderer.pipeline.cleanup import clean, find
+    from renderer.pipeline.project import one_at_a_time
+
+    project = _project(named, given, sound=True)
+    if not project.store.folder.is_dir():
+        click.echo("nothing to free")
+        return
+    with one_at_a_time(project.store):
+        garbage = find(project, older_than_seconds=older_than, orphans=orphans)
+        _tell(garbage, yes=yes)
+        if yes:
+            for stayed in clean(project, garbage):
+                click.echo(f"stays: {stayed.file} is not what was written there")
+
+
+def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
+    from renderer.pipeline.room import told_bytes
+    from renderer.spec.diagnostics import printable
+
+    for piece in garbage:
+        click.echo(f"{told_bytes(piece.num_bytes):>8}  {printable(piece.file)}  ({piece.why})")
+    total = told_bytes(sum(piece.num_bytes for piece in garbage))
+    if not garbage:
+        click.echo("nothing to free")
+    elif yes:
+        click.echo(f"freeing {total} in {len(garbage)} files")
+    else:
+        click.echo(f"{total} in {len(garbage)} files could go; --yes deletes them")
+
+
+def _project(named: Sequence[str], given: dict[str, Any], *, sound: bool = False) -> Project:
+    from renderer.pipeline.project import Project, refuse_faults
+    from renderer.pipeline.select import select
+
+    options = make_options(**given)
+    selection = select(named, options)
+    # A spec that can't be read may ask for just what looks unneeded.
+    if sound or not selection.takes:
+        refuse_faults(selection, options)
+    return Project(selection.takes, options)

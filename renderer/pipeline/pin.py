@@ -1,0 +1,126 @@
+"""A take's codes and chain of thought -> a small file beside its spec, and the line in the spec that names it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import tomlkit
+
+from renderer.artifacts import Codes, Cot
+from renderer.errors import StoreError, UsageError
+from renderer.models.family import Stage
+from renderer.plan.pinned import content_digest
+from renderer.song import Pinned, PinnedCot
+from renderer.spec.picks import Vote
+from renderer.spec.pins import ENDING, pinned_text
+from renderer.store.disk import RealDisk, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.pipeline.project import Project
+    from renderer.plan.jobs import TakePlan
+    from renderer.spec.picks import Pick
+    from renderer.store.store import Store
+
+
+def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
+    """Pin the codes of a take, or of a song's only one that fits; returns the codes file.
+
+    Raises: UsageError when there are none to pin or it isn't clear which, StoreError when a file can't be written.
+    """
+    if project.options.preview:
+        raise UsageError("a preview can't be pinned", why="its codes end early", help="render and pin the whole take")
+    take = _the_one(project, name, picks)
+    song = take.take.song
+    if song.pinned:
+        raise UsageError(
+            f"`{song.name}` follows the pinned codes of `{song.pinned.take}` already",
+            why="so this take's codes are the same",
+            help="take `codes` out of the spec, render, and pin the take you like",
+        )
+    text = pinned_text(pinned_of(take, project.store))
+    path = song.source.with_name(f"{song.name}{ENDING}")
+    _write(path, text)
+    _write(song.source, naming(song.source.read_text("utf-8"), path.name))
+    return path
+
+
+def pinned_of(take: TakePlan, store: Store) -> Pinned:
+    """The codes of a rendered take with what they came with.
+
+    Raises: UsageError when the store doesn't hold them.
+    """
+    codes = store.get(Stage.CODES, take.keys[Stage.CODES]) if Stage.CODES in take.keys else None
+    cot = store.get(Stage.COT, take.keys[Stage.COT]) if Stage.COT in take.keys else None
+    if not isinstance(codes, Codes) or (Stage.COT in take.keys and not isinstance(cot, Cot)):
+        raise UsageError(
+            f"the codes of `{take.name}` aren't there",
+            why="it isn't rendered as its spec is now" if Stage.CODES in take.keys else "`thinking` is off",
+            help=f"render it first: renderer render {take.name}" if Stage.CODES in take.keys else "",
+        )
+    pinned = Pinned(
+        codes=tuple(int(code) for code in codes.codes),
+        cot=PinnedCot(text=cot.text, **asdict(cot.metas)) if isinstance(cot, Cot) else None,
+        take=take.name,
+        caption=take.take.song.caption,
+        codes_key=take.keys[Stage.CODES],
+        cot_key=take.keys.get(Stage.COT, ""),
+        digest="",
+    )
+    return replace(pinned, digest=content_digest(pinned))
+
+
+def naming(spec: str, file: str) -> str:
+    """The spec's text with `codes = "file"` put in; comments, order and the rest stay.
+
+    Raises: UsageError when the file can't be edited so that only this changes.
+    """
+    document = tomlkit.parse(spec)
+    before = document.unwrap()
+    document["codes"] = file
+    text = tomlkit.dumps(document)
+    if tomlkit.parse(text).unwrap() != before | {"codes": file}:
+        raise UsageError(
+            "the spec can't be edited safely", help=f'write `codes = "{file}"` above its first table by hand'
+        )
+    return text
+
+
+def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan:
+    """The take of that name, or of a song's takes the only one with codes of its own, or the only keeper."""
+    takes = [take for take in project.plan().takes if name in (take.name, take.take.song.name)]
+    sources: dict[str, TakePlan] = {}
+    for take in takes:
+        sources.setdefault(take.keys.get(Stage.CODES, ""), take)
+    sources.pop("", None)
+    if takes and not sources:
+        return takes[0]
+    found = list(sources.values())
+    keepers = [take for take in takes if _kept(take, picks)]
+    for candidates in (found, keepers):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise UsageError(
+        f"`{name}` has takes of different codes",
+        why=f"pin one of {_names(takes)}",
+        help=f"renderer pin {found[0].name}",
+    )
+
+
+def _kept(take: TakePlan, picks: Mapping[str, Pick]) -> bool:
+    pick = picks.get(take.name)
+    return pick is not None and pick.vote is Vote.KEEP
+
+
+def _names(takes: Sequence[TakePlan]) -> str:
+    return ", ".join(f"`{take.name}`" for take in takes[:8]) + (", …" if len(takes) > 8 else "")  # noqa: PLR2004 - enough
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(RealDisk(), path, text.encode())
+    except OSError as error:
+        raise StoreError(f"`{path}` can't be written", why=error.strerror or str(error)) from error
