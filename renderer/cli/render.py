@@ -42,6 +42,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     from rich.console import Console
 
     from renderer.cli.show_diagnostics import show_what_spoils
+    from renderer.models.device import dtype_warning
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.render import Stop, render
     from renderer.pipeline.select import select
@@ -52,6 +53,8 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
+    if warning := dtype_warning(project.settings.device, project.settings.dtype):
+        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}", err=True)
     stop = Stop(options.until)
     console = Console(stderr=as_json, highlight=False)
     with _stopping(stop), showing(console) as listen:

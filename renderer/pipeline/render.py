@@ -16,6 +16,7 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.room import refuse_without_room
 from renderer.pipeline.tally import Failure, Tally, note, outcome
 from renderer.plan.jobs import Plan, Why
+from renderer.run.awake import awake
 from renderer.run.events import RunPlanned
 from renderer.run.local import Workers, execute
 
@@ -95,7 +96,8 @@ def render(
             own = workers or project.workers()
             _refuse(project, plan, own)
             try:
-                _run(project, plan, own, tally, listen=listen, stop=stop, abandon=_either(stop, abandon))
+                with awake():
+                    _run(project, plan, own, tally, listen=listen, stop=stop, abandon=_either(stop, abandon))
             finally:
                 if workers is None:
                     own.end()

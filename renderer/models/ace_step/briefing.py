@@ -61,6 +61,13 @@ def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Brie
     )
 
 
+def departures(briefing: Briefing) -> tuple[str, ...]:
+    """Where this take was told more than upstream would have told it, in words."""
+    if briefing.origins["language"] == "decided":
+        return ("language from the chain of thought; upstream looks for it under another key and says `unknown`",)
+    return ()
+
+
 def num_frames(duration: float) -> int:
     """Latent frames for a duration in seconds, rounded up as diffusers does, float error aside."""
     return math.ceil(round(duration * LATENT_RATE, 6))

@@ -39,6 +39,16 @@ class Encoders:
     """The DiT's, in which conditions are handed on."""
 
 
+def cuts(tokenizer: Any, text: str, lyrics: str) -> tuple[str, ...]:
+    """What of the prompts lies beyond the limits of training and isn't heard, in words; nothing when all is."""
+    told = []
+    for name, prompt, limit in (("text", text, MAX_TEXT_TOKENS), ("lyrics", lyrics, MAX_LYRIC_TOKENS)):
+        length = len(tokenizer(prompt).input_ids)
+        if length > limit:
+            told.append(f"the {name} prompt has {length} tokens, the DiT hears the first {limit}")
+    return tuple(told)
+
+
 @torch.no_grad()
 def encode(
     encoders: Encoders, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int

@@ -13,10 +13,10 @@ from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
 from renderer.models import layouts
-from renderer.models.ace_step.briefing import brief
+from renderer.models.ace_step.briefing import brief, departures
 from renderer.models.ace_step.checkpoint import load_component, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
-from renderer.models.ace_step.conditions import Encoders, encode
+from renderer.models.ace_step.conditions import Encoders, cuts, encode
 from renderer.models.ace_step.denoise import (
     Sampling,
     custom_timesteps,
@@ -68,7 +68,9 @@ class LoadedDit:
         conditions = self._conditions(briefing, codes)
         sampling = self._sampling(request)
         frames = self._denoise(job, conditions, sampling, listener)
-        notes = {**_notes(briefing, sampling), "seconds": time.perf_counter() - began}
+        notes = _notes(briefing, sampling)
+        notes["cut"] = list(cuts(self.encoders.tokenizer, briefing.text, briefing.lyrics))
+        notes["seconds"] = time.perf_counter() - began
         return Latents(frames=frames, notes=notes)
 
     def _conditions(self, briefing: Briefing, codes: Codes | None) -> Conditions:
@@ -153,6 +155,7 @@ def _notes(briefing: Briefing, sampling: Sampling) -> dict[str, Any]:
         "lyric_prompt": briefing.lyrics,
         "metas": asdict(briefing.metas),
         "origins": dict(briefing.origins),
+        "departures": list(departures(briefing)),
         "num_frames": briefing.num_frames,
         "timesteps": list(sampling.timesteps),
         "guidance_scale": sampling.guidance_scale,

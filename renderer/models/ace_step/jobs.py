@@ -38,11 +38,16 @@ def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Fa
 def _failed(job: StageJob, error: Exception) -> Failed:
     if isinstance(error, RendererError):
         return Failed(id=job.id, message=error.message, why=error.why, help=error.help)
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         return _failed(job, out_of_memory(error))
     return Failed(
         id=job.id, message=f"{type(error).__name__}: {error}", help="this is a fault in renderer; please report it"
     )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device's memory ran out; Metal says so in words only."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
 def out_of_memory(error: Exception) -> StageError:

@@ -13,7 +13,7 @@ from renderer.artifacts import Waveform
 from renderer.errors import StageError
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoint import load_component
-from renderer.models.ace_step.jobs import Abandoned, run_alone
+from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.family import Stage
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
     from renderer.requests import WaveformRequest
 
+DECODER_REACH = 8  # latent frames to each side that the decoder hears
+SMALLEST_TILE = 32
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves
 PEAK_FLOOR = 1e-6
 SILENCE = 1e-5  # RMS and peak at or below this are no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
@@ -80,18 +82,36 @@ class LoadedVae:
         request = cast("WaveformRequest", job.request)
         latents = cast("Latents", job.upstream[Stage.LATENTS])
         began = time.perf_counter()
-        decoded = self._decode(checked_latents(latents), job.id, listener)
+        decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
         if request.duration is not None:
             decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
         loud = scaled_to_peak(checked_sound(decoded))
-        seconds = time.perf_counter() - began
-        return Waveform(samples=loud.numpy(), notes={"seconds": seconds, "tile": self.tiles.length})
+        notes: dict[str, Any] = {"seconds": time.perf_counter() - began, "tile": tiles.length}
+        if tiles != self.tiles:
+            notes["degraded"] = [f"VAE tiles of {tiles.length} instead of {self.tiles.length}: the memory was full"]
+        return Waveform(samples=loud.numpy(), notes=notes)
+
+    def _decode_within_memory(self, frames: Tensor, job_id: str, listener: Listener) -> tuple[Tensor, Tiles]:
+        """The sound and the tiles it took: smaller ones than asked when the device's memory is full.
+
+        Tiles that overlap by the decoder's reach sound the same up to rounding, so a take is worth more than its tiles.
+        """
+        tiles = self.tiles
+        while True:
+            try:
+                return self._decode(frames, tiles, job_id, listener), tiles
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or tiles.length <= SMALLEST_TILE:
+                    raise
+            # Outside the handler: the exception holds what the failed tile had allocated.
+            tiles = Tiles(length=max(SMALLEST_TILE, tiles.length // 2), overlap=DECODER_REACH)
+            devices.release(self.device)
 
     @torch.no_grad()
-    def _decode(self, frames: Tensor, job_id: str, listener: Listener) -> Tensor:
+    def _decode(self, frames: Tensor, tiles: Tiles, job_id: str, listener: Listener) -> Tensor:
         """[frames, channels] to float32 [2, samples] on the CPU, peaks not yet scaled."""
         channels_first = frames.T[None].to(device=self.device, dtype=self.vae.dtype)
-        windows = self.tiles.windows(frames.shape[0])
+        windows = tiles.windows(frames.shape[0])
         pieces = []
         for done, (start, end, kept_start, kept_end) in enumerate(windows):
             if listener.cancelled(job_id):
