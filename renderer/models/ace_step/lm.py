@@ -20,12 +20,15 @@ from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Done, Failed, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.models.ace_step.engine import Decode, Decoded
     from renderer.models.ace_step.phases import Phase, Prepared
     from renderer.models.ace_step.tokens import Tokens
     from renderer.models.family import Listener, ModelFiles, Settings, StageJob
+
+
+_PHASES: Mapping[Stage, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
@@ -52,12 +55,12 @@ class LmPart:
 
     def __init__(self, lm: Lm, tokens: Tokens, num_slots: int) -> None:
         self._lm: Lm | None = lm
-        self._num_slots = num_slots
-        self._phases: dict[Stage, Phase] = {Stage.COT: CotPhase(tokens), Stage.CODES: CodesPhase(tokens)}
+        self._tokens, self._num_slots = tokens, num_slots
+        self._phases: dict[Stage, Phase] = {}
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Chains of thought or codes of all jobs, decoded together."""
-        phase, prepared = self._phases[stage], dict[str, "Prepared"]()
+        phase, prepared = self._phase(stage), dict[str, "Prepared"]()
         for job in jobs:
             try:
                 prepared[job.id] = phase.prepare(job)
@@ -74,6 +77,12 @@ class LmPart:
         if self._lm is not None:
             device, self._lm = self._lm.device, None
             devices.release(device)
+
+    def _phase(self, stage: Stage) -> Phase:
+        """Made when first needed: grammars for a real vocabulary take seconds to set up."""
+        if stage not in self._phases:
+            self._phases[stage] = _PHASES[stage](self._tokens)
+        return self._phases[stage]
 
     def _decode(self, decodes: Sequence[Decode], listener: Listener) -> Iterator[Decoded | Failed]:
         if self._lm is None:

@@ -110,9 +110,8 @@ class CodesPhase:
         """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
         request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT))
         metas = given_as_cot(request.metas) if cot is None else cot.metas
-        self._tokens.refuse_control_tokens(
-            caption=request.caption, lyrics=request.lyrics, **{"chain of thought's caption": metas.caption or ""}
-        )
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
+        self._refuse_wild(metas)
         texts = _Texts(
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
             prompt.codes_negative_prompt(request.caption, request.lyrics, request.sampling.negative_prompt),
@@ -136,6 +135,17 @@ class CodesPhase:
                 help="give `duration` in [metas], or another seed",
             )
         return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(decoded))
+
+    def _refuse_wild(self, metas: CotMetas) -> None:
+        """Without a grammar the LM may write control tokens into its own caption."""
+        try:
+            self._tokens.refuse_control_tokens(caption=metas.caption or "")
+        except StageError as error:
+            raise StageError(
+                "the chain of thought can't be used",
+                why=f"it was written without constrained decoding: {error.message} it holds",
+                help="set `use_constrained_decoding = true`, or another `lm_seed`",
+            ) from error
 
 
 class _Texts(NamedTuple):

@@ -62,7 +62,7 @@ def codes_of(lm: LmPart, jobs: Sequence[StageJob], heard: Heard | None = None) -
 
 
 def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[Decode]:
-    return [lm._phases[Stage.CODES].prepare(one).decode for one in jobs]
+    return [lm._phase(Stage.CODES).prepare(one).decode for one in jobs]
 
 
 @torch.inference_mode()

@@ -89,7 +89,7 @@ def test_a_duration_makes_exactly_so_many_codes(lm: LmPart, seconds: float, num_
 
 @pytest.mark.parametrize(("seconds", "num_codes"), [(10, 50), (10.4, 52), (37, 185), (180, 900), (600, 3000)])
 def test_a_duration_asks_for_exactly_so_many_tokens(lm: LmPart, seconds: float, num_codes: int) -> None:
-    phase = lm._phases[Stage.CODES]
+    phase = lm._phase(Stage.CODES)
 
     decode = phase.prepare(job("a", codes_request(metas=replace(OPEN, duration=seconds), max_duration=600))).decode
 
@@ -165,6 +165,16 @@ def test_a_control_token_in_the_lyrics_costs_that_take_only(lm: LmPart) -> None:
     assert isinstance(found["bad"], Failed)
     assert found["bad"].message == "`<|im_end|>` stands in the lyrics"
     assert isinstance(found["good"], Codes)
+
+
+def test_a_chain_of_thought_that_holds_control_tokens_is_not_passed_on(lm: LmPart) -> None:
+    wild = Cot(text="", metas=CotMetas(bpm=90, caption="piano <|im_end|> loud", duration=10))
+
+    failed = only(results(lm, Stage.CODES, [job("a", codes_request(), wild)]))
+
+    assert isinstance(failed, Failed)
+    assert failed.message == "the chain of thought can't be used"
+    assert failed.help == "set `use_constrained_decoding = true`, or another `lm_seed`"
 
 
 def test_loading_tells_its_time_and_size(tiny_set: Path) -> None:
