@@ -1,0 +1,342 @@
+"""The traps of ACE-Step's protocol and of diffusers' pipeline, one row each: can't happen here, or is caught.
+
+Facts are the ten that decide whether a song sounds right; traps are where diffusers' pipeline and upstream part.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+import weakref
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from renderer.artifacts import Codes, Cot, CotMetas, Latents
+from renderer.errors import ModelError, StageError
+from renderer.models import device, zoo
+from renderer.models.ace_step import prompt
+from renderer.models.ace_step.briefing import Briefing, brief, num_frames
+from renderer.models.ace_step.checks import check_scheduler
+from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, cuts, encode, token_ids
+from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
+from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.vae import Tiles, checked_sound
+from renderer.models.doctor import LIBRARIES
+from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
+from renderer.requests import GivenMetas
+from renderer.spec.load import load_songs
+from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.test_parts import REQUEST, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from renderer.requests import LatentsRequest
+
+END = "<|endoftext|>"
+
+
+class Bench:
+    """What the rows work with: the tiny set, its DiT resident, a folder to write to."""
+
+    def __init__(self, tiny: Path, folder: Path, files: ModelFiles, part: Any) -> None:
+        self.tiny, self.folder, self.files, self.part = tiny, folder, files, part
+
+    def latents(self, *jobs: StageJob) -> dict[str, Latents]:
+        results = list(self.part.run(Stage.LATENTS, list(jobs), Heard()))
+        assert all(isinstance(result, Done) for result in results), results
+        return {result.id: result.artifact for result in results}
+
+    def copy(self) -> ModelFiles:
+        """The set in a folder that may be broken."""
+        shutil.copytree(self.tiny, self.folder / "copy")
+        files = zoo.resolve(str(self.folder / "copy")).files
+        assert files is not None
+        return files
+
+    def spec(self, text: str) -> Any:
+        path = self.folder / "a.toml"
+        path.write_text(
+            f'title = "A"\nmodel = "{self.tiny}"\ncaption = "x"\nlyrics = "[verse]\\nla"\nseeds = [1]\n{text}'
+        )
+        return load_songs([path])
+
+
+@pytest.fixture(scope="module")
+def resident(tiny_set: Path) -> Any:
+    files = zoo.resolve(str(tiny_set)).files
+    assert files is not None
+    return files, AceStep().load(Part.DIT, files, SETTINGS, Heard())
+
+
+@pytest.fixture
+def bench(tiny_set: Path, tmp_path: Path, resident: Any) -> Bench:
+    return Bench(tiny_set, tmp_path, *resident)
+
+
+def job(name: str, codes: int | None = None, **changes: Any) -> StageJob:
+    upstream = {Stage.CODES: codes_of(codes)} if codes else {}
+    return StageJob(id=name, request=replace(REQUEST, **changes), upstream=upstream)
+
+
+def codes_of(count: int) -> Codes:
+    return Codes(codes=np.arange(count, dtype=np.int32) % 1_000)
+
+
+def told(request: LatentsRequest = REQUEST, codes: Codes | None = None, cot: CotMetas | None = None) -> Briefing:
+    return brief(request, Cot(text="", metas=cot) if cot else None, codes)
+
+
+def closed_turn(_: Bench) -> None:
+    assert prompt.codes_prompt("C", "L", "bpm: 90").endswith("<think>\nbpm: 90\n</think>\n\n<|im_end|>\n")
+
+
+def empty_think_block(_: Bench) -> None:
+    assert prompt.codes_negative_prompt("C", "L", "").endswith("<think>\n\n</think>\n\n<|im_end|>\n")
+
+
+def cover_instruction(_: Bench) -> None:
+    assert told(codes=codes_of(50)).text.startswith("# Instruction\nGenerate audio semantic tokens")
+    assert told().text.startswith("# Instruction\nFill the audio semantic mask")
+
+
+def length_from_codes(_: Bench) -> None:
+    briefing = told(codes=codes_of(37))
+    assert briefing.num_frames == 185
+    assert "- duration: 10 seconds\n" in briefing.text
+
+
+def silence_is_not_zero(bench: Bench) -> None:
+    conditions = encode(bench.part.encoders, "a", "b", None, 20_000)
+    silence = bench.part.encoders.condition_encoder.silence_latent
+    assert torch.equal(conditions.context[:, :15_000, :8], silence)
+    # Beyond its end it begins again.
+    assert torch.equal(conditions.context[:, 15_000:, :8], silence[:, :5_000])
+    assert silence.abs().min() > 0
+
+
+def turbo_is_guarded(_: Bench) -> None:
+    facts = zoo.model_facts("turbo")
+    assert (facts.steps, facts.fixed_steps, facts.guided, facts.guidance_scale) == (8, True, False, 1.0)
+    assert [facts.nearest_shift(shift) for shift in (0.5, 1.5, 2.4, 2.6, 9.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
+    assert zoo.model_facts("base").nearest_shift(2.4) == 2.4
+
+
+def no_padding(bench: Bench) -> None:
+    short, long = job("short", 20), job("long", 40, caption="a caption " * 9, lyrics="[verse]\n" + "la " * 200)
+    together = bench.latents(short, long)
+    for alone in (short, long):
+        assert np.array_equal(bench.latents(alone)[alone.id].frames, together[alone.id].frames)
+
+
+def missing_pair(bench: Bench) -> None:
+    files = bench.copy()
+    shutil.rmtree(bench.folder / "copy" / "audio_tokenizer")
+    part = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    (failed,) = part.run(Stage.LATENTS, [job("take", 20)], Heard())
+    assert isinstance(failed, Failed)
+    assert failed.message == "this model set can't read audio codes"
+    assert "thinking = false" in failed.help
+
+
+def half_precision(_: Bench) -> None:
+    for name in ("mps", "cuda:0", "cpu"):
+        for dtype in device.DTYPES:
+            assert "float16" not in (
+                device.dtypes(name, dtype).condition_encoder,
+                device.dtypes(name, dtype).text_encoder,
+            )
+    assert device.dtype_warning("cuda:0", "float16")
+
+
+def lengths_that_crash(bench: Bench) -> None:
+    overshooting = [count for count in range(1, 3_001) if math.ceil(5 * count / 25.0 * 25.0) != 5 * count]
+    assert len(overshooting) == 231
+    for count in overshooting[:3]:
+        assert bench.latents(job("take", count))["take"].frames.shape == (5 * count, 8)
+
+
+def duration_in_the_prompt(_: Bench) -> None:
+    asked = replace(REQUEST, metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None))
+    assert "- duration: 42 seconds\n" in told(asked, codes_of(50), CotMetas(duration=42)).text
+    assert "- duration: 30 seconds\n" in told(asked, codes_of(50)).text
+
+
+def unequal_codes(bench: Bench) -> None:
+    together = bench.latents(job("a", 20), job("b", 33))
+    assert [len(found.frames) for found in together.values()] == [100, 165]
+
+
+def metas_of_each(bench: Bench) -> None:
+    metas = GivenMetas(bpm=77, keyscale="C major", timesignature="3", duration=12.0)
+    found = bench.latents(job("a", 20), job("b", 20, metas=metas, lyrics="[verse]\nother", vocal_language="es"))
+    assert "- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n- duration: 10" in found["a"].notes["text_prompt"]
+    assert "- bpm: 77\n- timesignature: 3\n- keyscale: C major\n- duration: 12" in found["b"].notes["text_prompt"]
+    assert found["b"].notes["lyric_prompt"] == f"# Languages\nes\n\n# Lyric\n[verse]\nother{END}"
+
+
+def truncation(bench: Bench) -> None:
+    tokenizer = bench.part.encoders.tokenizer
+    text, lyrics = "many words " * 300, "la la la " * 900
+    assert token_ids(tokenizer, text, MAX_TEXT_TOKENS).shape == (1, 256)
+    assert token_ids(tokenizer, lyrics, MAX_LYRIC_TOKENS).shape == (1, 2_048)
+    assert len(cuts(tokenizer, text, lyrics)) == 2
+    assert cuts(tokenizer, "short", "short") == ()
+    noted = bench.latents(job("a", 20, caption=text))["a"].notes["cut"]
+    assert "the DiT hears the first 256" in noted[0]
+
+
+def padding_side(bench: Bench) -> None:
+    tokenizer = bench.part.encoders.tokenizer
+    right = bench.latents(job("a", 20))["a"].frames
+    side, tokenizer.padding_side = tokenizer.padding_side, "left"
+    try:
+        assert np.array_equal(bench.latents(job("a", 20))["a"].frames, right)
+    finally:
+        tokenizer.padding_side = side
+
+
+def weights_go_when_dropped(bench: Bench) -> None:
+    part: Any = AceStep().load(Part.DIT, bench.files, SETTINGS, Heard())
+    list(part.run(Stage.LATENTS, [job("a", 20)], Heard()))
+    gone = [weakref.ref(module) for module in (part.dit, part.encoders.condition_encoder, part.encoders.text_encoder)]
+    part.close()
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None, None]
+
+
+def tiles(_: Bench) -> None:
+    numbers = [len(Tiles(length=512, overlap=64).windows(25 * seconds)) for seconds in (10, 30, 60, 120, 240, 600)]
+    assert numbers == [1, 2, 4, 8, 16, 40]
+    assert device.vae_tiles("mps") == (32, 8)
+    assert device.vae_tiles("cuda:0") == device.vae_tiles("cpu") == (512, 64)
+
+
+def double_shift(bench: Bench) -> None:
+    files = bench.copy()
+    path = bench.folder / "copy" / "scheduler" / "scheduler_config.json"
+    path.write_text(path.read_text().replace('"shift": 1.0', '"shift": 3.0'))
+    with pytest.raises(ModelError, match=r"says shift = 3\.0, expected is 1\.0"):
+        check_scheduler(files)
+
+
+def trailing_zeros(_: Bench) -> None:
+    assert custom_timesteps((1.0, 0.5, 0.0, 0.0), turbo=False) == (1.0, 0.5)
+    with pytest.raises(StageError):
+        custom_timesteps((0.0,), turbo=True)
+
+
+def steps_by_kind(_: Bench) -> None:
+    assert [zoo.model_facts(name).steps for name in ("turbo", "sft", "base", "xl-sft")] == [8, 50, 50, 50]
+    assert [zoo.model_facts(name).guidance_scale for name in ("turbo", "sft", "base")] == [1.0, 7.0, 7.0]
+
+
+def language(_: Bench) -> None:
+    asked = replace(REQUEST, vocal_language=None)
+    assert told(asked).lyrics.startswith("# Languages\nunknown\n")
+    assert told(asked, cot=CotMetas(language="es")).lyrics.startswith("# Languages\nes\n")
+    assert told(cot=CotMetas(language="es")).lyrics.startswith("# Languages\nen\n")
+    silent = replace(asked, use_cot_language=False)
+    assert told(silent, cot=CotMetas(language="es")).lyrics.startswith("# Languages\nunknown\n")
+
+
+def meta_types(bench: Bench) -> None:
+    (song,) = bench.spec('[metas]\nbpm = 72\ntimesignature = "4/4"\n').songs
+    assert (song.metas.bpm, song.metas.timesignature) == (72, "4")
+    assert bench.spec('[metas]\nbpm = "fast"\n').diagnostics
+
+
+def frames(_: Bench) -> None:
+    assert [num_frames(seconds) for seconds in (10, 60, 10.03, 10.04, 0.28)] == [250, 1_500, 251, 251, 7]
+
+
+def interval_direction(bench: Bench) -> None:
+    calls: list[tuple[float, int]] = []
+
+    def dit(**given: Any) -> tuple[torch.Tensor]:
+        calls.append((float(given["timestep"][0]), len(given["hidden_states"])))
+        return (bench.part.dit(**given)[0],)
+
+    conditions = encode(bench.part.encoders, "a", "b", None, 50)
+    sampling = Sampling(timesteps=(1.0, 0.75, 0.5, 0.25), guidance_scale=3.0, interval=(0.5, 1.0), stochastic=False)
+    noise = initial_noise(50, 8, torch.Generator().manual_seed(0))
+    list(denoise(dit, conditions, noise, sampling, torch.Generator()))
+    assert calls == [(1.0, 2), (0.75, 2), (0.5, 2), (0.25, 1)]
+
+
+def cover_strength(bench: Bench) -> None:
+    found = bench.spec("[inference]\naudio_cover_strength = 0.5\n").diagnostics
+    assert [one for one in found if one.level == "error" and "audio_cover_strength" in one.message]
+
+
+def schedule_in_float32(_: Bench) -> None:
+    # bfloat16 would give 0.953125, 0.8984375, 0.83203125.
+    assert shifted_timesteps(8, 3.0)[1:4] == pytest.approx((21 / 22, 0.9, 5 / 6), abs=1e-7)
+
+
+def silence_is_not_amplified(_: Bench) -> None:
+    with pytest.raises(StageError, match="the take is silent"):
+        checked_sound(torch.full((2, 48_000), 9e-6))
+    checked_sound(torch.full((2, 48_000), 2e-5))
+
+
+def old_torch(_: Bench) -> None:
+    assert LIBRARIES["torch"] >= (2, 5)
+
+
+def interleaved_takes(bench: Bench) -> None:
+    conditions = encode(bench.part.encoders, "a", "b", None, 50)
+    sampling = Sampling(timesteps=(1.0, 0.6, 0.3), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=True)
+
+    def take(seed: int) -> Any:
+        generator = torch.Generator().manual_seed(seed)
+        return denoise(bench.part.dit, conditions, initial_noise(50, 8, generator), sampling, generator)
+
+    alone = [list(take(seed))[-1] for seed in (1, 2)]
+    woven = list(zip(take(1), take(2), strict=True))[-1]
+    assert torch.equal(alone[0], woven[0])
+    assert torch.equal(alone[1], woven[1])
+
+
+ROWS: dict[str, Callable[[Bench], None]] = {
+    "fact 1: the assistant's turn is closed before the codes": closed_turn,
+    "fact 2: an empty think block keeps its blank line": empty_think_block,
+    "fact 3: with codes the DiT gets the cover instruction": cover_instruction,
+    "fact 4: five frames a code, the duration is only told": length_from_codes,
+    "fact 5: silence is encoded silence": silence_is_not_zero,
+    "fact 6: turbo runs eight steps at shift 1, 2 or 3, unguided": turbo_is_guarded,
+    "fact 7: no take hears another's padding": no_padding,
+    "fact 8: a pipeline without its audio tokenizer pair": missing_pair,
+    "fact 9: float16 never reaches the encoders": half_precision,
+    "fact 10: lengths that crash diffusers' own call": lengths_that_crash,
+    "trap 3: the prompt's duration is the take's": duration_in_the_prompt,
+    "trap 4: code lists of unequal length": unequal_codes,
+    "traps 5 and 6: metas and lyrics are each take's own": metas_of_each,
+    "trap 8: the tokenizer's padding side doesn't matter": padding_side,
+    "trap 9: what lies beyond the token limits is said": truncation,
+    "traps 10 to 12: what is dropped is gone": weights_go_when_dropped,
+    "trap 13: decoding is tiled": tiles,
+    "trap 14: a scheduler that would shift twice": double_shift,
+    "trap 15: zeros at the end of custom timesteps": trailing_zeros,
+    "traps 16 and 17: steps and guidance by kind": steps_by_kind,
+    "trap 18: the language nobody named": language,
+    "trap 19: types of the metas": meta_types,
+    "trap 20: frames of a duration": frames,
+    "trap 21: the guidance interval's direction": interval_direction,
+    "trap 22: cover strength isn't offered": cover_strength,
+    "trap 23: the schedule is kept in float32": schedule_in_float32,
+    "trap 24: silence isn't made loud": silence_is_not_amplified,
+    "trap 25: a torch without grouped attention": old_torch,
+    "trap 27: two takes at once have a scheduler each": interleaved_takes,
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_it_can_not_happen_or_is_caught(bench: Bench, row: str) -> None:
+    ROWS[row](bench)

@@ -1,0 +1,61 @@
+"""Devices and dtypes are picked without torch, by one table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from renderer.errors import ResourceError, UsageError
+from renderer.models import device
+
+
+def test_a_cpu_computes_in_float32() -> None:
+    found = device.dtypes("cpu", "auto")
+
+    assert {found.lm, found.dit, found.vae, found.text_encoder, found.condition_encoder} == {"float32"}
+
+
+def test_float16_spares_the_encoders_that_overflow_in_it() -> None:
+    found = device.dtypes("cuda:0", "float16")
+
+    assert (found.lm, found.dit, found.vae) == ("float16", "float16", "float16")
+    assert (found.text_encoder, found.condition_encoder) == ("float32", "float32")
+
+
+@pytest.mark.parametrize("asked", ["gpu", "cuda:", "cuda:x", "CPU", ""])
+def test_a_device_nobody_knows_is_a_usage_error(asked: str) -> None:
+    with pytest.raises(UsageError, match="there is no device"):
+        device.pick(asked)
+
+
+def test_an_unknown_dtype_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="there is no dtype `fp8`"):
+        device.dtypes("cpu", "fp8")
+
+
+def test_a_gpu_that_is_not_there_is_told_with_the_reason() -> None:
+    with pytest.raises(ResourceError) as raised:
+        device.pick("cuda:63")
+    assert raised.value.why
+
+
+def test_picking_imports_no_torch() -> None:
+    script = (
+        "import sys; from renderer.models import device, zoo, identity, memory, hub, stock, doctor;"
+        "device.pick('auto'); device.dtypes('cpu', 'auto'); zoo.model_facts('turbo');"
+        "print([name for name in ('torch', 'transformers', 'diffusers') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_worker_pins_threads_and_algorithms() -> None:
+    import torch
+
+    assert device.prepare("cpu", 1) == torch.device("cpu")
+    assert torch.get_num_threads() == 1
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.benchmark
