@@ -84,13 +84,16 @@ def timed(device: torch.device, work: Callable[[], Any], count: int) -> float:
 @torch.inference_mode()
 def step_times(lm: Lm, num_slots: int) -> dict[str, float]:
     """Milliseconds of a whole step, and of its forward alone, with every row at `POSITION`."""
-    filled = full_pass(lm, num_slots)
+    filled = Pass(lm, kind(), num_slots)
+    forward, draw = lm.launch(filled.forward), lm.launch(filled.draw)
+    fill(lm, filled, num_slots)
 
     def step() -> None:
-        filled.forward()
-        filled.draw()
+        forward()
+        draw()
+        filled.drawn()
 
-    return {"step": timed(lm.device, step, NUM_STEPS), "forward": timed(lm.device, filled.forward, NUM_STEPS)}
+    return {"step": timed(lm.device, step, NUM_STEPS), "forward": timed(lm.device, forward, NUM_STEPS)}
 
 
 @torch.inference_mode()
@@ -100,15 +103,13 @@ def prefill_time(lm: Lm) -> dict[str, float]:
     return {"ms": timed(lm.device, lambda: prefill(lm, prompts), 10), "tokens": len(prompts[0])}
 
 
-def full_pass(lm: Lm, num_slots: int) -> Pass:
+def fill(lm: Lm, filled: Pass, num_slots: int) -> None:
     config = lm.model.config
     shape = (2, config.num_key_value_heads, POSITION, config.head_dim)
     layers = tuple(torch.randn(shape, dtype=lm.dtype, device=lm.device) for _ in range(config.num_hidden_layers))
     prompts = Prefilled(keys=layers, values=layers, last=(5, 5), lengths=(POSITION, POSITION))
-    filled = Pass(lm, kind(), num_slots)
     for slot in range(num_slots):
         filled.fill(slot, prompts, SAMPLING, sampling.uniforms(slot, 2, LENGTH - POSITION))
-    return filled
 
 
 def bound_ms(size: Size, num_slots: int, device_name: str) -> float | None:
@@ -194,15 +195,16 @@ def exactness(lm: Lm) -> dict[str, bool]:
 def traced(lm: Lm, ours: Any, others: list[Any], slot: int) -> list[torch.Tensor]:
     """The guided pair's logits of `ours` at each of its first steps, in a given slot."""
     running = Pass(lm, kind(1024), 16)
+    forward, draw = lm.launch(running.forward), lm.launch(running.draw)
     free = [number for number in range(16) if number != slot]
     for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
         randoms = sampling.uniforms(decode.seed, decode.stream, decode.max_tokens)
         running.fill(where, prefill(lm, decode.prompts), decode.settings, randoms)
     seen = []
     for _ in range(12):
-        running.forward()
+        forward()
         seen.append(running._logits[[slot, slot + 16]].clone())
-        running.draw()
+        draw()
     return seen
 
 

@@ -81,7 +81,11 @@ def prefill(lm: Lm, prompts: Sequence[tuple[int, ...]]) -> Prefilled:
 
 
 class Pass:
-    """The rows of one kind: `num_slots` slots, each at its own position; idle ones keep writing at position 0."""
+    """The rows of one kind: `num_slots` slots, each at its own position; idle ones keep writing at position 0.
+
+    `forward` and `draw` are fixed chains of operations, in turns, that may be launched as one (`Lm.launch`) while all
+    slots are idle.
+    """
 
     def __init__(self, lm: Lm, kind: Kind, num_slots: int) -> None:
         self._lm, self._kind, self._num_slots = lm, kind, num_slots
@@ -104,8 +108,6 @@ class Pass:
         self._uniforms = torch.zeros(num_slots, kind.length, device=device)
         self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
         self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)
-        # All slots are idle now, so that what a launch tries out leaves no trace.
-        self._forward, self._draw = lm.launch(self._run_forward), lm.launch(self._run_draw)
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
@@ -142,19 +144,7 @@ class Pass:
         self._temperature.copy_(torch.tensor(temperatures).unsqueeze(-1))
 
     def forward(self) -> None:
-        """Run every row's last token through the LM."""
-        self._forward()
-
-    def draw(self) -> list[int]:
-        """A token for each slot, appended to its rows; -1 where the logits hold NaN or inf. The one host sync."""
-        self._draw()
-        return self._drawn.tolist()
-
-    def _rows_of(self, slot: int) -> range:
-        """The conditional row, and the unconditional one when there is guidance."""
-        return range(slot, self._pairs * self._num_slots, self._num_slots)
-
-    def _run_forward(self) -> None:
+        """Run every row's last token through the LM, up to its logits."""
         positions = self._positions.unsqueeze(-1)
         mask = torch.zeros(len(positions), len(self._reach), dtype=self._lm.dtype, device=self._lm.device)
         mask = mask.masked_fill(self._reach > positions, -torch.inf)[:, None, None]
@@ -167,7 +157,8 @@ class Pass:
         ).last_hidden_state
         self._logits.copy_(self._kind.head.logits(self._lm.weight, hidden[:, 0]))
 
-    def _run_draw(self) -> None:
+    def draw(self) -> None:
+        """Draw a token for each slot from its logits and append it to its rows."""
         logits = self._guided()
         finite = torch.isfinite(logits).all(-1)
         columns = sampling.draw(
@@ -183,6 +174,14 @@ class Pass:
         self._tokens.mul_(self._live.unsqueeze(-1))
         self._positions.add_(self._live)
         self._count.add_(self._live[: self._num_slots].unsqueeze(-1))
+
+    def drawn(self) -> list[int]:
+        """The token drawn for each slot; -1 where the logits hold NaN or inf. The one host sync of a step."""
+        return self._drawn.tolist()
+
+    def _rows_of(self, slot: int) -> range:
+        """The conditional row, and the unconditional one when there is guidance."""
+        return range(slot, self._pairs * self._num_slots, self._num_slots)
 
     def _guided(self) -> Tensor:
         if not self._kind.filters.guided:

@@ -168,6 +168,8 @@ class _Decoding:
     def __init__(self, lm: Lm, kind: Kind, num_slots: int, listener: Listener) -> None:
         self._lm, self._kind, self._listener = lm, kind, listener
         self._pass = Pass(lm, kind, num_slots)
+        # Bound here, not inside the pass: what refers to itself would hold its memory until Python cleans up.
+        self._forward, self._draw = lm.launch(self._pass.forward), lm.launch(self._pass.draw)
         self._masks = np.full((num_slots, kind.head.num_words), -1, dtype=np.int32)
         self._free = list(range(num_slots))
         self._flights: dict[int, _Flight] = {}
@@ -204,10 +206,11 @@ class _Decoding:
         return self._prefilled
 
     def _advance(self) -> Iterator[Decoded | Failed]:
-        self._pass.forward()
+        self._forward()
         # While the device computes, the host works out what each row may draw.
         self._guide()
-        for slot, token in enumerate(self._pass.draw()):
+        self._draw()
+        for slot, token in enumerate(self._pass.drawn()):
             if slot in self._flights:
                 yield from self._take(slot, token)
 

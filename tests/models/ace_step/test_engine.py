@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -205,6 +206,20 @@ def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path) -> None:
 
     assert cast("Failed", found["long"]).message == "caption, lyrics and codes are too long for the LM"
     assert isinstance(found["short"], Codes)
+
+
+def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path) -> None:
+    """Not only when Python next cleans up: the following pass needs the room."""
+    lm = load(tiny_set)
+    gc.collect()
+    gc.disable()
+    try:
+        codes_of(lm, [job("a", codes_request(preview=1.0))])
+        left = [one for one in gc.get_objects() if type(one) is Pass]
+    finally:
+        gc.enable()
+
+    assert not left
 
 
 def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
