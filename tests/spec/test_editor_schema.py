@@ -123,7 +123,8 @@ def specs() -> Iterator[dict[str, Any]]:
     sound = {"caption": "slow blues", "instrumental": True}
     yield sound
     for name, property_ in schema["properties"].items():
-        yield from ({**sound, name: value} for value in values(property_))
+        rest = {"caption": "slow blues"} if name == "lyrics" else sound
+        yield from ({**rest, name: value} for value in values(property_))
         for inner, table in property_.get("properties", {}).items():
             yield from ({**sound, name: {inner: value}} for value in values(table))
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
