@@ -66,9 +66,11 @@ class RoundBegun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAbandoned:
-    """A job under way was given up: an edit made it stale, or something else goes first."""
+    """A job under way was given up."""
 
     job: Job
+    is_stale: bool
+    """An edit made it useless; else something edited goes first, and it runs again afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from renderer.errors import RendererError, StoreError
 from renderer.models.family import Residency
 from renderer.pipeline.render import Stop
 from renderer.run.events import RunPlanned, TakeDone, TakeFailed
-from renderer.watch.events import Idle, JobAbandoned, PageWritten, Refused, RoundBegun, Said, Watching, WorkerDropped
+from renderer.watch.events import Idle, PageWritten, Refused, RoundBegun, Said, Watching, WorkerDropped
 from renderer.watch.folders import FolderWatch
 from renderer.watch.keys import has_keys, reading_keys
 from renderer.watch.pages import Pages
@@ -212,8 +212,8 @@ class Watch:
         self._round = None
         self._active_at = time.monotonic()
         self._pages.fall_behind()
-        for job in ended.given_up():
-            self._tell(JobAbandoned(job=job))
+        for given_up in ended.given_up():
+            self._tell(given_up)
         if error is None and not ended.was_disturbed and not self._stop:
             # Whatever it still needs, another round of the same wouldn't bring it.
             self._give_up(ended)

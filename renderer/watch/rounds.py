@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import RendererError
 from renderer.pipeline.render import render
 from renderer.run.events import JobDone, JobFailed, JobProgress
+from renderer.watch.events import JobAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,14 +75,15 @@ class Round:
         """Whether some of it was called off."""
         return self._wanted is not None or self._yields
 
-    def given_up(self) -> tuple[Job, ...]:
+    def given_up(self) -> tuple[JobAbandoned, ...]:
         """The jobs that had begun and were abandoned."""
-        return tuple(self._begun.values())
+        return tuple(JobAbandoned(job=job, is_stale=self._is_stale(job)) for job in self._begun.values())
 
     def _is_unwanted(self, job: Job) -> bool:
-        if self._wanted is not None and job.key not in self._wanted:
-            return True
-        return self._yields and job.key not in self._begun
+        return self._is_stale(job) or (self._yields and job.key not in self._begun)
+
+    def _is_stale(self, job: Job) -> bool:
+        return self._wanted is not None and job.key not in self._wanted
 
     def _note(self, event: RunEvent) -> None:
         match event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from rich.text import Text
 from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
-from renderer.watch.events import Idle, JobAbandoned, Looked, Refused, RoundBegun
-from renderer.watch.words import KEYS, error_told, takes_named, told
+from renderer.watch.events import Idle, JobAbandoned, Looked, PageWritten, Refused, RoundBegun, Watching
+from renderer.watch.words import KEYS, error_told, shown, takes_named, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _NUM_SAID = 4
 _NUM_DIAGNOSTICS = 3
-_FRAMES_A_SECOND = 8
+_FRAME_SECONDS = 0.125
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 
 
@@ -38,8 +39,18 @@ _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 def showing(console: Console) -> Iterator[Callable[[WatchEvent], None]]:
     """A listener that keeps the screen up to date; leaves the last state behind."""
     screen = Screen()
-    with Live(console=console, refresh_per_second=_FRAMES_A_SECOND, get_renderable=lambda: screen.drawn(console)):
-        yield screen.listen
+    with Live(console=console, auto_refresh=False, get_renderable=lambda: screen.drawn(console)) as live:
+        drawn_at = 0.0
+
+        def listen(event: WatchEvent) -> None:
+            nonlocal drawn_at
+            screen.listen(event)
+            # Progress comes faster than one can read; everything else is shown at once.
+            if not isinstance(event, JobProgress) or time.monotonic() - drawn_at >= _FRAME_SECONDS:
+                live.refresh()
+                drawn_at = time.monotonic()
+
+        yield listen
 
 
 @dataclass(slots=True)
@@ -64,6 +75,7 @@ class Screen:
     _diagnostics: tuple[Diagnostic, ...] = ()
     _said: deque[Text] = field(default_factory=lambda: deque(maxlen=_NUM_SAID))
     _foot: str = "starting"
+    _page: str = ""
 
     def listen(self, event: WatchEvent) -> None:
         """Change what it is about."""
@@ -80,9 +92,11 @@ class Screen:
                 told_ = f"{takes_named(job.takes)} · {job.stage} {event.done}/{event.total} {event.unit}"
                 self._mark(job.takes[0], Text(told_, style="cyan"))
             case JobAbandoned(job=job):
-                self._mark(job.takes[0], Text("edited meanwhile", style="yellow"))
+                self._mark(job.takes[0], Text("edited meanwhile" if event.is_stale else "waiting", style="yellow"))
             case Idle():
-                self._foot = "waiting for changes"
+                self._foot = next(told(event))
+            case PageWritten(page=page):
+                self._page = shown(page)
             case _:
                 self._settle(event)
 
@@ -105,6 +119,8 @@ class Screen:
         match event:
             case Refused() | TakeFailed() | WorkerRestarted():
                 self._said.append(Text(" ".join(told(event)) or error_told(event.error), style="red"))
+            case PageWritten() | Idle() | Watching():
+                pass
             case _:
                 self._said.extend(Text(line, style="dim") for line in told(event))
 
@@ -116,7 +132,7 @@ class Screen:
             counts.setdefault(take.take.song.name, []).append(take)
         former = self._rows
         self._rows = {}
-        for song, takes in counts.items():
+        for song, takes in sorted(counts.items()):
             done = sum(take.why is Why.DONE for take in takes)
             state = Text("done", style="green") if done == len(takes) else Text(f"{done} of {len(takes)} done")
             self._rows[song] = _Row(
@@ -158,7 +174,8 @@ class Screen:
             yield Text(f"and {len(bad) - _NUM_DIAGNOSTICS} more: renderer check", style="dim")
 
     def _footer(self) -> Text:
-        return Text(f"{self._foot}   {KEYS}", style="bold" if self._foot == "rendering" else "dim")
+        style = "bold" if self._foot == "rendering" else "dim"
+        return Text("\n").join([Text(self._foot, style=style), Text(f"{KEYS}   {self._page}", style="dim")])
 
 
 def _coloured(pieces: list[tuple[Tone, str]], level: Level) -> Text:

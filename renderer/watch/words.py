@@ -44,7 +44,8 @@ def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
         case RoundBegun():
             yield from reasons(event.takes)
         case JobAbandoned(job=job):
-            yield f"abandoned {takes_named(job.takes)} in {job.stage}: edited meanwhile"
+            why = "edited meanwhile" if event.is_stale else "something edited goes first"
+            yield f"abandoned {takes_named(job.takes)} in {job.stage}: {why}"
         case PageWritten():
             yield f"report: {shown(event.page)}{_since(event.since_save_seconds)}"
         case WorkerDropped():
