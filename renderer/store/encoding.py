@@ -33,7 +33,9 @@ def encode(artifact: Stored, made_by: Mapping[str, Any]) -> bytes:
         sort_keys=True,
         ensure_ascii=False,
     )
-    return save(dict(arrays), metadata={"record": record, "digest": digest(record, arrays)})
+    # One entry: safetensors writes several in an order of its own, and equal artifacts are equal files.
+    sealed = json.dumps({"digest": digest(record, arrays), "record": record}, ensure_ascii=False)
+    return save(dict(arrays), metadata={"renderer": sealed})
 
 
 def decode(raw: bytes) -> tuple[Stored, Mapping[str, Any]]:
@@ -46,9 +48,9 @@ def decode(raw: bytes) -> tuple[Stored, Mapping[str, Any]]:
 
     try:
         arrays = load(raw)
-        metadata = _metadata(raw)
-        record = metadata["record"]
-        whole = metadata["digest"] == digest(record, arrays)
+        sealed = json.loads(_metadata(raw)["renderer"])
+        record = sealed["record"]
+        whole = sealed["digest"] == digest(record, arrays)
         parsed = json.loads(record)
     except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise StoreError("an artifact can't be read", why=str(error)) from error
