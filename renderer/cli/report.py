@@ -83,10 +83,10 @@ def _serve(
 ) -> None:
     from renderer.pipeline.page import make_report
 
-    serve = _serving_library()
+    serve = serving_library()
     project = _project(named, options)
     live = serve.Live(make_report(project))
-    site: Site = serve.make_site(live, project.store.outputs, _voter(named, options, live))
+    site: Site = serve.make_site(live, project.store.outputs, voter(named, options, live))
     with serve.serving(site, port) as url:
         say(f"{url}  (Ctrl-C ends it)")
         if open_page:
@@ -97,7 +97,11 @@ def _serve(
             say("ended")
 
 
-def _serving_library() -> Any:
+def serving_library() -> Any:
+    """The module `renderer.serve`.
+
+    Raises: UsageError without the extra it takes.
+    """
     from renderer.errors import UsageError
 
     try:
@@ -139,7 +143,8 @@ def _stamp(journal: Path) -> object:
     return (journal.stat().st_mtime_ns, journal.stat().st_size) if journal.exists() else None
 
 
-def _voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, Pick], None]:
+def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, Pick], None]:
+    """Writes votes beside the specs, and shows them to pages opened from then on."""
     import dataclasses
 
     from renderer.pipeline import picks

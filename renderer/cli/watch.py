@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import contextmanager
+import webbrowser
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +15,11 @@ from renderer.cli.options import make_options, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from renderer.output.report import Report
+    from renderer.pipeline.project import Project
     from renderer.watch.events import WatchEvent
+    from renderer.watch.pages import Publish
 
     Listen = Callable[[WatchEvent], None]
 
@@ -42,17 +46,40 @@ EXIT_INTERRUPTED = 130
     metavar="MINUTES",
     help="Drop the models after so long without a render.",
 )
-def command(named: tuple[str, ...], quiet_ms: int, idle_minutes: float, **given: Any) -> int:
+@click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness while nothing is rendered.")
+@click.option(
+    "--serve", is_flag=True, help="Serve the report to this machine's browser: new takes appear by themselves."
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="For --serve; by default a free one.")
+def command(
+    named: tuple[str, ...], quiet_ms: int, idle_minutes: float, measure: bool, serve: bool, port: int, **given: Any
+) -> int:
     """Render the specs, then whatever is saved: only takes that changed, from the changed stage on.
 
     While editing, --first-seed and --preview 30 make answers quick; the key f then renders full length. Ends with q
     or Ctrl-C.
     """
+    from renderer.cli.watch_server import Server
     from renderer.watch.loop import Patience, Watch
 
     patience = Patience(quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60)
-    with _listener() as tell:
-        watch = Watch(named, make_options(**given), patience=patience, tell=tell, open_page=_open)
+    options = make_options(**given)
+    with ExitStack() as ending:
+        tell = ending.enter_context(_listener())
+        publish: Publish = _publish_nowhere
+        if serve:
+            server = Server(named, options, port, ending)
+            publish = server.publish
+            tell = _both(tell, server.hear)
+        watch = Watch(
+            named,
+            options,
+            patience=patience,
+            measures=measure,
+            tell=tell,
+            publish=publish,
+            open_page=_open,
+        )
         with _stopping(watch.stop) as interrupted:
             watch.run()
     return EXIT_INTERRUPTED if interrupted else 0
@@ -93,6 +120,19 @@ def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _open(page: Path) -> None:
+def _both(first: Listen, second: Listen) -> Listen:
+    def listen(event: WatchEvent) -> None:
+        first(event)
+        second(event)
+
+    return listen
+
+
+def _publish_nowhere(project: Project, report: Report) -> None:
+    """The file is all there is."""
+    del project, report
+
+
+def _open(address: str) -> None:
     """Show the report in the user's browser."""
-    click.launch(page.resolve().as_uri())
+    webbrowser.open(address if "://" in address else Path(address).resolve().as_uri())

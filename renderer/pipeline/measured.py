@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from renderer.output.measure import SoundFile, measure_files, missing_libraries, stored_measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from renderer.output.measure import Measurement
@@ -29,7 +29,7 @@ def unmeasured(project: Project) -> tuple[SoundFile, ...]:
     )
 
 
-def measure_takes(project: Project) -> Iterator[Measurement]:
+def measure_takes(project: Project) -> Generator[Measurement, None, None]:
     """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed."""
     if not missing_libraries():
         yield from measure_files(unmeasured(project), measured_folder(project.store.outputs))

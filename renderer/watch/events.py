@@ -77,7 +77,8 @@ class JobAbandoned:
 class PageWritten:
     """The report holds what was rendered so far."""
 
-    page: Path
+    address: str
+    """Its path, or where it is served."""
     since_save_seconds: float | None
 
 

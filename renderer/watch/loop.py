@@ -18,6 +18,7 @@ from renderer.run.events import RunPlanned, TakeDone, TakeFailed
 from renderer.watch.events import Idle, PageWritten, Refused, RoundBegun, Said, Watching, WorkerDropped
 from renderer.watch.folders import FolderWatch
 from renderer.watch.keys import has_keys, reading_keys
+from renderer.watch.measuring import Measuring
 from renderer.watch.pages import Pages
 from renderer.watch.rounds import Round
 from renderer.watch.specs import Specs
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from renderer.pipeline.options import Options
+    from renderer.pipeline.project import Project
     from renderer.plan.jobs import TakePlan
     from renderer.run.events import RunEvent
     from renderer.run.local import Workers
     from renderer.watch.events import WatchEvent
+    from renderer.watch.pages import Publish
 
 _TICK_SECONDS = 0.5
 
@@ -46,7 +49,11 @@ class Patience:
 
 
 class Watch:
-    """Renders what is saved until it is told to stop; `open_page` shows the report to the user."""
+    """Renders what is saved until it is told to stop.
+
+    `publish` takes over each new report, `open_page` shows its address to the user; takes are measured, if at all,
+    while nothing is rendered.
+    """
 
     def __init__(
         self,
@@ -55,7 +62,9 @@ class Watch:
         *,
         patience: Patience,
         tell: Callable[[WatchEvent], None],
-        open_page: Callable[[Path], None],
+        measures: bool,
+        publish: Publish,
+        open_page: Callable[[str], None],
     ) -> None:
         # Explicit paths: a folder that is moved away for a while must not be taken for a song's name.
         explicit = [f"./{name}" if Path(name).is_dir() and "/" not in name else name for name in named]
@@ -63,12 +72,14 @@ class Watch:
         self._patience = patience
         self._tell = tell
         self._open_page = open_page
+        self._measures = measures
         # Simple: a signal's handler may post while this very thread takes something out.
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._folders = FolderWatch(lambda path: self._inbox.put(partial(self._notice, path)))
         self._specs = Specs(explicit, options, tell)
-        self._pages = Pages(self._inbox.put, self._end_page)
-        self._page: Path | None = None
+        self._pages = Pages(self._inbox.put, publish=publish, written=self._end_page)
+        self._measuring = Measuring(self._inbox.put, self._pages.fall_behind)
+        self._address: str | None = None
         self._shown = options
         """What the report tells of: previews, or takes in full length."""
         self._keys: dict[str, Callable[[], None]] = {
@@ -98,6 +109,7 @@ class Watch:
         with ExitStack() as ending:
             ending.enter_context(self._folders)
             ending.callback(self._end_worker)
+            ending.callback(self._measuring.end)
             keys = has_keys()
             if keys:
                 ending.enter_context(reading_keys(lambda key: self._inbox.put(partial(self._press, key))))
@@ -124,8 +136,11 @@ class Watch:
         if self._round is None and not self._stop:
             self._begin_round()
         if self._pages.is_due:
-            self._pages.write([project for project, _ in plans(self._specs.takes, self._shown, _ignore)])
+            self._pages.write(self._projects_shown())
         self._rest()
+
+    def _projects_shown(self) -> list[Project]:
+        return [project for project, _ in plans(self._specs.takes, self._shown, _ignore)]
 
     def _seconds_to_wait(self) -> float:
         if self._quiet_at is None:
@@ -184,6 +199,7 @@ class Watch:
 
     def _start(self, begun: Round, takes: tuple[TakePlan, ...]) -> None:
         self._round, self._is_idle = begun, False
+        self._measuring.step_aside()
         self._tell(RoundBegun(takes=takes, since_save_seconds=self._since_save()))
         if self._workers is None:
             self._workers = begun.project.workers(Residency.BESIDE)
@@ -240,12 +256,12 @@ class Watch:
     def _since_save(self) -> float | None:
         return None if self._saved_at is None else time.monotonic() - self._saved_at
 
-    def _end_page(self, result: Path | RendererError) -> None:
+    def _end_page(self, result: str | RendererError) -> None:
         if isinstance(result, RendererError):
             self._tell(Refused(song=None, error=result))
             return
-        self._page = result
-        self._tell(PageWritten(page=result, since_save_seconds=self._since_save()))
+        self._address = result
+        self._tell(PageWritten(address=result, since_save_seconds=self._since_save()))
 
     def _press(self, key: str) -> None:
         if key in self._keys:
@@ -269,10 +285,10 @@ class Watch:
             self._wishes.append(wish)
 
     def _show_page(self) -> None:
-        if self._page is None:
+        if self._address is None:
             self._tell(Said(text="there is no report yet"))
         else:
-            self._open_page(self._page)
+            self._open_page(self._address)
 
     def _be_stopped(self) -> None:
         if self._stop.wanted:
@@ -296,6 +312,8 @@ class Watch:
             faulty = len(self._specs.faulty)
             self._tell(Idle(num_rendered=self._num_rendered, num_failed=self._num_failed, num_faulty=faulty))
             self._num_rendered = self._num_failed = 0
+            if self._measures:
+                self._measuring.begin(self._projects_shown())
         if self._workers and self._workers.running and now - self._active_at >= self._patience.idle_seconds:
             self._end_worker()
             self._tell(WorkerDropped(idle_seconds=now - self._active_at))

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import RendererError, StoreError
-from renderer.pipeline.page import write_page
+from renderer.output.report import write_report
+from renderer.pipeline.page import REPORT_FOLDER, make_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from renderer.output.report import Report
     from renderer.pipeline.project import Project
+
+
+class Publish(Protocol):
+    """Whom a report is shown beside its file."""
+
+    def __call__(self, project: Project, report: Report) -> str | None:
+        """Take over the newest report; the address where it is shown, if there is one. Called from another thread."""
 
 
 class Pages:
     """Knows whether the report tells of all that is rendered, and who is writing it."""
 
     def __init__(
-        self, post: Callable[[Callable[[], None]], None], written: Callable[[Path | RendererError], None]
+        self,
+        post: Callable[[Callable[[], None]], None],
+        *,
+        publish: Publish,
+        written: Callable[[str | RendererError], None],
     ) -> None:
         self._post = post
+        self._publish = publish
         self._written = written
         self._is_behind = self._is_being_written = False
 
@@ -48,10 +61,9 @@ class Pages:
             threading.Thread(target=self._work, args=(tuple(projects),), name="page").start()
 
     def _work(self, projects: tuple[Project, ...]) -> None:
-        result: Path | RendererError = RendererError("the report broke off", why="a fault in renderer")
+        result: str | RendererError = RendererError("the report broke off", why="a fault in renderer")
         try:
-            pages = [write_page(project) for project in projects]
-            result = pages[0]
+            result, *_ = [self._write(project) for project in projects]
         except RendererError as error:
             result = error
         except OSError as error:
@@ -59,6 +71,11 @@ class Pages:
         finally:
             self._post(partial(self._end, result))
 
-    def _end(self, result: Path | RendererError) -> None:
+    def _write(self, project: Project) -> str:
+        report = make_report(project)
+        page = write_report(report, project.store.outputs / REPORT_FOLDER)
+        return self._publish(project, report) or str(page)
+
+    def _end(self, result: str | RendererError) -> None:
         self._is_being_written = False
         self._written(result)

@@ -18,7 +18,7 @@ from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
 from renderer.watch.events import Idle, JobAbandoned, Looked, PageWritten, Refused, RoundBegun, Watching
-from renderer.watch.words import KEYS, error_told, shown, takes_named, told
+from renderer.watch.words import KEYS, error_told, takes_named, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,8 +95,8 @@ class Screen:
                 self._mark(job.takes[0], Text("edited meanwhile" if event.is_stale else "waiting", style="yellow"))
             case Idle():
                 self._foot = next(told(event))
-            case PageWritten(page=page):
-                self._page = shown(page)
+            case PageWritten(address=address):
+                self._page = printable(address)
             case _:
                 self._settle(event)
 

@@ -47,7 +47,7 @@ def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
             why = "edited meanwhile" if event.is_stale else "something edited goes first"
             yield f"abandoned {takes_named(job.takes)} in {job.stage}: {why}"
         case PageWritten():
-            yield f"report: {shown(event.page)}{_since(event.since_save_seconds)}"
+            yield f"report: {printable(event.address)}{_since(event.since_save_seconds)}"
         case WorkerDropped():
             yield f"models dropped after {event.idle_seconds / 60:.0f} min without a save"
         case Said():

@@ -76,7 +76,18 @@ class Watching:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "renderer", "watch", *arguments, "--device", "cpu", "--threads", "1"],
+            [
+                sys.executable,
+                "-m",
+                "renderer",
+                "watch",
+                "--no-measure",
+                *arguments,
+                "--device",
+                "cpu",
+                "--threads",
+                "1",
+            ],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

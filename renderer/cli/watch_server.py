@@ -1,0 +1,57 @@
+"""What `renderer watch --serve` adds: a server that begins with the first report and is told of every further one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.cli.report import serving_library, voter
+from renderer.run.events import JobProgress
+from renderer.watch.events import Idle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import ExitStack
+
+    from renderer.output.report import Report
+    from renderer.pipeline.options import Options
+    from renderer.pipeline.project import Project
+    from renderer.serve import Live
+    from renderer.watch.events import WatchEvent
+
+
+class Server:
+    """The served report of one outputs folder; ends with `ending`.
+
+    Raises: UsageError without the extra it takes.
+    """
+
+    def __init__(self, named: Sequence[str], options: Options, port: int, ending: ExitStack) -> None:
+        self._named = named
+        self._options = options
+        self._port = port
+        self._ending = ending
+        self._library = serving_library()
+        self._live: Live | None = None
+        self._address = ""
+
+    def publish(self, project: Project, report: Report) -> str:
+        """Show the report to open pages; the address. The first one's folder is the one that is served.
+
+        Raises: UsageError when the port is taken.
+        """
+        if self._live is None:
+            live = self._library.Live(report)
+            site = self._library.make_site(live, project.store.outputs, voter(self._named, self._options, live))
+            self._address = self._ending.enter_context(self._library.serving(site, self._port))
+            self._live = live
+        else:
+            self._live.publish(report)
+        return self._address
+
+    def hear(self, event: WatchEvent) -> None:
+        """Tell open pages how far a job is."""
+        match event:
+            case JobProgress(job=job) if self._live:
+                self._live.tell(f"{job.takes[0]} {job.stage}: {event.done}/{event.total} {event.unit}")
+            case Idle() if self._live:
+                self._live.tell("")
