@@ -30,6 +30,7 @@ class Row(NamedTuple):
 
 COMMANDS: Mapping[str, Row] = {
     "check": Row("renderer.cli.check", "Check specs: every fault of every file, with its place."),
+    "show": Row("renderer.cli.show", "Show the texts the models are sent, or the recipe in an audio file."),
     "plan": Row("renderer.cli.plan", "Show what a render would do, and why."),
     "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
     "watch": Row("renderer.cli.watch", "Render what is saved, as it is saved."),
@@ -40,6 +41,8 @@ COMMANDS: Mapping[str, Row] = {
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
     "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),
+    "new": Row("renderer.cli.new", "Write a starter spec, or a whole song project."),
+    "import": Row("renderer.cli.import_", "Make specs from ACE-Step's own files."),
     "schema": Row("renderer.cli.schema", "Write the schemas that editors complete and check specs with."),
 }
 

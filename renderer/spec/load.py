@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from renderer.spec.toml import Parsed
 
 NO_SPECS = frozenset({DEFAULTS_NAME, "picks.toml", "pyproject.toml"})
+_REFUSED = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^[ -]|[ ]$")
 _RESERVED_NAMES = frozenset({"report"})  # outputs/report/ is the report's
 
 
@@ -148,6 +149,13 @@ def _file(path: Path) -> Path:
     return path
 
 
+def name_fault(name: str) -> str:
+    """Why a song can't be called that; nothing when it can."""
+    if name and "." not in name and name.casefold() not in _RESERVED_NAMES and not _REFUSED.search(name):
+        return ""
+    return "takes are named `song.variant.s7` and their folder `outputs/song`, where `report` is taken"
+
+
 def _name_faults(file: Path, names: dict[str, Path]) -> Iterator[Diagnostic]:
     name = song_name(file)
     other = names.setdefault(name.casefold(), file)
@@ -159,11 +167,11 @@ def _name_faults(file: Path, names: dict[str, Path]) -> Iterator[Diagnostic]:
             why=f"{other} has that name, letter case aside, and their takes would overwrite each other",
             help="rename one of the files",
         )
-    if "." in name or name.casefold() in _RESERVED_NAMES or re.search(r"[\x00-\x1f\x7f/\\:*?\"<>|]", name):
+    if reason := name_fault(name):
         yield Diagnostic(
             code="song-name",
             message=f"`{name}` can't name a song",
             file=file,
-            why="takes are named `song.variant.s7` and their folder `outputs/song`, where `report` is taken",
+            why=reason,
             help="rename the file, without dots and signs that file systems refuse",
         )

@@ -1,0 +1,114 @@
+"""`renderer new`: a starter spec, or a whole song project; overwrites nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from renderer.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPECS_FOLDER = Path("specs")
+
+
+@click.command(name="new")
+@click.argument("name", required=False)
+@click.option("--from", "origin", metavar="SPEC", help="Begin with a copy of this spec instead of the starter.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Make a song project there: specs/, renderer.toml, .gitignore and the schemas.",
+)
+def command(name: str | None, origin: str | None, project: Path | None) -> None:
+    """Write the spec specs/NAME.toml (or NAME itself when it is a path), or a song project.
+
+    Files that are already there are left alone.
+    """
+    if (name is None) == (project is None):
+        raise UsageError("give either a NAME or --project FOLDER", help="renderer new my-song")
+    if project is not None:
+        if origin is not None:
+            raise UsageError("--from goes with a NAME", why="a project begins with the starter spec")
+        _new_project(project)
+    elif name is not None:
+        _new_spec(name, origin)
+
+
+def _new_project(folder: Path) -> None:
+    from renderer.spec.editor_schema import schemas
+    from renderer.spec.starter import project_files
+
+    _write({folder / path: text for path, text in project_files(schemas()).items()})
+
+
+def _new_spec(name: str, origin: str | None) -> None:
+    from renderer.spec.build import song_name
+    from renderer.spec.load import name_fault
+    from renderer.spec.starter import starter
+
+    path = Path(name) if "/" in name or name.endswith(".toml") else SPECS_FOLDER / f"{name}.toml"
+    path = path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml")
+    if fault := name_fault(song_name(path)):
+        raise UsageError(f"`{song_name(path)}` can't name a song", why=fault)
+    title = song_name(path).replace("-", " ").replace("_", " ").capitalize()
+    text = starter(title, schema_for(path)) if origin is None else _copied(Path(origin), title)
+    _write({path: text})
+
+
+def _copied(origin: Path, title: str) -> str:
+    """Another spec's text, comments and all, under a new title.
+
+    Raises: UsageError when it can't be read, SpecError when it is no valid TOML.
+    """
+    import tomlkit
+
+    from renderer.errors import SpecError
+    from renderer.spec.diagnostics import Diagnostic
+    from renderer.spec.toml import read_toml
+
+    if not origin.is_file():
+        origin = origin if origin.suffix == ".toml" else SPECS_FOLDER / f"{origin}.toml"
+    if not origin.is_file():
+        raise UsageError(f"`{origin}` does not exist", help="name a spec file or a song")
+    parsed = read_toml(origin)
+    if isinstance(parsed, Diagnostic):
+        raise SpecError([parsed])
+    document = tomlkit.parse(parsed.source.text)
+    if "title" in document:
+        document["title"] = title
+    return tomlkit.dumps(document)
+
+
+def schema_for(path: Path) -> str | None:
+    """The way from a spec to the schema of its project, when that has one."""
+    folder = path.absolute().parent
+    for above in (folder, *folder.parents):
+        if (above / "schemas" / "song.schema.json").is_file():
+            return Path(os.path.relpath(above / "schemas" / "song.schema.json", folder)).as_posix()
+        if os.path.lexists(above / ".git"):
+            return None
+    return None
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    """Write the files, or none of them when one is already there.
+
+    Raises: UsageError when one is there, StoreError when one can't be written.
+    """
+    taken = [path for path in files if os.path.lexists(path)]
+    if taken:
+        raise UsageError(f"`{taken[0]}` is already there", why="nothing is overwritten", help="take another name")
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as error:
+            raise StoreError(f"`{path}` can't be written", why=(error.strerror or str(error)).lower()) from error
+        click.echo(path)

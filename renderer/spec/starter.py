@@ -1,0 +1,82 @@
+"""The text of a first spec and of a song project's files. Knows no folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPEC = '''\
+title = "{title}"
+
+# What the music sounds like: genre, instruments, mood, voice. Tempo and key belong into [metas].
+caption = "Warm indie pop, clean electric guitar, soft drums, a close and calm vocal"
+
+# What is sung. Each section begins with a tag; a blank line goes between sections. For music without singing write
+# `instrumental = true` instead.
+lyrics = """
+[verse]
+Morning comes in sideways
+through the kitchen door
+half a cup of coffee
+and I want one more
+
+[chorus]
+Stay a little longer
+let the kettle sing
+nobody is calling
+not for anything
+
+[outro] (humming)
+"""
+
+# One take for each seed.
+seeds = [1, 2]
+
+# All optional: what is left out the language model decides.
+[metas]
+# bpm = 96
+# keyscale = "G major"
+# timesignature = "4"
+duration = 40 # seconds
+vocal_language = "en"
+
+# [inference]
+# shift = 3.0
+# lm_temperature = 0.85
+
+# Another way to render the same song; each adds a take for each seed.
+# [variants.bold]
+# lm_temperature = 1.1
+'''
+
+DEFAULTS = """\
+#:schema ./schemas/renderer.schema.json
+# Defaults for every spec of this project; a spec's own keys win.
+model = "turbo"
+
+[inference]
+shift = 3.0
+
+[output]
+format = "flac"
+"""
+
+IGNORED = "/outputs/\n"
+
+
+def starter(title: str, schema: str | None) -> str:
+    """A first spec with a title; `schema` is the path to the schema, for editors."""
+    head = f"#:schema {schema}\n" if schema else ""
+    return head + SPEC.format(title=title.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def project_files(schemas: Mapping[str, str]) -> Mapping[str, str]:
+    """Path below the project's folder -> text: a first spec, defaults, what git ignores, the schemas."""
+    return {
+        "renderer.toml": DEFAULTS,
+        ".gitignore": IGNORED,
+        "specs/first-song.toml": starter("First song", "../schemas/song.schema.json"),
+        **{f"schemas/{name}": text for name, text in schemas.items()},
+    }

@@ -1,0 +1,192 @@
+"""`renderer new` and `renderer import`: files that are right from the start, and nothing overwritten."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from renderer.cli.main import run
+from renderer.song import Inference, Metas
+from renderer.spec.load import load_songs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_new_spec_passes_the_strict_check_without_a_word(tmp_path: Path) -> None:
+    assert run(["new", "night-train"]) == 0
+    loaded = load_songs([tmp_path / "specs"])
+
+    assert loaded.diagnostics == ()
+    assert (loaded.songs[0].name, loaded.songs[0].title) == ("night-train", "Night train")
+
+
+def test_a_new_spec_begins_with_another_one_and_keeps_its_comments(tmp_path: Path) -> None:
+    run(["new", "first"])
+    path = tmp_path / "specs" / "first.toml"
+    path.write_text("# mine\n" + path.read_text().replace("[1, 2]", "[9]"))
+
+    assert run(["new", "second", "--from", "first"]) == 0
+    (_, second) = load_songs([tmp_path / "specs"]).require()
+    assert (second.title, second.seeds) == ("Second", (9,))
+    assert "# mine\n" in (tmp_path / "specs" / "second.toml").read_text()
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["new", "song"])
+    (tmp_path / "specs" / "song.toml").write_text("mine")
+
+    assert run(["new", "song"]) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert (tmp_path / "specs" / "song.toml").read_text() == "mine"
+
+
+def test_names_that_can_not_name_a_song_are_refused() -> None:
+    assert [run(["new", name]) for name in ("a.b", "report", "a\tb")] == [2, 2, 2]
+
+
+def test_a_new_project_checks_and_completes_at_once(tmp_path: Path) -> None:
+    assert run(["new", "--project", "songs"]) == 0
+    project = tmp_path / "songs"
+    result = subprocess.run(
+        [sys.executable, "-m", "renderer", "check", "--strict"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (result.returncode, result.stdout) == (0, "1 song in order, 2 takes\n")
+    assert (project / ".gitignore").read_text() == "/outputs/\n"
+    head = (project / "specs" / "first-song.toml").read_text().splitlines()[0]
+    assert (project / "specs" / head.removeprefix("#:schema ")).resolve() == project / "schemas" / "song.schema.json"
+    assert run(["new", "--project", "songs"]) == 2
+
+
+EXAMPLE = {
+    "caption": 'A slow: blues, "quoted"',
+    "lyrics": '[Verse]\r\nthe rain \\ came down  \r\n\r\n[Chorus]\r\n日本語 """ here\r\n',
+    "bpm": 72,
+    "duration": 90,
+    "keyscale": "A Minor",
+    "language": "en",
+    "timesignature": "4/4",
+    "think": True,
+}
+PARAMETERS = {
+    "task_type": "text2music",
+    "instruction": "Fill the audio semantic mask based on the given conditions:",
+    "reference_audio": "/home/someone/voice.wav",
+    "src_audio": None,
+    "audio_codes": "",
+    "caption": "techno",
+    "lyrics": "[Instrumental]",
+    "instrumental": False,
+    "vocal_language": "unknown",
+    "bpm": None,
+    "keyscale": "",
+    "timesignature": "N/A",
+    "duration": -1.0,
+    "inference_steps": 8,
+    "seed": -1,
+    "guidance_scale": 7.0,
+    "use_adg": False,
+    "shift": 3.0,
+    "infer_method": "ode",
+    "thinking": True,
+    "lm_temperature": 0.85,
+    "lm_top_k": 0,
+    "lm_negative_prompt": "NO USER INPUT",
+    "use_cot_lyrics": False,
+    "cot_bpm": 128,
+    "batch_size": 2,
+}
+COMMAND_LINE = """
+config_path = "acestep-v15-sft"
+lm_model_path = "acestep-5Hz-lm-1.7B"
+checkpoint_dir = "/data/checkpoints"
+save_dir = "out"
+caption = "choral"
+lyrics = "[verse]\\nah"
+duration = 30
+bpm = 900
+seeds = "3,4"
+batch_size = 2
+"""
+
+
+def imported(tmp_path: Path, name: str, content: Any) -> Path:
+    source = tmp_path / name
+    source.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    assert run(["import", name]) == 0
+    return tmp_path / "specs" / f"{source.stem}.toml"
+
+
+def test_an_example_becomes_the_song_it_describes(tmp_path: Path) -> None:
+    path = imported(tmp_path, "example.json", EXAMPLE)
+    (song,) = load_songs([path]).require()
+
+    assert song.caption == EXAMPLE["caption"]
+    assert song.lyrics == '[Verse]\nthe rain \\ came down\n\n[Chorus]\n日本語 """ here'
+    assert song.metas == Metas(bpm=72, keyscale="A minor", timesignature="4", duration=90.0, vocal_language="en")
+    assert 'lyrics = """\n[Verse]\n' in path.read_text()
+
+
+def test_saved_parameters_lose_only_what_has_no_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (song,) = load_songs([imported(tmp_path, "saved.json", PARAMETERS)]).require()
+    out = capsys.readouterr().out
+
+    assert song.instrumental
+    assert song.metas == Metas(vocal_language="unknown")
+    assert song.variants[0].inference == Inference(inference_steps=8, guidance_scale=7.0)
+    for key in ("task_type", "instruction", "reference_audio", "cot_bpm", "batch_size"):
+        assert f"left out `{key}`" in out
+    for key in ("use_adg", "src_audio", "audio_codes", "seed"):
+        assert f"left out `{key}`" not in out
+    assert "/home/someone" not in (tmp_path / "specs" / "saved.toml").read_text()
+
+
+def test_the_command_lines_toml_is_carried_over_with_its_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (song,) = load_songs([imported(tmp_path, "config.toml", COMMAND_LINE)]).require()
+    out = capsys.readouterr().out
+
+    assert (song.variants[0].model, song.variants[0].lm, song.seeds) == ("sft", "1.7B", (3, 4))
+    assert song.metas == Metas(duration=30.0)
+    assert "left out `bpm`" in out
+    assert "left out `checkpoint_dir`" in out
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "3", "{", "[" * 100_000, '{"caption": 3}', '{"caption": "x", "lyrics": [1]}', "{}", " " * 2_000_000],
+)
+def test_files_that_hold_no_song_are_refused_in_words(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.json").write_text(content)
+
+    assert run(["import", "odd.json"]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "specs").exists()
+
+
+def test_an_import_never_overwrites_and_never_leaves_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "example.toml").write_text("mine")
+    (tmp_path / "example.json").write_text(json.dumps(EXAMPLE))
+    (tmp_path / "..%2Fescape..json").write_text(json.dumps(EXAMPLE))
+
+    assert run(["import", "example.json", "..%2Fescape..json"]) == 2
+    assert (tmp_path / "specs" / "example.toml").read_text() == "mine"
+    assert sorted(path.name for path in (tmp_path / "specs").iterdir()) == ["2Fescape.toml", "example.toml"]
