@@ -146,6 +146,10 @@ def make_app(site: Site) -> Starlette:
     async def votes(request: Request) -> Response:
         return await _take_vote(site, request)
 
+    async def no_icon(request: Request) -> Response:
+        del request
+        return PlainTextResponse("", 204)
+
     async def file(request: Request) -> Response:
         return _file(site, request)
 
@@ -155,6 +159,7 @@ def make_app(site: Site) -> Starlette:
         Route("/report/index.html", page),
         Route("/report/events", events),
         Route("/report/picks", votes, methods=["POST"]),
+        Route("/favicon.ico", no_icon),
         Route("/{path:path}", file),
     ]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_Headers)]

@@ -19,13 +19,12 @@ from renderer.output.report import view
 from renderer.output.report.timeline import make_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from renderer.output.report.values import Report
 
-NUM_BINS = 256  # bars of a waveform at its widest on the page
-SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "prompts", "live", "start")
+NUM_BINS = 200  # bars of a waveform at its widest on the page
+SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "folds", "live", "start")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,23 @@ class Served:
 
     token: str
     """Proves that a vote comes from this page and not from another site."""
+
+
+class Folds:
+    """What opens on demand, as pieces of HTML, each once; packed, for prompts repeat lyrics and settings each other."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def place(self, html: str) -> int:
+        """Where the piece stands."""
+        return self._places.setdefault(str(html), len(self._places))
+
+    def packed(self) -> str:
+        """All pieces as JSON, deflated, in base64: a tenth of what they were."""
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        raw = json.dumps(list(self._places), ensure_ascii=False, separators=(",", ":")).encode()
+        return base64.b64encode(packer.compress(raw) + packer.flush()).decode()
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -58,7 +74,7 @@ def render_page(report: Report, served: Served | None = None) -> str:
         view=seen,
         timeline=make_timeline(report.run) if report.run else None,
         facts=_facts(report, seen, served),
-        prompts=_packed(seen.prompts),
+        folds=Folds(),
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
         policy=_policy(style, script, served),
@@ -77,13 +93,6 @@ def _facts(report: Report, seen: view.View, served: Served | None) -> dict[str, 
         "picks": {name: asdict(pick) for name, pick in report.picks.items()},
         "served": asdict(served) if served else None,
     }
-
-
-def _packed(prompts: tuple[Mapping[str, str], ...]) -> str:
-    # Prompts repeat the lyrics two or three times: deflated they cost a tenth, and nobody opens them all.
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    raw = json.dumps(prompts, ensure_ascii=False, separators=(",", ":")).encode()
-    return base64.b64encode(packer.compress(raw) + packer.flush()).decode()
 
 
 def _policy(style: str, script: str, served: Served | None) -> str:

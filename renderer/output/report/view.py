@@ -68,8 +68,6 @@ class TakeView:
     number: int
     """Within its song, from 1."""
     flags: tuple[Flag, ...]
-    prompts: int | None
-    """Which of the page's prompt sets; None when it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +78,7 @@ class SongView:
     metas: tuple[MetaRow, ...]
     variants: tuple[str, ...]
     settings: tuple[SettingRow, ...]
+    """Those in which its variants differ first."""
     captions: tuple[CaptionView, ...]
     takes: tuple[TakeView, ...]
 
@@ -92,8 +91,6 @@ class View:
     counts: tuple[tuple[Outcome, str, int], ...]
     """Outcomes that occurred, with their words."""
     flag_counts: tuple[tuple[str, int], ...]
-    prompts: tuple[dict[str, str], ...]
-    """Distinct prompt sets: takes of one song mostly share theirs."""
 
     @property
     def takes(self) -> tuple[TakeView, ...]:
@@ -103,11 +100,10 @@ class View:
 
 def make_view(report: Report) -> View:
     """Everything the template needs, in its order."""
-    prompts: dict[tuple[tuple[str, str], ...], int] = {}
     songs: list[SongView] = []
     num_takes = 0
     for song in report.songs:
-        rows = tuple(_take_view(song, number, num_takes, prompts) for number in range(len(song.takes)))
+        rows = tuple(_take_view(song, number, num_takes) for number in range(len(song.takes)))
         songs.append(_song_view(song, rows))
         num_takes += len(rows)
     outcomes = Counter(take.outcome for take in report.takes)
@@ -118,7 +114,6 @@ def make_view(report: Report) -> View:
             (outcome, words, outcomes[outcome]) for outcome, words in OUTCOME_WORDS.items() if outcomes[outcome]
         ),
         flag_counts=tuple(sorted(flagged.items())),
-        prompts=tuple(dict(pairs) for pairs in prompts),
     )
 
 
@@ -179,15 +174,13 @@ def _picture(character: str) -> str:
     return "\u2421" if code == 0x7F else chr(0x2400 + code)  # noqa: PLR2004 - DEL stands apart from the other controls
 
 
-def _take_view(song: ReportSong, number: int, before: int, prompts: dict[tuple[tuple[str, str], ...], int]) -> TakeView:
+def _take_view(song: ReportSong, number: int, before: int) -> TakeView:
     take = song.takes[number]
-    sent = tuple((name, visible(text)) for name, text in take.prompts.items())
     return TakeView(
         take=take,
         index=before + number,
         number=number + 1,
         flags=flags(take, song.asked),
-        prompts=prompts.setdefault(sent, len(prompts)) if sent else None,
     )
 
 

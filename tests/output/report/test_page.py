@@ -3,9 +3,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 import subprocess
 import sys
+import zlib
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -39,6 +41,14 @@ class Elements(HTMLParser):
         self.texts.setdefault(self._open, []).append(text)
 
 
+def folded(page: str) -> list[str]:
+    """The pieces that open on demand."""
+    packed = re.search(r'id="folds">(.*?)</script>', page)
+    assert packed
+    pieces: list[str] = json.loads(zlib.decompress(base64.b64decode(packed.group(1)), -15))
+    return pieces
+
+
 def test_the_page_names_every_song_take_and_failure(tmp_path: Path) -> None:
     report = small_report(tmp_path)
     page = write_report(report, tmp_path / "report").read_text("utf-8")
@@ -56,7 +66,7 @@ def test_every_file_the_page_points_to_is_there(tmp_path: Path) -> None:
     page = write_report(small_report(tmp_path), tmp_path / "report")
     links = [
         attributes["href"]
-        for tag, attributes in Elements(page.read_text("utf-8")).found
+        for tag, attributes in Elements("".join(folded(page.read_text("utf-8")))).found
         if tag == "a" and "class" not in attributes and not (attributes["href"] or "").startswith("#")
     ]
     assert len(links) >= 6
@@ -89,14 +99,17 @@ def test_hostile_words_stay_words() -> None:
     report = Report(
         songs=(song("x", HOSTILE, (take,), caption=HOSTILE, lyrics=HOSTILE, source=HOSTILE),), notes=(HOSTILE,)
     )
-    elements = Elements(render_page(report))
+    page = render_page(report)
+    elements = Elements(page)
 
     assert [attributes for tag, attributes in elements.found if tag == "script"] == [
         {"type": "application/json", "id": "facts"},
-        {"type": "text/plain", "id": "prompts"},
+        {"type": "text/plain", "id": "folds"},
         {},
     ]
-    assert not [tag for tag, _ in elements.found if tag == "img"]
+    opened = Elements("".join(folded(page)))
+    assert not [tag for tag, _ in elements.found + opened.found if tag in ("img", "script")][3:]
+    assert not [name for _, attributes in elements.found + opened.found for name in attributes if name.startswith("on")]
     title = elements.texts["h2"]
     assert any("</script><script>alert(1)" in text and "␀␛[31m{{ 7*7 }}" in text for text in title)
 
@@ -105,9 +118,7 @@ def test_hostile_words_stay_words() -> None:
 def test_file_names_with_signs_of_urls_are_found(tmp_path: Path, name: str) -> None:
     take = rendered(tmp_path, name, seed=1, seconds=0.2)
     page = write_report(Report(songs=(song(name, "x", (take,)),)), tmp_path / "report")
-    (link,) = {
-        a["href"] for tag, a in Elements(page.read_text("utf-8")).found if tag == "a" and "../" in (a["href"] or "")
-    }
+    (link,) = {a["href"] for tag, a in Elements("".join(folded(page.read_text("utf-8")))).found if tag == "a"}
     assert re.fullmatch(r"[\w./~%-]+", link or "", re.ASCII)
     assert (page.parent / unquote(link or "")).resolve().is_file()
 
@@ -128,12 +139,14 @@ def test_an_interrupted_run_says_so_and_what_still_waits(tmp_path: Path) -> None
     assert "not rendered yet" in page
 
 
-def test_settings_that_differ_between_variants_come_first(tmp_path: Path) -> None:
+def test_settings_that_differ_between_variants_stand_open_and_all_of_them_folded(tmp_path: Path) -> None:
     page = render_page(small_report(tmp_path))
-    table = page[page.index('class="settings"') :]
-    first_row = re.search(r"<tbody>\s*(<tr.*?</tr>)", table, re.DOTALL)
-    assert first_row
-    assert re.sub(r"<[^>]+>", " ", first_row.group(1)).split() == ["shift", "3", "2"]
+    shown = page[page.index('class="settings"') : page.index("All settings")]
+    assert re.sub(r"<[^>]+>", " ", shown).split()[-5:] == ["base", "wide", "shift", "3", "2"]
+    table = next(piece for piece in folded(page) if "inference_steps" in piece)
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    assert re.sub(r"<[^>]+>", " ", rows[1]).split() == ["shift", "3", "2"]
+    assert ["inference_steps", "8", "8"] in [re.sub(r"<[^>]+>", " ", row).split() for row in rows]
 
 
 def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ async function refresh() {
   const answer = await fetch(location.pathname);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const open = new Set([...document.querySelectorAll(".take details[open], .song details[open]")].map(foldName));
-  const former = new Map(facts.takes.map((take) => [take.name, take.key]));
+  const former = new Map(facts.takes.map((take) => [take.name, take.audio === null ? null : take.key]));
   facts = JSON.parse(page.getElementById("facts").textContent);
-  $("prompts").textContent = page.getElementById("prompts").textContent;
-  prompts = null;
+  $("folds").textContent = page.getElementById("folds").textContent;
+  folds = null;
   for (const part of ["head", "flag-filters", "state-filters", "songs"]) swap(page, part);
   start();
   for (const fold of document.querySelectorAll(".take details, .song details")) fold.open = open.has(foldName(fold));

@@ -11,6 +11,8 @@ function deckOf(sound) {
     deck.src = sound.audio;
     for (const event of ["timeupdate", "play", "pause", "ended", "seeked"]) deck.addEventListener(event, showPlaying);
     deck.addEventListener("error", () => sayUnplayable(sound, deck));
+    deck.dataset.sound = sound.id;
+    $("decks").append(deck);
   }
   // A map keeps the order of insertion: put last what was used last.
   decks.delete(sound.id);
@@ -25,6 +27,7 @@ function forgetDecks() {
     if ([current?.id, slots.a?.id, slots.b?.id].includes(id)) continue;
     deck.removeAttribute("src");
     deck.load();
+    deck.remove();
     decks.delete(id);
   }
 }
@@ -45,7 +48,17 @@ function play(sound, from) {
     if (error.name !== "AbortError") sayUnplayable(sound, deck);
   });
   if (changed) redraw();
+  tellSystem(sound);
   showPlaying();
+}
+
+// What headphones and lock screens show and ask.
+function tellSystem(sound) {
+  if (!navigator.mediaSession) return;
+  const title = blind ? "Blind comparison" : `${sound.take.title} (${sound.label})`;
+  navigator.mediaSession.metadata = new MediaMetadata({ title, artist: "renderer" });
+  navigator.mediaSession.setActionHandler("play", playOrPause);
+  navigator.mediaSession.setActionHandler("pause", pause);
 }
 
 function pause() {

@@ -1,7 +1,19 @@
+// What only works with a script comes with it: the file itself stays a page with players.
+function addControls(row) {
+  const take = takeOf(row);
+  row.querySelector(".row").after($("words").content.cloneNode(true));
+  if (take.audio === null) return;
+  const controls = $("controls").content.cloneNode(true);
+  for (const button of controls.querySelectorAll("button")) {
+    button.setAttribute("aria-label", `${button.getAttribute("aria-label")} ${take.name}`);
+  }
+  row.querySelector(".row").append(controls);
+}
+
 function start() {
   readFacts();
+  rows.forEach(addControls);
   watchRows();
-  for (const button of document.querySelectorAll(".votes, .before")) button.hidden = false;
   facts.takes.forEach(showPick);
   countVotes();
   showPlaying();

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.output.audio import WRITERS
+from renderer.output.report import Report
+from renderer.spec.picks import Pick, Vote, read_picks
+from tests.browser.listening import decks, playing, take, wait_until_playing
+from tests.output.report.songs import rendered, small_report, song
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+FIRST, SECOND = take("Chihuahua", "base seed 7"), take("Chihuahua", "base seed 42")
+LUFS = """() => Object.fromEntries(
+    JSON.parse(document.getElementById('facts').textContent).takes.map(take => [take.name, take.lufs]))"""
+
+
+def test_a_take_plays_from_disk_and_a_click_on_its_waveform_seeks(page: Page) -> None:
+    page.click(f"{FIRST} .play")
+    deck = wait_until_playing(page, beyond=0.1)
+    assert deck["error"] is None
+    assert deck["sound"] == "chihuahua.s7@00000007"
+
+    wave = page.locator(f"{FIRST} .seek").bounding_box()
+    assert wave
+    page.mouse.click(wave["x"] + 0.5 * wave["width"], wave["y"] + wave["height"] / 2)
+    assert wait_until_playing(page, beyond=3.8)["time"] == pytest.approx(4.0, abs=0.6)
+
+
+def test_every_format_plays(tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]) -> None:
+    takes = tuple(rendered(tmp_path, "x", seed=seed, seconds=3, kind=kind) for seed, kind in enumerate(WRITERS))
+    page = watch(report_of(Report(songs=(song("x", "Formats", takes),)), tmp_path))
+    for seed in range(len(WRITERS)):
+        page.click(f"{take('Formats', f'seed {seed}')} .play")
+        assert wait_until_playing(page, beyond=0.2)["sound"].startswith(f"x.s{seed}@")
+
+
+def test_only_one_sounds_at_a_time(page: Page) -> None:
+    for row in (FIRST, SECOND, take("Night Drive", "seed 1")):
+        page.click(f"{row} .play")
+        wait_until_playing(page)
+    assert sum(not deck["paused"] for deck in decks(page)) == 1
+
+
+def test_a_and_b_are_heard_at_the_same_position_and_loudness(page: Page) -> None:
+    page.click(f"{FIRST} .slot[data-slot=a]")
+    page.click(f"{SECOND} .slot[data-slot=b]")
+    page.keyboard.press("a")
+    loud = wait_until_playing(page, beyond=1.0)
+    page.keyboard.press("b")
+    quiet = wait_until_playing(page, beyond=loud["time"])
+
+    assert (loud["sound"], quiet["sound"]) == ("chihuahua.s7@00000007", "chihuahua.s42@0000002a")
+    assert quiet["time"] - loud["time"] < 0.5
+    levels = page.evaluate(LUFS)
+    heard = [levels[deck["sound"].split("@")[0]] + 20 * math.log10(deck["volume"]) for deck in (loud, quiet)]
+    assert heard[0] == pytest.approx(heard[1], abs=0.5)
+    assert levels["chihuahua.s7"] - levels["chihuahua.s42"] > 6, "the tones are meant to differ"
+    assert loud["volume"] < quiet["volume"] == 1
+
+    page.click("#match")
+    page.keyboard.press("a")
+    assert wait_until_playing(page)["volume"] == 1
+
+
+def test_blind_nobody_sees_which_is_which_until_the_vote(page: Page) -> None:
+    page.click(f"{FIRST} .slot[data-slot=a]")
+    page.click(f"{SECOND} .slot[data-slot=b]")
+    page.keyboard.press("x")
+    first = wait_until_playing(page)["sound"]
+    page.keyboard.press("b")
+    second = wait_until_playing(page)["sound"]
+
+    assert {first, second} == {"chihuahua.s7@00000007", "chihuahua.s42@0000002a"}
+    assert "seed" not in page.inner_text("#player")
+    assert page.locator(".take.current, .take.playing").count() == 0
+
+    page.click("[data-blind-vote=b]")
+    told = page.inner_text("#says")
+    labels = {"chihuahua.s7@00000007": "base, seed 7", "chihuahua.s42@0000002a": "base, seed 42"}
+    assert told == f"Kept B. A was {labels[first]}, B was {labels[second]}."
+    kept = page.locator(".take.kept .what")
+    assert kept.all_inner_texts() == [labels[second].replace(",", "")]
+
+
+def test_blind_pairs_are_shuffled(page: Page) -> None:
+    page.click(f"{FIRST} .slot[data-slot=a]")
+    page.click(f"{SECOND} .slot[data-slot=b]")
+    heard = set()
+    for _ in range(16):  # one in 32,768 that a fair coin gives one side only
+        page.keyboard.press("x")
+        heard.add(wait_until_playing(page)["sound"])
+        page.click("[data-blind-vote='']")
+    assert len(heard) == 2
+
+
+def test_the_keyboard_does_everything(page: Page) -> None:
+    page.keyboard.press("Space")
+    wait_until_playing(page)
+    page.keyboard.press("Space")
+    assert all(deck["paused"] for deck in decks(page))
+    page.keyboard.press("ArrowRight")
+    assert decks(page)[0]["time"] >= 5
+    page.keyboard.press("ArrowLeft")
+    assert decks(page)[0]["time"] < 1
+
+    page.keyboard.press("3")
+    assert wait_until_playing(page)["sound"] == "chihuahua.wide.s7@00000007"
+    page.keyboard.press("r")
+    assert page.locator(".take.rejected .what").all_inner_texts() == ["wide seed 7"]
+    page.keyboard.press("ArrowDown")
+    assert wait_until_playing(page)["sound"] == "night-drive.s1@00000001"
+    page.keyboard.press("k")
+    page.keyboard.press("n")
+    page.keyboard.type("kr 1 space")
+    page.keyboard.press("Control+Enter")
+    row = take("Night Drive", "seed 1")
+    assert page.inner_text(f"{row} .own-note") == "kr 1 space"
+    assert page.get_attribute(f"{row} [data-vote=keep]", "aria-pressed") == "true"
+    assert playing(page)["sound"] == "night-drive.s1@00000001", "typing a note must not steer the player"
+    page.keyboard.press("?")
+    assert page.is_visible("#keys")
+
+
+def test_every_control_is_reached_by_tab(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert {"find", "sort", "export", "play", "seek", "slot", "vote", "note-on"} <= reached
+
+
+def test_votes_outlive_the_page_and_leave_as_picks_toml(
+    tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]
+) -> None:
+    before = {"elsewhere.s9": Pick(vote=Vote.KEEP, note='said "yes"'), "chihuahua.s42": Pick(vote=Vote.REJECT)}
+    url = report_of(dataclasses.replace(small_report(tmp_path), picks=before), tmp_path)
+    page = watch(url)
+    page.click(f"{FIRST} [data-vote=keep]")
+    page.click(f"{FIRST} .note-on")
+    page.fill("#note-text", 'luna "rota"\n夜 \\ \x7f')
+    page.click("#note button[value=save]")
+    page.click(f"{SECOND} [data-vote=reject]")  # takes the earlier vote back
+    page.reload()
+    assert page.get_attribute(f"{FIRST} [data-vote=keep]", "aria-pressed") == "true"
+
+    with page.expect_download() as saving:
+        page.click("#export")
+    saved = tmp_path / "picks.toml"
+    saving.value.save_as(saved)
+    assert saving.value.suggested_filename == "picks.toml"
+    tomllib.loads(saved.read_text("utf-8"))
+    assert read_picks(saved) == {
+        "chihuahua.s7": Pick(vote=Vote.KEEP, note='luna "rota"\n夜 \\ \x7f', key="00000007"),
+        "elsewhere.s9": before["elsewhere.s9"],
+    }
+
+
+def test_before_and_after_are_put_side_by_side(page: Page) -> None:
+    page.click(f"{FIRST} .more > summary")
+    page.click(f"{FIRST} .before")
+    assert wait_until_playing(page)["sound"] == "chihuahua.s7@0a1b2c3d"
+    page.keyboard.press("b")
+    assert wait_until_playing(page)["sound"] == "chihuahua.s7@00000007"
+    page.keyboard.press("a")
+    assert wait_until_playing(page)["sound"] == "chihuahua.s7@0a1b2c3d"
+
+
+def test_a_file_that_is_gone_says_so(tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]) -> None:
+    report = small_report(tmp_path)
+    url = report_of(report, tmp_path)
+    (tmp_path / "chihuahua" / "chihuahua.s7.flac").write_bytes(b"no music")
+    page = watch(url)
+    page.click(f"{FIRST} .play")
+    page.wait_for_selector(f"{FIRST} .unplayable")
+    assert "can't play its flac file, or the file is gone" in page.inner_text(f"{FIRST} .unplayable")
