@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.cli.report import serving_library, voter
+from renderer.cli.serving import serving_library, voter
 from renderer.run.events import JobProgress
 from renderer.watch.events import Idle
 

@@ -97,9 +97,11 @@ def _text(path: Path) -> str:
 def make_report(project: Project) -> Report:
     """All that the page shows of these takes, as they are on disk now."""
     plan, run = project.plan(), last_run(project.store)
-    songs = {take.take.song.name: take.take.song for take in plan.takes}
+    songs = {take.song.name: take.song for take in project.takes}
     by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
-    for take in plan.takes:
+    # The plan has changed songs first; the page keeps the specs' order, so that nothing jumps while it is looked at.
+    places = {take.name: place for place, take in enumerate(project.takes)}
+    for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
         by_song[take.take.song.name].append(_take(take, project.store, run))
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),

@@ -33,6 +33,14 @@ class Journal:
         self._disk.append(self._path, b"\n" * self._torn + line.encode() + b"\n")
         self._torn = False
 
+    def stamp(self) -> tuple[int, int]:
+        """Changes with every line, whoever wrote it; zeros before the first."""
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (state.st_mtime_ns, state.st_size)
+
     def lines(self) -> Iterator[Mapping[str, Any]]:
         """Every whole line from the oldest on; what a crash cut is passed over."""
         if not self._path.exists():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -19,8 +21,6 @@ from renderer.output.report import view
 from renderer.output.report.timeline import make_timeline
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from renderer.output.report.values import Report
 
 NUM_BINS = 200  # bars of a waveform at its widest on the page
@@ -58,9 +58,18 @@ def write_report(report: Report, folder: Path) -> Path:
     Raises: OSError as the disk gives it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    page, temp = folder / "index.html", folder / ".index.html.tmp"
-    temp.write_text(render_page(report), "utf-8")
-    temp.replace(page)
+    page = folder / "index.html"
+    # A watch and a render may both write it at once: each under a name of its own.
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".index.", encoding="utf-8", delete=False) as file:
+        temp = Path(file.name)
+        try:
+            file.write(render_page(report))
+            file.close()
+            temp.chmod(0o644)
+            temp.replace(page)
+        except BaseException:
+            temp.unlink(missing_ok=True)
+            raise
     return page
 
 

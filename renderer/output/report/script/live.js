@@ -49,6 +49,7 @@ async function refresh() {
   for (const fold of document.querySelectorAll(".take details, .song details")) fold.open = open.has(foldName(fold));
   sort();
   filter();
+  showUnheard();
   announce(former);
 }
 
@@ -63,11 +64,18 @@ const foldName = (fold) => {
   return `${row ? takeOf(row).name : songOf(fold).dataset.name} ${fold.className}`;
 };
 
+// What came while the page was open stays marked until it is played.
+const unheard = new Set();
+function showUnheard() {
+  for (const [name, row] of rows) row.classList.toggle("fresh", unheard.has(name));
+}
+
 // A take made anew is put up against what it was before.
 function announce(former) {
   const fresh = facts.takes.filter((take) => take.audio !== null && former.get(take.name) !== take.key);
   if (!fresh.length) return;
-  for (const take of fresh) rows.get(take.name).classList.add("fresh");
+  for (const take of fresh) unheard.add(take.name);
+  showUnheard();
   const take = fresh.find((one) => one.name === current?.take.name) ?? fresh[0];
   const before = take.former[0] && sounds.get(soundId(take.name, take.former[0].key));
   if (before && !blind) compare(before, soundOf(take));

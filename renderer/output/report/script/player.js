@@ -48,6 +48,7 @@ function play(sound, from) {
     if (error.name !== "AbortError") sayUnplayable(sound, deck);
   });
   if (changed) redraw();
+  if (unheard.delete(sound.take.name)) showUnheard();
   tellSystem(sound);
   showPlaying();
 }

@@ -1,0 +1,116 @@
+"""The page over HTTP, following what runs of other processes write; what `watch --serve` shares of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import RendererError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from renderer.pipeline.options import Options
+    from renderer.pipeline.project import Project
+    from renderer.serve import Live
+    from renderer.spec.picks import Pick
+
+LOOK_SECONDS = 0.3  # how often the journal is looked at: one stat
+
+
+@contextmanager
+def report_served(named: Sequence[str], options: Options, *, measure: bool, port: int) -> Iterator[str]:
+    """The address of the report over HTTP while the scope lasts.
+
+    Raises: UsageError when the port is taken or `renderer[serve]` isn't installed.
+    """
+    serve = serving_library()
+    from renderer.pipeline.page import make_report
+
+    project = chosen_project(named, options)
+    live = serve.Live(make_report(project))
+    site = serve.make_site(live, project.store.outputs, voter(named, options, live))
+    ended = threading.Event()
+    follower = threading.Thread(target=_follow, args=(named, options, live, ended), kwargs={"measure": measure})
+    with serve.serving(site, port) as url:
+        follower.start()
+        try:
+            yield url
+        finally:
+            ended.set()
+            follower.join()
+
+
+def chosen_project(named: Sequence[str], options: Options) -> Project:
+    """The takes that `named` means now, with their store.
+
+    Raises: UsageError for a name that no spec bears.
+    """
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.select import select
+
+    return Project(select(named, options).takes, options)
+
+
+def serving_library() -> Any:
+    """The module `renderer.serve`.
+
+    Raises: UsageError without the extra it takes.
+    """
+    try:
+        from renderer import serve
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"serving needs `{error.name}`", help="pip install 'renderer[serve]', or open the report without --serve"
+        ) from error
+    return serve
+
+
+def _follow(named: Sequence[str], options: Options, live: Live, ended: threading.Event, *, measure: bool) -> None:
+    """Publish anew whenever a run, here or in another process, wrote to the journal; measures in between."""
+    journal = chosen_project(named, options).store.journal
+    seen: object = None
+    while not ended.is_set():
+        began = time.monotonic()
+        stamp = journal.stamp()
+        if stamp != seen:
+            try:
+                _publish(named, options, live, measure=measure)
+                seen = stamp
+            except (RendererError, OSError) as error:
+                # A spec that is being edited may be broken for a while; what is there stays, and is looked at again.
+                live.tell(str(error))
+        # A report of many takes costs seconds; a run that writes all the time must not be slowed by who watches it.
+        ended.wait(LOOK_SECONDS + time.monotonic() - began)
+
+
+def _publish(named: Sequence[str], options: Options, live: Live, *, measure: bool) -> None:
+    from renderer.pipeline.measured import measure_takes
+    from renderer.pipeline.page import make_report
+
+    project = chosen_project(named, options)
+    live.publish(make_report(project))
+    live.tell("")
+    if measure and any(one.measured for one in measure_takes(project)):
+        live.publish(make_report(project))
+
+
+def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, Pick], None]:
+    """Writes votes beside the specs, and shows them to pages opened from then on."""
+    from renderer.pipeline import picks
+
+    writing = threading.Lock()
+
+    def vote(name: str, pick: Pick) -> None:
+        songs = {take.name: take.song for take in chosen_project(named, options).takes}
+        # A preview's name has its seconds behind the take's.
+        song = songs.get(name) or songs[name.rpartition(".preview")[0]]
+        # Votes come faster than a file is read and written again.
+        with writing:
+            picks.write_picks(song, {name: pick})
+            live.keep(dataclasses.replace(live.report, picks={**live.report.picks, name: pick}))
+
+    return vote
