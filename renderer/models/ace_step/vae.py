@@ -30,6 +30,10 @@ DECODER_REACH = 8  # latent frames to each side that the decoder hears
 SMALLEST_TILE = 32
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves
 PEAK_FLOOR = 1e-6
+ABSURD_PEAK = 1000.0  # times full scale; decoded music stays below 10
+CONSTANT_SHARE = 1e-4  # of the peak
+MISSING_SECONDS = 1.0  # a song may end this much, and by this share, before what was asked
+WHOLE_SHARE = 0.95
 SILENCE = 1e-5  # RMS and peak at or below this are no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
 
 
@@ -85,7 +89,8 @@ class LoadedVae:
         decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
         if request.duration is not None:
             decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
-        loud = scaled_to_peak(checked_sound(decoded))
+        refuse_absurd(checked_sound(decoded), request.duration)
+        loud = scaled_to_peak(decoded)
         notes: dict[str, Any] = {"seconds": time.perf_counter() - began, "tile": tiles.length}
         if tiles != self.tiles:
             notes["degraded"] = [f"VAE tiles of {tiles.length} instead of {self.tiles.length}: the memory was full"]
@@ -167,6 +172,30 @@ def checked_sound(samples: Tensor) -> Tensor:
     if peak <= SILENCE and rms <= SILENCE:
         raise StageError("the take is silent", why=f"its peak is {peak:.1e}", help="try another seed or caption")
     return samples
+
+
+def refuse_absurd(samples: Tensor, asked_seconds: float | None) -> None:
+    """Let only through what can be a song: float32 [2, samples] before its peak is scaled.
+
+    Raises: StageError for much less than the asked length, a level no decoder of music gives, or a constant.
+    """
+    seconds = samples.shape[1] / SAMPLE_RATE
+    if asked_seconds is not None and seconds < min(asked_seconds - MISSING_SECONDS, asked_seconds * WHOLE_SHARE):
+        raise StageError(
+            f"the take ends after {seconds:.1f} s of {asked_seconds:g} s",
+            why="that is where the LM ended its codes",
+            help="try another seed, or leave `use_constrained_decoding` on",
+        )
+    peak = samples.abs().amax().item()
+    if peak > ABSURD_PEAK:
+        raise StageError(
+            f"the take's level is absurd: {peak:.0f} times full scale",
+            why="the DiT's latents left the range that the VAE knows",
+            help="try another seed, or a lower `guidance_scale`",
+        )
+    moving = (samples - samples.mean(dim=1, keepdim=True)).abs().amax().item()
+    if moving <= peak * CONSTANT_SHARE:
+        raise StageError("the take is a constant", why="nothing in it moves", help="try another seed or caption")
 
 
 def scaled_to_peak(samples: Tensor) -> Tensor:

@@ -82,7 +82,13 @@ def test_broken_latents_fail_before_they_are_decoded(vae: LoadedVae, found: Late
 
 
 @pytest.mark.parametrize(
-    ("level", "message"), [(float("nan"), "the VAE's sound holds NaN or infinity"), (1e-6, "the take is silent")]
+    ("level", "message"),
+    [
+        (float("nan"), "the VAE's sound holds NaN or infinity"),
+        (1e-6, "the take is silent"),
+        (0.5, "the take is a constant"),
+        (5e3, "the take's level is absurd: 5000 times full scale"),
+    ],
 )
 def test_sound_that_is_none_fails_in_place_of_being_made_loud(vae: LoadedVae, level: float, message: str) -> None:
     class Quiet(torch.nn.Module):
@@ -95,6 +101,14 @@ def test_sound_that_is_none_fails_in_place_of_being_made_loud(vae: LoadedVae, le
 
     assert isinstance(failed, Failed)
     assert failed.message == message
+
+
+def test_a_take_that_ends_long_before_what_was_asked_is_a_failure(vae: LoadedVae) -> None:
+    failed = decode(vae, latents(200), duration=30.0)
+
+    assert isinstance(failed, Failed)
+    assert failed.message == "the take ends after 8.0 s of 30 s"
+    assert isinstance(decode(vae, latents(200), duration=8.2), Done)
 
 
 def test_a_cancelled_decode_stops_at_the_next_tile(vae: LoadedVae) -> None:
