@@ -18,7 +18,7 @@ from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
 from renderer.watch.events import Idle, JobAbandoned, Looked, PageWritten, Refused, RoundBegun, Watching
-from renderer.watch.words import KEYS, error_told, takes_named, told
+from renderer.watch.words import KEYS, address_told, error_told, takes_named, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ class Screen:
             case Idle():
                 self._foot = next(told(event))
             case PageWritten(address=address):
-                self._page = printable(address)
+                self._page = address_told(address)
             case _:
                 self._settle(event)
 
@@ -130,11 +130,14 @@ class Screen:
         counts: dict[str, list[TakePlan]] = {}
         for take in event.takes:
             counts.setdefault(take.take.song.name, []).append(take)
+        faulty = {one.file for one in event.diagnostics if one.level is Level.ERROR}
         former = self._rows
         self._rows = {}
         for song, takes in sorted(counts.items()):
             done = sum(take.why is Why.DONE for take in takes)
             state = Text("done", style="green") if done == len(takes) else Text(f"{done} of {len(takes)} done")
+            if takes[0].take.song.source in faulty:
+                state = Text("its file has errors: the last good version stays", style="yellow")
             self._rows[song] = _Row(
                 num_takes=len(takes), state=state, seconds=former[song].seconds if song in former else None
             )

@@ -47,7 +47,7 @@ def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
             why = "edited meanwhile" if event.is_stale else "something edited goes first"
             yield f"abandoned {takes_named(job.takes)} in {job.stage}: {why}"
         case PageWritten():
-            yield f"report: {printable(event.address)}{_since(event.since_save_seconds)}"
+            yield f"report: {address_told(event.address)}{_since(event.since_save_seconds)}"
         case WorkerDropped():
             yield f"models dropped after {event.idle_seconds / 60:.0f} min without a save"
         case Said():
@@ -75,6 +75,11 @@ def error_told(error: RendererError) -> str:
 def takes_named(takes: tuple[str, ...]) -> str:
     """The first of them, and how many more."""
     return printable(takes[0]) + (f" +{len(takes) - 1}" if len(takes) > 1 else "")
+
+
+def address_told(address: str) -> str:
+    """An address as it is, a path as short as it can be said."""
+    return printable(address) if "://" in address else shown(Path(address))
 
 
 def shown(path: Path) -> str:

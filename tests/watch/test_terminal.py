@@ -106,7 +106,8 @@ def test_the_screen_shows_songs_states_and_faults(project: Songs, terminal: Term
     terminal.press("x")
 
     assert "error[toml-syntax]" in broken
-    assert re.search(r"eins +1 +done", broken)
+    assert re.search(r"eins +1 +its file has errors", broken)
+    assert re.search(r"zwei +1 +done", broken)
 
 
 def test_f_renders_what_was_edited_in_full_length(project: Songs, terminal: Terminal) -> None:
