@@ -118,7 +118,8 @@ def _path(bars: Iterable[_Bar], scale: float) -> str:
     # A hair of the bar is left white, so that neighbours can be told apart; nothing gets thinner than can be seen.
     outlines = []
     for bar in bars:
-        width = max(bar.seconds * scale - 0.6, 0.6)
+        width = bar.seconds * scale
+        width = max(width - min(0.6, width / 4), 0.4)
         outlines.append(f"M{bar.start_seconds * scale:.1f} 3h{width:.1f}v{BAR}h-{width:.1f}z")
     return "".join(outlines)
 

@@ -43,5 +43,5 @@ def test_files_are_measured_apart_and_kept_by_their_digest(tmp_path: Path) -> No
 
 
 def test_a_damaged_result_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / ("a" * 16 + ".json")).write_text('{"version": 1, "measured": {"bpm"', "utf-8")
+    (tmp_path / ("a" * 16 + ".json")).write_text('{"version": 2, "measured": {"bpm"', "utf-8")
     assert stored_measurement("a" * 64, tmp_path) is None
