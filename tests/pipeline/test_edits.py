@@ -1,0 +1,192 @@
+"""Every kind of edit runs what it must and no more, is explained in the spec's words, and does what the README says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.plan.jobs import Why
+from tests.pipeline.without_models import carry_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from renderer.plan.jobs import TakePlan
+    from tests.pipeline.conftest import Songs
+
+README = Path(__file__).parents[2] / "README.md"
+SPEC = """
+# a comment
+title = "Eins"
+caption = "calm piano"
+lyrics = \"\"\"
+[verse]
+la la la
+\"\"\"
+seeds = [1]
+
+[metas]
+bpm = 90
+vocal_language = "en"
+
+[inference]
+shift = 3.0
+
+[output]
+format = "flac"
+"""
+ALL = "cot → codes → latents → waveform"
+DIT = "latents → waveform"
+VAE = "waveform"
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Something a user does after a render, the take to look at, and what `status` says of it."""
+
+    old: str
+    new: str
+    runs: str
+    told: tuple[str, ...]
+    why: Why = Why.CHANGED
+    take: str = "eins.s1"
+
+
+EDITS: Mapping[str, Edit] = {
+    "caption": Edit("calm piano", "wild piano", ALL, ("caption calm piano → wild piano",)),
+    "a line of the lyrics": Edit("la la la", "la la lo", ALL, ("lyrics la la la → la la lo",)),
+    "bpm": Edit("bpm = 90", "bpm = 100", ALL, ("bpm 90 → 100 in [metas]",)),
+    "keyscale": Edit("bpm = 90", 'bpm = 90\nkeyscale = "A minor"', ALL, ("keyscale none → A minor in [metas]",)),
+    "duration": Edit("bpm = 90", "bpm = 90\nduration = 30", ALL, ("duration none → 30.0 in [metas]",)),
+    "vocal_language": Edit('"en"', '"es"', DIT, ("vocal_language en → es in [metas]",)),
+    "lm_temperature": Edit(
+        "shift = 3.0", "shift = 3.0\nlm_temperature = 0.7", ALL, ("lm_temperature 0.85 → 0.7 in [inference]",)
+    ),
+    "lm_seed": Edit("shift = 3.0", "shift = 3.0\nlm_seed = 5", ALL, ("lm_seed 0 → 5 in [inference]",)),
+    "use_cot_caption": Edit(
+        "shift = 3.0", "shift = 3.0\nuse_cot_caption = false", ALL, ("use_cot_caption True → False in [inference]",)
+    ),
+    "thinking": Edit("shift = 3.0", "shift = 3.0\nthinking = false", DIT, ("thinking True → False in [inference]",)),
+    "shift": Edit("shift = 3.0", "shift = 2.0", DIT, ("shift 3.0 → 2.0 in [inference]",)),
+    "infer_method": Edit(
+        "shift = 3.0", 'shift = 3.0\ninfer_method = "sde"', DIT, ("infer_method ode → sde in [inference]",)
+    ),
+    "title": Edit('"Eins"', '"Uno"', VAE, ("title Eins → Uno",)),
+    "format": Edit('"flac"', '"wav"', VAE, ("format flac → wav in [output]",)),
+    "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', VAE, ("recipe full → none in [output]",)),
+    "max_duration": Edit("seeds = [1]", "seeds = [1]\nmax_duration = 30", ALL, ("max_duration 240 → 30",)),
+    "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", "codes → latents → waveform", (), Why.NEW, "eins.s2"),
+    "a variant more": Edit("[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"),
+    "a comment": Edit("# a comment", "# another\n\n", NOTHING, (), Why.DONE),
+    "inference_steps on turbo": Edit("shift = 3.0", "shift = 3.0\ninference_steps = 20", NOTHING, (), Why.DONE),
+}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Path:
+    """A project with one take, rendered once for all edits."""
+    from tests.pipeline.conftest import Songs
+
+    songs = Songs(tmp_path_factory.mktemp("edits") / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    songs.write("eins", SPEC)
+    carry_out(songs.project())
+    return songs.folder
+
+
+@pytest.fixture
+def songs(rendered: Path, tmp_path: Path, tiny_set: Path) -> Songs:
+    from tests.pipeline.conftest import Songs
+
+    copy = Songs(tmp_path / "copy", tiny_set, None)  # type: ignore[arg-type]
+    shutil.copytree(rendered, copy.folder, dirs_exist_ok=True)
+    return copy
+
+
+def planned(songs: Songs, name: str) -> TakePlan:
+    return next(take for take in songs.project().plan().takes if take.name == name)
+
+
+def runs(take: TakePlan) -> str:
+    return " → ".join(take.runs) or NOTHING
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_an_edit_runs_what_it_must_and_says_why(songs: Songs, edit: Edit) -> None:
+    songs.edit("eins", edit.old, edit.new)
+
+    take = planned(songs, edit.take)
+
+    assert take.why is edit.why
+    assert tuple(change.told_with_place for change in take.changes) == edit.told
+    assert runs(take) == edit.runs
+    carry_out(songs.project())
+    assert planned(songs, edit.take).why is Why.DONE
+
+
+def deleted(songs: Songs) -> None:
+    (songs.outputs / "eins" / "eins.s1.flac").unlink()
+
+
+def altered(songs: Songs) -> None:
+    path = songs.outputs / "eins" / "eins.s1.flac"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+
+@pytest.mark.parametrize("damage", [deleted, altered])
+def test_audio_that_is_gone_or_altered_is_decoded_again(songs: Songs, damage: Callable[[Songs], None]) -> None:
+    before = songs.audio()
+    damage(songs)
+
+    assert (planned(songs, "eins.s1").why, runs(planned(songs, "eins.s1"))) == (Why.MISSING, VAE)
+    carry_out(songs.project())
+    assert songs.audio() == before
+
+
+def test_audio_that_was_only_touched_is_not(songs: Songs) -> None:
+    (songs.outputs / "eins" / "eins.s1.flac").touch()
+
+    assert planned(songs, "eins.s1").why is Why.DONE
+
+
+def test_a_variants_own_value_is_told_with_its_table(songs: Songs) -> None:
+    songs.edit("eins", "[output]", "[variants.wide]\nshift = 2.0\n[output]")
+    carry_out(songs.project())
+    songs.edit("eins", "shift = 2.0", "shift = 1.0")
+
+    (change,) = planned(songs, "eins.wide.s1").changes
+
+    assert change.told_with_place == "shift 2.0 → 1.0 in [variants.wide]"
+    assert planned(songs, "eins.s1").why is Why.DONE
+
+
+def test_edited_back_the_first_version_is_there_again(songs: Songs) -> None:
+    before = songs.audio()
+    for old, new in (("calm", "wild"), ("wild", "calm")):
+        songs.edit("eins", old, new)
+        plan = songs.project().plan()
+        carry_out(songs.project())
+
+    assert plan.takes[0].why is Why.RESTORED
+    assert plan.jobs == ()
+    assert songs.audio() == before
+
+
+def readme_rows() -> Iterator[tuple[str, str]]:
+    text = README.read_text("utf-8")
+    table = text[text.index("| you change |") :].split("\n\n", 1)[0]
+    for row in table.splitlines()[2:]:
+        edit, told = (cell.strip() for cell in row.strip("|").split("|"))
+        for name in re.sub(r"`", "", edit).split(", "):
+            yield name, told
+
+
+def test_the_readme_says_what_an_edit_runs() -> None:
+    rows = dict(readme_rows())
+
+    assert rows == {name: edit.runs for name, edit in EDITS.items()}

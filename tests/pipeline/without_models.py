@@ -1,0 +1,47 @@
+"""Whole runs without a worker: plan, store and writers are the real ones, the results are drawn by their keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
+from renderer.models.family import Stage
+from renderer.pipeline.keep import Keeper, disk_faults
+from renderer.pipeline.project import one_at_a_time
+from renderer.plan.jobs import Why
+
+if TYPE_CHECKING:
+    from renderer.artifacts import Artifact
+    from renderer.pipeline.project import Project
+    from renderer.plan.jobs import Job
+
+
+def made(job: Job) -> Artifact:
+    """What the models would give: any artifact will do, as long as its key decides its bytes."""
+    drawn = np.random.default_rng(int(job.key[:12], 16))
+    match job.stage:
+        case Stage.COT:
+            return Cot(text=f"bpm: 90\n{job.key}", metas=CotMetas(bpm=90, keyscale="A minor", duration=1))
+        case Stage.CODES:
+            return Codes(codes=drawn.integers(0, 64_000, 5, dtype=np.int32))
+        case Stage.LATENTS:
+            return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
+        case Stage.WAVEFORM:
+            return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
+
+
+def carry_out(project: Project) -> None:
+    """Keep every result of the project's plan, as a run does; stops at the first refusal."""
+    project.store.prepare()
+    with one_at_a_time(project.store), disk_faults(project.store):
+        project.store.clear_leftovers()
+        plan = project.plan()
+        keeper = Keeper(plan, project.store, project.settings, project.environment)
+        for take in plan.takes:
+            if take.why is Why.RESTORED:
+                keeper.restore(take)
+        for job in plan.jobs:
+            keeper.upstream(job)
+            list(keeper.keep(job, made(job)))
