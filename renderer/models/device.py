@@ -87,6 +87,14 @@ def dtype_warning(device: str, dtype: str) -> str | None:
     return None
 
 
+def kernels(device: str) -> str:
+    """How the DiT computes on a picked device: `plain`, diffusers' own operations, or `fused`, fewer and larger ones.
+
+    They agree up to rounding, so this is part of the key.
+    """
+    return "fused" if device.startswith("cuda") else "plain"
+
+
 def vae_tiles(device: str) -> tuple[int, int]:
     """Latent frames a VAE tile spans and how many of them overlap on each side.
 

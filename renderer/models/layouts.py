@@ -22,6 +22,13 @@ LM_PREFIX = "acestep-5Hz-lm-"
 TEXT_ENCODER_FOLDER = "Qwen3-Embedding-0.6B"
 DEFAULT_DIT = "acestep-v15-turbo"
 DEFAULT_LM = "acestep-5Hz-lm-1.7B"
+ORIGINAL_PREFIXES = {
+    "dit": "decoder.",
+    "condition_encoder": "encoder.",
+    "audio_tokenizer": "tokenizer.",
+    "audio_token_detokenizer": "detokenizer.",
+}
+"""Component -> how its tensors begin in the one file of the original layout."""
 TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
 
 

@@ -32,7 +32,6 @@ MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, beside the ma
 VAE_LAYERS_ALIVE = 8  # full-rate tensors at once; 2.3 GB at tiles of 512 in bfloat16 were measured
 VAE_REACH = 8  # latent frames to each side that the decoder hears
 DIT_FOLDERS = {"dit": "transformer"}
-DIT_COMPONENTS = ("dit", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "text_encoder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +97,12 @@ def parameters(files: ModelFiles, part: Part) -> Mapping[str, int]:
     if part is Part.VAE:
         return {"vae": _count(Path(files.vae), "diffusion_pytorch_model")}
     if files.layout == layouts.ORIGINAL:
-        whole = _count(Path(files.dit), "model")
-        return {"dit": whole, "text_encoder": _count(Path(files.text_encoder), "model")}
+        text = _count(Path(files.text_encoder), "model")
+        prefixes = layouts.ORIGINAL_PREFIXES.items()
+        return {"text_encoder": text, **{name: _count(Path(files.dit), "model", prefix) for name, prefix in prefixes}}
     folder = Path(files.dit)
     found = {"text_encoder": _count(Path(files.text_encoder) / "text_encoder", "model")}
-    for component in DIT_COMPONENTS[:-1]:
+    for component in layouts.ORIGINAL_PREFIXES:
         if (folder / DIT_FOLDERS.get(component, component)).is_dir():
             found[component] = _count(folder / DIT_FOLDERS.get(component, component), "diffusion_pytorch_model")
     return found
@@ -126,12 +126,12 @@ def headers(folder: Path, stem: str) -> Iterator[Mapping[str, Any]]:
                 raise ModelError(f"`{path}` can't be read as safetensors", why=str(error)) from error
 
 
-def _count(folder: Path, stem: str) -> int:
+def _count(folder: Path, stem: str, prefix: str = "") -> int:
     return sum(
         prod(tensor["shape"])
         for header in headers(folder, stem)
         for name, tensor in header.items()
-        if name != "__metadata__"
+        if name != "__metadata__" and name.startswith(prefix)
     )
 
 
@@ -147,8 +147,12 @@ def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: flo
 
 def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:
     by_component = {"dit": dtypes.dit, "text_encoder": dtypes.text_encoder}
-    counts = parameters(files, Part.DIT)
-    weights = sum(count * ITEM_SIZE[by_component.get(name, dtypes.condition_encoder)] for name, count in counts.items())
+    sizes = {
+        name: count * ITEM_SIZE[by_component.get(name, dtypes.condition_encoder)]
+        for name, count in parameters(files, Part.DIT).items()
+    }
+    # The encoders make room for the DiT where both don't fit.
+    weights = max(sizes["dit"], sum(sizes.values()) - sizes["dit"])
     folder = Path(files.dit)
     config = layouts.read_json(
         (folder / "transformer" if files.layout == layouts.DIFFUSERS else folder) / "config.json"

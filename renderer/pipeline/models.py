@@ -75,7 +75,14 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     dtypes = device.dtypes(settings.device, settings.dtype)
     by_part = {
         Part.LM: dtypes.lm,
-        Part.DIT: f"{dtypes.dit}, {dtypes.condition_encoder} conditions, {dtypes.text_encoder} text",
+        Part.DIT: ", ".join(
+            (
+                f"{dtypes.dit}",
+                f"{dtypes.condition_encoder} conditions",
+                f"{dtypes.text_encoder} text",
+                f"{device.kernels(settings.device)} kernels",
+            )
+        ),
         Part.VAE: dtypes.vae,
     }
     if resolved.files is None:

@@ -43,8 +43,9 @@ def test_weights_are_counted_from_the_headers_in_either_layout(tiny_set: Path, t
     assert counted["condition_encoder"] == sum(tensor.numel() for tensor in condition.state_dict().values())
 
     bundle = memory.parameters(files_of(write_bundle(tiny_set, tmp_path / "bundle", num_shards=3)), Part.DIT)
-    silence = condition.silence_latent.numel()
-    assert sum(bundle.values()) == sum(counted.values()) - silence
+    # Silence lies in a file of its own there, and the null condition in none of the four.
+    apart = condition.silence_latent.numel() + condition.null_condition_emb.numel()
+    assert sum(bundle.values()) == sum(counted.values()) - apart
 
 
 def test_half_the_dtype_is_half_the_weights(tiny_set: Path) -> None:
@@ -52,7 +53,7 @@ def test_half_the_dtype_is_half_the_weights(tiny_set: Path) -> None:
     for part in Part:
         whole = memory.need(part, files, SETTINGS, 60.0)
         half = memory.need(part, files, replace(SETTINGS, dtype="bfloat16"), 60.0)
-        assert whole.weights == 2 * half.weights
+        assert whole.weights == 2 * half.weights > 0
         assert whole.work > half.work > 0
 
 

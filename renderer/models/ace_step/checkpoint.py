@@ -21,7 +21,7 @@ from renderer.models import device as devices
 from renderer.models import layouts
 from renderer.models.ace_step import original
 from renderer.models.ace_step.checks import check_text_tokenizer, check_vae
-from renderer.models.ace_step.weights import Stored, fill, num_bytes, stored_tensors
+from renderer.models.ace_step.weights import Stored, check, fill, num_bytes, stored_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,19 +53,35 @@ class Blueprint:
     """Tensors that lie in no safetensors file."""
 
 
-def load_component(files: ModelFiles, component: str, *, dtype: str, device: torch.device, listener: Listener) -> Any:
-    """A component of `CLASSES` from its files, its load reported.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component whose files were checked and whose weights are still on disk."""
+
+    name: str
+    module: Any
+    """On the meta device."""
+    blueprint: Blueprint
+
+    def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
+        """The module with its weights on the device, its load reported."""
+        began = time.perf_counter()
+        tensors, ready = self.blueprint.tensors, self.blueprint.ready
+        fill(self.module, tensors, dtype=getattr(torch, dtype), device=device, ready=ready)
+        self.module.to(device)
+        devices.synchronise(device)
+        listener.loaded(self.name, time.perf_counter() - began, num_bytes(self.module))
+        return self.module
+
+
+def find_component(files: ModelFiles, name: str) -> Component:
+    """A component of `CLASSES`, its files checked against its class; reads headers only.
 
     Raises: ModelError when files are missing or aren't what the class expects.
     """
-    began = time.perf_counter()
-    blueprint = BLUEPRINTS[files.layout](files, component)
-    module = _empty(component, blueprint.config)
-    fill(module, blueprint.tensors, dtype=getattr(torch, dtype), device=device, ready=blueprint.ready)
-    module.to(device)
-    devices.synchronise(device)
-    listener.loaded(component, time.perf_counter() - began, num_bytes(module))
-    return module
+    blueprint = BLUEPRINTS[files.layout](files, name)
+    module = _empty(name, blueprint.config)
+    check(module, blueprint.tensors, blueprint.ready)
+    return Component(name=name, module=module, blueprint=blueprint)
 
 
 def load_tokenizer(files: ModelFiles) -> Any:

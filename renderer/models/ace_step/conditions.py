@@ -5,13 +5,13 @@ Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from renderer.errors import StageError
-from renderer.models.ace_step.denoise import Conditions
+from renderer.models.ace_step.velocity import Conditions
 from renderer.song import LATENT_RATE
 
 if TYPE_CHECKING:
@@ -49,22 +49,29 @@ def cuts(tokenizer: Any, text: str, lyrics: str) -> tuple[str, ...]:
     return tuple(told)
 
 
-@torch.no_grad()
-def encode(
-    encoders: Encoders, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int
-) -> Conditions:
-    """Prompts as written for the DiT, with codes (int [n], 5 Hz) or None, to conditions for `num_frames` latents.
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """The encoders at work on several takes: what is said twice is encoded once."""
 
-    Raises: StageError when there are codes and nothing to read them with, or a code the codebook lacks.
-    """
-    encoder = encoders.condition_encoder
-    source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
-    null = encoder.null_condition_emb
-    return Conditions(
-        encoded=_encode_texts(encoders, text, lyrics).to(encoders.dtype),
-        null=null.to(encoders.dtype),
-        context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
-    )
+    encoders: Encoders
+    heard: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    """Text and lyric prompt -> what was encoded for them."""
+
+    @torch.no_grad()
+    def conditions(self, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int) -> Conditions:
+        """Prompts as written for the DiT, with codes (int [n], 5 Hz) or None, to conditions for `num_frames` latents.
+
+        Raises: StageError when there are codes and nothing to read them with, or a code the codebook lacks.
+        """
+        encoders = self.encoders
+        source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
+        if (text, lyrics) not in self.heard:
+            self.heard[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
+        return Conditions(
+            encoded=self.heard[text, lyrics],
+            null=encoders.condition_encoder.null_condition_emb.to(encoders.dtype),
+            context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
+        )
 
 
 def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:

@@ -1,6 +1,6 @@
 """Noise to latents: schedule, guidance and the Euler loop of ACE-Step's flow matching, one take at a time.
 
-Conditions and a DiT go in, latents come out; knows nothing of prompts, files or jobs.
+Noise and a DiT's velocity go in, latents come out; knows nothing of conditions, prompts, files or jobs.
 Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py, whose arithmetic this repeats.
 """
 
@@ -16,10 +16,11 @@ from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normal
 from renderer.errors import StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from torch import Tensor
+
+    from renderer.models.ace_step.velocity import Velocity
 
 # APG as ACE-Step's base models run it. Source: ace-step/ACE-Step-1.5, acestep/models/common/apg_guidance.py
 MOMENTUM = -0.75
@@ -31,18 +32,6 @@ TURBO_TIMESTEPS = (
     *(1.0, 0.954545, 0.933333, 0.9, 0.875, 0.857143, 0.833333, 0.769231, 0.75, 0.666667),
     *(0.642857, 0.625, 0.545455, 0.5, 0.4, 0.375, 0.3, 0.25, 0.222222, 0.125),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """What one take's DiT hears, on the device in the DiT's dtype."""
-
-    encoded: Tensor
-    """[1, tokens, width]: lyrics, timbre, text."""
-    null: Tensor
-    """[1, 1, width]: stands for all of `encoded` where guidance looks away."""
-    context: Tensor
-    """[1, frames, 2 · channels]: what to play, and where (ones)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +81,12 @@ def initial_noise(num_frames: int, channels: int, generator: torch.Generator) ->
 
 
 @torch.no_grad()
-def denoise(
-    dit: Callable[..., Any], conditions: Conditions, noise: Tensor, sampling: Sampling, generator: torch.Generator
-) -> Iterator[Tensor]:
-    """The latents after each step; the last are clean. The caller may stop between steps.
+def denoise(velocity: Velocity, noise: Tensor, sampling: Sampling, generator: torch.Generator) -> Iterator[Tensor]:
+    """The latents after each step, from `noise` on the DiT's device in its dtype; the last are clean.
 
-    `generator` (on the CPU) gives the noise of `sde`.
+    The caller may stop between steps. `generator` (on the CPU) gives the noise of `sde`.
     """
-    latents = noise.to(device=conditions.context.device, dtype=conditions.context.dtype)
+    latents = noise
     # One scheduler a take: it counts its steps. Its schedule is ours, so its own shift stays 1.
     scheduler = FlowMatchEulerDiscreteScheduler(
         num_train_timesteps=1, shift=1.0, stochastic_sampling=sampling.stochastic
@@ -107,38 +94,22 @@ def denoise(
     scheduler.set_timesteps(sigmas=list(sampling.timesteps), device=latents.device)
     scheduler.set_begin_index(0)  # else a doubled first timestep would be looked up as its second
     momentum = MomentumBuffer(momentum=MOMENTUM)
-    for timestep in scheduler.timesteps:
-        velocity = _velocity(dit, conditions, latents, float(timestep), sampling, momentum)
-        latents = scheduler.step(velocity, timestep, latents, generator=generator, return_dict=False)[0]
+    for timestep, time in zip(scheduler.timesteps, sampling.timesteps, strict=True):
+        predicted = _predict(velocity, latents, time, sampling, momentum)
+        latents = scheduler.step(predicted, timestep, latents, generator=generator, return_dict=False)[0]
         yield latents
 
 
-def _velocity(
-    dit: Callable[..., Any],
-    conditions: Conditions,
-    latents: Tensor,
-    timestep: float,
-    sampling: Sampling,
-    momentum: MomentumBuffer,
-) -> Tensor:
+def _predict(velocity: Velocity, latents: Tensor, time: float, sampling: Sampling, momentum: MomentumBuffer) -> Tensor:
     start, end = sampling.interval
-    if sampling.guidance_scale > 1.0 and start <= timestep <= end:
-        return _guided(dit, conditions, latents, timestep, sampling.guidance_scale, momentum)
-    return _predict(dit, latents, timestep, conditions.encoded, conditions.context)
+    if sampling.guidance_scale > 1.0 and start <= time <= end:
+        return _guided(velocity, latents, time, sampling.guidance_scale, momentum)
+    return velocity(latents, time)
 
 
-def _guided(
-    dit: Callable[..., Any],
-    conditions: Conditions,
-    latents: Tensor,
-    timestep: float,
-    scale: float,
-    momentum: MomentumBuffer,
-) -> Tensor:
+def _guided(velocity: Velocity, latents: Tensor, time: float, scale: float, momentum: MomentumBuffer) -> Tensor:
     """Adaptive projected guidance over time, channel by channel; both branches in one forward."""
-    encoded = torch.cat([conditions.encoded, conditions.null.expand_as(conditions.encoded)])
-    both = _predict(dit, torch.cat([latents, latents]), timestep, encoded, torch.cat([conditions.context] * 2))
-    conditional, unconditional = both.chunk(2)
+    conditional, unconditional = velocity(torch.cat([latents, latents]), time).chunk(2)
     guided: Tensor = normalized_guidance(
         pred_cond=conditional,
         pred_uncond=unconditional,
@@ -150,16 +121,3 @@ def _guided(
         norm_dim=(1,),
     )
     return guided
-
-
-def _predict(dit: Callable[..., Any], latents: Tensor, timestep: float, encoded: Tensor, context: Tensor) -> Tensor:
-    time = timestep * torch.ones((latents.shape[0],), device=latents.device, dtype=latents.dtype)
-    velocity: Tensor = dit(
-        hidden_states=latents,
-        timestep=time,
-        timestep_r=time,
-        encoder_hidden_states=encoded,
-        context_latents=context,
-        return_dict=False,
-    )[0]
-    return velocity

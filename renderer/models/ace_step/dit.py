@@ -12,11 +12,11 @@ import torch
 from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
-from renderer.models import layouts
+from renderer.models import layouts, memory
 from renderer.models.ace_step.briefing import brief, departures
-from renderer.models.ace_step.checkpoint import load_component, load_tokenizer
+from renderer.models.ace_step.checkpoint import find_component, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
-from renderer.models.ace_step.conditions import Encoders, cuts, encode
+from renderer.models.ace_step.conditions import Encoders, Hearing, cuts
 from renderer.models.ace_step.denoise import (
     Sampling,
     custom_timesteps,
@@ -24,115 +24,201 @@ from renderer.models.ace_step.denoise import (
     initial_noise,
     shifted_timesteps,
 )
-from renderer.models.ace_step.jobs import Abandoned, run_alone
+from renderer.models.ace_step.fused_dit import FusedDit
+from renderer.models.ace_step.jobs import Abandoned, keep_alone, run_alone
 from renderer.models.ace_step.lora import merge
-from renderer.models.family import Stage
+from renderer.models.ace_step.velocity import PlainDit
+from renderer.models.family import Part, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.briefing import Briefing
-    from renderer.models.ace_step.denoise import Conditions
+    from renderer.models.ace_step.velocity import Conditions, Dit
+    from renderer.models.device import Dtypes
     from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
     from renderer.requests import LatentsRequest
 
+WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
 
-@dataclass(slots=True)
+
 class LoadedDit:
-    """The DiT with the encoders in front of it, resident."""
+    """The encoders, then the DiT: conditions of all jobs are made before the DiT is read."""
 
-    dit: Any
-    encoders: Encoders
-    kind: str
-    device: torch.device
+    def __init__(self, loading: Loading, encoders: Encoders) -> None:
+        self._loading = loading
+        self._encoders: Encoders | None = encoders
+        self._dit: Dit | None = None
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """Latents for each job; one job at a time, so that no take hears another's padding."""
+        briefed: dict[str, Briefed] = {}
+        brief_job = partial(_brief_job, Hearing(self.encoders(listener)))
         for job in jobs:
-            yield from run_alone(job, partial(self._latents, job, listener))
+            if not listener.cancelled(job.id):
+                yield from keep_alone(job, partial(brief_job, job), briefed)
+        del brief_job
+        dit = self.dit(listener)
+        for job in jobs:
+            if job.id in briefed:
+                yield from run_alone(job, partial(self._latents, dit, job, briefed.pop(job.id), listener))
+
+    def encoders(self, listener: Listener) -> Encoders:
+        """The encoders, read again when they had to make room."""
+        if self._encoders is None:
+            self._encoders = self._loading.encoders(listener)
+        return self._encoders
+
+    def dit(self, listener: Listener) -> Dit:
+        """The DiT, read when it is first needed; the encoders go where both don't fit."""
+        if self._dit is None:
+            self._make_room()
+            self._dit = self._loading.dit(listener)
+        return self._dit
 
     def close(self) -> None:
         """Drop the weights and free the device's memory."""
-        del self.dit, self.encoders
-        devices.release(self.device)
+        self._dit = self._encoders = None
+        devices.release(self._loading.device)
 
-    def _latents(self, job: StageJob, listener: Listener) -> Latents:
-        request = cast("LatentsRequest", job.request)
-        cot, codes = cast("Cot | None", job.upstream.get(Stage.COT)), _codes(job)
+    def _make_room(self) -> None:
+        """Drop the encoders where they and the DiT don't fit side by side; a later run reads them again."""
+        if not self._loading.has_room():
+            self._encoders = None
+            devices.release(self._loading.device)
+
+    def _latents(self, dit: Dit, job: StageJob, briefed: Briefed, listener: Listener) -> Latents:
         began = time.perf_counter()
-        briefing = brief(request, cot, codes)
-        conditions = self._conditions(briefing, codes)
-        sampling = self._sampling(request)
-        frames = self._denoise(job, conditions, sampling, listener)
-        notes = _notes(briefing, sampling)
-        notes["cut"] = list(cuts(self.encoders.tokenizer, briefing.text, briefing.lyrics))
-        notes["seconds"] = time.perf_counter() - began
+        sampling = _sampling(cast("LatentsRequest", job.request), self._loading.files.kind)
+        frames = _denoised(dit, job, briefed.conditions, sampling, listener)
+        notes = _notes(briefed, sampling)
+        notes["seconds"] = time.perf_counter() - began + briefed.seconds
         return Latents(frames=frames, notes=notes)
 
-    def _conditions(self, briefing: Briefing, codes: Codes | None) -> Conditions:
-        numbers = codes.codes if codes is not None else None
-        return encode(self.encoders, briefing.text, briefing.lyrics, numbers, briefing.num_frames)
 
-    def _sampling(self, request: LatentsRequest) -> Sampling:
-        turbo = self.kind == "turbo"
-        if request.timesteps is None:
-            timesteps = shifted_timesteps(request.steps, request.shift)
-        else:
-            timesteps = custom_timesteps(request.timesteps, turbo=turbo)
-        return Sampling(
-            timesteps=timesteps,
-            # Guidance is distilled into turbo checkpoints; run on top it only distorts.
-            guidance_scale=1.0 if turbo else request.guidance_scale,
-            interval=(request.cfg_interval_start, request.cfg_interval_end),
-            stochastic=request.infer_method == "sde",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """Where a DiT and its encoders are read from, and what to."""
+
+    files: ModelFiles
+    settings: Settings
+    dtypes: Dtypes
+    device: torch.device
+
+    def encoders(self, listener: Listener) -> Encoders:
+        """Text and condition encoder and, where there is one, the audio tokenizer pair.
+
+        Raises: ModelError when a component is missing or isn't what it claims.
+        """
+        paired = layouts.has_audio_tokenizer(self.files)
+        encoders = Encoders(
+            tokenizer=load_tokenizer(self.files),
+            text_encoder=self._load("text_encoder", self.dtypes.text_encoder, listener),
+            condition_encoder=self._load("condition_encoder", self.dtypes.condition_encoder, listener),
+            audio_tokenizer=self._load("audio_tokenizer", self.dtypes.condition_encoder, listener) if paired else None,
+            audio_token_detokenizer=(
+                self._load("audio_token_detokenizer", self.dtypes.condition_encoder, listener) if paired else None
+            ),
+            device=self.device,
+            dtype=getattr(torch, self.dtypes.dit),
         )
+        check_silence(encoders.condition_encoder.silence_latent, self.files)
+        return encoders
 
-    def _denoise(
-        self, job: StageJob, conditions: Conditions, sampling: Sampling, listener: Listener
-    ) -> npt.NDArray[np.float32]:
-        """[frames, channels]."""
-        generator = torch.Generator("cpu").manual_seed(cast("LatentsRequest", job.request).seed)
-        num_frames, channels = conditions.context.shape[1], conditions.context.shape[2] // 2
-        clean = noise = initial_noise(num_frames, channels, generator)
-        for done, latents in enumerate(denoise(self.dit, conditions, noise, sampling, generator), start=1):
-            listener.progress(job.id, done, len(sampling.timesteps), "steps")
-            if listener.cancelled(job.id):
-                raise Abandoned
-            clean = latents
-        frames: npt.NDArray[np.float32] = clean[0].float().cpu().numpy()
-        return frames
+    def dit(self, listener: Listener) -> Dit:
+        """The DiT with its adapters, in the device's kernels.
+
+        Raises: ModelError when it isn't what it claims, or an adapter doesn't fit it.
+        """
+        transformer = self._load("dit", self.dtypes.dit, listener)
+        merge(transformer, self.files.loras)
+        return DITS[devices.kernels(self.settings.device)](transformer)
+
+    def has_room(self) -> bool:
+        """Whether the DiT fits beside what is resident."""
+        count = memory.parameters(self.files, Part.DIT)["dit"]
+        return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
+
+    def _load(self, component: str, dtype: str, listener: Listener) -> Any:
+        return find_component(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
+
+
+DITS: Mapping[str, Callable[[Any], Dit]] = {"plain": PlainDit, "fused": FusedDit}
 
 
 def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedDit:
-    """The DiT, text and condition encoder and, where there is one, the audio tokenizer pair, on the device.
+    """The encoders on the device, the DiT checked but not read yet.
 
     Raises: ModelError when a component is missing or isn't what it claims.
     """
     device = devices.prepare(settings.device, settings.threads)
-    dtypes = devices.dtypes(settings.device, settings.dtype)
-
-    def load(component: str, dtype: str) -> Any:
-        return load_component(files, component, dtype=dtype, device=device, listener=listener)
-
     check_scheduler(files)
-    paired = layouts.has_audio_tokenizer(files)
-    encoders = Encoders(
-        tokenizer=load_tokenizer(files),
-        text_encoder=load("text_encoder", dtypes.text_encoder),
-        condition_encoder=load("condition_encoder", dtypes.condition_encoder),
-        audio_tokenizer=load("audio_tokenizer", dtypes.condition_encoder) if paired else None,
-        audio_token_detokenizer=load("audio_token_detokenizer", dtypes.condition_encoder) if paired else None,
-        device=device,
-        dtype=getattr(torch, dtypes.dit),
+    find_component(files, "dit")
+    dtypes = devices.dtypes(settings.device, settings.dtype)
+    loading = Loading(files=files, settings=settings, dtypes=dtypes, device=device)
+    return LoadedDit(loading, loading.encoders(listener))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Briefed:
+    """A job ready for the DiT."""
+
+    briefing: Briefing
+    conditions: Conditions
+    cut: tuple[str, ...]
+    seconds: float
+    """That making the conditions took."""
+
+
+def _brief_job(hearing: Hearing, job: StageJob) -> Briefed:
+    began = time.perf_counter()
+    codes = _codes(job)
+    briefing = brief(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT)), codes)
+    numbers = codes.codes if codes is not None else None
+    return Briefed(
+        briefing=briefing,
+        conditions=hearing.conditions(briefing.text, briefing.lyrics, numbers, briefing.num_frames),
+        cut=cuts(hearing.encoders.tokenizer, briefing.text, briefing.lyrics),
+        seconds=time.perf_counter() - began,
     )
-    check_silence(encoders.condition_encoder.silence_latent, files)
-    dit = load("dit", dtypes.dit)
-    merge(dit, files.loras)
-    return LoadedDit(dit=dit, encoders=encoders, kind=files.kind, device=device)
+
+
+def _denoised(
+    dit: Dit, job: StageJob, conditions: Conditions, sampling: Sampling, listener: Listener
+) -> npt.NDArray[np.float32]:
+    """[frames, channels]."""
+    context = conditions.context
+    generator = torch.Generator("cpu").manual_seed(cast("LatentsRequest", job.request).seed)
+    noise = initial_noise(context.shape[1], context.shape[2] // 2, generator)
+    clean = noise = noise.to(device=context.device, dtype=context.dtype)
+    with torch.no_grad():
+        velocity = dit.velocity(conditions)
+    for done, latents in enumerate(denoise(velocity, noise, sampling, generator), start=1):
+        listener.progress(job.id, done, len(sampling.timesteps), "steps")
+        if listener.cancelled(job.id):
+            raise Abandoned
+        clean = latents
+    frames: npt.NDArray[np.float32] = clean[0].float().cpu().numpy()
+    return frames
+
+
+def _sampling(request: LatentsRequest, kind: str) -> Sampling:
+    turbo = kind == "turbo"
+    if request.timesteps is None:
+        timesteps = shifted_timesteps(request.steps, request.shift)
+    else:
+        timesteps = custom_timesteps(request.timesteps, turbo=turbo)
+    return Sampling(
+        timesteps=timesteps,
+        # Guidance is distilled into turbo checkpoints; run on top it only distorts.
+        guidance_scale=1.0 if turbo else request.guidance_scale,
+        interval=(request.cfg_interval_start, request.cfg_interval_end),
+        stochastic=request.infer_method == "sde",
+    )
 
 
 def _codes(job: StageJob) -> Codes | None:
@@ -148,9 +234,11 @@ def _codes(job: StageJob) -> Codes | None:
     return codes
 
 
-def _notes(briefing: Briefing, sampling: Sampling) -> dict[str, Any]:
+def _notes(briefed: Briefed, sampling: Sampling) -> dict[str, Any]:
     """How the latents were made, for recipe and report."""
+    briefing = briefed.briefing
     return {
+        "cut": list(briefed.cut),
         "text_prompt": briefing.text,
         "lyric_prompt": briefing.lyrics,
         "metas": asdict(briefing.metas),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Artifact
     from renderer.models.family import StageJob
+
+
+T = TypeVar("T")
 
 
 class Abandoned(Exception):  # noqa: N818 - no error: the listener asked for it
@@ -29,6 +32,16 @@ def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Fa
         yield Done(id=job.id, artifact=work())
     except Abandoned:
         return
+    except torch.AcceleratorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
+        yield _failed(job, error)
+
+
+def keep_alone(job: StageJob, work: Callable[[], T], kept: dict[str, T]) -> Iterator[Failed]:
+    """Put `work`'s result into `kept` under the job's id; only its fault comes out."""
+    try:
+        kept[job.id] = work()
     except torch.AcceleratorError:
         raise
     except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take

@@ -13,7 +13,7 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.weights import MOST_NAMED, stored_tensors
-from renderer.models.layouts import read_json
+from renderer.models.layouts import ORIGINAL_PREFIXES, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 STEM = "model"
 SILENCE_FILE = "silence_latent.pt"
 NULL_CONDITION = "null_condition_emb"
-PREFIXES: Mapping[str, str] = {
-    "dit": "decoder.",
-    "condition_encoder": "encoder.",
-    "audio_tokenizer": "tokenizer.",
-    "audio_token_detokenizer": "detokenizer.",
-}
 RENAMES: Mapping[str, str] = {
     "q_proj": "to_q",
     "k_proj": "to_k",
@@ -68,7 +62,7 @@ def component_tensors(folder: Path, component: str) -> dict[str, Stored]:
     """
     everything = stored_tensors(folder, STEM)
     _check_prefixes(folder, everything)
-    prefix = PREFIXES[component]
+    prefix = ORIGINAL_PREFIXES[component]
     found = {
         renamed(name.removeprefix(prefix)): stored for name, stored in everything.items() if name.startswith(prefix)
     }
@@ -113,12 +107,12 @@ def silence_latent(folder: Path) -> Tensor:
 
 
 def _check_prefixes(folder: Path, everything: Mapping[str, Stored]) -> None:
-    known = (*PREFIXES.values(), NULL_CONDITION)
+    known = (*ORIGINAL_PREFIXES.values(), NULL_CONDITION)
     if strange := sorted(name for name in everything if not name.startswith(known)):
         named = ", ".join(f"`{name}`" for name in strange[:MOST_NAMED])
         raise ModelError(
             f"{len(strange)} tensors have no place in the model, among them {named}",
-            why=f"they lie in `{folder}` and belong to none of {', '.join(PREFIXES.values())}",
+            why=f"they lie in `{folder}` and belong to none of {', '.join(ORIGINAL_PREFIXES.values())}",
             help="check that it is an ACE-Step 1.5 checkpoint",
         )
 

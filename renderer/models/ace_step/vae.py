@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ import torch
 from renderer.artifacts import Waveform
 from renderer.errors import StageError
 from renderer.models import device as devices
-from renderer.models.ace_step.checkpoint import load_component
+from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.family import Stage
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
@@ -135,9 +136,22 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     """
     device = devices.prepare(settings.device, settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).vae
-    vae = load_component(files, "vae", dtype=dtype, device=device, listener=listener)
+    vae = find_component(files, "vae").load(dtype=dtype, device=device, listener=listener)
+    _keep_only_decoding(vae)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
     return LoadedVae(vae=vae, tiles=tiles, device=device)
+
+
+@torch.no_grad()
+def _keep_only_decoding(vae: Any) -> None:
+    """Drop the encoder, and compute each convolution's normalised weight once: the same bits, not at every tile."""
+    vae.encoder = torch.nn.Identity()
+    for module in list(vae.decoder.modules()):
+        if hasattr(module, "weight_g"):
+            with warnings.catch_warnings():
+                # torch's new spelling has other names, which the files don't.
+                warnings.filterwarnings("ignore", category=FutureWarning)
+                torch.nn.utils.remove_weight_norm(module)
 
 
 def checked_latents(latents: Latents) -> Tensor:

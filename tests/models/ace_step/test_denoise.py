@@ -15,7 +15,7 @@ from renderer.artifacts import Codes
 from renderer.errors import StageError
 from renderer.models.ace_step import denoise
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.conditions import encode
+from renderer.models.ace_step.conditions import Hearing
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Done, Part, Stage
 from renderer.models.zoo import resolve
@@ -79,7 +79,9 @@ def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
 
 def read_straight(part: Any, request: LatentsRequest, codes: Codes, times: list[float]) -> np.ndarray:
     briefing = brief(request, None, codes)
-    conditions = encode(part.encoders, briefing.text, briefing.lyrics, codes.codes, briefing.num_frames)
+    hearing = Hearing(part.encoders(Heard()))
+    conditions = hearing.conditions(briefing.text, briefing.lyrics, codes.codes, briefing.num_frames)
+    transformer = part.dit(Heard()).transformer
     generator = torch.Generator("cpu").manual_seed(request.seed)
     shape = (1, 5 * len(codes.codes), 8)
     noise, *fresh = (torch.randn(shape, generator=generator)[0].double().numpy() for _ in range(len(times)))
@@ -89,7 +91,7 @@ def read_straight(part: Any, request: LatentsRequest, codes: Codes, times: list[
         time = torch.tensor([t])
         heard = conditions.encoded if conditioned else conditions.null.expand_as(conditions.encoded)
         return (
-            part.dit(
+            transformer(
                 hidden_states=torch.from_numpy(x)[None].float(),
                 timestep=time,
                 timestep_r=time,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -39,9 +39,9 @@ def write_adapter(
     return down, up
 
 
-def load_dit(tiny: Path, *loras: tuple[str, float]) -> torch.nn.Module:
-    part = AceStep().load(Part.DIT, files_with(tiny, *loras), SETTINGS, Heard())
-    return part.dit
+def load_dit(tiny: Path, *loras: tuple[str, float]) -> Any:
+    part: Any = AceStep().load(Part.DIT, files_with(tiny, *loras), SETTINGS, Heard())
+    return part.dit(Heard()).transformer
 
 
 def files_with(tiny: Path, *loras: tuple[str, float]) -> ModelFiles:

@@ -22,7 +22,7 @@ from renderer.models import device, zoo
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
 from renderer.models.ace_step.checks import check_scheduler
-from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, cuts, encode, token_ids
+from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts, token_ids
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.vae import Tiles, checked_sound
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from renderer.models.ace_step.velocity import Conditions
     from renderer.requests import LatentsRequest
 
 END = "<|endoftext|>"
@@ -52,6 +53,9 @@ class Bench:
         results = list(self.part.run(Stage.LATENTS, list(jobs), Heard()))
         assert all(isinstance(result, Done) for result in results), results
         return {result.id: result.artifact for result in results}
+
+    def conditions(self, num_frames: int) -> Conditions:
+        return Hearing(self.part.encoders(Heard())).conditions("a", "b", None, num_frames)
 
     def copy(self) -> ModelFiles:
         """The set in a folder that may be broken."""
@@ -113,8 +117,8 @@ def length_from_codes(_: Bench) -> None:
 
 
 def silence_is_not_zero(bench: Bench) -> None:
-    conditions = encode(bench.part.encoders, "a", "b", None, 20_000)
-    silence = bench.part.encoders.condition_encoder.silence_latent
+    conditions = bench.conditions(20_000)
+    silence = bench.part.encoders(Heard()).condition_encoder.silence_latent
     assert torch.equal(conditions.context[:, :15_000, :8], silence)
     # Beyond its end it begins again.
     assert torch.equal(conditions.context[:, 15_000:, :8], silence[:, :5_000])
@@ -182,7 +186,7 @@ def metas_of_each(bench: Bench) -> None:
 
 
 def truncation(bench: Bench) -> None:
-    tokenizer = bench.part.encoders.tokenizer
+    tokenizer = bench.part.encoders(Heard()).tokenizer
     text, lyrics = "many words " * 300, "la la la " * 900
     assert token_ids(tokenizer, text, MAX_TEXT_TOKENS).shape == (1, 256)
     assert token_ids(tokenizer, lyrics, MAX_LYRIC_TOKENS).shape == (1, 2_048)
@@ -193,7 +197,7 @@ def truncation(bench: Bench) -> None:
 
 
 def padding_side(bench: Bench) -> None:
-    tokenizer = bench.part.encoders.tokenizer
+    tokenizer = bench.part.encoders(Heard()).tokenizer
     right = bench.latents(job("a", 20))["a"].frames
     side, tokenizer.padding_side = tokenizer.padding_side, "left"
     try:
@@ -205,7 +209,10 @@ def padding_side(bench: Bench) -> None:
 def weights_go_when_dropped(bench: Bench) -> None:
     part: Any = AceStep().load(Part.DIT, bench.files, SETTINGS, Heard())
     list(part.run(Stage.LATENTS, [job("a", 20)], Heard()))
-    gone = [weakref.ref(module) for module in (part.dit, part.encoders.condition_encoder, part.encoders.text_encoder)]
+    dit, encoders = part.dit(Heard()), part.encoders(Heard())
+    modules = (dit.transformer, encoders.condition_encoder, encoders.text_encoder)
+    gone = [weakref.ref(module) for module in modules]
+    del dit, encoders, modules
     part.close()
     gc.collect()
     assert [reference() for reference in gone] == [None, None, None]
@@ -259,14 +266,16 @@ def frames(_: Bench) -> None:
 def interval_direction(bench: Bench) -> None:
     calls: list[tuple[float, int]] = []
 
-    def dit(**given: Any) -> tuple[torch.Tensor]:
-        calls.append((float(given["timestep"][0]), len(given["hidden_states"])))
-        return (bench.part.dit(**given)[0],)
+    asked = bench.part.dit(Heard()).velocity(bench.conditions(50))
 
-    conditions = encode(bench.part.encoders, "a", "b", None, 50)
+    def velocity(latents: torch.Tensor, timestep: float) -> torch.Tensor:
+        calls.append((timestep, len(latents)))
+        with torch.no_grad():
+            return asked(latents, timestep)
+
     sampling = Sampling(timesteps=(1.0, 0.75, 0.5, 0.25), guidance_scale=3.0, interval=(0.5, 1.0), stochastic=False)
     noise = initial_noise(50, 8, torch.Generator().manual_seed(0))
-    list(denoise(dit, conditions, noise, sampling, torch.Generator()))
+    list(denoise(velocity, noise, sampling, torch.Generator()))
     assert calls == [(1.0, 2), (0.75, 2), (0.5, 2), (0.25, 1)]
 
 
@@ -291,12 +300,12 @@ def old_torch(_: Bench) -> None:
 
 
 def interleaved_takes(bench: Bench) -> None:
-    conditions = encode(bench.part.encoders, "a", "b", None, 50)
+    velocity = bench.part.dit(Heard()).velocity(bench.conditions(50))
     sampling = Sampling(timesteps=(1.0, 0.6, 0.3), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=True)
 
     def take(seed: int) -> Any:
         generator = torch.Generator().manual_seed(seed)
-        return denoise(bench.part.dit, conditions, initial_noise(50, 8, generator), sampling, generator)
+        return denoise(velocity, initial_noise(50, 8, generator), sampling, generator)
 
     alone = [list(take(seed))[-1] for seed in (1, 2)]
     woven = list(zip(take(1), take(2), strict=True))[-1]
