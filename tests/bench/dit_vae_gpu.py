@@ -1,0 +1,172 @@
+"""DiT, VAE and weights at full size on a GPU: milliseconds, gigabytes a second, and how far fused is from plain.
+
+`python -m tests.bench.dit_vae_gpu FOLDER`, FOLDER as `full_size_set` writes it. Ends with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from renderer.models.ace_step.checkpoint import find_component
+from renderer.models.ace_step.fused_dit import FusedDit
+from renderer.models.ace_step.launch import as_graph
+from renderer.models.ace_step.vae import _keep_only_decoding
+from renderer.models.ace_step.velocity import Conditions, PlainDit
+from renderer.models.ace_step.weights import _read_mapped, _read_staged
+from renderer.models.zoo import resolve
+from renderer.song import SAMPLES_PER_LATENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEVICE = torch.device("cuda:0")
+LENGTHS = (30, 60, 180, 240, 600)
+NUM_TOKENS = 400
+
+
+class Quiet:
+    def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
+        print(f"{component}: {seconds:.3f} s, {num_bytes / seconds / 1e9:.1f} GB/s")
+
+
+def milliseconds(work: Callable[[], Any], times: int = 10) -> float:
+    for _ in range(3):
+        work()
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - began) / times * 1e3
+
+
+def weights(folder: Path) -> dict[str, float]:
+    """GB/s of one file, page cache warm, both ways; and that both give the same bits."""
+    files = resolve(str(folder)).files
+    assert files is not None
+    tensors = find_component(files, "dit").blueprint.tensors
+    rates = {}
+    read: dict[str, dict[str, torch.Tensor]] = {}
+    for name, way in (("mapped", _read_mapped), ("staged", _read_staged), ("staged again", _read_staged)):
+        read.pop(name.removesuffix(" again"), None)
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        found = {key: tensor.to(DEVICE) for key, tensor in way(tensors, DEVICE)}
+        torch.cuda.synchronize()
+        size = sum(tensor.nbytes for tensor in found.values())
+        rates[name] = size / (time.perf_counter() - began) / 1e9
+        read[name] = found
+    assert all(torch.equal(tensor, read["staged again"][key]) for key, tensor in read["mapped"].items())
+    pinned, target = (
+        torch.empty(1 << 30, dtype=torch.uint8, pin_memory=True),
+        torch.empty(1 << 30, dtype=torch.uint8, device=DEVICE),
+    )
+    rates["bus"] = (1 << 30) / milliseconds(lambda: target.copy_(pinned, non_blocking=True)) / 1e6
+    return rates
+
+
+@torch.no_grad()
+def dit(folder: Path) -> list[dict[str, float]]:
+    files = resolve(str(folder)).files
+    assert files is not None
+    load = lambda: find_component(files, "dit").load(dtype="bfloat16", device=DEVICE, listener=Quiet())  # noqa: E731
+    plain, fused = PlainDit(load()), FusedDit(load())
+    exact = PlainDit(load().float())
+    rows = []
+    for seconds in LENGTHS:
+        frames = 25 * seconds
+        generator = torch.Generator(DEVICE).manual_seed(seconds)
+        draw = lambda *shape: torch.randn(shape, generator=generator, device=DEVICE, dtype=torch.bfloat16)  # noqa: E731
+        heard = Conditions(encoded=draw(1, NUM_TOKENS, 2048), null=draw(1, 1, 2048), context=draw(1, frames, 128))
+        latents = draw(1, frames, 64)
+        row: dict[str, float] = {"seconds": seconds}
+        results = {}
+        for name, made in (("plain", plain), ("fused", fused)):
+            velocity = made.velocity(heard)
+            results[name] = velocity(latents, 0.7).float()
+            row[f"{name} ms"] = milliseconds(lambda v=velocity: v(latents, 0.7))
+        out = torch.empty_like(latents)
+
+        def step(velocity: Any = fused.velocity(heard), out: torch.Tensor = out) -> None:
+            out.copy_(velocity(latents, 0.7))
+
+        began = time.perf_counter()
+        replay = as_graph(step)
+        torch.cuda.synchronize()
+        row["capture ms"] = (time.perf_counter() - began) * 1e3
+        row["graph ms"] = milliseconds(replay)
+        row["graph equals eager"] = float(torch.equal(out.float(), results["fused"]))
+        if seconds <= 180:
+            wide = Conditions(encoded=heard.encoded.float(), null=heard.null.float(), context=heard.context.float())
+            truth = exact.velocity(wide)(latents.float(), 0.7)
+            for name, found in results.items():
+                row[f"{name} vs float32"] = ((found - truth).abs().max() / truth.abs().max()).item()
+        row["fused vs plain"] = (
+            (results["fused"] - results["plain"]).abs().max() / results["plain"].abs().max()
+        ).item()
+        row["two rows ms"] = milliseconds(lambda v=fused.velocity(heard): v(latents.repeat(2, 1, 1), 0.7), times=3)
+        rows.append(row)
+        print({key: round(value, 4) for key, value in row.items()})
+    return rows
+
+
+@torch.no_grad()
+def vae(folder: Path) -> list[dict[str, float]]:
+    files = resolve(str(folder)).files
+    assert files is not None
+    loaded = find_component(files, "vae").load(dtype="bfloat16", device=DEVICE, listener=Quiet())
+    _keep_only_decoding(loaded)
+    rows = []
+    for tile, deterministic in ((256, True), (512, True), (768, True), (1024, True), (512, False), (4500, True)):
+        torch.backends.cudnn.deterministic = deterministic
+        latents = torch.randn((1, 64, tile), device=DEVICE, dtype=torch.bfloat16)
+        torch.cuda.reset_peak_memory_stats()
+        base = torch.cuda.memory_allocated()
+        taken = milliseconds(lambda latents=latents: loaded.decoder(latents), times=3)
+        first = loaded.decoder(latents)
+        row = {
+            "tile": tile,
+            "deterministic": float(deterministic),
+            "ms": taken,
+            "ms per 100 frames": taken / tile * 100,
+            "peak GB": (torch.cuda.max_memory_allocated() - base) / 1e9,
+            "repeats": float(torch.equal(first, loaded.decoder(latents))),
+        }
+        assert first.shape[-1] == tile * SAMPLES_PER_LATENT
+        rows.append(row)
+        print({key: round(value, 3) for key, value in row.items()})
+    profile(loaded)
+    return rows
+
+
+def profile(loaded: Any) -> None:
+    """Where a tile's time goes, kernel by kernel."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiled
+
+    latents = torch.randn((1, 64, 512), device=DEVICE, dtype=torch.bfloat16)
+    with profiled(activities=[ProfilerActivity.CUDA]) as found:
+        loaded.decoder(latents)
+        torch.cuda.synchronize()
+    print(found.key_averages().table(sort_by="cuda_time_total", row_limit=12, max_name_column_width=60))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    torch.backends.cudnn.deterministic = True
+    figures = {"gpu": torch.cuda.get_device_name(), "weights GB/s": weights(folder)}
+    print(figures)
+    figures |= {"vae": vae(folder), "dit": dit(folder)}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
