@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ from renderer.song import SAMPLES_PER_LATENT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from renderer.models.ace_step.velocity import Dit, Velocity
+
 DEVICE = torch.device("cuda:0")
 LENGTHS = (30, 60, 180, 240, 600)
+EXACT_SECONDS = 180
 NUM_TOKENS = 400
 
 
@@ -75,45 +79,58 @@ def weights(folder: Path) -> dict[str, float]:
 def dit(folder: Path) -> list[dict[str, float]]:
     files = resolve(str(folder)).files
     assert files is not None
-    load = lambda: find_component(files, "dit").load(dtype="bfloat16", device=DEVICE, listener=Quiet())  # noqa: E731
-    plain, fused = PlainDit(load()), FusedDit(load())
-    exact = PlainDit(load().float())
-    rows = []
-    for seconds in LENGTHS:
-        frames = 25 * seconds
-        generator = torch.Generator(DEVICE).manual_seed(seconds)
-        draw = lambda *shape: torch.randn(shape, generator=generator, device=DEVICE, dtype=torch.bfloat16)  # noqa: E731
-        heard = Conditions(encoded=draw(1, NUM_TOKENS, 2048), null=draw(1, 1, 2048), context=draw(1, frames, 128))
-        latents = draw(1, frames, 64)
-        row: dict[str, float] = {"seconds": seconds}
-        results = {}
-        for name, made in (("plain", plain), ("fused", fused)):
-            velocity = made.velocity(heard)
-            results[name] = velocity(latents, 0.7).float()
-            row[f"{name} ms"] = milliseconds(lambda v=velocity: v(latents, 0.7))
-        out = torch.empty_like(latents)
-
-        def step(velocity: Any = fused.velocity(heard), out: torch.Tensor = out) -> None:
-            out.copy_(velocity(latents, 0.7))
-
-        began = time.perf_counter()
-        replay = as_graph(step)
-        torch.cuda.synchronize()
-        row["capture ms"] = (time.perf_counter() - began) * 1e3
-        row["graph ms"] = milliseconds(replay)
-        row["graph equals eager"] = float(torch.equal(out.float(), results["fused"]))
-        if seconds <= 180:
-            wide = Conditions(encoded=heard.encoded.float(), null=heard.null.float(), context=heard.context.float())
-            truth = exact.velocity(wide)(latents.float(), 0.7)
-            for name, found in results.items():
-                row[f"{name} vs float32"] = ((found - truth).abs().max() / truth.abs().max()).item()
-        row["fused vs plain"] = (
-            (results["fused"] - results["plain"]).abs().max() / results["plain"].abs().max()
-        ).item()
-        row["two rows ms"] = milliseconds(lambda v=fused.velocity(heard): v(latents.repeat(2, 1, 1), 0.7), times=3)
-        rows.append(row)
+    plain, fused, exact = (
+        find_component(files, "dit").load(dtype=dtype, device=DEVICE, listener=Quiet())
+        for dtype in ("bfloat16", "bfloat16", "float32")
+    )
+    made = {"plain": PlainDit(plain), "fused": FusedDit(fused)}
+    rows = [one_length(seconds, made, PlainDit(exact)) for seconds in LENGTHS]
+    for row in rows:
         print({key: round(value, 4) for key, value in row.items()})
     return rows
+
+
+def one_length(seconds: int, dits: dict[str, Dit], exact: Dit) -> dict[str, float]:
+    frames = 25 * seconds
+    generator = torch.Generator(DEVICE).manual_seed(seconds)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=DEVICE, dtype=torch.bfloat16)
+
+    heard = Conditions(encoded=draw(1, NUM_TOKENS, 2048), null=draw(1, 1, 2048), context=draw(1, frames, 128))
+    latents = draw(1, frames, 64)
+    row: dict[str, float] = {"seconds": seconds}
+    velocities = {name: dit.velocity(heard) for name, dit in dits.items()}
+    found = {name: velocity(latents, 0.7).float() for name, velocity in velocities.items()}
+    for name, velocity in velocities.items():
+        row[f"{name} ms"] = milliseconds(partial(velocity, latents, 0.7))
+    row["bind ms"] = milliseconds(partial(dits["fused"].velocity, heard), times=3)
+    row["two rows ms"] = milliseconds(partial(velocities["fused"], latents.repeat(2, 1, 1), 0.7), times=3)
+    row |= captured(velocities["fused"], latents, found["fused"])
+    row["fused vs plain"] = apart(found["fused"], found["plain"])
+    if seconds <= EXACT_SECONDS:
+        wide = Conditions(encoded=heard.encoded.float(), null=heard.null.float(), context=heard.context.float())
+        truth = exact.velocity(wide)(latents.float(), 0.7)
+        row |= {f"{name} vs float32": apart(velocity, truth) for name, velocity in found.items()}
+    return row
+
+
+def captured(velocity: Velocity, latents: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:
+    """The same as one CUDA graph."""
+    out = torch.empty_like(latents)
+
+    def step() -> None:
+        out.copy_(velocity(latents, 0.7))
+
+    began = time.perf_counter()
+    replay = as_graph(step)
+    torch.cuda.synchronize()
+    figures = {"capture ms": (time.perf_counter() - began) * 1e3, "graph ms": milliseconds(replay)}
+    return {**figures, "graph equals eager": float(torch.equal(out.float(), expected))}
+
+
+def apart(found: torch.Tensor, truth: torch.Tensor) -> float:
+    return ((found - truth).abs().max() / truth.abs().max()).item()
 
 
 @torch.no_grad()
@@ -128,7 +145,7 @@ def vae(folder: Path) -> list[dict[str, float]]:
         latents = torch.randn((1, 64, tile), device=DEVICE, dtype=torch.bfloat16)
         torch.cuda.reset_peak_memory_stats()
         base = torch.cuda.memory_allocated()
-        taken = milliseconds(lambda latents=latents: loaded.decoder(latents), times=3)
+        taken = milliseconds(partial(loaded.decoder, latents), times=3)
         first = loaded.decoder(latents)
         row = {
             "tile": tile,
