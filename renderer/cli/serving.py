@@ -64,7 +64,8 @@ def serving_library() -> Any:
         from renderer import serve
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"serving needs `{error.name}`", help="pip install 'renderer[serve]', or open the report without --serve"
+            f"serving needs `{(error.name or '').partition('.')[0]}`",
+            help="pip install 'renderer[serve]', or open the report without --serve",
         ) from error
     return serve
 

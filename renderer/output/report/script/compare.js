@@ -73,7 +73,7 @@ function showSlots() {
     const sound = slots[slot];
     const on = Boolean(current && behind(slot)?.id === current.id);
     button.setAttribute("aria-pressed", String(on));
-    button.querySelector("span").textContent = blind ? "hidden" : sound ? sound.label : "empty";
+    button.querySelector("span").textContent = blind ? "?" : sound ? sound.label : "empty";
     button.title = blind || !sound ? "" : sound.take.title;
   }
   for (const button of document.querySelectorAll(".take .slot[aria-pressed=true]")) button.setAttribute("aria-pressed", "false");

@@ -150,7 +150,7 @@ function showPlaying() {
   $("position").value = position();
   $("position").setAttribute("aria-valuetext", `${clock(position())} of ${clock(seconds)}`);
   $("time").textContent = `${clock(position())} / ${clock(seconds)}`;
-  $("gain").textContent = gainText();
+  $("gain").textContent = blind ? "" : gainText();
   showSlots();
 }
 
