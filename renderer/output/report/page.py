@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from renderer import __version__
-from renderer.output.report import view
+from renderer.output.report import view, words
 from renderer.output.report.timeline import make_timeline
 
 if TYPE_CHECKING:
@@ -140,6 +140,6 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters = (view.clock, view.coded, view.link, view.signed, view.size, view.took, view.visible)
+    filters = (words.clock, words.coded, words.link, words.signed, words.size, words.took, words.visible)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.from_string(_part("page.html.jinja"))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
-
-from markupsafe import Markup, escape
 
 from renderer.output.report.compare import Flag, Words, changed_words, flags
 from renderer.output.report.peaks import fold_peaks
 from renderer.output.report.values import Outcome
+from renderer.output.report.words import link, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -115,63 +112,6 @@ def make_view(report: Report) -> View:
         ),
         flag_counts=tuple(sorted(flagged.items())),
     )
-
-
-def link(path: str) -> str:
-    """A relative path as a URL: song names may hold `#`, `%` and blanks."""
-    return quote(path, safe="/.~-_")
-
-
-def clock(seconds: float) -> str:
-    """`2:30`, `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def took(seconds: float) -> str:
-    """`0.8 s`, `42 s`, `3 min 12 s`, `2 h 5 min`."""
-    if seconds < 9.95:  # noqa: PLR2004 - what would round to two digits needs no third
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def size(num_bytes: float) -> str:
-    """`512 B`, `3.2 MB`."""
-    for unit in ("B", "kB", "MB"):
-        if num_bytes < 1000:  # noqa: PLR2004 - decimal units
-            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.1f} GB"
-
-
-def signed(decibels: float) -> str:
-    """One decimal with a true minus sign: `−14.2`."""
-    return f"{decibels:.1f}".replace("-", "\u2212")
-
-
-def coded(text: str) -> Markup:
-    """Names between backticks set as code, as our messages write them."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
-    )
-
-
-def visible(text: str) -> str:
-    """Control characters as their pictures: a page can't hold them, and hiding them would lie about what was sent."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: _picture(found.group()), text)
-
-
-def _picture(character: str) -> str:
-    code = ord(character)
-    return "\u2421" if code == 0x7F else chr(0x2400 + code)  # noqa: PLR2004 - DEL stands apart from the other controls
 
 
 def _take_view(song: ReportSong, number: int, before: int) -> TakeView:

@@ -24,10 +24,11 @@ from starlette.routing import Route
 
 from renderer.errors import RendererError, UsageError
 from renderer.output.report import Served, render_page
+from renderer.serve.live import Live, events_of
 from renderer.spec.picks import Pick, Vote
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterator, MutableMapping
     from pathlib import Path
 
     from starlette.requests import Request
@@ -37,10 +38,7 @@ if TYPE_CHECKING:
     from renderer.output.report import Report
 
 HOST = "127.0.0.1"
-END = ""  # in place of an event: no more will come
-HEARTBEAT_SECONDS = 15.0  # so that a lost connection is noticed on both sides
 MAX_VOTE_BYTES = 64_000
-MAX_WAITING_EVENTS = 100  # a page that reads slower than that misses progress, never a report
 MEDIA_TYPES = {
     ".flac": "audio/flac",
     ".mp3": "audio/mpeg",
@@ -55,59 +53,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-
-
-class Live:
-    """The report as it stands, and the pages that look at it; any thread may publish."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._lock = threading.Lock()
-        self._hearers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = {}
-
-    @property
-    def report(self) -> Report:
-        """What was published last."""
-        return self._report
-
-    def publish(self, report: Report) -> None:
-        """Show another report: open pages take over what is new and play on."""
-        self._report = report
-        self._send("report", {})
-
-    def keep(self, report: Report) -> None:
-        """Show it to pages opened from now on; those that are open know already."""
-        self._report = report
-
-    def tell(self, text: str) -> None:
-        """A line of progress for open pages; empty takes it away."""
-        self._send("progress", {"text": text})
-
-    def end(self) -> None:
-        """Let go of every page."""
-        self._put_all(END)
-
-    @contextmanager
-    def hearing(self) -> Iterator[asyncio.Queue[str]]:
-        """Events from now on, as server-sent text."""
-        queue: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING_EVENTS)
-        with self._lock:
-            self._hearers[queue] = asyncio.get_running_loop()
-        try:
-            yield queue
-        finally:
-            with self._lock:
-                self._hearers.pop(queue, None)
-
-    def _send(self, event: str, fields: dict[str, Any]) -> None:
-        self._put_all(_event(event, fields))
-
-    def _put_all(self, text: str) -> None:
-        with self._lock:
-            hearers = list(self._hearers.items())
-        for queue, loop in hearers:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_put, queue, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +86,7 @@ def make_app(site: Site) -> Starlette:
 
     async def events(request: Request) -> Response:
         del request
-        return StreamingResponse(_events(site.live), media_type="text/event-stream")
+        return StreamingResponse(events_of(site.live), media_type="text/event-stream")
 
     async def votes(request: Request) -> Response:
         return await _take_vote(site, request)
@@ -228,32 +173,6 @@ def _listening(port: int) -> Iterator[socket.socket]:
                 f"port {port} can't be used", why=error.strerror or str(error), help="leave out --port"
             ) from error
         yield listener
-
-
-async def _events(live: Live) -> AsyncIterator[str]:
-    with live.hearing() as queue:
-        yield ": hello\n\n"
-        while True:
-            try:
-                text = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                text = ": still here\n\n"
-            if text == END:
-                return
-            yield text
-
-
-def _event(event: str, fields: dict[str, Any]) -> str:
-    return f"event: {event}\ndata: {json.dumps(fields)}\n\n"
-
-
-def _put(queue: asyncio.Queue[str], text: str) -> None:
-    if queue.full():
-        # Whatever waited is out of date; the whole report covers it.
-        while not queue.empty():
-            queue.get_nowait()
-        queue.put_nowait(_event("report", {}))
-    queue.put_nowait(text)
 
 
 async def _take_vote(site: Site, request: Request) -> Response:
