@@ -109,7 +109,8 @@ class Keeper:
         output = plan.take.song.output
         temp = temp_beside(self._store.outputs / plan.file)
         try:
-            write_audio(waveform, temp, output.format, recipe_tags(recipe, output.recipe))
+            with _named(plan):
+                write_audio(waveform, temp, output.format, recipe_tags(recipe, output.recipe))
             record = TakeRecord(
                 key=plan.key,
                 take=plan.name,
@@ -206,6 +207,19 @@ def _said(noted: Mapping[str, Any]) -> dict[str, Any]:
 def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """How a take's stages had to do with less than asked, in words: `tiles 256 instead of 512`."""
     return tuple(note for noted in notes.values() for note in noted.get("degraded", ()))
+
+
+@contextmanager
+def _named(plan: TakePlan) -> Iterator[None]:
+    """Tell of a file that couldn't be written under the name it was to have."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(
+            f"`{plan.file}` can't be written",
+            why=error.why or error.message,
+            help="free some space or check the drive, then start again: it goes on where it stopped",
+        ) from error
 
 
 @contextmanager

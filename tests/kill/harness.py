@@ -41,6 +41,7 @@ shift = 2.0
 format = "{format}"
 """
 TARGETS = ("parent", "worker", "both")
+START_UP_SHARE = 0.15
 _VANISH_SECONDS = 20.0
 _LIFE_SECONDS = 300.0
 
@@ -128,6 +129,7 @@ def kill_and_resume(project: Project, *, num_kills: int, chance: random.Random, 
     while project.kills.total() < num_kills:
         if _life(project, chance, most=num_kills - project.kills.total()):
             _check_batch(project, reference)
+            print(f"{project.kills.total()} kills, a batch done", flush=True)
             batches += 1
             shutil.rmtree(project.outputs)
     project.finish()
@@ -165,19 +167,30 @@ def _life(project: Project, chance: random.Random, *, most: int) -> bool:
 
 
 def _wait_for_moment(project: Project, parent: subprocess.Popen[bytes], chance: random.Random) -> bool:
-    """Wait for the next random moment, in the start-up or in the midst of work; False when the parent ended before."""
-    size = _size(project.journal)
-    in_start_up = chance.random() < 1 / 3
-    deadline = time.monotonic() + chance.uniform(0, 4)
-    while not in_start_up and _size(project.journal) <= size:
+    """Wait for the next random moment: in the start-up, or after some loads and commits; False when it ended before."""
+    if chance.random() < START_UP_SHARE:
+        return _wait(project, parent, chance.uniform(0, 3))
+    wanted = _num_signs(project) + chance.randint(1, 6)
+    while _num_signs(project) < wanted:
         if not _alive(project, parent):
             return False
-    if not in_start_up:
-        deadline = time.monotonic() + chance.uniform(0, 0.8)
+    return _wait(project, parent, chance.uniform(0, 0.4))
+
+
+def _wait(project: Project, parent: subprocess.Popen[bytes], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not _alive(project, parent):
             return False
     return parent.poll() is None
+
+
+def _num_signs(project: Project) -> int:
+    """Components loaded and results committed so far, by the journal."""
+    with contextlib.suppress(OSError):
+        lines = project.journal.read_bytes().splitlines()
+        return sum(b'"loaded"' in line or b'"job-done"' in line for line in lines)
+    return 0
 
 
 def _alive(project: Project, parent: subprocess.Popen[bytes]) -> bool:
@@ -249,9 +262,3 @@ def _text(path: Path) -> str:
     with contextlib.suppress(OSError):
         return path.read_text("utf-8")
     return ""
-
-
-def _size(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.stat().st_size
-    return 0

@@ -1,0 +1,159 @@
+"""gc frees what no one needs and nothing else; verify finds what is damaged; keepers stay."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.pipeline.cleanup import clean, find
+from renderer.pipeline.picks import all_picks, heard, vote_on, write_picks
+from renderer.pipeline.status import make_status
+from renderer.plan.jobs import Why
+from renderer.spec.picks import Pick, Vote
+from renderer.store.verify import verify
+from tests.pipeline.without_models import carry_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from renderer.store.gc import Garbage
+    from tests.pipeline.conftest import Songs
+
+
+@pytest.fixture
+def edited(songs: Songs) -> Songs:
+    """Two takes of a song, each with a former version."""
+    songs.write("eins")
+    carry_out(songs.project())
+    songs.edit("eins", "calm", "wild")
+    carry_out(songs.project())
+    return songs
+
+
+def garbage(songs: Songs, *, older_than_seconds: float = 0.0, orphans: bool = False) -> tuple[Garbage, ...]:
+    return find(songs.project(), older_than_seconds=older_than_seconds, orphans=orphans)
+
+
+def files(songs: Songs) -> set[Path]:
+    return {path for path in songs.outputs.rglob("*") if path.is_file() and path.suffix != ".jsonl"}
+
+
+def test_a_fresh_store_has_nothing_to_free(songs: Songs) -> None:
+    songs.write("eins")
+    carry_out(songs.project())
+
+    assert garbage(songs, orphans=True) == ()
+
+
+def test_former_versions_go_with_what_only_they_need(edited: Songs) -> None:
+    audio = edited.audio()
+    found = garbage(edited)
+
+    assert {piece.why for piece in found} == {"former version", "no take needs it"}
+    assert sum(piece.record is not None for piece in found) == 2
+    before = files(edited)
+    assert clean(edited.project(), found) == ()
+
+    gone = before - files(edited)
+    assert {edited.outputs / piece.file for piece in found} <= gone
+    assert list(edited.outputs.glob("*/old/*")) == []
+    assert edited.audio() == audio
+    assert garbage(edited) == ()
+    assert all(take.why is Why.DONE for take in edited.project().plan().takes)
+    assert [checked for checked in verify(edited.project().store) if checked.fault] == []
+
+
+def test_what_is_young_stays(edited: Songs) -> None:
+    assert garbage(edited, older_than_seconds=3600) == ()
+    yesterday = time.time() - 86_400
+    for path in edited.outputs.glob(".store/*/*/*.safetensors"):
+        os.utime(path, (yesterday, yesterday))
+
+    # Old artifacts of versions that are young: what stays needs them.
+    assert garbage(edited, older_than_seconds=3600) == ()
+
+
+def test_what_a_listener_keeps_stays(edited: Songs) -> None:
+    former = next(piece.record for piece in garbage(edited) if piece.record)
+    song = edited.project().takes[0].song
+    write_picks(song, {former.take: Pick(vote=Vote.KEEP, key=former.key[:8])})
+
+    left = [piece.record for piece in garbage(edited) if piece.record]
+
+    assert former not in left
+    assert len(left) == 1
+    needed = set(former.keys.values())
+    assert not [piece for piece in garbage(edited) if piece.artifact and piece.artifact.key in needed]
+
+
+def test_a_take_without_a_spec_goes_only_when_told(edited: Songs) -> None:
+    edited.write("zwei")
+    carry_out(edited.project())
+    (edited.folder / "specs" / "zwei.toml").unlink()
+
+    assert make_status(edited.project()).without_spec == ("zwei.s1", "zwei.s2")
+    assert not [piece for piece in garbage(edited) if "zwei" in piece.file]
+    orphans = [piece for piece in garbage(edited, orphans=True) if "zwei" in piece.file]
+    assert {piece.why for piece in orphans} == {"no spec asks for it"}
+    assert clean(edited.project(), orphans) == ()
+    assert list((edited.outputs / "zwei").iterdir()) == []
+
+
+def test_a_file_that_isnt_what_was_recorded_is_left_alone(edited: Songs) -> None:
+    found = garbage(edited)
+    (former, *_) = [edited.outputs / piece.file for piece in found if piece.record]
+    former.write_bytes(b"mine now")
+
+    stayed = clean(edited.project(), found)
+
+    assert former.read_bytes() == b"mine now"
+    assert [edited.outputs / piece.file for piece in stayed] == []
+
+
+def test_a_sidecar_with_notes_of_its_own_stays(edited: Songs) -> None:
+    found = garbage(edited)
+    (former, *_) = [edited.outputs / piece.file for piece in found if piece.record]
+    sidecar = former.with_suffix(".toml")
+    sidecar.write_text(sidecar.read_text("utf-8") + "# mine\n", "utf-8")
+
+    clean(edited.project(), found)
+
+    assert not former.exists()
+    assert sidecar.exists()
+
+
+def test_verify_names_every_damaged_file_and_sets_artifacts_aside(edited: Songs) -> None:
+    artifact = next(edited.outputs.glob(".store/latents/*/*.safetensors"))
+    audio = edited.outputs / "eins" / "eins.s1.flac"
+    for path in (artifact, audio):
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        stat = path.stat()
+        path.write_bytes(content)
+        # As a failing drive does it: no time stamp tells.
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    faults = {checked.file: checked.fault for checked in verify(edited.project().store) if checked.fault}
+
+    assert faults == {
+        artifact.relative_to(edited.outputs).as_posix(): "damaged: set aside",
+        "eins/eins.s1.flac": "altered since it was written",
+    }
+    assert not artifact.exists()
+
+
+def test_a_vote_is_on_the_version_that_was_heard(edited: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(edited.folder)
+    ((song, record),) = heard(["eins.s1"], None).values()
+
+    vote_on(song, record, Vote.KEEP, note="the bridge")
+    vote_on(song, record, Vote.REJECT, note="")
+
+    picks = all_picks([song])
+    assert picks["eins.s1"] == Pick(vote=Vote.REJECT, note="the bridge", key=record.key[:8])
+    assert record.key == next(take.key for take in edited.project().plan().takes if take.name == "eins.s1")
+    vote_on(song, record, Vote.NONE, note="")
+    assert all_picks([song]) == {}

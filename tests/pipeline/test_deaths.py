@@ -1,0 +1,230 @@
+"""Workers that are killed, crash or hang; folders and disks that go away: a take at most, and a clear word."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.errors import StoreError, WorkerDied
+from renderer.models.family import Stage
+from renderer.pipeline.keep import Keeper
+from renderer.pipeline.project import one_at_a_time
+from renderer.pipeline.render import Stop, render
+from renderer.run.events import JobDone, JobProgress, TakeDone, WorkerRestarted
+from renderer.run.local import execute
+from renderer.run.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from renderer.run.events import RunEvent
+    from tests.pipeline.conftest import Songs
+
+SPEC = """
+title = "{name}"
+caption = "calm piano, {name}"
+lyrics = "[verse]\\nla la la"
+[metas]
+bpm = 90
+[inference]
+thinking = false
+use_cot_metas = false
+"""
+
+
+@pytest.fixture
+def three(make_songs: Callable[[str], Songs]) -> Callable[[str], Songs]:
+    """Projects of the same three takes."""
+
+    def make(name: str) -> Songs:
+        songs = make_songs(name)
+        for song in ("eins", "zwei", "drei"):
+            songs.write(song, SPEC)
+        return songs
+
+    return make
+
+
+def signalled(songs: Songs, number: int) -> None:
+    os.kill(songs.workers.client().pid, number)
+
+
+def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[str], Songs]) -> None:
+    undisturbed, disturbed = three("undisturbed"), three("disturbed")
+    undisturbed.render(preview=1.0)
+    crashes, alive = [signal.SIGSEGV, signal.SIGKILL], {True}
+
+    def disturb(event: RunEvent) -> None:
+        disturbed.events.append(event)
+        if isinstance(event, WorkerRestarted):
+            alive.add(True)
+        if isinstance(event, JobProgress) and event.job.takes == ("zwei.s0.preview1",) and crashes and alive:
+            # What the dead one had sent before is told all the same.
+            alive.clear()
+            signalled(disturbed, crashes.pop())
+
+    summary = render(disturbed.project(preview=1.0), listen=disturb, workers=disturbed.workers)
+
+    assert [failure.take for failure in summary.failures] == ["zwei.s0.preview1"]
+    assert "SIGSEGV" in summary.failures[0].error.message
+    assert sorted(summary.rendered) == ["drei.s0.preview1", "eins.s0.preview1"]
+    assert sum(isinstance(event, WorkerRestarted) for event in disturbed.events) == 2
+    again = disturbed.render(preview=1.0)
+    assert again.rendered == ("zwei.s0.preview1",)
+    assert disturbed.audio() == undisturbed.audio()
+
+
+def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[str], Songs]) -> None:
+    songs = three("hanging")
+    project = songs.project(preview=1.0)
+    project.store.prepare()
+    plan = project.plan()
+    keeper = Keeper(plan, project.store, project.settings, project.environment)
+    patience = Patience(least_seconds=2.0, per_second=0.0, pace_factor=1.0)
+    hangs, events = [signal.SIGSTOP], []
+    with one_at_a_time(project.store):
+        run = execute(
+            plan,
+            workers=songs.workers,
+            settings=project.settings,
+            sink=keeper,
+            abandon=lambda _: False,
+            patience=patience,
+        )
+        for event in run:
+            events.append(event)
+            if isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and hangs:
+                signalled(songs, hangs.pop())
+
+    (restarted,) = [event for event in events if isinstance(event, WorkerRestarted)]
+    assert isinstance(restarted.error, WorkerDied)
+    assert "said nothing" in restarted.error.message
+    assert len(songs.audio()) == 3
+
+
+def test_an_outputs_folder_deleted_mid_run_ends_it_with_a_clear_word(three: Callable[[str], Songs]) -> None:
+    songs = three("deleted")
+
+    def delete(event: RunEvent) -> None:
+        if isinstance(event, JobDone):
+            shutil.rmtree(songs.outputs)
+
+    summary = render(songs.project(preview=1.0), listen=delete, workers=songs.workers)
+
+    assert summary.fault is not None
+    assert "was deleted or moved" in summary.fault.message
+    assert summary.fault.help
+    assert summary.rendered == ()
+    again = songs.render(preview=1.0)
+    assert (len(again.rendered), again.fault) == (3, None)
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(three: Callable[[str], Songs]) -> None:
+    undisturbed, stopped = three("undisturbed"), three("stopped")
+    undisturbed.render(preview=1.0)
+    stop = Stop()
+
+    def ask(event: RunEvent) -> None:
+        if isinstance(event, TakeDone):
+            stop.now()
+
+    first = render(stopped.project(preview=1.0), listen=ask, stop=stop, workers=stopped.workers)
+    second = stopped.render(preview=1.0)
+
+    assert first.stopped
+    assert len(first.rendered) >= 1
+    assert len(first.rendered) + len(second.rendered) == 3
+    assert {event.job.stage for event in stopped.events if isinstance(event, JobDone)} <= {Stage.WAVEFORM}
+    assert stopped.audio() == undisturbed.audio()
+
+
+def test_two_renders_at_once_are_refused(three: Callable[[str], Songs]) -> None:
+    songs = three("twice")
+    project = songs.project()
+    project.store.prepare()
+
+    with one_at_a_time(project.store), pytest.raises(StoreError, match="another render"):
+        songs.render()
+
+
+def test_the_journal_can_be_deleted(three: Callable[[str], Songs]) -> None:
+    songs = three("forgetful")
+    songs.render(preview=1.0)
+    (songs.outputs / ".store" / "journal.jsonl").unlink()
+
+    again = songs.render(preview=1.0)
+
+    assert len(again.kept) == 3
+
+
+FULL = """
+import sys
+from pathlib import Path
+from renderer.pipeline.options import Options
+from renderer.pipeline.project import Project
+from renderer.pipeline.render import render
+from renderer.pipeline.select import select
+from renderer.run.events import TakeDone
+
+options = Options(device="cpu", threads=1)
+project = Project(select(["specs"], options).takes, options)
+filler = project.store.outputs / "filler"
+
+def fill(event):
+    if isinstance(event, TakeDone) and not filler.exists():
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(100_000))
+            except OSError:
+                pass
+
+full = render(project, listen=fill)
+assert full.fault and full.fault.help, full
+print("refused:", full.fault.message, "|", full.fault.why)
+assert len(full.rendered) == 1 and not full.failures, full
+filler.unlink()
+free = render(project, listen=fill and (lambda event: None))
+assert (len(free.rendered), len(free.kept), free.fault) == (2, 1, None), free
+"""
+
+
+def test_a_drive_that_runs_full_stops_the_run_and_space_lets_it_go_on(three: Callable[[str], Songs]) -> None:
+    songs = three("full")
+    defaults = songs.folder / "renderer.toml"
+    defaults.write_text(defaults.read_text("utf-8") + '[output]\nformat = "wav"\n[metas]\nduration = 10\n', "utf-8")
+    songs.outputs.mkdir()
+    mounted = f"mount -t tmpfs -o size=60m tmpfs {songs.outputs}"
+    if not small_drives_can_be_made(songs.outputs):
+        pytest.skip("this system lets no one mount a drive of their own")
+
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"{mounted} && exec {sys.executable} -c '{FULL}'"],
+        cwd=songs.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "refused: " in done.stdout
+
+
+def small_drives_can_be_made(folder: Path) -> bool:
+    try:
+        tried = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return False
+    return tried.returncode == 0
