@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from renderer.spec.schema import LoraTable, SongFile, VariantTable
     from renderer.spec.toml import Parsed
 
-MAX_LYRICS_BYTES = 256 * 1024
+MAX_LYRICS_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnost
             ("lyrics_file",),
             code="lyrics-file-missing",
             message="the lyrics file is not there",
-            why=f"looked for {path}",
+            why=f"looked for `{written}` beside the spec",
         )
     return read_text(path, max_bytes=MAX_LYRICS_BYTES)
 

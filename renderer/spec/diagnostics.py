@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 TEXT_WIDTH = 80  # cells; what a diagnostic is folded to when nobody says otherwise
 _MIN_EXCERPT = 20  # cells of the source line that stay visible on the narrowest terminal
-_REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp", "Cf"})  # categories that move the cursor, or that nobody sees
+_JOINERS = frozenset("\u200c\u200d")  # hold emoji and Indic letters together
 
 
 class Level(StrEnum):
@@ -67,7 +68,7 @@ Piece = tuple[Tone, str]
 
 
 def printable(text: str) -> str:
-    r"""User text made safe for a terminal: control and reordering characters as `\x1b`, tabs as one space."""
+    r"""User text made safe for a terminal: control and invisible characters as `\x1b`, tabs as one space."""
     if text.isprintable():
         return text
     return "".join(_escaped(character) for character in text)
@@ -76,7 +77,7 @@ def printable(text: str) -> str:
 def _escaped(character: str) -> str:
     if character == "\t":
         return " "
-    hidden = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _REORDERING
+    hidden = unicodedata.category(character) in _HIDDEN and character not in _JOINERS
     return character.encode("unicode_escape", "surrogatepass").decode() if hidden else character
 
 
@@ -103,7 +104,7 @@ def lines(diagnostic: Diagnostic, *, width: int = TEXT_WIDTH) -> Iterator[list[P
     yield [(Tone.LEVEL, head), (Tone.MESSAGE, f": {message[0]}")]
     for more in message[1:]:
         yield [(Tone.MESSAGE, f"  {more}")]
-    margin = " " * len(str(diagnostic.span.line)) if diagnostic.span else ""
+    margin = " " * len(str(diagnostic.span.line)) if diagnostic.span else " "
     if diagnostic.file is not None:
         yield [(Tone.PLACE, f"{margin}--> {place(diagnostic)}")]
     told = yield from _excerpt(diagnostic, width=width)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of a lyrics fault
 _TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
+MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousands would take its time
 _STAND_IN = "?"
 _RANGES = {"greater_than_equal", "less_than_equal", "finite_number"}
 _TYPES = {
@@ -62,7 +63,7 @@ def diagnostics_of(
     error: ValidationError, source: Source, *, root: type[SongFile | DefaultsFile]
 ) -> Iterator[Diagnostic]:
     """One diagnostic for each of pydantic's errors, in the order of the file's keys."""
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False)[:MAX_FAULTS]:
         yield _diagnostic(detail, source, root)
 
 
@@ -228,13 +229,14 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             advice="take it out",
         )
     place = _table_name(path) if len(path) > 1 else ("a spec" if root is SongFile else "`renderer.toml`")
+    elsewhere = _belongs_elsewhere(key, root)
     return at_key(
         source,
         path,
         code="unknown-key",
-        message=f"`{key}` is unknown",
-        why=_unknown_reason(key, place, root),
-        advice=_known_as(key, root) or suggestion(key, known),
+        message=f"`{key}` is unknown" if not elsewhere else f"`{key}` has no place here",
+        why=elsewhere or f"no key of {place}",
+        advice="" if elsewhere else _known_as(key, root) or suggestion(key, known),
     )
 
 
@@ -247,12 +249,12 @@ def _known_as(key: str, root: type[Table]) -> str:
     return f"here it is `{meant}`{home}" if home or meant in root.model_fields else ""
 
 
-def _unknown_reason(key: str, place: str, root: type[Table]) -> str:
+def _belongs_elsewhere(key: str, root: type[Table]) -> str:
     if root is SongFile and key in DefaultsFile.model_fields:
         return "it belongs to `renderer.toml`, for all specs at once"
     if root is DefaultsFile and key in SongFile.model_fields:
         return "it belongs to each spec; `renderer.toml` gives defaults"
-    return f"no key of {place}"
+    return ""
 
 
 def _table(path: KeyPath, root: type[Table]) -> type[Table]:

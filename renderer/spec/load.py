@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from renderer.errors import SpecError, UsageError
 from renderer.spec.build import Draft, build_song, song_name
 from renderer.spec.diagnostics import Diagnostic, Level
-from renderer.spec.faults import diagnostics_of, without_faults
+from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
@@ -104,7 +105,7 @@ def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
         song, faults = build_song(draft)
         allow = {*(spec.allow or ()), *(project.defaults.allow or ())}
         lints = lint_song(Subject(song=song, draft=draft), allow=allow)
-        return song, _in_order([*diagnostics, *faults, *faults_of(song, draft), *lints])
+        return song, _in_order([*diagnostics, *faults, *islice(faults_of(song, draft), MAX_FAULTS), *lints])
     return None, _in_order(diagnostics)
 
 

@@ -165,6 +165,6 @@ def outside(parsed: Parsed, path: tuple[str, ...], written: str, root: Path) -> 
         path,
         code="path-outside",
         message=f"`{path[-1]}` leads out of the project",
-        why=f"links included, it must stay inside {root}",
+        why=f"links included, it must stay inside `{root.name}`",
         advice="" if written else "name a file",
     )

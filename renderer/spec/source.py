@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 KeyPath = tuple[str | int, ...]
+Range = tuple[int, int]
 
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 _CODE_LENGTHS = {"x": 2, "u": 4, "U": 8}
@@ -56,7 +57,7 @@ class Source:
 
     def inside(self, path: KeyPath, offset: int, length: int = 1) -> Span:
         """Where `length` characters from `offset` of the string at `path` stand; up to the end of their line."""
-        place = self._places.ranges.get(path)
+        place = self._places.values.get(path)
         if place is None:
             return self.value(path)
         offsets = string_offsets(self.text[place[0] : place[1]])
@@ -76,11 +77,11 @@ class Source:
     def _line_starts(self) -> tuple[int, ...]:
         return (0, *(match.end() for match in re.finditer("\n", self.text)))
 
-    def _nearest(self, path: KeyPath, first: Mapping[KeyPath, Span]) -> Span:
+    def _nearest(self, path: KeyPath, first: Mapping[KeyPath, Range]) -> Span:
         while path:
-            span = first.get(path) or self._places.keys.get(path) or self._places.values.get(path)
-            if span is not None:
-                return span
+            place = first.get(path) or self._places.keys.get(path) or self._places.values.get(path)
+            if place is not None:
+                return self.at(*place)
             path = path[:-1]
         return Span(line=1, column=1, end=2)
 
@@ -91,10 +92,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Places:
-    keys: Mapping[KeyPath, Span]
-    values: Mapping[KeyPath, Span]
-    ranges: Mapping[KeyPath, tuple[int, int]]
-    """Characters of the text that a value takes, quotes included."""
+    """Characters of the text that each key and each value take, quotes included."""
+
+    keys: Mapping[KeyPath, Range]
+    values: Mapping[KeyPath, Range]
 
 
 def string_offsets(raw: str) -> list[int]:
@@ -128,19 +129,13 @@ def _locate(source: Source) -> _Places:
     encoded = source.text.encode("utf-8", "surrogatepass")
     root = Parser(Language(language())).parse(encoded).root_node
     characters = _character_offsets(source.text, encoded)
-    keys: dict[KeyPath, Span] = {}
-    values: dict[KeyPath, Span] = {}
-    ranges: dict[KeyPath, tuple[int, int]] = {}
-
-    def span_of(node: Node) -> Span:
-        return source.at(characters(node.start_byte), characters(node.end_byte))
-
+    keys: dict[KeyPath, Range] = {}
+    values: dict[KeyPath, Range] = {}
     for path, key_node, value_node in _walk(root):
-        keys.setdefault(path, span_of(key_node))
+        keys.setdefault(path, (characters(key_node.start_byte), characters(key_node.end_byte)))
         if value_node is not None:
-            values.setdefault(path, span_of(value_node))
-            ranges.setdefault(path, (characters(value_node.start_byte), characters(value_node.end_byte)))
-    return _Places(keys=keys, values=values, ranges=ranges)
+            values.setdefault(path, (characters(value_node.start_byte), characters(value_node.end_byte)))
+    return _Places(keys=keys, values=values)
 
 
 class _character_offsets:  # noqa: N801 - used like a function

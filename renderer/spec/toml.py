@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MAX_BYTES = 256 * 1024  # a spec is a few kB; tomllib's time grows faster than the file in the worst case
+MAX_BYTES = 64 * 1024  # a spec is a few kB; tomllib's time grows faster than the file in the worst case
 MAX_KEY_PARTS = 32  # tomllib takes quadratic time over the parts of a dotted key
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONG_KEY = re.compile(
@@ -103,7 +103,7 @@ def _syntax(source: Source, message: str) -> Diagnostic:
     place = _PLACE.search(message)
     line, column = (int(place[1]), int(place[2])) if place and place[1] else _end(source)
     reason = message[: place.start()] if place else message
-    if "int string conversion" in reason:
+    if "integer string conversion" in reason:
         line, column, end, reason = _long_integer(source)
     else:
         end = column + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from renderer.spec.diagnostics import Diagnostic, Level
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
     from renderer.spec.lints.subject import Layer, Subject
     from renderer.spec.source import Source
 
+MAX_FINDINGS = 20  # of one lint in one song: who mends these sees the next
+
 
 def lint_song(subject: Subject, *, allow: Collection[str]) -> Iterator[Diagnostic]:
     """What the lints find in a song, less what `allow` names; errors can't be allowed."""
     draft = subject.draft
     source = draft.parsed.source
     for lint in SONG_LINTS:
-        for found in lint.check(subject):
-            if lint.level is Level.ERROR or lint.code not in allow:
+        if lint.level is Level.ERROR or lint.code not in allow:
+            for found in islice(lint.check(subject), MAX_FINDINGS):
                 yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
     yield from lint_settings(subject.layers, source, allow=allow)
 
