@@ -46,12 +46,13 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
 def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     """Bring models to this machine: pinned revisions, only the files needed, resumed where it broke off.
 
-    With --dir nothing is fetched: from then on models are also looked for in that folder, which is laid out like
-    upstream's `checkpoints`.
+    A model set brings its LM along unless another LM is named beside it. With --dir nothing is fetched: from then on
+    models are also looked for in that folder, which is laid out like upstream's `checkpoints`.
     """
     from renderer.models import hub, zoo
 
-    sources = tuple(dict.fromkeys(source for name in names for source in zoo.sources_of(name)))
+    wanted = names if any(name in zoo.LMS for name in names) else _with_lms(names)
+    sources = tuple(dict.fromkeys(source for name in wanted for source in zoo.sources_of(name)))
     if folder is not None:
         return _use(folder, sources)
     for source, found in zip(sources, hub.fetch(sources), strict=True):
@@ -74,6 +75,12 @@ def verify(names: tuple[str, ...]) -> int:
     if broken:
         click.echo(f"{broken} files are not what they were: delete them and fetch again", err=True)
     return 1 if broken else 0
+
+
+def _with_lms(names: Sequence[str]) -> Sequence[str]:
+    from renderer.models import zoo
+
+    return (*names, *dict.fromkeys(zoo.MODELS[name].lm for name in names if name in zoo.MODELS))
 
 
 def _use(folder: Path, sources: Sequence[Source]) -> int:

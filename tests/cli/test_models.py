@@ -59,9 +59,11 @@ def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: di
     assert listed(home)["turbo"]["on_disk"] is None
 
     with hub as address:
-        fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo", "1.7B")
+        fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo")
 
     assert fetched.returncode == 0, fetched.stderr
+    # Its LM came along.
+    assert "acestep-5Hz-lm-1.7B" in fetched.stdout
     assert zoo.REVISIONS[zoo.BUNDLE] in fetched.stdout
     assert "silence_latent.pt" in hub.sent
     assert not {name for name in hub.sent if name.endswith((".py", ".md"))}
@@ -108,7 +110,7 @@ def test_verify_finds_a_file_that_rotted(home: dict[str, str], hub: FakeHub) -> 
 
 
 def test_an_existing_copy_is_used_where_it_is(home: dict[str, str], bundle: Path) -> None:
-    used = renderer(home, "models", "fetch", "turbo", "1.7B", "--dir", str(bundle))
+    used = renderer(home, "models", "fetch", "turbo", "--dir", str(bundle))
 
     assert used.returncode == 0, used.stderr
     assert listed(home)["turbo"]["on_disk"] == str(bundle / "acestep-v15-turbo")

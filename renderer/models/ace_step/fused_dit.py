@@ -15,9 +15,13 @@ import torch
 from torch.nn.functional import linear, pad, rms_norm, scaled_dot_product_attention, silu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     from renderer.models.ace_step.velocity import Conditions, Velocity
+
+GRAPH_PATCHES = 2_000  # times rows: 160 s; beyond, a step computes longer than its launches take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,8 @@ class FusedDit:
         sliding = [kind == "sliding_attention" for kind in transformer.layer_types]
         self.blocks = [_take_block(transformer.layers, index, sliding[index]) for index in range(len(sliding))]
         self.modulations = torch.stack([block.modulation for block in self.blocks])
+        # One take's graph lies where the last one's lay.
+        self.pool = torch.cuda.graph_pool_handle() if self.modulations.is_cuda else None
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
@@ -134,11 +140,11 @@ class FusedDit:
         groups = self.heads // self.kv_heads
         return mask.repeat(1, groups, 1)[:, None]
 
-    def run(self, latents: Tensor, timestep: float, context: Tensor, heard: list[Heard], places: Places) -> Tensor:
-        """Velocities [rows, frames, channels]."""
+    def run(self, latents: Tensor, time: Tensor, context: Tensor, heard: list[Heard], places: Places) -> Tensor:
+        """Velocities [rows, frames, channels]; all rows are at the same `time` [1]."""
         rows, num_frames = latents.shape[:2]
         states = self._patches(torch.cat([context.expand(rows, -1, -1), latents], dim=-1))
-        modulations, out_modulation = self._modulations(timestep, latents)
+        modulations, out_modulation = self._modulations(time)
         for block, modulation, layer in zip(self.blocks, modulations, heard, strict=True):
             states = self._block(block, states, modulation, layer, places)
         shift, scale = out_modulation
@@ -149,9 +155,8 @@ class FusedDit:
         frames = pad(frames, (0, 0, 0, -frames.shape[1] % self.patch))
         return linear(frames.reshape(frames.shape[0], frames.shape[1] // self.patch, -1), *self.proj_in)
 
-    def _modulations(self, timestep: float, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """[layers, 6, width] and the output's shift and scale; all rows are at the same time."""
-        time = torch.full((1,), timestep, device=like.device, dtype=like.dtype)
+    def _modulations(self, time: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """[layers, 6, width] and the output's shift and scale."""
         embedded, projected = self.times[0](time)
         embedded_r, projected_r = self.times[1](time - time)
         return self.modulations + (projected + projected_r), (self.out_modulation + (embedded + embedded_r)).unbind(0)
@@ -205,13 +210,45 @@ class FusedDit:
 
 
 class _Fused:
+    """One take's DiT; short takes, whose operations end sooner than they are launched, become one CUDA graph."""
+
     def __init__(self, dit: FusedDit, conditions: Conditions) -> None:
         self._dit, self._context = dit, conditions.context
         self._heard = dit.heard(conditions)
-        self._places = dit.places(-(-conditions.context.shape[1] // dit.patch), conditions.context)
+        self._num_patches = -(-conditions.context.shape[1] // dit.patch)
+        self._places = dit.places(self._num_patches, conditions.context)
+        self._graphs: dict[int, _Graph | None] = {}
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
-        return self._dit.run(latents, timestep, self._context, self._heard, self._places)
+        time = torch.full((1,), timestep, device=latents.device, dtype=latents.dtype)
+        rows = len(latents)
+        if latents.device.type != "cuda" or rows * self._num_patches > GRAPH_PATCHES:
+            return self._run(latents, time)
+        if rows not in self._graphs:
+            # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
+            self._graphs[rows] = None
+            return self._run(latents, time)
+        graph = self._graphs[rows] = self._graphs[rows] or _Graph(self._run, latents, time, self._dit.pool)
+        return graph(latents, time)
+
+    def _run(self, latents: Tensor, time: Tensor) -> Tensor:
+        return self._dit.run(latents, time, self._context, self._heard, self._places)
+
+
+class _Graph:
+    """A step recorded once and replayed: the same kernels, launched together."""
+
+    def __init__(self, run: Callable[[Tensor, Tensor], Tensor], latents: Tensor, time: Tensor, pool: Any) -> None:
+        self._latents, self._time = latents.clone(), time.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool):
+            self._out = run(self._latents, self._time)
+
+    def __call__(self, latents: Tensor, time: Tensor) -> Tensor:
+        self._latents.copy_(latents)
+        self._time.copy_(time)
+        self._graph.replay()
+        return self._out.clone()
 
 
 def _three_blocks(padded: Tensor, size: int) -> Tensor:

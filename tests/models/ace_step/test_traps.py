@@ -222,7 +222,10 @@ def tiles(_: Bench) -> None:
     numbers = [len(Tiles(length=512, overlap=64).windows(25 * seconds)) for seconds in (10, 30, 60, 120, 240, 600)]
     assert numbers == [1, 2, 4, 8, 16, 40]
     assert device.vae_tiles("mps") == (32, 8)
-    assert device.vae_tiles("cuda:0") == device.vae_tiles("cpu") == (512, 64)
+    assert device.vae_tiles("cpu") == (512, 64)
+    # Nowhere less than the decoder's reach on each side, nowhere more than a convolution on MPS can give.
+    assert all(overlap >= 8 for _, overlap in device.VAE_TILES.values())
+    assert device.vae_tiles("mps")[0] * 1_920 < 65_536
 
 
 def double_shift(bench: Bench) -> None:
