@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _WAITING_EVENTS = 8  # a full waveform is 60 MB: the worker waits rather than fill the parent
 
 
+_HEAP = {
+    # glibc returns each large activation to the system and faults it in anew for the next: most of the VAE's time on a
+    # CPU. Weights are larger still and go back when they are dropped. Whoever sets these is heeded.
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
+
+
 class WorkerClient:
     """One worker process; a context manager, and nothing survives it."""
 
@@ -118,11 +126,15 @@ def _environment(settings: Settings) -> dict[str, str]:
     threads = str(settings.threads)
     # PYTHONPATH: the worker finds the renderer its parent runs, also from another folder.
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return os.environ | {
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONPATH": path,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONFAULTHANDLER": "1",
-    }
+    return (
+        _HEAP
+        | os.environ
+        | {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONPATH": path,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
+        }
+    )
