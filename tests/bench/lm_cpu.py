@@ -56,9 +56,9 @@ def main(folder: Path, num_threads: int, size: str = "mid") -> None:
     for name, seconds, processor, num_songs in rows:
         print(f"{name:32}{seconds:9.1f}{processor:11.1f}{60 * num_songs / seconds:16.1f}")
     best = {name: times for name, *times, _ in rows}
-    generate, engine_, lone, single = (best[name] for name in ("generate, one song at a time", *BATCH, *LONE))
+    theirs, ours, lone, single = (best[name] for name in ("generate, one song at a time", *BATCH, *LONE))
     ratios = {
-        "engine against generate": [theirs / ours for theirs, ours in zip(generate, engine_, strict=True)],
+        "engine against generate": [slow / fast for slow, fast in zip(theirs, ours, strict=True)],
         "a lone song, 4 slots against 1": [four / one for four, one in zip(lone, single, strict=True)],
     }
     for name, (by_clock, by_processor) in ratios.items():
