@@ -18,6 +18,7 @@ from mutagen import MutagenError
 from renderer import __version__
 from renderer.errors import UsageError
 from renderer.output.tags import read_tag
+from renderer.song import Pinned, PinnedCot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,13 +48,14 @@ def make_recipe(
     recipe = {
         "recipe": RECIPE_VERSION,
         "take": take.name,
-        "spec": _spec(take),
+        "spec": take_spec(take),
         "decided": dataclasses.asdict(decided) if decided else None,
         "settings": dict(settings),
         "keys": dict(keys),
         "weights": dict(weights),
         "versions": {"renderer": __version__, **versions},
         "degraded": list(degraded) or None,
+        "pinned": _pinned(take),
     }
     told: dict[str, Any] = _without_none(recipe)
     return told
@@ -96,8 +98,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return recipe
 
 
-def _spec(take: Take) -> dict[str, Any]:
-    # In the shape of a spec file, so that an import is a copy.
+def take_spec(take: Take) -> dict[str, Any]:
+    """All that was asked for the take, in the shape of a spec file, so that an import is a copy."""
     song, variant = take.song, take.variant
     words = {"instrumental": True} if song.instrumental else {"lyrics": song.lyrics}
     spec: dict[str, Any] = {
@@ -115,6 +117,21 @@ def _spec(take: Take) -> dict[str, Any]:
     if variant.lora:
         spec["lora"] = [_lora(lora) for lora in variant.lora]
     return spec
+
+
+def pinned_of(recipe: Mapping[str, Any]) -> Pinned | None:
+    """The pinned codes that the take followed."""
+    told = recipe.get("pinned")
+    if told is None:
+        return None
+    cot = PinnedCot(**told["cot"]) if "cot" in told else None
+    return Pinned(**{**told, "codes": tuple(told["codes"]), "cot": cot})
+
+
+def _pinned(take: Take) -> dict[str, Any] | None:
+    # The codes came from a file that the audio must not depend on.
+    pinned = take.song.pinned if take.variant.inference.thinking else None
+    return None if pinned is None else {**dataclasses.asdict(pinned), "codes": list(pinned.codes)}
 
 
 def _inference(take: Take) -> dict[str, Any]:

@@ -169,8 +169,13 @@ class Keeper:
         return cot, notes
 
     def _counted(self, requests: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | int | float]:
-        counted = {"lm_slots": self._settings.lm_slots, "vae_tile": self._settings.vae_tile}
-        counted["vae_overlap"] = self._settings.vae_overlap
+        counted: dict[str, str | int | float] = {
+            "lm_slots": self._settings.lm_slots,
+            "vae_tile": self._settings.vae_tile,
+            "vae_overlap": self._settings.vae_overlap,
+        }
+        if preview := requests[Stage.LATENTS]["preview"]:
+            counted["preview"] = preview
         dtypes = {f"dtype_{PART_OF[stage]}": request["dtype"] for stage, request in requests.items()}
         return {**counted, **dtypes}
 

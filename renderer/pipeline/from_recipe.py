@@ -1,0 +1,113 @@
+"""A recipe, in an audio file's tags or beside it -> the spec that renders the same samples again."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import UsageError
+from renderer.output.audio import WRITERS
+from renderer.output.recipe import pinned_of, read_recipe, take_spec
+from renderer.spec.checkpoints import CHECKPOINTS, LMS
+from renderer.spec.pins import ENDING, pinned_text
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+    from pathlib import Path
+
+    from renderer.song import Take
+
+NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "lm": LMS}
+OPTIONS: Mapping[str, str] = {
+    "lm_slots": "--lm-slots",
+    "vae_tile": "--vae-tile",
+    "vae_overlap": "--vae-overlap",
+    "preview": "--preview",
+}
+"""Settings that are in no spec, and the option that sets each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remade:
+    """A spec made from a recipe."""
+
+    values: Mapping[str, Any]
+    codes: str | None
+    """The text of the codes file that it names."""
+    notes: tuple[str, ...]
+    """What the spec alone can't say."""
+
+
+def holds_recipe(file: Path) -> bool:
+    """Whether a file is an audio file, or the TOML beside one."""
+    if file.suffix[1:].lower() in WRITERS:
+        return True
+    if file.suffix != ".toml":
+        return False
+    try:
+        return {"recipe", "keys"} <= set(tomllib.loads(file.read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def remake(file: Path, *, name: str) -> Remade:
+    """The spec of the take in `file`, to be written as `name`.
+
+    Raises: UsageError when the file holds no recipe, or only its keys.
+    """
+    recipe = read_recipe(file)
+    if "spec" not in recipe:
+        raise UsageError(
+            f"`{file.name}` holds only the keys of its recipe",
+            why='it was written with `recipe = "key"`',
+            help="give the `.toml` beside the audio file",
+        )
+    told = recipe["spec"]
+    folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
+    values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
+    pinned = pinned_of(recipe)
+    if pinned:
+        values = {"codes": f"{name}{ENDING}", **values}
+    head = {key: value for key, value in values.items() if not _is_table(value)}
+    tables = {key: value for key, value in values.items() if _is_table(value)}
+    return Remade(
+        values=head | tables, codes=pinned_text(pinned) if pinned else None, notes=tuple(_notes(recipe, folders))
+    )
+
+
+def differences(take: Take, remade: Remade) -> tuple[str, ...]:
+    """What a `renderer.toml` makes different in the new spec's take: `metas.bpm is 120`."""
+    wanted, found = _flat(remade.values), _flat(take_spec(take))
+    return tuple(
+        f"`{key}` is {found.get(key)!r}, the recipe has {wanted.get(key)!r}"
+        for key in dict.fromkeys([*wanted, *found])
+        if key not in {*NAMES, "codes"} and found.get(key) != wanted.get(key)
+    )
+
+
+def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
+    for key in sorted(folders):
+        yield f"`{key}` was a folder called `{recipe['spec'][key]}`: write where it lies, or render with --{key}"
+    for lora in recipe["spec"].get("lora", ()):
+        yield f"the adapter `{lora['path']}` must lie beside the spec"
+    settings = recipe.get("settings", {})
+    options = [f"{option} {settings[key]:g}" for key, option in OPTIONS.items() if key in settings]
+    if options:
+        yield f"for the same samples: renderer render … {' '.join(options)}"
+    for note in recipe.get("degraded", ()):
+        yield f"it was made with less than asked: {note}"
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value not in (None, [], {}):
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,114 @@
+"""A take tells how to make it again: from every format, the imported spec asks for the same samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import soundfile
+
+from renderer.cli.main import run
+from renderer.models.family import Stage
+from renderer.pipeline.from_recipe import differences, remake
+from renderer.pipeline.pin import pin
+from tests.pipeline.without_models import carry_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.pipeline.conftest import Songs
+
+SPEC = """
+title = "Eins"
+caption = "calm piano; \\"quoted\\", Ñandú"
+lyrics = \"\"\"
+[verse] (whispered)
+la 'la' "la"
+[chorus]
+雨の駅
+\"\"\"
+seeds = [1, 4294967295]
+max_duration = 60
+[metas]
+keyscale = "F# major"
+vocal_language = "ja"
+[inference]
+timesteps = [1.0, 0.5, 0.25]
+lm_temperature = 0.7
+[variants.wide]
+shift = 2.0
+[output]
+format = "{format}"
+"""
+
+
+def imported(songs: Songs, file: Path, name: str) -> None:
+    assert run(["import", str(file), "--to", str(songs.folder / "specs")]) == 0
+    (found,) = (songs.folder / "specs").glob("*.toml")
+    found.rename(found.with_name(f"{name}.toml"))
+
+
+@pytest.mark.parametrize("format_name", ["flac", "wav", "mp3", "opus"])
+@pytest.mark.parametrize("take", ["eins.wide.s4294967295", "eins.s1"])
+def test_the_imported_spec_renders_the_same_samples(
+    make_songs: Callable[[str], Songs], format_name: str, take: str
+) -> None:
+    first, again = make_songs("first"), make_songs("again")
+    first.write("eins", SPEC.replace("{format}", format_name))
+    carry_out(first.project())
+    file = first.outputs / "eins" / f"{take}.{format_name}"
+
+    imported(again, file, "eins")
+    carry_out(again.project())
+
+    (made,) = again.outputs.glob(f"*/*.{format_name}")
+    before, after = (soundfile.read(path, dtype="float32")[0] for path in (file, made))
+    assert before.shape == after.shape
+    assert (before == after).all()
+
+
+def test_a_pinned_take_brings_its_codes_along(make_songs: Callable[[str], Songs]) -> None:
+    first, again = make_songs("first"), make_songs("again")
+    first.write("eins", SPEC.replace("{format}", "flac"))
+    carry_out(first.project())
+    pin(first.project(), "eins.s1", {})
+    first.edit("eins", "雨の駅", "雨の夜")
+    carry_out(first.project())
+    wanted = {take.name: take.keys for take in first.project().plan().takes}["eins.s1"]
+
+    assert run(["import", str(first.outputs / "eins" / "eins.s1.flac"), "--to", str(again.folder / "specs")]) == 0
+
+    (take,) = again.project().plan().takes
+    assert take.keys == wanted
+    assert Stage.CODES not in take.runs
+
+
+def test_a_default_that_would_change_the_song_is_told(
+    make_songs: Callable[[str], Songs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = make_songs("first"), make_songs("again")
+    first.write("eins", SPEC.replace("{format}", "flac"))
+    carry_out(first.project())
+    defaults = again.folder / "renderer.toml"
+    defaults.write_text(defaults.read_text("utf-8") + "[metas]\nbpm = 120\n", "utf-8")
+
+    imported(again, first.outputs / "eins" / "eins.s1.flac", "eins")
+
+    told = capsys.readouterr().out
+    assert "`metas.bpm` is 120, the recipe has None" in told
+    assert "was a folder called `tiny`" in told
+    assert "--lm-slots 2" in told
+
+
+def test_a_recipe_of_keys_alone_is_refused_and_its_sidecar_taken(make_songs: Callable[[str], Songs]) -> None:
+    songs = make_songs("first")
+    songs.write("eins", SPEC.replace("{format}", "flac") + 'recipe = "key"\n')
+    carry_out(songs.project())
+    audio = songs.outputs / "eins" / "eins.s1.flac"
+
+    assert run(["import", str(audio), "--to", str(songs.folder / "again")]) == 2
+    remade = remake(audio.with_suffix(".toml"), name="eins")
+
+    take = next(take.take for take in songs.project().plan().takes if take.name == "eins.s1")
+    assert differences(take, remade) == ()
