@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +15,7 @@ from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import decode_all
 from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.launch import as_graph, eagerly
+from renderer.models.ace_step.lm_checkpoint import load_causal_lm
 from renderer.models.ace_step.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Done, Failed, Stage
@@ -41,7 +42,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
     dtype = getattr(torch, devices.dtypes(settings.device, settings.dtype).lm)
     began = time.monotonic()
-    model = _load_model(folder, dtype).to(device)
+    model = load_causal_lm(folder, dtype=dtype, device=device, attention=attention.NAME)
     fuse(model.model)
     lm = Lm(model=model, device=device, dtype=dtype, launch=as_graph if device.type == "cuda" else eagerly)
     tokens = load_tokens(folder, model.config.vocab_size)
@@ -89,25 +90,6 @@ class LmPart:
             raise RuntimeError("the LM was closed")
         free_bytes = devices.free_bytes(self._lm.device)
         yield from decode_all(self._lm, decodes, self._num_slots, free_bytes, listener)
-
-
-def _load_model(folder: Path, dtype: torch.dtype) -> Any:
-    """Transformers' own class with our attention; every weight must come from the files."""
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - 4 s
-    from transformers.utils import logging  # noqa: PLC0415 - with it
-
-    logging.disable_progress_bar()
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, attn_implementation=attention.NAME, output_loading_info=True
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"`{folder}` can't be loaded as an LM", why=str(error)) from error
-    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-    if wrong or set(model.config.layer_types) != {"full_attention"}:
-        why = f"weights and config.json disagree, first at `{wrong[0]}`" if wrong else "it has sliding attention"
-        raise ModelError(f"`{folder}` is no complete 5 Hz LM", why=why, help="download the LM again")
-    return model.eval()
 
 
 def _done(phase: Phase, prepared: Prepared, decoded: Decoded) -> Done | Failed:
