@@ -95,3 +95,30 @@ def test_two_hundred_specs_are_checked_in_a_moment(tmp_path: Path) -> None:
 
     assert result.stdout == "200 songs in order, 400 takes\n"
     assert time.perf_counter() - start < 3  # 0.5 s on a quiet machine; the rest is for busy ones
+
+
+def test_strict_takes_warnings_for_errors_and_leaves_notes(tmp_path: Path) -> None:
+    (tmp_path / "song.toml").write_text(SPEC.replace("bpm = 90", "bpm = 200") + "[inference]\nshift = 4.5\n")
+
+    assert renderer("check", "song.toml", cwd=tmp_path).returncode == 0
+    strict = renderer("check", "--strict", "song.toml", cwd=tmp_path)
+    assert strict.returncode == 2
+    assert "error[turbo-shift]" in strict.stdout
+    assert "note[unusual-bpm]" in strict.stdout
+
+
+def test_github_gets_annotations_that_no_text_can_break_out_of(tmp_path: Path) -> None:
+    (tmp_path / "a,b.toml").write_text(SPEC + '[output]\nformat = "100%\\n::error::x"\n')
+    result = renderer("check", "--format", "github", ".", cwd=tmp_path)
+
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("::error file=a%2Cb.toml,line=11,col=10,endColumn=27,title=format-choice::")
+    assert "100%25%0A::error::x" in line
+
+
+def test_a_lint_explains_itself(tmp_path: Path) -> None:
+    known = renderer("check", "--explain", "too-dense", cwd=tmp_path)
+    unknown = renderer("check", "--explain", "to-dense", cwd=tmp_path)
+
+    assert (known.returncode, "Flagged:" in known.stdout) == (0, True)
+    assert (unknown.returncode, "did you mean `too-dense`?" in unknown.stderr) == (2, True)

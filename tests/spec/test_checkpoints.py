@@ -1,0 +1,22 @@
+"""What the rules know of checkpoints is what the model table says; the two can't import each other."""
+
+from __future__ import annotations
+
+from renderer.models import zoo
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MAX_DURATION, LMS, default_max_duration
+
+
+def test_the_rules_know_every_model_and_what_it_takes() -> None:
+    assert set(CHECKPOINTS) == {*zoo.MODELS, zoo.MINI}
+    for name, checkpoint in CHECKPOINTS.items():
+        facts = zoo.model_facts(name)
+        assert (checkpoint.kind, checkpoint.shifts, default_max_duration(name)) == (
+            facts.kind,
+            facts.shifts,
+            facts.max_duration,
+        )
+
+
+def test_the_rules_know_every_lm_and_the_default_limit() -> None:
+    assert set(LMS) == set(zoo.LMS)
+    assert default_max_duration("./a-folder") == DEFAULT_MAX_DURATION == zoo.MAX_DURATION
