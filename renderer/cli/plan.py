@@ -13,6 +13,7 @@ from renderer.cli.options import make_options, takes_options
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from renderer.pipeline.project import Project
     from renderer.plan.jobs import Plan, TakePlan
 
 
@@ -36,7 +37,19 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
         click.echo(json.dumps(_document(plan, missing), ensure_ascii=False, indent=2))
         return 0
     _tell(plan, missing)
+    _tell_cuts(plan, project)
     return 0
+
+
+def _tell_cuts(plan: Plan, project: Project) -> None:
+    """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
+    from renderer.pipeline.sent import cut_off
+    from renderer.spec.diagnostics import printable
+
+    for take in plan.running:
+        facts = project.model_of(take.take.variant).facts
+        for name, count, limit in cut_off(take, facts, project.store, project.options.preview):
+            click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 
 def _tell(plan: Plan, missing: tuple[str, ...]) -> None:

@@ -64,6 +64,20 @@ def sent(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None)
     )
 
 
+def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> Iterator[tuple[str, int, int]]:
+    """The DiT's prompts that are longer than it reads: name, tokens, and how many it reads.
+
+    Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
+    """
+    tokenizer = tokenizer_file(plan.files, Stage.LATENTS)
+    texts = _dit_prompts(asks(plan.take, facts, preview), _decided(plan, store))
+    limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
+    for (name, limit), text in zip(limits, texts, strict=True):
+        count = _count(text, tokenizer)
+        if count is not None and count > limit:
+            yield name, count, limit
+
+
 def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
     """The tokenizer that reads a stage's texts, when it is on disk."""
     if stage in {Stage.COT, Stage.CODES}:

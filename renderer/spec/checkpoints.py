@@ -45,7 +45,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 }
 
 
-LMS = ("0.6B", "1.7B", "4B")
+LMS = ("0.6B", "1.7B", "4B", "mini")
 
 
 def default_max_duration(model: str) -> float:

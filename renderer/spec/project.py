@@ -13,7 +13,7 @@ from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value, diagnostics_of
 from renderer.spec.lints.run import lint_settings
 from renderer.spec.lints.subject import Layer
-from renderer.spec.rules import unknown_codes, unknown_model
+from renderer.spec.rules import unknown_codes, unknown_lm, unknown_model
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
 from renderer.spec.values import inference_of
@@ -144,6 +144,7 @@ def _layer(defaults: DefaultsFile, wanted: Wanted) -> Layer:
 def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> Iterator[Diagnostic]:
     yield from unknown_codes(parsed.source, defaults.allow or ())
     yield from unknown_model(parsed.source, ("model",), defaults.model, path.parent)
+    yield from unknown_lm(parsed.source, ("lm",), defaults.lm, path.parent)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)

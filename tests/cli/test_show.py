@@ -104,3 +104,17 @@ def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     assert run(["show", "take.flac"]) == 0
     assert tomllib.loads(capsys.readouterr().out) == recipe
     assert run(["show", "missing.flac"]) == 2
+
+
+def test_a_plan_tells_which_prompt_is_too_long_by_the_models_own_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    long_caption = "warm and slow and soft " * 60
+    (tmp_path / "song.toml").write_text(SPEC.format(rest=ALL_METAS).replace("synthwave", long_caption))
+
+    assert run(["plan", "song.toml", "--model", "mini", "--first-seed"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "tokens" in line]
+    assert len(told) == 1
+    assert told[0].startswith("song.s1: the text prompt has ")
+    assert told[0].endswith(" tokens, the model reads 256: shorten it")

@@ -18,5 +18,5 @@ def test_the_rules_know_every_model_and_what_it_takes() -> None:
 
 
 def test_the_rules_know_every_lm_and_the_default_limit() -> None:
-    assert set(LMS) == set(zoo.LMS)
+    assert set(LMS) == {*zoo.LMS, zoo.MINI}
     assert default_max_duration("./a-folder") == DEFAULT_MAX_DURATION == zoo.MAX_DURATION

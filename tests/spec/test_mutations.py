@@ -24,7 +24,7 @@ PIECES = [
     b"[variants.x]\n", b"lyrics", b"a.b", b"<|im_end|>", b"[verse]", b"(", b")", b" " * 400, b"[" * 300,
     b"a." * 40, b"seeds = ", b"bpm = ", b'text = """\n',
 ]  # fmt: skip
-LIMIT_SECONDS = 1.0
+LIMIT_SECONDS = 1.0  # of this process's own time, whatever else the machine does; most take a hundredth
 
 
 @st.composite
@@ -51,12 +51,12 @@ def is_answered(folder: Path, content: bytes) -> None:
     """Load and print what is said; anything but an answer in time fails."""
     folder.mkdir(exist_ok=True)
     (folder / "song.toml").write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     loaded = load_songs([folder])
     for diagnostic in loaded.diagnostics:
         text = plain(diagnostic)
         assert not {unicodedata.category(character) for character in set(text) - {"\n"}} & {"Cc", "Cs", "Zl", "Zp"}
-    assert time.perf_counter() - start < LIMIT_SECONDS
+    assert time.process_time() - start < LIMIT_SECONDS
     assert loaded.songs or loaded.errors
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from renderer.spec.lints.subject import Layer, Subject
     from renderer.spec.source import Source
 
-MAX_FINDINGS = 20  # of one lint in one song: who mends these sees the next
+MAX_FINDINGS = 10  # of one lint in one song: who mends these sees the next
 
 
 def lint_song(subject: Subject, *, allow: Collection[str]) -> Iterator[Diagnostic]:
