@@ -28,7 +28,7 @@ BEYOND_SCHEMA = {
     "codes-missing",
     "lora-missing",
 }
-BEYOND_SCHEMA |= {"model-unknown", "lm-unknown", "lm-unknown", "duration-limit", "cfg-interval-order", "path-outside"}
+BEYOND_SCHEMA |= {"model-unknown", "lm-unknown", "duration-limit", "cfg-interval-order", "path-outside"}
 
 
 def taplo() -> Path:
