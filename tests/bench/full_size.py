@@ -2,8 +2,8 @@
 
 `python -m tests.bench.full_size FOLDER --run 16x180 --run 1x180 --plain` on a machine with a GPU; FOLDER is written
 by `full_size_set` when it is missing. Random weights cost what real ones cost. Clock from the first weight read to the
-last file on disk, warm page cache; the worker's imports are told apart. Phase 1 is off: a random LM's chains of thought are
-no measure. Prints tables, ends with one line of JSON. `--size small --device cpu --run 2x10` rehearses it.
+last file on disk, warm page cache; the worker's imports are told apart. Phase 1 is off: a random LM's chains of
+thought are no measure. Ends with one line of JSON. `--size small --device cpu --run 2x10` rehearses it.
 """
 
 from __future__ import annotations
