@@ -55,6 +55,7 @@ def _tell_cuts(plan: Plan, project: Project) -> None:
 def _tell(plan: Plan, missing: tuple[str, ...]) -> None:
     from rich.console import Console
 
+    from renderer.pipeline.room import needed_bytes, told_bytes
     from renderer.spec.diagnostics import printable
 
     console = Console(highlight=False)
@@ -62,7 +63,8 @@ def _tell(plan: Plan, missing: tuple[str, ...]) -> None:
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
         click.echo(f"{component}: loaded {count}×, song by song {before.get(component, 0)}×")
-    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs")
+    room = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
+    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs{room}")
     if missing:
         names = " ".join(printable(name) for name in missing)
         click.echo(f"not fetched: {names} (renderer models fetch {names})")

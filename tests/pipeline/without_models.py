@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from renderer.artifacts import Artifact
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Job
+    from renderer.requests import CodesRequest
 
 
 def made(job: Job) -> Artifact:
@@ -25,14 +28,15 @@ def made(job: Job) -> Artifact:
         case Stage.COT:
             return Cot(text=f"bpm: 90\n{job.key}", metas=CotMetas(bpm=90, keyscale="A minor", duration=1))
         case Stage.CODES:
-            return Codes(codes=drawn.integers(0, 64_000, 5, dtype=np.int32))
+            seconds = cast("CodesRequest", job.request).metas.duration or 1
+            return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
         case Stage.LATENTS:
             return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
         case Stage.WAVEFORM:
             return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
 
 
-def carry_out(project: Project) -> None:
+def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
     """Keep every result of the project's plan, as a run does; stops at the first refusal."""
     project.store.prepare()
     with one_at_a_time(project.store), disk_faults(project.store):
@@ -44,4 +48,4 @@ def carry_out(project: Project) -> None:
                 keeper.restore(take)
         for job in plan.jobs:
             keeper.upstream(job)
-            list(keeper.keep(job, made(job)))
+            list(keeper.keep(job, make(job)))

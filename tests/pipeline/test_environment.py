@@ -1,0 +1,81 @@
+"""Another environment is told, not acted on; told to, it makes takes again and keeps what was there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renderer.artifacts import Waveform
+from renderer.pipeline.status import make_status, versions
+from renderer.plan.jobs import Why
+from tests.pipeline.without_models import carry_out, made
+
+if TYPE_CHECKING:
+    from renderer.artifacts import Artifact
+    from renderer.pipeline.project import Project
+    from renderer.plan.jobs import Job
+    from tests.pipeline.conftest import Songs
+
+
+def elsewhere(songs: Songs, **options: object) -> Project:
+    """The project on a machine with another torch."""
+    project = songs.project(**options)
+    versions_there = {**project.environment["versions"], "torch": "99.0"}
+    project.environment = {**project.environment, "versions": versions_there}
+    return project
+
+
+def made_elsewhere(job: Job) -> Artifact:
+    """Almost what was made here: another rounding."""
+    artifact = made(job)
+    if isinstance(artifact, Waveform):
+        return Waveform(samples=artifact.samples * np.float32(0.99))
+    return artifact
+
+
+def test_another_environment_is_told_and_nothing_runs(songs: Songs) -> None:
+    songs.write("eins")
+    carry_out(songs.project())
+
+    status = make_status(elsewhere(songs))
+
+    assert {take.plan.why for take in status.takes} == {Why.DONE}
+    assert {change.told for take in status.takes for change in take.elsewhere} == {
+        f"torch {songs.project().environment['versions']['torch']} → 99.0"
+    }
+
+
+def test_refreshed_takes_are_made_again_and_the_former_ones_kept(songs: Songs) -> None:
+    songs.write("eins")
+    carry_out(songs.project())
+    before = songs.audio()
+
+    project = elsewhere(songs, refresh_environment=True)
+    plan = project.plan()
+    assert {take.why for take in plan.takes} == {Why.CHANGED}
+    assert {change.name for take in plan.takes for change in take.changes} == {"torch"}
+    carry_out(project, make=made_elsewhere)
+
+    after = songs.audio()
+    assert set(after) == set(before)
+    assert all(after[name] != before[name] for name in before)
+    assert {path.read_bytes() for path in songs.outputs.glob("*/old/*.flac")} == set(before.values())
+    for take in elsewhere(songs).plan().takes:
+        found = versions(project, take)
+        assert [version.is_asked for version in found] == [True, False]
+        assert all(version.place for version in found)
+    assert all(take.why is Why.DONE for take in elsewhere(songs, refresh_environment=True).plan().takes)
+
+
+def test_forced_takes_of_the_same_bytes_leave_no_former_version(songs: Songs) -> None:
+    songs.write("eins")
+    carry_out(songs.project())
+    before = songs.audio()
+
+    project = songs.project(force=True)
+    assert {take.why for take in project.plan().takes} == {Why.FORCED}
+    carry_out(project)
+
+    assert songs.audio() == before
+    assert list(songs.outputs.glob("*/old/*")) == []
