@@ -10,7 +10,6 @@ from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step.original import PAIR_DEFAULTS
 from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
-from renderer.models.ace_step.tokens import CODE_TOKEN, MAX_CODES
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -26,21 +25,19 @@ SCHEDULER = {"num_train_timesteps": 1, "shift": 1.0}
 FETCH_AGAIN = "fetch the model again: renderer models fetch"
 
 
-def check_codebooks(files: ModelFiles) -> None:
+def check_codebooks(files: ModelFiles, num_codes: int) -> None:
     """LM and audio tokenizer pair must speak of the same codes.
 
-    Raises: ModelError when the LM writes other codes than the pair reads, or there is no pair to read any.
+    Raises: ModelError when the LM writes `num_codes` codes and the pair reads others.
     """
-    if files.lm is None or not layouts.has_audio_tokenizer(files):
+    if not layouts.has_audio_tokenizer(files):
         return
-    path = Path(files.lm) / "tokenizer.json"
-    written = min(_num_codes(path), MAX_CODES)
     config, where = _pair_config(files)
     levels = config.get("fsq_input_levels") or PAIR_DEFAULTS["fsq_input_levels"]
-    if written != prod(levels):
+    if num_codes != prod(levels):
         raise ModelError(
             "LM and DiT don't belong together",
-            why=f"`{path}` has {written} audio codes, `{where}` reads {prod(levels)} (levels {levels})",
+            why=f"the LM in `{files.lm}` has {num_codes} audio codes, `{where}` reads {prod(levels)} (levels {levels})",
             help="take the LM that belongs to the model set",
         )
 
@@ -110,12 +107,6 @@ def _check_values(path: Path, found: Mapping[str, Any], expected: Mapping[str, A
                 why="ACE-Step 1.5 was trained with it",
                 help=FETCH_AGAIN,
             )
-
-
-def _num_codes(path: Path) -> int:
-    """Tokens of a tokenizer file that are spelled like audio codes."""
-    added = layouts.read_json(path).get("added_tokens", [])
-    return sum(1 for token in added if CODE_TOKEN.fullmatch(token["content"]))
 
 
 def _pair_config(files: ModelFiles) -> tuple[dict[str, Any], Path]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+    from tokenizers import Tokenizer
 
     from renderer.models.ace_step.tokens import Tokens
     from renderer.requests import CotRequest
@@ -164,9 +165,9 @@ class Writing:
         self.caption_tokens = self.caption_tokens + 1 if self.field == b"caption" else 0
 
 
-def _text_tokenizer(tokenizer: Any) -> str:
+def _text_tokenizer(tokenizer: Tokenizer) -> str:
     """The tokenizer's JSON without audio codes, padding and truncation."""
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    backend = json.loads(tokenizer.to_str())
     backend["padding"] = backend["truncation"] = None
     backend["added_tokens"] = [token for token in backend["added_tokens"] if not CODE_TOKEN.fullmatch(token["content"])]
     vocabulary = backend["model"]["vocab"]

@@ -10,7 +10,9 @@ import torch
 
 from renderer.errors import ModelError, StageError
 from renderer.models import device as devices
+from renderer.models import layouts
 from renderer.models.ace_step import attention
+from renderer.models.ace_step.checks import check_codebooks
 from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import decode_all
 from renderer.models.ace_step.fused import fuse
@@ -41,11 +43,12 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
         raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
     folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
     dtype = getattr(torch, devices.dtypes(settings.device, settings.dtype).lm)
+    tokens = load_tokens(folder, int(layouts.read_json(folder / "config.json").get("vocab_size", 0)))
+    check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
     model = load_causal_lm(folder, dtype=dtype, device=device, attention=attention.NAME)
     fuse(model.model)
     lm = Lm(model=model, device=device, dtype=dtype, launch=as_graph if device.type == "cuda" else eagerly)
-    tokens = load_tokens(folder, model.config.vocab_size)
     devices.synchronise(device)
     listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
     return LmPart(lm, tokens, settings.lm_slots)

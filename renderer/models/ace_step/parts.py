@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.checks import check_codebooks
 from renderer.models.ace_step.dit import load_dit
 from renderer.models.ace_step.vae import load_vae
 from renderer.models.family import Part
@@ -17,10 +16,9 @@ if TYPE_CHECKING:
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
-    """The 5 Hz LM, checked against the DiT that is to read its codes; its libraries are imported only when needed."""
+    """The 5 Hz LM; its libraries are imported only when a run needs it."""
     from renderer.models.ace_step import lm  # noqa: PLC0415 - the DiT and VAE do without
 
-    check_codebooks(files)
     return lm.load_lm(files, settings, listener)
 
 

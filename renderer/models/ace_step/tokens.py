@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
 
 from renderer.errors import ModelError, StageError
-from renderer.models.ace_step import prompt
+from renderer.models.ace_step.chat_template import check_chat_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +36,7 @@ _CONTROL = re.compile(r"<\|[^<|>]*\|>|</?\w+>")
 class Tokens:
     """The vocabulary: text ids below `first_code`, then the codes, one token a code."""
 
-    tokenizer: Any
+    tokenizer: Tokenizer
     width: int
     """Columns of the LM's logits; some have no token."""
     end: int
@@ -60,11 +62,11 @@ class Tokens:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a prompt, nothing added at either end."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: tuple[int, ...]) -> str:
         """Text of ids, special tokens spelled out."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def refuse_control_tokens(self, **texts: str) -> None:
         """Let no user's text steer the LM: the tokenizer would take a token's spelling for the token.
@@ -87,15 +89,17 @@ def load_tokens(folder: Path, width: int) -> Tokens:
 
     Raises: ModelError when it isn't the tokenizer of a 5 Hz LM.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - 2 s
-
+    path = folder / "tokenizer.json"
+    # Read as it is: transformers' own wrapping of 65,535 codes costs seconds.
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
         raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error)) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     ids = tokenizer.get_vocab()
     _check_ids(folder, ids, width)
-    _check_chat_template(folder, tokenizer)
+    check_chat_template(folder)
     return Tokens(
         tokenizer=tokenizer,
         width=width,
@@ -134,22 +138,3 @@ def _num_spelled(ids: dict[str, int]) -> int:
     while f"<|audio_code_{num_spelled}|>" in ids:
         num_spelled += 1
     return num_spelled
-
-
-def _check_chat_template(folder: Path, tokenizer: Any) -> None:
-    """Compare our spelled-out prompts with what the checkpoint's own chat template makes."""
-    system = {"role": "system", "content": f"# Instruction\n{prompt.LM_INSTRUCTION}\n\n"}
-    user = {"role": "user", "content": "# Caption\nC\n\n# Lyric\nL\n"}
-    for ours, think in (
-        (prompt.cot_prompt("C", "L"), None),
-        (prompt.codes_prompt("C", "L", "bpm: 90"), "<think>\nbpm: 90\n</think>"),
-        (prompt.codes_prompt("C", "L", ""), "<think>\n</think>"),
-    ):
-        turns = [system, user] if think is None else [system, user, {"role": "assistant", "content": think}]
-        theirs = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=think is None)
-        if theirs != ours:
-            raise ModelError(
-                f"the chat template in `{folder}` is not the one this protocol was written for",
-                why=f"it makes {theirs!r} where {ours!r} is expected",
-                help="download the LM again, or report this checkpoint",
-            )
