@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.pipeline.keep import disk_faults
+from renderer.pipeline.page import shown_by
 from renderer.pipeline.picks import all_picks, kept_by
 from renderer.pipeline.status import without_spec
 from renderer.store.gc import Wanted, find_garbage, free
@@ -40,5 +41,7 @@ def clean(project: Project, garbage: Sequence[Garbage]) -> tuple[Garbage, ...]:
     """
     with disk_faults(project.store):
         stayed = tuple(free(project.store, garbage))
+        # The report may offer what is gone: the next render writes it anew.
+        shown_by(project.store).unlink(missing_ok=True)
         project.store.journal.append("freed", {"files": len(garbage) - len(stayed)})
     return stayed

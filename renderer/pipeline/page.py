@@ -74,13 +74,18 @@ def page_after(project: Project, summary: Summary) -> Path:
 
     Raises: StoreError, OSError when the outputs folder can't be written.
     """
-    page, mark = project.store.outputs / REPORT_FOLDER / "index.html", project.store.folder / "page-shows"
+    page, mark = project.store.outputs / REPORT_FOLDER / "index.html", shown_by(project.store)
     shows = _fingerprint(summary.plan)
     if len(summary.kept) == len(summary.plan.takes) and page.exists() and _text(mark) == shows:
         return page
     written = write_page(project)
     write_whole(project.store.disk, mark, shows.encode())
     return written
+
+
+def shown_by(store: Store) -> Path:
+    """The file that tells what the page shows; without it the next run writes the page."""
+    return store.folder / "page-shows"
 
 
 def _fingerprint(plan: Plan) -> str:

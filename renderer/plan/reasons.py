@@ -39,12 +39,13 @@ def explain(
     """Whether a take is done, and if not, why it runs and which values changed since its last version."""
     if force:
         return Why.FORCED, ()
-    record = store.take(plan.name, plan.key)
-    if record is None:
+    found = store.located(plan.name, plan.key)
+    if found is None:
         return _why_not_there(plan, store, failed)
+    record, place = found
     if refresh and refresh(record.environment):
         return Why.CHANGED, environment_changes(record.environment, environment)
-    return (Why.DONE if store.find(record) == store.outputs / plan.file else Why.RESTORED), ()
+    return (Why.DONE if place == store.outputs / plan.file else Why.RESTORED), ()
 
 
 def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> tuple[Why, tuple[Change, ...]]:

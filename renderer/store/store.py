@@ -147,8 +147,14 @@ class Store:
 
     def take(self, name: str, key: str) -> TakeRecord | None:
         """The record of a take's audio under that key, if its file still is what was written, wherever it lies."""
+        found = self.located(name, key)
+        return found[0] if found else None
+
+    def located(self, name: str, key: str) -> tuple[TakeRecord, Path] | None:
+        """The record of a take's audio under that key, and where its file lies."""
         record = self._record(self.folder / "takes" / name / f"{key}.json")
-        return record if record and self.find(record) else None
+        place = self.find(record) if record else None
+        return (record, place) if record and place else None
 
     def find(self, record: TakeRecord) -> Path | None:
         """Where the audio lies: under its own name, or in `old/`; None when it was deleted or altered."""
