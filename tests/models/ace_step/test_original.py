@@ -70,7 +70,7 @@ def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Pa
     assert np.abs(found - expected).max() < 0.2
 
 
-@pytest.mark.parametrize(("aligned", "copies"), [(True, 0.1), (False, 1.1)])
+@pytest.mark.parametrize(("aligned", "copies"), [(True, 0), (False, 1)])
 def test_weights_never_lie_in_anonymous_memory_twice(
     tiny_set: Path, tmp_path: Path, aligned: bool, copies: float
 ) -> None:
@@ -98,15 +98,16 @@ print(max(seen) - before)
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
-    assert num_bytes > 200_000_000
-    assert int(ran.stdout) < copies * num_bytes
+    assert num_bytes > 90_000_000
+    # What else loading takes is a third of a copy.
+    assert int(ran.stdout) < (copies + 0.35) * num_bytes
 
 
 def widen(dit: Path, *, aligned: bool) -> int:
     """Make the DiT's feed-forward layers so wide that a copy of the file shows; gives the file's size."""
     from safetensors.torch import load_file, save_file
 
-    width, path, config_path = 300_000, dit / "model.safetensors", dit / "config.json"
+    width, path, config_path = 130_000, dit / "model.safetensors", dit / "config.json"
     config, tensors = json.loads(config_path.read_text()), load_file(path)
     for name in tensors:
         if name.startswith("decoder.layers") and ".mlp." in name:
