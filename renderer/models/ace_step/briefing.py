@@ -39,6 +39,8 @@ class Briefing:
     """Latent frames at 25 Hz: what the codes span, else what the duration needs."""
     origins: Mapping[str, str]
     """Who said each of the metas: `asked` (the user), `decided` (the LM), `default` or, a duration, `shortened`."""
+    departures: tuple[str, ...]
+    """Where the take departs from upstream, in words."""
 
 
 def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Briefing:
@@ -58,14 +60,18 @@ def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Brie
         lyrics=dit_lyric_prompt(request.lyrics, metas.language),
         num_frames=num_frames(told) if codes is None else LATENTS_PER_CODE * len(codes.codes),
         origins=origins if told == whole else {**origins, "duration": "shortened"},
+        departures=_departures(origins, codes),
     )
 
 
-def departures(briefing: Briefing) -> tuple[str, ...]:
-    """Where this take was told more than upstream would have told it, in words."""
-    if briefing.origins["language"] == "decided":
-        return ("language from the chain of thought; upstream looks for it under another key and says `unknown`",)
-    return ()
+def _departures(origins: Mapping[str, str], codes: Codes | None) -> tuple[str, ...]:
+    """Where this take is told more than upstream would have told it, in words."""
+    told = []
+    if origins["language"] == "decided":
+        told.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
+    if origins["duration"] == "decided" and codes is not None:
+        told.append("length: the chain of thought's; upstream lets the LM end the song when it likes")
+    return tuple(told)
 
 
 def num_frames(duration: float) -> int:

@@ -13,7 +13,7 @@ from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
 from renderer.models import layouts, memory
-from renderer.models.ace_step.briefing import brief, departures
+from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts
@@ -243,7 +243,7 @@ def _notes(briefed: Briefed, sampling: Sampling) -> dict[str, Any]:
         "lyric_prompt": briefing.lyrics,
         "metas": asdict(briefing.metas),
         "origins": dict(briefing.origins),
-        "departures": list(departures(briefing)),
+        "departures": list(briefing.departures),
         "num_frames": briefing.num_frames,
         "timesteps": list(sampling.timesteps),
         "guidance_scale": sampling.guidance_scale,

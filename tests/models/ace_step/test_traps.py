@@ -168,7 +168,9 @@ def lengths_that_crash(bench: Bench) -> None:
 
 def duration_in_the_prompt(_: Bench) -> None:
     asked = replace(REQUEST, metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None))
-    assert "- duration: 42 seconds\n" in told(asked, codes_of(50), CotMetas(duration=42)).text
+    decided = told(asked, codes_of(50), CotMetas(duration=42))
+    assert "- duration: 42 seconds\n" in decided.text
+    assert decided.departures[0].startswith("length: the chain of thought's")
     assert "- duration: 30 seconds\n" in told(asked, codes_of(50)).text
 
 
@@ -252,6 +254,8 @@ def language(_: Bench) -> None:
     assert told(asked).lyrics.startswith("# Languages\nunknown\n")
     assert told(asked, cot=CotMetas(language="es")).lyrics.startswith("# Languages\nes\n")
     assert told(cot=CotMetas(language="es")).lyrics.startswith("# Languages\nen\n")
+    assert [one.split(":")[0] for one in told(asked, cot=CotMetas(language="es")).departures] == ["language"]
+    assert told(cot=CotMetas(language="es")).departures == ()
     silent = replace(asked, use_cot_language=False)
     assert told(silent, cot=CotMetas(language="es")).lyrics.startswith("# Languages\nunknown\n")
 
