@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError, StoreError
+from renderer.models.family import Part
+from renderer.models.read_ahead import read_ahead
 from renderer.pipeline.keep import Keeper, disk_faults
 from renderer.pipeline.models import require_fetched
 from renderer.pipeline.preflight import refuse_what_cannot_run
@@ -17,7 +20,7 @@ from renderer.pipeline.room import refuse_without_room
 from renderer.pipeline.tally import Failure, Tally, note, outcome
 from renderer.plan.jobs import Plan, Why
 from renderer.run.awake import awake
-from renderer.run.events import RunPlanned
+from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.local import Workers, execute
 
 if TYPE_CHECKING:
@@ -157,12 +160,21 @@ def _run(
             for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
                 with disk_faults(store):
                     note(store.journal, tally, event)
+                if isinstance(event, PartStarted):
+                    _read_ahead(plan, event.part)
                 listen(event)
             if not keeper.damaged or stop:
                 return
             plan = project.plan([take.take for take in plan.takes if take.name in keeper.damaged])
     except StoreError as error:
         tally.fault = error
+
+
+def _read_ahead(plan: Plan, running: Part) -> None:
+    """While a part runs, ask for the weights of the next one; where they are in memory already that costs nothing."""
+    following = next((group for group in plan.groups if list(Part).index(group.part) > list(Part).index(running)), None)
+    if following is not None:
+        threading.Thread(target=read_ahead, args=(following.part, following.files), daemon=True).start()
 
 
 def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:

@@ -1,0 +1,63 @@
+"""Weights of the part that comes next, asked into the system's file cache while the current one runs. No torch."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from renderer.models import layouts
+from renderer.models.family import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from renderer.models.family import ModelFiles
+
+SHARE = 0.5  # of the memory that is free, at most: what runs now comes first
+PIECE = 128 << 10  # Linux reads no more than a device's read-ahead of each range it is asked for: 128 KiB by default
+_F_RDADVISE = (
+    44  # macOS's fcntl: read this range when there is time. Source: apple-oss-distributions/xnu, bsd/sys/fcntl.h
+)
+
+
+def read_ahead(part: Part, files: ModelFiles) -> int:
+    """Ask for a part's files; gives the bytes asked for, none when they'd take too much of the free memory."""
+    # Only advice: a file that is gone is told by whoever loads it.
+    with suppress(OSError):
+        sizes = {path: path.stat().st_size for path in _weights(part, files)}
+        if sum(sizes.values()) <= SHARE * psutil.virtual_memory().available:
+            for path, size in sizes.items():
+                _ask(path, size)
+            return sum(sizes.values())
+    return 0
+
+
+def _weights(part: Part, files: ModelFiles) -> Iterator[Path]:
+    if part is Part.LM:
+        folders = [files.lm] if files.lm else []
+    elif part is Part.VAE:
+        folders = [files.vae]
+    elif files.layout == layouts.ORIGINAL:
+        folders = [files.dit, files.text_encoder]
+    else:
+        names = ("transformer", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "text_encoder")
+        folders = [str(Path(files.dit) / name) for name in names]
+    for folder in folders:
+        yield from sorted(Path(folder).glob("*.safetensors"))
+
+
+def _ask(path: Path, size: int) -> None:
+    with path.open("rb", buffering=0) as opened:
+        for start in range(0, size, PIECE):
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(opened.fileno(), start, PIECE, os.POSIX_FADV_WILLNEED)
+            elif sys.platform == "darwin":
+                import fcntl  # noqa: PLC0415 - Unix only
+
+                fcntl.fcntl(opened.fileno(), _F_RDADVISE, struct.pack("qi", start, PIECE))
