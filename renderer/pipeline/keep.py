@@ -21,7 +21,7 @@ from renderer.store.takes import TakeRecord, file_digest
 from renderer.store.versions import put_version, restore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
@@ -55,7 +55,7 @@ class Keeper:
     def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         """Artifacts go into the store, a waveform becomes every take that shares it.
 
-        Raises: StoreError when the disk refuses.
+        Raises: InputLost when what belongs to a take is damaged, StoreError when the disk refuses.
         """
         self._store.require_there()
         with disk_faults(self._store):
@@ -86,11 +86,17 @@ class Keeper:
                 self._read(Stage.COT, self._takes[name].keys[Stage.COT], job)
 
     def _read(self, stage: Stage, key: str, job: Job) -> Artifact:
-        artifact = self._given.get(key) or self._store.get(stage, key)
+        artifact = self._find(stage, key)
         if artifact is None:
-            self.damaged.update(job.takes)
-            raise InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
+            raise self._lost(stage, job.takes)
         return artifact
+
+    def _find(self, stage: Stage, key: str) -> Artifact | None:
+        return self._given.get(key) or self._store.get(stage, key)
+
+    def _lost(self, stage: Stage, takes: Sequence[str]) -> InputLost:
+        self.damaged.update(takes)
+        return InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
 
     def _made_by(self, job: Job) -> dict[str, Any]:
         return {
@@ -154,18 +160,17 @@ class Keeper:
         cot: Cot | None = None
         notes: dict[str, Any] = {}
         for stage in (Stage.COT, Stage.CODES, Stage.LATENTS):
-            key = plan.keys.get(stage)
-            artifact = (self._given.get(key) or self._store.get(stage, key)) if key else None
-            if artifact is None:
-                continue
-            notes[str(stage)] = dict(artifact.notes)
-            if isinstance(artifact, Cot):
-                cot = artifact
-                notes["cot"]["text"] = artifact.text
-            if isinstance(artifact, Codes):
-                notes["codes"]["num_codes"] = len(artifact.codes)
-            if isinstance(artifact, Latents):
-                notes["latents"]["num_frames"] = len(artifact.frames)
+            artifact = self._find(stage, plan.keys[stage]) if stage in plan.keys else None
+            match artifact:
+                case Cot():
+                    cot = artifact
+                    notes["cot"] = {**artifact.notes, "text": artifact.text}
+                case Codes():
+                    notes["codes"] = {**artifact.notes, "num_codes": len(artifact.codes)}
+                case Latents():
+                    notes["latents"] = {**artifact.notes, "num_frames": len(artifact.frames)}
+                case None if stage is Stage.COT and stage in plan.keys:
+                    raise self._lost(stage, (plan.name,))
         return cot, notes
 
     def _counted(self, requests: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | int | float]:

@@ -50,7 +50,7 @@ class Sink(Protocol):
     def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         """Put the result on disk; yields `JobDone`'s companions, such as `TakeDone`.
 
-        Raises: StoreError when it can't.
+        Raises: InputLost when what belongs to it is damaged, StoreError when it can't be kept.
         """
 
 
@@ -240,7 +240,11 @@ class _Run:
             attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
             return
         seconds = time.monotonic() - attempt.started.get(job.key, time.monotonic())
-        yield from self._sink.keep(job, result.artifact)
+        try:
+            yield from self._sink.keep(job, result.artifact)
+        except InputLost as error:
+            attempt.failed[job.key] = error
+            return
         attempt.finished.add(job.key)
         yield JobDone(job=job, seconds=seconds)
 

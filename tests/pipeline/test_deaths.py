@@ -16,7 +16,7 @@ from renderer.models.family import Stage
 from renderer.pipeline.keep import Keeper
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import Stop, render
-from renderer.run.events import JobDone, JobProgress, TakeDone, WorkerRestarted
+from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.local import execute
 from renderer.run.patience import Patience
 
@@ -130,18 +130,20 @@ def test_a_stopped_run_goes_on_where_it_stopped(three: Callable[[str], Songs]) -
     undisturbed, stopped = three("undisturbed"), three("stopped")
     undisturbed.render(preview=1.0)
     stop = Stop()
+    done: list[str] = []
 
     def ask(event: RunEvent) -> None:
-        if isinstance(event, TakeDone):
+        if isinstance(event, JobDone):
+            done.append(event.job.key)
             stop.now()
 
     first = render(stopped.project(preview=1.0), listen=ask, stop=stop, workers=stopped.workers)
     second = stopped.render(preview=1.0)
 
-    assert first.stopped
-    assert len(first.rendered) >= 1
-    assert len(first.rendered) + len(second.rendered) == 3
-    assert {event.job.stage for event in stopped.events if isinstance(event, JobDone)} <= {Stage.WAVEFORM}
+    assert (first.stopped, first.rendered) == (True, ())
+    assert len(second.rendered) == 3
+    done += [event.job.key for event in stopped.events if isinstance(event, JobDone)]
+    assert len(done) == len(set(done)) == 6
     assert stopped.audio() == undisturbed.audio()
 
 
@@ -228,3 +230,28 @@ def small_drives_can_be_made(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     return tried.returncode == 0
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-40], lambda content: content[:-1] + b"x"])
+def test_a_damaged_artifact_is_set_aside_and_made_again_in_the_same_run(
+    three: Callable[[str], Songs], damage: Callable[[bytes], bytes]
+) -> None:
+    songs = three("damaged")
+    songs.render(preview=1.0)
+    before = songs.audio()
+    for path in songs.outputs.glob("*/*.flac"):
+        path.unlink()
+    artifact = next(songs.outputs.glob(".store/latents/*/*.safetensors"))
+    artifact.write_bytes(damage(artifact.read_bytes()))
+
+    summary = songs.render(preview=1.0)
+
+    assert (len(summary.rendered), summary.failures) == (3, ())
+    assert songs.audio() == before
+    made_again = [
+        event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage is Stage.LATENTS
+    ]
+    assert made_again == [artifact.stem]
+    assert [line["key"] for line in songs.project().store.journal.lines() if line["event"] == "set-aside"] == [
+        artifact.stem
+    ]
