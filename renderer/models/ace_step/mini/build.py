@@ -25,18 +25,20 @@ from renderer.models.ace_step.mini.vocabulary import (
 from renderer.song import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from renderer.models.ace_step.mini.sizes import Size, Width
 
 LOGIT_MULTIPLE = 64  # the LM's logits are wider than its tokenizer, as the published ones are
 
 
-def build_set(folder: Path, size: str, seed: int = 0) -> None:
-    """Write the model set `size` (a name of `SIZES`) into `folder`, float32.
+def build_set(folder: Path, size: str, seed: int = 0, texts: Sequence[str] = ()) -> None:
+    """Write the model set `size` (a name of `SIZES`) into `folder`, float32; its BPE learns from `texts` too.
 
-    The same seed and library versions give the same bytes.
+    The same seed, texts and library versions give the same bytes.
     """
     dimensions = SIZES[size]
-    bpe = learn_bpe(tuple(protocol_texts()), dimensions.num_merges)
+    bpe = learn_bpe((*protocol_texts(), *texts), dimensions.num_merges)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # weight_norm's old spelling is what diffusers' Oobleck uses, and its checkpoints' key names depend on it.
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)

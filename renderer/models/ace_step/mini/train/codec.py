@@ -1,0 +1,273 @@
+"""The codec: the VAE on crops of songs, its latents brought to unit size, then the tokenizer pair on those latents."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch.autograd import Function
+
+from renderer.models.ace_step.mini.train.schedule import Average, Budget, Optimiser
+from renderer.models.ace_step.mini.train.shards import Encoded
+from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from renderer.models.ace_step.mini.train.songs import SongPool
+
+log = logging.getLogger(__name__)
+
+WINDOWS = (4_096, 2_048, 1_024, 512, 256, 128)
+MELS = ((2_048, 96), (512, 48))
+CROP_FRAMES = 32
+KL_WEIGHT = 3e-4
+WAVE_WEIGHT = 6.0
+REPORT_EVERY = 100
+
+
+class Spectra:
+    """The losses' windows and mel filters, made once."""
+
+    def __init__(self, device: str) -> None:
+        self.windows = {length: torch.hann_window(length, device=device) for length in WINDOWS}
+        self.mels = {length: mel_filters(length, count).to(device) for length, count in MELS}
+
+    def magnitudes(self, sound: torch.Tensor, length: int) -> torch.Tensor:
+        """|STFT| of [rows, samples]."""
+        window = self.windows[length]
+        spectrum = torch.stft(sound, length, length // 4, window=window, return_complex=True, center=True)
+        return torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
+
+    def distance(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        """Multi-resolution STFT distance of mid and side, plus log-mel; [B, 2, samples] each."""
+        both = torch.cat([mid_side(made), mid_side(true)])
+        total = both.new_zeros(())
+        for length in WINDOWS:
+            ours, theirs = self.magnitudes(both, length).chunk(2)
+            total = total + torch.linalg.norm(theirs - ours) / (torch.linalg.norm(theirs) + 1e-3)
+            total = total + (torch.log(theirs + 1e-3) - torch.log(ours + 1e-3)).abs().mean()
+            if length in self.mels:
+                ours, theirs = self.mels[length] @ ours, self.mels[length] @ theirs
+                total = total + (torch.log(theirs + 1e-3) - torch.log(ours + 1e-3)).abs().mean()
+        return total / len(WINDOWS)
+
+
+def mid_side(sound: torch.Tensor) -> torch.Tensor:
+    """[B, 2, samples] to [2B, samples]."""
+    left, right = sound.unbind(1)
+    return torch.cat([left + right, left - right]) * 0.5**0.5
+
+
+def mel_filters(length: int, count: int) -> torch.Tensor:
+    """Triangles on the mel scale, [count, bins]."""
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, count + 2) / 2595) - 1)
+    at = np.linspace(0, SAMPLE_RATE / 2, length // 2 + 1)
+    rise = (at[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - at[None]) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.from_numpy(np.maximum(0, np.minimum(rise, fall)).astype(np.float32))
+
+
+def train_vae(
+    encoder: Any, decoder: Any, pool: SongPool, *, rounds: int, seconds: float, batch: int, seed: int = 0
+) -> None:
+    """Teach encoder and decoder in place; the clock starts after the first round, which compiles."""
+    device = pool.sound.device
+    spectra = Spectra(str(device))
+    rng = np.random.default_rng(seed)
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimiser = Optimiser(parameters, peak=1.5e-3, betas=(0.8, 0.99), decay=1e-3)
+    average = Average([encoder, decoder], 0.998)
+    encoder.train()
+    decoder.train()
+    vae_loss(encoder, decoder, pool.crops(batch, CROP_FRAMES, rng), spectra)[0].backward()
+    for done, progress in Budget(rounds=rounds, seconds=seconds).rounds_left():
+        sound = pool.crops(batch, CROP_FRAMES, rng)
+        loss, parts = vae_loss(encoder, decoder, sound, spectra)
+        optimiser.advance(loss, progress)
+        average.update(done)
+        if done % REPORT_EVERY == 0:
+            log.info("vae %d %.2f: %s (%d songs)", done, progress, parts(), len(pool.starts))
+    average.install()
+    encoder.eval()
+    decoder.eval()
+
+
+def vae_loss(encoder: Any, decoder: Any, sound: torch.Tensor, spectra: Spectra) -> tuple[torch.Tensor, Any]:
+    """Spectral distance, waveform L1 and a little KL; and a function that tells the parts."""
+    mean, raw = encoder(sound).chunk(2, dim=1)
+    deviation = F.softplus(raw) + 1e-4
+    made = decoder(mean + deviation * torch.randn_like(mean))
+    spectral = spectra.distance(made, sound)
+    wave = (made - sound).abs().mean()
+    kl = (mean**2 + deviation**2 - 2 * torch.log(deviation) - 1).sum(1).mean()
+    loss = spectral + WAVE_WEIGHT * wave + KL_WEIGHT * kl
+    return loss, lambda: f"spectral {spectral.item():.3f} wave {wave.item():.4f} kl {kl.item():.1f}"
+
+
+@torch.no_grad()
+def normalise(encoder: Any, decoder: Any, pool: SongPool, *, num_crops: int) -> None:
+    """Fold the latents' mean and deviation into the last encoder and the first decoder convolution.
+
+    The pipeline has no latent scaling and the DiT starts from unit noise.
+    """
+    rng = np.random.default_rng(1)
+    mean, raw = encoder(pool.crops(num_crops, CROP_FRAMES, rng)).chunk(2, dim=1)
+    deviation = F.softplus(raw) + 1e-4
+    centre = mean.mean((0, 2))
+    spread = torch.sqrt(mean.var((0, 2)) + (deviation**2).mean((0, 2)))
+    log.info("latents: deviation of means %s", (mean.std((0, 2)) / spread).sort().values.tolist())
+    weight, bias = plain_weight(encoder.conv2), encoder.conv2.bias
+    count = len(centre)
+    weight[:count] /= spread[:, None, None]
+    bias[:count] = (bias[:count] - centre) / spread
+    set_weight(encoder.conv2, weight)
+    weight = plain_weight(decoder.conv1)
+    decoder.conv1.bias += (weight * centre[None, :, None]).sum((1, 2))
+    set_weight(decoder.conv1, weight * spread[None, :, None])
+
+
+def plain_weight(convolution: Any) -> torch.Tensor:
+    """What a weight-normed convolution multiplies with."""
+    direction = convolution.weight_v
+    weight: torch.Tensor = convolution.weight_g * direction / direction.norm(dim=(1, 2), keepdim=True)
+    return weight.clone()
+
+
+def set_weight(convolution: Any, weight: torch.Tensor) -> None:
+    """The inverse of `plain_weight`."""
+    convolution.weight_v.copy_(weight)
+    convolution.weight_g.copy_(weight.norm(dim=(1, 2), keepdim=True))
+
+
+@torch.no_grad()
+def encode_song(encoder: Any, sound: torch.Tensor) -> torch.Tensor:
+    """Latents of a song [2, samples], float16 [frames, channels]."""
+    means = encoder(sound[None]).chunk(2, dim=1)[0]
+    return means[0].T.half()  # type: ignore[no-any-return]
+
+
+def encode_songs(encoder: Any, pool: SongPool, songs: Iterable[int]) -> list[torch.Tensor]:
+    """Latents of these songs of the pool."""
+    return [encode_song(encoder, pool.song(index)) for index in songs]
+
+
+def encoded(encoder: Any, tokenizer: Any, pool: SongPool, songs: Iterable[int]) -> list[Encoded]:
+    """These songs of the pool as the other models see them."""
+    made = []
+    for index in songs:
+        latents = encode_song(encoder, pool.song(index))
+        codes = tokenise_song(tokenizer, latents)
+        made.append(Encoded(seed=pool.pieces[index].seed, latents=latents[: 5 * len(codes)].cpu(), codes=codes.cpu()))
+    return made
+
+
+@torch.no_grad()
+def silence(encoder: Any, num_frames: int) -> torch.Tensor:
+    """The encoding of silence, [1, num_frames, channels]: 10 s encoded, its steady middle carried on."""
+    device = next(encoder.parameters()).device
+    quiet = torch.zeros(1, 2, 250 * SAMPLES_PER_LATENT, device=device)
+    means = encoder(quiet).chunk(2, dim=1)[0].transpose(1, 2)
+    steady = means[:, 125:126].expand(-1, num_frames, -1).clone()
+    steady[:, :125] = means[:, :125]
+    return steady
+
+
+def quantise(tokenizer: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The tokenizer's forward with gradients through the rounding, which the class itself doesn't have.
+
+    `frames` is [B, codes, 5, channels]; gives what goes to the detokenizer and the codes.
+    """
+    quantizer = tokenizer.quantizer
+    hidden = tokenizer.attention_pooler(tokenizer.audio_acoustic_proj(frames))
+    hidden = F.linear(hidden.float(), quantizer.project_in.weight.float(), quantizer.project_in.bias.float())
+    levels = quantizer._levels.to(hidden)  # noqa: SLF001 - training goes inside the class
+    soft_clamp = 1.0 + 1.0 / (levels - 1.0)
+    hidden = (hidden / soft_clamp).tanh() * soft_clamp
+    rounded = quantizer._quantize(hidden)  # noqa: SLF001 - see above
+    through = hidden + (rounded - hidden).detach()
+    out = F.linear(through, quantizer.project_out.weight.float(), quantizer.project_out.bias.float())
+    return out, quantizer._codes_to_indices(rounded)  # noqa: SLF001 - see above
+
+
+def train_pair(
+    tokenizer: Any, detokenizer: Any, latents: list[torch.Tensor], *, budget: Budget, batch: int, autocast: bool
+) -> None:
+    """Teach the tokenizer pair in place: latents through 1,000 codes at 5 Hz and back, mean squared error."""
+    flat = torch.cat([song[: len(song) // 5 * 5].reshape(-1, 5, song.shape[1]) for song in latents]).float()
+    optimiser = Optimiser(
+        [*tokenizer.parameters(), *detokenizer.parameters()], peak=1.5e-3, betas=(0.9, 0.98), decay=1e-2
+    )
+    average = Average([tokenizer, detokenizer], 0.998)
+    device = flat.device.type
+    for done, progress in budget.rounds_left():
+        frames = flat[torch.randint(len(flat), (batch,), device=flat.device)][:, None]
+        with torch.autocast(device, torch.bfloat16, enabled=autocast):
+            hidden, codes = quantise(tokenizer, frames)
+            made = detokenizer(hidden)
+        loss = F.mse_loss(made.float(), frames[:, 0])
+        optimiser.advance(loss, progress)
+        average.update(done)
+        if done % REPORT_EVERY == 0:
+            log.info("pair %d %.2f: mse %.4f, codes in use %d", done, progress, loss.item(), len(codes.unique()))
+    average.install()
+
+
+@torch.no_grad()
+def tokenise_song(tokenizer: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Codes of a song's latents, int16 [codes]; a last partial code is dropped."""
+    whole = latents[: len(latents) // 5 * 5].float()
+    return tokenizer.tokenize(whole[None])[1][0, :, 0].to(torch.int16)  # type: ignore[no-any-return]
+
+
+class _Snake(Function):
+    """x + sin²(αx)/β keeping only x for the way back: a third of the memory of the composed form."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, alpha, beta)
+        return (_compiled(_snake_forward) if x.is_cuda else _snake_forward)(x, alpha, beta)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        x, alpha, beta = ctx.saved_tensors
+        return (_compiled(_snake_backward) if x.is_cuda else _snake_backward)(x, alpha, beta, grads[0])
+
+
+@cache
+def _compiled(function: Any) -> Any:
+    return torch.compile(function, dynamic=True)
+
+
+def _snake_forward(x: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    return x + torch.exp(-beta) * torch.sin(torch.exp(alpha) * x) ** 2
+
+
+def _snake_backward(
+    x: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor, grad: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    scale, over = torch.exp(alpha), torch.exp(-beta)
+    double = torch.sin(2 * scale * x)
+    to_x = grad * (1 + scale * over * double)
+    to_alpha = (grad * x * double).sum((0, 2), keepdim=True) * scale * over
+    to_beta = -(grad * torch.sin(scale * x) ** 2).sum((0, 2), keepdim=True) * over
+    return to_x, to_alpha, to_beta
+
+
+def quicken_snakes(*modules: Any) -> None:
+    """Give every Snake of these modules the fused form, compiled where there is a GPU."""
+    from diffusers.models.autoencoders.autoencoder_oobleck import Snake1d  # noqa: PLC0415 - 4 s
+
+    for module in modules:
+        for part in module.modules():
+            if isinstance(part, Snake1d):
+                part.forward = partial(_snake, part)  # type: ignore[method-assign]
+
+
+def _snake(part: Any, x: torch.Tensor) -> Any:
+    return _Snake.apply(x, part.alpha, part.beta)

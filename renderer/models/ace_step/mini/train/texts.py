@@ -1,0 +1,90 @@
+"""A piece as texts: the LM's sequences and the DiT's prompts, by the same functions that rendering uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renderer.artifacts import CotMetas
+from renderer.models.ace_step.metas import DecidedMetas, think_yaml
+from renderer.models.ace_step.prompt import (
+    CODES_INSTRUCTION,
+    TEXT2MUSIC_INSTRUCTION,
+    codes_negative_prompt,
+    codes_prompt,
+    cot_negative_prompt,
+    cot_prompt,
+    dit_lyric_prompt,
+    dit_text_prompt,
+)
+
+if TYPE_CHECKING:
+    from renderer.models.ace_step.mini.composer.song import Piece
+
+EMPTY_SHARE = 0.15
+"""How often guidance's unconditional row is what the LM sees."""
+METAS_ONLY_SHARE = 0.3
+"""How often the think block holds only what a user may give, so neither caption nor language."""
+RETOLD_SHARE = 0.6
+"""How often the DiT reads the chain of thought's caption and not the user's."""
+MISSING_SHARE = 0.05
+"""How often the DiT is not told a meta."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One sequence for the LM: what it reads and what it must write."""
+
+    prompt: str
+    answer: str
+    """Without the audio codes, which follow it where `with_codes`."""
+    with_codes: bool
+
+
+def cot_of(piece: Piece) -> CotMetas:
+    """The chain of thought that describes the piece."""
+    return CotMetas(
+        bpm=piece.bpm,
+        caption=piece.retold,
+        duration=piece.duration,
+        keyscale=piece.keyscale,
+        language=piece.language,
+        timesignature=piece.timesignature,
+    )
+
+
+def cot_lesson(piece: Piece, rng: np.random.Generator) -> Lesson:
+    """Caption and lyrics in, the think block out; in some the caption block is dropped, as guidance drops it."""
+    empty = rng.random() < EMPTY_SHARE
+    prompt = cot_negative_prompt(piece.lyrics, "") if empty else cot_prompt(piece.caption, piece.lyrics)
+    return Lesson(prompt=prompt, answer=f"<think>\n{think_yaml(cot_of(piece))}\n", with_codes=False)
+
+
+def codes_lesson(piece: Piece, rng: np.random.Generator) -> Lesson:
+    """Caption, lyrics and think block in, codes out; in some the think block is empty, as guidance empties it."""
+    if rng.random() < EMPTY_SHARE:
+        return Lesson(prompt=codes_negative_prompt(piece.caption, piece.lyrics, ""), answer="", with_codes=True)
+    cot = cot_of(piece)
+    if rng.random() < METAS_ONLY_SHARE:
+        cot = CotMetas(bpm=cot.bpm, duration=cot.duration, keyscale=cot.keyscale, timesignature=cot.timesignature)
+    return Lesson(prompt=codes_prompt(piece.caption, piece.lyrics, think_yaml(cot)), answer="", with_codes=True)
+
+
+def dit_texts(piece: Piece, rng: np.random.Generator, *, with_codes: bool) -> tuple[str, str]:
+    """(text prompt, lyric prompt) of the DiT."""
+
+    def told(value: object) -> bool:
+        return value is not None and rng.random() >= MISSING_SHARE
+
+    metas = DecidedMetas(
+        caption=piece.retold if rng.random() < RETOLD_SHARE else piece.caption,
+        language=piece.language,
+        bpm=piece.bpm if told(piece.bpm) else None,
+        keyscale=piece.keyscale if told(piece.keyscale) else None,
+        timesignature=piece.timesignature if told(piece.timesignature) else None,
+        duration=piece.duration,
+    )
+    instruction = CODES_INSTRUCTION if with_codes else TEXT2MUSIC_INSTRUCTION
+    return dit_text_prompt(metas, instruction=instruction), dit_lyric_prompt(piece.lyrics, piece.language)
