@@ -11,6 +11,7 @@ from pathlib import Path
 
 from renderer.errors import ModelError
 from renderer.models import hub, layouts
+from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
@@ -30,7 +31,7 @@ REVISIONS = {
 """The commits meant. Source: public projects that pin the same ones, none of them by us; nothing newer was published
 when they were read. The diffusers conversions are pinned nowhere: what `main` was when they are fetched stays."""
 MINI = "mini"
-MINI_MAX_DURATION = 60  # seconds: what the embedded model is built for
+MINI_MAX_DURATION = 60  # seconds: what the embedded model learnt from
 MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
 
 
@@ -215,7 +216,7 @@ def model_facts(model: str) -> ModelFacts:
 
 
 def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = ()) -> Resolved:
-    """Files of a model set with an LM; `lm` None takes the one that belongs to the set. `mini` is built when missing.
+    """Files of a model set with an LM; `lm` None takes the one that belongs to the set.
 
     Raises: ModelError for unknown names and for folders that aren't what they should be.
     """
@@ -247,9 +248,7 @@ def _facts(
 
 
 def _mini_folder() -> Path:
-    from renderer.models.ace_step.mini.place import ensure_mini  # noqa: PLC0415 - builds with torch when it's missing
-
-    return ensure_mini()
+    return WEIGHTS
 
 
 def _existing(model: str) -> Path:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from renderer.models.ace_step.mini.place import ensure_mini
+from renderer.models.ace_step.mini.place import WEIGHTS
+from renderer.models.layouts import read_lm, read_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,11 +139,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_the_embedded_model_is_built_once_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    folder = ensure_mini()
-    built = (folder / "model_index.json").stat().st_mtime_ns
-    assert ensure_mini() == folder
-    assert (folder / "model_index.json").stat().st_mtime_ns == built
-    assert (folder / "lm" / "model.safetensors").is_file()
+def test_the_embedded_model_is_whole_and_small_enough_to_ship() -> None:
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+
+    assert read_model(WEIGHTS).kind == "turbo"
+    assert read_lm(WEIGHTS / "lm") == WEIGHTS / "lm"
+    assert max(path.stat().st_size for path in files) <= 16_000_000
+    assert sum(path.stat().st_size for path in files) <= 34_000_000

@@ -1,4 +1,4 @@
-"""Where a song's sections lie: a function of lyrics, bpm, metre and duration alone, so that a take can be judged by it."""
+"""Where a song's sections lie: a function of lyrics, bpm, metre and duration, so that a take can be judged by it."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class _Desk:
         after = hits[index + 1][0] if index + 1 < len(hits) else self.slots
         return int((after - hits[index][0]) * self.bar / self.slots * SAMPLE_RATE * 0.95)
 
-    def _drums(self, at: float, mix: Mix, *, fill: bool, crash: bool) -> None:
+    def _drums(self, at: float, mix: Mix, *, fill: bool, crash: bool) -> None:  # noqa: C901 - a kit has many parts
         kit = self.style.kit
         if kit == "none" or not mix.drums:
             return

@@ -88,7 +88,7 @@ def tone(name: str, midi: int, num_samples: int) -> Sound:
     spec = TONES[name]
     hertz = frequency(midi)
     held = num_samples + int(spec.release * SAMPLE_RATE)
-    time = np.arange(held, dtype=np.float32) / SAMPLE_RATE
+    time = (np.arange(held) / SAMPLE_RATE).astype(np.float32)
     level = _envelope(spec, time, num_samples)
     body = _cycle(spec.slope, spec.odd, round(hertz, 2), spec.cutoff)
     sides = []
@@ -106,7 +106,7 @@ def tone(name: str, midi: int, num_samples: int) -> Sound:
 @lru_cache(maxsize=2_048)
 def vowel(letter: str, midi: int, num_samples: int) -> Sound:
     """A sung vowel, [2, n]: harmonics under three formants, with vibrato."""
-    time = np.arange(num_samples, dtype=np.float32) / SAMPLE_RATE
+    time = (np.arange(num_samples) / SAMPLE_RATE).astype(np.float32)
     hertz = frequency(midi)
     phase = _phase(hertz, time, 18)
     attack = np.minimum(1, time / 0.04) * np.minimum(1, (num_samples / SAMPLE_RATE - time) / 0.06)
@@ -119,7 +119,8 @@ def _envelope(spec: Tone, time: npt.NDArray[np.float32], num_samples: int) -> np
     if spec.decay:
         level = level * np.exp(-time / spec.decay)
     fade = np.clip(1 - (time - num_samples / SAMPLE_RATE) / spec.release, 0, 1)
-    return (level * fade**2).astype(np.float32)
+    faded: npt.NDArray[np.float32] = (level * fade**2).astype(np.float32)
+    return faded
 
 
 def _phase(hertz: float, time: npt.NDArray[np.float32], vibrato: float) -> npt.NDArray[np.int64]:
@@ -158,7 +159,8 @@ def _from_partials(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     number = np.arange(1, count + 1)
     spectrum[1 : count + 1] = level[:count] * np.exp(1j * np.pi * number**2 / max(count, 8))
     cycle = np.fft.irfft(spectrum)
-    return (0.35 * cycle / np.sqrt(np.mean(cycle**2))).astype(np.float32)
+    level_set: npt.NDArray[np.float32] = (0.35 * cycle / np.sqrt(np.mean(cycle**2))).astype(np.float32)
+    return level_set
 
 
 @lru_cache(maxsize=64)
@@ -168,7 +170,8 @@ def drum(kit: str, name: str) -> Sound:
     time = np.arange(int(length * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
     sound = body(time)
     fade = np.minimum(1, (length - time) / 0.01)
-    return (sound * fade).astype(np.float32)
+    hit: Sound = (sound * fade).astype(np.float32)
+    return hit
 
 
 def _kick(top: float, low: float, fall: float, decay: float, click: float):  # type: ignore[no-untyped-def]  # noqa: ANN202 - see below

@@ -1,4 +1,4 @@
-"""Captions and lyrics about what the composer plays: several phrasings, English and Spanish, and the noise users add."""
+"""Captions and lyrics about what the composer plays: several phrasings, two languages, and users' own noise."""
 
 from __future__ import annotations
 
@@ -142,6 +142,7 @@ def tidy(text: str) -> str:
 
 def lyric_line(rng: np.random.Generator, language: str) -> str:
     """A line someone could sing; one language in a while is a script the composer doesn't know."""
+    nouns: tuple[str, ...]
     if language == "es":
         start, end, nouns = pick(rng, STARTS_ES), pick(rng, ENDS_ES), NOUNS_ES
         line = f"{start} {end}"

@@ -1,1 +1,1 @@
-"""How `mini`'s weights are made: stages that each read and write files, `python -m renderer.models.ace_step.mini.train`."""
+"""How `mini` was taught: codec, then DiT and LM on what the codec makes of the composer's songs."""

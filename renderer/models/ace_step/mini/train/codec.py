@@ -60,7 +60,8 @@ class Spectra:
 def mid_side(sound: torch.Tensor) -> torch.Tensor:
     """[B, 2, samples] to [2B, samples]."""
     left, right = sound.unbind(1)
-    return torch.cat([left + right, left - right]) * 0.5**0.5
+    both: torch.Tensor = torch.cat([left + right, left - right]) * 0.5**0.5
+    return both
 
 
 def mel_filters(length: int, count: int) -> torch.Tensor:
@@ -85,7 +86,7 @@ def train_vae(
     average = Average([encoder, decoder], 0.998)
     encoder.train()
     decoder.train()
-    vae_loss(encoder, decoder, pool.crops(batch, CROP_FRAMES, rng), spectra)[0].backward()
+    vae_loss(encoder, decoder, pool.crops(batch, CROP_FRAMES, rng), spectra)[0].backward()  # type: ignore[no-untyped-call]
     for done, progress in Budget(rounds=rounds, seconds=seconds).rounds_left():
         sound = pool.crops(batch, CROP_FRAMES, rng)
         loss, parts = vae_loss(encoder, decoder, sound, spectra)
@@ -173,7 +174,7 @@ def silence(encoder: Any, num_frames: int) -> torch.Tensor:
     device = next(encoder.parameters()).device
     quiet = torch.zeros(1, 2, 250 * SAMPLES_PER_LATENT, device=device)
     means = encoder(quiet).chunk(2, dim=1)[0].transpose(1, 2)
-    steady = means[:, 125:126].expand(-1, num_frames, -1).clone()
+    steady: torch.Tensor = means[:, 125:126].expand(-1, num_frames, -1).clone()
     steady[:, :125] = means[:, :125]
     return steady
 
@@ -214,7 +215,13 @@ def train_pair(
         optimiser.advance(loss, progress)
         average.update(done)
         if done % REPORT_EVERY == 0:
-            log.info("pair %d %.2f: mse %.4f, codes in use %d", done, progress, loss.item(), len(codes.unique()))
+            log.info(
+                "pair %d %.2f: mse %.4f, codes in use %d",
+                done,
+                progress,
+                loss.item(),
+                len(torch.bincount(codes.flatten().long()).nonzero()),
+            )
     average.install()
 
 
@@ -266,8 +273,8 @@ def quicken_snakes(*modules: Any) -> None:
     for module in modules:
         for part in module.modules():
             if isinstance(part, Snake1d):
-                part.forward = partial(_snake, part)  # type: ignore[method-assign]
+                part.forward = partial(_snake, part)
 
 
 def _snake(part: Any, x: torch.Tensor) -> Any:
-    return _Snake.apply(x, part.alpha, part.beta)
+    return _Snake.apply(x, part.alpha, part.beta)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The DiT with its text and condition encoders, jointly: flow matching on the codec's latents, conditions as in rendering."""
+"""The DiT with its text and condition encoders, jointly: flow matching on latents, conditions as in rendering."""
 
 from __future__ import annotations
 

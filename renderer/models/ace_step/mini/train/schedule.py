@@ -75,7 +75,7 @@ class Average:
     def update(self, done: int) -> None:
         """Take in the present weights; early ones are forgotten sooner."""
         keep = min(self.keep, (1 + done) / (10 + done))
-        torch._foreach_lerp_(self.mean, self.live, 1 - keep)  # noqa: SLF001 - a loop of small kernels would cost more than the training
+        torch._foreach_lerp_(self.mean, self.live, 1 - keep)
 
     @torch.no_grad()
     def install(self) -> None:

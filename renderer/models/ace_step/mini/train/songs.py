@@ -61,7 +61,7 @@ class SongPool:
             self.ready.wait_for(lambda: len(self.starts) >= min(num_songs, self.total))
 
     def crops(self, batch: int, num_frames: int, rng: np.random.Generator) -> torch.Tensor:
-        """Random stretches, float32 [batch, 2, num_frames · 1,920], at random gains and with sides now and then swapped."""
+        """Random stretches, float32 [batch, 2, num_frames · 1,920], at random gains, sides now and then swapped."""
         length = num_frames * SAMPLES_PER_LATENT
         songs = rng.integers(0, len(self.starts), batch)
         at = [

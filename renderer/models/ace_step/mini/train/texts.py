@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step.metas import DecidedMetas, think_yaml
 from renderer.models.ace_step.prompt import (
@@ -21,6 +19,8 @@ from renderer.models.ace_step.prompt import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from renderer.models.ace_step.mini.composer.song import Piece
 
 EMPTY_SHARE = 0.15
