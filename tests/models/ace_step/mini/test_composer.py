@@ -1,6 +1,8 @@
-"""The music `mini` learnt from: the same seed the same song, sections where the layout says, louder where they should be."""
+"""The music `mini` learnt from: same seed, same song; sections where the layout says; choruses louder than verses."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ def test_sections_fill_the_song_in_order_and_name_their_solo() -> None:
     assert [span.kind for span in spans] == ["verse", "chorus", "bridge", "chorus"]
     assert [span.solo for span in spans] == ["", "", "guitar", ""]
     assert (spans[0].start_seconds, spans[-1].end_seconds) == (0.0, 60.0)
-    assert all(before.end_seconds == after.start_seconds for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end_seconds == after.start_seconds for before, after in itertools.pairwise(spans))
 
 
 def test_choruses_are_louder_than_verses() -> None:
