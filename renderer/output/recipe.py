@@ -38,17 +38,20 @@ def make_recipe(
     weights: Mapping[str, str],
     settings: Mapping[str, str | int | float],
     versions: Mapping[str, str],
+    effective: Mapping[str, Any] | None = None,
     degraded: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The recipe of one take: its spec with all defaults filled in, what the LM decided, keys, weights, versions.
 
-    `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots); `degraded`
-    says how the take had to be made with less than they ask.
+    `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots); `effective`
+    are inference settings as the checkpoint ran them, where the spec's own may be without effect; `degraded` says how
+    the take had to be made with less than they ask.
     """
+    spec = take_spec(take)
     recipe = {
         "recipe": RECIPE_VERSION,
         "take": take.name,
-        "spec": take_spec(take),
+        "spec": {**spec, "inference": {**spec["inference"], **(effective or {})}},
         "decided": dataclasses.asdict(decided) if decided else None,
         "settings": dict(settings),
         "keys": dict(keys),

@@ -152,6 +152,7 @@ class Keeper:
             weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
             settings=self._counted(requests),
             versions=self._environment["versions"],
+            effective=_effective(requests[Stage.LATENTS]),
             degraded=degradations(notes),
         )
 
@@ -212,6 +213,15 @@ def _is_prompt(name: str) -> bool:
 def _said(noted: Mapping[str, Any]) -> dict[str, Any]:
     """What a stage noted beside prompts and time: metas and who said them, counts, time steps."""
     return {name: value for name, value in noted.items() if not _is_prompt(name) and name != "seconds"}
+
+
+def _effective(latents: Mapping[str, Any]) -> dict[str, Any]:
+    """What the key holds in place of settings that a checkpoint overrules: equal keys have equal recipes."""
+    return {
+        "inference_steps": latents["steps"],
+        "guidance_scale": latents["guidance_scale"],
+        "shift": latents["shift"],
+    }
 
 
 def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
