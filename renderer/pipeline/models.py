@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import ModelError
+from renderer.errors import ModelError, UsageError
 from renderer.models import device, identity, zoo
 from renderer.models.family import ModelFiles, Part, Settings
 from renderer.plan.make import PlannedModel
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
 """Songs the LM decodes at once, by device kind; in the key, so never taken from free memory."""
 
+VAE_REACH = 8  # latent frames on each side that a decoded frame depends on, with ACE-Step's ratios
+
 
 def pick_settings(options: Options) -> Settings:
     """How this run computes, for the device asked or found.
@@ -28,15 +30,31 @@ def pick_settings(options: Options) -> Settings:
     """
     picked = device.pick(options.device)
     device.dtypes(picked, options.dtype)
-    tile, overlap = device.vae_tiles(picked)
+    tile, overlap = _tiles(options, *device.vae_tiles(picked))
     return Settings(
         device=picked,
         dtype=options.dtype,
         threads=options.threads or psutil.cpu_count(logical=False) or 1,
         lm_slots=options.lm_slots or LM_SLOTS[picked.partition(":")[0]],
-        vae_tile=options.vae_tile or tile,
-        vae_overlap=overlap if options.vae_overlap is None else options.vae_overlap,
+        vae_tile=tile,
+        vae_overlap=overlap,
     )
+
+
+def _tiles(options: Options, tile: int, overlap: int) -> tuple[int, int]:
+    """Tile and overlap asked for, or the device's; a smaller tile alone takes a smaller overlap with it."""
+    tile = options.vae_tile or tile
+    if options.vae_overlap is None:
+        overlap = max(VAE_REACH, min(overlap, tile // 4))
+    else:
+        overlap = options.vae_overlap
+    if overlap < VAE_REACH or tile <= 2 * overlap:
+        raise UsageError(
+            f"VAE tiles of {tile} frames with {overlap} of overlap can't be",
+            why=f"the decoder hears {VAE_REACH} frames to each side, and a tile keeps what lies between its overlaps",
+            help=f"give --vae-overlap {VAE_REACH} or more, and --vae-tile more than twice that",
+        )
+    return tile, overlap
 
 
 def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
+import pytest
 import soundfile
 
+from renderer.errors import UsageError
 from renderer.models.family import Stage
+from renderer.pipeline.models import pick_settings
+from renderer.pipeline.options import Options
 from renderer.plan.jobs import Why
 from renderer.run.events import JobDone
 
@@ -156,3 +160,15 @@ def test_the_sidecar_tells_what_each_model_was_sent(songs: Songs) -> None:
     assert sidecar["made"]["noted"]["latents"]["origins"]["bpm"] == "asked"
     assert sidecar["made"]["noted"]["codes"]["num_codes"] == 50
     assert set(sidecar["made"]["seconds"]) == {"cot", "codes", "latents", "waveform"}
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(128, 64), (16, 8), (512, 7), (12, None)])
+def test_tiles_that_would_spoil_the_sound_are_refused_before_anything_runs(tile: int, overlap: int | None) -> None:
+    with pytest.raises(UsageError, match="VAE tiles"):
+        pick_settings(Options(device="cpu", vae_tile=tile, vae_overlap=overlap))
+
+
+def test_a_smaller_tile_alone_takes_a_smaller_overlap_with_it() -> None:
+    settings = pick_settings(Options(device="cpu", vae_tile=128))
+
+    assert (settings.vae_tile, settings.vae_overlap) == (128, 32)

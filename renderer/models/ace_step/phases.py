@@ -82,7 +82,8 @@ class CotPhase:
     def prepare(self, job: StageJob) -> Prepared:
         """The prompt up to the assistant's turn, under the grammar of what the user left open."""
         request = cast("CotRequest", job.request)
-        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
+        negative = request.sampling.negative_prompt
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
         texts = _Texts(
             prompt.cot_prompt(request.caption, request.lyrics),
             prompt.cot_negative_prompt(request.lyrics, request.sampling.negative_prompt),
@@ -110,7 +111,8 @@ class CodesPhase:
         """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
         request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT))
         metas = given_as_cot(request.metas) if cot is None else cot.metas
-        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
+        negative = request.sampling.negative_prompt
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
         self._refuse_wild(metas)
         texts = _Texts(
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
