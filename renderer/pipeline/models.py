@@ -44,10 +44,7 @@ def pick_settings(options: Options) -> Settings:
 def _tiles(options: Options, tile: int, overlap: int) -> tuple[int, int]:
     """Tile and overlap asked for, or the device's; a smaller tile alone takes a smaller overlap with it."""
     tile = options.vae_tile or tile
-    if options.vae_overlap is None:
-        overlap = max(VAE_REACH, min(overlap, tile // 4))
-    else:
-        overlap = options.vae_overlap
+    overlap = max(VAE_REACH, min(overlap, tile // 4)) if options.vae_overlap is None else options.vae_overlap
     if overlap < VAE_REACH or tile <= 2 * overlap:
         raise UsageError(
             f"VAE tiles of {tile} frames with {overlap} of overlap can't be",
