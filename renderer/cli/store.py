@@ -79,11 +79,14 @@ def verify(named: tuple[str, ...], **given: Any) -> int:
 @click.option("--orphans", is_flag=True, help="Finished takes too that no spec asks for any more.")
 @click.option("--yes", is_flag=True, help="Delete; without it, only list.")
 def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **given: Any) -> None:
-    """List what could go: former versions and intermediate results that no spec, keeper or version on disk needs."""
+    """List what could go: former versions and intermediate results that no spec, keeper or version on disk needs.
+
+    PATHs are folders of specs beside specs/ that render to the same outputs: what they ask for stays.
+    """
     from renderer.pipeline.cleanup import clean, find
     from renderer.pipeline.project import one_at_a_time
 
-    project = _project(named, given, sound=True)
+    project = _sound_project(_folders(named), given)
     if not project.store.folder.is_dir():
         click.echo("nothing to free")
         return
@@ -93,6 +96,20 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **gi
         if yes:
             for stayed in clean(project, garbage):
                 click.echo(f"stays: {stayed.file} is not what was written there")
+
+
+def _folders(named: Sequence[str]) -> list[str]:
+    """The folders named, and `specs` with them: a part of the specs would make orphans of the other songs' takes."""
+    from pathlib import Path
+
+    from renderer.errors import UsageError
+    from renderer.pipeline.select import SPECS_FOLDER
+
+    for path in named:
+        if not Path(path).is_dir():
+            raise UsageError(f"`{path}` is no folder of specs", why="gc must know every spec, or it frees too much")
+    usual = [str(SPECS_FOLDER)] if SPECS_FOLDER.is_dir() or not named else []
+    return [*named, *usual]
 
 
 def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
@@ -110,13 +127,22 @@ def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
         click.echo(f"{total} in {len(garbage)} files could go; --yes deletes them")
 
 
-def _project(named: Sequence[str], given: dict[str, Any], *, sound: bool = False) -> Project:
+def _project(named: Sequence[str], given: dict[str, Any]) -> Project:
+    """The project of the specs, some of which may be broken."""
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.select import select
+
+    options = make_options(**given)
+    takes = select(named, options).takes
+    return Project(takes, options) if takes else _sound_project(named, given)
+
+
+def _sound_project(named: Sequence[str], given: dict[str, Any]) -> Project:
+    """The project of specs without errors: one that can't be read may ask for just what looks unneeded."""
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
 
     options = make_options(**given)
     selection = select(named, options)
-    # A spec that can't be read may ask for just what looks unneeded.
-    if sound or not selection.takes:
-        refuse_faults(selection, options)
+    refuse_faults(selection, options)
     return Project(selection.takes, options)

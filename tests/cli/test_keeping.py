@@ -96,6 +96,8 @@ def test_gc_waits_for_no_render_and_refuses_beside_broken_specs(
 ) -> None:
     assert run(["store", "gc", "--older-than", "0"]) == 2
     assert "another render" in capsys.readouterr().err
+    assert run(["store", "gc", "specs/eins.toml"]) == 2
+    assert "is no folder of specs" in capsys.readouterr().err
     songs.write("drei", "bpm = 90\n")
     assert run(["store", "gc"]) == 2
     assert "bpm" in capsys.readouterr().err
