@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -59,6 +60,19 @@ def test_a_stand_alone_dit_takes_vae_and_text_encoder_from_beside_it(
     write_dit(tiny_set, tmp_path / "acestep-v15-sft")
 
     assert np.array_equal(latents_of(tmp_path / "acestep-v15-sft"), expected)
+
+
+def test_a_guided_base_checkpoint_gives_the_same_latents(tiny_set: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_set, base)
+    config = base / "transformer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "is_turbo": False, "model_version": "base"}))
+    published = write_bundle(base, tmp_path / "checkpoints", dit="acestep-v15-base") / "acestep-v15-base"
+
+    found = latents_of(published, steps=5, guidance_scale=7.0)
+
+    assert np.array_equal(found, latents_of(base, steps=5, guidance_scale=7.0))
+    assert not np.array_equal(found, latents_of(base, steps=5))
 
 
 def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Path, expected: np.ndarray) -> None:
