@@ -14,6 +14,7 @@ import platformdirs
 
 from renderer.models import layouts
 from renderer.models.family import Part
+from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,12 +45,6 @@ def identity(files: ModelFiles) -> Mapping[Part, str]:
     if memory != before:
         _write_memory(memory)
     return digests
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, read now."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _part_files(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models import identity
+from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def verify(folder: Path) -> Iterator[Verified]:
     for path in sorted({path.resolve() for path in folder.rglob("*") if _counts(path)}):
         expected = _expected(path)
         by_git = expected is not None and len(expected) == GIT_NAME_LENGTH
-        found = _git_digest(path) if by_git else identity.file_digest(path)
+        found = _git_digest(path) if by_git else file_digest(path)
         if expected is None:
             identity.remember(path, found)
         yield Verified(path=path, num_bytes=path.stat().st_size, expected=expected, found=found)

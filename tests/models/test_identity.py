@@ -11,6 +11,7 @@ import pytest
 from renderer.models import identity
 from renderer.models.family import ModelFiles, Part
 from renderer.models.zoo import resolve
+from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def test_a_file_is_read_once_and_then_remembered(folder: Path) -> None:
 def test_a_file_of_the_hubs_cache_is_taken_at_its_name(folder: Path, tmp_path: Path) -> None:
     path = folder / "vae" / "diffusion_pytorch_model.safetensors"
     expected = identity.identity(files_of(folder))
-    blob = tmp_path / "blobs" / identity.file_digest(path)
+    blob = tmp_path / "blobs" / file_digest(path)
     blob.parent.mkdir()
     path.rename(blob)
     path.symlink_to(blob)
