@@ -69,7 +69,7 @@ def test_a_real_render_is_heard_measured_and_told(project: Path, watch: Callable
     assert "LUFS" in page.inner_text(f"{first} .name")
     assert re.search(r"10\.0 s", page.inner_text(".metas"))
     page.click(f"{first} .more > summary")
-    page.wait_for_function("() => document.querySelector('.spectrogram img').naturalWidth === 800")
+    page.wait_for_function("() => document.querySelector('.spectrogram img')?.naturalWidth === 800")
     page.click(f"{first} .prompts > summary")
     page.wait_for_selector(f"{first} .prompts pre")
     assert "A light in the harbour" in page.inner_text(f"{first} .prompts")
