@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.pipeline.keep import disk_faults
+from renderer.pipeline.measured import forget_measurements
 from renderer.pipeline.page import shown_by
 from renderer.pipeline.picks import all_picks, kept_by
 from renderer.pipeline.status import without_spec
@@ -41,6 +42,7 @@ def clean(project: Project, garbage: Sequence[Garbage]) -> tuple[Garbage, ...]:
     """
     with disk_faults(project.store):
         stayed = tuple(free(project.store, garbage))
+        forget_measurements(project.store)
         # The report may offer what is gone: the next render writes it anew.
         shown_by(project.store).unlink(missing_ok=True)
         project.store.journal.append("freed", {"files": len(garbage) - len(stayed)})

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.output.measure import SoundFile, measure_files, missing_libraries, stored_measurement
+from renderer.output.measure import (
+    SoundFile,
+    measure_files,
+    measurements_without,
+    missing_libraries,
+    stored_measurement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -12,6 +18,7 @@ if TYPE_CHECKING:
 
     from renderer.output.measure import Measurement
     from renderer.pipeline.project import Project
+    from renderer.store.store import Store
 
 MEASURED_FOLDER = "report/measured"  # below the outputs folder
 
@@ -33,6 +40,16 @@ def measure_takes(project: Project) -> Generator[Measurement, None, None]:
     """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed."""
     if not missing_libraries():
         yield from measure_files(unmeasured(project), measured_folder(project.store.outputs))
+
+
+def forget_measurements(store: Store) -> None:
+    """Delete what was measured of files that no record tells of any more.
+
+    Raises: OSError as the disk gives it.
+    """
+    digests = [version.digest for name in store.take_names() for version in store.versions(name)]
+    for path in measurements_without(digests, measured_folder(store.outputs)):
+        store.disk.remove(path)
 
 
 def measured_folder(outputs: Path) -> Path:

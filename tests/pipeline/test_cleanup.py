@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.pipeline.cleanup import clean, find
+from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks, heard, vote_on, write_picks
 from renderer.pipeline.status import make_status
 from renderer.plan.jobs import Why
@@ -64,6 +65,22 @@ def test_former_versions_go_with_what_only_they_need(edited: Songs) -> None:
     assert garbage(edited) == ()
     assert all(take.why is Why.DONE for take in edited.project().plan().takes)
     assert [checked for checked in verify(edited.project().store) if checked.fault] == []
+
+
+def test_what_was_measured_goes_with_the_version_it_was_measured_of(edited: Songs) -> None:
+    store, folder = edited.project().store, measured_folder(edited.outputs)
+    folder.mkdir(parents=True)
+    pieces = garbage(edited)
+    former = {piece.record.digest for piece in pieces if piece.record}
+    current = {version.digest for name in store.take_names() for version in store.versions(name)} - former
+    for digest in former | current:
+        for ending in (".json", ".webp"):
+            (folder / f"{digest[:16]}{ending}").write_bytes(b"measured")
+
+    clean(edited.project(), pieces)
+
+    assert len(former) == len(current) == 2
+    assert {path.name for path in folder.iterdir()} == {f"{d[:16]}{e}" for d in current for e in (".json", ".webp")}
 
 
 def test_what_is_young_stays(edited: Songs) -> None:

@@ -4,8 +4,16 @@ from renderer.output.measure.process import (
     Measurement,
     SoundFile,
     measure_files,
+    measurements_without,
     missing_libraries,
     stored_measurement,
 )
 
-__all__ = ["Measurement", "SoundFile", "measure_files", "missing_libraries", "stored_measurement"]
+__all__ = [
+    "Measurement",
+    "SoundFile",
+    "measure_files",
+    "measurements_without",
+    "missing_libraries",
+    "stored_measurement",
+]

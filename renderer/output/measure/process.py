@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.output.report.values import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
 VERSION = 2  # raised when measuring changes: older results are made again
@@ -57,6 +57,13 @@ def stored_measurement(digest: str, folder: Path) -> Measurement | None:
         return None
     picture = _picture(digest, folder)
     return Measurement(digest=digest, measured=measured, spectrogram=picture) if measured and picture.exists() else None
+
+
+def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ...]:
+    """What lies below `folder` for files other than these: numbers and pictures nobody can ask for any more."""
+    stems = {_kept(digest, folder).stem for digest in digests}
+    found = (path for pattern in ("*.json", "*.webp") for path in sorted(folder.glob(pattern)))
+    return tuple(path for path in found if path.stem not in stems)
 
 
 def measure_files(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurement]:
