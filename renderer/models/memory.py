@@ -28,7 +28,8 @@ PROCESS_BYTES = 700_000_000  # torch with its libraries, before any weight
 PROMPT_TOKENS = 1_500  # caption, lyrics and think block of a long song
 CFG_ROWS = 2
 LOGIT_COPIES = 10  # float32 copies of a row's logits that sampling holds at most
-MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, beside the mask itself
+MASK_ROWS = 512  # of the sliding window's mask that are made at once
+MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, of those rows
 VAE_LAYERS_ALIVE = 8  # full-rate tensors at once; 2.3 GB at tiles of 512 in bfloat16 were measured
 VAE_REACH = 8  # latent frames to each side that the decoder hears
 DIT_FOLDERS = {"dit": "transformer"}
@@ -162,7 +163,8 @@ def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     activations = rows * patches * (8 * config["hidden_size"] + 3 * config["intermediate_size"]) * size
     # Metal's attention writes out the scores of all heads.
     scores = rows * config["num_attention_heads"] * patches**2 * 4 if settings.device == "mps" else 0
-    return Need(part=Part.DIT, weights=weights, work=int(activations + scores + patches**2 * (MASK_BYTES + size)))
+    mask = patches**2 * size + MASK_ROWS * patches * MASK_BYTES if devices.kernels(settings.device) == "plain" else 0
+    return Need(part=Part.DIT, weights=weights, work=int(activations + scores + mask))
 
 
 def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:

@@ -16,8 +16,9 @@ import torch
 
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.fused_dit import FusedDit
+from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.vae import _keep_only_decoding
-from renderer.models.ace_step.velocity import Conditions, PlainDit
+from renderer.models.ace_step.velocity import Conditions
 from renderer.models.ace_step.weights import _read_mapped, _read_staged
 from renderer.models.zoo import resolve
 from renderer.song import SAMPLES_PER_LATENT

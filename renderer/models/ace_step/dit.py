@@ -27,7 +27,7 @@ from renderer.models.ace_step.denoise import (
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, keep_alone, run_alone
 from renderer.models.ace_step.lora import merge
-from renderer.models.ace_step.velocity import PlainDit
+from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.family import Part, Stage
 
 if TYPE_CHECKING:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,40 +36,3 @@ class Dit(Protocol):
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlainDit:
-    """diffusers' transformer as it stands: the same bits as in its pipeline."""
-
-    transformer: Any
-
-    def velocity(self, conditions: Conditions) -> Velocity:
-        """The DiT for one take."""
-        return _Plain(self.transformer, conditions)
-
-
-class _Plain:
-    def __init__(self, transformer: Any, conditions: Conditions) -> None:
-        self._transformer, self._context = transformer, conditions.context
-        self._encoded = {1: conditions.encoded}
-        self._null = conditions.null
-
-    def __call__(self, latents: Tensor, timestep: float) -> Tensor:
-        rows = latents.shape[0]
-        time = timestep * torch.ones((rows,), device=latents.device, dtype=latents.dtype)
-        velocity: Tensor = self._transformer(
-            hidden_states=latents,
-            timestep=time,
-            timestep_r=time,
-            encoder_hidden_states=self._heard(rows),
-            context_latents=torch.cat([self._context] * rows),
-            return_dict=False,
-        )[0]
-        return velocity
-
-    def _heard(self, rows: int) -> Tensor:
-        if rows not in self._encoded:
-            encoded = self._encoded[1]
-            self._encoded[rows] = torch.cat([encoded, self._null.expand_as(encoded)])
-        return self._encoded[rows]

@@ -12,7 +12,8 @@ import torch
 from renderer.models.ace_step.dit import LoadedDit
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.velocity import Conditions, PlainDit
+from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.velocity import Conditions
 from renderer.models.family import Done, Failed, Part, Stage
 from renderer.models.zoo import resolve
 from tests.models.ace_step.listening import Heard

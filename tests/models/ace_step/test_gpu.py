@@ -13,7 +13,7 @@ from renderer.models.ace_step import fused_dit
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.velocity import PlainDit
+from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.family import Done, Part, Stage, StageJob
 from renderer.models.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle

@@ -5,6 +5,7 @@ Facts are the ten that decide whether a song sounds right; traps are where diffu
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import shutil
@@ -24,6 +25,7 @@ from renderer.models.ace_step.briefing import Briefing, brief, num_frames
 from renderer.models.ace_step.checks import check_scheduler
 from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts, token_ids
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
+from renderer.models.ace_step.dit import DITS
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.vae import Tiles, checked_sound
 from renderer.models.doctor import LIBRARIES
@@ -31,6 +33,7 @@ from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJ
 from renderer.requests import GivenMetas
 from renderer.spec.load import load_songs
 from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.operations import Large
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS
 
 if TYPE_CHECKING:
@@ -306,6 +309,33 @@ def old_torch(_: Bench) -> None:
     assert LIBRARIES["torch"] >= (2, 5)
 
 
+def one_mask_a_take(bench: Bench) -> None:
+    num_patches, latents = 1_200, torch.zeros((1, 2_400, 8))
+    matrix, conditions = num_patches**2, bench.conditions(2_400)
+    # diffusers' own forward makes them anew, by way of matrices of int64.
+    with torch.no_grad(), Large(matrix) as theirs:
+        bench.part.dit(Heard()).transformer(
+            hidden_states=latents,
+            timestep=torch.ones(1),
+            timestep_r=torch.ones(1),
+            encoder_hidden_states=conditions.encoded,
+            context_latents=conditions.context,
+        )
+    assert torch.int64 in theirs.made
+
+    for make in DITS.values():
+        # Its weights go to the fused one.
+        dit = make(copy.deepcopy(bench.part.dit(Heard()).transformer))
+        with torch.no_grad(), Large(matrix) as once:
+            velocity = dit.velocity(conditions)
+        assert torch.int64 not in once.made
+        assert len(once.made) <= 1
+        with torch.no_grad(), Large(matrix) as each_step:
+            velocity(latents, 1.0)
+            velocity(latents.repeat(2, 1, 1), 0.5)
+        assert each_step.made == []
+
+
 def interleaved_takes(bench: Bench) -> None:
     velocity = bench.part.dit(Heard()).velocity(bench.conditions(50))
     sampling = Sampling(timesteps=(1.0, 0.6, 0.3), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=True)
@@ -349,6 +379,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 23: the schedule is kept in float32": schedule_in_float32,
     "trap 24: silence isn't made loud": silence_is_not_amplified,
     "trap 25: a torch without grouped attention": old_torch,
+    "trap 26: the sliding window's mask is made once a take": one_mask_a_take,
     "trap 27: two takes at once have a scheduler each": interleaved_takes,
 }
 
