@@ -153,7 +153,7 @@ def write_tokenizers(folder: Path) -> None:
     """Tokenizers whose ids are the published ones: a small BPE, padded with entries no text reaches."""
     base = json.loads(learn_bpe(tuple(protocol_texts()), 2_000).to_str())
     vocabulary = base["model"]["vocab"]
-    base["model"]["vocab"] = vocabulary | {f"\u27ea{i}\u27eb": i for i in range(len(vocabulary), TEXT_VOCABULARY)}
+    base["model"]["vocab"] = vocabulary | {f"¶{i}¶": i for i in range(len(vocabulary), TEXT_VOCABULARY)}
     text = Tokenizer.from_str(json.dumps(base))
     controls = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     reserved = [f"<|reserved_{i}|>" for i in range(TEXT_VOCABULARY + len(controls), THINK)]

@@ -97,8 +97,10 @@ def load_tokens(folder: Path, width: int) -> Tokens:
         raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error)) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    # Codes may be added tokens or lie in the vocabulary itself; this has both.
     ids = tokenizer.get_vocab()
-    _check_ids(folder, ids, width)
+    num_spelled = _num_spelled(ids)
+    _check_ids(folder, ids, width, num_spelled)
     check_chat_template(folder)
     return Tokens(
         tokenizer=tokenizer,
@@ -106,19 +108,21 @@ def load_tokens(folder: Path, width: int) -> Tokens:
         end=ids["<|im_end|>"],
         pad=ids["<|endoftext|>"],
         first_code=ids["<|audio_code_0|>"],
-        num_codes=min(_num_spelled(ids), MAX_CODES),
-        num_spelled=_num_spelled(ids),
+        num_codes=min(num_spelled, MAX_CODES),
+        num_spelled=num_spelled,
     )
 
 
-def _check_ids(folder: Path, ids: dict[str, int], width: int) -> None:
+def _check_ids(folder: Path, ids: dict[str, int], width: int, num_spelled: int) -> None:
     missing = [token for token in ("<|endoftext|>", "<|im_end|>", "<think>", "<|audio_code_0|>") if token not in ids]
     if missing:
         raise ModelError(
             f"`{folder}` is no 5 Hz LM",
             why=f"its vocabulary lacks {', '.join(f'`{token}`' for token in missing)}",
         )
-    wrong = [token for token, expected in REAL_IDS.items() if width == REAL_WIDTH and ids.get(token) != expected]
+    # The codes tell a published LM even where its logits are padded to another width.
+    is_published = num_spelled >= MAX_CODES or width == REAL_WIDTH
+    wrong = [token for token, expected in REAL_IDS.items() if is_published and ids.get(token) != expected]
     if wrong:
         raise ModelError(
             f"the tokenizer in `{folder}` is not the one of the published LMs",
@@ -126,9 +130,9 @@ def _check_ids(folder: Path, ids: dict[str, int], width: int) -> None:
             help="download the LM again; its tokenizer files and weights belong together",
         )
     first = ids["<|audio_code_0|>"]
-    if any(ids[f"<|audio_code_{code}|>"] != first + code for code in range(_num_spelled(ids))):
+    if any(ids[f"<|audio_code_{code}|>"] != first + code for code in range(num_spelled)):
         raise ModelError(f"the audio codes of `{folder}` are not in order", why="code n must be token n of its range")
-    if max(first + _num_spelled(ids), ids["<|im_end|>"] + 1) > width or ids["<|im_end|>"] > first:
+    if max(first + num_spelled, ids["<|im_end|>"] + 1) > width or ids["<|im_end|>"] > first:
         raise ModelError(f"tokenizer and weights in `{folder}` don't belong together", why=f"vocab_size is {width}")
 
 

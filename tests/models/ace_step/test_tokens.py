@@ -6,10 +6,14 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from renderer.artifacts import Codes
 from renderer.errors import ModelError, StageError
 from renderer.models.ace_step.tokens import REAL_WIDTH, load_tokens
+from renderer.models.family import Stage
+from tests.models.ace_step.asks import codes_request, job, load, results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +48,50 @@ def test_a_published_lm_has_the_published_ids(folder: Path) -> None:
 
     assert "is not the one of the published LMs" in refused.value.message
     assert "151643 is expected" in refused.value.why
+
+
+def test_other_ids_are_noticed_however_wide_the_logits_are(folder: Path) -> None:
+    """64,000 codes are those of a published LM; only padding makes its weights wider."""
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    first = next(t["id"] for t in tokenizer["added_tokens"] if t["content"] == "<|audio_code_0|>")
+    vocabulary = {f"<|audio_code_{code}|>": first + code for code in range(64_000)}
+    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if "audio_code" not in t["content"]]
+    tokenizer["model"]["vocab"] |= vocabulary
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+
+    with pytest.raises(ModelError) as refused:
+        load_tokens(folder, first + 64_000)
+
+    assert "is not the one of the published LMs" in refused.value.message
+
+
+def test_codes_count_wherever_the_file_keeps_them(tiny_set: Path, tmp_path: Path) -> None:
+    """As added tokens, in the vocabulary itself, or some of them here and some there: the same LM, the same codes."""
+    expected, job_ = load_tokens(tiny_set / "lm", 1_472), job("take", codes_request(preview=1.0))
+    drawn = results(load(tiny_set), Stage.CODES, [job_])["take"]
+    for kept in (0, 500):
+        folder = tmp_path / str(kept)
+        shutil.copytree(tiny_set, folder)
+        move_codes(folder / "lm" / "tokenizer.json", kept)
+
+        found = load_tokens(folder / "lm", 1_472)
+
+        assert (found.first_code, found.num_codes, found.num_spelled) == (expected.first_code, 1_000, 1_000)
+        assert found.decode((found.first_code + 7, found.first_code + 999)) == "<|audio_code_7|><|audio_code_999|>"
+        again = results(load(folder), Stage.CODES, [job_])["take"]
+        assert isinstance(drawn, Codes)
+        assert isinstance(again, Codes)
+        assert np.array_equal(again.codes, drawn.codes)
+
+
+def move_codes(path: Path, kept: int) -> None:
+    """All codes but the first `kept` go from the added tokens to the vocabulary, which then lists every token."""
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    added = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    moved = [name for name in added if "audio_code" in name][kept:]
+    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if t["content"] not in set(moved)]
+    tokenizer["model"]["vocab"] |= added
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
 def test_weights_narrower_than_the_tokenizer_are_refused(folder: Path) -> None:

@@ -1,0 +1,110 @@
+"""An LM with the published vocabulary: 151,643 entries of text, controls, 65,535 tokens spelled like codes."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from renderer.artifacts import Codes, Cot
+from renderer.models.ace_step.grammar import CotGrammar
+from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.prompt import codes_prompt
+from renderer.models.ace_step.tokens import REAL_IDS, REAL_WIDTH, load_tokens
+from renderer.models.family import Part, Stage
+from renderer.models.zoo import resolve
+from tests.bench.full_size_set import LM_FOLDER, write_set
+from tests.models.ace_step.asks import OPEN, SAMPLING, codes_request, cot_request, job, results
+from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.test_parts import SETTINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    write_set(folder, "small", "cpu")
+    return folder
+
+
+def test_the_ids_are_the_published_ones_and_those_of_transformers(bundle: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokens = load_tokens(bundle / LM_FOLDER, REAL_WIDTH)
+
+    assert (tokens.num_codes, tokens.num_spelled, tokens.width) == (64_000, 65_535, REAL_WIDTH)
+    assert all(tokens.encode(token) == (number,) for token, number in REAL_IDS.items())
+    # The meaningless ones behind the codebook become its last.
+    assert tokens.is_code(217_203)
+    assert tokens.code(217_203) == tokens.code(215_668) == 63_999
+    text = codes_prompt("a caption", "[verse]\nla", "bpm: 90") + "<|audio_code_0|><|audio_code_63999|>"
+    theirs = AutoTokenizer.from_pretrained(bundle / LM_FOLDER)
+    assert list(tokens.encode(text)) == theirs(text, add_special_tokens=False)["input_ids"]
+
+
+def test_both_phases_run_and_stay_within_text_and_codebook(bundle: Path) -> None:
+    files = resolve(str(bundle)).files
+    assert files is not None
+    lm = AceStep().load(Part.LM, files, SETTINGS, Heard())
+    warm = replace(SAMPLING, temperature=1.5, top_p=1.0)
+
+    thought = results(lm, Stage.COT, [job("cot", cot_request(use_cot_caption=False, sampling=warm))])["cot"]
+    assert isinstance(thought, Cot)
+    assert thought.metas.bpm is not None
+    asked = replace(codes_request(preview=10.0, sampling=warm), metas=replace(OPEN, duration=10.0))
+    played = results(lm, Stage.CODES, [job("codes", asked, thought)])["codes"]
+
+    assert isinstance(played, Codes)
+    assert len(played.codes) == 50
+    # Drawn all over the codebook, never behind its end.
+    assert played.codes.min() >= 0
+    assert 32_000 < played.codes.max() < 64_000
+
+
+def seconds_to_read(folder: Path, num_codes: int) -> float:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["added_tokens"] = [
+        token
+        for token in tokenizer["added_tokens"]
+        if not token["content"].startswith("<|audio_code_") or token["id"] < 151_669 + num_codes
+    ]
+    shorter = folder.parent / f"lm-{num_codes}"
+    shorter.mkdir()
+    for name in ("tokenizer_config.json", "chat_template.jinja"):
+        (shorter / name).write_bytes((folder / name).read_bytes())
+    (shorter / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    begins = time.process_time()
+    tokens = load_tokens(shorter, 217_000)
+    assert tokens.num_spelled == num_codes
+    return time.process_time() - begins
+
+
+def test_reading_it_takes_time_in_proportion_to_its_codes(bundle: Path) -> None:
+    """Each code costs the same; where one costs a look at all others, a start takes minutes."""
+    few, many = seconds_to_read(bundle / LM_FOLDER, 16_000), seconds_to_read(bundle / LM_FOLDER, 63_999)
+
+    # Four times the codes; a quadratic reading would take sixteen times as long.
+    assert many < 7 * few
+    assert many < 10
+
+
+def test_the_grammar_is_built_without_the_codes(bundle: Path) -> None:
+    tokens = load_tokens(bundle / LM_FOLDER, REAL_WIDTH)
+    began = time.process_time()
+
+    grammar = CotGrammar(tokens)
+
+    assert time.process_time() - began < 20
+    assert grammar.num_text == 151_669
+    mask = np.zeros((1, -(-grammar.num_text // 32)), dtype=np.int32)
+    grammar.fill([(0, grammar.start(cot_request()))], mask)
+    allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+    assert allowed.tolist() == [151_667]
