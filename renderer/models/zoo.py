@@ -211,8 +211,7 @@ def model_facts(model: str) -> ModelFacts:
         return replace(facts, own_lm=False)
     found = layouts.read_model(_existing(model))
     lm = str(found.lm) if found.lm else None
-    shifts = KINDS[found.kind].shifts
-    return _facts(model, found.kind, found.layout, shifts=shifts, max_duration=MAX_DURATION, lm=lm)
+    return _facts(model, found.kind, found.layout, shifts=_shifts(found), max_duration=MAX_DURATION, lm=lm)
 
 
 def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = ()) -> Resolved:
@@ -245,6 +244,12 @@ def _facts(
         lm=lm,
         own_lm=lm is not None,
     )
+
+
+def _shifts(found: layouts.FoundModel) -> tuple[float, ...] | None:
+    """What a folder was distilled for: its name says so where it is one that ACE-Step publishes, else its kind does."""
+    known = MODELS.get(found.dit.name.removeprefix(layouts.DIT_PREFIX))
+    return known.shifts if known is not None and known.kind == found.kind else KINDS[found.kind].shifts
 
 
 def _mini_folder() -> Path:
