@@ -13,7 +13,7 @@ import click
 from renderer.cli.options import Clock, make_options, takes_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXIT_SOME_FAILED = 1
 EXIT_INTERRUPTED = 130
+MOST_REMARKS = 10  # that are told at the end; the report has them all
+MOST_NAMED = 3  # takes of one remark
 
 
 @click.command(name="render")
@@ -121,6 +123,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
         for label, text in (("why", error.why), ("help", error.help)):
             if text:
                 click.echo(f"  = {label}: {printable(text)}")
+    _tell_remarks(summary.remarks)
     parts = [
         (len(summary.rendered), "rendered"),
         (len(summary.restored), "restored from old/"),
@@ -138,6 +141,18 @@ def _tell(summary: Summary, page: Path | None) -> None:
         show_error(summary.fault)
 
 
+def _tell_remarks(remarks: Mapping[str, tuple[str, ...]]) -> None:
+    """A line for each remark, with the takes it is about."""
+    from renderer.spec.diagnostics import printable
+
+    for remark, takes in list(remarks.items())[:MOST_REMARKS]:
+        names = ", ".join(printable(take) for take in takes[:MOST_NAMED])
+        more = f" and {len(takes) - MOST_NAMED} more" if len(takes) > MOST_NAMED else ""
+        click.echo(f"{click.style('note', fg='cyan', bold=True)} {names}{more}: {printable(remark)}")
+    if len(remarks) > MOST_REMARKS:
+        click.echo(f"and {len(remarks) - MOST_REMARKS} more notes: the report flags their takes")
+
+
 def _loads(loads: Any) -> str:
     return ", ".join(f"{name} {count}×" for name, count in loads.items())
 
@@ -151,6 +166,7 @@ def _document(summary: Summary) -> dict[str, Any]:
         "failed": [
             {"take": failure.take, "stage": failure.stage, **_error(failure.error)} for failure in summary.failures
         ],
+        "remarks": [{"remark": remark, "takes": list(takes)} for remark, takes in summary.remarks.items()],
         "stopped": summary.stopped,
         "fault": _error(summary.fault) if summary.fault else None,
         "seconds": round(summary.seconds, 3),

@@ -40,12 +40,13 @@ def make_recipe(
     versions: Mapping[str, str],
     effective: Mapping[str, Any] | None = None,
     degraded: tuple[str, ...] = (),
+    cut: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The recipe of one take: its spec with all defaults filled in, what the LM decided, keys, weights, versions.
 
     `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots); `effective`
     are inference settings as the checkpoint ran them, where the spec's own may be without effect; `degraded` says how
-    the take had to be made with less than they ask.
+    the take had to be made with less than they ask, `cut` which of its texts the DiT didn't hear to their end.
     """
     spec = take_spec(take)
     recipe = {
@@ -58,6 +59,7 @@ def make_recipe(
         "weights": dict(weights),
         "versions": {"renderer": __version__, **versions},
         "degraded": list(degraded) or None,
+        "cut": list(cut) or None,
         "pinned": _pinned(take),
     }
     told: dict[str, Any] = _without_none(recipe)

@@ -65,7 +65,8 @@ class Keeper:
             for name in job.takes:
                 record = self._write_take(self._takes[name], artifact)
                 self._store.journal.append("take-done", {"take": name, "key": record.key, "file": record.file})
-                yield TakeDone(take=self._takes[name], seconds=artifact.samples.shape[1] / SAMPLE_RATE)
+                seconds = artifact.samples.shape[1] / SAMPLE_RATE
+                yield TakeDone(take=self._takes[name], seconds=seconds, remarks=remarks(record.page["notes"]))
 
     def restore(self, plan: TakePlan) -> None:
         """Give a former version its name back; the one that bears it moves to `old/`.
@@ -154,6 +155,7 @@ class Keeper:
             versions=self._environment["versions"],
             effective=_effective(requests[Stage.LATENTS]),
             degraded=degradations(notes),
+            cut=cuts(notes),
         )
 
     def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Any]]:
@@ -227,6 +229,21 @@ def _effective(latents: Mapping[str, Any]) -> dict[str, Any]:
 def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """How a take's stages had to do with less than asked, in words: `tiles 256 instead of 512`."""
     return tuple(note for noted in notes.values() for note in noted.get("degraded", ()))
+
+
+def cuts(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Which texts of a take the DiT didn't hear to their end, in words."""
+    return tuple(notes.get("latents", {}).get("cut", ()))
+
+
+def left_out(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """What of the checkpoint wasn't read, in words."""
+    return tuple(notes.get("latents", {}).get("left_out", ()))
+
+
+def remarks(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """What whoever renders a take is told of it."""
+    return (*degradations(notes), *cuts(notes), *left_out(notes))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from renderer.output.report.values import (
     ReportSong,
     ReportTake,
 )
-from renderer.pipeline.keep import degradations, prompts_as_sent
+from renderer.pipeline.keep import cuts, degradations, left_out, prompts_as_sent
 from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
@@ -112,12 +112,14 @@ def make_report(project: Project) -> Report:
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
         run=_run(project, plan, run) if run.lines else None,
         picks=all_picks(songs.values()),
-        notes=tuple(_notes(plan)),
+        notes=tuple(_notes(plan, by_song)),
     )
 
 
-def _notes(plan: Plan) -> Iterator[str]:
+def _notes(plan: Plan, by_song: Mapping[str, Sequence[ReportTake]]) -> Iterator[str]:
     yield from (NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES)
+    told = dict.fromkeys(remark for takes in by_song.values() for take in takes for remark in take.left_out)
+    yield from (f"{remark[0].upper()}{remark[1:]}." for remark in told)
     if missing_libraries():
         yield "Tempo, key and loudness are not measured: `pip install 'renderer[measure]'` adds what it takes."
 
@@ -175,6 +177,8 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
         degraded=degradations(notes),
+        cut=cuts(notes),
+        left_out=left_out(notes),
         measured=sounds.measured if sounds else None,
         spectrogram=_picture(sounds),
         former=tuple(_former(version, plan, store) for version in versions if _is_former(version, plan, store)),

@@ -47,6 +47,8 @@ class Summary:
     kept: tuple[str, ...]
     """Takes that were on disk already."""
     failures: tuple[Failure, ...]
+    remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What to know of takes that were rendered -> their names."""
     stopped: bool
     """Whether it was told to stop before its end."""
     fault: RendererError | None = None
@@ -115,6 +117,7 @@ def render(
         restored=tuple(tally.restored),
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE),
         failures=tuple(tally.failures.values()),
+        remarks={remark: tuple(takes) for remark, takes in tally.remarks.items()},
         stopped=bool(stop) and len(tally.rendered) + len(tally.failures) < len(plan.running),
         fault=tally.fault,
         seconds=time.monotonic() - began,

@@ -34,6 +34,8 @@ class Tally:
     restored: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     loads: Counter[str] = field(default_factory=Counter)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+    """Remark -> the takes it is about."""
     fault: RendererError | None = None
 
 
@@ -56,6 +58,8 @@ def note(journal: Journal, tally: Tally, event: RunEvent) -> None:
         case TakeDone():
             tally.failures.pop(event.take.name, None)
             tally.rendered.append(event.take.name)
+            for remark in event.remarks:
+                tally.remarks.setdefault(remark, []).append(event.take.name)
         case TakeFailed():
             failure = Failure(take=event.take.name, stage=str(event.stage), error=event.error)
             tally.failures[event.take.name] = failure

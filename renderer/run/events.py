@@ -75,6 +75,8 @@ class TakeDone:
     take: TakePlan
     seconds: float
     """Of sound."""
+    remarks: tuple[str, ...] = ()
+    """What to know of how it was made, in words: texts that were cut, smaller tiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,3 +112,17 @@ def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:
 
     assert done.returncode == 2
     assert "did you mean `eins`" in done.stderr
+
+
+def test_a_text_that_was_cut_gets_a_line_at_the_end(project: Path) -> None:
+    long = GOOD.replace("calm piano", "warm and slow upright piano " * 60).format(duration=10)
+    (project / "specs" / "eins.toml").write_text(
+        long + "[inference]\nthinking = false\nuse_cot_metas = false\n", "utf-8"
+    )
+
+    done = renderer(project, "render", "--threads", "1", "--no-measure")
+
+    assert done.returncode == 0
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("note ")]
+    assert line.startswith("note eins.s1: the text prompt has ")
+    assert line.endswith(" tokens, the DiT hears 256: the metas at its end are lost")

@@ -84,6 +84,14 @@ def find_component(files: ModelFiles, name: str) -> Component:
     return Component(name=name, module=module, blueprint=blueprint)
 
 
+def left_out(files: ModelFiles) -> tuple[str, ...]:
+    """Names of tensors that lie beside the components' own and aren't read; in diffusers' layout there are none.
+
+    A component's own tensors are never left out: a surplus one among them is an error of `find_component`.
+    """
+    return original.left_out(Path(files.dit)) if files.layout == layouts.ORIGINAL else ()
+
+
 def load_tokenizer(files: ModelFiles) -> Any:
     """The text encoder's tokenizer.
 

@@ -42,10 +42,13 @@ class Encoders:
 def cuts(tokenizer: Any, text: str, lyrics: str) -> tuple[str, ...]:
     """What of the prompts lies beyond the limits of training and isn't heard, in words; nothing when all is."""
     told = []
-    for name, prompt, limit in (("text", text, MAX_TEXT_TOKENS), ("lyrics", lyrics, MAX_LYRIC_TOKENS)):
+    for name, prompt, limit, lost in (
+        ("text", text, MAX_TEXT_TOKENS, "metas"),
+        ("lyric", lyrics, MAX_LYRIC_TOKENS, "lines"),
+    ):
         length = len(tokenizer(prompt).input_ids)
         if length > limit:
-            told.append(f"the {name} prompt has {length} tokens, the DiT hears the first {limit}")
+            told.append(f"the {name} prompt has {length} tokens, the DiT hears {limit}: the {lost} at its end are lost")
     return tuple(told)
 
 

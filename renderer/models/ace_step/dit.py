@@ -14,7 +14,7 @@ from renderer.errors import StageError
 from renderer.models import device as devices
 from renderer.models import layouts, memory
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.checkpoint import find_component, load_tokenizer
+from renderer.models.ace_step.checkpoint import find_component, left_out, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts
 from renderer.models.ace_step.denoise import (
@@ -28,6 +28,7 @@ from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, keep_alone, run_alone
 from renderer.models.ace_step.lora import merge
 from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.weights import named
 from renderer.models.family import Part, Stage
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class LoadedDit:
         sampling = _sampling(cast("LatentsRequest", job.request), self._loading.files.kind)
         frames = _denoised(dit, job, briefed.conditions, sampling, listener)
         notes = _notes(briefed, sampling)
+        notes["left_out"] = _left_out(self._loading.left_out)
         notes["seconds"] = time.perf_counter() - began + briefed.seconds
         return Latents(frames=frames, notes=notes)
 
@@ -108,6 +110,8 @@ class Loading:
     settings: Settings
     dtypes: Dtypes
     device: torch.device
+    left_out: tuple[str, ...]
+    """Names of the checkpoint's tensors that are part of nothing."""
 
     def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
@@ -159,7 +163,7 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     check_scheduler(files)
     find_component(files, "dit")
     dtypes = devices.dtypes(settings.device, settings.dtype)
-    loading = Loading(files=files, settings=settings, dtypes=dtypes, device=device)
+    loading = Loading(files=files, settings=settings, dtypes=dtypes, device=device, left_out=left_out(files))
     return LoadedDit(loading, loading.encoders(listener))
 
 
@@ -232,6 +236,11 @@ def _codes(job: StageJob) -> Codes | None:
             "the LM wrote no codes", why="it ended the song at once", help="give the song a duration, or another seed"
         )
     return codes
+
+
+def _left_out(names: tuple[str, ...]) -> list[str]:
+    """What to tell of tensors that were not read."""
+    return [f"the checkpoint's {named(names)} belong to no part of the model and were left out"] if names else []
 
 
 def _notes(briefed: Briefed, sampling: Sampling) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.weights import MOST_NAMED, stored_tensors
+from renderer.models.ace_step.weights import stored_tensors
 from renderer.models.layouts import ORIGINAL_PREFIXES, read_json
 
 if TYPE_CHECKING:
@@ -56,12 +56,8 @@ def renamed(name: str) -> str:
 
 
 def component_tensors(folder: Path, component: str) -> dict[str, Stored]:
-    """Where a component's tensors lie in the one file (or its shards) that holds all four.
-
-    Raises: ModelError when the file holds tensors that belong to none of them.
-    """
+    """Where a component's tensors lie in the one file (or its shards) that holds all four."""
     everything = stored_tensors(folder, STEM)
-    _check_prefixes(folder, everything)
     prefix = ORIGINAL_PREFIXES[component]
     found = {
         renamed(name.removeprefix(prefix)): stored for name, stored in everything.items() if name.startswith(prefix)
@@ -69,6 +65,16 @@ def component_tensors(folder: Path, component: str) -> dict[str, Stored]:
     if component == "condition_encoder" and NULL_CONDITION in everything:
         found[NULL_CONDITION] = everything[NULL_CONDITION]
     return found
+
+
+def left_out(folder: Path) -> tuple[str, ...]:
+    """Tensors that belong to no component and so aren't read; upstream's converter leaves them out and says so, too."""
+    prefixes = tuple(ORIGINAL_PREFIXES.values())
+    return tuple(
+        sorted(
+            name for name in stored_tensors(folder, STEM) if not name.startswith(prefixes) and name != NULL_CONDITION
+        )
+    )
 
 
 def component_config(folder: Path, component: str) -> dict[str, Any]:
@@ -104,17 +110,6 @@ def silence_latent(folder: Path) -> Tensor:
         found = tuple(loaded.shape) if isinstance(loaded, torch.Tensor) else type(loaded).__name__
         raise ModelError(f"`{path}` holds {found}, expected is a tensor [1, channels, frames]", help="fetch it again")
     return loaded.transpose(1, 2).contiguous()
-
-
-def _check_prefixes(folder: Path, everything: Mapping[str, Stored]) -> None:
-    known = (*ORIGINAL_PREFIXES.values(), NULL_CONDITION)
-    if strange := sorted(name for name in everything if not name.startswith(known)):
-        named = ", ".join(f"`{name}`" for name in strange[:MOST_NAMED])
-        raise ModelError(
-            f"{len(strange)} tensors have no place in the model, among them {named}",
-            why=f"they lie in `{folder}` and belong to none of {', '.join(ORIGINAL_PREFIXES.values())}",
-            help="check that it is an ACE-Step 1.5 checkpoint",
-        )
 
 
 def _dit_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,13 +198,13 @@ def _place(tensors: Mapping[str, Stored]) -> str:
 def _check_names(expected: set[str], found: set[str], where: str) -> None:
     if missing := expected - found:
         raise ModelError(
-            f"tensors are missing: {_named(missing)}",
+            f"tensors are missing: {named(missing)}",
             why=f"the model's classes expect them in {where}",
             help="fetch the model again, or check that it is an ACE-Step 1.5 checkpoint",
         )
     if surplus := found - expected:
         raise ModelError(
-            f"tensors have no place in the model: {_named(surplus)}",
+            f"tensors have no place in the model: {named(surplus)}",
             why=f"they lie in {where}; dropping them could drop part of the model",
             help="check that it is an ACE-Step 1.5 checkpoint",
         )
@@ -219,7 +219,8 @@ def _check_shape(name: str, stored: Stored, found: tuple[int, ...], expected: tu
         )
 
 
-def _named(names: Iterable[str]) -> str:
+def named(names: Iterable[str]) -> str:
+    """The first few names in alphabetical order, and how many more there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else ""
     return ", ".join(f"`{name}`" for name in ordered[:MOST_NAMED]) + more

@@ -85,6 +85,8 @@ def _compared(take: ReportTake, asked: Metas) -> Iterator[Flag]:
 def _faults(take: ReportTake) -> Iterator[Flag]:
     if take.degraded:
         yield Flag(code="degraded", text=f"degraded: {', '.join(take.degraded)}")
+    if take.cut:
+        yield Flag(code="cut", text="; ".join(take.cut))
 
 
 def _wanted_seconds(take: ReportTake, asked: Metas) -> float | None:

@@ -111,6 +111,10 @@ class ReportTake:
     failure: Failure | None = None
     degraded: tuple[str, ...] = ()
     """How the render was made easier to fit: `tiles of 256`."""
+    cut: tuple[str, ...] = ()
+    """Texts that the DiT didn't hear to their end: `the text prompt has 300 tokens, the DiT hears 256`."""
+    left_out: tuple[str, ...] = ()
+    """What of its checkpoint wasn't read."""
     measured: Measured | None = None
     former: tuple[FormerTake, ...] = ()
     """The newest first."""
