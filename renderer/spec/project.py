@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value, diagnostics_of
-from renderer.spec.lints.run import lint_settings
+from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
+from renderer.spec.lints.texts import texts_of_settings
 from renderer.spec.rules import unknown_codes, unknown_lm, unknown_model
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
@@ -145,6 +146,8 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     yield from unknown_codes(parsed.source, defaults.allow or ())
     yield from unknown_model(parsed.source, ("model",), defaults.model, path.parent)
     yield from unknown_lm(parsed.source, ("lm",), defaults.lm, path.parent)
+    texts = tuple(texts_of_settings(("inference",), defaults.inference))
+    yield from lint_texts(texts, parsed.source, draft=None)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)

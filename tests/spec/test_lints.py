@@ -8,7 +8,7 @@ import pytest
 
 from renderer.spec.diagnostics import Level
 from renderer.spec.lints.page import page
-from renderer.spec.lints.table import ALLOWABLE, LINTS, SettingsLint, SongLint
+from renderer.spec.lints.table import ALLOWABLE, LINTS, Lint
 from renderer.spec.load import load_songs
 
 # Where each bad example is flagged: the line, and what the caret stands under.
@@ -58,9 +58,7 @@ def write(tmp_path: Path, text: str, name: str = "song.toml") -> Path:
 
 
 @EACH
-def test_the_bad_example_is_flagged_at_its_place_and_for_nothing_else(
-    tmp_path: Path, lint: SongLint | SettingsLint
-) -> None:
+def test_the_bad_example_is_flagged_at_its_place_and_for_nothing_else(tmp_path: Path, lint: Lint) -> None:
     (found,) = load_songs([write(tmp_path, lint.bad)]).diagnostics
 
     assert (found.code, found.level) == (lint.code, lint.level)
@@ -69,12 +67,12 @@ def test_the_bad_example_is_flagged_at_its_place_and_for_nothing_else(
 
 
 @EACH
-def test_the_good_example_is_clean(tmp_path: Path, lint: SongLint | SettingsLint) -> None:
+def test_the_good_example_is_clean(tmp_path: Path, lint: Lint) -> None:
     assert load_songs([write(tmp_path, lint.good)]).diagnostics == ()
 
 
 @EACH
-def test_allow_silences_all_but_errors(tmp_path: Path, lint: SongLint | SettingsLint) -> None:
+def test_allow_silences_all_but_errors(tmp_path: Path, lint: Lint) -> None:
     codes = [one.code for one in load_songs([write(tmp_path, f'allow = ["{lint.code}"]\n{lint.bad}')]).diagnostics]
 
     assert codes == ([] if lint.level is not Level.ERROR else ["allow-choice", lint.code])
@@ -101,6 +99,29 @@ def test_settings_in_the_defaults_are_reported_once_and_there(tmp_path: Path) ->
 
     found = [(one.code, one.file) for one in load_songs([tmp_path]).diagnostics]
     assert found == [("turbo-shift", defaults), ("turbo-guidance", defaults)]
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "meant"),
+    [
+        ("noise <|im_end|> hiss", "control-token", "<|im_end|>"),
+        ("<|audio_code_5|>", "control-token", "<|audio_code_5|>"),
+        ("a</think>b", "control-token", "</think>"),
+        ("hiss\\u0007", "control-character", "\\u0007"),
+    ],
+)
+def test_what_would_steer_the_lm_is_found_in_the_defaults_once_and_there(
+    tmp_path: Path, written: str, code: str, meant: str
+) -> None:
+    defaults = write(tmp_path, f'[inference]\nlm_negative_prompt = "{written}"\n', "renderer.toml")
+    for name in ("a.toml", "b.toml"):
+        write(tmp_path, 'caption = "x"\ninstrumental = true\n', name)
+
+    (found,) = load_songs([tmp_path]).diagnostics
+
+    assert (found.code, found.level, found.file) == (code, Level.ERROR, defaults)
+    assert found.span is not None
+    assert (found.span.line, found.excerpt[found.span.column - 1 : found.span.end - 1]) == (2, meant)
 
 
 def test_defaults_that_a_specs_own_model_does_not_suit_are_reported_at_the_model(tmp_path: Path) -> None:

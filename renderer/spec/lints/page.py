@@ -10,7 +10,7 @@ from renderer.spec.diagnostics import Level
 from renderer.spec.lints.table import LINTS
 
 if TYPE_CHECKING:
-    from renderer.spec.lints.table import SettingsLint, SongLint
+    from renderer.spec.lints.table import Lint
 
 _MANY_LINES = 14  # of an example; longer ones repeat themselves
 _HEAD = """\
@@ -31,7 +31,7 @@ def page() -> str:
     return _HEAD + index + "\n" + "\n".join(entry(lint) for lint in _sorted())
 
 
-def entry(lint: SongLint | SettingsLint) -> str:
+def entry(lint: Lint) -> str:
     """One lint, in Markdown."""
     return (
         f"## {lint.code}\n\n{lint.level}: {_lower(_summary(lint))}.\n\n"
@@ -39,11 +39,11 @@ def entry(lint: SongLint | SettingsLint) -> str:
     )
 
 
-def _sorted() -> list[SongLint | SettingsLint]:
+def _sorted() -> list[Lint]:
     return sorted(LINTS, key=lambda lint: (list(Level).index(lint.level), lint.code))
 
 
-def _summary(lint: SongLint | SettingsLint) -> str:
+def _summary(lint: Lint) -> str:
     return inspect.cleandoc(lint.check.__doc__ or "").split("\n")[0].rstrip(".")
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.findings import diagnostic
-from renderer.spec.lints.table import SETTINGS_LINTS, SONG_LINTS
+from renderer.spec.lints.table import SETTINGS_LINTS, SONG_LINTS, TEXT_LINTS
+from renderer.spec.lints.texts import texts_of_song
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from renderer.spec.build import Draft
     from renderer.spec.lints.subject import Layer, Subject
+    from renderer.spec.lints.texts import Text
     from renderer.spec.source import Source
 
 MAX_FINDINGS = 10  # of one lint in one song: who mends these sees the next
@@ -22,11 +25,19 @@ def lint_song(subject: Subject, *, allow: Collection[str]) -> Iterator[Diagnosti
     """What the lints find in a song, less what `allow` names; errors can't be allowed."""
     draft = subject.draft
     source = draft.parsed.source
+    yield from lint_texts(tuple(texts_of_song(subject)), source, draft=draft)
     for lint in SONG_LINTS:
         if lint.level is Level.ERROR or lint.code not in allow:
             for found in islice(lint.check(subject), MAX_FINDINGS):
                 yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
     yield from lint_settings(subject.layers, source, allow=allow)
+
+
+def lint_texts(texts: Sequence[Text], source: Source, *, draft: Draft | None) -> Iterator[Diagnostic]:
+    """What the lints find in texts; `draft` is needed where lyrics are among them. They are errors, never allowed."""
+    for lint in TEXT_LINTS:
+        for found in islice(chain.from_iterable(lint.check(text) for text in texts), MAX_FINDINGS):
+            yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
 
 
 def lint_settings(layers: Iterable[Layer], source: Source, *, allow: Collection[str]) -> Iterator[Diagnostic]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from renderer.spec.findings import Finding, LyricsFinding
     from renderer.spec.lints.subject import Layer, Subject
+    from renderer.spec.lints.texts import Text
 
 _CAPTION = 'caption = "slow blues, upright bass"\n'
 _LYRICS = 'lyrics = """\n[verse]\nthe rain came down on Monday\n"""\n'
@@ -27,6 +28,17 @@ class SongLint:
     code: str
     level: Level
     check: Callable[[Subject], Iterable[Finding | LyricsFinding]]
+    bad: str
+    good: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLint:
+    """A lint of any text that reaches a model, wherever it is written: in a spec, its variants or `renderer.toml`."""
+
+    code: str
+    level: Level
+    check: Callable[[Text], Iterable[Finding | LyricsFinding]]
     bad: str
     good: str
 
@@ -119,21 +131,24 @@ SETTINGS_LINTS: tuple[SettingsLint, ...] = (
     ),
 )
 
-SONG_LINTS: tuple[SongLint, ...] = (
-    SongLint(
+TEXT_LINTS: tuple[TextLint, ...] = (
+    TextLint(
         code="control-token",
         level=Level.ERROR,
         check=texts.control_tokens,
         bad=_sung("[verse]\nstay <|im_end|> here"),
         good=_sung("[verse]\nstay | here"),
     ),
-    SongLint(
+    TextLint(
         code="control-character",
         level=Level.ERROR,
         check=texts.control_characters,
         bad=_CAPTION + 'lyrics = "[verse]\\nstay\\u0007 here"\n',
         good=_CAPTION + 'lyrics = "[verse]\\nstay here"\n',
     ),
+)
+
+SONG_LINTS: tuple[SongLint, ...] = (
     SongLint(
         code="long-caption",
         level=Level.WARNING,
@@ -290,5 +305,6 @@ SONG_LINTS: tuple[SongLint, ...] = (
     ),
 )
 
-LINTS: tuple[SongLint | SettingsLint, ...] = SONG_LINTS + SETTINGS_LINTS
+Lint = TextLint | SongLint | SettingsLint
+LINTS: tuple[Lint, ...] = TEXT_LINTS + SONG_LINTS + SETTINGS_LINTS
 ALLOWABLE = tuple(sorted(lint.code for lint in LINTS if lint.level is not Level.ERROR))
