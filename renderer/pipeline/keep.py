@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.models.family import PART_OF, Stage
-from renderer.output.audio import peaks, write_audio
 from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
-from renderer.output.report.peaks import encode_peaks
+from renderer.pipeline.drafts import Desk
+from renderer.pipeline.noted import cuts, degradations, effective, prompts_as_sent, remarks, said
 from renderer.run.events import RunEvent, TakeDone
+from renderer.run.sink import Keeping
 from renderer.song import SAMPLE_RATE
-from renderer.store.disk import temp_beside
-from renderer.store.takes import TakeRecord, file_digest
+from renderer.store.takes import TakeRecord
 from renderer.store.versions import put_version, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
+    from renderer.pipeline.drafts import Draft
     from renderer.plan.jobs import Job, Plan, TakePlan
+    from renderer.store.encoding import Stored
     from renderer.store.store import Store
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A take whose audio is being written."""
+
+    plan: TakePlan
+    recipe: Mapping[str, Any]
+    notes: Mapping[str, Any]
+    seconds: float
+    """Of sound."""
+    draft: Future[Draft]
+
+
 class Keeper:
-    """The executor's sink: knows the plan's takes, the store and the writers."""
+    """The executor's sink: knows the plan's takes, the store and the writers; a context manager."""
 
     def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Mapping[str, Any]) -> None:
         self._takes = {take.name: take for take in plan.takes}
@@ -38,8 +55,15 @@ class Keeper:
         self._store = store
         self._settings = settings
         self._environment = environment
+        self._desk = Desk()
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._desk.close()
 
     def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
         """What the job builds on, read from the store with its digest checked.
@@ -52,21 +76,17 @@ class Keeper:
                 self._require_story(job)
             return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
-    def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
+    def keep(self, job: Job, artifact: Artifact) -> Keeping:
         """Artifacts go into the store, a waveform becomes every take that shares it.
 
         Raises: InputLost when what belongs to a take is damaged, StoreError when the disk refuses.
         """
+        if not isinstance(artifact, Waveform):
+            return Keeping(finish=partial(self._put, job, artifact))
         self._store.require_there()
         with disk_faults(self._store):
-            if not isinstance(artifact, Waveform):
-                self._store.put(job.stage, job.key, artifact, self._made_by(job))
-                return
-            for name in job.takes:
-                record = self._write_take(self._takes[name], artifact)
-                self._store.journal.append("take-done", {"take": name, "key": record.key, "file": record.file})
-                seconds = artifact.samples.shape[1] / SAMPLE_RATE
-                yield TakeDone(take=self._takes[name], seconds=seconds, remarks=remarks(record.page["notes"]))
+            begun = [self._begin_take(self._takes[name], artifact) for name in job.takes]
+        return Keeping(waits_for=tuple(take.draft for take in begun), finish=partial(self._name_takes, begun))
 
     def restore(self, plan: TakePlan) -> None:
         """Give a former version its name back; the one that bears it moves to `old/`.
@@ -108,41 +128,64 @@ class Keeper:
             "environment": dict(self._environment),
         }
 
-    def _write_take(self, plan: TakePlan, waveform: Waveform) -> TakeRecord:
+    def _put(self, job: Job, artifact: Stored) -> Iterator[RunEvent]:
+        self._store.require_there()
+        with disk_faults(self._store):
+            self._store.put(job.stage, job.key, artifact, self._made_by(job))
+        return iter(())
+
+    def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
+        """What is told of a take, gathered now, and its audio file, which is written meanwhile."""
         cot, notes = self._story(plan)
         notes["waveform"] = dict(waveform.notes)
         recipe = self._recipe(plan, cot.metas if cot else None, notes)
-        sidecar = self._sidecar(plan, recipe, notes)
         output = plan.take.song.output
-        temp = temp_beside(self._store.outputs / plan.file)
+        tags = recipe_tags(recipe, output.recipe)
+        return _Begun(
+            plan=plan,
+            recipe=recipe,
+            notes=notes,
+            seconds=waveform.samples.shape[1] / SAMPLE_RATE,
+            draft=self._desk.begin(waveform, self._store.outputs / plan.file, output.format, tags),
+        )
+
+    def _name_takes(self, begun: Sequence[_Begun]) -> Iterator[RunEvent]:
+        """Give the audio files their names as they are done; each is on disk before it is told."""
+        for take in begun:
+            self._store.require_there()
+            with disk_faults(self._store):
+                record = self._name_take(take)
+                self._store.journal.append("take-done", {"take": record.take, "key": record.key, "file": record.file})
+            yield TakeDone(take=take.plan, seconds=take.seconds, remarks=remarks(take.notes))
+
+    def _name_take(self, take: _Begun) -> TakeRecord:
+        with _named(take.plan):
+            draft = take.draft.result()
         try:
-            with _named(plan):
-                write_audio(waveform, temp, output.format, recipe_tags(recipe, output.recipe))
-            record = TakeRecord(
-                key=plan.key,
-                take=plan.name,
-                song=plan.take.song.name,
-                file=plan.file,
-                num_bytes=temp.stat().st_size,
-                mtime_ns=temp.stat().st_mtime_ns,
-                digest=file_digest(temp),
-                sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
-                requests=plan.requests,
-                keys={str(stage): key for stage, key in plan.keys.items()},
-                environment=self._environment,
-                recipe=recipe,
-                page={
-                    "peaks": encode_peaks(peaks(waveform)),
-                    "seconds": waveform.samples.shape[1] / SAMPLE_RATE,
-                    "notes": notes,
-                },
-            )
-            put_version(self._store, record, temp, sidecar)
-        except BaseException:
-            with suppress(OSError):
-                temp.unlink(missing_ok=True)
-            raise
+            sidecar = self._sidecar(take.plan, take.recipe, take.notes)
+            record = self._record(take, draft, sidecar)
+            put_version(self._store, record, draft.temp, sidecar)
+        finally:
+            self._desk.forget(draft.temp)
         return record
+
+    def _record(self, take: _Begun, draft: Draft, sidecar: bytes) -> TakeRecord:
+        plan = take.plan
+        return TakeRecord(
+            key=plan.key,
+            take=plan.name,
+            song=plan.take.song.name,
+            file=plan.file,
+            num_bytes=draft.num_bytes,
+            mtime_ns=draft.mtime_ns,
+            digest=draft.digest,
+            sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
+            requests=plan.requests,
+            keys={str(stage): key for stage, key in plan.keys.items()},
+            environment=self._environment,
+            recipe=take.recipe,
+            page={"peaks": draft.peaks, "seconds": take.seconds, "notes": take.notes},
+        )
 
     def _recipe(self, plan: TakePlan, decided: CotMetas | None, notes: Mapping[str, Any]) -> dict[str, Any]:
         requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
@@ -153,7 +196,7 @@ class Keeper:
             weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
             settings=self._counted(requests),
             versions=self._environment["versions"],
-            effective=_effective(requests[Stage.LATENTS]),
+            effective=effective(requests[Stage.LATENTS]),
             degraded=degradations(notes),
             cut=cuts(notes),
         )
@@ -193,57 +236,9 @@ class Keeper:
             "take": plan.name,
             **{k: v for k, v in self._environment.items() if k != "versions"},
             "seconds": {stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
-            "noted": {stage: _said(noted) for stage, noted in notes.items()},
+            "noted": {stage: said(noted) for stage, noted in notes.items()},
         }
         return recipe_toml(recipe, prompts=prompts_as_sent(notes), made=made).encode()
-
-
-def prompts_as_sent(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """`latents_text_prompt` -> text: every prompt that the stages noted."""
-    return {
-        f"{stage}_{name}": value
-        for stage, noted in notes.items()
-        for name, value in noted.items()
-        if _is_prompt(name) and value is not None
-    }
-
-
-def _is_prompt(name: str) -> bool:
-    return name.endswith("prompt")
-
-
-def _said(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """What a stage noted beside prompts and time: metas and who said them, counts, time steps."""
-    return {name: value for name, value in noted.items() if not _is_prompt(name) and name != "seconds"}
-
-
-def _effective(latents: Mapping[str, Any]) -> dict[str, Any]:
-    """What the key holds in place of settings that a checkpoint overrules: equal keys have equal recipes."""
-    return {
-        "inference_steps": latents["steps"],
-        "guidance_scale": latents["guidance_scale"],
-        "shift": latents["shift"],
-    }
-
-
-def degradations(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """How a take's stages had to do with less than asked, in words: `tiles 256 instead of 512`."""
-    return tuple(note for noted in notes.values() for note in noted.get("degraded", ()))
-
-
-def cuts(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Which texts of a take the DiT didn't hear to their end, in words."""
-    return tuple(notes.get("latents", {}).get("cut", ()))
-
-
-def left_out(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """What of the checkpoint wasn't read, in words."""
-    return tuple(notes.get("latents", {}).get("left_out", ()))
-
-
-def remarks(notes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """What whoever renders a take is told of it."""
-    return (*degradations(notes), *cuts(notes), *left_out(notes))
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from renderer.output.report.values import (
     ReportSong,
     ReportTake,
 )
-from renderer.pipeline.keep import cuts, degradations, left_out, prompts_as_sent
 from renderer.pipeline.measured import measured_folder
+from renderer.pipeline.noted import cuts, degradations, left_out, prompts_as_sent
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import changes_between

@@ -157,15 +157,16 @@ def _run(
     try:
         with disk_faults(store):
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
-        _restore(plan, Keeper(plan, store, project.settings, project.environment), tally)
+        with Keeper(plan, store, project.settings, project.environment) as keeper:
+            _restore(plan, keeper, tally)
         for _ in range(_ROUNDS):
-            keeper = Keeper(plan, store, project.settings, project.environment)
-            for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
-                with disk_faults(store):
-                    note(store.journal, tally, event)
-                if isinstance(event, PartStarted):
-                    _read_ahead(plan, event.part)
-                listen(event)
+            with Keeper(plan, store, project.settings, project.environment) as keeper:
+                for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
+                    with disk_faults(store):
+                        note(store.journal, tally, event)
+                    if isinstance(event, PartStarted):
+                        _read_ahead(plan, event.part)
+                    listen(event)
             if not keeper.damaged or stop:
                 return
             plan = project.plan([take.take for take in plan.takes if take.name in keeper.damaged])

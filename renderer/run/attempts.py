@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from renderer.errors import RendererError, WorkerDied
     from renderer.plan.jobs import Job
+    from renderer.run.sink import Keeping
 
 MOST_DEATHS = 2
 
@@ -24,6 +25,8 @@ class Attempt:
     started: dict[str, float] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     failed: dict[str, RendererError] = field(default_factory=dict)
+    keeping: deque[tuple[Job, float, Keeping]] = field(default_factory=deque)
+    """Results on their way to the disk, the oldest first, with the seconds they took."""
     died: WorkerDied | None = None
     broken: RendererError | None = None
 

@@ -6,7 +6,7 @@ Who listens, and what is kept where, it does not know.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from renderer.errors import InputLost, RendererError, StageError, WorkerDied
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
@@ -26,32 +26,18 @@ from renderer.run.patience import Patience
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from renderer.artifacts import Artifact
     from renderer.models.family import Settings
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.client import WorkerClient
+    from renderer.run.sink import Sink
 
-_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 4}
+_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 16}
 """Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
+_MOST_KEEPING = 4
+"""Results on their way to the disk at once: the sound of ten minutes is 230 MB."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1
 """How often jobs are looked at that nobody may want any more."""
-
-
-class Sink(Protocol):
-    """Where jobs' inputs come from and their results go."""
-
-    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
-        """What the job builds on.
-
-        Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
-        """
-
-    def keep(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
-        """Put the result on disk; yields `JobDone`'s companions, such as `TakeDone`.
-
-        Raises: InputLost when what belongs to it is damaged, StoreError when it can't be kept.
-        """
 
 
 class Workers:
@@ -168,6 +154,8 @@ class _Run:
             # A worker that is left in the middle of its jobs would answer the next ones with these.
             self._workers.end()
             raise
+        # Also of a worker that died: what it had sent was whole.
+        yield from _finish(attempt, most=0)
         return attempt
 
     def _ready(self, attempt: Attempt, batch: Sequence[Job]) -> Iterator[tuple[str, tuple[Job, StageJob]]]:
@@ -197,6 +185,7 @@ class _Run:
         silence = self._patience.silence(last, jobs.values())
         asked: Iterable[str] = jobs
         while True:
+            yield from _finish(attempt, most=_MOST_KEEPING)
             gone = {key for key in asked if key not in told and self._abandon(jobs[key])}
             if gone:
                 told |= gone
@@ -241,10 +230,21 @@ class _Run:
             return
         seconds = time.monotonic() - attempt.started.get(job.key, time.monotonic())
         try:
-            yield from self._sink.keep(job, result.artifact)
+            attempt.keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
         except InputLost as error:
             attempt.failed[job.key] = error
-            return
+        yield from _finish(attempt, most=_MOST_KEEPING)
+
+
+def _finish(attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
+    """Finish, in the order they came, the results that need no waiting, and waiting those beyond the `most` newest."""
+    while attempt.keeping and (len(attempt.keeping) > most or attempt.keeping[0][-1].ready):
+        job, seconds, keeping = attempt.keeping.popleft()
+        try:
+            yield from keeping.finish()
+        except InputLost as error:
+            attempt.failed[job.key] = error
+            continue
         attempt.finished.add(job.key)
         yield JobDone(job=job, seconds=seconds)
 

@@ -42,10 +42,10 @@ def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
     with one_at_a_time(project.store), disk_faults(project.store):
         project.store.clear_leftovers()
         plan = project.plan()
-        keeper = Keeper(plan, project.store, project.settings, project.environment)
-        for take in plan.takes:
-            if take.why is Why.RESTORED:
-                keeper.restore(take)
-        for job in plan.jobs:
-            keeper.upstream(job)
-            list(keeper.keep(job, make(job)))
+        with Keeper(plan, project.store, project.settings, project.environment) as keeper:
+            for take in plan.takes:
+                if take.why is Why.RESTORED:
+                    keeper.restore(take)
+            for job in plan.jobs:
+                keeper.upstream(job)
+                list(keeper.keep(job, make(job)).finish())

@@ -1,0 +1,49 @@
+"""Where jobs' inputs come from and their results go, as the executor sees it. Knows no disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
+
+    from renderer.artifacts import Artifact
+    from renderer.models.family import Stage
+    from renderer.plan.jobs import Job
+    from renderer.run.events import RunEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """A result on its way to the disk."""
+
+    finish: Callable[[], Iterator[RunEvent]]
+    """Returns once it is there; gives `JobDone`'s companions, such as `TakeDone`.
+
+    Raises: InputLost when what belongs to it is damaged, StoreError when it can't be kept.
+    """
+    waits_for: tuple[Future[Any], ...] = ()
+    """What `finish` would wait for."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `finish` needs not wait."""
+        return all(future.done() for future in self.waits_for)
+
+
+class Sink(Protocol):
+    """Where jobs' inputs come from and their results go."""
+
+    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
+        """What the job builds on.
+
+        Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
+        """
+
+    def keep(self, job: Job, artifact: Artifact) -> Keeping:
+        """Begin to put the result on disk.
+
+        Raises: InputLost when what belongs to it is damaged, StoreError when it can't be kept.
+        """
