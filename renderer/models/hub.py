@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from renderer.errors import ModelError, ResourceError
+from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,10 +75,9 @@ def known_folders() -> tuple[Path, ...]:
 
 def remember_folder(folder: Path) -> None:
     """Look for models in this folder, too, from now on."""
-    path = _folders_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
     folders = [folder.resolve(), *(known for known in known_folders() if known != folder.resolve())]
-    path.write_text(json.dumps([str(known) for known in folders], indent=2) + "\n", encoding="utf-8")
+    content = json.dumps([str(known) for known in folders], indent=2) + "\n"
+    write_whole(RealDisk(), _folders_path(), content.encode())
 
 
 def fetch(sources: Sequence[Source]) -> list[Path]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import platformdirs
 
 from renderer.models import layouts
 from renderer.models.family import Part
+from renderer.store.disk import RealDisk, write_whole
 from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
@@ -125,9 +125,6 @@ def _read_memory() -> dict[str, list[int | str]]:
 
 
 def _write_memory(memory: dict[str, list[int | str]]) -> None:
-    path = _memory_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".digests-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        json.dump(memory, opened)
-    Path(temporary).replace(path)
+    # Where it can't be kept (a home that is read-only), the files are hashed again next time.
+    with suppress(OSError):
+        write_whole(RealDisk(), _memory_path(), json.dumps(memory).encode())

@@ -91,6 +91,22 @@ def test_a_file_of_the_hubs_cache_is_taken_at_its_name(folder: Path, tmp_path: P
     assert identity.identity(files_of(folder)) == expected
 
 
+def test_a_memory_that_can_not_be_kept_only_costs_hashing_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = identity.identity(files_of(folder))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+    assert identity.identity(files_of(folder)) == first
+
+
+def test_the_memory_leaves_no_half_written_file_behind(folder: Path, tmp_path: Path) -> None:
+    identity.identity(files_of(folder))
+
+    assert [path.name for path in (tmp_path / "cache" / "renderer").iterdir()] == ["digests.json"]
+
+
 def test_a_torn_memory_only_costs_hashing_again(folder: Path, tmp_path: Path) -> None:
     first = identity.identity(files_of(folder))
     (tmp_path / "cache" / "renderer" / "digests.json").write_text("{")

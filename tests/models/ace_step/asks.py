@@ -1,4 +1,4 @@
-"""Requests and a listener for the LM's tests."""
+"""Requests for the stages' tests, and a listener for the LM's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm import load_lm
 from renderer.models.family import Failed, ModelFiles, Settings, Stage, StageJob
-from renderer.requests import CodesRequest, CotRequest, GivenMetas, LmSampling
+from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,28 @@ def codes_request(seed: int = 1, **changes: object) -> CodesRequest:
         max_duration=60,
         preview=None,
         sampling=SAMPLING,
+        seed=seed,
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def latents_request(seed: int = 7, **changes: object) -> LatentsRequest:
+    asked = LatentsRequest(
+        caption="synthwave, female vocal",
+        lyrics="[Verse]\nHello",
+        metas=GIVEN,
+        vocal_language="en",
+        use_cot_caption=True,
+        use_cot_language=True,
+        max_duration=60,
+        preview=None,
+        steps=8,
+        guidance_scale=1.0,
+        infer_method="ode",
+        shift=3.0,
+        timesteps=None,
+        cfg_interval_start=0.0,
+        cfg_interval_end=1.0,
         seed=seed,
     )
     return replace(asked, **changes)  # type: ignore[arg-type]

@@ -10,30 +10,14 @@ from hypothesis import strategies as st
 
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step.metas import decided_metas, given_as_cot, parse_cot, think_yaml
-from renderer.requests import GivenMetas, LatentsRequest
+from renderer.requests import GivenMetas
+from tests.models.ace_step.asks import OPEN, latents_request
 
 LONG = (
     "An energetic and uplifting synthwave track driven by pulsing analog bass, gated drums and shimmering arpeggios, "
     "with a confident female vocal that soars in the chorus."
 )
-LATENTS = LatentsRequest(
-    caption="mine",
-    lyrics="la",
-    metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None),
-    vocal_language=None,
-    use_cot_caption=True,
-    use_cot_language=True,
-    max_duration=240,
-    preview=None,
-    steps=8,
-    guidance_scale=1.0,
-    infer_method="ode",
-    shift=3.0,
-    timesteps=None,
-    cfg_interval_start=0.0,
-    cfg_interval_end=1.0,
-    seed=1,
-)
+LATENTS = latents_request(caption="mine", lyrics="la", metas=OPEN, vocal_language=None)
 COT = CotMetas(bpm=90, caption="theirs", duration=60, keyscale="A minor", language="es", timesignature="4")
 
 

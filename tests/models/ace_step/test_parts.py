@@ -13,31 +13,17 @@ from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Done, ModelFiles, Part, Settings, Stage, StageJob
 from renderer.models.zoo import resolve
-from renderer.requests import GivenMetas, LatentsRequest, WaveformRequest
+from renderer.requests import WaveformRequest
+from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from renderer.requests import LatentsRequest
+
 SETTINGS = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=64, vae_overlap=8)
-REQUEST = LatentsRequest(
-    caption="synthwave, female vocal",
-    lyrics="[Verse]\nHello",
-    metas=GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10.0),
-    vocal_language="en",
-    use_cot_caption=True,
-    use_cot_language=True,
-    max_duration=60,
-    preview=None,
-    steps=8,
-    guidance_scale=1.0,
-    infer_method="ode",
-    shift=3.0,
-    timesteps=None,
-    cfg_interval_start=0.0,
-    cfg_interval_end=1.0,
-    seed=7,
-)
+REQUEST = latents_request()
 CODES = Codes(codes=(np.arange(50, dtype=np.int32) * 37) % 1000)
 
 
