@@ -17,7 +17,7 @@ from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Part, Stage
 from renderer.models.zoo import resolve
-from tests.models.ace_step.layouts import write_bundle, write_dit
+from tests.models.ace_step.layouts import COMPONENTS, DIFFUSERS_FILE, write_bundle, write_dit
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 ENCODER_KEYS = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 
 
-def latents_of(folder: Path, **changes: Any) -> np.ndarray:
+def latents_of(folder: Path, *, dtype: str = "auto", **changes: Any) -> np.ndarray:
     files = resolve(str(folder)).files
     assert files is not None
-    loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    loaded = AceStep().load(Part.DIT, files, replace(SETTINGS, dtype=dtype), Heard())
     (result,) = loaded.run(Stage.LATENTS, [latents_job(replace(REQUEST, **changes), CODES)], Heard())
     loaded.close()
     return result.artifact.frames
@@ -82,6 +82,31 @@ def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Pa
     assert found.dtype == np.float32
     assert not np.array_equal(found, expected)
     assert np.abs(found - expected).max() < 0.2
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_weights_stored_in_bfloat16_give_the_same_latents_in_either_layout(
+    tiny_set: Path, tmp_path: Path, dtype: str
+) -> None:
+    """Computed in bfloat16 as on a GPU, or widened."""
+    shutil.copytree(tiny_set, tmp_path / "diffusers")
+    narrow(tmp_path / "diffusers")
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints", dtype=torch.bfloat16, num_shards=2)
+
+    found = latents_of(bundle, dtype=dtype)
+
+    assert np.array_equal(found, latents_of(tmp_path / "diffusers", dtype=dtype))
+    # bfloat16 numbers have 16 bits of nothing behind them.
+    assert (not (found.view(np.uint32) & 0xFFFF).any()) == (dtype == "bfloat16")
+
+
+def narrow(folder: Path) -> None:
+    """Save a pipeline's DiT, condition encoder and audio tokenizer pair in bfloat16."""
+    from safetensors.torch import load_file, save_file
+
+    for component in COMPONENTS:
+        path = folder / component / DIFFUSERS_FILE
+        save_file({name: tensor.to(torch.bfloat16) for name, tensor in load_file(path).items()}, path)
 
 
 @pytest.mark.parametrize(("aligned", "copies"), [(True, 0), (False, 1)])
