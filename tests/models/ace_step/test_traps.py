@@ -8,7 +8,9 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import re
 import shutil
+import sys
 import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,20 +19,22 @@ import numpy as np
 import pytest
 import torch
 
+import renderer
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
 from renderer.models import device, zoo
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
-from renderer.models.ace_step.checks import check_scheduler
 from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts, token_ids
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
 from renderer.models.ace_step.dit import DITS
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.vae import Tiles, checked_sound
-from renderer.models.doctor import LIBRARIES
+from renderer.models.ace_step.vae import Tiles, checked_latents, checked_sound
+from renderer.models.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
-from renderer.requests import GivenMetas
+from renderer.plan.asks import asks
+from renderer.requests import GivenMetas, WaveformRequest
+from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.operations import Large
@@ -67,12 +71,18 @@ class Bench:
         assert files is not None
         return files
 
-    def spec(self, text: str) -> Any:
+    def spec(self, text: str, model: Path | None = None) -> Any:
         path = self.folder / "a.toml"
         path.write_text(
-            f'title = "A"\nmodel = "{self.tiny}"\ncaption = "x"\nlyrics = "[verse]\\nla"\nseeds = [1]\n{text}'
+            f'title = "A"\nmodel = "{model or self.tiny}"\ncaption = "x"\nlyrics = "[verse]\\nla"\nseeds = [1]\n{text}'
         )
         return load_songs([path])
+
+    def asked(self, text: str) -> LatentsRequest:
+        """What the DiT is asked for a spec."""
+        (song,) = self.spec(text).songs
+        (take,) = song.takes()
+        return asks(take, zoo.model_facts(str(self.tiny)), None).latents
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +138,12 @@ def silence_is_not_zero(bench: Bench) -> None:
     assert silence.abs().min() > 0
 
 
-def turbo_is_guarded(_: Bench) -> None:
+def turbo_is_guarded(bench: Bench) -> None:
+    wild = bench.asked("[inference]\ninference_steps = 20\nshift = 2.4\nguidance_scale = 7.0\n")
+    assert (wild.steps, wild.shift, wild.guidance_scale) == (8, 2.0, 1.0)
+    # What everyone recommends, where the bare library would take 1.
+    assert bench.asked("").shift == 3.0
     facts = zoo.model_facts("turbo")
-    assert (facts.steps, facts.fixed_steps, facts.guided, facts.guidance_scale) == (8, True, False, 1.0)
     assert [facts.nearest_shift(shift) for shift in (0.5, 1.5, 2.4, 2.6, 9.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
     assert zoo.model_facts("base").nearest_shift(2.4) == 2.4
 
@@ -145,6 +158,12 @@ def no_padding(bench: Bench) -> None:
 def missing_pair(bench: Bench) -> None:
     files = bench.copy()
     shutil.rmtree(bench.folder / "copy" / "audio_tokenizer")
+    songs = bench.spec("[metas]\nduration = 10\n", model=bench.folder / "copy").songs
+    told: list[object] = []
+    with pytest.raises(ModelError, match="can't read the LM's codes"):
+        renderer.render(songs, device="cpu", outputs=bench.folder / "outputs", listen=told.append)
+    assert not [event for event in told if isinstance(event, PartStarted | ComponentLoaded)]
+    # Codes that were there before, as pinned ones, find the same wall.
     part = AceStep().load(Part.DIT, files, SETTINGS, Heard())
     (failed,) = part.run(Stage.LATENTS, [job("take", 20)], Heard())
     assert isinstance(failed, Failed)
@@ -160,6 +179,8 @@ def half_precision(_: Bench) -> None:
                 device.dtypes(name, dtype).text_encoder,
             )
     assert device.dtype_warning("cuda:0", "float16")
+    with pytest.raises(StageError, match="hold NaN or infinity"):
+        checked_latents(Latents(frames=np.full((50, 8), np.nan, np.float32)))
 
 
 def lengths_that_crash(bench: Bench) -> None:
@@ -167,6 +188,8 @@ def lengths_that_crash(bench: Bench) -> None:
     assert len(overshooting) == 231
     for count in overshooting[:3]:
         assert bench.latents(job("take", count))["take"].frames.shape == (5 * count, 8)
+        plain = job("take", metas=replace(REQUEST.metas, duration=count / 5))
+        assert bench.latents(plain)["take"].frames.shape == (5 * count, 8)
 
 
 def duration_in_the_prompt(_: Bench) -> None:
@@ -184,10 +207,15 @@ def unequal_codes(bench: Bench) -> None:
 
 def metas_of_each(bench: Bench) -> None:
     metas = GivenMetas(bpm=77, keyscale="C major", timesignature="3", duration=12.0)
-    found = bench.latents(job("a", 20), job("b", 20, metas=metas, lyrics="[verse]\nother", vocal_language="es"))
+    other = job("b", 20, metas=metas, lyrics="[verse]\nother", vocal_language="es", steps=4, shift=1.0)
+    found = bench.latents(job("a", 20), other)
     assert "- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n- duration: 10" in found["a"].notes["text_prompt"]
     assert "- bpm: 77\n- timesignature: 3\n- keyscale: C major\n- duration: 12" in found["b"].notes["text_prompt"]
     assert found["b"].notes["lyric_prompt"] == f"# Languages\nes\n\n# Lyric\n[verse]\nother{END}"
+    assert [len(found[name].notes["timesteps"]) for name in ("a", "b")] == [8, 4]
+    assert found["b"].notes["timesteps"] == [1.0, 0.75, 0.5, 0.25]
+    alone = bench.latents(other)["b"].frames
+    assert np.array_equal(alone, found["b"].frames)
 
 
 def truncation(bench: Bench) -> None:
@@ -217,6 +245,8 @@ def weights_go_when_dropped(bench: Bench) -> None:
     list(part.run(Stage.LATENTS, [job("a", 20)], Heard()))
     dit, encoders = part.dit(Heard()), part.encoders(Heard())
     modules = (dit.transformer, encoders.condition_encoder, encoders.text_encoder)
+    # Nothing moves weights behind our backs: hooks that would put them on another device than their inputs.
+    assert not [inner for module in modules for inner in module.modules() if hasattr(inner, "_hf_hook")]
     gone = [weakref.ref(module) for module in modules]
     del dit, encoders, modules
     part.close()
@@ -224,7 +254,15 @@ def weights_go_when_dropped(bench: Bench) -> None:
     assert [reference() for reference in gone] == [None, None, None]
 
 
-def tiles(_: Bench) -> None:
+def tiles(bench: Bench) -> None:
+    vae: Any = AceStep().load(Part.VAE, bench.files, SETTINGS, Heard())
+    spans: list[int] = []
+    vae.vae.decoder.register_forward_pre_hook(lambda _, arguments: spans.append(arguments[0].shape[-1]))
+    long = Latents(frames=np.random.default_rng(0).standard_normal((700, 8)).astype(np.float32))
+    request = WaveformRequest(duration=None)
+    (done,) = vae.run(Stage.WAVEFORM, [StageJob(id="a", request=request, upstream={Stage.LATENTS: long})], Heard())
+    assert done.artifact.samples.shape == (2, 700 * 1_920)
+    assert max(spans) == SETTINGS.vae_tile
     numbers = [len(Tiles(length=512, overlap=64).windows(25 * seconds)) for seconds in (10, 30, 60, 120, 240, 600)]
     assert numbers == [1, 2, 4, 8, 16, 40]
     assert device.vae_tiles("mps") == (32, 8)
@@ -239,7 +277,7 @@ def double_shift(bench: Bench) -> None:
     path = bench.folder / "copy" / "scheduler" / "scheduler_config.json"
     path.write_text(path.read_text().replace('"shift": 1.0', '"shift": 3.0'))
     with pytest.raises(ModelError, match=r"says shift = 3\.0, expected is 1\.0"):
-        check_scheduler(files)
+        AceStep().load(Part.DIT, files, SETTINGS, Heard())
 
 
 def trailing_zeros(_: Bench) -> None:
@@ -268,9 +306,13 @@ def meta_types(bench: Bench) -> None:
     (song,) = bench.spec('[metas]\nbpm = 72\ntimesignature = "4/4"\n').songs
     assert (song.metas.bpm, song.metas.timesignature) == (72, "4")
     assert bench.spec('[metas]\nbpm = "fast"\n').diagnostics
+    (song,) = bench.spec("[metas]\ntimesignature = 3\n").songs
+    assert song.metas.timesignature == "3"
 
 
-def frames(_: Bench) -> None:
+def frames(bench: Bench) -> None:
+    # Upstream fills up to 128 frames, which a preview would then hear; here the length is the one that was asked.
+    assert bench.latents(job("a", 20))["a"].frames.shape == (100, 8)
     assert [num_frames(seconds) for seconds in (10, 60, 10.03, 10.04, 0.28)] == [250, 1_500, 251, 251, 7]
 
 
@@ -296,6 +338,19 @@ def cover_strength(bench: Bench) -> None:
 
 
 def schedule_in_float32(_: Bench) -> None:
+    def velocity(latents: torch.Tensor, timestep: float) -> torch.Tensor:
+        return latents * timestep
+
+    sampling = Sampling(timesteps=(1.0, 21 / 22, 0.9), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False)
+    noise = initial_noise(50, 8, torch.Generator().manual_seed(0)).bfloat16()
+    expected = noise
+    for time, after, found in zip(
+        (1.0, 21 / 22, 0.9), (21 / 22, 0.9, 0.0), denoise(velocity, noise, sampling, torch.Generator()), strict=True
+    ):
+        step = torch.tensor(after, dtype=torch.float32) - torch.tensor(time, dtype=torch.float32)
+        expected = (expected.float() + step * velocity(expected, time)).bfloat16()
+        assert found.dtype == torch.bfloat16
+        assert torch.equal(found, expected)
     # bfloat16 would give 0.953125, 0.8984375, 0.83203125.
     assert shifted_timesteps(8, 3.0)[1:4] == pytest.approx((21 / 22, 0.9, 5 / 6), abs=1e-7)
 
@@ -306,8 +361,17 @@ def silence_is_not_amplified(_: Bench) -> None:
     checked_sound(torch.full((2, 48_000), 2e-5))
 
 
-def old_torch(_: Bench) -> None:
-    assert LIBRARIES["torch"] >= (2, 5)
+def old_torch(bench: Bench) -> None:
+    installed = bench.folder / "torch-2.4.1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.4.1\n")
+    sys.path.insert(0, str(bench.folder))
+    try:
+        found = next(finding for finding in examine("cpu", "auto") if finding.what == "torch")
+    finally:
+        sys.path.remove(str(bench.folder))
+    assert (found.state, found.found) == ("broken", "2.4.1")
+    assert next(finding for finding in examine("cpu", "auto") if finding.what == "torch").state == "fine"
 
 
 def one_mask_a_take(bench: Bench) -> None:
@@ -358,10 +422,10 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "fact 4: five frames a code, the duration is only told": length_from_codes,
     "fact 5: silence is encoded silence": silence_is_not_zero,
     "fact 6: turbo runs eight steps at shift 1, 2 or 3, unguided": turbo_is_guarded,
-    "fact 7: no take hears another's padding": no_padding,
-    "fact 8: a pipeline without its audio tokenizer pair": missing_pair,
+    "fact 7 and trap 7: no take hears another's padding": no_padding,
+    "fact 8 and trap 2: a pipeline without its audio tokenizer pair": missing_pair,
     "fact 9: float16 never reaches the encoders": half_precision,
-    "fact 10: lengths that crash diffusers' own call": lengths_that_crash,
+    "fact 10 and trap 1: lengths that crash diffusers' own call": lengths_that_crash,
     "trap 3: the prompt's duration is the take's": duration_in_the_prompt,
     "trap 4: code lists of unequal length": unequal_codes,
     "traps 5 and 6: metas and lyrics are each take's own": metas_of_each,
@@ -383,6 +447,18 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 26: the sliding window's mask is made once a take": one_mask_a_take,
     "trap 27: two takes at once have a scheduler each": interleaved_takes,
 }
+
+
+def numbers(kind: str) -> list[int]:
+    """Those that the rows' names speak of: `trap 3`, `traps 5 and 6`, `traps 10 to 12`."""
+    found = [match.groups("") for row in ROWS for match in re.finditer(rf"{kind}s? (\d+)(?: (and|to) (\d+))?", row)]
+    spans = [(int(first), int(last or first)) for first, _, last in found]
+    return sorted(number for first, last in spans for number in range(first, last + 1))
+
+
+def test_every_fact_and_trap_has_one_row() -> None:
+    assert numbers("fact") == list(range(1, 11))
+    assert numbers("trap") == list(range(1, 28))
 
 
 @pytest.mark.parametrize("row", ROWS)
