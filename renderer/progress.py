@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from renderer.models.family import PART_OF, Part
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
+    JobFailed,
     JobProgress,
     PartStarted,
     RunPlanned,
@@ -29,6 +23,7 @@ from renderer.run.events import (
     TakeFailed,
     WorkerRestarted,
 )
+from renderer.run.pace import Pace
 from renderer.spec.diagnostics import printable
 
 if TYPE_CHECKING:
@@ -36,19 +31,20 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from renderer.plan.jobs import Plan
     from renderer.run.events import RunEvent
 
     Listen = Callable[[RunEvent], None]
 
 PART_NAMES = {Part.LM: "language model", Part.DIT: "diffusion", Part.VAE: "decoding"}
-_LINE_SECONDS = 10.0
+_BAR_SECONDS = 0.25
 
 
 @contextmanager
-def showing(console: Console) -> Iterator[Listen]:
-    """A listener that shows a run on the console."""
+def showing(console: Console, *, line_seconds: float = 10.0) -> Iterator[Listen]:
+    """A listener that shows a run on the console: bars, or a line every `line_seconds` where nobody watches."""
     if not console.is_terminal:
-        yield _Lines(console).listen
+        yield _Lines(console, line_seconds).listen
         return
     with _bars(console) as progress:
         yield _Bars(progress).listen
@@ -58,71 +54,76 @@ def _bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description:<14}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[doing]}"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[count]:>7}"),
+        TextColumn("{task.fields[left]:>7}"),
+        TextColumn("[dim]{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
     )
 
 
 class _Bars:
-    """A bar for each part, in jobs; the job under way in its tokens, steps or tiles."""
+    """A bar for each part: its jobs, the time left, and what is under way."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[Part, TaskID] = {}
-        self._parts_done: dict[Part, dict[str, float]] = {}
-        self._totals: dict[Part, int] = {}
+        self._paces: dict[Part, Pace] = {}
+        self._told = 0.0
 
     def listen(self, event: RunEvent) -> None:
         """Show it."""
         match event:
             case RunPlanned(plan=plan):
-                self._totals = {part: sum(PART_OF[job.stage] is part for job in plan.jobs) for part in Part}
+                self._paces = _paces(plan)
             case PartStarted(part=part) if part not in self._tasks:
-                self._tasks[part] = self._progress.add_task(PART_NAMES[part], total=self._totals[part], doing="loading")
-                self._parts_done[part] = {}
+                fields: dict[str, Any] = {"count": f"0/{len(self._paces[part].jobs)}", "left": "", "doing": "loading"}
+                self._tasks[part] = self._progress.add_task(PART_NAMES[part], total=1.0, **fields)
             case ComponentLoaded():
-                self._doing_last(f"{event.component} loaded in {event.seconds:.1f} s")
-            case JobProgress(job=job):
-                self._advance(PART_OF[job.stage], job.key, event.done / max(event.total, 1) * 0.99)
-                self._doing(PART_OF[job.stage], f"{_names(job.takes)} · {event.done}/{event.total} {event.unit}")
-            case JobDone(job=job):
-                self._advance(PART_OF[job.stage], job.key, 1.0)
+                self._progress.update(list(self._tasks.values())[-1], doing=_loaded(event))
+            case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
+                self._paces[PART_OF[job.stage]].hear(event)
+                self._tell(event, PART_OF[job.stage])
             case TakeFailed() | WorkerRestarted():
                 self._progress.console.print(_word(event))
             case _:
                 pass
 
-    def _advance(self, part: Part, key: str, share: float) -> None:
-        self._parts_done[part][key] = share
-        done = sum(self._parts_done[part].values())
-        self._progress.update(self._tasks[part], completed=round(done, 2))
-
-    def _doing(self, part: Part, text: str) -> None:
-        self._progress.update(self._tasks[part], doing=escape(text))
-
-    def _doing_last(self, text: str) -> None:
-        if self._tasks:
-            self._doing(list(self._tasks)[-1], text)
+    def _tell(self, event: JobProgress | JobDone | JobFailed, part: Part) -> None:
+        # Every token of many songs is more than anyone reads.
+        if isinstance(event, JobProgress) and time.monotonic() - self._told < _BAR_SECONDS:
+            return
+        self._told = time.monotonic()
+        pace = self._paces[part]
+        fields: dict[str, Any] = {"count": f"{pace.num_done}/{len(pace.jobs)}", "left": _left(pace)}
+        if isinstance(event, JobProgress):
+            fields["doing"] = escape(" · ".join(_doing(event, pace)))
+        self._progress.update(self._tasks[part], completed=pace.share, **fields)
 
 
 class _Lines:
     """A line for what begins, ends and fails, and now and then one for how far it is."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, line_seconds: float) -> None:
         self._console = console
+        self._line_seconds = line_seconds
         self._num_takes = 0
         self._takes_done = 0
+        self._paces: dict[Part, Pace] = {}
         self._told = time.monotonic()
 
     def listen(self, event: RunEvent) -> None:
         """Show it."""
-        if isinstance(event, RunPlanned):
-            self._num_takes += len(event.plan.running)
-        if isinstance(event, TakeDone | TakeFailed):
-            self._takes_done += 1
+        match event:
+            case RunPlanned(plan=plan):
+                self._num_takes += len(plan.running)
+                self._paces = _paces(plan)
+            case TakeDone() | TakeFailed():
+                self._takes_done += 1
+            case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
+                self._paces[PART_OF[job.stage]].hear(event)
+            case _:
+                pass
         line = self._line(event)
         if line is not None:
             self._console.print(line, soft_wrap=True, highlight=False)
@@ -133,17 +134,49 @@ class _Lines:
             case PartStarted():
                 return Text(f"{PART_NAMES[event.part]}: {_count(event.num_jobs, 'job')}")
             case ComponentLoaded():
-                return Text(f"  loaded {event.component} in {event.seconds:.1f} s")
+                return Text(f"  {_loaded(event)}")
             case TakeDone():
                 return Text(
                     f"  {self._takes_done}/{self._num_takes} {printable(event.take.file)} ({event.seconds:.1f} s)"
                 )
             case TakeFailed() | WorkerRestarted():
                 return _word(event)
-            case JobProgress(job=job) if time.monotonic() - self._told > _LINE_SECONDS:
-                return Text(f"  {_names(job.takes)}: {event.done}/{event.total} {event.unit}")
+            case JobProgress(job=job) if time.monotonic() - self._told > self._line_seconds:
+                return Text(f"  {', '.join(_far(event, self._paces[PART_OF[job.stage]]))}")
             case _:
                 return None
+
+
+def _paces(plan: Plan) -> dict[Part, Pace]:
+    """Each part's jobs, before any has begun."""
+    return {part: Pace({job.key: job for job in plan.jobs if PART_OF[job.stage] is part}) for part in Part}
+
+
+def _far(event: JobProgress, pace: Pace) -> list[str]:
+    """How far a part is, in words: `3/14 done`, `4 at once`, `38 tokens/s`, `about 1:05 left`."""
+    left = _left(pace)
+    return [f"{pace.num_done}/{len(pace.jobs)} done", *_doing(event, pace), *([f"about {left} left"] if left else [])]
+
+
+def _doing(event: JobProgress, pace: Pace) -> list[str]:
+    """What is under way: of the LM, which takes many at once, how many and how fast; else whose turn it is."""
+    if PART_OF[event.job.stage] is not Part.LM:
+        return [f"{_names(event.job.takes)} at {event.done}/{event.total} {event.unit}"]
+    rate = pace.per_second
+    return [f"{pace.in_flight} at once", *([] if rate is None else [f"{rate:.0f} {event.unit}/s"])]
+
+
+def _left(pace: Pace) -> str:
+    """`0:40`, `1:02:03`; empty while nobody can say."""
+    if pace.seconds_left is None:
+        return ""
+    minutes, seconds = divmod(round(pace.seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _loaded(event: ComponentLoaded) -> str:
+    return f"loaded {event.component} in {event.seconds:.1f} s"
 
 
 def _word(event: TakeFailed | WorkerRestarted) -> Text:

@@ -1,0 +1,125 @@
+"""Run events -> how far a part is: jobs done and in flight, units a second, time left. Draws nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from renderer.models.family import Stage
+from renderer.plan.lengths import asked_seconds
+from renderer.requests import CodesRequest
+from renderer.run.events import JobDone, JobFailed, JobProgress
+from renderer.song import CODE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from renderer.plan.jobs import Job
+    from renderer.requests import StageRequest
+    from renderer.run.events import RunEvent
+
+WINDOW_SECONDS = 15.0
+"""How far back the rate looks: a slot that falls idle shows, a pause for loading doesn't."""
+LEAST_SECONDS = 1.0
+GUESSED_TOKENS: Mapping[Stage, float] = {Stage.COT: 150.0, Stage.CODES: 150.0 * CODE_RATE}
+"""Before any is done: the limits are a multiple of what most take."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """One part's jobs, from their events."""
+
+    jobs: dict[str, Job]
+    """By their keys."""
+    now: Callable[[], float] = time.monotonic
+    _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Key -> units done, units at most, of what has begun and isn't over."""
+    _over: set[str] = field(default_factory=set)
+    _spent: dict[Stage, list[int]] = field(default_factory=dict)
+    """Units that a stage's finished jobs took."""
+    _heard: deque[tuple[float, int]] = field(default_factory=deque)
+    """When, and how many units had been done by then."""
+    _units: int = 0
+
+    def hear(self, event: RunEvent) -> None:
+        """Take an event of one of the part's jobs in."""
+        match event:
+            case JobProgress(job=job):
+                # What was found damaged is made once more, and nobody planned that.
+                self.jobs.setdefault(job.key, job)
+                self._over.discard(job.key)
+                before, _ = self._counts.get(job.key, (0, 0))
+                self._counts[job.key] = (event.done, event.total)
+                # A job that runs again after a worker's death counts from its start.
+                self._units += max(0, event.done - before)
+                self._remember()
+            case JobDone(job=job):
+                units, _ = self._counts.pop(job.key, (0, 0))
+                self._over.add(job.key)
+                self._spent.setdefault(job.stage, []).append(units)
+            case JobFailed(job=job):
+                self._counts.pop(job.key, None)
+                self._over.add(job.key)
+
+    @property
+    def num_done(self) -> int:
+        """Jobs that are over."""
+        return len(self._over)
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs that have begun and aren't over."""
+        return len(self._counts)
+
+    @property
+    def share(self) -> float:
+        """Of the part's work, 0 to 1, by units: a finished chain of thought is less than a song's codes."""
+        left = self._units_left()
+        return self._units / (self._units + left) if self._units + left else 0.0
+
+    @property
+    def per_second(self) -> float | None:
+        """Units a second lately; None while there is too little to say."""
+        if len(self._heard) < 2 or self._heard[-1][0] - self._heard[0][0] < LEAST_SECONDS:  # noqa: PLR2004 - two ends
+            return None
+        (began, before), (ended, after) = self._heard[0], self._heard[-1]
+        return (after - before) / (ended - began)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the part is through, at this rate; None while there is none."""
+        rate = self.per_second
+        return self._units_left() / rate if rate else None
+
+    def _remember(self) -> None:
+        now = self.now()
+        self._heard.append((now, self._units))
+        while self._heard[0][0] < now - WINDOW_SECONDS:
+            self._heard.popleft()
+
+    def _units_left(self) -> float:
+        usual = self._usual()
+        return sum(self._left(job, usual) for key, job in self.jobs.items() if key not in self._over)
+
+    def _left(self, job: Job, usual: Mapping[Stage, float]) -> float:
+        done, most = self._counts.get(job.key, (0, 0))
+        if most and job.stage is not Stage.COT:
+            return most - done
+        return max(0.0, (_asked_tokens(job.request) or usual[job.stage]) - done)
+
+    def _usual(self) -> dict[Stage, float]:
+        """What a job of each stage takes, by those that are done; else by those that have begun, or a guess."""
+        usual: dict[Stage, float] = {**dict.fromkeys(Stage, 1.0), **GUESSED_TOKENS}
+        for key, (_, most) in self._counts.items():
+            if self.jobs[key].stage not in GUESSED_TOKENS:
+                usual[self.jobs[key].stage] = float(most)
+        return usual | {stage: sum(spent) / len(spent) for stage, spent in self._spent.items()}
+
+
+def _asked_tokens(request: StageRequest) -> float | None:
+    """How many codes a request leads to, where it says so."""
+    if isinstance(request, CodesRequest) and (request.metas.duration or request.preview):
+        return asked_seconds(request) * CODE_RATE
+    return None
