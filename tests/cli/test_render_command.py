@@ -7,9 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BROKEN = """
 titel = "x"
@@ -82,27 +88,70 @@ def test_a_song_renders_and_a_program_can_read_what_happened(project: Path) -> N
     assert "\x1b" not in done.stderr
 
 
-def test_ctrl_c_stops_in_good_order(project: Path) -> None:
+@pytest.fixture
+def decoding(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A render of a long song whose codes are being decoded."""
     (project / "specs" / "eins.toml").write_text(GOOD.format(duration=240), "utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "renderer", "render", "--threads", "1"],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "loaded lm" in line:
-            break
+    log = project / "log"
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "renderer", "render", "--threads", "1", "--no-measure"],
+            cwd=project,
+            stdout=written,
+            stderr=written,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    try:
+        wait_until(lambda: '"job-done"' in journal(project) or process.poll() is not None)
+        assert process.poll() is None, log.read_text("utf-8")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=120)
 
-    assert process.returncode == 130
-    assert "stopped" in rest
-    assert "Traceback" not in rest
+def journal(project: Path) -> str:
+    try:
+        return (project / "outputs" / ".store" / "journal.jsonl").read_text("utf-8")
+    except OSError:
+        return ""
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_ctrl_c_stops_at_the_next_token(project: Path, decoding: subprocess.Popen[str]) -> None:
+    decoding.send_signal(signal.SIGINT)
+
+    assert decoding.wait(timeout=120) == 130
+    told = (project / "log").read_text("utf-8")
+    assert "stopping at the next token, step or tile (again to stop at once)" in told
+    assert "(stopped)" in told
+    assert "Traceback" not in told
+    # The chain of thought was done and stays; of 1,200 codes none is kept.
+    assert journal(project).count('"job-done"') == 1
+    assert '"stopped": true' in journal(project)
+
+
+def test_ctrl_c_again_stops_at_once_whatever_the_worker_does(project: Path, decoding: subprocess.Popen[str]) -> None:
+    (worker,) = psutil.Process(decoding.pid).children()
+    worker.suspend()
+    decoding.send_signal(signal.SIGINT)
+    wait_until(lambda: "again to stop at once" in (project / "log").read_text("utf-8"))
+    assert decoding.poll() is None
+
+    decoding.send_signal(signal.SIGINT)
+
+    assert decoding.wait(timeout=30) == 130
+    assert (project / "log").read_text("utf-8").splitlines()[-1] == "interrupted"
+    assert not worker.is_running()
+    again = json.loads(renderer(project, "plan", "--json").stdout)
+    assert again["takes"][0]["runs"] == ["codes", "latents", "waveform"]
 
 
 def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:

@@ -9,7 +9,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
 from renderer.models.family import Stage
@@ -107,6 +110,45 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
     assert isinstance(restarted.error, WorkerDied)
     assert "said nothing" in restarted.error.message
     assert len(songs.audio()) == 3
+
+
+CODES_ONLY = """
+caption = "{name}"
+lyrics = "[verse]\\nla la la"
+[metas]
+bpm = 90
+keyscale = "A minor"
+timesignature = "4"
+duration = 10
+[inference]
+use_cot_metas = false
+use_cot_caption = false
+use_cot_language = false
+"""
+
+
+def test_nan_in_the_lm_costs_its_take_only_and_the_remedy_is_named(
+    make_songs: Callable[[str], Songs], tiny_set: Path, tmp_path: Path
+) -> None:
+    songs = make_songs("nan")
+    model = shutil.copytree(tiny_set, tmp_path / "model")
+    for name in ("piano", "quiz", "strings"):
+        songs.write(name, CODES_ONLY)
+    (songs.folder / "renderer.toml").write_text(f'model = "{model}"\n', "utf-8")
+    tokenizer = Tokenizer.from_file(str(model / "lm" / "tokenizer.json"))
+    spelled, *others = (set(tokenizer.encode(f"# Caption\n{name}\n").ids) for name in ("quiz", "piano", "strings"))
+    weights = load_file(model / "lm" / "model.safetensors")
+    (embedding,) = [name for name in weights if name.endswith("embed_tokens.weight")]
+    weights[embedding][max(spelled.difference(*others))] = np.nan
+    save_file(weights, model / "lm" / "model.safetensors", metadata={"format": "pt"})
+
+    summary = songs.render(preview=1.0)
+
+    (failure,) = summary.failures
+    assert (failure.take, failure.stage) == ("quiz.s0.preview1", "codes")
+    assert failure.error.message == "the LM's logits hold NaN or inf"
+    assert "--dtype bfloat16 or float32" in failure.error.help
+    assert sorted(summary.rendered) == ["piano.s0.preview1", "strings.s0.preview1"]
 
 
 def test_an_outputs_folder_deleted_mid_run_ends_it_with_a_clear_word(three: Callable[[str], Songs]) -> None:
