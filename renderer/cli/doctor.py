@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from renderer.models.doctor import Finding
 
+INDENT = 22  # columns before what was found
+MIN_WIDTH = 30
 SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("broken", "red")}
 
 
@@ -35,6 +40,15 @@ def _tell(finding: Finding) -> None:
     from renderer.spec.diagnostics import printable
 
     word, colour = SIGNS[finding.state]
-    click.echo(f"{click.style(f'{word:8}', fg=colour)} {finding.what:12} {printable(finding.found)}")
+    told = _lines(printable(finding.found), INDENT)
+    click.echo(f"{click.style(f'{word:8}', fg=colour)} {finding.what:12} {told}")
     if finding.help:
-        click.echo(f"{'':21} = help: {printable(finding.help)}")
+        click.echo(f"{'':{INDENT - 1}} = help: {_lines(printable(finding.help), INDENT + len('= help: '))}")
+
+
+def _lines(text: str, indent: int) -> str:
+    """The text broken for a terminal, whose further lines stand below its first; one line where nobody watches."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(MIN_WIDTH, shutil.get_terminal_size().columns - indent)
+    return f"\n{'':{indent}}".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))

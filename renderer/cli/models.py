@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from renderer.models.stock import Stock
 
 MOST_NAMED = 2  # songs that the table names before it only counts them
+SIZES = ("bf16", "fp32", "needs")
 
 
 @click.group(name="models", invoke_without_command=True)
@@ -55,9 +56,17 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     sources = tuple(dict.fromkeys(source for name in wanted for source in zoo.sources_of(name)))
     if folder is not None:
         return _use(folder, sources)
-    for source, found in zip(sources, hub.fetch(sources), strict=True):
+    for source, found in zip(sources, hub.fetch(sources, _announce), strict=True):
         click.echo(f"{source.local_name}: {found}")
     return 0
+
+
+def _announce(num_bytes: int, cache: Path) -> None:
+    from renderer.pipeline.room import told_bytes
+    from renderer.spec.diagnostics import printable
+
+    what = f"fetching {told_bytes(num_bytes)} into" if num_bytes else "all of it is in"
+    click.echo(f"{what} {printable(str(cache))}", err=True)
 
 
 @command.command(name="verify")
@@ -65,16 +74,29 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
 def verify(names: tuple[str, ...]) -> int:
     """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""
     from renderer.models.verify import verify as verify_folder
+    from renderer.pipeline.room import told_bytes
+    from renderer.spec.diagnostics import printable
 
-    broken = 0
-    for name, folder in _on_disk(names):
+    seen, broken = 0, []
+    for label, folder in _on_disk(names):
         for one in verify_folder(folder):
             state = "new" if one.expected is None else "ok" if one.is_sound else "BROKEN"
-            click.echo(f"{state:7} {one.num_bytes / 1e6:10.1f} MB  {name}  {one.path}")
-            broken += not one.is_sound
+            click.echo(f"{state:7} {told_bytes(one.num_bytes):>8}  {printable(f'{label}/{one.name}')}")
+            seen += 1
+            broken += [] if one.is_sound else [one.path]
     if broken:
-        click.echo(f"{broken} files are not what they were: delete them and fetch again", err=True)
+        click.echo(f"{len(broken)} of {seen} files are not what they were: delete them and fetch again", err=True)
+        for path in broken:
+            click.echo(f"  {printable(str(path))}", err=True)
+    else:
+        click.echo(_told_sound(seen))
     return 1 if broken else 0
+
+
+def _told_sound(num_files: int) -> str:
+    if not num_files:
+        return "no published model is on disk: renderer models fetch turbo brings one"
+    return f"{num_files} files: each is what it was"
 
 
 def _with_lms(names: Sequence[str]) -> Sequence[str]:
@@ -101,19 +123,19 @@ def _use(folder: Path, sources: Sequence[Source]) -> int:
 
 
 def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
-    """The folders of what is named, each with its name; without names all that is here."""
+    """The folders of what is named, each with the name it was published under; without names all that is here."""
     from renderer.errors import ModelError
     from renderer.models import hub, zoo
 
     folders: list[tuple[str, Path]] = []
     for name in names or (*zoo.MODELS, *zoo.LMS):
         if Path(name).is_dir():
-            folders.append((name, Path(name)))
+            folders.append((Path(name).resolve().name, Path(name)))
             continue
-        found = [hub.find(source) for source in zoo.sources_of(name)]
-        if names and None in found:
+        found = [(source.local_name, hub.find(source)) for source in zoo.sources_of(name)]
+        if names and None in (folder for _, folder in found):
             raise ModelError(f"`{name}` isn't on disk", help=f"renderer models fetch {name}")
-        folders += [(name, folder) for folder in found if folder is not None]
+        folders += [(label, folder) for label, folder in found if folder is not None]
     return list({folder: (name, folder) for name, folder in reversed(folders)}.values())[::-1]
 
 
@@ -154,15 +176,16 @@ def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
 
     from renderer.spec.diagnostics import printable
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "kind", "bf16", "fp32", "on disk", "fits here"):
-        table.add_column(heading, justify="right" if heading in ("bf16", "fp32") else "left", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("name", "kind", *SIZES, "fits", "on disk"):
+        table.add_column(heading, justify="right" if heading in SIZES else "left", no_wrap=True)
     table.add_column("used by", overflow="fold")
     for stock in stocks:
-        sizes = [f"{stock.num_params * item / 1e9:.1f} GB" for item in (2, 4)]
-        needs = f"{'yes' if stock.fits else 'no'}, {stock.resident_bytes / 1e9:.1f} GB"
+        sizes = [f"{size / 1e9:.1f}" for size in (stock.num_params * 2, stock.num_params * 4, stock.resident_bytes)]
+        fits, here = ("yes" if found else "no" for found in (stock.fits, stock.on_disk))
         songs = users.get(stock.name, [])
         told = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
-        table.add_row(stock.name, stock.kind, *sizes, "yes" if stock.on_disk else "no", needs, Text(printable(told)))
+        table.add_row(stock.name, stock.kind, *sizes, fits, here, Text(printable(told)))
     Console(highlight=False).print(table)
+    click.echo("in GB; needs: resident here at most, room to work included")
     click.echo("mini is embedded and needs no fetching; `model` also takes a folder")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import RendererError
+from renderer.errors import RendererError, UsageError
 from renderer.models import device as devices
 from renderer.models import hub, memory, zoo
 
@@ -60,7 +60,10 @@ def examine(device: str, dtype: str) -> Iterator[Finding]:
         picked = devices.pick(device)
         dtypes = devices.dtypes(picked, dtype)
     except RendererError as error:
-        yield Finding(what="device", state="broken", found=f"{error.message}: {error.why}", help=error.help)
+        advice = error.help if isinstance(error, UsageError) else "use --device auto"
+        found = ": ".join(part for part in (error.message, error.why) if part)
+        yield Finding(what="device", state="broken", found=found, help=advice)
+        yield _disk()
         return
     yield _trial(picked, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
     yield _dtypes(picked, dtype)

@@ -14,7 +14,7 @@ from renderer.errors import ModelError, ResourceError
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 SPARE_BYTES = 1_000_000_000  # what a fetch leaves free
 # Weights, their sizes, vocabularies, templates and encoded silence; never code, never pickled weights.
@@ -80,40 +80,48 @@ def remember_folder(folder: Path) -> None:
     write_whole(RealDisk(), _folders_path(), content.encode())
 
 
-def fetch(sources: Sequence[Source]) -> list[Path]:
+def fetch(sources: Sequence[Source], announce: Callable[[int, Path], None]) -> list[Path]:
     """Bring every source to the hub's cache, resuming what was begun; their folders, in order.
+
+    `announce` is told the bytes that are missing and the cache's folder before any of them is asked for.
 
     Raises: ResourceError when the disk is too small, ModelError when the hub can't be reached or refuses.
     """
     from huggingface_hub import constants  # noqa: PLC0415 - 0.2 s
-    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 - with it
 
     if constants.HF_HUB_OFFLINE:
         raise ModelError("nothing is fetched in offline mode", why="HF_HUB_OFFLINE is set", help="unset it")
+    wanted = _by_repository(sources)
     try:
-        _check_disk(sources)
-        return [_fetch_one(source) for source in sources]
-    except (HfHubHTTPError, DryRunError, LocalEntryNotFoundError) as error:
-        raise _refused(error) from error
+        missing = _missing_bytes(wanted)
+        announce(missing, Path(constants.HF_HUB_CACHE))
+        bars = None if missing else _unseen()
+        fetched = {
+            repository: Path(_download(*repository, patterns, tqdm_class=bars))
+            for repository, patterns in wanted.items()
+        }
     except OSError as error:
         raise ModelError("fetching broke off", why=str(error), help="fetch again: it resumes") from error
+    return [_fetched(source, fetched[source.repo, source.revision]) for source in sources]
 
 
-def _refused(error: Exception) -> ModelError:
-    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - 0.2 s
+def _by_repository(sources: Iterable[Source]) -> dict[tuple[str, str], list[str]]:
+    """Repository and revision -> patterns of the files wanted of it, so that each is asked once."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        prefix = f"{source.folder}/" if source.folder else ""
+        wanted.setdefault((source.repo, source.revision), []).extend(prefix + pattern for pattern in WANTED)
+    return wanted
 
-    cause = error if isinstance(error, HfHubHTTPError) else error.__cause__ or error
-    why = str(cause).strip().partition("\n")[0]
-    if isinstance(cause, HfHubHTTPError):
-        return ModelError("the hub refused", why=why, help="a gated repository needs `hf auth login` first")
-    return ModelError("the hub can't be reached", why=why, help="check the network, then fetch again: it resumes")
 
-
-def _check_disk(sources: Iterable[Source]) -> None:
+def _missing_bytes(wanted: Mapping[tuple[str, str], list[str]]) -> int:
     from huggingface_hub.constants import HF_HUB_CACHE  # noqa: PLC0415 - with the rest of it
 
-    missing = sum(
-        file.file_size for source in sources for file in _download(source, dry_run=True) if file.will_download
+    missing: int = sum(
+        file.file_size
+        for repository, patterns in wanted.items()
+        for file in _download(*repository, patterns, dry_run=True, tqdm_class=_unseen())
+        if file.will_download
     )
     cache = Path(HF_HUB_CACHE)
     cache.mkdir(parents=True, exist_ok=True)
@@ -124,10 +132,22 @@ def _check_disk(sources: Iterable[Source]) -> None:
             why=f"models are kept in `{cache}`",
             help="make room, or set HF_HOME to a larger disk",
         )
+    return missing
 
 
-def _fetch_one(source: Source) -> Path:
-    folder = Path(_download(source, dry_run=False)) / source.folder
+def _unseen() -> Any:
+    """A progress bar that nobody sees, for what takes a moment only."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]  # noqa: PLC0415 - 0.2 s
+
+    class Unseen(tqdm):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **{**settings, "disable": True})  # type: ignore[no-untyped-call]  # their gap
+
+    return Unseen
+
+
+def _fetched(source: Source, root: Path) -> Path:
+    folder = root / source.folder
     if not is_complete(folder):
         raise ModelError(
             f"`{source.repo}` doesn't hold all of `{source.local_name}`",
@@ -136,12 +156,37 @@ def _fetch_one(source: Source) -> Path:
     return folder
 
 
-def _download(source: Source, *, dry_run: bool) -> Any:
+def _download(repo: str, revision: str, patterns: list[str], *, dry_run: bool = False, tqdm_class: Any = None) -> Any:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - 0.2 s
+    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 - with it
 
-    prefix = f"{source.folder}/" if source.folder else ""
-    patterns = [prefix + pattern for pattern in WANTED]
-    return snapshot_download(source.repo, revision=source.revision, allow_patterns=patterns, dry_run=dry_run)
+    try:
+        return snapshot_download(
+            repo, revision=revision, allow_patterns=patterns, dry_run=dry_run, tqdm_class=tqdm_class
+        )
+    except (HfHubHTTPError, DryRunError, LocalEntryNotFoundError) as error:
+        raise _refused(error, repo, revision) from error
+
+
+def _refused(error: Exception, repo: str, revision: str) -> ModelError:
+    from huggingface_hub.errors import (  # noqa: PLC0415 - 0.2 s
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    cause = error if isinstance(error, HfHubHTTPError) else error.__cause__ or error
+    why = str(cause).strip().partition("\n")[0]
+    if isinstance(cause, RepositoryNotFoundError | RevisionNotFoundError) and not isinstance(cause, GatedRepoError):
+        return ModelError(
+            f"the hub shows no `{repo}` at revision {revision[:8]}",
+            why=why,
+            help="check HF_ENDPOINT where it is set; a private repository needs `hf auth login` first",
+        )
+    if isinstance(cause, HfHubHTTPError):
+        return ModelError(f"the hub refuses `{repo}`", why=why, help="a gated repository needs `hf auth login` first")
+    return ModelError("the hub can't be reached", why=why, help="check the network, then fetch again: it resumes")
 
 
 def _has_weights(folder: Path) -> bool:

@@ -20,7 +20,10 @@ GIT_NAME_LENGTH = 40  # the hub names small files as git does, by SHA-1
 class Verified:
     """A file and what hashing it anew showed."""
 
+    name: str
+    """Below the folder, with forward slashes."""
     path: Path
+    """Where its bytes lie, links followed."""
     num_bytes: int
     expected: str | None
     """The digest it should have; None when nothing is known of it yet."""
@@ -34,13 +37,14 @@ class Verified:
 
 def verify(folder: Path) -> Iterator[Verified]:
     """Read every file of a model's folder; digests that nothing contradicts are remembered."""
-    for path in sorted({path.resolve() for path in folder.rglob("*") if _counts(path)}):
+    names = {path.resolve(): path.relative_to(folder).as_posix() for path in folder.rglob("*") if _counts(path)}
+    for path, name in sorted(names.items(), key=lambda found: found[1]):
         expected = _expected(path)
         by_git = expected is not None and len(expected) == GIT_NAME_LENGTH
         found = _git_digest(path) if by_git else file_digest(path)
         if expected is None:
             identity.remember(path, found)
-        yield Verified(path=path, num_bytes=path.stat().st_size, expected=expected, found=found)
+        yield Verified(name=name, path=path, num_bytes=path.stat().st_size, expected=expected, found=found)
 
 
 def _counts(path: Path) -> bool:

@@ -62,6 +62,8 @@ def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: di
         fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo")
 
     assert fetched.returncode == 0, fetched.stderr
+    assert fetched.stderr.startswith("fetching ")
+    assert "dry-run" not in fetched.stderr
     # Its LM came along.
     assert "acestep-5Hz-lm-1.7B" in fetched.stdout
     assert zoo.REVISIONS[zoo.BUNDLE] in fetched.stdout
@@ -74,6 +76,8 @@ def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: di
     verified = renderer(home, "models", "verify")
     assert verified.returncode == 0, verified.stdout
     assert "BROKEN" not in verified.stdout
+    assert "acestep-v15-turbo/model.safetensors" in verified.stdout
+    assert verified.stdout.endswith("files: each is what it was\n")
 
 
 def test_a_fetch_that_broke_off_resumes_where_it_was(home: dict[str, str], tmp_path: Path) -> None:
@@ -105,8 +109,17 @@ def test_verify_finds_a_file_that_rotted(home: dict[str, str], hub: FakeHub) -> 
     verified = renderer(home, "models", "verify", "sft")
 
     assert verified.returncode == 1
-    assert [line for line in verified.stdout.splitlines() if line.startswith("BROKEN") and str(shard) in line]
-    assert "delete them and fetch again" in verified.stderr
+    (line,) = [line for line in verified.stdout.splitlines() if line.startswith("BROKEN")]
+    assert line.endswith("acestep-v15-sft/model-00002-of-00002.safetensors")
+    assert "files are not what they were: delete them and fetch again" in verified.stderr
+    assert str(shard) in verified.stderr
+
+
+def test_verify_says_that_there_is_nothing_to_verify(home: dict[str, str]) -> None:
+    verified = renderer(home, "models", "verify")
+
+    assert verified.returncode == 0
+    assert verified.stdout == "no published model is on disk: renderer models fetch turbo brings one\n"
 
 
 def test_an_existing_copy_is_used_where_it_is(home: dict[str, str], bundle: Path) -> None:
@@ -147,7 +160,7 @@ def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: Fake
     ("name", "env", "message"),
     [
         ("turbo9", {}, "`turbo9` is no known model"),
-        ("base", {}, "the hub refused"),
+        ("base", {}, "the hub shows no `ACE-Step/acestep-v15-base` at revision e432212f"),
         ("turbo", {"HF_HUB_OFFLINE": "1"}, "nothing is fetched in offline mode"),
     ],
 )
@@ -160,6 +173,23 @@ def test_a_fetch_that_can_not_work_says_why(
     assert refused.returncode == 2
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_list_fits_a_terminal_of_80_columns(home: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    for name in ("night-bus", "b"):
+        (tmp_path / "specs" / f"{name}.toml").write_text('caption = "x"\ninstrumental = true\nmodel = "turbo"\n')
+
+    told = renderer({**home, "COLUMNS": "80"}, "models", cwd=tmp_path)
+
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    # One line a model: nothing wraps but who uses it.
+    assert all(any(line.split()[:1] == [name] for line in lines) for name in (*zoo.MODELS, *zoo.LMS))
+    (turbo,) = [line.rstrip() for line in lines if line.split()[:1] == ["turbo"]]
+    assert turbo.split()[:4] == ["turbo", "turbo", "6.0", "12.0"]
+    assert turbo.endswith("b, night-bus")
 
 
 def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, str]) -> None:
@@ -176,3 +206,7 @@ def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, 
     broken = renderer(home, "doctor", "--device", "cuda:63")
     assert broken.returncode == 1
     assert "there is no `cuda:63`" in broken.stdout
+    assert "= help: use --device auto\n" in broken.stdout
+    unknown = renderer(home, "doctor", "--device", "tpu")
+    assert unknown.returncode == 1
+    assert "there is no device `tpu`\n" in unknown.stdout
