@@ -161,10 +161,26 @@ def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]
         "layout": stock.layout,
         "sources": [{"repo": one.repo, "folder": one.folder, "revision": one.revision} for one in stock.sources],
         "on_disk": str(stock.on_disk) if stock.on_disk else None,
+        **_abilities(stock),
         "num_params": stock.num_params,
         "resident_bytes": stock.resident_bytes,
         "fits": stock.fits,
         "used_by": users.get(stock.name, []),
+    }
+
+
+def _abilities(stock: Stock) -> dict[str, object]:
+    """What a model set can do; an LM has none of it."""
+    from renderer.models import zoo
+
+    if stock.name not in zoo.MODELS:
+        return {}
+    facts = zoo.model_facts(stock.name)
+    return {
+        "steps": facts.steps,
+        "any_steps": not facts.fixed_steps,
+        "shifts": list(facts.shifts) if facts.shifts else "any",
+        "guidance_scale": facts.guidance_scale if facts.guided else None,
     }
 
 

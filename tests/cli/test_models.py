@@ -56,7 +56,10 @@ def listed(home: dict[str, str]) -> dict[str, dict[str, object]]:
 
 
 def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: dict[str, str], hub: FakeHub) -> None:
-    assert listed(home)["turbo"]["on_disk"] is None
+    known = listed(home)
+    assert known["turbo"]["on_disk"] is None
+    assert (known["turbo"]["steps"], known["turbo"]["shifts"], known["turbo"]["guidance_scale"]) == (8, [1, 2, 3], None)
+    assert (known["base"]["any_steps"], known["base"]["shifts"], known["base"]["guidance_scale"]) == (True, "any", 7.0)
 
     with hub as address:
         fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
-from renderer.models.ace_step.metas import decided_metas
+from renderer.models.ace_step.metas import decided_metas, unquoted
 from renderer.models.ace_step.prompt import (
     CODES_INSTRUCTION,
     TEXT2MUSIC_INSTRUCTION,
@@ -60,13 +60,15 @@ def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Brie
         lyrics=dit_lyric_prompt(request.lyrics, metas.language),
         num_frames=num_frames(told) if codes is None else LATENTS_PER_CODE * len(codes.codes),
         origins=origins if told == whole else {**origins, "duration": "shortened"},
-        departures=_departures(origins, codes),
+        departures=_departures(origins, cot, codes),
     )
 
 
-def _departures(origins: Mapping[str, str], codes: Codes | None) -> tuple[str, ...]:
-    """Where this take is told more than upstream would have told it, in words."""
+def _departures(origins: Mapping[str, str], cot: Cot | None, codes: Codes | None) -> tuple[str, ...]:
+    """Where this take is told something else than upstream would have told it, in words."""
     told = []
+    if origins["caption"] == "decided" and cot is not None and "caption" in unquoted(cot.text):
+        told.append("caption: without the quotes the chain of thought wrote it in; upstream takes them for its text")
     if origins["language"] == "decided":
         told.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
     if origins["duration"] == "decided" and codes is not None:

@@ -69,6 +69,11 @@ def parse_cot(text: str) -> CotMetas:
     )
 
 
+def unquoted(text: str) -> frozenset[str]:
+    """The fields of a chain of thought whose quotes `parse_cot` takes off; upstream keeps them as part of the text."""
+    return frozenset(name for name, lines in _fields(text) if _scalar(name, lines) != _raw(lines))
+
+
 def decided_metas(request: LatentsRequest, cot: CotMetas | None) -> DecidedMetas:
     """The metas of a take as the DiT gets them.
 
@@ -119,9 +124,14 @@ def _is_open(lines: list[str]) -> bool:
     return lines[0].strip()[:1] in {"'", '"'}
 
 
+def _raw(lines: list[str]) -> str:
+    """A field's text on one line, as it was written."""
+    return " ".join(line.strip() for line in lines).strip()
+
+
 def _scalar(name: str, lines: list[str]) -> str:
-    """A field's text on one line."""
-    raw = " ".join(line.strip() for line in lines).strip()
+    """A field's text on one line, quotes read as YAML."""
+    raw = _raw(lines)
     if raw[:1] not in {"'", '"'}:
         return raw
     try:

@@ -23,6 +23,7 @@ ATTENTION = {
     "norm_q": "q_norm",
     "norm_k": "k_norm",
 }
+WIDTHS = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 COMPONENTS = {
     "transformer": "decoder.",
     "condition_encoder": "encoder.",
@@ -87,4 +88,6 @@ def original_config(tiny: Path) -> dict[str, object]:
     )
     kept = {key: value for source in (tokenizer, condition, dit) for key, value in source.items() if key[0] != "_"}
     layer_types = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(dit["num_hidden_layers"])]
-    return {**kept, "model_type": "acestep", "layer_types": layer_types, "timbre_fix_frame": 750}
+    # XL: a DiT wider than its encoders, whose sizes then have keys of their own.
+    narrower = {f"encoder_{key}": condition[key] for key in WIDTHS if condition[key] != dit[key]}
+    return {**kept, **narrower, "model_type": "acestep", "layer_types": layer_types, "timbre_fix_frame": 750}

@@ -53,6 +53,14 @@ def slow_vae(folder: Path) -> None:
     edit_json(folder / "vae" / "config.json", lambda found: found.update(sampling_rate=44_100))
 
 
+def mono_vae(folder: Path) -> None:
+    edit_json(folder / "vae" / "config.json", lambda found: found.update(audio_channels=1))
+
+
+def counted_steps(folder: Path) -> None:
+    edit_json(folder / "scheduler" / "scheduler_config.json", lambda found: found.update(num_train_timesteps=1000))
+
+
 def coarse_vae(folder: Path) -> None:
     edit_json(folder / "vae" / "config.json", lambda found: found.update(downsampling_ratios=[2, 4, 4, 8, 8]))
 
@@ -91,6 +99,13 @@ def lost_tokenizer(folder: Path) -> None:
             slow_vae,
             Part.VAE,
             "config.json` says sampling_rate = 44100, expected is 48000",
+            "ACE-Step 1.5 was trained with it",
+        ),
+        (mono_vae, Part.VAE, "config.json` says audio_channels = 1, expected is 2", "ACE-Step 1.5 was trained with it"),
+        (
+            counted_steps,
+            Part.DIT,
+            "scheduler_config.json` says num_train_timesteps = 1000, expected is 1",
             "ACE-Step 1.5 was trained with it",
         ),
         (coarse_vae, Part.VAE, "gives 2048 samples a latent frame, expected are 1920", "[2, 4, 4, 8, 8]"),
@@ -137,6 +152,21 @@ def zero_silence(bundle: Path) -> None:
 
 def no_width(bundle: Path) -> None:
     edit_json(bundle / "acestep-v15-turbo" / "config.json", lambda found: found.pop("hidden_size"))
+
+
+def test_a_bundle_whose_lm_has_other_codes_says_so(tiny_set: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+    edit_json(
+        bundle / "acestep-v15-turbo" / "config.json", lambda found: found.update(fsq_input_levels=[8, 8, 8, 5, 5, 5])
+    )
+    files = resolve(str(bundle)).files
+    assert files is not None
+
+    with pytest.raises(ModelError) as raised:
+        AceStep().load(Part.LM, files, SETTINGS, Heard())
+    assert raised.value.message == "LM and DiT don't belong together"
+    assert "has 1000 audio codes" in raised.value.why
+    assert "acestep-v15-turbo/config.json` reads 64000" in raised.value.why
 
 
 @pytest.mark.parametrize(

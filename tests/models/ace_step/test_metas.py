@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.artifacts import CotMetas
+from renderer.artifacts import Cot, CotMetas
+from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.metas import decided_metas, given_as_cot, parse_cot, think_yaml
 from renderer.requests import GivenMetas
 from tests.models.ace_step.asks import OPEN, latents_request
@@ -77,6 +78,21 @@ def test_a_chain_of_thought_is_read_field_by_field() -> None:
 def test_quotes_the_lm_had_to_write_are_taken_off() -> None:
     assert parse_cot("caption: 'A song: it''s\n  nice'").caption == "A song: it's nice"
     assert parse_cot('caption: "tab\\there"').caption == "tab\there"
+
+
+def test_a_take_says_where_quotes_were_taken_off() -> None:
+    """Upstream would have told the DiT the quotes, too."""
+    quoted = "<think>\nbpm: 90\ncaption: 'A song: it''s\n  nice'\nkeyscale: A minor\n</think>\n"
+    plain = quoted.replace("'A song: it''s\n  nice'", "it's 'nice'")
+
+    told, silent = (brief(LATENTS, Cot(text=text, metas=parse_cot(text)), None) for text in (quoted, plain))
+
+    assert told.metas.caption == "A song: it's nice"
+    assert [one.partition(":")[0] for one in told.departures] == ["caption"]
+    assert silent.departures == ()
+    # Where the user's own caption counts, nothing was taken off it.
+    own = replace(LATENTS, use_cot_caption=False)
+    assert brief(own, Cot(text=quoted, metas=parse_cot(quoted)), None).departures == ()
 
 
 def test_a_quote_that_is_no_yaml_stays() -> None:

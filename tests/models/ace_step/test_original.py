@@ -17,16 +17,13 @@ from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Part, Stage
 from renderer.models.zoo import resolve
-from tests.models.ace_step.layouts import COMPONENTS, DIFFUSERS_FILE, write_bundle, write_dit
+from tests.models.ace_step.layouts import COMPONENTS, DIFFUSERS_FILE, WIDTHS, write_bundle, write_dit
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-ENCODER_KEYS = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 
 
 def latents_of(folder: Path, *, dtype: str = "auto", **changes: Any) -> np.ndarray:
@@ -82,6 +79,23 @@ def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Pa
     assert found.dtype == np.float32
     assert not np.array_equal(found, expected)
     assert np.abs(found - expected).max() < 0.2
+
+
+def test_a_dit_wider_than_its_encoders_gives_the_same_latents(tiny_set: Path, tmp_path: Path) -> None:
+    """As the XL sets are."""
+    from diffusers import AceStepTransformer1DModel
+
+    wide = tmp_path / "wide"
+    shutil.copytree(tiny_set, wide)
+    sizes = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 6, "num_key_value_heads": 3}
+    torch.manual_seed(0)
+    config = {**AceStepTransformer1DModel.load_config(wide / "transformer"), **sizes, "encoder_hidden_size": 32}
+    AceStepTransformer1DModel.from_config(config).save_pretrained(wide / "transformer")
+    bundle = write_bundle(wide, tmp_path / "checkpoints", dit="acestep-v15-xl-turbo", num_shards=4)
+    saved = json.loads((bundle / "acestep-v15-xl-turbo" / "config.json").read_text())
+    assert (saved["hidden_size"], saved["encoder_hidden_size"]) == (48, 32)
+
+    assert np.array_equal(latents_of(bundle), latents_of(wide))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
@@ -155,7 +169,7 @@ def widen(dit: Path, *, aligned: bool) -> int:
     with path.open("rb") as opened:
         header = 8 + int.from_bytes(opened.read(8), "little")
     save_file(tensors, path, metadata={"padding": " " * (-header % 64 + (0 if aligned else 8))})
-    encoder = {f"encoder_{key}": config[key] for key in ENCODER_KEYS}
+    encoder = {f"encoder_{key}": config[key] for key in WIDTHS}
     config_path.write_text(json.dumps({**config, **encoder, "intermediate_size": width}))
     return path.stat().st_size
 
