@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,7 +46,17 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 }
 
 
+PUBLISHED_PREFIX = "acestep-v15-"
+"""How ACE-Step's own folders of checkpoints are called, before the name."""
+
 LMS = ("0.6B", "1.7B", "4B", "mini")
+
+
+def checkpoint_of(model: str) -> Checkpoint | None:
+    """What is known of a model: a name, or a folder called as it was published; None for any other folder."""
+    folder = PurePath(model).name
+    name = folder.removeprefix(PUBLISHED_PREFIX) if folder.startswith(PUBLISHED_PREFIX) else model
+    return CHECKPOINTS.get(name)
 
 
 def default_max_duration(model: str) -> float:

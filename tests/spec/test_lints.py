@@ -132,6 +132,17 @@ def test_defaults_that_a_specs_own_model_does_not_suit_are_reported_at_the_model
     assert (found.code, found.file, found.span and found.span.line) == ("few-steps", spec, 1)
 
 
+@pytest.mark.parametrize(
+    ("folder", "codes"),
+    [("acestep-v15-turbo-shift1", ["turbo-shift"]), ("acestep-v15-turbo", []), ("acestep-v15-turbo-mine", [])],
+)
+def test_a_folder_called_as_published_is_known_by_its_name(tmp_path: Path, folder: str, codes: list[str]) -> None:
+    (tmp_path / folder).mkdir()
+    write(tmp_path, f'model = "{folder}"\ncaption = "x"\ninstrumental = true\n')
+
+    assert [one.code for one in load_songs([tmp_path]).diagnostics] == codes
+
+
 def test_a_variant_is_reported_at_its_own_key(tmp_path: Path) -> None:
     spec = write(tmp_path, 'caption = "x"\ninstrumental = true\n[variants.wide]\nshift = 4.0\n')
     (found,) = load_songs([spec]).diagnostics

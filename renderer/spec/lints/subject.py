@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import CHECKPOINTS, Checkpoint
+from renderer.spec.checkpoints import Checkpoint, checkpoint_of
 from renderer.spec.findings import Finding, Mark
 from renderer.spec.script import letters, num_syllables
 
@@ -102,8 +102,8 @@ class Layer:
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """What is known of the model; None for a folder."""
-        return CHECKPOINTS.get(self.model)
+        """What is known of the model; None for a folder of one's own."""
+        return checkpoint_of(self.model)
 
     def found(self, key: str, message: str, *, why: str = "", help: str = "") -> tuple[Finding, ...]:  # noqa: A002 - as in diagnostics
         """A finding at `key`, or at the `model` that doesn't suit it; none where this layer writes neither."""
