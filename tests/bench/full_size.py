@@ -1,14 +1,23 @@
 """The whole batch at full size on a GPU, by the product's own executor, files written; and the plain way beside it.
 
-`python -m tests.bench.full_size FOLDER --run 16x180 --run 1x180 --plain` on a machine with a GPU; FOLDER is written
-by `full_size_set` when it is missing. Random weights cost what real ones cost. Clock from the first weight read to the
-last file on disk, warm page cache; the worker's imports are told apart. Phase 1 is off: a random LM's chains of
-thought are no measure. Ends with one line of JSON. `--size small --device cpu --run 2x10` rehearses it.
+FOLDER is written by `full_size_set` when it is missing: 10 GB of random weights, which cost what real ones cost. Clock
+from the first weight read to the last file on disk, warm page cache; one song of 10 s goes first, so that the worker's
+imports are nobody's. Phase 1 is off: a random LM's chains of thought are no measure. On one H200-class GPU, each below
+ten minutes; whatever would begin after `--limit` seconds is left out and named:
+
+    python -m tests.bench.full_size FOLDER --run 16x180 --plain --out first.json          about 3 minutes
+    python -m tests.bench.full_size FOLDER --matrix 30,60,180 --out matrix.json           about 6
+    python -m tests.bench.full_size FOLDER --matrix 600 --out long.json                   about 9
+
+`--matrix` runs 1, 4, 16 and 64 songs of each length. "Work" is a part's time without reading weights, "start" the time
+from its last weight to its first sign: prompts, graph capture. "Bound" is `bounds`, "busy" NVML's.
+`--size small --device cpu --run 2x10 --plain` rehearses it.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import shutil
 import subprocess
@@ -17,10 +26,12 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+import torch
 
 from renderer.models import device as devices
 from renderer.pipeline.models import pick_settings
@@ -31,7 +42,11 @@ from renderer.pipeline.select import select
 from renderer.run.client import WorkerClient
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress, PartStarted, TakeDone
 from renderer.run.local import Workers
+from tests.bench.bounds import Peaks, bounds, measure_peaks
 from tests.bench.full_size_load import memory_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPEC = """\
 title = "Song {number}"
@@ -51,6 +66,7 @@ keyscale = "A minor"
 timesignature = "4"
 """
 SAMPLING_SECONDS = 0.05
+MATRIX_SONGS = (1, 4, 16, 64)
 
 
 @dataclass
@@ -60,10 +76,13 @@ class Clock:
     began: float = field(default_factory=time.perf_counter)
     first_read: float = 0.0
     last_file: float = 0.0
-    parts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    spans: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     loads: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    read: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    starts: dict[str, float] = field(default_factory=dict)
     num_bytes: int = 0
     current: str = ""
+    loaded: float = 0.0
 
     def hear(self, event: object) -> None:
         now = time.perf_counter() - self.began
@@ -71,13 +90,22 @@ class Clock:
             self.current = str(event.part)
         elif isinstance(event, ComponentLoaded):
             self.loads[event.component].append(event.seconds)
+            self.read[self.current] += event.seconds
             self.num_bytes += event.num_bytes
             self.first_read = self.first_read or now - event.seconds
+            self.loaded = now
+        elif isinstance(event, JobProgress):
+            self.starts.setdefault(self.current, now - self.loaded)
         elif isinstance(event, TakeDone):
             self.last_file = now
-        if isinstance(event, (ComponentLoaded, JobProgress, JobDone, TakeDone)):
-            span = self.parts[self.current]
-            self.parts[self.current] = [span[0] if span else now, now]
+        if isinstance(event, (PartStarted, ComponentLoaded, JobProgress, JobDone, TakeDone)):
+            span = self.spans[self.current]
+            self.spans[self.current] = [span[0] if span else now, now]
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Seconds of each part without reading its weights."""
+        return {part: end - begin - self.read[part] for part, (begin, end) in self.spans.items()}
 
 
 class Watch(threading.Thread):
@@ -105,14 +133,17 @@ class Watch(threading.Thread):
 
 def _gpu_reader() -> Any:
     """Busy percent and used bytes of the first GPU, as NVML says."""
-    import pynvml
+    nvml = ctypes.CDLL("libnvidia-ml.so.1")
+    nvml.nvmlInit_v2()
+    handle, rates, memory = ctypes.c_void_p(), (ctypes.c_uint * 2)(), (ctypes.c_ulonglong * 3)()
+    nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle))
 
-    pynvml.nvmlInit()
-    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-    return lambda: (
-        pynvml.nvmlDeviceGetUtilizationRates(handle).gpu,
-        pynvml.nvmlDeviceGetMemoryInfo(handle).used,
-    )
+    def read() -> tuple[int, int]:
+        nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates))
+        nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory))
+        return int(rates[0]), int(memory[2])
+
+    return read
 
 
 def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
@@ -123,7 +154,7 @@ def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
         (folder / f"song-{number:03}.toml").write_text(text)
 
 
-def one_run(asked: argparse.Namespace, workers: Workers, num_songs: int, seconds: int) -> dict[str, Any]:
+def one_run(asked: argparse.Namespace, workers: Workers, peaks: Peaks, num_songs: int, seconds: int) -> dict[str, Any]:
     work = asked.folder.parent / "full-size-work" / f"{num_songs}x{seconds}"
     shutil.rmtree(work, ignore_errors=True)
     write_specs(work / "specs", num_songs, seconds)
@@ -138,6 +169,8 @@ def one_run(asked: argparse.Namespace, workers: Workers, num_songs: int, seconds
     for failure in summary.failures:
         raise SystemExit(f"{failure.take} failed in {failure.stage}: {failure.error.message} ({failure.error.why})")
     wall = clock.last_file - clock.first_read
+    slots = project.settings.lm_slots
+    bound = bounds(asked.folder, peaks, num_songs=num_songs, seconds=seconds, num_slots=slots)
     written = sum(path.stat().st_size for path in (work / "outputs").rglob("*.flac"))
     shutil.rmtree(work)
     return {
@@ -145,7 +178,10 @@ def one_run(asked: argparse.Namespace, workers: Workers, num_songs: int, seconds
         "seconds each": seconds,
         "wall seconds": wall,
         "times real time": num_songs * seconds / wall,
-        "stages": {part: span[1] - span[0] for part, span in clock.parts.items()},
+        "work seconds": clock.work,
+        "start seconds": clock.starts,
+        "bound seconds": bound,
+        "times the bound": {part: clock.work[part] / least for part, least in bound.items()},
         "load seconds": {name: sum(times) for name, times in clock.loads.items()},
         "loads": {name: len(times) for name, times in clock.loads.items()},
         "gigabytes read": clock.num_bytes / 1e9,
@@ -162,37 +198,56 @@ def tell(figures: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", default="full")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--lm-slots", type=int)
     parser.add_argument("--run", action="append", metavar="SONGSxSECONDS", default=[])
+    parser.add_argument("--matrix", metavar="SECONDS,...", help="1, 4, 16 and 64 songs of each length")
     parser.add_argument("--plain", action="store_true", help="the way someone writes it today, 2 songs, scaled")
+    parser.add_argument("--limit", type=float, default=540.0, metavar="SECONDS")
+    parser.add_argument("--out", type=Path, help="JSON, written anew after every run")
     asked = parser.parse_args()
     if not asked.folder.exists():
         command = [sys.executable, "-m", "tests.bench.full_size_set", str(asked.folder), "--size", asked.size]
         subprocess.run(command, check=True)
     settings = pick_settings(Options(device=asked.device, lm_slots=asked.lm_slots))
     workers = Workers(lambda: WorkerClient(settings, asked.folder.parent / "full-size-work" / "worker.log"))
-    results: dict[str, Any] = {"settings": str(settings), "bfloat16": devices.dtypes(settings.device, "auto").dit}
+    peaks = measure_peaks(torch.device(settings.device))
+    found: dict[str, Any] = {"settings": str(settings), "bfloat16": devices.dtypes(settings.device, "auto").dit}
+    found |= {"torch": torch.__version__, "peak flops": peaks.flops, "peak bytes a second": peaks.bytes}
+
+    def keep(name: str, work: Callable[[], dict[str, Any]]) -> None:
+        if time.monotonic() - began > asked.limit:
+            found[name] = "left out: time was up"
+        else:
+            found[name] = work()
+        print(f"{name}, {time.monotonic() - began:.0f} s in", flush=True)
+        tell(found[name]) if isinstance(found[name], dict) else print(f"  {found[name]}")
+        if asked.out:
+            asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
     try:
         # Its imports, the page cache and the pinned buffers are nobody's first song.
-        one_run(asked, workers, 1, 10)
-        for named in asked.run:
-            num_songs, seconds = map(int, named.split("x"))
-            results[named] = one_run(asked, workers, num_songs, seconds)
-            print(named)
-            tell(results[named])
+        one_run(asked, workers, peaks, 1, 10)
+        for num_songs, seconds in runs(asked):
+            keep(f"{num_songs}x{seconds}", partial(one_run, asked, workers, peaks, num_songs, seconds))
     finally:
         workers.end()
     if asked.plain:
         from tests.bench.plain_way import plain_way
 
-        results["plain"] = plain_way(asked.folder, asked.device)
-        print("plain way")
-        tell(results["plain"])
-    print(json.dumps(results))
+        keep("plain way", partial(plain_way, asked.folder, asked.device))
+    print(json.dumps(found))
+
+
+def runs(asked: argparse.Namespace) -> list[tuple[int, int]]:
+    """Songs and seconds of every run, those named first."""
+    named = [tuple(map(int, one.split("x"))) for one in asked.run]
+    lengths = [int(one) for one in asked.matrix.split(",")] if asked.matrix else []
+    return [*named, *((num_songs, seconds) for seconds in lengths for num_songs in MATRIX_SONGS)]
 
 
 if __name__ == "__main__":

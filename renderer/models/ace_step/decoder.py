@@ -99,6 +99,11 @@ class Pass:
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, kind.head.columns, device=device)
         self._allowed = torch.ones(num_slots, kind.head.columns, dtype=torch.bool, device=device)
+        # What goes up at every token, from memory the device reads by itself: no copy waits for the step under way. One
+        # that is overtaken by the next, which brings all of it again, does no harm.
+        pinned = device.type == "cuda"
+        self._words = torch.zeros(num_slots, kind.head.num_words, dtype=torch.int32, pin_memory=pinned)
+        self._asked = torch.ones(num_slots, 1, pin_memory=pinned)
         self._seen = torch.zeros(num_slots, kind.head.columns if kind.filters.penalised else 1, dtype=torch.bool)
         self._seen = self._seen.to(device)
         self._scale, self._penalty, self._temperature, self._top_p = (
@@ -135,13 +140,15 @@ class Pass:
 
     def allow(self, packed: npt.NDArray[np.int32]) -> None:
         """What each slot may draw: packed bits [slots, head.num_words]."""
-        words = torch.from_numpy(packed).to(self._lm.device).unsqueeze(-1)
+        self._words.copy_(torch.from_numpy(packed))
+        words = self._words.to(self._lm.device, non_blocking=True).unsqueeze(-1)
         bits = torch.bitwise_and(torch.bitwise_right_shift(words, self._bits), 1)
         self._allowed.copy_(bits.view(self._num_slots, -1)[:, : self._kind.head.columns])
 
     def set_temperatures(self, temperatures: Sequence[float]) -> None:
         """One a slot; 0 is greedy."""
-        self._temperature.copy_(torch.tensor(temperatures).unsqueeze(-1))
+        self._asked.copy_(torch.tensor(temperatures).unsqueeze(-1))
+        self._temperature.copy_(self._asked, non_blocking=True)
 
     def forward(self) -> None:
         """Run every row's last token through the LM, up to its logits."""

@@ -91,8 +91,6 @@ class FusedDit:
         sliding = [kind == "sliding_attention" for kind in transformer.layer_types]
         self.blocks = [_take_block(transformer.layers, index, sliding[index]) for index in range(len(sliding))]
         self.modulations = torch.stack([block.modulation for block in self.blocks])
-        # One take's graph lies where the last one's lay.
-        self.pool = torch.cuda.graph_pool_handle() if self.modulations.is_cuda else None
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
@@ -218,6 +216,8 @@ class _Fused:
         self._num_patches = -(-conditions.context.shape[1] // dit.patch)
         self._places = dit.places(self._num_patches, conditions.context)
         self._graphs: dict[int, _Graph | None] = {}
+        # The take's own: torch gives up when a pool is asked for whose graphs have all ended.
+        self._pool = torch.cuda.graph_pool_handle() if conditions.context.is_cuda else None
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         time = torch.full((1,), timestep, device=latents.device, dtype=latents.dtype)
@@ -228,7 +228,7 @@ class _Fused:
             # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
             self._graphs[rows] = None
             return self._run(latents, time)
-        graph = self._graphs[rows] = self._graphs[rows] or _Graph(self._run, latents, time, self._dit.pool)
+        graph = self._graphs[rows] = self._graphs[rows] or _Graph(self._run, latents, time, self._pool)
         return graph(latents, time)
 
     def _run(self, latents: Tensor, time: Tensor) -> Tensor:

@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm import LmPart
     from renderer.models.family import StageJob
 
-DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu), pytest.param("mps", marks=pytest.mark.gpu)]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+NO_MPS = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Metal device")
+DEVICES = [
+    "cpu",
+    pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_CUDA]),
+    pytest.param("mps", marks=[pytest.mark.gpu, NO_MPS]),
+]
 DTYPES = ["float32", "bfloat16"]
 
 

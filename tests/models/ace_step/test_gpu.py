@@ -1,4 +1,7 @@
-"""What only a CUDA device can show: graphs, pinned reading, kernels. `pytest -m gpu` on a machine with one."""
+"""What only a CUDA device can show: graphs, pinned reading, kernels, the LM's draws.
+
+On a machine with one: `pytest -m gpu tests/models/ace_step/test_gpu.py tests/models/ace_step/test_engine.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,147 @@ import numpy as np
 import pytest
 import torch
 
-from renderer.models.ace_step import fused_dit
+from renderer.artifacts import Cot
+from renderer.models.ace_step import fused_dit, sampling
 from renderer.models.ace_step.checkpoint import find_component
+from renderer.models.ace_step.decoder import Pass
 from renderer.models.ace_step.fused_dit import FusedDit
+from renderer.models.ace_step.launch import eagerly
+from renderer.models.ace_step.lm import LmPart
+from renderer.models.ace_step.metas import parse_cot
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.family import Done, Part, Stage, StageJob
 from renderer.models.zoo import resolve
+from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.test_engine import codes_of, songs
 from tests.models.ace_step.test_fused_dit import conditions, transformer
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 CUDA = replace(SETTINGS, device="cuda:0", vae_tile=1_024, vae_overlap=16)
+
+
+TEXT_COLUMNS = 151_669  # of the published LMs
+
+
+def eager(lm: LmPart) -> LmPart:
+    """The same weights, every operation launched by itself."""
+    assert lm._lm is not None
+    return LmPart(replace(lm._lm, launch=eagerly), lm._tokens, lm._num_slots)
+
+
+def thoughts(count: int) -> list[StageJob]:
+    """Chains of thought that differ in what is given, in length and in how they are drawn."""
+    return [
+        job(
+            f"song {number}",
+            cot_request(
+                number,
+                caption=f"{'slow ' * (number % 7)}piano",
+                metas=replace(OPEN, bpm=90 if number % 3 else None, duration=30 if number % 2 else None),
+                use_cot_caption=number % 4 == 0,
+                sampling=replace(
+                    SAMPLING,
+                    temperature=0.5 + number % 3 / 2,
+                    top_p=(0.9, 0.5, 1.0)[number % 3],
+                    top_k=number % 2 * 40,
+                    repetition_penalty=1.0 + number % 4 / 10,
+                    cfg_scale=1.0 + number % 2,
+                ),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def texts(lm: LmPart, jobs: list[StageJob]) -> dict[str, str]:
+    found: dict[str, Any] = results(lm, Stage.COT, jobs)
+    assert all(isinstance(result, Cot) for result in found.values()), found
+    return {name: result.text for name, result in found.items()}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_chain_of_thought_is_the_same_alone_in_a_batch_and_without_graphs(tiny_set: Path, dtype: str) -> None:
+    lm, jobs = load(tiny_set, slots=4, dtype=dtype, device="cuda:0"), thoughts(12)
+
+    together = texts(lm, jobs)
+
+    assert texts(lm, jobs[::-1]) == together
+    assert texts(eager(lm), jobs) == together
+    for one in jobs[::5]:
+        assert texts(lm, [one]) == {one.id: together[one.id]}
+    for one in jobs:
+        assert together[one.id].startswith("<think>\nbpm: ")
+        metas = parse_cot(together[one.id])
+        assert None not in {metas.bpm, metas.duration, metas.keyscale, metas.timesignature, metas.language}
+    assert {parse_cot(together[one.id]).bpm for one in jobs if int(one.id[5:]) % 3} == {90}
+
+
+def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
+    lm, jobs = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0"), songs(12)
+
+    together = codes_of(lm, jobs)
+
+    assert len(together) == 12
+    assert codes_of(eager(lm), jobs) == together
+
+
+@torch.inference_mode()
+def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
+    """Sent faster than the device takes them: what a copy was overtaken by comes after it."""
+    lm = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0")
+    decode = lm._phase(Stage.COT).prepare(thoughts(1)[0]).decode
+    running = Pass(lm._lm, decode.kind, 4)  # type: ignore[arg-type]
+    drawn = np.random.default_rng(1)
+    busy = torch.randn((4_096, 4_096), device="cuda")
+    for _ in range(20):
+        packed = drawn.integers(-(2**31), 2**31, (4, decode.kind.head.num_words), dtype=np.int64).astype(np.int32)
+        temperatures = drawn.uniform(0, 2, 4).astype(np.float32)
+        busy = busy @ busy
+        running.allow(packed)
+        running.set_temperatures(temperatures.tolist())
+
+    bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : decode.kind.head.columns]
+    assert np.array_equal(running._allowed.cpu().numpy(), bits.astype(bool))
+    assert running._temperature.squeeze(1).tolist() == temperatures.tolist()
+
+
+def test_top_p_keeps_what_it_keeps_on_a_cpu_and_repeats_bit_for_bit() -> None:
+    logits = torch.randn((8, TEXT_COLUMNS), generator=torch.Generator().manual_seed(1)) * 3
+    top_p = torch.tensor([0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.0, 1.0]).unsqueeze(-1)
+
+    kept = sampling.keep_nucleus(logits, top_p)
+    found, again = (sampling.keep_nucleus(logits.cuda(), top_p.cuda()).cpu() for _ in range(2))
+
+    assert torch.equal(found, again)
+    # Sums in another order may move the crossing by a column or two, of thousands.
+    assert (kept.isfinite() != found.isfinite()).sum(-1).max() <= 2
+    assert torch.equal(found[6:], logits[6:])
+
+
+def test_draws_point_at_the_columns_they_point_at_on_a_cpu() -> None:
+    logits = torch.randn((1, TEXT_COLUMNS), generator=torch.Generator().manual_seed(2)) * 4
+    logits = sampling.keep_nucleus(logits, torch.tensor([[0.9]]))
+    uniform = torch.from_numpy(sampling.uniforms(3, 1, 2_000)).unsqueeze(-1)
+    told = torch.full_like(uniform, 0.85)
+
+    on_cpu = sampling.draw(logits.expand(2_000, -1)[:500], told[:500], uniform[:500])
+    one_by_one = torch.cat(
+        [sampling.draw(logits.cuda(), told[:1].cuda(), part.cuda().view(1, 1)).cpu() for part in uniform[:500]]
+    )
+    together = sampling.draw(logits.cuda().expand(500, -1), told[:500].cuda(), uniform[:500].cuda()).cpu()
+
+    assert (on_cpu == together).float().mean() > 0.99
+    assert (one_by_one == together).float().mean() > 0.99
+    assert logits[0, together.squeeze(1)].isfinite().all()
+    greedy = sampling.draw(logits.cuda(), torch.zeros((1, 1), device="cuda"), uniform[:1].cuda())
+    assert greedy.item() == logits.argmax()
 
 
 def on_gpu(value: Any) -> Any:
@@ -88,16 +215,17 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
     files = resolve(str(tiny_set)).files
     assert files is not None
     part = AceStep().load(Part.DIT, files, CUDA, Heard())
+    # Longer and shorter ones in turns, so that one take's graph follows another's.
     jobs = [
-        replace(latents_job(replace(REQUEST, seed=seed, caption="a " * seed), CODES), id=str(seed))
-        for seed in (1, 2, 3)
+        replace(latents_job(replace(REQUEST, seed=seed, caption="a " * seed), codes), id=str(seed))
+        for seed, codes in enumerate((CODES, replace(CODES, codes=CODES.codes[:-2]), CODES, CODES), start=1)
     ]
 
     together = {result.id: result for result in part.run(Stage.LATENTS, jobs, Heard())}
-    for job in jobs:
-        (alone,) = part.run(Stage.LATENTS, [job], Heard())
+    for one in jobs:
+        (alone,) = part.run(Stage.LATENTS, [one], Heard())
         assert isinstance(alone, Done)
-        assert np.array_equal(alone.artifact.frames, together[job.id].artifact.frames)
+        assert np.array_equal(alone.artifact.frames, together[one.id].artifact.frames)
     part.close()
 
 
