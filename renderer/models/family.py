@@ -149,6 +149,9 @@ class LoadedPart(Protocol):
 class Family(Protocol):
     """A family of models: how its parts are loaded."""
 
+    def prepare(self) -> None:
+        """Import what every part needs, so that the first one loads without that wait."""
+
     def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident.
 

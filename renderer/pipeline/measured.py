@@ -13,7 +13,7 @@ from renderer.output.measure import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from renderer.output.measure import Measurement
@@ -36,10 +36,19 @@ def unmeasured(project: Project) -> tuple[SoundFile, ...]:
     )
 
 
-def measure_takes(project: Project) -> Generator[Measurement, None, None]:
-    """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed."""
+def _hear_nothing(end: Callable[[], None]) -> None:
+    del end
+
+
+def measure_takes(
+    project: Project, begun: Callable[[Callable[[], None]], None] = _hear_nothing
+) -> Generator[Measurement, None, None]:
+    """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed.
+
+    `begun` is told of the measuring process by what ends it, from any thread.
+    """
     if not missing_libraries():
-        yield from measure_files(unmeasured(project), measured_folder(project.store.outputs))
+        yield from measure_files(unmeasured(project), measured_folder(project.store.outputs), begun)
 
 
 def forget_measurements(store: Store) -> None:

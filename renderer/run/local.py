@@ -6,6 +6,7 @@ Who listens, and what is kept where, it does not know.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import InputLost, RendererError, StageError, WorkerDied
@@ -58,6 +59,14 @@ class Workers:
         if self._client is None:
             self._client = self._start()
         return self._client
+
+    def warm(self, family: str) -> None:
+        """Have the worker import what a family of models needs; returns at once.
+
+        What goes wrong with it goes wrong again, and is told, when a job runs.
+        """
+        with suppress(WorkerDied, OSError):
+            self.client().send({"do": "import", "family": family})
 
     def end(self) -> None:
         """End the worker, if there is one."""

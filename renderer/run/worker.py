@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
@@ -79,6 +80,8 @@ class Worker:
 
     def _carry_out(self, command: Mapping[str, Any]) -> None:
         match command["do"]:
+            case "import":
+                self._import(command["family"])
             case "load":
                 self._load(command)
             case "run":
@@ -86,6 +89,12 @@ class Worker:
             case "drop":
                 self._drop(*tuple(self._resident))
                 self._send({"event": "dropped"})
+
+    def _import(self, name: str) -> None:
+        from renderer.models.family import family  # noqa: PLC0415 - torch from here on
+
+        with suppress(ImportError):  # what is missing is told when a part is loaded
+            family(name).prepare()
 
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]

@@ -171,10 +171,18 @@ class Watch:
                 self._tell(Refused(song=None, error=error))
         if not is_first:
             self._edited |= found.edited
+        if self._workers is None:
+            self._warm_up()
         if found.is_other:
             self._shown = self._options
             self._pages.fall_behind()
             self._make_way(found.edited)
+
+    def _warm_up(self) -> None:
+        """Start the worker beside the first look's round or page: the first edit mustn't wait for its imports."""
+        for project, _ in plans(self._specs.takes[:1], self._options, _ignore):
+            self._workers = project.workers(Residency.BESIDE)
+            self._workers.warm(project.model_of(project.takes[0].variant).files.family)
 
     def _make_way(self, edited: frozenset[str]) -> None:
         """Put edited songs first, then what was asked for besides, then everything else."""

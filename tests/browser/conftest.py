@@ -31,6 +31,8 @@ FLAGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+SECONDS = 20.0  # of the tones: longer than a test takes to look at them, on a slow machine too
+PATIENCE_SECONDS = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,7 +79,7 @@ def watch(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
     def open_page(url: str, *, allowed: str = "file://", **options: object) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = context.new_page()
         watched.append(Watched(page, allowed))
         page.goto(url)
@@ -94,7 +96,7 @@ def watch(chromium: Browser) -> Iterator[Callable[..., Page]]:
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An outputs folder of tones; read it, never write to it."""
     folder = tmp_path_factory.mktemp("outputs")
-    write_report(small_report(folder, seconds=8.0), folder / "report")
+    write_report(small_report(folder, seconds=SECONDS), folder / "report")
     return folder
 
 

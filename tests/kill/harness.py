@@ -42,7 +42,7 @@ format = "{format}"
 """
 TARGETS = ("parent", "worker", "both")
 START_UP_SHARE = 0.15
-_VANISH_SECONDS = 20.0
+_VANISH_SECONDS = 120.0
 _LIFE_SECONDS = 300.0
 
 

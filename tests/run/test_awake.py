@@ -20,7 +20,7 @@ def test_a_mac_is_kept_awake_as_long_as_a_run_lasts(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     with awake("darwin"):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not said.exists() and time.monotonic() < until:
             time.sleep(0.01)
         pid, *arguments = said.read_text().split()

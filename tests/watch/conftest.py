@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import queue
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 SPEC = """
 title = "Ein Lied"
 caption = "{mood} piano, {name}"
@@ -131,15 +133,34 @@ class Watching:
     def until_idle(self) -> list[str]:
         return self.until("^waiting for changes")
 
-    def end(self, number: int = signal.SIGINT) -> tuple[int, list[str]]:
-        """Send a signal; the exit code and what was said last."""
+    @contextmanager
+    def worker_held(self) -> Iterator[None]:
+        """The worker stands still, so that what happens meanwhile happens during its job, on any machine."""
+        workers = [one for one in self._children() if "renderer.run.worker" in one.cmdline()]
+        for worker in workers:
+            worker.suspend()
+        try:
+            yield
+            # Five times a second the round asks whether its jobs are still wanted; the answer waits for the worker.
+            time.sleep(1.0)
+        finally:
+            for worker in workers:
+                worker.resume()
+
+    def signal(self, number: int) -> None:
         self._process.send_signal(number)
+
+    def ended(self) -> tuple[int, list[str]]:
+        """The exit code, and what was said until the end."""
         code = self._process.wait(PATIENCE_SECONDS)
         self._reader.join()
         said = []
         while (line := self._lines.get()) is not None:
             said.append(line)
         return code, said
+
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children(recursive=True)
 
     def _read(self) -> None:
         assert self._process.stdout
@@ -162,6 +183,16 @@ def stages(lines: list[str]) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture
-def songs(tmp_path: Path, tiny_set: Path) -> Songs:
-    return Songs(tmp_path / "project", tiny_set)
+@pytest.fixture(scope="session")
+def hasty(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Songs:
+    """The project of `running`."""
+    return Songs(tmp_path_factory.mktemp("hasty") / "project", tiny_set)
+
+
+@pytest.fixture(scope="session")
+def running(hasty: Songs) -> Iterator[Watching]:
+    """A watch that waits for quiet a moment only: for tests whose edits are one write each."""
+    hasty.write("vier")
+    with Watching(hasty.folder, "--quiet", "20") as watching:
+        watching.until_idle()
+        yield watching

@@ -4,49 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.watch.conftest import Songs, Watching, rendered, stages
+from tests.watch.conftest import rendered, stages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tests.watch.conftest import Songs, Watching
 
-LONG = 120  # seconds: long enough for an edit to come while it is made
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Songs:
-    return Songs(tmp_path_factory.mktemp("during") / "project", tiny_set)
+LONG = 120  # seconds: long enough for the worker to be held in the middle of it
+SEEN = r"^\d+ songs?, \d+ takes"  # said when an edit was read
 
 
-@pytest.fixture(scope="module")
-def running(project: Songs) -> Iterator[Watching]:
-    project.write("vier")
-    with Watching(project.folder, "--quiet", "20") as watching:
-        watching.until_idle()
-        yield watching
-
-
-def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(project: Songs, running: Watching) -> None:
-    project.write("eins", duration=LONG)
+def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(hasty: Songs, running: Watching) -> None:
+    hasty.write("eins", duration=LONG)
     running.until(r"eins\.s0 latents: ")
-    project.write("eins", mood="wild")
+    with running.worker_held():
+        hasty.write("eins", mood="wild")
+        running.until(SEEN)
 
     said = running.until_idle()
 
     assert "abandoned eins.s0 in latents: edited meanwhile" in said
     assert rendered(said) == ["eins.s0"]
     assert stages(said) == {"eins.s0": ["latents", "waveform"]}
-    assert not list(project.outputs.glob("eins/old/*.flac"))
+    assert not list(hasty.outputs.glob("eins/old/*.flac"))
 
 
-def test_finished_stages_stay_stored_when_a_later_one_is_given_up(project: Songs, running: Watching) -> None:
-    project.write("zwei", duration=LONG)
+def test_finished_stages_stay_stored_when_a_later_one_is_given_up(hasty: Songs, running: Watching) -> None:
+    hasty.write("zwei", duration=LONG)
     running.until(r"zwei\.s0 waveform: \d+/")
-    project.write("zwei", mood="wild")
+    with running.worker_held():
+        hasty.write("zwei", mood="wild")
+        running.until(SEEN)
     running.until_idle()
-    project.write("zwei", duration=LONG)
+    hasty.write("zwei", duration=LONG)
 
     said = running.until_idle()
 
@@ -54,13 +43,17 @@ def test_finished_stages_stay_stored_when_a_later_one_is_given_up(project: Songs
     assert stages(said) == {"zwei.s0": ["waveform"]}
 
 
-def test_an_edited_song_goes_first_and_the_others_follow(project: Songs, running: Watching) -> None:
+def test_an_edited_song_goes_first_and_the_others_follow(hasty: Songs, running: Watching) -> None:
     names = [f"lied{number}" for number in range(3)]
-    project.write("lied1")
-    project.write("lied2")
-    project.write("lied0", duration=LONG)
+    # Renamed into place in one go: all three are one round's.
+    for name, duration in (("lied1", 10), ("lied2", 10), ("lied0", LONG)):
+        (hasty.folder / name).write_text(hasty.text(name, duration=duration), "utf-8")
+    for name in names:
+        (hasty.folder / name).replace(hasty.path(name))
     running.until(r"lied0\.s0 latents: ")
-    project.write("lied2", mood="wild")
+    with running.worker_held():
+        hasty.write("lied2", mood="wild")
+        running.until(SEEN)
 
     said = running.until_idle()
 
@@ -71,10 +64,12 @@ def test_an_edited_song_goes_first_and_the_others_follow(project: Songs, running
     assert not [line for line in said if line.startswith("abandoned lied0")]
 
 
-def test_a_song_deleted_while_it_is_rendered_is_given_up(project: Songs, running: Watching) -> None:
-    project.write("weg", duration=LONG)
+def test_a_song_deleted_while_it_is_rendered_is_given_up(hasty: Songs, running: Watching) -> None:
+    hasty.write("weg", duration=LONG)
     running.until(r"weg\.s0 latents: ")
-    project.remove("weg")
+    with running.worker_held():
+        hasty.remove("weg")
+        running.until(SEEN)
 
     said = running.until_idle()
 
@@ -82,14 +77,16 @@ def test_a_song_deleted_while_it_is_rendered_is_given_up(project: Songs, running
     assert rendered(said) == []
 
 
-def test_a_song_broken_while_it_is_rendered_is_finished_as_it_was(project: Songs, running: Watching) -> None:
-    project.write("halb", duration=LONG // 2)
+def test_a_song_broken_while_it_is_rendered_is_finished_as_it_was(hasty: Songs, running: Watching) -> None:
+    hasty.write("halb", duration=LONG // 2)
     running.until(r"halb\.s0 latents: ")
-    project.path("halb").write_text("title = ", "utf-8")
+    with running.worker_held():
+        hasty.path("halb").write_text("title = ", "utf-8")
+        broken = running.until(SEEN)
 
     said = running.until_idle()
 
-    assert "error[toml-syntax]: this is no valid TOML" in said
+    assert "error[toml-syntax]: this is no valid TOML" in broken
     assert rendered(said) == ["halb.s0"]
-    project.remove("halb")
+    hasty.remove("halb")
     running.until_idle()

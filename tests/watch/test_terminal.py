@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import select
-import signal
 import subprocess
 import sys
 import termios
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 import pytest
 
-from tests.watch.conftest import PATIENCE_SECONDS, Songs, Watching, rendered
+from tests.watch.conftest import PATIENCE_SECONDS, Songs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,19 +140,3 @@ def test_q_ends_it_and_leaves_terminal_and_process_table_as_they_were(terminal: 
     assert terminal.end() == 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
     assert not [child for child in children if child.is_running()]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_render_at_its_next_step_and_what_is_done_stays(songs: Songs, number: signal.Signals) -> None:
-    songs.write("lang", duration=120)
-    with Watching(songs.folder) as watching:
-        watching.until(r"lang\.s0 latents: ")
-        children = psutil.Process(watching.pid).children(recursive=True)
-        code, said = watching.end(number)
-
-    assert code == 130
-    assert "stopping at the next token, step or tile (again to stop at once)" in said
-    assert rendered(said) == []
-    assert children
-    assert not [child for child in children if child.is_running()]
-    assert not list(songs.outputs.rglob(".tmp-*"))

@@ -33,6 +33,10 @@ LOADERS: Mapping[Part, Callable[[ModelFiles, Settings, Listener], LoadedPart]] =
 class AceStep:
     """The family."""
 
+    def prepare(self) -> None:
+        """Import the LM's libraries too; those of DiT and VAE came with this module."""
+        from renderer.models.ace_step import lm  # noqa: F401, PLC0415 - the import is all
+
     def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident."""
         return LOADERS[part](files, settings, listener)

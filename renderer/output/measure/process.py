@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.output.report.values import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
 VERSION = 2  # raised when measuring changes: older results are made again
@@ -66,10 +67,17 @@ def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ..
     return tuple(path for path in found if path.stem not in stems)
 
 
-def measure_files(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurement]:
+def _hear_nothing(end: Callable[[], None]) -> None:
+    del end
+
+
+def measure_files(
+    files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None] = _hear_nothing
+) -> Generator[Measurement, None, None]:
     """Each file's measurement as it comes: those kept below `folder` at once, the others from the measuring process.
 
-    Call it when `missing_libraries()` is empty. A file that can't be measured gives a `problem`.
+    Call it when `missing_libraries()` is empty. A file that can't be measured gives a `problem`. `begun` is told of the
+    process by what ends it, from any thread; what isn't measured by then gives a `problem` too.
     """
     todo = []
     for file in files:
@@ -78,17 +86,20 @@ def measure_files(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurem
         else:
             todo.append(file)
     if todo:
-        yield from _in_process(todo, folder)
+        yield from _in_process(todo, folder, begun)
 
 
-def _in_process(files: Sequence[SoundFile], folder: Path) -> Iterator[Measurement]:
+def _in_process(
+    files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None]
+) -> Iterator[Measurement]:
     folder.mkdir(parents=True, exist_ok=True)
     asked = [{"path": str(file.path), "digest": file.digest} for file in files]
     child = subprocess.Popen(
         [sys.executable, "-m", "renderer.output.measure", str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        # Nobody reads the libraries' warnings, and a pipe that is full would hold the process up.
+        stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
     )
@@ -97,6 +108,7 @@ def _in_process(files: Sequence[SoundFile], folder: Path) -> Iterator[Measuremen
         assert child.stdout is not None  # noqa: S101 - as above
         child.stdin.write(json.dumps(asked))
         child.stdin.close()
+        begun(child.terminate)
         left = dict.fromkeys(file.digest for file in files)
         try:
             for line in child.stdout:
@@ -106,6 +118,7 @@ def _in_process(files: Sequence[SoundFile], folder: Path) -> Iterator[Measuremen
         finally:
             child.terminate()
     for digest in left:
+        _picture(digest, folder).with_suffix(".tmp").unlink(missing_ok=True)
         yield Measurement(
             digest=digest, measured=None, spectrogram=None, problem=f"the measuring process ended ({child.returncode})"
         )
@@ -113,6 +126,8 @@ def _in_process(files: Sequence[SoundFile], folder: Path) -> Iterator[Measuremen
 
 def main(folder: Path) -> None:
     """The measuring process: files as JSON on stdin, one line of JSON a file on stdout."""
+    if hasattr(os, "nice"):
+        os.nice(10)  # numbers can wait: whoever renders or listens goes first
     for file in json.loads(sys.stdin.read()):
         try:
             _measure(Path(file["path"]), file["digest"], folder)

@@ -1,8 +1,13 @@
 // Served, the page hears of new takes and writes votes at once; from disk it knows everything already.
 const served = facts.served;
 
-async function sendPick(name, pick) {
-  if (!served) return;
+// One after the other: of two votes on a take the later one must be written last.
+let sending = Promise.resolve();
+function sendPick(name, pick) {
+  if (served) sending = sending.then(() => post(name, pick));
+}
+
+async function post(name, pick) {
   try {
     const answer = await fetch("picks", {
       method: "POST",
