@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError, UsageError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
     from renderer.serve import Live
+    from renderer.song import Song
     from renderer.spec.picks import Pick
 
 LOOK_SECONDS = 0.3  # how often the journal is looked at: one stat
@@ -99,18 +100,37 @@ def _publish(named: Sequence[str], options: Options, live: Live, *, measure: boo
         live.publish(make_report(project))
 
 
+def _song_of(take_name: str) -> str:
+    """The song's name, which has no dot: variant, seed and a preview's seconds stand behind it."""
+    return take_name.partition(".")[0]
+
+
+def _songs(named: Sequence[str], options: Options) -> dict[str, Song]:
+    from renderer.pipeline.select import select, spec_paths
+
+    with suppress(RendererError):
+        return {song.name: song for song in select([str(path) for path in spec_paths(named)], options).songs}
+    return {}
+
+
 def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, Pick], None]:
-    """Writes votes beside the specs, and shows them to pages opened from then on."""
+    """Writes votes beside the specs, and shows them to pages opened from then on.
+
+    It raises UsageError for a take of which no spec was ever sound, StoreError when the file can't be written.
+    """
     from renderer.pipeline import picks
 
     writing = threading.Lock()
+    known = _songs(named, options)
 
     def vote(name: str, pick: Pick) -> None:
-        songs = {take.name: take.song for take in chosen_project(named, options).takes}
-        # A preview's name has its seconds behind the take's.
-        song = songs.get(name) or songs[name.rpartition(".preview")[0]]
         # Votes come faster than a file is read and written again.
         with writing:
+            # What is broken just now keeps the place it had: the take was heard.
+            known.update(_songs(named, options))
+            song = known.get(_song_of(name))
+            if song is None:
+                raise UsageError(f"no spec bears `{name}`", help="mend its file, then vote again")
             picks.write_picks(song, {name: pick})
             live.keep(dataclasses.replace(live.report, picks={**live.report.picks, name: pick}))
 

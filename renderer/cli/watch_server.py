@@ -11,6 +11,7 @@ from renderer.watch.events import Idle
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
+    from pathlib import Path
 
     from renderer.output.report import Report
     from renderer.pipeline.options import Options
@@ -32,21 +33,23 @@ class Server:
         self._ending = ending
         self._library = serving_library()
         self._live: Live | None = None
+        self._outputs: Path | None = None
         self._address = ""
 
-    def publish(self, project: Project, report: Report) -> str:
-        """Show the report to open pages; the address. The first one's folder is the one that is served.
+    def publish(self, project: Project, report: Report) -> str | None:
+        """Show the report to open pages; the address, or None: only the first one's outputs folder is served.
 
         Raises: UsageError when the port is taken.
         """
+        outputs = project.store.outputs
         if self._live is None:
             live = self._library.Live(report)
-            site = self._library.make_site(live, project.store.outputs, voter(self._named, self._options, live))
+            site = self._library.make_site(live, outputs, voter(self._named, self._options, live))
             self._address = self._ending.enter_context(self._library.serving(site, self._port))
-            self._live = live
-        else:
+            self._live, self._outputs = live, outputs
+        elif outputs == self._outputs:
             self._live.publish(report)
-        return self._address
+        return self._address if outputs == self._outputs else None
 
     def hear(self, event: WatchEvent) -> None:
         """Tell open pages how far a job is."""

@@ -237,7 +237,9 @@ class _Run:
         if isinstance(result, Failed):
             attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
             return
-        seconds = time.monotonic() - attempt.started.get(job.key, time.monotonic())
+        since_first_word = time.monotonic() - attempt.started.get(job.key, time.monotonic())
+        # The worker's own clock where it tells: a job's first word may be its last.
+        seconds = float(result.artifact.notes.get("seconds", since_first_word))
         try:
             attempt.keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
         except InputLost as error:

@@ -59,8 +59,8 @@ class Loaded:
 def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     """The spec files among `paths` and below the folders among them, sorted, each once, as the caller spelt them.
 
-    A folder's specs are its `*.toml`, recursively, less `renderer.toml`, `picks.toml`, `pyproject.toml`, what is hidden
-    and the outputs folder.
+    A folder's specs are its `*.toml`, recursively and through links, less `renderer.toml`, `picks.toml`,
+    `pyproject.toml`, what is hidden and the outputs folder.
 
     Raises: UsageError where a path doesn't exist or can't be a spec.
     """
@@ -127,17 +127,30 @@ def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def _below(folder: Path, projects: Projects) -> Iterator[Path]:
-    outputs = projects.of(folder.resolve()).outputs
-    for where, folders, files in os.walk(folder):
+    outputs, seen = {projects.of(folder.resolve()).outputs.resolve()}, {folder.resolve()}
+    for where, folders, files in os.walk(folder, followlinks=True):
         here = Path(where)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is(here / name, outputs))
+        # A linked folder may be a project of its own, with outputs of its own.
+        outputs |= {
+            projects.of(path.resolve()).outputs.resolve() for path in map(here.joinpath, folders) if _links(path)
+        }
+        folders[:] = sorted(name for name in folders if _enters(here / name, outputs, seen))
         for name in sorted(files):
             if name.endswith(".toml") and not name.startswith(".") and name not in NO_SPECS:
                 yield here / name
 
 
-def _is(folder: Path, outputs: Path) -> bool:
-    return folder.name == outputs.name and folder.resolve() == outputs.resolve()
+def _links(folder: Path) -> bool:
+    return folder.is_symlink() and folder.is_dir() and not folder.name.startswith(".")
+
+
+def _enters(folder: Path, outputs: set[Path], seen: set[Path]) -> bool:
+    """Whether specs are looked for in it: each folder once, wherever links lead."""
+    real = folder.resolve()
+    if folder.name.startswith(".") or real in outputs or real in seen:
+        return False
+    seen.add(real)
+    return True
 
 
 def _file(path: Path) -> Path:

@@ -49,7 +49,7 @@ def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
         case PageWritten():
             yield f"report: {address_told(event.address)}{_since(event.since_save_seconds)}"
         case WorkerDropped():
-            yield f"models dropped after {event.idle_seconds / 60:.0f} min without a save"
+            yield f"models dropped after {_while_told(event.idle_seconds)} without a render"
         case Said():
             yield printable(event.text)
         case Idle():
@@ -110,6 +110,10 @@ def _saved(event: Saved) -> Iterator[str]:
             yield f"{kind}: {', '.join(names[:_MOST_NAMED])}{more}"
 
 
+def _while_told(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.0f} min"
+
+
 def _since(seconds: float | None) -> str:
     return "" if seconds is None else f" ({seconds:.1f} s after the save)"
 
@@ -124,3 +128,4 @@ def _counts(event: Idle) -> str:
 
 
 _MOST_NAMED = 5
+_MINUTE = 60.0

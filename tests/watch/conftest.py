@@ -32,12 +32,12 @@ duration = {duration}
 vocal_language = "en"
 [inference]
 shift = {shift}
+thinking = {thinking}
 """
 DEFAULTS = """
 model = "{model}"
 [inference]
 inference_steps = 1
-thinking = false
 use_cot_metas = false
 use_cot_caption = false
 use_cot_language = false
@@ -57,9 +57,16 @@ class Songs:
         (self.specs / "words.txt").write_text("[verse]\nla la la\n", "utf-8")
 
     def text(
-        self, name: str, *, mood: str = "calm", shift: float = 3.0, lyrics: str = "words.txt", duration: int = 10
+        self,
+        name: str,
+        *,
+        mood: str = "calm",
+        shift: float = 3.0,
+        lyrics: str = "words.txt",
+        duration: int = 10,
+        thinking: str = "false",
     ) -> str:
-        return SPEC.format(name=name, mood=mood, shift=shift, lyrics=lyrics, duration=duration)
+        return SPEC.format(name=name, mood=mood, shift=shift, lyrics=lyrics, duration=duration, thinking=thinking)
 
     def path(self, name: str) -> Path:
         return self.specs / f"{name}.toml"

@@ -28,6 +28,20 @@ def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(hasty: Songs, r
     assert not list(hasty.outputs.glob("eins/old/*.flac"))
 
 
+def test_the_language_model_is_stopped_at_a_token(hasty: Songs, running: Watching) -> None:
+    hasty.path("denkt").write_text('model = "mini"\n' + hasty.text("denkt", duration=60, thinking="true"), "utf-8")
+    running.until(r"denkt\.s0 codes: ")
+    with running.worker_held():
+        hasty.write("denkt", mood="wild")
+        running.until(SEEN)
+
+    said = running.until_idle()
+
+    assert "abandoned denkt.s0 in codes: edited meanwhile" in said
+    assert stages(said) == {"denkt.s0": ["latents", "waveform"]}
+    assert rendered(said) == ["denkt.s0"]
+
+
 def test_finished_stages_stay_stored_when_a_later_one_is_given_up(hasty: Songs, running: Watching) -> None:
     hasty.write("zwei", duration=LONG)
     running.until(r"zwei\.s0 waveform: \d+/")

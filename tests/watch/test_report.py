@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Songs:
 @pytest.fixture(scope="module")
 def serving(project: Songs) -> Iterator[tuple[Watching, str]]:
     """A watch that has rendered, measured and shown one song, and the address it serves."""
-    with Watching(project.folder, "--serve", "--measure") as watching:
+    with Watching(project.folder, "--serve", "--measure", "--idle", "0.05") as watching:
         said = watching.until_idle()
         yield watching, next(line.split()[1] for line in said if line.startswith("report: http://127.0.0.1:"))
 
@@ -52,6 +52,17 @@ def test_an_open_page_is_told_of_a_saved_song(project: Songs, serving: tuple[Wat
             told.append(events.readline())
 
     assert "zwei.s0" in _text(address)
+
+
+def test_the_models_are_dropped_after_a_while_and_read_again_when_needed(
+    project: Songs, serving: tuple[Watching, str]
+) -> None:
+    watching, _ = serving
+    watching.until("^models dropped after [34] s without a render")
+    assert not [one for one in psutil.Process(watching.pid).children() if "renderer.run.worker" in one.cmdline()]
+
+    project.write("zwei", mood="wild")
+    assert rendered(watching.until_idle()) == ["zwei.s0"]
 
 
 def test_ctrl_c_ends_a_render_at_its_next_step_and_what_is_done_stays(

@@ -24,6 +24,7 @@ OUTCOME_WORDS = {
     Outcome.BLOCKED: "blocked",
     Outcome.WAITING: "waiting",
 }
+ORIGINS = ("asked", "decided", "measured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,9 @@ class SongView:
 
     song: ReportSong
     metas: tuple[MetaRow, ...]
+    """Those of which somebody said something."""
+    meta_columns: tuple[str, ...]
+    """Who said something: of ORIGINS, in that order."""
     variants: tuple[str, ...]
     settings: tuple[SettingRow, ...]
     """Those in which its variants differ first."""
@@ -126,9 +130,11 @@ def _take_view(song: ReportSong, number: int, before: int) -> TakeView:
 
 def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
     variants = tuple(dict.fromkeys(take.variant for take in song.takes))
+    metas = tuple(row for row in _metas(song, rows) if any(getattr(row, name) for name in ORIGINS))
     return SongView(
         song=song,
-        metas=_metas(song, rows),
+        metas=metas,
+        meta_columns=tuple(name for name in ORIGINS if any(getattr(row, name) for row in metas)),
         variants=variants,
         settings=_settings(song, variants),
         captions=_captions(song, variants),

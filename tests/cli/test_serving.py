@@ -1,0 +1,58 @@
+"""Votes from a served page: where they are written, whatever the specs are like by then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.cli.serving import voter
+from renderer.errors import UsageError
+from renderer.output.report import Report
+from renderer.pipeline.options import Options
+from renderer.serve import Live
+from renderer.spec.picks import Pick, Vote, read_picks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC = 'title = "Eins"\ncaption = "calm piano"\nlyrics = "[verse]\\nla la"\nseeds = [1]\n[variants.wide]\nshift = 2.0\n'
+KEEP = Pick(vote=Vote.KEEP, key="3f2a90c1")
+
+
+@pytest.fixture
+def specs(tmp_path: Path, tiny_set: Path) -> Path:
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    (tmp_path / "renderer.toml").write_text(f'model = "{tiny_set}"\n', "utf-8")
+    (folder / "eins.toml").write_text(SPEC, "utf-8")
+    return folder
+
+
+def test_votes_on_previews_and_variants_are_written_under_their_own_names(specs: Path) -> None:
+    live = Live(Report(songs=()))
+    vote = voter((str(specs),), Options(preview=7.5), live)
+
+    vote("eins.s1.preview7.5", KEEP)
+    vote("eins.wide.s1", Pick(vote=Vote.REJECT))
+
+    written = {"eins.s1.preview7.5": KEEP, "eins.wide.s1": Pick(vote=Vote.REJECT)}
+    assert read_picks(specs / "picks.toml") == written
+    assert live.report.picks == written
+
+
+def test_a_vote_counts_while_its_spec_is_broken(specs: Path) -> None:
+    vote = voter((str(specs),), Options(), Live(Report(songs=())))
+    (specs / "eins.toml").write_text("title = ", "utf-8")
+
+    vote("eins.s1", KEEP)
+
+    assert read_picks(specs / "picks.toml") == {"eins.s1": KEEP}
+
+
+def test_a_vote_without_a_spec_is_refused(specs: Path) -> None:
+    vote = voter((str(specs),), Options(), Live(Report(songs=())))
+
+    with pytest.raises(UsageError, match=r"no spec bears `zwei\.s1`"):
+        vote("zwei.s1", KEEP)
+    assert not (specs / "picks.toml").exists()
