@@ -1,0 +1,147 @@
+"""Which stages ACE-Step's switches run, and what each stage is then asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from renderer.models import zoo
+from renderer.plan.asks import asks
+from renderer.requests import GivenMetas
+from renderer.spec.load import load_songs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from renderer.plan.asks import Asks
+
+SUNG = 'caption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n'
+NO_METAS = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
+ALL_GIVEN = '[metas]\nbpm = 90\nkeyscale = "Am"\ntimesignature = "3/4"\nduration = 61.5\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def asked(folder: Path, text: str, *, model: str = "turbo", preview: float | None = None) -> Asks:
+    path = folder / "a.toml"
+    path.write_text(text, "utf-8")
+    (song,) = load_songs([path]).require()
+    (take,) = song.takes()
+    return asks(take, zoo.model_facts(model), preview)
+
+
+def switched(*switches: str) -> str:
+    return SUNG + "[inference]\n" + "".join(f"{switch}\n" for switch in switches)
+
+
+@pytest.mark.parametrize(
+    ("text", "phases"),
+    [
+        (SUNG, ("cot", "codes")),
+        (switched("thinking = false"), ("cot",)),
+        (switched("use_cot_metas = false"), ("codes",)),
+        (switched("use_cot_metas = false", "use_cot_caption = true", "use_cot_language = true"), ("codes",)),
+        (switched("use_cot_caption = true"), ("cot", "codes")),
+        (switched("use_cot_caption = false", "use_cot_language = false"), ("cot", "codes")),
+        (switched("thinking = false", "use_cot_metas = false"), ()),
+        (switched("thinking = false", "use_cot_metas = false", "use_cot_caption = true"), ()),
+        (switched("use_constrained_decoding = false"), ("cot", "codes")),
+        (SUNG + ALL_GIVEN, ("codes",)),
+        (SUNG + ALL_GIVEN + "[inference]\nthinking = false\n", ()),
+        (SUNG + ALL_GIVEN.replace("bpm = 90\n", ""), ("cot", "codes")),
+        ('caption = "x"\ninstrumental = true\nseeds = [7]\n', ("cot", "codes")),
+    ],
+)
+def test_the_switches_run_the_phases_that_upstreams_do(folder: Path, text: str, phases: tuple[str, ...]) -> None:
+    found = asked(folder, text)
+
+    assert tuple(name for name in ("cot", "codes") if getattr(found, name) is not None) == phases
+
+
+def test_nothing_given_asks_for_nothing(folder: Path) -> None:
+    """Where upstream would fail for want of metas."""
+    found = asked(folder, switched("use_cot_metas = false"))
+
+    assert found.codes is not None
+    assert found.codes.metas == found.latents.metas == NO_METAS
+    assert found.waveform.duration is None
+
+
+def test_what_is_given_is_asked_of_every_stage(folder: Path) -> None:
+    found = asked(folder, SUNG + ALL_GIVEN)
+
+    given = GivenMetas(bpm=90, keyscale="A minor", timesignature="3", duration=61.5)
+    assert found.codes is not None
+    assert (found.codes.metas, found.latents.metas, found.waveform.duration) == (given, given, 61.5)
+
+
+@pytest.mark.parametrize(
+    ("switch", "stage", "name", "value"),
+    [
+        ("use_cot_caption = false", "cot", "use_cot_caption", False),
+        ("use_cot_caption = false", "latents", "use_cot_caption", False),
+        ("use_cot_caption = true", "cot", "use_cot_caption", True),
+        ("use_cot_caption = true", "latents", "use_cot_caption", True),
+        ("use_cot_language = false", "cot", "use_cot_language", False),
+        ("use_cot_language = false", "latents", "use_cot_language", False),
+        ("lm_seed = 5", "cot", "seed", 5),
+        ("lm_seed = 5", "codes", "seed", 7),
+        ("lm_seed = 5", "latents", "seed", 7),
+        ('infer_method = "sde"', "latents", "infer_method", "sde"),
+        ("timesteps = [1.0, 0.5]", "latents", "timesteps", (1.0, 0.5)),
+    ],
+)
+def test_a_setting_reaches_the_stages_it_is_meant_for(
+    folder: Path, switch: str, stage: str, name: str, value: Any
+) -> None:
+    assert getattr(getattr(asked(folder, switched(switch)), stage), name) == value
+
+
+@pytest.mark.parametrize(
+    ("switch", "name", "value"),
+    [
+        ("", "negative_prompt", "NO USER INPUT"),
+        ('lm_negative_prompt = "hiss"', "negative_prompt", "hiss"),
+        ("use_constrained_decoding = false", "constrained", False),
+        ("lm_cfg_scale = 1.0", "cfg_scale", 1.0),
+        ("lm_top_k = 40", "top_k", 40),
+        ("lm_temperature = 0.5", "temperature", 0.5),
+    ],
+)
+def test_both_phases_draw_by_the_same_settings(folder: Path, switch: str, name: str, value: Any) -> None:
+    found = asked(folder, switched(switch))
+
+    assert found.cot is not None
+    assert found.codes is not None
+    assert getattr(found.cot.sampling, name) == getattr(found.codes.sampling, name) == value
+
+
+def test_an_instrumental_is_sent_as_upstream_spells_it(folder: Path) -> None:
+    found = asked(folder, 'caption = "x"\ninstrumental = true\nseeds = [7]\n')
+
+    assert found.cot is not None
+    assert found.codes is not None
+    assert {found.cot.lyrics, found.codes.lyrics, found.latents.lyrics} == {"[Instrumental]"}
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [("turbo", (8, 2.0, 1.0)), ("turbo-shift1", (8, 1.0, 1.0)), ("sft", (20, 2.4, 6.0))]
+)
+def test_a_checkpoint_is_asked_only_what_it_was_made_for(
+    folder: Path, model: str, expected: tuple[int, float, float]
+) -> None:
+    text = switched("inference_steps = 20", "shift = 2.4", "guidance_scale = 6.0")
+
+    latents = asked(folder, text, model=model).latents
+
+    assert (latents.steps, latents.shift, latents.guidance_scale) == expected
+
+
+def test_undistilled_checkpoints_have_their_own_defaults(folder: Path) -> None:
+    latents = asked(folder, SUNG, model="base").latents
+
+    assert (latents.steps, latents.shift, latents.guidance_scale, latents.infer_method) == (50, 3.0, 7.0, "ode")
