@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from renderer.errors import ModelError
 from renderer.models.ace_step.attention import NAME
 from renderer.models.ace_step.lm_checkpoint import load_causal_lm
+from tests.models.ace_step.layouts import save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,19 @@ def test_however_it_was_saved_it_is_the_same_lm(
     rewrite(folder, change)
 
     assert torch.allclose(logits(folder), before, atol=1e-6)
+
+
+def test_in_shards_it_is_the_same_lm(folder: Path) -> None:
+    """As the 4B is published."""
+    before = load(folder).state_dict()
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    save_tensors(tensors, folder, 3)
+
+    found = load(folder).state_dict()
+
+    assert found.keys() == before.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
 
 
 def test_an_output_layer_of_its_own_is_used(folder: Path) -> None:

@@ -81,6 +81,20 @@ def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Pa
     assert np.abs(found - expected).max() < 0.2
 
 
+def test_a_text_encoder_saved_with_its_output_layer_gives_the_same_latents(
+    tiny_set: Path, tmp_path: Path, expected: np.ndarray
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+    path = bundle / "Qwen3-Embedding-0.6B" / "model.safetensors"
+    bare = {name.removeprefix("model."): tensor for name, tensor in load_file(path).items()}
+    prefixed = {f"model.{name}": tensor for name, tensor in bare.items()}
+    for tensors in (bare, {**prefixed, "lm_head.weight": torch.zeros(3, 3)}):
+        save_file(tensors, path)
+        assert np.array_equal(latents_of(bundle), expected)
+
+
 def test_a_dit_wider_than_its_encoders_gives_the_same_latents(tiny_set: Path, tmp_path: Path) -> None:
     """As the XL sets are."""
     from diffusers import AceStepTransformer1DModel
