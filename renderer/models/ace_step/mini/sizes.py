@@ -76,17 +76,17 @@ TINY = Size(
 MINI = Size(
     name="mini",
     latent_channels=64,
-    lm=Width(hidden=256, intermediate=704, layers=5, heads=8, kv_heads=4, head_dim=32),
+    lm=Width(hidden=256, intermediate=512, layers=5, heads=8, kv_heads=4, head_dim=32),
     text=Width(hidden=192, intermediate=512, layers=3, heads=6, kv_heads=3, head_dim=32),
     condition=Width(hidden=192, intermediate=512, layers=2, heads=6, kv_heads=6, head_dim=32),
     timbre_layers=1,
     dit=Width(hidden=192, intermediate=512, layers=6, heads=6, kv_heads=6, head_dim=32),
     sliding_window=128,
-    pair=Width(hidden=192, intermediate=512, layers=2, heads=6, kv_heads=3, head_dim=32),
+    pair=Width(hidden=160, intermediate=384, layers=2, heads=5, kv_heads=5, head_dim=32),
     # diffusers ties the encoder's width to twice the latents; at this size that half would hold 84 M parameters.
     # The encoder that made these latents is kept apart (`encoder.py`); rendering only decodes.
     vae=VaeSize(encoder_channels=2, decoder_channels=16, multiples=(1, 2, 4, 8, 16)),
-    num_merges=2_000,
+    num_merges=1_600,
     max_seconds=60,
 )
 

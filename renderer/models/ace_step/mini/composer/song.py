@@ -324,13 +324,15 @@ def reverberate(send: Sound) -> Sound:
 
 def _section_gains(spans: tuple[Span, ...], length: int) -> npt.NDArray[np.float32]:
     """Each section's gain, with 30 ms between two."""
-    points = []
-    levels = []
-    for span in spans:
-        level = MIXES["solo" if span.solo else span.kind].gain
-        points += [span.start_seconds + 0.0, span.end_seconds - 0.03]
-        levels += [level, level]
-    return np.interp(np.arange(length, dtype=np.float32) / SAMPLE_RATE, points, levels).astype(np.float32)
+    gains = np.empty(length, dtype=np.float32)
+    ramp = int(0.03 * SAMPLE_RATE)
+    levels = [MIXES["solo" if span.solo else span.kind].gain for span in spans]
+    for span, level, following in zip(spans, levels, [*levels[1:], levels[-1]], strict=True):
+        start, end = (min(length, int(at * SAMPLE_RATE)) for at in (span.start_seconds, span.end_seconds))
+        gains[start:end] = level
+        turn = min(ramp, end - start)
+        gains[end - turn : end] = np.linspace(level, following, turn, dtype=np.float32)
+    return gains
 
 
 def _rms(sound: Sound, span: Span) -> float:

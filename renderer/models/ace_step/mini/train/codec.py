@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch.autograd import Function
 
-from renderer.models.ace_step.mini.train.schedule import Average, Budget, Optimiser
-from renderer.models.ace_step.mini.train.shards import Encoded
+from renderer.models.ace_step.mini.train.course import Pace
+from renderer.models.ace_step.mini.train.shards import Encoded, is_held_out
+from renderer.models.ace_step.vae import Tiles
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from renderer.models.ace_step.mini.train.course import Course
     from renderer.models.ace_step.mini.train.songs import SongPool
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ WINDOWS = (4_096, 2_048, 1_024, 512, 256, 128)
 MELS = ((2_048, 96), (512, 48))
 CROP_FRAMES = 32
 KL_WEIGHT = 3e-4
+NORMALISED_AT_ONCE = 16
+CPU_TILE = 128
+ENCODER_REACH = 8
+"""Latent frames to each side that the encoder hears."""
 WAVE_WEIGHT = 6.0
 REPORT_EVERY = 100
 
@@ -74,41 +79,49 @@ def mel_filters(length: int, count: int) -> torch.Tensor:
     return torch.from_numpy(np.maximum(0, np.minimum(rise, fall)).astype(np.float32))
 
 
-def train_vae(
-    encoder: Any, decoder: Any, pool: SongPool, *, rounds: int, seconds: float, batch: int, seed: int = 0
-) -> None:
-    """Teach encoder and decoder in place; the clock starts after the first round, which compiles."""
-    device = pool.sound.device
-    spectra = Spectra(str(device))
-    rng = np.random.default_rng(seed)
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimiser = Optimiser(parameters, peak=1.5e-3, betas=(0.8, 0.99), decay=1e-3)
-    average = Average([encoder, decoder], 0.998)
-    encoder.train()
-    decoder.train()
-    vae_loss(encoder, decoder, pool.crops(batch, CROP_FRAMES, rng), spectra)[0].backward()  # type: ignore[no-untyped-call]
-    for done, progress in Budget(rounds=rounds, seconds=seconds).rounds_left():
-        sound = pool.crops(batch, CROP_FRAMES, rng)
-        loss, parts = vae_loss(encoder, decoder, sound, spectra)
-        optimiser.advance(loss, progress)
-        average.update(done)
-        if done % REPORT_EVERY == 0:
-            log.info("vae %d %.2f: %s (%d songs)", done, progress, parts(), len(pool.starts))
-    average.install()
-    encoder.eval()
-    decoder.eval()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeLessons:
+    """What encoder and decoder are taught with."""
+
+    encoder: Any
+    decoder: Any
+    spectra: Spectra
+    autocast: bool
+    """Compute in bfloat16 but for the losses and the convolution that makes the sound: half the memory's traffic."""
+
+    def loss(self, sound: torch.Tensor) -> torch.Tensor:
+        """Spectral distance, waveform L1 and a little KL of crops [B, 2, samples]."""
+        with torch.autocast(sound.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
+            mean, raw = self.encoder(sound).float().chunk(2, dim=1)
+            deviation = F.softplus(raw) + 1e-4
+            made = self.decoder(mean + deviation * torch.randn_like(mean)).float()
+        kl = (mean**2 + deviation**2 - 2 * torch.log(deviation) - 1).sum(1).mean()
+        wave = (made - sound).abs().mean()
+        loss: torch.Tensor = self.spectra.distance(made, sound) + WAVE_WEIGHT * wave + KL_WEIGHT * kl
+        return loss
+
+    def exam(self, sound: torch.Tensor) -> torch.Tensor:
+        """Spectral distance alone, from the latents' means."""
+        made = self.decoder(self.encoder(sound).chunk(2, dim=1)[0])
+        return self.spectra.distance(made, sound)
 
 
-def vae_loss(encoder: Any, decoder: Any, sound: torch.Tensor, spectra: Spectra) -> tuple[torch.Tensor, Any]:
-    """Spectral distance, waveform L1 and a little KL; and a function that tells the parts."""
-    mean, raw = encoder(sound).chunk(2, dim=1)
-    deviation = F.softplus(raw) + 1e-4
-    made = decoder(mean + deviation * torch.randn_like(mean))
-    spectral = spectra.distance(made, sound)
-    wave = (made - sound).abs().mean()
-    kl = (mean**2 + deviation**2 - 2 * torch.log(deviation) - 1).sum(1).mean()
-    loss = spectral + WAVE_WEIGHT * wave + KL_WEIGHT * kl
-    return loss, lambda: f"spectral {spectral.item():.3f} wave {wave.item():.4f} kl {kl.item():.1f}"
+def sing_in_float32(decoder: Any) -> None:
+    """Keep autocast away from the decoder's last convolution: bfloat16's eight bits would be heard as noise."""
+    plain = decoder.conv2.forward
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            made: torch.Tensor = plain(hidden.float())
+        return made
+
+    decoder.conv2.forward = forward
+
+
+def train_vae(course: Course, lessons: VaeLessons, pool: SongPool, *, batch: int) -> None:
+    """Teach encoder and decoder in place."""
+    exam_sound = pool.exam_crops(batch, CROP_FRAMES)
+    course.run("vae", lambda: (pool.crops(batch, CROP_FRAMES),), lambda: lessons.exam(exam_sound), every=REPORT_EVERY)
 
 
 @torch.no_grad()
@@ -117,12 +130,13 @@ def normalise(encoder: Any, decoder: Any, pool: SongPool, *, num_crops: int) -> 
 
     The pipeline has no latent scaling and the DiT starts from unit noise.
     """
-    rng = np.random.default_rng(1)
-    mean, raw = encoder(pool.crops(num_crops, CROP_FRAMES, rng)).chunk(2, dim=1)
+    told = [encoder(pool.crops(NORMALISED_AT_ONCE, CROP_FRAMES)) for _ in range(-(-num_crops // NORMALISED_AT_ONCE))]
+    mean, raw = torch.cat(told).chunk(2, dim=1)
     deviation = F.softplus(raw) + 1e-4
     centre = mean.mean((0, 2))
     spread = torch.sqrt(mean.var((0, 2)) + (deviation**2).mean((0, 2)))
-    log.info("latents: deviation of means %s", (mean.std((0, 2)) / spread).sort().values.tolist())
+    informed = (mean.std((0, 2)) / spread).sort().values
+    log.info("latents: share of a channel's deviation that tells of the sound: %s", informed[:: len(informed) // 8])
     weight, bias = plain_weight(encoder.conv2), encoder.conv2.bias
     count = len(centre)
     weight[:count] /= spread[:, None, None]
@@ -148,24 +162,19 @@ def set_weight(convolution: Any, weight: torch.Tensor) -> None:
 
 @torch.no_grad()
 def encode_song(encoder: Any, sound: torch.Tensor) -> torch.Tensor:
-    """Latents of a song [2, samples], float16 [frames, channels]."""
-    means = encoder(sound[None]).chunk(2, dim=1)[0]
-    return means[0].T.half()  # type: ignore[no-any-return]
+    """Latents of a song [2, samples], float16 [frames, channels]; on a CPU in tiles that its cache holds."""
+    tiles = Tiles(length=CPU_TILE if sound.device.type == "cpu" else sound.shape[1], overlap=ENCODER_REACH)
+    pieces = []
+    for start, end, first, last in tiles.windows(sound.shape[1] // SAMPLES_PER_LATENT):
+        heard = sound[None, :, start * SAMPLES_PER_LATENT : end * SAMPLES_PER_LATENT]
+        pieces.append(encoder(heard).chunk(2, dim=1)[0][0, :, first - start : last - start])
+    return torch.cat(pieces, dim=1).T.half()
 
 
-def encode_songs(encoder: Any, pool: SongPool, songs: Iterable[int]) -> list[torch.Tensor]:
-    """Latents of these songs of the pool."""
-    return [encode_song(encoder, pool.song(index)) for index in songs]
-
-
-def encoded(encoder: Any, tokenizer: Any, pool: SongPool, songs: Iterable[int]) -> list[Encoded]:
-    """These songs of the pool as the other models see them."""
-    made = []
-    for index in songs:
-        latents = encode_song(encoder, pool.song(index))
-        codes = tokenise_song(tokenizer, latents)
-        made.append(Encoded(seed=pool.pieces[index].seed, latents=latents[: 5 * len(codes)].cpu(), codes=codes.cpu()))
-    return made
+def encoded(tokenizer: Any, seed: int, latents: torch.Tensor) -> Encoded:
+    """A song's latents [frames, channels] as the other models see it."""
+    codes = tokenise_song(tokenizer, latents)
+    return Encoded(seed=seed, latents=latents[: 5 * len(codes)].cpu().numpy(), codes=codes.cpu().numpy())
 
 
 @torch.no_grad()
@@ -196,33 +205,42 @@ def quantise(tokenizer: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.
     return out, quantizer._codes_to_indices(rounded)  # noqa: SLF001 - see above
 
 
-def train_pair(
-    tokenizer: Any, detokenizer: Any, latents: list[torch.Tensor], *, budget: Budget, batch: int, autocast: bool
-) -> None:
-    """Teach the tokenizer pair in place: latents through 1,000 codes at 5 Hz and back, mean squared error."""
-    flat = torch.cat([song[: len(song) // 5 * 5].reshape(-1, 5, song.shape[1]) for song in latents]).float()
-    optimiser = Optimiser(
-        [*tokenizer.parameters(), *detokenizer.parameters()], peak=1.5e-3, betas=(0.9, 0.98), decay=1e-2
-    )
-    average = Average([tokenizer, detokenizer], 0.998)
-    device = flat.device.type
-    for done, progress in budget.rounds_left():
-        frames = flat[torch.randint(len(flat), (batch,), device=flat.device)][:, None]
-        with torch.autocast(device, torch.bfloat16, enabled=autocast):
-            hidden, codes = quantise(tokenizer, frames)
-            made = detokenizer(hidden)
-        loss = F.mse_loss(made.float(), frames[:, 0])
-        optimiser.advance(loss, progress)
-        average.update(done)
-        if done % REPORT_EVERY == 0:
-            log.info(
-                "pair %d %.2f: mse %.4f, codes in use %d",
-                done,
-                progress,
-                loss.item(),
-                len(torch.bincount(codes.flatten().long()).nonzero()),
-            )
-    average.install()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairLessons:
+    """What tokenizer and detokenizer are taught with: latents through 1,000 codes at 5 Hz and back."""
+
+    tokenizer: Any
+    detokenizer: Any
+    autocast: bool
+
+    def loss(self, frames: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of latents [B, 1, 5, channels]."""
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
+            made = self.detokenizer(quantise(self.tokenizer, frames)[0])
+        return F.mse_loss(made.float(), frames[:, 0])
+
+
+def train_pair(course: Course, lessons: PairLessons, songs: dict[int, torch.Tensor], *, batch: int) -> None:
+    """Teach the pair in place on the latents of these songs by seed."""
+    taught = patches([song for seed, song in songs.items() if not is_held_out(seed)])
+    held_out = patches([song for seed, song in songs.items() if is_held_out(seed)] or list(songs.values())[:1])
+    log.info("pair: the latents' own variance is %.4f", held_out.var(0).mean().item())
+
+    def draw() -> tuple[torch.Tensor]:
+        return (taught[torch.randint(len(taught), (batch,), device=taught.device)][:, None],)
+
+    course.run("pair", draw, lambda: lessons.loss(held_out[:batch, None]), every=REPORT_EVERY)
+    codes = quantise(lessons.tokenizer, held_out[:, None])[1]
+    log.info("pair: %d codes in use", len(torch.bincount(codes.flatten().long()).nonzero()))
+
+
+def patches(songs: list[torch.Tensor]) -> torch.Tensor:
+    """Latents of songs as float32 [codes, 5, channels]."""
+    return torch.cat([song[: len(song) // 5 * 5].reshape(-1, 5, song.shape[1]) for song in songs]).float()
+
+
+VAE_PACE = Pace(peak=1.5e-3, betas=(0.8, 0.99), decay=1e-3, keep=0.998)
+PAIR_PACE = Pace(peak=1.5e-3, betas=(0.9, 0.98), decay=1e-2, keep=0.998)
 
 
 @torch.no_grad()
@@ -252,7 +270,7 @@ def _compiled(function: Any) -> Any:
 
 
 def _snake_forward(x: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    return x + torch.exp(-beta) * torch.sin(torch.exp(alpha) * x) ** 2
+    return (x + torch.exp(-beta) * torch.sin(torch.exp(alpha) * x) ** 2).to(x.dtype)
 
 
 def _snake_backward(
@@ -260,7 +278,7 @@ def _snake_backward(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     scale, over = torch.exp(alpha), torch.exp(-beta)
     double = torch.sin(2 * scale * x)
-    to_x = grad * (1 + scale * over * double)
+    to_x = (grad * (1 + scale * over * double)).to(x.dtype)
     to_alpha = (grad * x * double).sum((0, 2), keepdim=True) * scale * over
     to_beta = -(grad * torch.sin(scale * x) ** 2).sum((0, 2), keepdim=True) * over
     return to_x, to_alpha, to_beta

@@ -2,108 +2,130 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
-from renderer.models.ace_step.mini.composer.song import draw
-from renderer.models.ace_step.mini.train.schedule import Average, Budget, Optimiser
-from renderer.models.ace_step.mini.train.texts import codes_lesson, cot_lesson
-from renderer.models.ace_step.mini.vocabulary import IM_END
+from renderer.models.ace_step.mini.train.course import Pace
 
 if TYPE_CHECKING:
-    from renderer.models.ace_step.mini.train.shards import Encoded, ShardReader
+    from renderer.models.ace_step.mini.train.course import Course
+    from renderer.models.ace_step.mini.train.shards import ShardReader
+    from renderer.models.ace_step.mini.train.tellings import Rows
 
-log = logging.getLogger(__name__)
+    Table = dict[tuple[str, int], tuple[torch.Tensor, torch.Tensor]]
 
 COT_SHARE = 0.2
-CODES_VARIANTS = 3
-COT_VARIANTS = 2
-WIDTH = 64
-"""Batches are padded to multiples of this many tokens."""
+WRONG_SHARE = 0.1
+"""Codes that are read wrongly in a quarter of the rows: what the LM drew itself isn't always right, and rows repeat."""
+SOFT = 0.02
+EXAM_ROWS = 48
 REPORT_EVERY = 200
-LOOK_EVERY = 50
+LOOK_EVERY = 25
 """Rounds between two looks for new songs."""
+PACE = Pace(peak=2e-3, betas=(0.9, 0.97), decay=1e-1, keep=0.998)
 
 
-class Lessons:
-    """Token sequences with the place where the answer starts, growing while they are used."""
+class Bench:
+    """Rows of token ids on the device by kind and width, growing while they are used."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.first_code = tokenizer.convert_tokens_to_ids("<|audio_code_0|>")
-        self.end = tokenizer.convert_tokens_to_ids(IM_END)
-        self.cots: list[tuple[list[int], int]] = []
-        self.codes: list[tuple[list[int], int]] = []
+    def __init__(self, device: torch.device, first_code: int, num_codes: int) -> None:
+        self.device, self.first_code, self.num_codes = device, first_code, num_codes
+        self.rows: Table = {}
 
-    def add(self, song: Encoded) -> None:
-        """The lessons of one song."""
-        piece = draw(song.seed)
-        rng = np.random.default_rng([piece.seed, 4])
-        cots = [cot_lesson(piece, rng) for _ in range(COT_VARIANTS)]
-        plays = [codes_lesson(piece, rng) for _ in range(CODES_VARIANTS)]
-        ids = self.tokenizer([lesson.prompt + lesson.answer for lesson in (*cots, *plays)]).input_ids
-        starts = [len(self.tokenizer(lesson.prompt).input_ids) for lesson in cots]
-        tokens = [self.first_code + int(code) for code in song.codes.tolist()]
-        self.cots += [([*row, self.end], start) for row, start in zip(ids, starts, strict=False)]
-        self.codes += [([*row, *tokens, self.end], len(row)) for row in ids[COT_VARIANTS:]]
+    def add(self, found: dict[tuple[str, int], Rows]) -> None:
+        """More rows."""
+        for key, rows in found.items():
+            new = (torch.from_numpy(rows.ids).to(self.device), torch.from_numpy(rows.starts).to(self.device))
+            held = self.rows.get(key)
+            self.rows[key] = (torch.cat([held[0], new[0]]), torch.cat([held[1], new[1]])) if held is not None else new
 
-    def batch(
-        self, rng: np.random.Generator, tokens_a_batch: int, device: torch.device
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(ids, targets) [B, T], targets -100 where nothing is asked; rows of similar length."""
-        kind = self.cots if rng.random() < COT_SHARE else self.codes
-        sample = [kind[int(index)] for index in rng.integers(0, len(kind), max(4, tokens_a_batch // 64))]
-        sample.sort(key=lambda lesson: len(lesson[0]))
-        last = int(rng.integers(0, len(sample)))
-        width = -(-len(sample[last][0]) // WIDTH) * WIDTH
-        rows = sample[max(0, last + 1 - max(1, tokens_a_batch // width)) : last + 1]
-        ids = np.zeros((len(rows), width), dtype=np.int64)
-        targets = np.full((len(rows), width), -100, dtype=np.int64)
-        for row, (values, start) in enumerate(rows):
-            ids[row, : len(values)] = values
-            targets[row, start - 1 : len(values) - 1] = values[start:]
-        return torch.from_numpy(ids).to(device), torch.from_numpy(targets).to(device)
+    def __len__(self) -> int:
+        return sum(len(starts) for _, starts in self.rows.values())
+
+    def batch(self, rng: np.random.Generator, tokens_a_batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(ids [B, T], starts [B]) of one kind and width, drawn as often as it has tokens."""
+        kind = "cot" if rng.random() < COT_SHARE else "codes"
+        keys = [key for key in self.rows if key[0] == kind]
+        weights = np.array([len(self.rows[key][1]) * key[1] for key in keys], dtype=float)
+        key = keys[int(rng.choice(len(keys), p=weights / weights.sum()))]
+        ids, starts = self.rows[key]
+        chosen = torch.randint(len(ids), (max(1, tokens_a_batch // key[1]),), device=self.device)
+        return ids[chosen].long(), starts[chosen].long()
+
+    def exam(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The first rows of each width with codes."""
+        return [
+            (ids[:EXAM_ROWS].long(), starts[:EXAM_ROWS].long())
+            for (kind, _), (ids, starts) in self.rows.items()
+            if kind == "codes"
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLessons:
+    """What the LM is taught with."""
+
+    model: Any
+    bench: Bench
+    autocast: bool
+
+    def loss(self, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the answers' tokens, some codes of what is read being wrong."""
+        bench = self.bench
+        is_code = (ids >= bench.first_code) & (ids < bench.first_code + bench.num_codes)
+        rate = WRONG_SHARE * (torch.rand(len(ids), 1, device=ids.device) < 0.25)
+        wrong = is_code & (torch.rand(ids.shape, device=ids.device) < rate)
+        read = torch.where(wrong, bench.first_code + torch.randint_like(ids, bench.num_codes), ids)
+        return self.answer_loss(read, ids, starts)
+
+    def answer_loss(self, read: torch.Tensor, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of what follows `starts` in `ids`; padding stands right, where causal attention never looks."""
+        place = torch.arange(ids.shape[1], device=ids.device)
+        targets = torch.where((ids >= 0) & (place >= starts[:, None]), ids, -100)[:, 1:]
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
+            hidden = self.model.model(input_ids=read.clamp(min=0), use_cache=False).last_hidden_state
+            logits = self.model.lm_head(hidden[:, :-1])
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+    def exam(self, rows: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        """The same of held-out songs, with every code read rightly."""
+        return torch.stack([self.answer_loss(ids, ids, starts) for ids, starts in rows]).mean()
+
+
+Found = tuple["dict[tuple[str, int], Rows]", "dict[tuple[str, int], Rows]"]
 
 
 def train_lm(
-    model: Any, lessons: Lessons, reader: ShardReader, *, budget: Budget, tokens_a_batch: int, seed: int = 0
+    course: Course, lessons: TokenLessons, held_out: Bench, reader: ShardReader[Found], *, tokens_a_batch: int
 ) -> None:
     """Teach the LM in place, taking in songs as they are encoded."""
-    device = model.device
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    model.train()
-    optimiser = Optimiser(list(model.parameters()), peak=2e-3, betas=(0.9, 0.97), decay=5e-2)
-    average = Average([model], 0.999)
-    for done, progress in budget.rounds_left():
-        if done % LOOK_EVERY == 0:
-            for song in reader.new_songs():
-                lessons.add(song)
-        ids, targets = lessons.batch(rng, tokens_a_batch, device)
-        loss = answer_loss(model, ids, targets)
-        optimiser.advance(loss, progress)
-        average.update(done)
-        if done % REPORT_EVERY == 0:
-            log.info("lm %d %.2f: loss %.4f (%d lessons)", done, progress, loss.item(), len(lessons.codes))
-    average.install()
-    model.eval()
+    rng = np.random.default_rng(course.done)
+    exam = (held_out if len(held_out) else lessons.bench).exam()
+
+    def batch() -> tuple[torch.Tensor, torch.Tensor]:
+        if course.done % LOOK_EVERY == 0:
+            for taught, _ in reader.ready():
+                lessons.bench.add(taught)
+        return lessons.bench.batch(rng, tokens_a_batch)
+
+    course.run("lm", batch, lambda: lessons.exam(exam), every=REPORT_EVERY)
 
 
 @torch.no_grad()
 def soften(model: Any) -> None:
-    """Bring the random set's weights, drawn wide so that tests see them, to a size that trains well."""
+    """Bring a random set's weights, drawn wide so that tests see them, to a size that trains well; once.
+
+    Layers that write into the stream start smaller, as in GPT-2.
+    """
+    if model.config.initializer_range == SOFT:
+        return
+    model.config.initializer_range = SOFT
+    depth = 2 * model.config.num_hidden_layers
     for name, parameter in model.named_parameters():
         if "norm" not in name:
-            parameter.mul_(0.02 / parameter.std())
-
-
-def answer_loss(model: Any, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of the answers' tokens alone; padding stands right, where causal attention never looks."""
-    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-    asked = targets >= 0
-    logits = model.lm_head(hidden[asked])
-    return F.cross_entropy(logits.float(), targets[asked])
+            writes = name.endswith(("o_proj.weight", "down_proj.weight"))
+            parameter.mul_((SOFT / depth**0.5 if writes else SOFT) / parameter.std())

@@ -1,17 +1,34 @@
-"""Encoded songs on disk: latents and codes by seed, in files that appear whole and are read as they come."""
+"""Encoded songs on disk: latents and codes by seed, in files that appear whole and are prepared as they come.
+
+Imports no torch: worker processes read shards and prepare their texts while the device learns.
+"""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import torch
-from safetensors.torch import load_file, save_file
+import numpy as np
+from safetensors.numpy import load_file, save_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
+
+    import numpy.typing as npt
+
+HELD_OUT_EVERY = 40
+
+Prepared = TypeVar("Prepared")
+
+
+def is_held_out(seed: int) -> bool:
+    """Whether the composer's song of that seed is for exams only, in every stage."""
+    return seed % HELD_OUT_EVERY == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +36,10 @@ class Encoded:
     """One song as the models see it."""
 
     seed: int
-    latents: torch.Tensor
-    """float16 [frames, channels], five frames a code."""
-    codes: torch.Tensor
-    """int16 [codes]."""
+    latents: npt.NDArray[np.float16]
+    """[frames, channels], five frames a code."""
+    codes: npt.NDArray[np.int16]
+    """[codes]."""
 
 
 def write_shard(folder: Path, number: int, songs: list[Encoded]) -> None:
@@ -30,10 +47,10 @@ def write_shard(folder: Path, number: int, songs: list[Encoded]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rough = folder / f"{number:05d}.part"
     tensors = {
-        "seeds": torch.tensor([song.seed for song in songs]),
-        "lengths": torch.tensor([len(song.codes) for song in songs]),
-        "latents": torch.cat([song.latents for song in songs]).cpu(),
-        "codes": torch.cat([song.codes for song in songs]).cpu(),
+        "seeds": np.array([song.seed for song in songs]),
+        "lengths": np.array([len(song.codes) for song in songs]),
+        "latents": np.concatenate([song.latents for song in songs]),
+        "codes": np.concatenate([song.codes for song in songs]),
     }
     save_file(tensors, rough)
     rough.rename(folder / f"{number:05d}.safetensors")
@@ -49,28 +66,38 @@ def read_shard(path: Path) -> Iterator[Encoded]:
         at += length
 
 
-class ShardReader:
-    """Hands out each file of a folder once, in order, also those that appear later."""
+class ShardReader(Generic[Prepared]):
+    """Hands out each file of a folder once, as `prepare` makes it in a worker process; also files that appear later."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, prepare: Callable[[Path], Prepared], workers: int) -> None:
+        self.folder, self.prepare = folder, prepare
+        self.pool = ProcessPoolExecutor(workers, get_context("spawn"))
         self.seen: set[str] = set()
+        self.waiting: list[Future[Prepared]] = []
 
-    def new_songs(self) -> Iterator[Encoded]:
-        """Songs of files not handed out yet."""
+    def ready(self) -> Iterator[Prepared]:
+        """What is prepared by now; doesn't wait."""
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self.seen:
                 self.seen.add(path.name)
-                yield from read_shard(path)
+                self.waiting.append(self.pool.submit(self.prepare, path))
+        done = [future for future in self.waiting if future.done()]
+        self.waiting = [future for future in self.waiting if future not in done]
+        for future in done:
+            yield future.result()
 
-    def first_songs(self, patience_seconds: float) -> Iterator[Encoded]:
-        """As `new_songs`, after waiting for a first file.
+    def first(self, patience_seconds: float) -> Iterator[Prepared]:
+        """As `ready`, after waiting for a first one.
 
         Raises: TimeoutError when none comes.
         """
         end = time.monotonic() + patience_seconds
-        while not any(self.folder.glob("*.safetensors")):
+        while not (found := list(self.ready())):
             if time.monotonic() > end:
                 raise TimeoutError(f"no encoded songs in {self.folder}")
             time.sleep(0.2)
-        yield from self.new_songs()
+        yield from found
+
+    def close(self) -> None:
+        """End the workers."""
+        self.pool.shutdown(cancel_futures=True)

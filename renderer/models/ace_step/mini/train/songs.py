@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import torch
 
 from renderer.models.ace_step.mini.composer.farm import FULL_SCALE, write_song
-from renderer.models.ace_step.mini.composer.song import Piece, draw
+from renderer.models.ace_step.mini.composer.song import draw
+from renderer.models.ace_step.mini.train.shards import is_held_out
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -32,52 +34,84 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
 
 
 class SongPool:
-    """Sound of many songs in one flat tensor on the device, growing from behind while it is used."""
+    """Sound of many songs in one flat tensor on the device, growing from behind while it is used.
+
+    A thread reads what composer processes finish; only the caller's thread touches the device, as a CUDA graph that is
+    being recorded allows no other.
+    """
 
     def __init__(self, seeds: Sequence[int], *, device: str, folder: Path, workers: int) -> None:
-        self.pieces: list[Piece] = []
-        self.starts: list[int] = []
         pieces = [draw(seed) for seed in seeds]
         room = sum(piece.duration for piece in pieces) * SAMPLE_RATE
         self.sound = torch.zeros(room, 2, dtype=torch.int16, device=device)
         self.total = len(pieces)
-        self.ready = threading.Condition()
-        self._feeder = threading.Thread(target=self._fill, args=(list(seeds), folder, workers), daemon=True)
-        self._feeder.start()
+        self.seeds: list[int] = []
+        self.spans: list[tuple[int, int]] = []
+        """First sample and number of samples, in the order of `seeds`."""
+        self.taught = torch.zeros(0, 2, dtype=torch.long, device=device)
+        """The spans that crops are drawn from; held-out songs aren't among them."""
+        self._arrived: queue.SimpleQueue[tuple[int, npt.NDArray[np.int16]] | BaseException] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(list(seeds), folder, workers), daemon=True).start()
 
-    def _fill(self, seeds: list[int], folder: Path, workers: int) -> None:
-        at = 0
-        for seed, raw in played(seeds, folder=folder, workers=workers):
-            self.sound[at : at + len(raw)] = torch.from_numpy(raw).to(self.sound.device)
-            with self.ready:
-                self.pieces.append(draw(seed))
-                self.starts.append(at)
-                self.ready.notify_all()
-            at += len(raw)
+    def _read(self, seeds: list[int], folder: Path, workers: int) -> None:
+        try:
+            for arrival in played(seeds, folder=folder, workers=workers):
+                self._arrived.put(arrival)
+        except BaseException as error:  # noqa: BLE001 - told where the songs are waited for
+            self._arrived.put(error)
 
     def wait(self, num_songs: int) -> None:
         """Until that many songs are there."""
-        with self.ready:
-            self.ready.wait_for(lambda: len(self.starts) >= min(num_songs, self.total))
+        while len(self.seeds) < min(num_songs, self.total):
+            self._take_in(self._arrived.get())
+        self._list_spans()
 
-    def crops(self, batch: int, num_frames: int, rng: np.random.Generator) -> torch.Tensor:
-        """Random stretches, float32 [batch, 2, num_frames · 1,920], at random gains, sides now and then swapped."""
-        length = num_frames * SAMPLES_PER_LATENT
-        songs = rng.integers(0, len(self.starts), batch)
-        at = [
-            self.starts[song] + int(rng.integers(0, self.pieces[song].duration * SAMPLE_RATE - length))
-            for song in songs
-        ]
-        gains = rng.uniform(0.3, 1.1, batch).astype(np.float32) / FULL_SCALE
+    def take_in(self) -> None:
+        """Whatever has arrived, without waiting."""
+        known = len(self.seeds)
+        while not self._arrived.empty():
+            self._take_in(self._arrived.get())
+        if len(self.seeds) > known:
+            self._list_spans()
+
+    def _take_in(self, arrived: tuple[int, npt.NDArray[np.int16]] | BaseException) -> None:
+        if isinstance(arrived, BaseException):
+            raise arrived
+        seed, raw = arrived
+        start = sum(self.spans[-1]) if self.spans else 0
+        self.sound[start : start + len(raw)] = torch.from_numpy(raw).to(self.sound.device)
+        self.seeds.append(seed)
+        self.spans.append((start, len(raw)))
+
+    def _list_spans(self) -> None:
+        taught = [span for seed, span in zip(self.seeds, self.spans, strict=True) if not is_held_out(seed)]
+        self.taught = torch.tensor(taught, device=self.sound.device)
+
+    def crops(self, batch: int, num_frames: int) -> torch.Tensor:
+        """Random stretches, float32 [batch, 2, num_frames · 1,920], at random gains, sides swapped in half of them."""
+        self.take_in()
         device = self.sound.device
-        span = torch.arange(length, device=device)
-        cut = self.sound[torch.tensor(at, device=device)[:, None] + span].float()
-        cut = cut * torch.from_numpy(gains).to(device)[:, None, None]
-        if rng.random() < 0.5:
-            cut = cut.flip(2)
-        return cut.transpose(1, 2)
+        chosen = self.taught[torch.randint(len(self.taught), (batch,), device=device)]
+        length = num_frames * SAMPLES_PER_LATENT
+        first = chosen[:, 0] + (torch.rand(batch, device=device) * (chosen[:, 1] - length)).long()
+        gains = 0.3 + 0.8 * torch.rand(batch, 1, 1, device=device)
+        cut = self._cut(first, length) * gains
+        swapped = torch.rand(batch, 1, 1, device=device) < 0.5
+        return torch.where(swapped, cut.flip(1), cut)
+
+    def exam_crops(self, batch: int, num_frames: int) -> torch.Tensor:
+        """The same stretches at every call, of held-out songs (of any, while there are none): [batch, 2, samples]."""
+        held = [span for seed, span in zip(self.seeds, self.spans, strict=True) if is_held_out(seed)] or self.spans[:1]
+        length = num_frames * SAMPLES_PER_LATENT
+        chosen = [held[row % len(held)] for row in range(batch)]
+        places = [start + (samples - length) * (row + 1) // (batch + 1) for row, (start, samples) in enumerate(chosen)]
+        return self._cut(torch.tensor(places, device=self.sound.device), length)
+
+    def _cut(self, first: torch.Tensor, length: int) -> torch.Tensor:
+        span = torch.arange(length, device=first.device)
+        return (self.sound[first[:, None] + span].float() / FULL_SCALE).transpose(1, 2)
 
     def song(self, index: int) -> torch.Tensor:
         """A whole song, float32 [2, samples]."""
-        start = self.starts[index]
-        return self.sound[start : start + self.pieces[index].duration * SAMPLE_RATE].float().T / FULL_SCALE
+        start, samples = self.spans[index]
+        return self.sound[start : start + samples].float().T / FULL_SCALE

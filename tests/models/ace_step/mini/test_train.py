@@ -1,0 +1,224 @@
+"""The training: a stopped course goes on, texts are what rendering sends, and every stage runs at a tiny scale."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from renderer.models.ace_step.launch import eagerly
+from renderer.models.ace_step.mini.composer.song import draw
+from renderer.models.ace_step.mini.place import WEIGHTS
+from renderer.models.ace_step.mini.train.codec import encode_song, quicken_snakes
+from renderer.models.ace_step.mini.train.course import Budget, Course, Pace
+from renderer.models.ace_step.mini.train.lm import soften
+from renderer.models.ace_step.mini.train.shards import Encoded, ShardReader, is_held_out, write_shard
+from renderer.models.ace_step.mini.train.tellings import lessons, told
+from renderer.models.ace_step.mini.train.texts import dit_texts
+from renderer.song import SAMPLES_PER_LATENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
+
+
+def encoded(seed: int) -> Encoded:
+    codes = np.arange(20, dtype=np.int16) + seed
+    return Encoded(seed=seed, latents=np.full((100, 64), seed, dtype=np.float16), codes=codes)
+
+
+def learn_double(kept: Path, *, rounds: int) -> tuple[torch.nn.Linear, Course]:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(1, 1)
+    numbers = torch.linspace(-1, 1, 8)[:, None]
+    course = Course(
+        [model],
+        lambda batch: (model(batch) - 2 * batch).pow(2).mean(),
+        pace=PACE,
+        budget=Budget(rounds=200, seconds=1_000),
+        kept=kept,
+        launch=eagerly,
+    )
+    while course.done < rounds:
+        course.learn(numbers)
+        course.done += 1
+    course.run("double", lambda: (numbers,), lambda: (model(numbers) - 2 * numbers).pow(2).mean(), every=50)
+    return model, course
+
+
+def test_a_course_learns_and_leaves_the_best_mean_of_its_weights(tmp_path: Path) -> None:
+    model, course = learn_double(tmp_path / "double.pt", rounds=0)
+
+    assert course.done == 200
+    assert abs(model.weight.item() - 2) < 0.05
+    assert course.best_loss < 1e-3
+    assert not model.training
+
+
+def test_a_course_that_was_stopped_goes_on_where_it_stood(tmp_path: Path) -> None:
+    kept = tmp_path / "double.pt"
+    whole, _ = learn_double(tmp_path / "whole.pt", rounds=0)
+    torch.manual_seed(0)
+    model = torch.nn.Linear(1, 1)
+    numbers = torch.linspace(-1, 1, 8)[:, None]
+
+    def course() -> Course:
+        return Course(
+            [model],
+            lambda batch: (model(batch) - 2 * batch).pow(2).mean(),
+            pace=PACE,
+            budget=Budget(rounds=200, seconds=1_000),
+            kept=kept,
+            launch=eagerly,
+        )
+
+    stopped = course()
+    for _ in range(70):
+        stopped.learn(numbers)
+        stopped.done += 1
+    stopped._keep()
+    with torch.no_grad():
+        model.weight.fill_(-5)  # what another process would find: the random set
+
+    again = course()
+    assert again.done == 70
+    again.run("double", lambda: (numbers,), lambda: (model(numbers) - 2 * numbers).pow(2).mean(), every=50)
+    assert again.done == 200
+    assert torch.allclose(model.weight, whole.weight, atol=1e-4)
+
+
+def test_no_round_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    course = Course(
+        [model],
+        lambda batch: model(batch).pow(2).mean(),
+        pace=PACE,
+        budget=Budget(rounds=10_000, seconds=1e-9),
+        kept=tmp_path / "short.pt",
+        launch=eagerly,
+    )
+
+    course.run("short", lambda: (torch.ones(2, 1),), lambda: torch.zeros(()), every=1)
+
+    assert course.done == 1
+
+
+def test_the_dit_reads_in_training_what_rendering_sends_it(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    write_shard(tmp_path, 0, [encoded(seed) for seed in (0, 1, 2)])
+
+    taught, held_out = told(WEIGHTS / "tokenizer" / "tokenizer.json", tmp_path / "00000.safetensors")
+
+    assert taught is not None
+    assert held_out is not None
+    assert (is_held_out(1), taught.lengths, held_out.lengths) == (True, [20, 20], [20])
+    text, lyrics = dit_texts(draw(2), np.random.default_rng([2, 3]), with_codes=False)
+    tokens = AutoTokenizer.from_pretrained(WEIGHTS / "tokenizer", local_files_only=True)
+    assert [code for code in taught.texts[1, 0].tolist() if code >= 0] == tokens(text).input_ids
+    assert [code for code in taught.lyrics[1].tolist() if code >= 0] == tokens(lyrics).input_ids
+
+
+def test_the_lm_s_rows_end_with_the_song_s_codes(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    write_shard(tmp_path, 0, [encoded(seed) for seed in (0, 1)])
+
+    taught, held_out = lessons(WEIGHTS / "lm" / "tokenizer.json", tmp_path / "00000.safetensors")
+
+    tokens = AutoTokenizer.from_pretrained(WEIGHTS / "lm", local_files_only=True)
+    assert {kind for kind, _ in taught} == {"cot", "codes"} == {kind for kind, _ in held_out}
+    for (kind, _), rows in taught.items():
+        for row, start in zip(rows.ids.tolist(), rows.starts.tolist(), strict=True):
+            answer = tokens.decode([token for token in row[start:] if token >= 0])
+            if kind == "codes":
+                assert answer == "".join(f"<|audio_code_{code}|>" for code in range(20)) + "<|im_end|>"
+            else:
+                assert answer.startswith("<think>\nbpm: ")
+
+
+def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
+    reader = ShardReader(tmp_path, partial(told, WEIGHTS / "tokenizer" / "tokenizer.json"), 1)
+    write_shard(tmp_path, 0, [encoded(0)])
+    first = list(reader.first(60))
+    write_shard(tmp_path, 1, [encoded(2)])
+    second = list(reader.first(60))
+    reader.close()
+
+    assert [taught.codes[0] for taught, _ in (*first, *second) if taught is not None] == [0, 2]
+    with pytest.raises(TimeoutError, match="no encoded songs"):
+        list(ShardReader(tmp_path / "nowhere", str, 1).first(0.1))
+
+
+def test_encoding_in_tiles_is_encoding_the_whole() -> None:
+    from renderer.models.ace_step.mini.encoder import make_encoder
+    from renderer.models.ace_step.mini.sizes import MINI
+
+    torch.manual_seed(0)
+    encoder = make_encoder(MINI)
+    sound = 0.1 * torch.randn(2, 150 * SAMPLES_PER_LATENT)
+    with torch.no_grad():
+        whole = encoder(sound[None]).chunk(2, dim=1)[0][0].T
+    quicken_snakes(encoder)
+
+    assert torch.allclose(encode_song(encoder, sound).float(), whole, atol=1e-3)
+
+
+def test_the_lm_is_softened_once(tiny_set: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(tiny_set / "lm", local_files_only=True, dtype=torch.float32)
+    soften(model)
+    table = model.model.embed_tokens.weight
+    assert abs(table.std().item() - 0.02) < 1e-3
+
+    with torch.no_grad():
+        table.mul_(3)
+    soften(model)
+
+    assert abs(table.std().item() - 0.06) < 3e-3
+
+
+@pytest.mark.long
+def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
+    """The recipe at a fiftieth of its size; at a five-thousandth it runs in `test_every_stage_ends_in_a_set…`."""
+    module = "renderer.models.ace_step.mini.train"
+    command = [sys.executable, "-m", module, "all", "--work", str(tmp_path), "--scale", "0.02", "--workers", "2"]
+    subprocess.run(command, check=True)
+    assert_renders(tmp_path)
+
+
+def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
+    from renderer.models.ace_step.mini.train.__main__ import main
+
+    for stage in ("codec", "dit", "lm"):
+        main([stage, "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1"])
+    assert_renders(tmp_path)
+    files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
+    assert (tmp_path / "set" / "vae_encoder" / "model.safetensors") in files
+    assert max(path.stat().st_size for path in files) <= 16_000_000
+    assert sum(path.stat().st_size for path in files) <= 34_000_000
+
+
+def assert_renders(work: Path) -> None:
+    project = work / "project"
+    (project / "specs").mkdir(parents=True)
+    (project / "renderer.toml").write_text(f'model = "{work / "set"}"\n[output]\nformat = "wav"\n', "utf-8")
+    (project / "specs" / "short.toml").write_text(
+        'caption = "house"\nlyrics = "[Instrumental]"\nseeds = [1]\n[metas]\nbpm = 120\nduration = 10\n', "utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "renderer", "render", "--no-measure", "--threads", "1"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "outputs" / "short" / "short.s1.wav").stat().st_size > 1_000_000
