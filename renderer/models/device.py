@@ -138,14 +138,21 @@ def synchronise(device: torch.device) -> None:
 
 
 def release(device: torch.device) -> None:
-    """Give back what dropped weights held."""
+    """Give back what dropped weights held, on the device and on the host."""
     import torch  # noqa: PLC0415 - the worker's
 
     gc.collect()
+    _trim_heap()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def _trim_heap() -> None:
+    """Hand the heap's free pages back to the system: glibc keeps all that lies below something still in use."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -25,7 +25,7 @@ _WAITING_EVENTS = 8  # a full waveform is 60 MB: the worker waits rather than fi
 
 _HEAP = {
     # glibc returns each large activation to the system and faults it in anew for the next: most of the VAE's time on a
-    # CPU. Weights are larger still and go back when they are dropped. Whoever sets these is heeded.
+    # CPU. Weights that are dropped go back by `devices.release`. Whoever sets these is heeded.
     "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 import renderer
+from renderer.plan.jobs import COMPONENTS
 from renderer.run.events import ComponentLoaded, JobDone, PartStarted
 from tests.bench.full_size_load import SPEC, memory_of
 
@@ -92,9 +93,9 @@ def one_song(folder: Path, work: Path, asked: argparse.Namespace, watch: Watch) 
     loads: dict[str, float] = {}
 
     def listen(event: object) -> None:
-        if isinstance(event, PartStarted):
-            watch.part = str(event.part)
-        elif isinstance(event, ComponentLoaded):
+        if isinstance(event, ComponentLoaded):
+            # From here on: at its very start the part before it is still there.
+            watch.part = next(part for part, components in COMPONENTS.items() if event.component in components)
             loads[event.component] = event.seconds
         elif isinstance(event, JobDone):
             stages[str(event.job.stage)] = event.seconds

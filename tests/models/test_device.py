@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from renderer.errors import ResourceError, UsageError
 from renderer.models import device
+from renderer.models.family import Settings
+from renderer.run import client
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_cpu_computes_in_float32() -> None:
@@ -59,3 +66,39 @@ def test_the_worker_pins_threads_and_algorithms() -> None:
     assert torch.get_num_threads() == 1
     assert torch.backends.cudnn.deterministic
     assert not torch.backends.cudnn.benchmark
+
+
+DROPPING = """
+import psutil, torch
+from renderer.models.device import release
+
+def resident():
+    return psutil.Process().memory_info().rss / 1e6
+
+before, weights, kept = resident(), [], []
+for _ in range(20):
+    weights.append(torch.ones(20_000_000, dtype=torch.bfloat16))
+    kept.append(torch.ones(1_000))
+held = resident() - before
+weights.clear()
+release(torch.device("cpu"))
+print(held, resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap is glibc's")
+def test_dropped_weights_go_back_to_the_system(tmp_path: Path) -> None:
+    """Under the worker's own settings of the heap, which keep large activations there."""
+    settings = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=512, vae_overlap=64)
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPING],
+        env=client._environment(settings),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    held, left = map(float, done.stdout.split())
+    assert held > 700
+    assert left < 100

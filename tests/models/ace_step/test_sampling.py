@@ -22,6 +22,15 @@ def sorted_nucleus(logits: torch.Tensor, top_p: float) -> set[int]:
     return set(order[kept].tolist())
 
 
+def test_rows_are_sorted_as_torch_sorts_them() -> None:
+    values = torch.randn(4, 5_000, generator=torch.Generator().manual_seed(4))
+    values[0, ::3], values[1, 7], values[2, :2_000] = 0.25, torch.nan, -torch.inf
+
+    ordered = sampling._descending(values)
+
+    assert torch.equal(ordered.nan_to_num(9.0), values.sort(dim=-1, descending=True).values.nan_to_num(9.0))
+
+
 @pytest.mark.parametrize("top_p", [0.05, 0.3, 0.9, 0.99])
 def test_the_nucleus_is_the_one_that_sorting_finds(top_p: float) -> None:
     logits = torch.randn(6, 3000, generator=torch.Generator().manual_seed(1)) * 3
