@@ -21,7 +21,7 @@ from renderer.watch.events import Idle, JobAbandoned, Looked, PageWritten, Refus
 from renderer.watch.words import KEYS, address_told, error_told, takes_named, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console, RenderableType
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _NUM_SAID = 4
 _NUM_DIAGNOSTICS = 3
+_LEAST_ROWS = 3
+_TABLE_LINES = 4  # head, rule and the blank lines around
 _FRAME_SECONDS = 0.125
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 
@@ -58,6 +60,8 @@ class _Row:
     """One song."""
 
     num_takes: int
+    done: set[str]
+    """Its takes that are on disk as the spec has them now."""
     state: Text
     seconds: float | None = None
     """The last render's."""
@@ -89,8 +93,7 @@ class Screen:
                     self._songs[take.name] = take.take.song.name
                     self._mark(take.name, Text(f"waiting: {' → '.join(take.runs)}", style="dim"))
             case JobProgress(job=job):
-                told_ = f"{takes_named(job.takes)} · {job.stage} {event.done}/{event.total} {event.unit}"
-                self._mark(job.takes[0], Text(told_, style="cyan"))
+                self._mark(job.takes[0], Text(self._progress(event), style="cyan"))
             case JobAbandoned(job=job):
                 self._mark(job.takes[0], Text("edited meanwhile" if event.is_stale else "waiting", style="yellow"))
             case Idle():
@@ -111,9 +114,12 @@ class Screen:
                 self._mark(take.name, Text(f"failed in {event.stage}: {printable(event.error.message)}", style="red"))
 
     def drawn(self, console: Console) -> RenderableType:
-        """The whole of it, as tall as the terminal allows."""
-        room = max(3, console.height - 10 - len(self._said))
-        return Group(self._table(room), *self._faults(console.width), *self._said, self._footer())
+        """The whole of it, as tall as the terminal allows: what doesn't fit is counted, the foot is always seen."""
+        foot = self._footer()
+        room = console.height - 1 - _TABLE_LINES - _height(console, [*self._said, *foot])
+        faults = self._faults(console, room - min(_LEAST_ROWS + 1, len(self._rows)))
+        table = self._table(max(_LEAST_ROWS, room - _height(console, faults)))
+        return Group(table, *faults, *self._said, *foot)
 
     def _say(self, event: WatchEvent) -> None:
         match event:
@@ -134,12 +140,15 @@ class Screen:
         former = self._rows
         self._rows = {}
         for song, takes in sorted(counts.items()):
-            done = sum(take.why is Why.DONE for take in takes)
-            state = Text("done", style="green") if done == len(takes) else Text(f"{done} of {len(takes)} done")
+            done = {take.name for take in takes if take.why is Why.DONE}
+            state = _done_told(len(done), len(takes))
             if takes[0].take.song.source in faulty:
                 state = Text("its file has errors: the last good version stays", style="yellow")
             self._rows[song] = _Row(
-                num_takes=len(takes), state=state, seconds=former[song].seconds if song in former else None
+                num_takes=len(takes),
+                done=done,
+                state=state,
+                seconds=former[song].seconds if song in former else None,
             )
 
     def _mark(self, take: str, state: Text) -> None:
@@ -148,10 +157,16 @@ class Screen:
             row.state = state
 
     def _finish(self, take: TakePlan) -> None:
-        self._mark(take.name, Text("done", style="green"))
         row = self._rows.get(take.take.song.name)
         if row is not None:
+            row.done.add(take.name)
+            row.state = _done_told(len(row.done), row.num_takes)
             row.seconds = self._spent.pop(take.name, None)
+
+    def _progress(self, event: JobProgress) -> str:
+        """`latents 3/8 steps · wide.s7 +2`: the song's own name stands in its row already."""
+        takes = takes_named(event.job.takes).removeprefix(f"{self._songs.get(event.job.takes[0], '')}.")
+        return f"{event.job.stage} {event.done}/{event.total} {event.unit} · {takes}"
 
     def _table(self, room: int) -> Table:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
@@ -161,24 +176,39 @@ class Screen:
         table.add_column("rendered in", justify="right")
         # What needs a look comes first when not all fit.
         order = sorted(self._rows.items(), key=lambda row: row[1].state.plain == "done")
-        for name, row in order[:room] if len(order) > room else self._rows.items():
+        fits = len(order) <= room
+        for name, row in self._rows.items() if fits else order[: room - 1]:
             spent = "" if row.seconds is None else f"{row.seconds:.1f} s"
             table.add_row(Text(printable(name)), str(row.num_takes), row.state, spent)
-        if len(order) > room:
-            table.add_row(Text(f"and {len(order) - room} more", style="dim"), "", "", "")
+        if not fits:
+            table.add_row(Text(f"and {len(order) - room + 1} more", style="dim"), "", "", "")
         return table
 
-    def _faults(self, width: int) -> Iterator[Text]:
+    def _faults(self, console: Console, room: int) -> list[Text]:
+        """The worst diagnostics, whole, as far as there is room; the first one in any case."""
         bad = [one for one in self._diagnostics if one.level is not Level.NOTE]
         bad.sort(key=lambda one: one.level is not Level.ERROR)
-        for one in bad[:_NUM_DIAGNOSTICS]:
-            yield from (_coloured(line, one.level) for line in lines(one, width=width))
-        if len(bad) > _NUM_DIAGNOSTICS:
-            yield Text(f"and {len(bad) - _NUM_DIAGNOSTICS} more: renderer check", style="dim")
+        drawn: list[Text] = []
+        for number, one in enumerate(bad):
+            more = [_coloured(line, one.level) for line in lines(one, width=console.width)]
+            if number == _NUM_DIAGNOSTICS or (drawn and _height(console, [*drawn, *more]) >= room):
+                return [*drawn, Text(f"and {len(bad) - number} more: renderer check", style="dim")]
+            drawn += more
+        return drawn
 
-    def _footer(self) -> Text:
+    def _footer(self) -> list[Text]:
         style = "bold" if self._foot == "rendering" else "dim"
-        return Text("\n").join([Text(self._foot, style=style), Text(f"{KEYS}   {self._page}", style="dim")])
+        page = [Text(self._page, style="dim")] if self._page else []
+        return [Text(self._foot, style=style), *page, Text(KEYS, style="dim")]
+
+
+def _height(console: Console, texts: Iterable[Text]) -> int:
+    """Lines they take on the terminal, the long ones more than one."""
+    return sum(len(console.render_lines(text)) for text in texts)
+
+
+def _done_told(done: int, takes: int) -> Text:
+    return Text("done", style="green") if done == takes else Text(f"{done} of {takes} done")
 
 
 def _coloured(pieces: list[tuple[Tone, str]], level: Level) -> Text:

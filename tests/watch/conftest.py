@@ -143,7 +143,8 @@ class Watching:
     @contextmanager
     def worker_held(self) -> Iterator[None]:
         """The worker stands still, so that what happens meanwhile happens during its job, on any machine."""
-        workers = [one for one in self._children() if "renderer.run.worker" in one.cmdline()]
+        workers = self.workers()
+        assert workers
         for worker in workers:
             worker.suspend()
         try:
@@ -166,14 +167,22 @@ class Watching:
             said.append(line)
         return code, said
 
-    def _children(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children(recursive=True)
+    def workers(self) -> list[psutil.Process]:
+        """The worker, if there is one."""
+        return [one for one in psutil.Process(self.pid).children() if "renderer.run.worker" in _command(one)]
 
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
             self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it ended just now
+        return []
 
 
 def rendered(lines: list[str]) -> list[str]:

@@ -59,7 +59,7 @@ def test_the_models_are_dropped_after_a_while_and_read_again_when_needed(
 ) -> None:
     watching, _ = serving
     watching.until("^models dropped after [34] s without a render")
-    assert not [one for one in psutil.Process(watching.pid).children() if "renderer.run.worker" in one.cmdline()]
+    assert watching.workers() == []
 
     project.write("zwei", mood="wild")
     assert rendered(watching.until_idle()) == ["zwei.s0"]

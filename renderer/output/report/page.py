@@ -140,6 +140,9 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters = (words.clock, words.coded, words.link, words.signed, words.size, words.took, words.visible)
+    filters = (
+        *(words.clock, words.coded, words.decided, words.link, words.signed, words.size),
+        *(words.took, words.visible),
+    )
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.from_string(_part("page.html.jinja"))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from renderer.artifacts import CotMetas
 
 
 def link(path: str) -> str:
@@ -43,6 +47,18 @@ def size(num_bytes: float) -> str:
 def signed(decibels: float) -> str:
     """One decimal with a true minus sign: `−14.2`."""
     return f"{decibels:.1f}".replace("-", "\u2212")
+
+
+def decided(metas: CotMetas) -> str:
+    """`96 bpm, A minor, time 4, 150 s, es`: as far as the chain of thought decided."""
+    named = (
+        (metas.bpm, "{} bpm"),
+        (metas.keyscale, "{}"),
+        (metas.timesignature, "time {}"),
+        (metas.duration, "{} s"),
+        (metas.language, "{}"),
+    )
+    return ", ".join(form.format(value) for value, form in named if value is not None)
 
 
 def coded(text: str) -> Markup:

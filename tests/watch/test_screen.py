@@ -1,0 +1,72 @@
+"""What a watch shows on a terminal of 80 columns and 24 lines."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from renderer.pipeline.options import Options
+from renderer.run.events import JobProgress, TakeDone
+from renderer.watch.events import Idle, RoundBegun
+from renderer.watch.screen import Screen
+from renderer.watch.specs import Specs
+from renderer.watch.wishes import plans
+from tests.watch.conftest import Songs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPTIONS = Options(device="cpu", seeds=(1, 2))
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path) -> Songs:
+    return Songs(tmp_path / "project", tiny_set)
+
+
+def looked(songs: Songs) -> tuple[Screen, Specs]:
+    screen = Screen()
+    specs = Specs((str(songs.specs),), OPTIONS, screen.listen)
+    specs.look(set())
+    return screen, specs
+
+
+def drawn(screen: Screen) -> list[str]:
+    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(screen.drawn(console))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_a_song_tells_how_far_it_is_and_is_done_when_all_its_takes_are(songs: Songs) -> None:
+    songs.write("ein-lied-mit-langem-namen")
+    screen, specs = looked(songs)
+    ((_, plan),) = plans(specs.takes, OPTIONS, print)
+    screen.listen(RoundBegun(takes=plan.takes, since_save_seconds=None))
+    screen.listen(JobProgress(job=plan.jobs[0], done=3, total=8, unit="steps"))
+    under_way = "\n".join(drawn(screen))
+    screen.listen(TakeDone(take=plan.takes[0], seconds=10.0))
+    half = "\n".join(drawn(screen))
+    screen.listen(TakeDone(take=plan.takes[1], seconds=10.0))
+
+    assert "latents 3/8 steps · s1" in under_way
+    assert "1 of 2 done" in half
+    assert any(line.split()[-2:] == ["2", "done"] for line in drawn(screen))
+
+
+def test_the_foot_is_seen_however_much_there_is_to_tell(songs: Songs) -> None:
+    for number in range(12):
+        songs.write(f"lied{number}")
+        songs.path(f"falsch{number}").write_text("bpm = 90\ntitle = ", "utf-8")
+    screen, _ = looked(songs)
+    screen.listen(Idle(num_rendered=0, num_failed=0, num_faulty=12))
+    lines = drawn(screen)
+
+    assert len(lines) <= 24, "\n".join(lines)
+    assert lines[-2] == "waiting for changes: 12 files with errors"
+    assert lines[-1].startswith("r render all")
+    assert any(line.endswith("more: renderer check") for line in lines)
+    assert any("more" in line and "and 1" in line for line in lines)
