@@ -222,3 +222,20 @@ def assert_renders(work: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project / "outputs" / "short" / "short.s1.wav").stat().st_size > 1_000_000
+
+
+def test_the_codec_s_loss_hears_a_wrong_chord_more_than_hiss() -> None:
+    from renderer.models.ace_step.mini.train.codec import Spectra
+
+    spectra = Spectra("cpu")
+    time = torch.arange(96_000) / 48_000
+
+    def chord(*hertz: float) -> torch.Tensor:
+        return 0.1 * sum(torch.sin(2 * torch.pi * each * time) for each in hertz).expand(1, 2, -1)  # type: ignore[union-attr]
+
+    torch.manual_seed(0)
+    major, minor = chord(220, 277.18, 329.63), chord(220, 261.63, 329.63)
+    hissing = major + 1e-5 * torch.randn_like(major)
+
+    assert spectra.distance(major, major).item() == 0
+    assert spectra.distance(minor, major) > 5 * spectra.distance(hissing, major)

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SILENCE_FILE = "silence.safetensors"
 READY_FILE = "codec.ready"
 """Appears once the codec is whole and the first songs are encoded."""
+DONE_FILE = "codec.done"
+"""Appears once all the codec's songs are encoded: the stage needn't run again."""
 SHARD_SONGS = 100
 CODEC_SONGS = 5_000
 MORE_SONGS = 24_000
@@ -126,15 +128,17 @@ def run_all(recipe: Recipe, codec_minutes: float) -> None:
     Raises: CalledProcessError when a stage failed.
     """
     recipe.work.mkdir(parents=True, exist_ok=True)
-    (recipe.work / READY_FILE).unlink(missing_ok=True)
     open_set(recipe)
-    running = {"codec": start(recipe, "codec", codec_minutes)}
-    while running["codec"].poll() is None and not (recipe.work / READY_FILE).exists():
-        time.sleep(0.2)
-    refuse_failed(running)
+    running = {}
+    if not (recipe.work / DONE_FILE).exists():
+        (recipe.work / READY_FILE).unlink(missing_ok=True)
+        running["codec"] = start(recipe, "codec", codec_minutes)
+        while running["codec"].poll() is None and not (recipe.work / READY_FILE).exists():
+            time.sleep(0.2)
+        refuse_failed(running)
     running |= {stage: start(recipe, stage, recipe.minutes) for stage in BESIDE}
     try:
-        while any(running[stage].poll() is None for stage in ("codec", "dit", "lm")):
+        while any(process.poll() is None for stage, process in running.items() if stage != "songs"):
             refuse_failed(running)
             time.sleep(0.2)
         refuse_failed(running)
@@ -251,6 +255,7 @@ def write_songs(recipe: Recipe, tokenizer: Any, latents: dict[int, Any]) -> None
         made = [lessons.encoded(tokenizer, seed, latents[seed]) for seed in chosen]
         write_shard(recipe.shards, first // SHARD_SONGS, made)
         (recipe.work / READY_FILE).touch()
+    (recipe.work / DONE_FILE).touch()
 
 
 def songs(recipe: Recipe) -> None:
