@@ -53,7 +53,7 @@ def renderer(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def project(tmp_path: Path, tiny_set: Path) -> Path:
     (tmp_path / "specs").mkdir()
-    (tmp_path / "renderer.toml").write_text(f'model = "{tiny_set}"\n', "utf-8")
+    (tmp_path / "renderer.toml").write_text(f'model = "{tiny_set}"\n[inference]\nuse_cot_caption = false\n', "utf-8")
     return tmp_path
 
 

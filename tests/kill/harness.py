@@ -35,6 +35,8 @@ la la la {number}
 seeds = [1, 2]
 [metas]
 bpm = 90
+[inference]
+use_cot_caption = false
 [variants.wide]
 shift = 2.0
 [output]

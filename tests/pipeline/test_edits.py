@@ -70,7 +70,7 @@ EDITS: Mapping[str, Edit] = {
     ),
     "lm_seed": Edit("shift = 3.0", "shift = 3.0\nlm_seed = 5", ALL, ("lm_seed 0 → 5 in [inference]",)),
     "use_cot_caption": Edit(
-        "shift = 3.0", "shift = 3.0\nuse_cot_caption = false", ALL, ("use_cot_caption True → False in [inference]",)
+        "shift = 3.0", "shift = 3.0\nuse_cot_caption = true", ALL, ("use_cot_caption False → True in [inference]",)
     ),
     "thinking": Edit("shift = 3.0", "shift = 3.0\nthinking = false", DIT, ("thinking True → False in [inference]",)),
     "shift": Edit("shift = 3.0", "shift = 2.0", DIT, ("shift 3.0 → 2.0 in [inference]",)),
