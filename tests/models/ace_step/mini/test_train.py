@@ -25,6 +25,8 @@ from renderer.song import SAMPLES_PER_LATENT
 if TYPE_CHECKING:
     from pathlib import Path
 
+NEVER_TAUGHT = {"null_condition_emb", "timbre_encoder.special_token"}
+"""Turbo runs without guidance, and timbre's first token is read, not this one."""
 PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
 
 
@@ -168,6 +170,94 @@ def test_encoding_in_tiles_is_encoding_the_whole() -> None:
     quicken_snakes(encoder)
 
     assert torch.allclose(encode_song(encoder, sound).float(), whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> None:
+    """Also in bfloat16, as on a GPU: a loss that can be followed back to each part."""
+    from transformers import AutoModelForCausalLM
+
+    from renderer.models.ace_step.mini.encoder import make_encoder
+    from renderer.models.ace_step.mini.sizes import TINY
+    from renderer.models.ace_step.mini.train import codec, dit, lm
+    from renderer.models.ace_step.mini.train.__main__ import load_parts
+
+    torch.manual_seed(0)
+    parts = load_parts(tiny_set, "cpu")
+    encoder, decoder = make_encoder(TINY), parts["vae"].decoder
+    quicken_snakes(encoder, decoder)
+    codec.sing_in_float32(decoder)
+    dit.hear_one_timbre(parts["condition_encoder"])
+    players = dit.Players(
+        text_encoder=parts["text_encoder"],
+        condition_encoder=parts["condition_encoder"],
+        audio_tokenizer=parts["audio_tokenizer"],
+        detokenizer=parts["audio_token_detokenizer"],
+        dit=parts["transformer"],
+    )
+    vae = codec.VaeLessons(encoder=encoder, decoder=decoder, spectra=codec.Spectra("cpu"), autocast=autocast)
+    pair = codec.PairLessons(tokenizer=players.audio_tokenizer, detokenizer=players.detokenizer, autocast=autocast)
+    flow = dit.FlowLessons(players=players, autocast=autocast)
+    model = AutoModelForCausalLM.from_pretrained(tiny_set / "lm", local_files_only=True, dtype=torch.float32)
+    words = torch.randint(0, 300, (3, 40))
+    words[1, 30:] = -1
+    silent = torch.tensor([True, False, False])
+    tokens = lm.TokenLessons(model=model, bench=lm.Bench(model.device, 600, 1_000), autocast=autocast)
+    losses = (
+        (vae.loss(0.1 * torch.randn(2, 2, 16 * SAMPLES_PER_LATENT)), (encoder, decoder)),
+        (pair.loss(torch.randn(4, 1, 5, 8)), (pair.tokenizer, pair.detokenizer)),
+        (flow.loss(torch.randn(3, 50, 8), torch.randn(3, 50, 8), silent, words, words), (*players.taught,)),
+        (tokens.loss(words, torch.tensor([10, 10, 10])), (model,)),
+    )
+
+    for loss, modules in losses:
+        loss.backward()
+        assert loss.isfinite()
+        for module in modules:
+            unheard = {name for name, parameter in module.named_parameters() if parameter.grad is None}
+            assert unheard <= NEVER_TAUGHT
+
+
+def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
+    """Padded, masked and in another order, and yet the same velocity."""
+    from renderer.models.ace_step.conditions import Encoders, Hearing
+    from renderer.models.ace_step.mini.train import dit
+    from renderer.models.ace_step.mini.train.__main__ import load_parts
+    from renderer.models.ace_step.mini.train.tellings import padded
+    from renderer.models.ace_step.plain_dit import PlainDit
+
+    parts = load_parts(tiny_set, "cpu")
+    tokenizer, transformer = parts["tokenizer"], parts["transformer"]
+    pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
+    encoders = Encoders(
+        tokenizer=tokenizer,
+        text_encoder=parts["text_encoder"],
+        condition_encoder=parts["condition_encoder"],
+        audio_tokenizer=pair[0],
+        audio_token_detokenizer=pair[1],
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+    texts, codes = ("# Caption\nhouse", "# Lyric\nla la"), np.arange(10, dtype=np.int32)
+    rendering = Hearing(encoders).conditions(*texts, codes, 50)
+    torch.manual_seed(0)
+    noisy = torch.randn(1, 50, 8)
+    expected = PlainDit(transformer).velocity(rendering)(noisy, 0.75)
+
+    dit.hear_one_timbre(parts["condition_encoder"])
+    players = dit.Players(
+        text_encoder=parts["text_encoder"],
+        condition_encoder=parts["condition_encoder"],
+        audio_tokenizer=pair[0],
+        detokenizer=pair[1],
+        dit=transformer,
+    )
+    text, lyrics = (torch.from_numpy(padded([tokenizer(text).input_ids], 60)).long() for text in texts)
+    with torch.no_grad():
+        heard, mask = dit.conditions(players, text, lyrics)
+        made = dit.velocity(transformer, noisy, torch.tensor([0.75]), heard, mask, rendering.context)
+
+    assert torch.allclose(made, expected, atol=1e-4)
 
 
 def test_the_lm_is_softened_once(tiny_set: Path) -> None:

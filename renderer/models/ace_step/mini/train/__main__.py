@@ -218,7 +218,7 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     taught = lessons.VaeLessons(
         encoder=encoder, decoder=decoder, spectra=lessons.Spectra(recipe.device), autocast=recipe.autocast
     )
-    budget = recipe.budget(20_000, VAE_SHARE)
+    budget = recipe.budget(12_000, VAE_SHARE)
     course = recipe.course("vae", [encoder, decoder], taught.loss, lessons.VAE_PACE, budget)
     lessons.train_vae(course, taught, pool, batch=batch)
     lessons.normalise(encoder, decoder, pool, num_crops=recipe.count(256, 8))
@@ -320,7 +320,7 @@ def dit(recipe: Recipe) -> None:
     for songs_told, kept_back in reader.first(PATIENCE_SECONDS):
         lessons.add_both(shelf, songs_told, held_out, kept_back)
     taught = lessons.FlowLessons(players=players, autocast=recipe.autocast)
-    course = recipe.course("dit", players.taught, taught.loss, lessons.PACE, recipe.budget(40_000))
+    course = recipe.course("dit", players.taught, taught.loss, lessons.PACE, recipe.budget(20_000))
     lessons.train_dit(course, taught, shelf, held_out, reader, frames_a_batch=recipe.count(64_000, 1_500))
     reader.close()
     for name in ("text_encoder", "condition_encoder", "transformer"):
@@ -349,7 +349,7 @@ def lm(recipe: Recipe) -> None:
         taught.add(rows)
         held_out.add(kept_back)
     told = subjects.TokenLessons(model=model, bench=taught, autocast=recipe.autocast)
-    course = recipe.course("lm", [model], told.loss, subjects.PACE, recipe.budget(40_000))
+    course = recipe.course("lm", [model], told.loss, subjects.PACE, recipe.budget(20_000))
     subjects.train_lm(course, told, held_out, reader, tokens_a_batch=recipe.count(65_536, 2_048))
     reader.close()
     save_part(model, folder)

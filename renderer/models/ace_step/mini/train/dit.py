@@ -12,6 +12,7 @@ from diffusers.models.transformers.ace_step_transformer import _ace_step_rotary_
 
 from renderer.models.ace_step.conditions import TIMBRE_FRAMES
 from renderer.models.ace_step.mini.train.course import Pace
+from renderer.models.ace_step.mini.train.lm import CAUSAL
 from renderer.models.ace_step.mini.train.tellings import LYRIC_WIDTH, TEXT_WIDTH
 
 if TYPE_CHECKING:
@@ -182,7 +183,8 @@ def conditions(players: Players, text: torch.Tensor, lyrics: torch.Tensor) -> tu
     """
     encoder = players.condition_encoder
     text_mask, lyric_mask = text >= 0, lyrics >= 0
-    read = encoder.text_projector(players.text_encoder(input_ids=text.clamp(min=0)).last_hidden_state)
+    hidden = players.text_encoder(input_ids=text.clamp(min=0), attention_mask=CAUSAL, use_cache=False)
+    read = encoder.text_projector(hidden.last_hidden_state)
     looked_up = players.text_encoder.get_input_embeddings()(lyrics.clamp(min=0))
     sung = encoder.lyric_encoder(inputs_embeds=looked_up, attention_mask=lyric_mask)
     only = torch.zeros(1, dtype=torch.long, device=text.device)

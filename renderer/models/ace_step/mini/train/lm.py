@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COT_SHARE = 0.2
 WRONG_SHARE = 0.1
 """Codes that are read wrongly in a quarter of the rows: what the LM drew itself isn't always right, and rows repeat."""
+CAUSAL = {"full_attention": None}
+"""Plain causal attention; left to itself transformers looks for packed rows, which waits for the device."""
 SOFT = 0.02
 EXAM_ROWS = 48
 REPORT_EVERY = 200
@@ -87,7 +89,9 @@ class TokenLessons:
         place = torch.arange(ids.shape[1], device=ids.device)
         targets = torch.where((ids >= 0) & (place >= starts[:, None]), ids, -100)[:, 1:]
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
-            hidden = self.model.model(input_ids=read.clamp(min=0), use_cache=False).last_hidden_state
+            hidden = self.model.model(
+                input_ids=read.clamp(min=0), attention_mask=CAUSAL, use_cache=False
+            ).last_hidden_state
             logits = self.model.lm_head(hidden[:, :-1])
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
