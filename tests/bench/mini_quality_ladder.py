@@ -195,7 +195,7 @@ def through_codes(
 
     files = resolve(model).files
     assert files is not None
-    load = {"local_files_only": True, "torch_dtype": torch.float32}
+    load = {"local_files_only": True, "torch_dtype": torch.float32, "low_cpu_mem_usage": False}
     tokenizer = AceStepAudioTokenizer.from_pretrained(files.dit, subfolder="audio_tokenizer", **load)
     detokenizer = AceStepAudioTokenDetokenizer.from_pretrained(files.dit, subfolder="audio_token_detokenizer", **load)
     codes, hints = {}, {}
