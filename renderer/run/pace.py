@@ -77,7 +77,7 @@ class Pace:
     def share(self) -> float:
         """Of the part's work, 0 to 1, by units: a finished chain of thought is less than a song's codes."""
         left = self._units_left()
-        return self._units / (self._units + left) if self._units + left else 0.0
+        return self._units / (self._units + left) if left else float(bool(self._over))
 
     @property
     def per_second(self) -> float | None:

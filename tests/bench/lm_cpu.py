@@ -2,8 +2,8 @@
 
     python -m tests.bench.lm_cpu FOLDER [THREADS]
 
-Prints a table; writes lm_cpu.json into FOLDER. Processor seconds are told too: on a machine that others use, they say
-more than the clock does.
+Mid-size Qwen3 with the real vocabulary, 8 songs of 30 s; some six minutes on two quiet cores. Prints a table; writes
+lm_cpu.json into FOLDER. Processor seconds are told too: on a machine that others use, they say more than the clock.
 """
 
 from __future__ import annotations

@@ -92,6 +92,15 @@ def test_a_song_whose_length_nobody_gave_is_told_by_the_others(clock: Clock) -> 
     assert going.seconds_left == pytest.approx(30, rel=0.1)
 
 
+def test_what_told_nothing_before_its_end_is_through_all_the_same(clock: Clock) -> None:
+    one = job("a", codes_request())
+    going = pace(clock, one)
+
+    going.hear(JobDone(job=one, seconds=0.01))
+
+    assert (going.share, going.num_done, going.seconds_left) == (1.0, 1, None)
+
+
 def test_the_rate_is_what_it_was_lately(clock: Clock) -> None:
     (one,) = jobs = (job("a", codes_request(metas=replace(OPEN, duration=600))),)
     going = pace(clock, one)
