@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import RendererError, StoreError
 from renderer.models.family import Residency
 from renderer.pipeline.render import Stop
-from renderer.run.events import RunPlanned, TakeDone, TakeFailed
+from renderer.run.events import JobProgress, RunPlanned, TakeDone, TakeFailed
 from renderer.watch.events import Idle, PageWritten, Refused, RoundBegun, Said, Watching, WorkerDropped
 from renderer.watch.folders import FolderWatch
 from renderer.watch.keys import has_keys, reading_keys
@@ -101,7 +101,7 @@ class Watch:
         self._failed: dict[str, str] = {}
         """Take -> the key under which it failed: not tried again until something changes."""
         self._num_rendered = self._num_failed = 0
-        self._is_idle = False
+        self._is_idle = self._is_starting = False
         self._active_at = time.monotonic()
 
     def run(self) -> None:
@@ -135,7 +135,8 @@ class Watch:
             self._look()
         if self._round is None and not self._stop:
             self._begin_round()
-        if self._pages.is_due:
+        # Until a round speaks it needs this process to itself: a page of many takes would hold it up.
+        if self._pages.is_due and not self._is_starting:
             self._pages.write(self._projects_shown())
         self._rest()
 
@@ -206,7 +207,7 @@ class Watch:
             self._wishes.popleft()
 
     def _start(self, begun: Round, takes: tuple[TakePlan, ...]) -> None:
-        self._round, self._is_idle = begun, False
+        self._round, self._is_idle, self._is_starting = begun, False, True
         self._measuring.step_aside()
         self._tell(RoundBegun(takes=takes, since_save_seconds=self._since_save()))
         if self._workers is None:
@@ -222,6 +223,8 @@ class Watch:
         match event:
             case RunPlanned():
                 return
+            case JobProgress():
+                self._is_starting = False
             case TakeDone():
                 self._num_rendered += 1
                 self._failed.pop(event.take.name, None)
@@ -233,7 +236,7 @@ class Watch:
         self._tell(event)
 
     def _end_round(self, ended: Round, error: RendererError | None) -> None:
-        self._round = None
+        self._round, self._is_starting = None, False
         self._active_at = time.monotonic()
         self._pages.fall_behind()
         for given_up in ended.given_up():
