@@ -180,7 +180,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     from renderer.models.ace_step.mini.encoder import make_encoder
     from renderer.models.ace_step.mini.sizes import TINY
     from renderer.models.ace_step.mini.train import codec, dit, lm
-    from renderer.models.ace_step.mini.train.__main__ import load_parts
+    from renderer.models.ace_step.mini.train.stages import load_parts
 
     torch.manual_seed(0)
     parts = load_parts(tiny_set, "cpu")
@@ -222,7 +222,7 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
     """Padded, masked and in another order, and yet the same velocity."""
     from renderer.models.ace_step.conditions import Encoders, Hearing
     from renderer.models.ace_step.mini.train import dit
-    from renderer.models.ace_step.mini.train.__main__ import load_parts
+    from renderer.models.ace_step.mini.train.stages import load_parts
     from renderer.models.ace_step.mini.train.tellings import padded
     from renderer.models.ace_step.plain_dit import PlainDit
 

@@ -1,0 +1,211 @@
+"""The stages of the training: each reads and writes files below the recipe's folder."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AceStepPipeline
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from renderer.models.ace_step.mini import encoder as encoders
+from renderer.models.ace_step.mini.aligned import align_file
+from renderer.models.ace_step.mini.composer.farm import FULL_SCALE
+from renderer.models.ace_step.mini.sizes import MINI, SILENCE_FRAMES
+from renderer.models.ace_step.mini.train import codec as sound_lessons
+from renderer.models.ace_step.mini.train import dit as flow_lessons
+from renderer.models.ace_step.mini.train import lm as token_lessons
+from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, open_set
+from renderer.models.ace_step.mini.train.shards import ShardReader, read_shard, write_shard
+from renderer.models.ace_step.mini.train.songs import SongPool, played
+from renderer.models.ace_step.mini.train.tellings import lessons, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from renderer.models.ace_step.mini.train.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+SHARD_SONGS = 100
+CODEC_SONGS = 5_000
+MORE_SONGS = 24_000
+FIRST_MORE_SHARD = 90_000
+FIRST_SONGS = 400
+"""There before the VAE's clock starts."""
+VAE_SHARE = 0.85
+"""Of the codec's minutes."""
+PATIENCE_SECONDS = 300.0
+
+
+def codec(recipe: Recipe) -> None:
+    """VAE, its normalisation, the encoding of silence, the tokenizer pair, the first shards."""
+    quicken(seed=0)
+    seeds = range(recipe.count(CODEC_SONGS, 2))
+    pool = SongPool(seeds, device=recipe.device, folder=recipe.work / "raw", workers=recipe.workers)
+    folder = open_set(recipe)
+    parts = load_parts(folder, recipe.device)
+    encoder = encoders.open_encoder(folder, MINI).to(recipe.device)
+    teach_vae(recipe, encoder, parts["vae"], pool)
+    encoders.save_encoder(encoder, folder)
+    torch.backends.cudnn.benchmark = False  # whole songs differ in length
+    pool.wait(pool.total)
+    save_silence(recipe, sound_lessons.silence(encoder, SILENCE_FRAMES))
+    pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
+    latents = {seed: sound_lessons.encode_song(encoder, pool.song(index)) for index, seed in enumerate(pool.seeds)}
+    teach_pair(recipe, pair, latents)
+    write_songs(recipe, pair[0], latents)
+
+
+def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
+    """Encoder and decoder, their latents brought to unit size; the decoder's is written."""
+    decoder = vae.decoder
+    batch = recipe.count(24, 2)
+    pool.wait(recipe.count(FIRST_SONGS, 2))
+    sound_lessons.quicken_snakes(encoder, decoder)
+    sound_lessons.sing_in_float32(decoder)
+    taught = sound_lessons.VaeLessons(
+        encoder=encoder, decoder=decoder, spectra=sound_lessons.Spectra(recipe.device), autocast=recipe.autocast
+    )
+    budget = recipe.budget(12_000, VAE_SHARE)
+    course = recipe.course("vae", [encoder, decoder], taught.loss, sound_lessons.VAE_PACE, budget)
+    sound_lessons.train_vae(course, taught, pool, batch=batch)
+    sound_lessons.normalise(encoder, decoder, pool, num_crops=recipe.count(256, 8))
+    save_part(vae, recipe.folder / "vae")
+
+
+def teach_pair(recipe: Recipe, pair: tuple[Any, Any], latents: dict[int, Any]) -> None:
+    """Tokenizer and detokenizer on these latents by seed, written; the codec is whole then."""
+    taught = sound_lessons.PairLessons(tokenizer=pair[0], detokenizer=pair[1], autocast=recipe.autocast)
+    budget = recipe.budget(10_000, 1 - VAE_SHARE)
+    course = recipe.course("pair", pair, taught.loss, sound_lessons.PAIR_PACE, budget)
+    sound_lessons.train_pair(course, taught, latents, batch=recipe.count(4_096, 64))
+    for name, part in zip(("audio_tokenizer", "audio_token_detokenizer"), pair, strict=True):
+        save_part(copy.deepcopy(part), recipe.folder / name)
+
+
+def save_silence(recipe: Recipe, silence: Any) -> None:
+    """Where the DiT's stage finds it."""
+    save_file({"silence": silence.cpu()}, recipe.work / SILENCE_FILE)
+
+
+def write_songs(recipe: Recipe, tokenizer: Any, latents: dict[int, Any]) -> None:
+    """Encoded songs as shards; the first one lets the other stages begin."""
+    seeds = list(latents)
+    for first in range(0, len(seeds), SHARD_SONGS):
+        chosen = seeds[first : first + SHARD_SONGS]
+        made = [sound_lessons.encoded(tokenizer, seed, latents[seed]) for seed in chosen]
+        write_shard(recipe.shards, first // SHARD_SONGS, made)
+        (recipe.work / READY_FILE).touch()
+    (recipe.work / DONE_FILE).touch()
+
+
+def songs(recipe: Recipe) -> None:
+    """Latents and codes of songs that the codec's stage didn't make, shard by shard until the minutes are over."""
+    began = time.monotonic()
+    folder = open_set(recipe)
+    encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
+    sound_lessons.quicken_snakes(encoder)
+    tokenizer = load_parts(folder, recipe.device)["audio_tokenizer"]
+    behind = recipe.count(CODEC_SONGS, 2)
+    made = {song.seed for path in recipe.shards.glob("9*.safetensors") for song in read_shard(path)}
+    seeds = [seed for seed in range(behind, behind + recipe.count(MORE_SONGS, 2)) if seed not in made]
+    shard = []
+    number = FIRST_MORE_SHARD + len(list(recipe.shards.glob("9*.safetensors")))
+    for seed, raw in played(seeds, folder=recipe.work / "raw", workers=max(1, recipe.workers - 4)):
+        sound = torch.from_numpy(raw).to(recipe.device).float().T / FULL_SCALE
+        shard.append(sound_lessons.encoded(tokenizer, seed, sound_lessons.encode_song(encoder, sound)))
+        if len(shard) == min(SHARD_SONGS, len(seeds)):
+            write_shard(recipe.shards, number, shard)
+            shard, number = [], number + 1
+        if time.monotonic() - began > 60 * recipe.minutes:
+            break
+    log.info("songs: %d shards", len(list(recipe.shards.glob("*.safetensors"))))
+
+
+def dit(recipe: Recipe) -> None:
+    """Text encoder, condition encoder and DiT."""
+    quicken(seed=1)
+    folder = open_set(recipe)
+    parts = load_parts(folder, recipe.device)
+    parts["condition_encoder"].silence_latent.copy_(load_file(recipe.work / SILENCE_FILE)["silence"])
+    flow_lessons.hear_one_timbre(parts["condition_encoder"])
+    players = flow_lessons.Players(
+        text_encoder=parts["text_encoder"],
+        condition_encoder=parts["condition_encoder"],
+        audio_tokenizer=parts["audio_tokenizer"],
+        detokenizer=parts["audio_token_detokenizer"],
+        dit=parts["transformer"],
+    )
+    channels = MINI.latent_channels
+    shelf, held_out = (
+        flow_lessons.Shelf(players, room_frames=recipe.count(full, 20_000), channels=channels)
+        for full in (10_000_000, 500_000)
+    )
+    reader = ShardReader(recipe.shards, partial(told, folder / "tokenizer" / "tokenizer.json"), min(3, recipe.workers))
+    for songs_told, kept_back in reader.first(PATIENCE_SECONDS):
+        flow_lessons.add_both(shelf, songs_told, held_out, kept_back)
+    taught = flow_lessons.FlowLessons(players=players, autocast=recipe.autocast)
+    course = recipe.course("dit", players.taught, taught.loss, flow_lessons.PACE, recipe.budget(20_000))
+    flow_lessons.train_dit(course, taught, shelf, held_out, reader, frames_a_batch=recipe.count(64_000, 1_500))
+    reader.close()
+    for name in ("text_encoder", "condition_encoder", "transformer"):
+        save_part(parts[name], folder / name)
+
+
+def lm(recipe: Recipe) -> None:
+    """The LM."""
+    quicken(seed=2)
+    folder = open_set(recipe) / "lm"
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).to(recipe.device)
+    token_lessons.soften(model)
+    first_code = AutoTokenizer.from_pretrained(folder, local_files_only=True).convert_tokens_to_ids("<|audio_code_0|>")
+    taught, held_out = (token_lessons.Bench(model.device, first_code, MINI.num_codes) for _ in range(2))
+    workers = max(1, min(4, recipe.workers))
+    reader = ShardReader(recipe.shards, partial(lessons, folder / "tokenizer.json"), workers)
+    for rows, kept_back in reader.first(PATIENCE_SECONDS):
+        taught.add(rows)
+        held_out.add(kept_back)
+    told = token_lessons.TokenLessons(model=model, bench=taught, autocast=recipe.autocast)
+    course = recipe.course("lm", [model], told.loss, token_lessons.PACE, recipe.budget(20_000))
+    token_lessons.train_lm(course, told, held_out, reader, tokens_a_batch=recipe.count(65_536, 2_048))
+    reader.close()
+    save_part(model, folder)
+
+
+def quicken(seed: int) -> None:
+    """What makes training fast and repeatable enough; also lets the snakes' shapes compile, one each."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 - torch's own documented switch
+    torch.manual_seed(seed)
+
+
+def load_parts(folder: Path, device: str) -> dict[str, Any]:
+    """The set's parts by name, float32 on the device."""
+    pipe = AceStepPipeline.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    return dict(pipe.to(device).components)
+
+
+def save_part(model: Any, folder: Path) -> None:
+    """Write a trained part over its random one, as rendering maps it. Its last use.
+
+    float16: half the bytes, widened again by any loader.
+    """
+    model.to("cpu", torch.float16).save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):
+        align_file(path)
+    index = folder / "config.json"
+    config = json.loads(index.read_text("utf-8"))
+    config.pop("_name_or_path", None)
+    index.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
+STAGES: Mapping[str, Callable[[Recipe], None]] = {"codec": codec, "songs": songs, "dit": dit, "lm": lm}
