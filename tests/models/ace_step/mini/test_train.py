@@ -279,8 +279,8 @@ def test_the_lm_is_softened_once(tiny_set: Path) -> None:
 def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
     """The recipe at a fiftieth of its size; at a five-thousandth it runs in `test_every_stage_ends_in_a_set…`."""
     module = "renderer.models.ace_step.mini.train"
-    command = [sys.executable, "-m", module, "all", "--work", str(tmp_path), "--scale", "0.02", "--workers", "2"]
-    subprocess.run(command, check=True)
+    small = ["--scale", "0.02", "--minutes", "2", "--workers", "2"]
+    subprocess.run([sys.executable, "-m", module, "all", "--work", str(tmp_path), *small], check=True)
     assert_renders(tmp_path)
 
 

@@ -94,7 +94,7 @@ class Shelf:
         self.fitting = {length: (self.spans[:, 1] >= length).nonzero()[:, 0] for length in LENGTHS}
 
     def stretches(self, num_frames: int, rows: int) -> tuple[torch.Tensor, ...]:
-        """Equal stretches of songs at least so long: starts [rows], songs [rows], whether silent [rows]."""
+        """Equal stretches of songs at least so long, as `FlowLessons.loss` takes them."""
         device = self.latents.device
         fit = self.fitting[num_frames]
         songs = fit[torch.randint(len(fit), (rows,), device=device)]
@@ -108,7 +108,7 @@ class Shelf:
     def gather(
         self, starts: torch.Tensor, songs: torch.Tensor, silent: torch.Tensor, num_frames: int
     ) -> tuple[torch.Tensor, ...]:
-        """What `flow_loss` takes: latents, hints, whether silent, text and lyric ids."""
+        """Latents, hints, whether silent, text ids and lyric ids of these songs."""
         at = starts[:, None] + torch.arange(num_frames, device=starts.device)
         telling = torch.randint(1, self.texts.shape[1], songs.shape, device=songs.device)
         telling = torch.where(silent, torch.zeros_like(telling), telling)
