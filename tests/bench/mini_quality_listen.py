@@ -28,10 +28,6 @@ FLOOR_DB = -80.0  # below the loudest: nobody hears a difference there
 STYLE_FLOOR_DB = -50.0
 NUM_REMIXES = 8
 FOLD_TOLERANCE = 0.04
-KEY_PROFILES = {
-    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
-    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
-}
 QUIET = 1e-3  # RMS of a frame that counts as silence
 FRAME = 480  # samples
 
@@ -115,21 +111,15 @@ def pitch_and_mode(keyscale: str) -> tuple[int, str]:
 def heard_key(mono: Sound) -> str:
     """The best fitting key of a mono sound at 22,050 Hz.
 
-    The product's `key` stays silent where a song's pitches fit none well, which is most of these: a composer of loops
-    in equal parts minor and relative major. This one always answers, so that shares can be compared; loud bars count no
-    more than soft ones. Source of the profiles: C. Krumhansl, "Cognitive Foundations of Musical Pitch", 1990, chapter 4
+    As the product's `key`, which stays silent where the pitches fit none well; this one always answers, so that shares
+    can be compared.
     """
     from librosa.effects import harmonic
     from librosa.feature import chroma_cqt
 
     tones = harmonic(mono, margin=2.0)
     weights = chroma_cqt(y=tones, sr=analysis.ANALYSIS_RATE, hop_length=analysis.CHROMA_HOP, tuning=0.0).mean(axis=1)
-    fits = {
-        f"{pitch} {mode}": float(np.corrcoef(weights, np.roll(profile, shift))[0, 1])
-        for shift, pitch in enumerate(analysis.PITCHES)
-        for mode, profile in KEY_PROFILES.items()
-    }
-    return max(fits, key=lambda name: fits[name])
+    return analysis.best_key(weights)[0]
 
 
 def same_key(heard: str, asked: str) -> bool:

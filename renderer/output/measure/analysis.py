@@ -25,11 +25,11 @@ OVERSAMPLING = 4
 CLIPPED_RUN = 3  # samples; two neighbours at the very peak happen in clean sound
 CLIPPED_LEVEL = 0.1  # below that a flat top is no overload
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-# How often each scale step sounds in tonal music. Source: Albrecht & Shanahan, "The Use of Large Corpora to Train a New
-# Type of Key-Finding Algorithm", Music Perception 31 (2013); its profiles tell relative keys apart best.
+# How well each scale step fits a key to the ear. Source: C. Krumhansl, "Cognitive Foundations of Musical Pitch",
+# 1990, chapter 4. They name the key of 19 of 24 songs of mini's composer, profiles counted from scores that of 11.
 PROFILES = {
-    "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
-    "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
+    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
 CHROMA_HOP = 2_048  # samples; only their mean counts
 MIN_KEY_CORRELATION = 0.5  # below that the pitches fit no key
@@ -71,23 +71,29 @@ def tempo(mono: Sound) -> float | None:
 
 
 def key(mono: Sound) -> str | None:
-    """`A minor`, from the mean weight of the twelve pitches; None when they fit no key."""
+    """`A minor`, from the mean weights of the pitches, each moment scaled to its strongest; None without a fit."""
     from librosa.effects import harmonic  # noqa: PLC0415 - as above
     from librosa.feature import chroma_cqt  # noqa: PLC0415 - as above
 
     if len(mono) < MIN_MUSIC_SECONDS * ANALYSIS_RATE or not np.any(mono):
         return None
     tones = harmonic(mono, margin=2.0)
-    weights = chroma_cqt(y=tones, sr=ANALYSIS_RATE, hop_length=CHROMA_HOP, norm=None).mean(axis=1)
+    weights = chroma_cqt(y=tones, sr=ANALYSIS_RATE, hop_length=CHROMA_HOP).mean(axis=1)
     if weights.std() < MIN_KEY_CONTRAST * weights.mean():
         return None
+    best, fit = best_key(weights)
+    return best if fit >= MIN_KEY_CORRELATION else None
+
+
+def best_key(weights: npt.NDArray[np.floating]) -> tuple[str, float]:
+    """The key whose profile the twelve pitches' weights, from C on, resemble most, and the correlation."""
     fits = {
         f"{pitch} {mode}": float(np.corrcoef(weights, np.roll(profile, shift))[0, 1])
         for shift, pitch in enumerate(PITCHES)
         for mode, profile in PROFILES.items()
     }
     best = max(fits, key=lambda name: fits[name])
-    return best if fits[best] >= MIN_KEY_CORRELATION else None
+    return best, fits[best]
 
 
 def loudness(sound: Sound, rate: int) -> float | None:

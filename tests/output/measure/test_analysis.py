@@ -89,6 +89,20 @@ def test_chords_have_their_key(root: int, mode: str) -> None:
     assert analysis.analyse(chords(root, mode), RATE).keyscale == f"{analysis.PITCHES[root]} {mode}"
 
 
+def test_a_loud_stretch_on_one_bass_note_does_not_decide_the_key() -> None:
+    soft, loud = 0.1 * chords(9, "minor"), sine(2 * 61.7354, 2, -1.0)
+    assert analysis.analyse(np.concatenate([soft, soft, loud]), RATE).keyscale == "A minor"
+
+
+def test_a_loop_without_a_leading_note_has_its_minor_key() -> None:
+    time = np.arange(int(0.7 * RATE)) / RATE
+    # A minor, F, C, G: what many songs are made of; as pitches above C.
+    triads = ((9, 12, 16), (5, 9, 12), (0, 4, 7), (7, 11, 14))
+    bars = [sum(np.sin(2 * np.pi * 261.6256 * 2 ** (note / 12) * time) for note in (*t, t[0] - 12)) for t in triads]
+    wave = np.concatenate([bars[0], bars[0], *bars, bars[0], *bars, bars[0]]) * 0.1
+    assert analysis.analyse(np.stack([wave, wave], axis=1).astype(np.float32), RATE).keyscale == "A minor"
+
+
 def test_noise_has_neither_beat_nor_key_made_up_for_it() -> None:
     noise = np.random.default_rng(0).normal(size=(8 * RATE, 2)).astype(np.float32) * 0.1
     found = analysis.analyse(noise, RATE)
