@@ -91,9 +91,10 @@ class Worker:
                 self._send({"event": "dropped"})
 
     def _import(self, name: str) -> None:
-        from renderer.models.family import family  # noqa: PLC0415 - torch from here on
+        # Nobody waits for an answer to this: what is amiss (a library missing or broken) is told when a part is loaded.
+        with suppress(Exception):
+            from renderer.models.family import family  # noqa: PLC0415 - torch from here on
 
-        with suppress(ImportError):  # what is missing is told when a part is loaded
             family(name).prepare()
 
     def _load(self, command: Mapping[str, Any]) -> None:

@@ -35,8 +35,9 @@ class Measuring:
     def step_aside(self) -> None:
         """Stop at once: a render must not share the processor; the take being measured is measured again later."""
         self._aside.set()
-        if self._end_process is not None:
-            self._end_process()
+        end_process = self._end_process  # once: the thread forgets it when its process is through
+        if end_process is not None:
+            end_process()
 
     def end(self) -> None:
         """Stop, and wait for it."""

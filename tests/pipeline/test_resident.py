@@ -106,3 +106,17 @@ def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
 
     assert summary.rendered == ("eins.s1",)
     assert {event.job.stage for event in songs.events if isinstance(event, JobDone)} == {Stage.LATENTS, Stage.WAVEFORM}
+
+
+def test_what_goes_wrong_while_a_worker_is_warmed_up_is_no_answer_to_what_it_is_asked_next(
+    resident_workers: Workers,
+) -> None:
+    resident_workers.warm("no such family")
+    client = resident_workers.client()
+    client.send({"do": "drop"})
+
+    said = [client.event()]
+    while (last := said[-1]) and last["event"] != "dropped":
+        said.append(client.event())
+
+    assert [event for event in said if event and event["event"] == "broken"] == []
