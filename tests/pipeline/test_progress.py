@@ -28,7 +28,8 @@ def shown(songs: Songs, request: pytest.FixtureRequest) -> list[str]:
     """The lines of the LM's part at 80 columns; of a terminal, every state of its bar."""
     for name in ("eins", "a-song-with-a-long-name-that-would-fill-a-line-by-itself"):
         songs.write(name)
-        songs.edit(name, "duration = 10", "duration = 120\nkeyscale = 'A minor'\ntimesignature = '4'")
+        # Long enough that a fast machine, too, takes the second after which a rate is told.
+        songs.edit(name, "duration = 10", "duration = 240\nkeyscale = 'A minor'\ntimesignature = '4'")
         songs.edit(name, "[metas]", "[inference]\nthinking = true\nuse_cot_caption = false\n[metas]")
     file, stop = io.StringIO(), Stop()
     console = Console(file=file, width=80, force_terminal=request.param, highlight=False)

@@ -14,7 +14,7 @@ SEEN = r"^\d+ songs?, \d+ takes"  # said when an edit was read
 
 
 def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(hasty: Songs, running: Watching) -> None:
-    hasty.write("eins", duration=LONG)
+    hasty.write("eins", duration=2 * LONG)
     running.until(r"eins\.s0 latents: ")
     with running.worker_held():
         hasty.write("eins", mood="wild")
@@ -79,7 +79,7 @@ def test_an_edited_song_goes_first_and_the_others_follow(hasty: Songs, running: 
 
 
 def test_a_song_deleted_while_it_is_rendered_is_given_up(hasty: Songs, running: Watching) -> None:
-    hasty.write("weg", duration=LONG)
+    hasty.write("weg", duration=2 * LONG)
     running.until(r"weg\.s0 latents: ")
     with running.worker_held():
         hasty.remove("weg")
