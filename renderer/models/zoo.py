@@ -248,7 +248,8 @@ def _facts(
 
 def _shifts(found: layouts.FoundModel) -> tuple[float, ...] | None:
     """What a folder was distilled for: its name says so where it is one that ACE-Step publishes, else its kind does."""
-    known = MODELS.get(found.dit.name.removeprefix(layouts.DIT_PREFIX))
+    name = found.dit.name
+    known = MODELS.get(name.removeprefix(layouts.DIT_PREFIX)) if name.startswith(layouts.DIT_PREFIX) else None
     return known.shifts if known is not None and known.kind == found.kind else KINDS[found.kind].shifts
 
 

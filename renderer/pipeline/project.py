@@ -63,7 +63,9 @@ class Project:
 
     def workers(self, residency: Residency = Residency.ALONE) -> Workers:
         """The worker process of this project, not started yet."""
-        return Workers(lambda: WorkerClient(self.settings, self.store.folder / "worker.log"), residency)
+        # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
+        log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
+        return Workers(lambda: WorkerClient(self.settings, log), residency)
 
     def differs(self, recorded: Mapping[str, Any]) -> bool:
         """Whether a result was made in another environment than this run's."""

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from renderer.models.family import Settings
 
-_WAITING_EVENTS = 8  # a full waveform is 60 MB: the worker waits rather than fill the parent
-
-
+_WAITING_EVENTS = 2  # ten minutes of sound are 230 MB: the worker waits rather than fill the parent
+_DRAIN_SECONDS = 0.05
+_UNHEARD = ("DIFFUSERS_ATTN_BACKEND",)
+"""Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
     # glibc returns each large activation to the system and faults it in anew for the next: most of the VAE's time on a
     # CPU. Weights that are dropped go back by `devices.release`. Whoever sets these is heeded.
@@ -48,7 +49,8 @@ class WorkerClient:
                 start_new_session=True,
             )
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=_WAITING_EVENTS)
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +94,10 @@ class WorkerClient:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        # What nobody will read any more would keep the listener waiting for room.
+        while self._listener.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._events.get(timeout=_DRAIN_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
@@ -126,9 +132,10 @@ def _environment(settings: Settings) -> dict[str, str]:
     threads = str(settings.threads)
     # PYTHONPATH: the worker finds the renderer its parent runs, also from another folder.
     path = os.pathsep.join(entry for entry in sys.path if entry)
+    inherited = {name: value for name, value in os.environ.items() if name not in _UNHEARD}
     return (
         _HEAP
-        | os.environ
+        | inherited
         | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,

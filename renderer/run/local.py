@@ -194,7 +194,10 @@ class _Run:
         silence = self._patience.silence(last, jobs.values())
         asked: Iterable[str] = jobs
         while True:
-            yield from _finish(attempt, most=_MOST_KEEPING)
+            for kept in _finish(attempt, most=_MOST_KEEPING):
+                yield kept
+                # What the parent's disk and listeners took is not the worker's silence.
+                heard = time.monotonic()
             gone = {key for key in asked if key not in told and self._abandon(jobs[key])}
             if gone:
                 told |= gone

@@ -126,7 +126,20 @@ def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     return sorted(diagnostics, key=lambda one: (one.span.line, one.span.column) if one.span else (0, 0))
 
 
+def linked_folders(folder: Path) -> frozenset[Path]:
+    """Where links below a folder lead, as far as its specs are looked for there: real paths."""
+    return frozenset(here.resolve() for here, _ in _walk(folder, Projects(Wanted())) if here.is_symlink())
+
+
 def _below(folder: Path, projects: Projects) -> Iterator[Path]:
+    for here, files in _walk(folder, projects):
+        for name in sorted(files):
+            if name.endswith(".toml") and not name.startswith(".") and name not in NO_SPECS:
+                yield here / name
+
+
+def _walk(folder: Path, projects: Projects) -> Iterator[tuple[Path, list[str]]]:
+    """The folders in which specs are looked for, each with its files' names."""
     outputs, seen = {projects.of(folder.resolve()).outputs.resolve()}, {folder.resolve()}
     for where, folders, files in os.walk(folder, followlinks=True):
         here = Path(where)
@@ -135,9 +148,7 @@ def _below(folder: Path, projects: Projects) -> Iterator[Path]:
             projects.of(path.resolve()).outputs.resolve() for path in map(here.joinpath, folders) if _links(path)
         }
         folders[:] = sorted(name for name in folders if _enters(here / name, outputs, seen))
-        for name in sorted(files):
-            if name.endswith(".toml") and not name.startswith(".") and name not in NO_SPECS:
-                yield here / name
+        yield here, files
 
 
 def _links(folder: Path) -> bool:

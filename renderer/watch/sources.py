@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.spec.load import find_specs
+from renderer.spec.load import find_specs, linked_folders
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def read_sources(paths: Iterable[Path]) -> Sources:
     files = [*specs, *defaults, *lyrics]
     return Sources(
         digests={path: digest for path in files for digest in _digest(path)},
-        trees=frozenset(path for path in paths if not path.is_file()),
+        trees=frozenset(path for path in paths if not path.is_file()).union(
+            *(linked_folders(path) for path in there if path.is_dir())
+        ),
         # A link's own folder and its target's: either may change what is read.
         folders=frozenset(
             folder

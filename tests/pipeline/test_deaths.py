@@ -90,7 +90,7 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
     project.store.prepare()
     plan = project.plan()
     keeper = Keeper(plan, project.store, project.settings, project.environment)
-    patience = Patience(least_seconds=2.0, per_second=0.0, pace_factor=1.0)
+    patience = Patience(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
     hangs, events = [signal.SIGSTOP], []
     with one_at_a_time(project.store):
         run = execute(

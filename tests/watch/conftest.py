@@ -150,7 +150,7 @@ class Watching:
         try:
             yield
             # Five times a second the round asks whether its jobs are still wanted; the answer waits for the worker.
-            time.sleep(1.0)
+            time.sleep(3.0)
         finally:
             for worker in workers:
                 worker.resume()

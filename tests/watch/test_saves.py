@@ -251,10 +251,13 @@ def test_a_spec_that_is_a_link_is_rendered_when_its_target_changes(project: Song
 def test_a_linked_folder_is_watched_where_it_lies(project: Songs, running: Watching, tmp_path: Path) -> None:
     (tmp_path / "renderer.toml").write_bytes(project.defaults.read_bytes())
     (tmp_path / "words.txt").write_text("[verse]\nla la la\n", "utf-8")
-    (tmp_path / "fern.toml").write_text(project.text("fern"), "utf-8")
+    # No spec lies in the linked folder itself: it is watched all the same.
+    (tmp_path / "tief").mkdir()
+    (tmp_path / "tief" / "words.txt").write_text("[verse]\nla la la\n", "utf-8")
+    (tmp_path / "tief" / "fern.toml").write_text(project.text("fern"), "utf-8")
     (project.specs / "linked").symlink_to(tmp_path)
     linked = running.until_idle()
-    (tmp_path / "fern.toml").write_text(project.text("fern", mood="far"), "utf-8")
+    (tmp_path / "tief" / "fern.toml").write_text(project.text("fern", mood="far"), "utf-8")
     edited = running.until_idle()
     (tmp_path / "neu.toml").write_text(project.text("neu"), "utf-8")
     added = running.until_idle()
@@ -265,7 +268,7 @@ def test_a_linked_folder_is_watched_where_it_lies(project: Songs, running: Watch
     assert rendered(edited) == ["fern.s0"]
     assert rendered(added) == ["neu.s0"]
     assert gone[0].startswith("gone: ")
-    assert "specs/linked/fern.toml, specs/linked/neu.toml" in gone[0]
+    assert "specs/linked/neu.toml, specs/linked/tief/fern.toml" in gone[0]
     assert stages(gone) == {}
     assert (tmp_path / "outputs" / "fern" / "fern.s0.flac").exists()
 
