@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from renderer.models.family import Settings
 
 _WAITING_EVENTS = 2  # ten minutes of sound are 230 MB: the worker waits rather than fill the parent
-_DRAIN_SECONDS = 0.05
+_ROOM_SECONDS = 0.1
 _UNHEARD = ("DIFFUSERS_ATTN_BACKEND",)
 """Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
@@ -49,8 +49,8 @@ class WorkerClient:
                 start_new_session=True,
             )
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=_WAITING_EVENTS)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -91,13 +91,10 @@ class WorkerClient:
 
     def end(self) -> None:
         """End the process, at once."""
+        self._ended.set()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        # What nobody will read any more would keep the listener waiting for room.
-        while self._listener.is_alive():
-            with contextlib.suppress(queue.Empty):
-                self._events.get(timeout=_DRAIN_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
@@ -114,8 +111,15 @@ class WorkerClient:
         assert stdout is not None  # noqa: S101 - opened as a pipe above
         with contextlib.suppress(OSError, ValueError):
             while (event := receive(stdout)) is not None:
-                self._events.put(event)
-        self._events.put(None)
+                self._pass_on(event)
+        self._pass_on(None)
+
+    def _pass_on(self, event: dict[str, Any] | None) -> None:
+        """Wait until there is room for it, or nobody to read it any more."""
+        while not self._ended.is_set():
+            with contextlib.suppress(queue.Full):
+                self._events.put(event, timeout=_ROOM_SECONDS)
+                return
 
     def _death(self) -> WorkerDied:
         self.end()
