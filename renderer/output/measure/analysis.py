@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Sound = npt.NDArray[np.float32]
+
+# librosa's numba compiles for the processor it finds; what it makes for AMD's Zen 5 ends the process at the first beat
+# (numba 0.68.1, llvmlite 0.50.0). Code for any processor of the kind is fast enough here, and the same everywhere.
+os.environ.setdefault("NUMBA_CPU_NAME", "generic")
 
 ANALYSIS_RATE = 22_050  # Hz; what librosa's tempo and chroma defaults are tuned for
 MIN_LOUDNESS_SECONDS = 0.4  # one gating block of EBU R128

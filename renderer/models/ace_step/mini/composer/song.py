@@ -18,7 +18,7 @@ from renderer.models.ace_step.mini.composer.styles import (
     STYLES,
     Style,
 )
-from renderer.models.ace_step.mini.composer.voices import drum, tone, vowel
+from renderer.models.ace_step.mini.composer.voices import clear, drum, tone, vowel
 from renderer.song import INSTRUMENTAL_LYRICS, SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 PEAK = 0.89  # -1 dBFS
+TICK = SAMPLE_RATE // 100
+TICK_SECONDS = TICK / SAMPLE_RATE
+"""What starts, starts on a multiple: four places in a latent frame."""
 TARGET_RMS = 0.16  # of the loudest section: about -14 LUFS for the whole song
 
 
@@ -124,6 +127,7 @@ def _mood(rng: np.random.Generator, style: Style, language: str) -> tuple[str, s
 def play(piece: Piece) -> Sound:
     """The piece as sound: float32 [2, duration · 48,000], peak at most -1 dBFS."""
     spans = lay_out(piece.lyrics, piece.bpm, piece.timesignature, piece.duration)
+    clear()
     desk = _Desk(piece)
     for span in spans:
         for bar in range(span.num_bars + (span is spans[-1])):
@@ -176,8 +180,7 @@ class _Desk:
         tonic = low + (self.piece.tonic - low) % 12
         return tonic + 12 * octave + SCALES[self.piece.mode][step]
 
-    def _add(self, sound: Sound, at: float, gain: float, pan: float = 0.0, send: float = 0.0) -> None:
-        start = int(at * SAMPLE_RATE)
+    def _add(self, sound: Sound, start: int, gain: float, pan: float = 0.0, send: float = 0.0) -> None:
         end = min(start + sound.shape[-1], self.dry.shape[1])
         if end <= start:
             return
@@ -188,9 +191,10 @@ class _Desk:
                 bus[0, start:end] += left * np.float32(level * min(1, 1 - pan))
                 bus[1, start:end] += right * np.float32(level * min(1, 1 + pan))
 
-    def _time(self, at: float, slot: int) -> float:
+    def _sample(self, at: float, slot: int) -> int:
+        """Where a slot of the bar that begins at `at` seconds starts, to the nearest 10 ms."""
         late = self.style.swing if slot % 2 else 0.0
-        return at + (slot + late) * self.bar / self.slots
+        return round((at + (slot + late) * self.bar / self.slots) / TICK_SECONDS) * TICK
 
     def _hits(self, pattern: str) -> list[tuple[int, float]]:
         marks = pattern.replace("|", "")
@@ -199,7 +203,11 @@ class _Desk:
     def _held(self, hits: list[tuple[int, float]], index: int) -> int:
         """Samples from one hit to the next, or to the bar's end."""
         after = hits[index + 1][0] if index + 1 < len(hits) else self.slots
-        return int((after - hits[index][0]) * self.bar / self.slots * SAMPLE_RATE * 0.95)
+        return self._length(after - hits[index][0])
+
+    def _length(self, slots: float) -> int:
+        """Samples that so many slots are held, a little less than they last, in whole ticks."""
+        return max(1, round(0.93 * slots * self.bar / self.slots / TICK_SECONDS)) * TICK
 
     def _drums(self, at: float, mix: Mix, *, fill: bool, crash: bool) -> None:  # noqa: C901 - a kit has many parts
         kit = self.style.kit
@@ -207,43 +215,44 @@ class _Desk:
             return
         if mix.drums >= 2:
             for slot, level in self._hits(self.style.kick):
-                self._add(drum(kit, "kick"), self._time(at, slot), 0.75 * level)
+                self._add(drum(kit, "kick"), self._sample(at, slot), 0.75 * level)
             for slot, level in self._hits(self.style.snare):
-                self._add(drum(kit, "snare"), self._time(at, slot), 0.5 * level, send=0.3)
+                self._add(drum(kit, "snare"), self._sample(at, slot), 0.5 * level, send=0.3)
         hats = 0.28 if mix.drums >= 2 else 0.18
         for slot, level in self._hits(self.style.hat):
-            self._add(drum(kit, "hat"), self._time(at, slot), hats * level, pan=0.25)
+            self._add(drum(kit, "hat"), self._sample(at, slot), hats * level, pan=0.25)
         if mix.drums == 3:
             for slot, level in self._hits(self.style.extra):
-                self._add(drum(kit, "extra"), self._time(at, slot), 0.22 * level, pan=-0.3)
+                self._add(drum(kit, "extra"), self._sample(at, slot), 0.22 * level, pan=-0.3)
         if crash:
-            self._add(drum(kit, "crash"), at, 0.4, send=0.3)
+            self._add(drum(kit, "crash"), self._sample(at, 0), 0.4, send=0.3)
         if fill and mix.drums >= 2:
             for index, slot in enumerate(range(self.slots - 4, self.slots)):
-                self._add(drum(kit, "snare"), self._time(at, slot), 0.25 + 0.1 * index, send=0.3)
+                self._add(drum(kit, "snare"), self._sample(at, slot), 0.25 + 0.1 * index, send=0.3)
 
     def _bass(self, at: float, degree: int, mix: Mix) -> None:
         hits = self._hits(self.style.bass_pattern)
         if mix.drums < 2:
             hits = hits[:1]
-        low = 40 if self.style.bass == "strings" else 28
+        low = 40 if self.style.bass == "staccato" else 31
         for index, (slot, level) in enumerate(hits):
             walk = (0, 2, 4)[index % 3] if self.style.name == "jazz waltz" else 0
-            note = tone(self.style.bass, self._pitch(degree + walk, low), self._held(hits, index))
-            self._add(note, self._time(at, slot), 0.5 * level)
+            start = self._sample(at, slot)
+            note = tone(self.style.bass, self._pitch(degree + walk, low), self._held(hits, index), start)
+            self._add(note, start, 0.5 * level)
 
     def _chords(self, at: float, degree: int, mix: Mix) -> None:
         hits = self._hits(self.style.chord_pattern)
         shape = (0, 4, 7) if self.style.chord == "power" else (0, 2, 4)
         for index, (slot, level) in enumerate(hits):
-            held = self._held(hits, index)
+            held, start = self._held(hits, index), self._sample(at, slot)
             for voice, third in enumerate(shape):
-                pitch = self._pitch(degree + third, 40 if self.style.chord == "power" else 52)
-                pitch -= 12 * (pitch > 70)
+                pitch = self._pitch(degree + third, 43 if self.style.chord == "power" else 55)
+                pitch -= 12 * (pitch > 72)
                 self._add(
-                    tone(self.style.chord, pitch, held),
-                    self._time(at, slot),
-                    0.22 * level * mix.chords,
+                    tone(self.style.chord, pitch, held, start),
+                    start,
+                    VOICING[voice] * level * mix.chords,
                     pan=0.3 * (voice - 1),
                     send=self.style.reverb,
                 )
@@ -252,10 +261,9 @@ class _Desk:
         hits = self._hits(self.style.arp_pattern)
         for index, (slot, level) in enumerate(hits):
             third = (0, 2, 4, 7, 4, 2)[index % 6]
-            note = tone(self.style.arp, self._pitch(degree + third, 64), self._held(hits, index))
-            self._add(
-                note, self._time(at, slot), 0.16 * level * mix.arp, pan=0.4 * (-1) ** index, send=self.style.reverb
-            )
+            start = self._sample(at, slot)
+            note = tone(self.style.arp, self._pitch(degree + third, 64), self._held(hits, index), start)
+            self._add(note, start, 0.16 * level * mix.arp, pan=0.4 * (-1) ** index, send=self.style.reverb)
 
     def _melody(self, at: float, degree: int, span: Span, bar: int, mix: Mix) -> None:
         """The voice where there are words, the solo instrument in a solo, else a chorus's lead."""
@@ -267,14 +275,13 @@ class _Desk:
         instrument = span.solo or self.style.lead
         low = 60 if sings else 67
         for index, (slot, length, step) in enumerate(motif):
-            held = int(length * self.bar / self.slots * SAMPLE_RATE * 0.92)
+            held, start = self._length(length), self._sample(at, slot)
             pitch = self._pitch(degree + step if slot % 4 == 0 else step, low + (2 if span.kind == "chorus" else 0))
-            when = self._time(at, slot)
             if sings:
                 letter = self.letters[(4 * bar + index) % len(self.letters)]
-                self._add(vowel(letter, pitch, held), when, 0.42, send=0.25 + 0.3 * self.style.reverb)
+                self._add(vowel(letter, pitch, held, start), start, 0.42, send=0.25 + 0.3 * self.style.reverb)
             else:
-                self._add(tone(instrument, pitch, held), when, 0.36 if span.solo else 0.28, send=self.style.reverb)
+                self._add(tone(instrument, pitch, held, start), start, 0.36 if span.solo else 0.28, send=self.style.reverb)
 
     def master(self, spans: tuple[Span, ...]) -> Sound:
         """Reverb in, sections at their loudness, soft limit, a short fade at the end."""
@@ -288,6 +295,8 @@ class _Desk:
         return np.asarray(driven, dtype=np.float32)
 
 
+VOICING = (0.3, 0.19, 0.17)
+"""How loud a chord's root, third and fifth are: the root is what a key is heard by."""
 # Chance of a note on a beat, and between beats.
 DENSITIES = {"verse": (0.7, 0.2), "chorus": (0.85, 0.3), "solo": (1.0, 0.85)}
 
@@ -299,7 +308,7 @@ def _motif(
     bars = []
     for _ in range(2):
         starts = [slot for slot in range(0, slots, 2) if rng.random() < density[0 if slot % 4 == 0 else 1]] or [0]
-        step = int(rng.choice([0, 2, 4]))
+        step = int(rng.choice([0, 0, 2, 4]))
         notes = []
         for index, start in enumerate(starts):
             end = starts[index + 1] if index + 1 < len(starts) else slots

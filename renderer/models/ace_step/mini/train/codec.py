@@ -29,14 +29,21 @@ MELS = ((8_192, 256), (4_096, 128), (2_048, 80), (1_024, 48), (512, 24))
 bins, kept a song's key in a third of the songs."""
 MEL_WEIGHT = 2.0
 LOG_WEIGHT = 0.5
-FLOOR = 1e-4  # of full scale: what lies below -80 dB isn't heard
+FLOOR = 4e-4  # of full scale: what lies below -68 dB isn't heard
+PHASED = (4_096, 1_024)
+"""Windows whose spectra are compared with their phases: a tone is one only while its phase goes on."""
+PHASED_HERTZ = 5_000
+PHASED_WEIGHT = 1.0
+PHASED_FLOOR = 1e-3
 CROP_FRAMES = 32
-KL_WEIGHT = 3e-4
+KL_WEIGHT = 1e-3
+LEAST_DEVIATION = 0.1
+"""Latents that a DiT makes are never exact: the decoder must bear that."""
 NORMALISED_AT_ONCE = 16
 CPU_TILE = 128
 ENCODER_REACH = 8
 """Latent frames to each side that the encoder hears."""
-WAVE_WEIGHT = 6.0
+WAVE_WEIGHT = 4.0
 REPORT_EVERY = 100
 
 
@@ -48,24 +55,35 @@ class Spectra:
         self.windows = {length: torch.hann_window(length, device=device) for length in sorted(lengths, reverse=True)}
         self.mels = {length: mel_filters(length, count).to(device) for length, count in MELS}
 
-    def magnitudes(self, sound: torch.Tensor, length: int) -> torch.Tensor:
-        """|STFT| of [rows, samples]; a sine of full scale has 1."""
+    def spectrum(self, sound: torch.Tensor, length: int) -> torch.Tensor:
+        """STFT of [rows, samples], complex; a sine of full scale has 1."""
         window = self.windows[length]
-        spectrum = torch.stft(sound, length, length // 4, window=window, return_complex=True, center=True)
-        return torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9) * (4 / length)
+        made = torch.stft(sound, length, length // 4, window=window, return_complex=True, center=True)
+        return made * (4 / length)
 
     def distance(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-        """Multi-resolution STFT distance of mid and side, plus log-mel; [B, 2, samples] each."""
+        """Multi-resolution STFT distance of mid and side, log-mel, and phases; [B, 2, samples] each."""
         both = torch.cat([mid_side(made), mid_side(true)])
-        bins, bands = both.new_zeros(()), both.new_zeros(())
+        bins, bands, phases = both.new_zeros(()), both.new_zeros(()), both.new_zeros(())
         for length in self.windows:
-            ours, theirs = self.magnitudes(both, length).chunk(2)
+            spectrum = self.spectrum(both, length)
+            ours, theirs = magnitude(spectrum).chunk(2)
             if length in WINDOWS:
                 bins = bins + torch.linalg.norm(theirs - ours) / (torch.linalg.norm(theirs) + 1e-3)
                 bins = bins + LOG_WEIGHT * log_difference(ours, theirs)
             if length in self.mels:
                 bands = bands + log_difference(self.mels[length] @ ours, self.mels[length] @ theirs)
-        return bins / len(WINDOWS) + MEL_WEIGHT * bands / len(MELS)
+            if length in PHASED:
+                top = PHASED_HERTZ * length // SAMPLE_RATE
+                one, other = spectrum[:, :top].chunk(2)
+                usual = theirs[:, :top].mean((0, 2)) + PHASED_FLOOR
+                phases = phases + ((one - other).abs().mean((0, 2)) / usual).mean()
+        return bins / len(WINDOWS) + MEL_WEIGHT * bands / len(MELS) + PHASED_WEIGHT * phases / len(PHASED)
+
+
+def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
+    """Its modulus, with a gradient at zero too."""
+    return torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
 
 
 def log_difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -106,7 +124,7 @@ class VaeLessons:
         """Spectral distance, waveform L1 and a little KL of crops [B, 2, samples]."""
         with torch.autocast(sound.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
             mean, raw = self.encoder(sound).float().chunk(2, dim=1)
-            deviation = F.softplus(raw) + 1e-4
+            deviation = F.softplus(raw) + LEAST_DEVIATION
             made = self.decoder(mean + deviation * torch.randn_like(mean)).float()
         kl = (mean**2 + deviation**2 - 2 * torch.log(deviation) - 1).sum(1).mean()
         wave = (made - sound).abs().mean()
@@ -145,7 +163,7 @@ def normalise(encoder: Any, decoder: Any, pool: SongPool, *, num_crops: int) -> 
     """
     told = [encoder(pool.crops(NORMALISED_AT_ONCE, CROP_FRAMES)) for _ in range(-(-num_crops // NORMALISED_AT_ONCE))]
     mean, raw = torch.cat(told).chunk(2, dim=1)
-    deviation = F.softplus(raw) + 1e-4
+    deviation = F.softplus(raw) + LEAST_DEVIATION
     centre = mean.mean((0, 2))
     spread = torch.sqrt(mean.var((0, 2)) + (deviation**2).mean((0, 2)))
     informed = (mean.std((0, 2)) / spread).sort().values

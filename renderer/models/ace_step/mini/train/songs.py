@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+SOFTER_SHARE = 0.25
+"""Crops that aren't at their own level: fades and quiet sections are rarer in songs."""
+
 
 def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
     """(seed, int16 [samples, 2]) as composer processes finish them, in no order."""
@@ -88,23 +91,29 @@ class SongPool:
         self.taught = torch.tensor(taught, device=self.sound.device)
 
     def crops(self, batch: int, num_frames: int) -> torch.Tensor:
-        """Random stretches, float32 [batch, 2, num_frames · 1,920], at random gains, sides swapped in half of them."""
+        """Random stretches from whole latent frames on, float32 [batch, 2, num_frames · 1,920]; some softer.
+
+        The composer's tones and hits keep to a grid of latent frames, and songs are encoded from their beginning: so
+        other places are never heard.
+        """
         self.take_in()
         device = self.sound.device
         chosen = self.taught[torch.randint(len(self.taught), (batch,), device=device)]
         length = num_frames * SAMPLES_PER_LATENT
-        first = chosen[:, 0] + (torch.rand(batch, device=device) * (chosen[:, 1] - length)).long()
-        gains = 0.3 + 0.8 * torch.rand(batch, 1, 1, device=device)
-        cut = self._cut(first, length) * gains
-        swapped = torch.rand(batch, 1, 1, device=device) < 0.5
-        return torch.where(swapped, cut.flip(1), cut)
+        room = (chosen[:, 1] - length) // SAMPLES_PER_LATENT + 1
+        frame = (torch.rand(batch, device=device) * room).long()
+        softer = (torch.rand(batch, 1, 1, device=device) < SOFTER_SHARE) * torch.rand(batch, 1, 1, device=device)
+        return self._cut(chosen[:, 0] + frame * SAMPLES_PER_LATENT, length) * (1 - 0.7 * softer)
 
     def exam_crops(self, batch: int, num_frames: int) -> torch.Tensor:
         """The same stretches at every call, of held-out songs (of any, while there are none): [batch, 2, samples]."""
         held = [span for seed, span in zip(self.seeds, self.spans, strict=True) if is_held_out(seed)] or self.spans[:1]
         length = num_frames * SAMPLES_PER_LATENT
         chosen = [held[row % len(held)] for row in range(batch)]
-        places = [start + (samples - length) * (row + 1) // (batch + 1) for row, (start, samples) in enumerate(chosen)]
+        places = [
+            start + (samples - length) * (row + 1) // (batch + 1) // SAMPLES_PER_LATENT * SAMPLES_PER_LATENT
+            for row, (start, samples) in enumerate(chosen)
+        ]
         return self._cut(torch.tensor(places, device=self.sound.device), length)
 
     def _cut(self, first: torch.Tensor, length: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,7 +28,7 @@ from renderer.models.ace_step.mini.train.songs import SongPool, played
 from renderer.models.ace_step.mini.train.tellings import lessons, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from renderer.models.ace_step.mini.train.recipe import Recipe
@@ -40,6 +41,8 @@ MORE_SONGS = 24_000
 FIRST_MORE_SHARD = 90_000
 FIRST_SONGS = 400
 """There before the VAE's clock starts."""
+PAIR_SONGS = 1_000
+"""Whose latents teach the tokenizer pair."""
 VAE_SHARE = 0.85
 """Of the codec's minutes."""
 PATIENCE_SECONDS = 300.0
@@ -56,12 +59,16 @@ def codec(recipe: Recipe) -> None:
     teach_vae(recipe, encoder, parts["vae"], pool)
     encoders.save_encoder(encoder, folder)
     torch.backends.cudnn.benchmark = False  # whole songs differ in length
-    pool.wait(pool.total)
     save_silence(recipe, sound_lessons.silence(encoder, SILENCE_FRAMES))
     pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
-    latents = {seed: sound_lessons.encode_song(encoder, pool.song(index)) for index, seed in enumerate(pool.seeds)}
+    first = recipe.count(PAIR_SONGS, 2)
+    pool.wait(first)
+    latents = {pool.seeds[index]: sound_lessons.encode_song(encoder, pool.song(index)) for index in range(first)}
     teach_pair(recipe, pair, latents)
-    write_songs(recipe, pair[0], latents)
+    pool.wait(pool.total)
+    rest = ((pool.seeds[index], pool.song(index)) for index in range(first, pool.total))
+    others = ((seed, sound_lessons.encode_song(encoder, sound)) for seed, sound in rest)
+    write_songs(recipe, pair[0], chain(latents.items(), others))
 
 
 def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
@@ -96,13 +103,14 @@ def save_silence(recipe: Recipe, silence: Any) -> None:
     save_file({"silence": silence.cpu()}, recipe.work / SILENCE_FILE)
 
 
-def write_songs(recipe: Recipe, tokenizer: Any, latents: dict[int, Any]) -> None:
+def write_songs(recipe: Recipe, tokenizer: Any, latents: Iterable[tuple[int, Any]]) -> None:
     """Encoded songs as shards; the first one lets the other stages begin."""
-    seeds = list(latents)
-    for first in range(0, len(seeds), SHARD_SONGS):
-        chosen = seeds[first : first + SHARD_SONGS]
-        made = [sound_lessons.encoded(tokenizer, seed, latents[seed]) for seed in chosen]
-        write_shard(recipe.shards, first // SHARD_SONGS, made)
+    songs = iter(latents)
+    number = 0
+    while chosen := list(islice(songs, SHARD_SONGS)):
+        made = [sound_lessons.encoded(tokenizer, seed, frames) for seed, frames in chosen]
+        write_shard(recipe.shards, number, made)
+        number += 1
         (recipe.work / READY_FILE).touch()
     (recipe.work / DONE_FILE).touch()
 
