@@ -103,24 +103,24 @@ def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
     assert codes_of(eager(lm), jobs) == together
 
 
-@torch.inference_mode()
 def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
     """Sent faster than the device takes them: what a copy was overtaken by comes after it."""
     lm = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0")
     decode = lm._phase(Stage.COT).prepare(thoughts(1)[0]).decode
-    running = Pass(lm._lm, decode.kind, 4)  # type: ignore[arg-type]
-    drawn = np.random.default_rng(1)
-    busy = torch.randn((4_096, 4_096), device="cuda")
-    for _ in range(20):
-        packed = drawn.integers(-(2**31), 2**31, (4, decode.kind.head.num_words), dtype=np.int64).astype(np.int32)
-        temperatures = drawn.uniform(0, 2, 4).astype(np.float32)
-        busy = busy @ busy
-        running.allow(packed)
-        running.set_temperatures(temperatures.tolist())
+    with torch.inference_mode():
+        running = Pass(lm._lm, decode.kind, 4)  # type: ignore[arg-type]
+        drawn = np.random.default_rng(1)
+        busy = torch.randn((4_096, 4_096), device="cuda")
+        for _ in range(20):
+            packed = drawn.integers(-(2**31), 2**31, (4, decode.kind.head.num_words), dtype=np.int64).astype(np.int32)
+            temperatures = drawn.uniform(0, 2, 4).astype(np.float32)
+            busy = busy @ busy
+            running.allow(packed)
+            running.set_temperatures(temperatures.tolist())
 
-    bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : decode.kind.head.columns]
-    assert np.array_equal(running._allowed.cpu().numpy(), bits.astype(bool))
-    assert running._temperature.squeeze(1).tolist() == temperatures.tolist()
+        bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : decode.kind.head.columns]
+        assert np.array_equal(running._allowed.cpu().numpy(), bits.astype(bool))
+        assert running._temperature.squeeze(1).tolist() == temperatures.tolist()
 
 
 def test_top_p_keeps_what_it_keeps_on_a_cpu_and_repeats_bit_for_bit() -> None:
@@ -131,8 +131,9 @@ def test_top_p_keeps_what_it_keeps_on_a_cpu_and_repeats_bit_for_bit() -> None:
     found, again = (sampling.keep_nucleus(logits.cuda(), top_p.cuda()).cpu() for _ in range(2))
 
     assert torch.equal(found, again)
-    # Sums in another order may move the crossing by a column or two, of thousands.
-    assert (kept.isfinite() != found.isfinite()).sum(-1).max() <= 2
+    # Sums in another order may move the crossing by a few columns that hardly weigh anything.
+    moved = kept.isfinite() != found.isfinite()
+    assert (logits.softmax(-1) * moved).sum(-1).max() < 1e-5
     assert torch.equal(found[6:], logits[6:])
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.mini.sizes import Size
 
+MULTIPLES = (1, 2, 4, 8, 16)
 FILE = "vae_encoder/model.safetensors"
 
 
@@ -30,8 +31,8 @@ def make_encoder(size: Size) -> Any:
     vae = size.vae
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
-        encoder = OobleckEncoder(vae.decoder_channels, 2, list(VAE_RATIOS), list(vae.multiples))
-        widest = vae.decoder_channels * vae.multiples[-1]
+        encoder = OobleckEncoder(vae.decoder_channels, 2, list(VAE_RATIOS), list(MULTIPLES))
+        widest = vae.decoder_channels * MULTIPLES[-1]
         encoder.conv2 = nn.utils.weight_norm(nn.Conv1d(widest, 2 * size.latent_channels, kernel_size=3, padding=1))
     return encoder.eval()
 

@@ -84,8 +84,9 @@ MINI = Size(
     sliding_window=128,
     pair=Width(hidden=160, intermediate=384, layers=2, heads=5, kv_heads=5, head_dim=32),
     # diffusers ties the encoder's width to twice the latents; at this size that half would hold 84 M parameters.
-    # The encoder that made these latents is kept apart (`encoder.py`); rendering only decodes.
-    vae=VaeSize(encoder_channels=2, decoder_channels=16, multiples=(1, 2, 4, 8, 16)),
+    # The encoder that made these latents is kept apart (`encoder.py`); rendering only decodes. Wide where it is slow:
+    # tones are put together there.
+    vae=VaeSize(encoder_channels=2, decoder_channels=16, multiples=(1, 2, 4, 12, 32)),
     num_merges=1_600,
     max_seconds=60,
 )

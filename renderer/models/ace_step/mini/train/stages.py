@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHARD_SONGS = 100
-CODEC_SONGS = 5_000
-MORE_SONGS = 24_000
+CODEC_SONGS = 1_600
+MORE_SONGS = 60_000
 FIRST_MORE_SHARD = 90_000
 FIRST_SONGS = 400
 """There before the VAE's clock starts."""
@@ -74,14 +74,14 @@ def codec(recipe: Recipe) -> None:
 def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     """Encoder and decoder, their latents brought to unit size; the decoder's is written."""
     decoder = vae.decoder
-    batch = recipe.count(24, 2)
+    batch = recipe.count(16, 2)
     pool.wait(recipe.count(FIRST_SONGS, 2))
-    sound_lessons.quicken_snakes(encoder, decoder)
+    quicken_modules(recipe, encoder, decoder)
     sound_lessons.sing_in_float32(decoder)
     taught = sound_lessons.VaeLessons(
         encoder=encoder, decoder=decoder, spectra=sound_lessons.Spectra(recipe.device), autocast=recipe.autocast
     )
-    budget = recipe.budget(12_000, VAE_SHARE)
+    budget = recipe.budget(20_000, VAE_SHARE)
     course = recipe.course("vae", [encoder, decoder], taught.loss, sound_lessons.VAE_PACE, budget)
     sound_lessons.train_vae(course, taught, pool, batch=batch)
     sound_lessons.normalise(encoder, decoder, pool, num_crops=recipe.count(256, 8))
@@ -120,7 +120,7 @@ def songs(recipe: Recipe) -> None:
     began = time.monotonic()
     folder = open_set(recipe)
     encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
-    sound_lessons.quicken_snakes(encoder)
+    quicken_modules(recipe, encoder)
     tokenizer = load_parts(folder, recipe.device)["audio_tokenizer"]
     behind = recipe.count(CODEC_SONGS, 2)
     made = {song.seed for path in recipe.shards.glob("9*.safetensors") for song in read_shard(path)}
@@ -194,6 +194,13 @@ def quicken(seed: int) -> None:
     torch.backends.cudnn.benchmark = True
     torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 - torch's own documented switch
     torch.manual_seed(seed)
+
+
+def quicken_modules(recipe: Recipe, *modules: Any) -> None:
+    """The codec's modules in the form that this device is fastest with."""
+    sound_lessons.quicken_snakes(*modules)
+    if recipe.device != "cpu":
+        sound_lessons.quicken_convolutions(*modules)
 
 
 def load_parts(folder: Path, device: str) -> dict[str, Any]:
