@@ -195,8 +195,15 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
         detokenizer=parts["audio_token_detokenizer"],
         dit=parts["transformer"],
     )
-    vae = codec.VaeLessons(encoder=encoder, decoder=decoder, spectra=codec.Spectra("cpu"), autocast=autocast)
-    pair = codec.PairLessons(tokenizer=players.audio_tokenizer, detokenizer=players.detokenizer, autocast=autocast)
+    spectra = codec.Spectra("cpu")
+    vae = codec.VaeLessons(encoder=encoder, decoder=decoder, spectra=spectra, autocast=autocast)
+    pair = codec.PairLessons(
+        tokenizer=players.audio_tokenizer,
+        detokenizer=players.detokenizer,
+        decoder=decoder,
+        spectra=spectra,
+        autocast=autocast,
+    )
     flow = dit.FlowLessons(players=players, autocast=autocast)
     model = AutoModelForCausalLM.from_pretrained(tiny_set / "lm", local_files_only=True, dtype=torch.float32)
     words = torch.randint(0, 300, (3, 40))
@@ -205,7 +212,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     tokens = lm.TokenLessons(model=model, bench=lm.Bench(model.device, 600, 1_000), autocast=autocast)
     losses = (
         (vae.loss(0.1 * torch.randn(2, 2, 16 * SAMPLES_PER_LATENT)), (encoder, decoder)),
-        (pair.loss(torch.randn(4, 1, 5, 8)), (pair.tokenizer, pair.detokenizer)),
+        (pair.loss(torch.randn(2, 4, 5, 8)), (pair.tokenizer, pair.detokenizer)),
         (flow.loss(torch.randn(3, 50, 8), torch.randn(3, 50, 8), silent, words, words), (*players.taught,)),
         (tokens.loss(words, torch.tensor([10, 10, 10])), (model,)),
     )

@@ -72,7 +72,7 @@ def codec(recipe: Recipe) -> None:
 
 
 def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
-    """Encoder and decoder, their latents brought to unit size; the decoder's is written."""
+    """Encoder and decoder, their latents brought to unit size; the decoder is written."""
     decoder = vae.decoder
     batch = recipe.count(16, 2)
     pool.wait(recipe.count(FIRST_SONGS, 2))
@@ -90,10 +90,19 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
 
 def teach_pair(recipe: Recipe, pair: tuple[Any, Any], latents: dict[int, Any]) -> None:
     """Tokenizer and detokenizer on these latents by seed, written; the codec is whole then."""
-    taught = sound_lessons.PairLessons(tokenizer=pair[0], detokenizer=pair[1], autocast=recipe.autocast)
+    decoder = load_parts(recipe.folder, recipe.device)["vae"].decoder.requires_grad_(False)
+    quicken_modules(recipe, decoder)
+    sound_lessons.sing_in_float32(decoder)
+    taught = sound_lessons.PairLessons(
+        tokenizer=pair[0],
+        detokenizer=pair[1],
+        decoder=decoder,
+        spectra=sound_lessons.Spectra(recipe.device),
+        autocast=recipe.autocast,
+    )
     budget = recipe.budget(10_000, 1 - VAE_SHARE)
     course = recipe.course("pair", pair, taught.loss, sound_lessons.PAIR_PACE, budget)
-    sound_lessons.train_pair(course, taught, latents, batch=recipe.count(4_096, 64))
+    sound_lessons.train_pair(course, taught, latents, batch=recipe.count(32, 2))
     for name, part in zip(("audio_tokenizer", "audio_token_detokenizer"), pair, strict=True):
         save_part(copy.deepcopy(part), recipe.folder / name)
 
