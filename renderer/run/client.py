@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from renderer.errors import WorkerDied
 from renderer.run.wire import receive, send
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WAITING_EVENTS = 2  # ten minutes of sound are 230 MB: the worker waits rather than fill the parent
 _ROOM_SECONDS = 0.1
+_PIPE_BYTES = 1 << 20  # what Linux gives to everyone
 _UNHEARD = ("DIFFUSERS_ATTN_BACKEND",)
 """Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
@@ -48,6 +49,7 @@ class WorkerClient:
                 # Ctrl-C goes to the parent alone, which then ends the worker in good order.
                 start_new_session=True,
             )
+        _widen(self._process.stdout)
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=_WAITING_EVENTS)
         self._ended = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -130,6 +132,15 @@ class WorkerClient:
             why=self.last_words().rpartition("\n")[2],
             help=f"its last words are in {self._log_path.name}; out of memory is the usual cause of SIGKILL",
         )
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let the pipe hold more than 64 KB where that can be asked for: three minutes of sound take a third less time."""
+    if pipe and sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - exists on POSIX only
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsReque
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import BufferedIOBase
 
     import numpy.typing as npt
 
@@ -33,47 +34,79 @@ _VALUES: Mapping[str, type] = {
 _ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Part, Residency, Stage)}
 _HEAD = struct.Struct("<I")
 
+Bytes = TypeVar("Bytes", bytearray, memoryview)
 
-def send(pipe: IO[bytes], message: Mapping[str, Any]) -> None:
-    """Write one message and flush it.
 
-    Raises: BrokenPipeError when nobody reads any more.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A message as it goes over the pipe; the arrays are the message's own memory, not copies."""
+
+    head: bytes
+    arrays: tuple[memoryview, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """What it occupies."""
+        return len(self.head) + sum(array.nbytes for array in self.arrays)
+
+
+def frame(message: Mapping[str, Any]) -> Frame:
+    """The message, ready to be written; its arrays must stay as they are until then."""
     arrays: list[npt.NDArray[Any]] = []
     body = _pack(dict(message), arrays)
     shapes = [[array.dtype.str, list(array.shape)] for array in arrays]
     head = json.dumps({"body": body, "arrays": shapes}, ensure_ascii=False).encode()
-    pipe.write(_HEAD.pack(len(head)))
-    pipe.write(head)
-    for array in arrays:
-        pipe.write(np.ascontiguousarray(array).data)
+    return Frame(head=_HEAD.pack(len(head)) + head, arrays=tuple(np.ascontiguousarray(array).data for array in arrays))
+
+
+def write(pipe: IO[bytes], framed: Frame) -> None:
+    """Write one message and flush it.
+
+    Raises: BrokenPipeError when nobody reads any more.
+    """
+    pipe.write(framed.head)
+    for array in framed.arrays:
+        pipe.write(array)
     pipe.flush()
+
+
+def send(pipe: IO[bytes], message: Mapping[str, Any]) -> None:
+    """Frame one message and write it.
+
+    Raises: BrokenPipeError when nobody reads any more.
+    """
+    write(pipe, frame(message))
 
 
 def receive(pipe: IO[bytes]) -> dict[str, Any] | None:
     """The next message; None when the other side closed its end, or died in the middle of a word."""
-    head_length = _exactly(pipe, _HEAD.size)
+    head_length = _fill(pipe, bytearray(_HEAD.size))
     if head_length is None:
         return None
-    raw = _exactly(pipe, _HEAD.unpack(head_length)[0])
+    raw = _fill(pipe, bytearray(_HEAD.unpack(head_length)[0]))
     if raw is None:
         return None
     head = json.loads(raw)
     arrays = []
-    for dtype_name, shape in head["arrays"]:
-        dtype = np.dtype(dtype_name)
-        content = _exactly(pipe, dtype.itemsize * int(np.prod(shape, dtype=np.int64)))
-        if content is None:
+    for dtype, shape in head["arrays"]:
+        array = np.empty(shape, dtype=dtype)
+        # Read to where it stays; torch wants arrays that may be written to, as these may.
+        if array.size and _fill(pipe, array.data.cast("B")) is None:
             return None
-        arrays.append(np.frombuffer(content, dtype=dtype).reshape(shape))
+        arrays.append(array)
     message: dict[str, Any] = _unpack(head["body"], arrays)
     return message
 
 
-def _exactly(pipe: IO[bytes], num_bytes: int) -> bytearray | None:
-    # A bytearray, so that arrays over it may be written to, as torch wants them.
-    content = bytearray(pipe.read(num_bytes))
-    return content if len(content) == num_bytes else None
+def _fill(pipe: IO[bytes], room: Bytes) -> Bytes | None:
+    """The room, filled; None when the pipe ends before."""
+    view, done = memoryview(room), 0
+    while done < len(view):
+        count = cast("BufferedIOBase", pipe).readinto(view[done:])
+        if not count:
+            return None
+        done += count
+    return room
 
 
 def _pack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:  # noqa: PLR0911 - one return a kind of value

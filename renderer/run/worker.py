@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import sys
@@ -17,7 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 from renderer.errors import RendererError
 from renderer.models.family import Residency
 from renderer.models.room import has_room
-from renderer.run.wire import receive, send
+from renderer.run.outbox import Outbox
+from renderer.run.wire import receive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +41,8 @@ class Worker:
     """What is resident, and the conversation with the parent."""
 
     def __init__(self, *, commands: IO[bytes], events: IO[bytes]) -> None:
-        self._events = events
         self._commands = commands
-        self._sending = threading.Lock()
+        self._outbox = Outbox(events)
         self._queue: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._cancelled: set[str] = set()
         self._resident: dict[Part, tuple[tuple[Any, ...], LoadedPart]] = {}
@@ -50,17 +51,17 @@ class Worker:
     def serve(self) -> None:
         """Carry out commands one by one; cancellations overtake them."""
         threading.Thread(target=self._listen, daemon=True).start()
-        self._send({"event": "ready", "pid": os.getpid()})
+        self._outbox.put({"event": "ready", "pid": os.getpid()})
         while True:
             command = self._queue.get()
             try:
                 self._carry_out(command)
             except RendererError as error:
-                self._send({"event": "broken", "message": error.message, "why": error.why, "help": error.help})
+                self._outbox.put({"event": "broken", "message": error.message, "why": error.why, "help": error.help})
             except Exception as error:  # noqa: BLE001 - the process boundary: the parent tells the user
                 traceback.print_exc()
                 why = f"{type(error).__name__}: {error}"
-                self._send({"event": "broken", "message": f"`{command['do']}` failed", "why": why, "help": ""})
+                self._outbox.put({"event": "broken", "message": f"`{command['do']}` failed", "why": why, "help": ""})
 
     def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
         """Pass it on, a few times a second for each job, the first and last word always."""
@@ -68,11 +69,11 @@ class Worker:
         if 0 < done < total and now - self._told.get(job_id, 0.0) < _PROGRESS_SECONDS:
             return
         self._told[job_id] = now
-        self._send({"event": "progress", "job": job_id, "done": done, "total": total, "unit": unit})
+        self._outbox.put({"event": "progress", "job": job_id, "done": done, "total": total, "unit": unit})
 
     def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
         """Pass it on."""
-        self._send({"event": "loaded", "component": component, "seconds": seconds, "num_bytes": num_bytes})
+        self._outbox.put({"event": "loaded", "component": component, "seconds": seconds, "num_bytes": num_bytes})
 
     def cancelled(self, job_id: str) -> bool:
         """Whether the parent gave the job up."""
@@ -88,7 +89,7 @@ class Worker:
                 self._run(command)
             case "drop":
                 self._drop(*tuple(self._resident))
-                self._send({"event": "dropped"})
+                self._outbox.put({"event": "dropped"})
 
     def _import(self, name: str) -> None:
         # Nobody waits for an answer to this: what is amiss (a library missing or broken) is told when a part is loaded.
@@ -96,6 +97,8 @@ class Worker:
             from renderer.models.family import family  # noqa: PLC0415 - torch from here on
 
             family(name).prepare()
+        # Hundreds of thousands of objects that stay: each drop of a part would look through them, for a quarter second.
+        gc.freeze()
 
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]
@@ -111,7 +114,7 @@ class Worker:
 
             resident = (wanted, family(files.family).load(part, files, settings, self))
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
-        self._send({"event": "resident", "part": part})
+        self._outbox.put({"event": "resident", "part": part})
 
     def _make_room(self, command: Mapping[str, Any], *, resident: bool) -> None:
         """Drop others of what is resident, the longest unused first, as the asked residency has it."""
@@ -124,20 +127,14 @@ class Worker:
     def _run(self, command: Mapping[str, Any]) -> None:
         _, loaded = self._resident[command["part"]]
         for result in loaded.run(command["stage"], command["jobs"], self):
-            self._send({"event": "result", "result": result})
+            self._outbox.put({"event": "result", "result": result})
+            del result  # else its memory would stay while the next one is made
         self._told.clear()
-        self._send({"event": "ended"})
+        self._outbox.put({"event": "ended"})
 
     def _drop(self, *parts: Part) -> None:
         for part in parts:
             self._resident.pop(part)[1].close()
-
-    def _send(self, message: Mapping[str, Any]) -> None:
-        with self._sending:
-            try:
-                send(self._events, message)
-            except BrokenPipeError:
-                os._exit(0)
 
     def _listen(self) -> None:
         while (command := receive(self._commands)) is not None:

@@ -1,0 +1,93 @@
+"""The worker's messages: all of them, in their order, never more of them waiting than its memory should hold."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from renderer.artifacts import Waveform
+from renderer.models.family import Done
+from renderer.run.outbox import MOST_BYTES, Outbox
+from renderer.run.wire import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 10.0  # that nothing here takes
+SHUT = 0.2  # long enough to see that something waits
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "wb") as writer:
+        yield reader, writer
+
+
+def result(name: str, num_bytes: int) -> dict[str, object]:
+    samples = np.full((2, num_bytes // 8), float(len(name)), np.float32)
+    return {"event": "result", "result": Done(id=name, artifact=Waveform(samples=samples))}
+
+
+def test_messages_arrive_in_the_order_they_were_made(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reader, writer = pipe
+    outbox, found = Outbox(writer), []
+
+    for number in range(3):
+        outbox.put({"event": "progress", "job": f"{number}", "done": 1})
+        outbox.put(result(f"{number}", 3_000_000))
+    outbox.put({"event": "ended"})
+    while (message := receive(reader)) is not None and message["event"] != "ended":
+        found.append(message.get("job") or message["result"].id)
+        if message["event"] == "result":
+            assert (message["result"].artifact.samples == 1.0).all()
+
+    assert found == ["0", "0", "1", "1", "2", "2"]
+
+
+def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reader, writer = pipe
+    outbox, second = Outbox(writer), threading.Event()
+
+    def one_too_many() -> None:
+        outbox.put(result("two", MOST_BYTES // 2 + 1))
+        second.set()
+
+    outbox.put(result("one", MOST_BYTES // 2))
+    outbox.put({"event": "progress", "job": "two"})
+    threading.Thread(target=one_too_many, daemon=True).start()
+    assert not second.wait(SHUT)
+
+    names = [receive(reader), receive(reader)]
+    assert second.wait(SECONDS)
+    last = receive(reader)
+
+    assert [message and message["event"] for message in (*names, last)] == ["result", "progress", "result"]
+
+
+def test_a_result_larger_than_the_room_goes_alone(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    reader, writer = pipe
+    Outbox(writer).put(result("long", MOST_BYTES + 8))
+
+    found = receive(reader)
+
+    assert found is not None
+    assert found["result"].artifact.samples.nbytes == MOST_BYTES + 8
+
+
+def test_a_process_whose_reader_has_gone_ends() -> None:
+    script = "import sys, time; from renderer.run.outbox import Outbox; out = Outbox(sys.stdout.buffer)\n"
+    script += "while True: out.put({'event': 'progress'}); time.sleep(0.01)"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert receive(process.stdout) == {"event": "progress"}
+
+    process.stdout.close()
+
+    assert process.wait(SECONDS) == 0
