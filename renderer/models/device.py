@@ -137,6 +137,26 @@ def synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def home_of_results(device: torch.device) -> torch.device:
+    """Where large results are gathered and worked on: beside a CUDA device's kernels, else in the host's memory.
+
+    On MPS both are one memory, of which a device's tensors would take a part twice.
+    """
+    import torch  # noqa: PLC0415 - the worker's
+
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+def to_host(values: torch.Tensor) -> torch.Tensor:
+    """The same values in the host's memory; from a CUDA device at the rate of its bus, through pinned memory."""
+    import torch  # noqa: PLC0415 - the worker's
+
+    if values.device.type != "cuda":
+        return values.cpu()
+    # torch keeps what was pinned for the next of about that size.
+    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values)
+
+
 def release(device: torch.device) -> None:
     """Give back what dropped weights held, on the device and on the host."""
     import torch  # noqa: PLC0415 - the worker's

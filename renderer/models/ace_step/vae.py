@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ ABSURD_PEAK = 1000.0  # times full scale; decoded music stays below 10
 CONSTANT_SHARE = 1e-4  # of the peak
 MISSING_SECONDS = 1.0  # a song may end this much, and by this share, before what was asked
 WHOLE_SHARE = 0.95
-SILENCE = 1e-5  # RMS and peak at or below this are no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
+SILENCE = (
+    1e-5  # a peak, and so an RMS, at or below this is no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,8 @@ class LoadedVae:
         decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
         if request.duration is not None:
             decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
-        refuse_absurd(checked_sound(decoded), request.duration)
-        loud = scaled_to_peak(decoded)
+        peak = checked_peak(decoded, request.duration)
+        loud = devices.to_host(scale_to_peak(decoded, peak))
         notes: dict[str, Any] = {"seconds": time.perf_counter() - began, "tile": tiles.length}
         if tiles != self.tiles:
             notes["degraded"] = [f"VAE tiles of {tiles.length} instead of {self.tiles.length}: the memory was full"]
@@ -115,18 +118,21 @@ class LoadedVae:
 
     @torch.no_grad()
     def _decode(self, frames: Tensor, tiles: Tiles, job_id: str, listener: Listener) -> Tensor:
-        """[frames, channels] to float32 [2, samples] on the CPU, peaks not yet scaled."""
+        """[frames, channels] to float32 [2, samples] where sound is worked on, peaks not yet scaled."""
         channels_first = frames.T[None].to(device=self.device, dtype=self.vae.dtype)
         windows = tiles.windows(frames.shape[0])
-        pieces = []
+        home = devices.home_of_results(self.device)
+        sound = torch.empty((2, frames.shape[0] * SAMPLES_PER_LATENT), dtype=torch.float32, device=home)
         for done, (start, end, kept_start, kept_end) in enumerate(windows):
             if listener.cancelled(job_id):
                 raise Abandoned
             piece = self.vae.decoder(channels_first[:, :, start:end])[0]
             kept = piece[:, (kept_start - start) * SAMPLES_PER_LATENT : (kept_end - start) * SAMPLES_PER_LATENT]
-            pieces.append(kept.cpu().float())
+            sound[:, kept_start * SAMPLES_PER_LATENT : kept_end * SAMPLES_PER_LATENT] = kept
+            # A tile takes far longer than the next one's launch: waiting costs the device nothing.
+            devices.synchronise(self.device)
             listener.progress(job_id, done + 1, len(windows), "tiles")
-        return torch.cat(pieces, dim=-1)
+        return sound
 
 
 def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedVae:
@@ -171,54 +177,63 @@ def checked_latents(latents: Latents) -> Tensor:
     return frames
 
 
-def checked_sound(samples: Tensor) -> Tensor:
-    """The same samples, float32 [2, samples].
+def checked_peak(samples: Tensor, asked_seconds: float | None) -> float:
+    """The largest magnitude of what can be a song: float32 [2, samples] as decoded.
 
-    Raises: StageError for NaN, infinity or silence: scaled to full level it would be noise.
+    Raises: StageError for NaN, infinity, silence, much less than the asked length, a level no decoder of music gives,
+    or a constant: scaled to full level it would be noise.
     """
-    if not torch.isfinite(samples).all():
+    low, high = samples.aminmax(dim=1)
+    mean = samples.mean(dim=1)
+    # One copy to the host, for which the device has to be waited for.
+    peak, moving = torch.stack(
+        [torch.maximum(high, -low).amax(), torch.maximum(high - mean, mean - low).amax()]
+    ).tolist()
+    _refuse_no_sound(peak)
+    _refuse_missing(samples.shape[1] / SAMPLE_RATE, asked_seconds)
+    _refuse_absurd(peak, moving)
+    return peak
+
+
+def _refuse_no_sound(peak: float) -> None:
+    # Of minimum and maximum, either is NaN when any sample is.
+    if not math.isfinite(peak):
         raise StageError(
             "the VAE's sound holds NaN or infinity",
             why="its numbers overflowed in this dtype",
             help="render with --dtype float32, or leave --dtype out",
         )
-    peak, rms = samples.abs().max().item(), samples.square().mean().sqrt().item()
-    if peak <= SILENCE and rms <= SILENCE:
+    if peak <= SILENCE:
         raise StageError("the take is silent", why=f"its peak is {peak:.1e}", help="try another seed or caption")
-    return samples
 
 
-def refuse_absurd(samples: Tensor, asked_seconds: float | None) -> None:
-    """Let only through what can be a song: float32 [2, samples] before its peak is scaled.
-
-    Raises: StageError for much less than the asked length, a level no decoder of music gives, or a constant.
-    """
-    seconds = samples.shape[1] / SAMPLE_RATE
+def _refuse_missing(seconds: float, asked_seconds: float | None) -> None:
     if asked_seconds is not None and seconds < min(asked_seconds - MISSING_SECONDS, asked_seconds * WHOLE_SHARE):
         raise StageError(
             f"the take ends after {seconds:.1f} s of {asked_seconds:g} s",
             why="that is where the LM ended its codes",
             help="try another seed, or leave `use_constrained_decoding` on",
         )
-    peak = samples.abs().amax().item()
+
+
+def _refuse_absurd(peak: float, moving: float) -> None:
     if peak > ABSURD_PEAK:
         raise StageError(
             f"the take's level is absurd: {peak:.0f} times full scale",
             why="the DiT's latents left the range that the VAE knows",
             help="try another seed, or a lower `guidance_scale`",
         )
-    moving = (samples - samples.mean(dim=1, keepdim=True)).abs().amax().item()
     if moving <= peak * CONSTANT_SHARE:
         raise StageError("the take is a constant", why="nothing in it moves", help="try another seed or caption")
 
 
-def scaled_to_peak(samples: Tensor) -> Tensor:
-    """The samples with their peak at -1 dBFS.
+def scale_to_peak(samples: Tensor, peak: float) -> Tensor:
+    """The samples, whose largest magnitude is `peak`, with it at -1 dBFS; in place, in the same bits on any device.
 
     Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py
     """
-    peak = samples.abs().amax()
     if peak > 1.0:
-        samples = samples / peak
-    peak = samples.abs().amax().clamp(min=PEAK_FLOOR)
-    return samples * (PEAK / peak)
+        # By a tensor of its own device: CUDA multiplies by the reciprocal of a number from the host.
+        samples.div_(torch.tensor(peak, device=samples.device))
+        peak = 1.0
+    return samples.mul_(PEAK / torch.tensor(peak).clamp(min=PEAK_FLOOR))

@@ -22,6 +22,8 @@ from renderer.models.ace_step.lm import LmPart
 from renderer.models.ace_step.metas import parse_cot
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.vae import checked_peak, scale_to_peak
+from renderer.models.device import to_host
 from renderer.models.family import Done, Part, Stage, StageJob
 from renderer.models.zoo import resolve
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
@@ -228,6 +230,18 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
         assert isinstance(alone, Done)
         assert np.array_equal(alone.artifact.frames, together[one.id].artifact.frames)
     part.close()
+
+
+@pytest.mark.parametrize("level", [3.7, 0.11, 1e-5])
+def test_sound_is_scaled_on_the_device_to_the_bits_that_a_cpu_gives(level: float) -> None:
+    from tests.models.ace_step.test_vae import noise, upstreams_scaling
+
+    sound = noise(level).cuda()
+
+    found = to_host(scale_to_peak(sound, checked_peak(sound, None)))
+
+    assert found.is_pinned()
+    assert torch.equal(found, upstreams_scaling(noise(level)))
 
 
 def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:

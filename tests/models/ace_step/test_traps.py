@@ -29,7 +29,7 @@ from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKEN
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
 from renderer.models.ace_step.dit import DITS
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.vae import Tiles, checked_latents, checked_sound
+from renderer.models.ace_step.vae import Tiles, checked_latents, checked_peak
 from renderer.models.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
 from renderer.plan.asks import asks
@@ -357,8 +357,8 @@ def schedule_in_float32(_: Bench) -> None:
 
 def silence_is_not_amplified(_: Bench) -> None:
     with pytest.raises(StageError, match="the take is silent"):
-        checked_sound(torch.full((2, 48_000), 9e-6))
-    checked_sound(torch.full((2, 48_000), 2e-5))
+        checked_peak(torch.full((2, 48_000), 9e-6), None)
+    assert checked_peak(torch.tensor([[0.0, 2e-5], [0.0, 0.0]]), None) == pytest.approx(2e-5)
 
 
 def old_torch(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from renderer.artifacts import Latents
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles
+from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles, checked_peak, scale_to_peak
 from renderer.models.family import Done, Failed, Part, Stage, StageJob
 from renderer.models.zoo import resolve
 from renderer.requests import WaveformRequest
@@ -49,6 +49,26 @@ def test_sound_is_trimmed_to_the_asked_length_and_then_scaled(vae: LoadedVae) ->
     samples = done.artifact.samples
     assert samples.shape == (2, 150_796)
     assert np.abs(samples).max() == pytest.approx(PEAK, abs=1e-6)
+
+
+def upstreams_scaling(samples: torch.Tensor) -> torch.Tensor:
+    """As diffusers' pipeline scales."""
+    peak = samples.abs().amax()
+    if peak > 1.0:
+        samples = samples / peak
+    return samples * (PEAK / samples.abs().amax().clamp(min=1e-6))
+
+
+def noise(level: float) -> torch.Tensor:
+    return torch.randn((2, 100_001), generator=torch.Generator().manual_seed(1)) * level
+
+
+@pytest.mark.parametrize("level", [3.7, 0.11, 1e-5])
+def test_scaling_gives_the_bits_of_upstreams_arithmetic(level: float) -> None:
+    sound = noise(level)
+    expected = upstreams_scaling(sound.clone())
+
+    assert torch.equal(scale_to_peak(sound, checked_peak(sound, None)), expected)
 
 
 @pytest.mark.parametrize("num_frames", [1, 63, 64, 65, 200, 431])
