@@ -21,6 +21,8 @@ import psutil
 from renderer.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -135,6 +137,20 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def mark(device: torch.device) -> Callable[[], None]:
+    """A place in a CUDA device's queue; what comes back returns once the device has got there.
+
+    On other devices it returns at once.
+    """
+    import torch  # noqa: PLC0415 - the worker's
+
+    if device.type != "cuda":
+        return lambda: None
+    event: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's own gap
+    event.record(torch.cuda.current_stream(device))
+    return event.synchronize
 
 
 def home_of_results(device: torch.device) -> torch.device:

@@ -6,6 +6,7 @@ Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_ste
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,8 +86,9 @@ def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:
 
 def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
-    text_ids = token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS).to(encoders.device)
-    lyric_ids = token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS).to(encoders.device)
+    # Not blocking, here and with the codes: the device may still be at work on the take before.
+    text_ids = token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS).to(encoders.device, non_blocking=True)
+    lyric_ids = token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS).to(encoders.device, non_blocking=True)
     encoder = encoders.condition_encoder
     # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
     looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
@@ -117,13 +119,15 @@ def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
             why="it was published without audio_tokenizer and audio_token_detokenizer",
             help="take another model set, or set `thinking = false`",
         )
-    indices = torch.from_numpy(codes).to(device=encoders.device, dtype=torch.long)
-    if indices.max() >= tokenizer.quantizer.codebook_size or indices.min() < 0:
+    # Numbers of the config and of the host: those of the quantizer lie on the device, which would be waited for.
+    codebook_size = prod(tokenizer.config.fsq_input_levels)
+    if codes.max() >= codebook_size or codes.min() < 0:
         raise StageError(
-            f"the LM wrote code {int(indices.max())}, the codebook ends at {tokenizer.quantizer.codebook_size - 1}",
+            f"the LM wrote code {codes.max()}, the codebook ends at {codebook_size - 1}",
             why="LM and DiT don't belong together",
             help="take the LM that belongs to the model set",
         )
+    indices = torch.from_numpy(codes).to(torch.long).to(encoders.device, non_blocking=True)
     quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
     hints: Tensor = detokenizer(quantized)
     return hints

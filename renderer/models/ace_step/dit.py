@@ -13,6 +13,7 @@ from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
 from renderer.models import layouts, memory
+from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component, left_out, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
@@ -25,11 +26,11 @@ from renderer.models.ace_step.denoise import (
     shifted_timesteps,
 )
 from renderer.models.ace_step.fused_dit import FusedDit
-from renderer.models.ace_step.jobs import Abandoned, keep_alone, run_alone
+from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.lora import merge
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.weights import named
-from renderer.models.family import Part, Stage
+from renderer.models.family import Failed, Part, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,14 +42,14 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.briefing import Briefing
     from renderer.models.ace_step.velocity import Conditions, Dit
     from renderer.models.device import Dtypes
-    from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
+    from renderer.models.family import Done, Listener, ModelFiles, Settings, StageJob
     from renderer.requests import LatentsRequest
 
 WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
 
 
 class LoadedDit:
-    """The encoders, then the DiT: conditions of all jobs are made before the DiT is read."""
+    """The encoders, and the DiT, read when it is first needed; where both don't fit, one goes for the other."""
 
     def __init__(self, loading: Loading, encoders: Encoders) -> None:
         self._loading = loading
@@ -57,16 +58,28 @@ class LoadedDit:
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """Latents for each job; one job at a time, so that no take hears another's padding."""
-        briefed: dict[str, Briefed] = {}
-        brief_job = partial(_brief_job, Hearing(self.encoders(listener)))
+        briefs = self._briefs(jobs, listener)
+        if not self._beside():
+            briefs = iter(list(briefs))
+        dit, ahead = self.dit(listener), Ahead(briefs)
+        for job, briefed in ahead:
+            if isinstance(briefed, Failed):
+                yield briefed
+            else:
+                yield from run_alone(job, partial(self._latents, dit, job, briefed, listener, ahead.fetch))
+
+    def _briefs(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[tuple[StageJob, Briefed | Failed]]:
+        hearing = Hearing(self.encoders(listener))
         for job in jobs:
             if not listener.cancelled(job.id):
-                yield from keep_alone(job, partial(brief_job, job), briefed)
-        del brief_job
-        dit = self.dit(listener)
-        for job in jobs:
-            if job.id in briefed:
-                yield from run_alone(job, partial(self._latents, dit, job, briefed.pop(job.id), listener))
+                yield job, value_alone(job, partial(_brief_job, hearing, job))
+
+    def _beside(self) -> bool:
+        """Whether encoders and DiT work in turns: a take's conditions are made while the DiT computes the one before.
+
+        Elsewhere the encoders have to go, or nothing is gained.
+        """
+        return self._loading.device.type == "cuda" and (self._dit is not None or self._loading.has_room())
 
     def encoders(self, listener: Listener) -> Encoders:
         """The encoders, read again when they had to make room."""
@@ -92,10 +105,12 @@ class LoadedDit:
             self._encoders = None
             devices.release(self._loading.device)
 
-    def _latents(self, dit: Dit, job: StageJob, briefed: Briefed, listener: Listener) -> Latents:
+    def _latents(
+        self, dit: Dit, job: StageJob, briefed: Briefed, listener: Listener, meanwhile: Callable[[], None]
+    ) -> Latents:
         began = time.perf_counter()
         sampling = _sampling(cast("LatentsRequest", job.request), self._loading.files.kind)
-        frames = _denoised(dit, job, briefed.conditions, sampling, listener)
+        frames = _denoised(dit, job, briefed.conditions, sampling, listener, meanwhile)
         notes = _notes(briefed, sampling)
         notes["left_out"] = _left_out(self._loading.left_out)
         notes["seconds"] = time.perf_counter() - began + briefed.seconds
@@ -183,16 +198,22 @@ def _brief_job(hearing: Hearing, job: StageJob) -> Briefed:
     codes = _codes(job)
     briefing = brief(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT)), codes)
     numbers = codes.codes if codes is not None else None
+    cut = cuts(hearing.encoders.tokenizer, briefing.text, briefing.lyrics)
     return Briefed(
         briefing=briefing,
         conditions=hearing.conditions(briefing.text, briefing.lyrics, numbers, briefing.num_frames),
-        cut=cuts(hearing.encoders.tokenizer, briefing.text, briefing.lyrics),
+        cut=cut,
         seconds=time.perf_counter() - began,
     )
 
 
 def _denoised(
-    dit: Dit, job: StageJob, conditions: Conditions, sampling: Sampling, listener: Listener
+    dit: Dit,
+    job: StageJob,
+    conditions: Conditions,
+    sampling: Sampling,
+    listener: Listener,
+    meanwhile: Callable[[], None],
 ) -> npt.NDArray[np.float32]:
     """[frames, channels]."""
     context = conditions.context
@@ -201,7 +222,8 @@ def _denoised(
     clean = noise = noise.to(device=context.device, dtype=context.dtype)
     with torch.no_grad():
         velocity = dit.velocity(conditions)
-    for done, latents in enumerate(denoise(velocity, noise, sampling, generator), start=1):
+    steps = reached(denoise(velocity, noise, sampling, generator), context.device, meanwhile)
+    for done, latents in enumerate(steps, start=1):
         listener.progress(job.id, done, len(sampling.timesteps), "steps")
         if listener.cancelled(job.id):
             raise Abandoned

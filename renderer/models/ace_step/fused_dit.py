@@ -8,20 +8,21 @@ src/diffusers/models/transformers/ace_step_transformer.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import linear, pad, rms_norm, scaled_dot_product_attention, silu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor, nn
+    from torch import nn
 
     from renderer.models.ace_step.velocity import Conditions, Velocity
 
-GRAPH_PATCHES = 2_000  # times rows: 160 s; beyond, a step computes longer than its launches take
+GRAPH_PATCHES = 5_000  # times rows: 400 s; beyond, a step computes twice as long as its launches take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +51,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """The conditions for one layer: keys and values [1, kv heads, tokens, head width], and what null gives."""
+    """A take's conditions as the layers' cross-attention reads them."""
 
-    key: Tensor
-    value: Tensor
-    null: Tensor
-    """[1, 1, width]: attending to equal keys gives their value, however many there are."""
+    keys: tuple[Tensor, ...]
+    """For each layer [1, kv heads, tokens, head width]."""
+    values: tuple[Tensor, ...]
+    nulls: Tensor
+    """[layers, 1, 1, width], what null gives: attending to equal keys gives their value, however many there are."""
+
+    def attend(self, layer: int, query: Tensor) -> Tensor:
+        """What the queries [1, patches, heads, head width] find: [1, patches, heads · head width]."""
+        key, value = self.keys[layer], self.values[layer]
+        out = scaled_dot_product_attention(query.transpose(1, 2), key, value, enable_gqa=query.shape[2] != key.shape[1])
+        return out.transpose(1, 2).flatten(2)
+
+
+Attend = Callable[[int, Tensor], Tensor]
+"""`Heard.attend`, or what stands for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,7 @@ class Places:
     """[patches, 1, head width]."""
     sin: Tensor
     """The same, its first half negated: a half rotation is then one roll."""
+    num_patches: int
     mask: Tensor | None
     """[blocks, 1, 2 · block, 3 · block], additive; None when the window spans the whole take."""
 
@@ -91,24 +104,36 @@ class FusedDit:
         sliding = [kind == "sliding_attention" for kind in transformer.layer_types]
         self.blocks = [_take_block(transformer.layers, index, sliding[index]) for index in range(len(sliding))]
         self.modulations = torch.stack([block.modulation for block in self.blocks])
+        self._length: Length | None = None
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
-        return _Fused(self, conditions)
+        num_frames = conditions.context.shape[1]
+        if self._length is None or self._length.num_frames != num_frames:
+            self._length = None  # its memory goes before the new one's comes
+            self._length = Length(
+                num_frames=num_frames, places=self.places(-(-num_frames // self.patch), conditions.context)
+            )
+        return _Fused(self, conditions, self._length)
 
-    def heard(self, conditions: Conditions) -> list[Heard]:
-        """The conditions as each layer's cross-attention reads them."""
+    def heard(self, conditions: Conditions) -> Heard:
+        """The conditions as the layers read them."""
         tokens = self.condition_embedder(conditions.encoded)
         null = self.condition_embedder(conditions.null)
-        return [self._heard(block, tokens, null) for block in self.blocks]
+        return Heard(
+            keys=tuple(self._key(block, tokens) for block in self.blocks),
+            values=tuple(self._heads(linear(tokens, block.cross_v)).transpose(1, 2) for block in self.blocks),
+            nulls=torch.stack([self._null(block, null) for block in self.blocks]),
+        )
 
-    def _heard(self, block: Block, tokens: Tensor, null: Tensor) -> Heard:
+    def _key(self, block: Block, tokens: Tensor) -> Tensor:
         key = self._heads(linear(tokens, block.cross_k))
-        key = rms_norm(key, (self.head_dim,), block.cross_k_norm, self.eps)
-        value = self._heads(linear(tokens, block.cross_v))
+        return rms_norm(key, (self.head_dim,), block.cross_k_norm, self.eps).transpose(1, 2)
+
+    def _null(self, block: Block, null: Tensor) -> Tensor:
         alone = self._heads(linear(null, block.cross_v))
         spread = alone.repeat_interleave(self.heads // self.kv_heads, dim=2).flatten(2)
-        return Heard(key=key.transpose(1, 2), value=value.transpose(1, 2), null=linear(spread, block.cross_out))
+        return linear(spread, block.cross_out)
 
     def places(self, num_patches: int, like: Tensor) -> Places:
         """Rotations and the window's mask for a length."""
@@ -118,6 +143,7 @@ class FusedDit:
         return Places(
             cos=torch.cat([cos, cos], dim=-1)[:, None].to(like.dtype),
             sin=torch.cat([-sin, sin], dim=-1)[:, None].to(like.dtype),
+            num_patches=num_patches,
             mask=self._mask(num_patches, like),
         )
 
@@ -138,13 +164,20 @@ class FusedDit:
         groups = self.heads // self.kv_heads
         return mask.repeat(1, groups, 1)[:, None]
 
-    def run(self, latents: Tensor, time: Tensor, context: Tensor, heard: list[Heard], places: Places) -> Tensor:
+    def run(
+        self, latents: Tensor, time: Tensor, context: Tensor, attend: Attend, nulls: Tensor, places: Places
+    ) -> Tensor:
         """Velocities [rows, frames, channels]; all rows are at the same `time` [1]."""
         rows, num_frames = latents.shape[:2]
         states = self._patches(torch.cat([context.expand(rows, -1, -1), latents], dim=-1))
         modulations, out_modulation = self._modulations(time)
-        for block, modulation, layer in zip(self.blocks, modulations, heard, strict=True):
-            states = self._block(block, states, modulation, layer, places)
+        for layer, block in enumerate(self.blocks):
+            shift, scale, gate, *mlp_modulation = modulations[layer].unbind(0)
+            inner = torch.addcmul(shift, self._norm(states, block.self_norm), 1 + scale)
+            states = torch.addcmul(states, self._attend_self(block, inner, places), gate)
+            found = linear(attend(layer, self._query(block, states)), block.cross_out)
+            states = states + (found if rows == 1 else torch.cat([found, nulls[layer].expand_as(found)]))
+            states = self._mlp(block, states, mlp_modulation)
         shift, scale = out_modulation
         states = torch.addcmul(shift, self._norm(states, self.norm_out), 1 + scale)
         return linear(states, *self.proj_out).reshape(rows, states.shape[1] * self.patch, -1)[:, :num_frames]
@@ -159,14 +192,16 @@ class FusedDit:
         embedded_r, projected_r = self.times[1](time - time)
         return self.modulations + (projected + projected_r), (self.out_modulation + (embedded + embedded_r)).unbind(0)
 
-    def _block(self, block: Block, states: Tensor, modulation: Tensor, heard: Heard, places: Places) -> Tensor:
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation.unbind(0)
-        inner = torch.addcmul(shift, self._norm(states, block.self_norm), 1 + scale)
-        states = torch.addcmul(states, self._attend_self(block, inner, places), gate)
-        states = states + self._attend_conditions(block, self._norm(states, block.cross_norm), heard)
-        inner = torch.addcmul(mlp_shift, self._norm(states, block.mlp_norm), 1 + mlp_scale)
+    def _query(self, block: Block, states: Tensor) -> Tensor:
+        """What the row that hears the conditions asks them: [1, patches, heads, head width]."""
+        query = self._heads(linear(self._norm(states, block.cross_norm)[:1], block.cross_q))
+        return rms_norm(query, (self.head_dim,), block.cross_q_norm, self.eps)
+
+    def _mlp(self, block: Block, states: Tensor, modulation: list[Tensor]) -> Tensor:
+        shift, scale, gate = modulation
+        inner = torch.addcmul(shift, self._norm(states, block.mlp_norm), 1 + scale)
         gated, up = linear(inner, block.gate_up).chunk(2, dim=-1)
-        return torch.addcmul(states, linear(silu(gated) * up, block.down), mlp_gate)
+        return torch.addcmul(states, linear(silu(gated) * up, block.down), gate)
 
     def _attend_self(self, block: Block, states: Tensor, places: Places) -> Tensor:
         qkv = self._heads(linear(states, block.qkv))
@@ -192,13 +227,6 @@ class FusedDit:
         out = out.view(rows * num_blocks, self.kv_heads, groups, size, self.head_dim).permute(0, 3, 1, 2, 4)
         return out.reshape(rows, num_blocks * size, -1)[:, :num_patches]
 
-    def _attend_conditions(self, block: Block, states: Tensor, heard: Heard) -> Tensor:
-        query = self._heads(linear(states[:1], block.cross_q))
-        query = rms_norm(query, (self.head_dim,), block.cross_q_norm, self.eps).transpose(1, 2)
-        out = scaled_dot_product_attention(query, heard.key, heard.value, enable_gqa=self.heads != self.kv_heads)
-        out = linear(out.transpose(1, 2).flatten(2), block.cross_out)
-        return out if len(states) == 1 else torch.cat([out, heard.null.expand_as(out)])
-
     def _heads(self, states: Tensor) -> Tensor:
         """[rows, length, heads · head width] to [rows, length, heads, head width]."""
         return states.view(*states.shape[:-1], -1, self.head_dim)
@@ -207,48 +235,94 @@ class FusedDit:
         return rms_norm(states, weight.shape, weight, self.eps)
 
 
-class _Fused:
-    """One take's DiT; short takes, whose operations end sooner than they are launched, become one CUDA graph."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """What takes of one length share."""
 
-    def __init__(self, dit: FusedDit, conditions: Conditions) -> None:
-        self._dit, self._context = dit, conditions.context
+    num_frames: int
+    places: Places
+    recordings: dict[int, _Recording | None] = field(default_factory=dict)
+    """By number of rows; None once a step of so many has run."""
+
+
+class _Fused:
+    """One take's DiT; a step whose operations end about as soon as they are launched is recorded and replayed."""
+
+    def __init__(self, dit: FusedDit, conditions: Conditions, length: Length) -> None:
+        self._dit, self._context, self._length = dit, conditions.context, length
         self._heard = dit.heard(conditions)
-        self._num_patches = -(-conditions.context.shape[1] // dit.patch)
-        self._places = dit.places(self._num_patches, conditions.context)
-        self._graphs: dict[int, _Graph | None] = {}
-        # The take's own: torch gives up when a pool is asked for whose graphs have all ended.
-        self._pool = torch.cuda.graph_pool_handle() if conditions.context.is_cuda else None
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         time = torch.full((1,), timestep, device=latents.device, dtype=latents.dtype)
-        rows = len(latents)
-        if latents.device.type != "cuda" or rows * self._num_patches > GRAPH_PATCHES:
+        rows, places, recordings = len(latents), self._length.places, self._length.recordings
+        if latents.device.type != "cuda" or rows * places.num_patches > GRAPH_PATCHES:
             return self._run(latents, time)
-        if rows not in self._graphs:
+        if rows not in recordings:
             # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
-            self._graphs[rows] = None
+            recordings[rows] = None
             return self._run(latents, time)
-        graph = self._graphs[rows] = self._graphs[rows] or _Graph(self._run, latents, time, self._pool)
-        return graph(latents, time)
+        recording = recordings[rows] = recordings[rows] or _Recording(self._dit, latents, self._context, places)
+        return recording(latents, time, self._context, self._heard)
 
     def _run(self, latents: Tensor, time: Tensor) -> Tensor:
-        return self._dit.run(latents, time, self._context, self._heard, self._places)
+        heard = self._heard
+        return self._dit.run(latents, time, self._context, heard.attend, heard.nulls, self._length.places)
 
 
-class _Graph:
-    """A step recorded once and replayed: the same kernels, launched together."""
+class _Recording:
+    """A step as CUDA graphs, the same kernels launched together, for all takes of its length.
 
-    def __init__(self, run: Callable[[Tensor, Tensor], Tensor], latents: Tensor, time: Tensor, pool: Any) -> None:
-        self._latents, self._time = latents.clone(), time.clone()
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
-            self._out = run(self._latents, self._time)
+    They are cut where a layer attends to the conditions, whose number of tokens is the take's own.
+    """
 
-    def __call__(self, latents: Tensor, time: Tensor) -> Tensor:
+    def __init__(self, dit: FusedDit, latents: Tensor, context: Tensor, places: Places) -> None:
+        self._latents, self._context = torch.empty_like(latents), torch.empty_like(context)
+        self._time = latents.new_empty(1)
+        self._nulls = latents.new_empty(len(dit.blocks), 1, 1, len(dit.norm_out))
+        self._query = latents.new_empty(1, places.num_patches, dit.heads, dit.head_dim)
+        self._found = self._query.flatten(2).clone()
+        # Its own: torch gives up when a pool is asked for whose graphs have all ended.
+        self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: list[torch.cuda.CUDAGraph] = []
+        # Not torch.cuda.graph: for each of the pieces it would give all free memory back, the host's too.
+        torch.cuda.synchronize(latents.device)
+        with torch.cuda.stream(_recording_stream(latents.device)):
+            self._begin()
+            try:
+                self._out = dit.run(self._latents, self._time, self._context, self._cut, self._nulls, places)
+            finally:
+                self._graphs[-1].capture_end()
+
+    def __call__(self, latents: Tensor, time: Tensor, context: Tensor, heard: Heard) -> Tensor:
         self._latents.copy_(latents)
         self._time.copy_(time)
-        self._graph.replay()
+        self._context.copy_(context)
+        self._nulls.copy_(heard.nulls)
+        *pieces, last = self._graphs
+        for layer, piece in enumerate(pieces):
+            piece.replay()
+            self._found.copy_(heard.attend(layer, self._query))
+        last.replay()
         return self._out.clone()
+
+    def _begin(self) -> None:
+        graph = torch.cuda.CUDAGraph()
+        # What other threads do meanwhile is nothing to the recording.
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        self._graphs.append(graph)
+
+    def _cut(self, layer: int, query: Tensor) -> Tensor:  # noqa: ARG002 - `Heard.attend` in this place
+        """End a piece with the layer's queries, begin the next with what they find."""
+        self._query.copy_(query)
+        self._graphs[-1].capture_end()
+        self._begin()
+        return self._found
+
+
+@cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all recordings: libraries keep memory for each stream they have worked on."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
 
 
 def _three_blocks(padded: Tensor, size: int) -> Tensor:

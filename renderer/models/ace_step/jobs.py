@@ -38,14 +38,14 @@ def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Fa
         yield _failed(job, error)
 
 
-def keep_alone(job: StageJob, work: Callable[[], T], kept: dict[str, T]) -> Iterator[Failed]:
-    """Put `work`'s result into `kept` under the job's id; only its fault comes out."""
+def value_alone(job: StageJob, work: Callable[[], T]) -> T | Failed:
+    """`work`'s result, or its fault."""
     try:
-        kept[job.id] = work()
+        return work()
     except torch.AcceleratorError:
         raise
     except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
-        yield _failed(job, error)
+        return _failed(job, error)
 
 
 def _failed(job: StageJob, error: Exception) -> Failed:

@@ -186,6 +186,8 @@ def checked_peak(samples: Tensor, asked_seconds: float | None) -> float:
     low, high = samples.aminmax(dim=1)
     mean = samples.mean(dim=1)
     # One copy to the host, for which the device has to be waited for.
+    peak: float
+    moving: float
     peak, moving = torch.stack(
         [torch.maximum(high, -low).amax(), torch.maximum(high - mean, mean - low).amax()]
     ).tolist()

@@ -180,6 +180,30 @@ def test_a_graph_computes_what_its_operations_compute_one_by_one(rows: int, monk
     assert all(torch.equal(*pair) for pair in zip(expected, found, strict=True))
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+@torch.no_grad()
+def test_takes_of_one_length_share_a_recording_and_hear_their_own_conditions(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dit = FusedDit(transformer(0).cuda().bfloat16())
+    first = on_gpu(conditions(333))
+    second = replace(on_gpu(conditions(333, num_tokens=90)), null=-first.null, context=first.context * 2)
+    latents = torch.randn((rows, 333, 8), device="cuda", dtype=torch.bfloat16)
+    times = (1.0, 0.7, 0.4, 0.1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fused_dit, "GRAPH_PATCHES", 0)
+        expected = [[dit.velocity(heard)(latents * time, time) for time in times] for heard in (first, second)]
+    takes = [dit.velocity(heard) for heard in (first, second)]
+    found = [[take(latents * time, time) for take in takes] for time in times]
+
+    assert dit._length is not None
+    assert list(dit._length.recordings) == [rows]
+    for number in range(2):
+        for step, by_take in enumerate(found):
+            assert torch.equal(by_take[number], expected[number][step])
+
+
 @torch.no_grad()
 def test_fused_is_as_close_to_float32_as_plain_is() -> None:
     exact = PlainDit(transformer(0).cuda()).velocity(replace_float(conditions(333)))
@@ -229,6 +253,30 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
         (alone,) = part.run(Stage.LATENTS, [one], Heard())
         assert isinstance(alone, Done)
         assert np.array_equal(alone.artifact.frames, together[one.id].artifact.frames)
+    part.close()
+
+
+def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(tiny_set: Path) -> None:
+    files = resolve(str(tiny_set)).files
+    assert files is not None
+    part = AceStep().load(Part.DIT, files, CUDA, Heard())
+    given_up, kept = (
+        replace(latents_job(replace(REQUEST, seed=seed, caption=name), CODES), id=name)
+        for seed, name in enumerate(("given up", "kept"), start=1)
+    )
+
+    class HeardOfOne(Heard):
+        def cancelled(self, job_id: str) -> bool:
+            return job_id == "given up" and super().cancelled(job_id)
+
+    heard = HeardOfOne(cancel_after=2)
+    (beside,) = part.run(Stage.LATENTS, [given_up, kept], heard)
+    (alone,) = part.run(Stage.LATENTS, [kept], Heard())
+
+    assert [step[1] for step in heard.steps if step[0] == "given up"] == [1, 2]
+    assert isinstance(beside, Done)
+    assert isinstance(alone, Done)
+    assert np.array_equal(beside.artifact.frames, alone.artifact.frames)
     part.close()
 
 

@@ -1,0 +1,58 @@
+"""The host ahead of its device: steps queued while earlier ones are computed, the next job fetched meanwhile."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from renderer.models import device as devices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import torch
+
+T = TypeVar("T")
+
+STEPS_AHEAD = 2  # on CUDA: enough for the host to be away for a while, few enough to be left when a job is abandoned
+
+
+class Ahead(Generic[T]):
+    """An iterator whose next value can be fetched before it is asked for; its work is then done already."""
+
+    def __init__(self, values: Iterable[T]) -> None:
+        self._values = iter(values)
+        self._fetched: deque[T] = deque()
+
+    def fetch(self) -> None:
+        """Have the next value ready."""
+        if not self._fetched:
+            self._fetched.extend(islice(self._values, 1))
+
+    def __iter__(self) -> Iterator[T]:
+        """Hand over the values, each once."""
+        self.fetch()
+        while self._fetched:
+            yield self._fetched.popleft()
+            self.fetch()
+
+
+def reached(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None]) -> Iterator[T]:
+    """Each step once the device has made it, with a few queued behind it; `meanwhile` runs before the first wait."""
+    ahead = STEPS_AHEAD if device.type == "cuda" else 0
+    queued: deque[tuple[T, Callable[[], None]]] = deque()
+    for number, step in enumerate(steps):
+        queued.append((step, devices.mark(device)))
+        if number == ahead:
+            meanwhile()
+        if number >= ahead:
+            yield _next(queued)
+    while queued:
+        yield _next(queued)
+
+
+def _next(queued: deque[tuple[T, Callable[[], None]]]) -> T:
+    step, wait = queued.popleft()
+    wait()
+    return step
