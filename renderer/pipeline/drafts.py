@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Waveform
+    from renderer.store.disk import Disk
 
 MOST_THREADS = 4
 
@@ -43,7 +44,8 @@ class Draft:
 class Desk:
     """Where drafts are written; closed, it leaves no file without a name."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         # Half the processors: on a machine without a GPU the models want the others.
         num_threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="audio")
@@ -62,7 +64,7 @@ class Desk:
         """
         temp = temp_beside(target)
         self._temps.add(temp)
-        return self._threads.submit(_write, waveform, temp, format, tags)
+        return self._threads.submit(_write, self._disk, waveform, temp, format, tags)
 
     def forget(self, temp: Path) -> None:
         """Take a draft away, unless it got its name."""
@@ -71,8 +73,10 @@ class Desk:
             temp.unlink(missing_ok=True)
 
 
-def _write(waveform: Waveform, temp: Path, format: str, tags: Mapping[str, str]) -> Draft:  # noqa: A002 - the spec's word
+def _write(disk: Disk, waveform: Waveform, temp: Path, format: str, tags: Mapping[str, str]) -> Draft:  # noqa: A002 - the spec's word
     write_audio(waveform, temp, format, tags)
+    # Here already: when the file gets its name, whoever reads the worker's next results has less to wait for.
+    disk.flush(temp)
     written = temp.stat()
     return Draft(
         temp=temp,

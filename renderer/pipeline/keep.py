@@ -55,7 +55,7 @@ class Keeper:
         self._store = store
         self._settings = settings
         self._environment = environment
-        self._desk = Desk()
+        self._desk = Desk(store.disk)
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
 

@@ -20,6 +20,7 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
 from renderer.run.events import JobDone, JobProgress, TakeDone
 from renderer.run.local import execute
+from renderer.store.disk import RealDisk
 from renderer.store.disk import TEMP_PREFIX, RealDisk
 from renderer.store.store import Store
 
@@ -146,7 +147,7 @@ def test_a_refused_file_ends_the_run_and_the_others_under_way_leave_nothing_behi
 
 
 def test_a_draft_that_got_no_name_goes_with_its_desk(tmp_path: Path) -> None:
-    desk = Desk()
+    desk = Desk(RealDisk())
     sound = Waveform(samples=np.random.default_rng(1).uniform(-0.5, 0.5, (2, 96_000)).astype(np.float32))
     drafts = [desk.begin(sound, tmp_path / f"{number}.flac", "flac", {"title": "one"}) for number in range(8)]
     assert drafts[0].result().temp.exists()
