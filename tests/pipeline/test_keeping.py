@@ -20,7 +20,6 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
 from renderer.run.events import JobDone, JobProgress, TakeDone
 from renderer.run.local import execute
-from renderer.store.disk import RealDisk
 from renderer.store.disk import TEMP_PREFIX, RealDisk
 from renderer.store.store import Store
 
