@@ -200,10 +200,10 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     pair = codec.PairLessons(
         tokenizer=players.audio_tokenizer,
         detokenizer=players.detokenizer,
-        decoder=decoder,
-        spectra=spectra,
+        ear=torch.randn(5 * 8, 6),
         autocast=autocast,
     )
+    heard = codec.EarLessons(pair=pair, decoder=decoder, spectra=spectra)
     flow = dit.FlowLessons(players=players, autocast=autocast)
     model = AutoModelForCausalLM.from_pretrained(tiny_set / "lm", local_files_only=True, dtype=torch.float32)
     words = torch.randint(0, 300, (3, 40))
@@ -213,6 +213,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     losses = (
         (vae.loss(0.1 * torch.randn(2, 2, 16 * SAMPLES_PER_LATENT)), (encoder, decoder)),
         (pair.loss(torch.randn(2, 4, 5, 8)), (pair.tokenizer, pair.detokenizer)),
+        (heard.loss(torch.randn(2, 4, 5, 8)), (pair.tokenizer, pair.detokenizer)),
         (flow.loss(torch.randn(3, 50, 8), torch.randn(3, 50, 8), silent, words, words), (*players.taught,)),
         (tokens.loss(words, torch.tensor([10, 10, 10])), (model,)),
     )

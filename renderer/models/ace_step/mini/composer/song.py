@@ -281,7 +281,9 @@ class _Desk:
                 letter = self.letters[(4 * bar + index) % len(self.letters)]
                 self._add(vowel(letter, pitch, held, start), start, 0.42, send=0.25 + 0.3 * self.style.reverb)
             else:
-                self._add(tone(instrument, pitch, held, start), start, 0.36 if span.solo else 0.28, send=self.style.reverb)
+                self._add(
+                    tone(instrument, pitch, held, start), start, 0.36 if span.solo else 0.28, send=self.style.reverb
+                )
 
     def master(self, spans: tuple[Span, ...]) -> Sound:
         """Reverb in, sections at their loudness, soft limit, a short fade at the end."""

@@ -18,6 +18,8 @@ from renderer.models.ace_step.vae import Tiles
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from renderer.models.ace_step.mini.train.course import Course
     from renderer.models.ace_step.mini.train.songs import SongPool
 
@@ -43,8 +45,12 @@ NORMALISED_AT_ONCE = 16
 CPU_TILE = 128
 PHRASE_CODES = 8
 EXAM_PHRASES = 64
-LATENT_WEIGHT = 0.2
+LATENT_WEIGHT = 0.05
+CODE_SAMPLES = 5 * SAMPLES_PER_LATENT
 HEARD_MELS = ((2_048, 80), (512, 24))
+HEARD_FLOOR = 2e-3  # of full scale: beats are loud
+ENVELOPE_WINDOW, ENVELOPE_HOP, ENVELOPE_BANDS = 1_024, SAMPLE_RATE // 100, 12
+RIDGE = 30.0
 ENCODER_REACH = 8
 """Latent frames to each side that the encoder hears."""
 WAVE_WEIGHT = 4.0
@@ -84,14 +90,13 @@ class Spectra:
                 phases = phases + ((one - other).abs().mean((0, 2)) / usual).mean()
         return bins / len(WINDOWS) + MEL_WEIGHT * bands / len(MELS) + PHASED_WEIGHT * phases / len(PHASED)
 
-
     def mel_distance(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         """Log-mel distance alone, of what codes can keep: no phases, no single bins."""
         both = torch.cat([mid_side(made), mid_side(true)])
         heard = both.new_zeros(())
         for length, _ in HEARD_MELS:
             ours, theirs = magnitude(self.spectrum(both, length)).chunk(2)
-            heard = heard + log_difference(self.mels[length] @ ours, self.mels[length] @ theirs)
+            heard = heard + log_difference(self.mels[length] @ ours, self.mels[length] @ theirs, HEARD_FLOOR)
         return heard / len(HEARD_MELS)
 
 
@@ -100,9 +105,9 @@ def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
     return torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
 
 
-def log_difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def log_difference(one: torch.Tensor, other: torch.Tensor, floor: float = FLOOR) -> torch.Tensor:
     """Mean difference of two magnitudes' logarithms."""
-    difference: torch.Tensor = (torch.log(one + FLOOR) - torch.log(other + FLOOR)).abs().mean()
+    difference: torch.Tensor = (torch.log(one + floor) - torch.log(other + floor)).abs().mean()
     return difference
 
 
@@ -253,43 +258,100 @@ def quantise(tokenizer: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.
     return out, quantizer._codes_to_indices(rounded)  # noqa: SLF001 - see above
 
 
+def envelopes(sound: torch.Tensor) -> torch.Tensor:
+    """Logarithms of a sound's [2, samples] mel bands every 10 ms, as one row a code: [codes, 20 · bands]."""
+    mid = mid_side(sound[None])[0]
+    window = torch.hann_window(ENVELOPE_WINDOW, device=sound.device)
+    spectrum = torch.stft(mid, ENVELOPE_WINDOW, ENVELOPE_HOP, window=window, return_complex=True, center=True)
+    filters = mel_filters(ENVELOPE_WINDOW, ENVELOPE_BANDS).to(sound.device)
+    levels = torch.log(filters @ spectrum.abs() * (4 / ENVELOPE_WINDOW) + HEARD_FLOOR).T
+    points = CODE_SAMPLES // ENVELOPE_HOP
+    num_codes = sound.shape[1] // CODE_SAMPLES
+    return levels[: points * num_codes].reshape(num_codes, points * ENVELOPE_BANDS)
+
+
+@torch.no_grad()
+def fit_ear(songs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """The linear map from a code's latents to its sound's envelopes: [5 · channels, features], each of unit spread.
+
+    In: (latents [frames, channels], sound [2, samples]) of songs. It explains nine tenths of the envelopes.
+    """
+    latents, heard = [], []
+    for frames, sound in songs:
+        levels = envelopes(sound)
+        num_codes = min(len(levels), len(frames) // 5)
+        latents.append(frames[: 5 * num_codes].reshape(num_codes, -1).float())
+        heard.append(levels[:num_codes])
+    given, wanted = torch.cat(latents), torch.cat(heard)
+    given, wanted = given - given.mean(0), wanted - wanted.mean(0)
+    spread = wanted.reshape(len(wanted), -1, ENVELOPE_BANDS).std((0, 1)).repeat(wanted.shape[1] // ENVELOPE_BANDS)
+    ridge = RIDGE * torch.eye(given.shape[1], device=given.device)
+    ear: torch.Tensor = torch.linalg.solve(given.T @ given + ridge, given.T @ (wanted / (spread + 1e-3)))
+    unheard = wanted / (spread + 1e-3) - given @ ear
+    log.info("ear: %.3f of the envelopes isn't linear in latents", unheard.pow(2).mean().item())
+    return ear
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairLessons:
-    """What tokenizer and detokenizer are taught with: latents through 1,000 codes at 5 Hz and back, judged by ear.
+    """What tokenizer and detokenizer are taught with: latents through 1,000 codes at 5 Hz and back.
 
-    Ten bits can't hold five frames: which of it they hold is what the decoder makes heard, beats first. By latents'
-    error alone they held the loudest tones' places, and lost the beat of every third song.
+    Ten bits can't hold five frames. By latents' error alone they held the tones and lost the beat of four songs in
+    five, so what counts first is how loud which band is when.
     """
 
     tokenizer: Any
     detokenizer: Any
-    decoder: Any
-    spectra: Spectra
+    ear: torch.Tensor
+    """As `fit_ear` gives it."""
     autocast: bool
 
     def loss(self, frames: torch.Tensor) -> torch.Tensor:
-        """Mel distance of what is heard of latents [B, codes, 5, channels], and a little of their squared error."""
+        """Squared error of the envelopes of latents [B, codes, 5, channels], and a little of their own."""
+        return self.error(self.played(frames), frames)
+
+    def played(self, frames: torch.Tensor) -> torch.Tensor:
+        """The latents that the codes of these stand for, [B, frames, channels]."""
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False):
-            made = self.detokenizer(quantise(self.tokenizer, frames)[0]).float()
-            true = frames.flatten(1, 2)
-            sound = self.decoder(made.transpose(1, 2)).float()
-            with torch.no_grad():
-                aim = self.decoder(true.transpose(1, 2)).float()
-        loss: torch.Tensor = self.spectra.mel_distance(sound, aim) + LATENT_WEIGHT * F.mse_loss(made, true)
+            made: torch.Tensor = self.detokenizer(quantise(self.tokenizer, frames)[0])
+        return made.float()
+
+    def error(self, made: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """The loss of what was played in place of `frames`."""
+        wrong = (made - frames.flatten(1, 2)).reshape(-1, len(self.ear))
+        loss: torch.Tensor = (wrong @ self.ear).pow(2).mean() + LATENT_WEIGHT * wrong.pow(2).mean()
         return loss
 
 
-def train_pair(course: Course, lessons: PairLessons, songs: dict[int, torch.Tensor], *, batch: int) -> None:
-    """Teach the pair in place on the latents of these songs by seed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarLessons:
+    """The pair's second lessons: the same, and what the decoder makes heard of it."""
+
+    pair: PairLessons
+    decoder: Any
+    spectra: Spectra
+
+    def loss(self, frames: torch.Tensor) -> torch.Tensor:
+        """The first lessons' loss and the log-mel distance of the sounds of latents [B, codes, 5, channels]."""
+        made = self.pair.played(frames)
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.pair.autocast, cache_enabled=False):
+            sound = self.decoder(made.transpose(1, 2)).float()
+            with torch.no_grad():
+                aim = self.decoder(frames.flatten(1, 2).transpose(1, 2)).float()
+        return self.spectra.mel_distance(sound, aim) + self.pair.error(made, frames)
+
+
+def train_pair(
+    course: Course, lesson: Callable[[torch.Tensor], torch.Tensor], songs: dict[int, torch.Tensor], *, batch: int
+) -> None:
+    """Teach the pair in place on phrases of these songs' latents by seed."""
     taught = phrases([song for seed, song in songs.items() if not is_held_out(seed)])
     held_out = phrases([song for seed, song in songs.items() if is_held_out(seed)] or list(songs.values())[:1])
 
     def draw() -> tuple[torch.Tensor]:
         return (taught[torch.randint(len(taught), (batch,), device=taught.device)],)
 
-    course.run("pair", draw, lambda: lessons.loss(held_out[:EXAM_PHRASES]), every=REPORT_EVERY)
-    codes = quantise(lessons.tokenizer, held_out)[1]
-    log.info("pair: %d codes in use", len(torch.bincount(codes.flatten().long()).nonzero()))
+    course.run("pair", draw, lambda: lesson(held_out[:EXAM_PHRASES]), every=REPORT_EVERY)
 
 
 def phrases(songs: list[torch.Tensor]) -> torch.Tensor:
@@ -301,6 +363,7 @@ def phrases(songs: list[torch.Tensor]) -> torch.Tensor:
 
 VAE_PACE = Pace(peak=1e-3, betas=(0.8, 0.99), decay=1e-3, keep=0.998)
 PAIR_PACE = Pace(peak=1.5e-3, betas=(0.9, 0.98), decay=1e-2, keep=0.998)
+EAR_PACE = Pace(peak=5e-4, betas=(0.9, 0.98), decay=1e-2, keep=0.995)
 
 
 @torch.no_grad()

@@ -36,7 +36,7 @@ EXAM_ROWS = 64
 REPORT_EVERY = 200
 LOOK_EVERY = 50
 """Rounds between two looks for new songs."""
-PACE = Pace(peak=1.5e-3, betas=(0.9, 0.97), decay=1e-2, keep=0.999)
+PACE = Pace(peak=1.2e-3, betas=(0.9, 0.97), decay=1e-2, keep=0.999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

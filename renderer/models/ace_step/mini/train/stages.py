@@ -37,14 +37,14 @@ log = logging.getLogger(__name__)
 
 SHARD_SONGS = 100
 CODEC_SONGS = 1_600
-MORE_SONGS = 60_000
+MORE_SONGS = 14_000
 FIRST_MORE_SHARD = 90_000
 FIRST_SONGS = 400
 """There before the VAE's clock starts."""
 PAIR_SONGS = 1_000
 """Whose latents teach the tokenizer pair."""
-VAE_SHARE = 0.85
-"""Of the codec's minutes."""
+VAE_SHARE, PAIR_SHARE = 0.8, 0.08
+"""Of the codec's minutes; the pair's second lessons have the rest."""
 PATIENCE_SECONDS = 300.0
 
 
@@ -64,7 +64,8 @@ def codec(recipe: Recipe) -> None:
     first = recipe.count(PAIR_SONGS, 2)
     pool.wait(first)
     latents = {pool.seeds[index]: sound_lessons.encode_song(encoder, pool.song(index)) for index in range(first)}
-    teach_pair(recipe, pair, latents)
+    ear = sound_lessons.fit_ear((latents[pool.seeds[index]], pool.song(index)) for index in range(first))
+    teach_pair(recipe, pair, latents, ear)
     pool.wait(pool.total)
     rest = ((pool.seeds[index], pool.song(index)) for index in range(first, pool.total))
     others = ((seed, sound_lessons.encode_song(encoder, sound)) for seed, sound in rest)
@@ -88,21 +89,19 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     save_part(vae, recipe.folder / "vae")
 
 
-def teach_pair(recipe: Recipe, pair: tuple[Any, Any], latents: dict[int, Any]) -> None:
+def teach_pair(recipe: Recipe, pair: tuple[Any, Any], latents: dict[int, Any], ear: Any) -> None:
     """Tokenizer and detokenizer on these latents by seed, written; the codec is whole then."""
+    taught = sound_lessons.PairLessons(tokenizer=pair[0], detokenizer=pair[1], ear=ear, autocast=recipe.autocast)
+    budget = recipe.budget(10_000, PAIR_SHARE)
+    course = recipe.course("pair", pair, taught.loss, sound_lessons.PAIR_PACE, budget)
+    sound_lessons.train_pair(course, taught.loss, latents, batch=recipe.count(512, 8))
     decoder = load_parts(recipe.folder, recipe.device)["vae"].decoder.requires_grad_(False)
     quicken_modules(recipe, decoder)
     sound_lessons.sing_in_float32(decoder)
-    taught = sound_lessons.PairLessons(
-        tokenizer=pair[0],
-        detokenizer=pair[1],
-        decoder=decoder,
-        spectra=sound_lessons.Spectra(recipe.device),
-        autocast=recipe.autocast,
-    )
-    budget = recipe.budget(10_000, 1 - VAE_SHARE)
-    course = recipe.course("pair", pair, taught.loss, sound_lessons.PAIR_PACE, budget)
-    sound_lessons.train_pair(course, taught, latents, batch=recipe.count(32, 2))
+    heard = sound_lessons.EarLessons(pair=taught, decoder=decoder, spectra=sound_lessons.Spectra(recipe.device))
+    budget = recipe.budget(5_000, 1 - VAE_SHARE - PAIR_SHARE)
+    course = recipe.course("ear", pair, heard.loss, sound_lessons.EAR_PACE, budget)
+    sound_lessons.train_pair(course, heard.loss, latents, batch=recipe.count(32, 2))
     for name, part in zip(("audio_tokenizer", "audio_token_detokenizer"), pair, strict=True):
         save_part(copy.deepcopy(part), recipe.folder / name)
 
@@ -127,6 +126,8 @@ def write_songs(recipe: Recipe, tokenizer: Any, latents: Iterable[tuple[int, Any
 def songs(recipe: Recipe) -> None:
     """Latents and codes of songs that the codec's stage didn't make, shard by shard until the minutes are over."""
     began = time.monotonic()
+    quicken(seed=3)
+    torch.backends.cudnn.benchmark = False  # whole songs differ in length
     folder = open_set(recipe)
     encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
     quicken_modules(recipe, encoder)
@@ -164,14 +165,14 @@ def dit(recipe: Recipe) -> None:
     channels = MINI.latent_channels
     shelf, held_out = (
         flow_lessons.Shelf(players, room_frames=recipe.count(full, 20_000), channels=channels)
-        for full in (10_000_000, 500_000)
+        for full in (30_000_000, 500_000)
     )
     reader = ShardReader(recipe.shards, partial(told, folder / "tokenizer" / "tokenizer.json"), min(3, recipe.workers))
     for songs_told, kept_back in reader.first(PATIENCE_SECONDS):
         flow_lessons.add_both(shelf, songs_told, held_out, kept_back)
     taught = flow_lessons.FlowLessons(players=players, autocast=recipe.autocast)
-    course = recipe.course("dit", players.taught, taught.loss, flow_lessons.PACE, recipe.budget(20_000))
-    flow_lessons.train_dit(course, taught, shelf, held_out, reader, frames_a_batch=recipe.count(64_000, 1_500))
+    course = recipe.course("dit", players.taught, taught.loss, flow_lessons.PACE, recipe.budget(40_000))
+    flow_lessons.train_dit(course, taught, shelf, held_out, reader, frames_a_batch=recipe.count(24_000, 1_500))
     reader.close()
     for name in ("text_encoder", "condition_encoder", "transformer"):
         save_part(parts[name], folder / name)
@@ -191,8 +192,8 @@ def lm(recipe: Recipe) -> None:
         taught.add(rows)
         held_out.add(kept_back)
     told = token_lessons.TokenLessons(model=model, bench=taught, autocast=recipe.autocast)
-    course = recipe.course("lm", [model], told.loss, token_lessons.PACE, recipe.budget(20_000))
-    token_lessons.train_lm(course, told, held_out, reader, tokens_a_batch=recipe.count(65_536, 2_048))
+    course = recipe.course("lm", [model], told.loss, token_lessons.PACE, recipe.budget(40_000))
+    token_lessons.train_lm(course, told, held_out, reader, tokens_a_batch=recipe.count(32_768, 2_048))
     reader.close()
     save_part(model, folder)
 
