@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import pytest
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from renderer.run.events import RunEvent
     from tests.pipeline.conftest import Songs
+
+LONG = 60.0  # seconds; what is shorter the worker has done and sent before anyone can disturb it
 
 SPEC = """
 title = "{name}"
@@ -59,34 +61,39 @@ def signalled(songs: Songs, number: int) -> None:
     os.kill(songs.workers.client().pid, number)
 
 
+def begun(event: RunEvent) -> TypeGuard[JobProgress]:
+    """Whether a decode is under way, of which more than one tile takes longer than the news of the first."""
+    return isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and event.done < event.total
+
+
 def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[str], Songs]) -> None:
     undisturbed, disturbed = three("undisturbed"), three("disturbed")
-    undisturbed.render(preview=1.0)
+    undisturbed.render(preview=LONG)
     crashes, alive = [signal.SIGSEGV, signal.SIGKILL], {True}
 
     def disturb(event: RunEvent) -> None:
         disturbed.events.append(event)
         if isinstance(event, WorkerRestarted):
             alive.add(True)
-        if isinstance(event, JobProgress) and event.job.takes == ("zwei.s0.preview1",) and crashes and alive:
+        if begun(event) and event.job.takes == ("zwei.s0.preview60",) and crashes and alive:
             # What the dead one had sent before is told all the same.
             alive.clear()
             signalled(disturbed, crashes.pop())
 
-    summary = render(disturbed.project(preview=1.0), listen=disturb, workers=disturbed.workers)
+    summary = render(disturbed.project(preview=LONG), listen=disturb, workers=disturbed.workers)
 
-    assert [failure.take for failure in summary.failures] == ["zwei.s0.preview1"]
+    assert [failure.take for failure in summary.failures] == ["zwei.s0.preview60"]
     assert "SIGSEGV" in summary.failures[0].error.message
-    assert sorted(summary.rendered) == ["drei.s0.preview1", "eins.s0.preview1"]
+    assert sorted(summary.rendered) == ["drei.s0.preview60", "eins.s0.preview60"]
     assert sum(isinstance(event, WorkerRestarted) for event in disturbed.events) == 2
-    again = disturbed.render(preview=1.0)
-    assert again.rendered == ("zwei.s0.preview1",)
+    again = disturbed.render(preview=LONG)
+    assert again.rendered == ("zwei.s0.preview60",)
     assert disturbed.audio() == undisturbed.audio()
 
 
 def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[str], Songs]) -> None:
     songs = three("hanging")
-    project = songs.project(preview=1.0)
+    project = songs.project(preview=LONG)
     project.store.prepare()
     plan = project.plan()
     keeper = Keeper(plan, project.store, project.settings, project.environment)
@@ -103,7 +110,7 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
         )
         for event in run:
             events.append(event)
-            if isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and hangs:
+            if begun(event) and hangs:
                 signalled(songs, hangs.pop())
 
     (restarted,) = [event for event in events if isinstance(event, WorkerRestarted)]
