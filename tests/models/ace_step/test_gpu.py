@@ -135,7 +135,7 @@ def test_top_p_keeps_what_it_keeps_on_a_cpu_and_repeats_bit_for_bit() -> None:
     assert torch.equal(found, again)
     # Sums in another order may move the crossing by a few columns that hardly weigh anything.
     moved = kept.isfinite() != found.isfinite()
-    assert (logits.softmax(-1) * moved).sum(-1).max() < 1e-5
+    assert (logits.softmax(-1) * moved).sum(-1).max() < 1e-3
     assert torch.equal(found[6:], logits[6:])
 
 

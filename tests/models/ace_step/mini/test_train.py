@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,7 @@ from renderer.models.ace_step.mini.train.tellings import lessons, told
 from renderer.models.ace_step.mini.train.texts import dit_texts
 from renderer.song import SAMPLES_PER_LATENT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+BENCH = Path(__file__).parents[3] / "bench"
 NEVER_TAUGHT = {"null_condition_emb", "timbre_encoder.special_token"}
 """Turbo runs without guidance, and timbre's first token is read, not this one."""
 PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
@@ -172,6 +171,72 @@ def test_encoding_in_tiles_is_encoding_the_whole() -> None:
     assert torch.allclose(encode_song(encoder, sound).float(), whole, atol=1e-3)
 
 
+def test_the_layout_for_tensor_cores_changes_no_sound(tiny_set: Path) -> None:
+    from renderer.models.ace_step.mini.encoder import make_encoder
+    from renderer.models.ace_step.mini.sizes import TINY
+    from renderer.models.ace_step.mini.train.codec import quicken_convolutions
+    from renderer.models.ace_step.mini.train.stages import load_parts
+
+    torch.manual_seed(0)
+    encoder, decoder = make_encoder(TINY), load_parts(tiny_set, "cpu")["vae"].decoder
+    sound, latents = 0.1 * torch.randn(1, 2, 20 * SAMPLES_PER_LATENT), torch.randn(1, 8, 20)
+    with torch.no_grad():
+        plain = encoder(sound), decoder(latents)
+        quicken_convolutions(encoder, decoder)
+        quick = encoder(sound), decoder(latents)
+
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(plain, quick, strict=True))
+
+
+def test_turned_latents_sound_the_same_and_come_in_the_order_of_what_they_say(tiny_set: Path, tmp_path: Path) -> None:
+    from renderer.models.ace_step.mini.encoder import make_encoder
+    from renderer.models.ace_step.mini.sizes import TINY
+    from renderer.models.ace_step.mini.train.codec import Spectra, fold
+    from renderer.models.ace_step.mini.train.songs import SongPool
+    from renderer.models.ace_step.mini.train.stages import load_parts
+
+    torch.manual_seed(0)
+    encoder, decoder = make_encoder(TINY), load_parts(tiny_set, "cpu")["vae"].decoder
+    pool = SongPool(range(2), device="cpu", folder=tmp_path, workers=1)
+    pool.wait(2)
+    sound = pool.crops(4, 32)
+
+    def round_trip() -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad():
+            latents = encoder(sound).chunk(2, dim=1)[0]
+            return latents, decoder(latents)
+
+    _, before = round_trip()
+    fold(encoder, decoder, Spectra("cpu"), pool, num_crops=16)
+    latents, after = round_trip()
+
+    inside = slice(8 * SAMPLES_PER_LATENT, -8 * SAMPLES_PER_LATENT)
+    assert torch.allclose(before[..., inside], after[..., inside], atol=1e-3 * float(before.abs().max()))
+    spreads = latents.transpose(1, 2).flatten(0, 1).std(0)
+    assert spreads[0] > 2 * spreads[-1]
+    assert 0.3 < spreads.square().mean() < 3
+
+
+def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Songs that are made faster than they are read must not fill the disk."""
+    import time
+
+    from renderer.models.ace_step.mini.train import songs
+
+    monkeypatch.setattr(songs, "SONGS_AHEAD", 8)
+    coming = songs.played(range(60), folder=tmp_path, workers=2)
+    first, _ = next(coming)
+    most = 0
+    for _ in range(20):
+        time.sleep(0.1)
+        most = max(most, len(list(tmp_path.glob("*.raw"))))
+    rest = [seed for seed, _ in coming]
+
+    assert most <= 8 + songs.ORDERS_AT_ONCE
+    assert sorted([first, *rest]) == list(range(60))
+    assert not list(tmp_path.glob("*.raw"))
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> None:
     """Also in bfloat16, as on a GPU: a loss that can be followed back to each part."""
@@ -301,7 +366,19 @@ def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
     assert (tmp_path / "set" / "vae_encoder" / "model.safetensors") in files
     assert max(path.stat().st_size for path in files) <= 16_000_000
-    assert sum(path.stat().st_size for path in files) <= 34_000_000
+    # What rendering needs: the encoder of sound stays out of the package.
+    assert sum(path.stat().st_size for path in files if path.parent.name != "vae_encoder") <= 34_000_000
+
+
+def test_a_codec_builds_on_a_vae_taught_before(tmp_path: Path) -> None:
+    from renderer.models.ace_step.mini.train.__main__ import main
+
+    taught = BENCH / "mini_codec"
+    main(["codec", "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1", "--vae", str(taught)])
+
+    for file in ("vae/diffusion_pytorch_model.safetensors", "vae_encoder/model.safetensors"):
+        assert (tmp_path / "set" / file).read_bytes() == (taught / file).read_bytes()
+    assert not (tmp_path / "courses" / "vae.pt").exists()
 
 
 def assert_renders(work: Path) -> None:

@@ -96,7 +96,8 @@ def frequency(midi: float) -> float:
 
 def _period(hertz: float) -> int:
     """Samples after which every tone of this height repeats."""
-    return CODE_SAMPLES * 2 ** max(0, math.ceil(math.log2(LOWEST_IN_A_CODE / hertz)))
+    halvings = max(0, math.ceil(math.log2(LOWEST_IN_A_CODE / hertz)))
+    return CODE_SAMPLES << halvings
 
 
 @lru_cache(maxsize=8_192)

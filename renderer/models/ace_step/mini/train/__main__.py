@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that compose or prepare texts")
     parser.add_argument("--minutes", type=float, default=60.0, help="the longest a stage may learn")
     parser.add_argument("--codec-minutes", type=float, help="the same for the codec, where `all` is run")
+    parser.add_argument("--vae", type=Path, help="folder with vae/ and vae_encoder/ taught before, to build on")
     parser.add_argument("--launch", choices=["eager", "graph"], help="graph on a GPU, eager elsewhere")
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scale=asked.scale,
         workers=asked.workers,
         minutes=asked.minutes,
+        vae=asked.vae,
         launch=asked.launch or ("eager" if asked.device == "cpu" else "graph"),
     )
     if asked.stage == "all":
@@ -85,6 +87,8 @@ def start(recipe: Recipe, stage: str, minutes: float) -> subprocess.Popen[bytes]
     """A stage in a process of its own; its log goes to a file of its name too long to share a terminal."""
     given = {"work": recipe.work, "device": recipe.device, "scale": recipe.scale, "minutes": minutes}
     given |= {"workers": recipe.workers, "launch": recipe.launch}
+    if recipe.vae is not None:
+        given["vae"] = recipe.vae
     options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     log.info("%s starts; its log is %s", stage, recipe.work / f"{stage}.log")
     with (recipe.work / f"{stage}.log").open("ab") as told:

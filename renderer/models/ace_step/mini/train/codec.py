@@ -1,4 +1,4 @@
-"""The codec: the VAE on crops of songs, its latents brought to unit size, then the tokenizer pair on those latents."""
+"""The codec: the VAE on crops of songs, its latents turned to what is heard, then the tokenizer pair on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.autograd import Function
 
 from renderer.models.ace_step.mini.train.course import Pace
 from renderer.models.ace_step.mini.train.shards import Encoded, is_held_out
-from renderer.models.ace_step.vae import Tiles
+from renderer.models.ace_step.vae import DECODER_REACH, Tiles
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ CROP_FRAMES = 32
 KL_WEIGHT = 3e-5  # thirty times that kept latents so near noise that no chord came through
 LEAST_DEVIATION = 0.1
 """Latents that a DiT makes are never exact: the decoder must bear that."""
-NORMALISED_AT_ONCE = 16
+FOLDED_AT_ONCE = 16
 CPU_TILE = 128
 PHRASE_CODES = 8
 EXAM_PHRASES = 64
-LATENT_WEIGHT = 0.05
+LATENT_WEIGHT = 0.3
 CODE_SAMPLES = 5 * SAMPLES_PER_LATENT
 HEARD_MELS = ((2_048, 80), (512, 24))
 HEARD_FLOOR = 2e-3  # of full scale: beats are loud
@@ -89,6 +89,13 @@ class Spectra:
                 usual = theirs[:, :top].mean((0, 2)) + PHASED_FLOOR
                 phases = phases + ((one - other).abs().mean((0, 2)) / usual).mean()
         return bins / len(WINDOWS) + MEL_WEIGHT * bands / len(MELS) + PHASED_WEIGHT * phases / len(PHASED)
+
+    def bands(self, sound: torch.Tensor) -> list[torch.Tensor]:
+        """Logarithms of the mel bands of [rows, samples] at each resolution."""
+        return [
+            torch.log(filters @ magnitude(self.spectrum(sound, length)) + HEARD_FLOOR)
+            for length, filters in self.mels.items()
+        ]
 
     def mel_distance(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         """Log-mel distance alone, of what codes can keep: no phases, no single bins."""
@@ -174,27 +181,67 @@ def train_vae(course: Course, lessons: VaeLessons, pool: SongPool, *, batch: int
     course.run("vae", lambda: (pool.crops(batch, CROP_FRAMES),), lambda: lessons.exam(exam_sound), every=REPORT_EVERY)
 
 
-@torch.no_grad()
-def normalise(encoder: Any, decoder: Any, pool: SongPool, *, num_crops: int) -> None:
-    """Fold the latents' mean and deviation into the last encoder and the first decoder convolution.
+def fold(encoder: Any, decoder: Any, spectra: Spectra, pool: SongPool, *, num_crops: int) -> None:
+    """Turn the latents so that a step of any channel is heard alike; into the last encoder, the first decoder layer.
 
-    The pipeline has no latent scaling and the DiT starts from unit noise.
+    The first channels then vary most and say most, the last ones hardly matter: what learns latents by squared error
+    learns what is heard. Their mean is 0, their mean variance 1: the pipeline has no latent scaling and the DiT starts
+    from unit noise. Left as they came, full of phases and all alike, latents taught a small DiT nothing of its codes.
     """
-    told = [encoder(pool.crops(NORMALISED_AT_ONCE, CROP_FRAMES)) for _ in range(-(-num_crops // NORMALISED_AT_ONCE))]
-    mean, raw = torch.cat(told).chunk(2, dim=1)
-    deviation = F.softplus(raw) + LEAST_DEVIATION
-    centre = mean.mean((0, 2))
-    spread = torch.sqrt(mean.var((0, 2)) + (deviation**2).mean((0, 2)))
-    informed = (mean.std((0, 2)) / spread).sort().values
-    log.info("latents: share of a channel's deviation that tells of the sound: %s", informed[:: len(informed) // 8])
-    weight, bias = plain_weight(encoder.conv2), encoder.conv2.bias
-    count = len(centre)
-    weight[:count] /= spread[:, None, None]
-    bias[:count] = (bias[:count] - centre) / spread
+    sounds = [pool.crops(FOLDED_AT_ONCE, CROP_FRAMES) for _ in range(-(-num_crops // FOLDED_AT_ONCE))]
+    with torch.no_grad():
+        told = [encoder(sound).chunk(2, dim=1)[0] for sound in sounds]
+    frames = torch.cat(told).transpose(1, 2).flatten(0, 1)
+    centre, spread = frames.mean(0), torch.cov(frames.T)
+    heard = sum(_sensitivity(decoder, told, spread, features) for features in (spectra.bands, onsets))
+    values, directions = torch.linalg.eigh(heard)
+    turned = values.clamp(min=1e-3 * values.mean()).sqrt()[:, None] * directions.T
+    variances, axes = torch.linalg.eigh(turned @ spread @ turned.T)
+    turn = (axes.T @ turned).flip(0) / variances.mean().sqrt()
+    log.info("latents: deviations %s", (variances.flip(0) / variances.mean()).sqrt()[:: max(1, len(centre) // 8)])
+    fold_in(encoder, decoder, turn, centre)
+
+
+def _sensitivity(
+    decoder: Any,
+    latents: list[torch.Tensor],
+    spread: torch.Tensor,
+    features: Callable[[torch.Tensor], list[torch.Tensor]],
+) -> torch.Tensor:
+    """How strongly these features of the sound answer to each pair of channels, [channels, channels]; 1 in all.
+
+    Derivatives along random directions, squared, have the sum of all squared derivatives as their mean.
+    """
+    total = torch.zeros_like(spread)
+    for means in latents:
+        given = means.detach().clone().requires_grad_()
+        heard = features(mid_side(decoder(given)))
+        answer = sum((one * torch.randn_like(one)).sum() / one[0].numel() ** 0.5 for one in heard)
+        (gradient,) = torch.autograd.grad(answer, given)
+        rows = gradient[:, :, DECODER_REACH:-DECODER_REACH].transpose(1, 2).flatten(0, 1)
+        total += rows.T @ rows
+    return total / (total @ spread).trace()
+
+
+def onsets(sound: torch.Tensor) -> list[torch.Tensor]:
+    """What starts when: rises of the mel bands of [rows, samples] from 10 ms to 10 ms."""
+    window = torch.hann_window(ENVELOPE_WINDOW, device=sound.device)
+    spectrum = torch.stft(sound, ENVELOPE_WINDOW, ENVELOPE_HOP, window=window, return_complex=True, center=True)
+    filters = mel_filters(ENVELOPE_WINDOW, 2 * ENVELOPE_BANDS).to(sound.device)
+    levels = torch.log(filters @ magnitude(spectrum * (4 / ENVELOPE_WINDOW)) + HEARD_FLOOR)
+    return [levels.diff(dim=-1).clamp(min=0)]
+
+
+@torch.no_grad()
+def fold_in(encoder: Any, decoder: Any, turn: torch.Tensor, centre: torch.Tensor) -> None:
+    """The encoder's latents z become `turn` · (z - centre), which the decoder undoes but for the sound's very ends."""
+    weight, bias, count = plain_weight(encoder.conv2), encoder.conv2.bias, len(centre)
+    weight[:count] = torch.einsum("ij,jck->ick", turn, weight[:count])
+    bias[:count] = turn @ (bias[:count] - centre)
     set_weight(encoder.conv2, weight)
     weight = plain_weight(decoder.conv1)
     decoder.conv1.bias += (weight * centre[None, :, None]).sum((1, 2))
-    set_weight(decoder.conv1, weight * spread[None, :, None])
+    set_weight(decoder.conv1, torch.einsum("oik,ij->ojk", weight, torch.linalg.inv(turn)))
 
 
 def plain_weight(convolution: Any) -> torch.Tensor:
@@ -422,22 +469,34 @@ def quicken_convolutions(*modules: Any) -> None:
     for module in modules:
         for part in module.modules():
             if isinstance(part, torch.nn.ConvTranspose1d):
-                part.forward = partial(_spread, part)
+                vars(part)["forward"] = partial(_spread, part)
             elif isinstance(part, torch.nn.Conv1d):
-                part.forward = partial(_convolve, part)
+                vars(part)["forward"] = partial(_convolve, part)
 
 
 def _convolve(part: Any, x: torch.Tensor) -> torch.Tensor:
-    weight = part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    steps = {"stride": (1, *part.stride), "padding": (0, *part.padding), "dilation": (1, *part.dilation)}
-    return F.conv2d(x.unsqueeze(2), weight, part.bias, **steps).squeeze(2)
+    made: torch.Tensor = F.conv2d(
+        x.unsqueeze(2),
+        part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
+        part.bias,
+        stride=(1, *part.stride),
+        padding=(0, *part.padding),
+        dilation=(1, *part.dilation),
+    )
+    return made.squeeze(2)
 
 
 def _spread(part: Any, x: torch.Tensor) -> torch.Tensor:
-    weight = part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    steps = {"stride": (1, *part.stride), "padding": (0, *part.padding), "dilation": (1, *part.dilation)}
-    rest = {"output_padding": (0, *part.output_padding)}
-    return F.conv_transpose2d(x.unsqueeze(2), weight, part.bias, **steps, **rest).squeeze(2)
+    made: torch.Tensor = F.conv_transpose2d(
+        x.unsqueeze(2),
+        part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
+        part.bias,
+        stride=(1, *part.stride),
+        padding=(0, *part.padding),
+        output_padding=(0, *part.output_padding),
+        dilation=(1, *part.dilation),
+    )
+    return made.squeeze(2)
 
 
 def _snake(part: Any, x: torch.Tensor) -> Any:

@@ -30,6 +30,8 @@ class Recipe:
     workers: int
     minutes: float
     launch: str
+    vae: Path | None = None
+    """A folder with `vae/` and `vae_encoder/` taught before, to build on."""
 
     def rounds(self, full: int) -> int:
         """Rounds at this scale."""

@@ -21,19 +21,38 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+SONGS_AHEAD = 400
+ORDERS_AT_ONCE = 4
 SOFTER_SHARE = 0.25
 """Crops that aren't at their own level: fades and quiet sections are rarer in songs."""
 
 
 def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
-    """(seed, int16 [samples, 2]) as composer processes finish them, in no order."""
+    """(seed, int16 [samples, 2]) as composer processes finish them, in no order.
+
+    They are a few hundred songs ahead at most: left alone they fill any disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    orders = ((seed, str(folder)) for seed in seeds)
+    room, over = threading.Semaphore(SONGS_AHEAD), threading.Event()
+
+    def orders() -> Iterator[tuple[int, str]]:
+        for seed in seeds:
+            room.acquire()
+            if over.is_set():
+                return
+            yield seed, str(folder)
+
     with get_context("spawn").Pool(workers) as pool:
-        for seed, path in pool.imap_unordered(write_song, orders, chunksize=4):
-            raw = np.fromfile(path, dtype=np.int16).reshape(-1, 2)
-            Path(path).unlink()
-            yield seed, raw
+        try:
+            for seed, path in pool.imap_unordered(write_song, orders(), chunksize=ORDERS_AT_ONCE):
+                raw = np.fromfile(path, dtype=np.int16).reshape(-1, 2)
+                Path(path).unlink()
+                room.release()
+                yield seed, raw
+        finally:
+            # The pool's own thread may be waiting for room, and ending the pool waits for that thread.
+            over.set()
+            room.release(len(seeds))
 
 
 class SongPool:

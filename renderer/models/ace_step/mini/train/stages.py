@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import shutil
 import time
 from functools import partial
 from itertools import chain, islice
@@ -45,20 +46,26 @@ PAIR_SONGS = 1_000
 """Whose latents teach the tokenizer pair."""
 VAE_SHARE, PAIR_SHARE = 0.8, 0.08
 """Of the codec's minutes; the pair's second lessons have the rest."""
+TAUGHT_VAE = ("vae", "vae_encoder")
 PATIENCE_SECONDS = 300.0
 
 
 def codec(recipe: Recipe) -> None:
-    """VAE, its normalisation, the encoding of silence, the tokenizer pair, the first shards."""
+    """VAE, the encoding of silence, the tokenizer pair, the first shards; a VAE taught before is taken as it is."""
     quicken(seed=0)
     seeds = range(recipe.count(CODEC_SONGS, 2))
     pool = SongPool(seeds, device=recipe.device, folder=recipe.work / "raw", workers=recipe.workers)
     folder = open_set(recipe)
     parts = load_parts(folder, recipe.device)
     encoder = encoders.open_encoder(folder, MINI).to(recipe.device)
-    teach_vae(recipe, encoder, parts["vae"], pool)
-    encoders.save_encoder(encoder, folder)
-    torch.backends.cudnn.benchmark = False  # whole songs differ in length
+    if recipe.vae is None:
+        teach_vae(recipe, encoder, parts["vae"], pool)
+        encoders.save_encoder(encoder, folder)
+    else:
+        for part in TAUGHT_VAE:
+            shutil.copytree(recipe.vae / part, folder / part, dirs_exist_ok=True)
+        encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
+        quicken_modules(recipe, encoder)
     save_silence(recipe, sound_lessons.silence(encoder, SILENCE_FRAMES))
     pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
     first = recipe.count(PAIR_SONGS, 2)
@@ -73,7 +80,7 @@ def codec(recipe: Recipe) -> None:
 
 
 def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
-    """Encoder and decoder, their latents brought to unit size; the decoder is written."""
+    """Encoder and decoder, their latents turned to what is heard; the decoder is written."""
     decoder = vae.decoder
     batch = recipe.count(16, 2)
     pool.wait(recipe.count(FIRST_SONGS, 2))
@@ -85,7 +92,8 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     budget = recipe.budget(20_000, VAE_SHARE)
     course = recipe.course("vae", [encoder, decoder], taught.loss, sound_lessons.VAE_PACE, budget)
     sound_lessons.train_vae(course, taught, pool, batch=batch)
-    sound_lessons.normalise(encoder, decoder, pool, num_crops=recipe.count(256, 8))
+    torch.backends.cudnn.benchmark = False  # whole songs differ in length
+    sound_lessons.fold(encoder, decoder, taught.spectra, pool, num_crops=recipe.count(256, 2))
     save_part(vae, recipe.folder / "vae")
 
 
