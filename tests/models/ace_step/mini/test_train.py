@@ -153,7 +153,10 @@ def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
     reader.close()
 
     assert [taught.codes[0] for taught, _ in (*first, *second) if taught is not None] == [0, 2]
-    with pytest.raises(TimeoutError, match="no encoded songs"):
+    both = ShardReader(tmp_path, partial(told, WEIGHTS / "tokenizer" / "tokenizer.json"), 1)
+    assert len(list(both.first(60, least=2))) == 2
+    both.close()
+    with pytest.raises(TimeoutError, match="0 files of encoded songs"):
         list(ShardReader(tmp_path / "nowhere", str, 1).first(0.1))
 
 

@@ -86,15 +86,17 @@ class ShardReader(Generic[Prepared]):
         for future in done:
             yield future.result()
 
-    def first(self, patience_seconds: float) -> Iterator[Prepared]:
-        """As `ready`, after waiting for a first one.
+    def first(self, patience_seconds: float, least: int = 1) -> Iterator[Prepared]:
+        """As `ready`, after waiting for that many files.
 
-        Raises: TimeoutError when none comes.
+        Raises: TimeoutError when they don't come.
         """
         end = time.monotonic() + patience_seconds
-        while not (found := list(self.ready())):
+        found: list[Prepared] = []
+        while len(found) < least:
+            found += self.ready()
             if time.monotonic() > end:
-                raise TimeoutError(f"no encoded songs in {self.folder}")
+                raise TimeoutError(f"{len(found)} files of encoded songs in {self.folder}, not {least}")
             time.sleep(0.2)
         yield from found
 

@@ -46,6 +46,8 @@ PAIR_SONGS = 1_000
 """Whose latents teach the tokenizer pair."""
 VAE_SHARE, PAIR_SHARE = 0.8, 0.08
 """Of the codec's minutes; the pair's second lessons have the rest."""
+LM_SHARDS = 60
+"""There before the LM begins: from a few hundred songs it learns those by heart, and no more songs make up for it."""
 TAUGHT_VAE = ("vae", "vae_encoder")
 PATIENCE_SECONDS = 300.0
 
@@ -196,7 +198,7 @@ def lm(recipe: Recipe) -> None:
     taught, held_out = (token_lessons.Bench(model.device, first_code, MINI.num_codes) for _ in range(2))
     workers = max(1, min(4, recipe.workers))
     reader = ShardReader(recipe.shards, partial(lessons, folder / "tokenizer.json"), workers)
-    for rows, kept_back in reader.first(PATIENCE_SECONDS):
+    for rows, kept_back in reader.first(PATIENCE_SECONDS, recipe.count(LM_SHARDS, 1)):
         taught.add(rows)
         held_out.add(kept_back)
     told = token_lessons.TokenLessons(model=model, bench=taught, autocast=recipe.autocast)
