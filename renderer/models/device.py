@@ -129,6 +129,14 @@ def prepare(device: str, threads: int) -> torch.device:
     return found
 
 
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A small host tensor on the device; on CUDA without waiting for what the device is still at.
+
+    On Metal such a copy may read the host's memory when it is already free (pytorch/pytorch#189690), so it waits there.
+    """
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given, so that a clock read next means something."""
     import torch  # noqa: PLC0415 - the worker's

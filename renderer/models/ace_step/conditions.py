@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from renderer.errors import StageError
+from renderer.models import device as devices
 from renderer.models.ace_step.velocity import Conditions
 from renderer.song import LATENT_RATE
 
@@ -86,9 +87,8 @@ def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:
 
 def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
-    # Not blocking, here and with the codes: the device may still be at work on the take before.
-    text_ids = token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS).to(encoders.device, non_blocking=True)
-    lyric_ids = token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS).to(encoders.device, non_blocking=True)
+    text_ids = devices.sent(token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS), encoders.device)
+    lyric_ids = devices.sent(token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS), encoders.device)
     encoder = encoders.condition_encoder
     # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
     looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
@@ -127,7 +127,7 @@ def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
             why="LM and DiT don't belong together",
             help="take the LM that belongs to the model set",
         )
-    indices = torch.from_numpy(codes).to(torch.long).to(encoders.device, non_blocking=True)
+    indices = devices.sent(torch.from_numpy(codes).to(torch.long), encoders.device)
     quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
     hints: Tensor = detokenizer(quantized)
     return hints

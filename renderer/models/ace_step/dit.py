@@ -49,7 +49,7 @@ WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest len
 
 
 class LoadedDit:
-    """The encoders, and the DiT, read when it is first needed; where both don't fit, one goes for the other."""
+    """The encoders, and the DiT, read when first needed; where both don't fit, the encoders go before it comes."""
 
     def __init__(self, loading: Loading, encoders: Encoders) -> None:
         self._loading = loading
@@ -108,12 +108,18 @@ class LoadedDit:
     def _latents(
         self, dit: Dit, job: StageJob, briefed: Briefed, listener: Listener, meanwhile: Callable[[], None]
     ) -> Latents:
-        began = time.perf_counter()
+        began, apart = time.perf_counter(), [0.0]
+
+        def next_one() -> None:
+            started = time.perf_counter()
+            meanwhile()
+            apart.append(time.perf_counter() - started)
+
         sampling = _sampling(cast("LatentsRequest", job.request), self._loading.files.kind)
-        frames = _denoised(dit, job, briefed.conditions, sampling, listener, meanwhile)
+        frames = _denoised(dit, job, briefed.conditions, sampling, listener, next_one)
         notes = _notes(briefed, sampling)
         notes["left_out"] = _left_out(self._loading.left_out)
-        notes["seconds"] = time.perf_counter() - began + briefed.seconds
+        notes["seconds"] = time.perf_counter() - began - sum(apart) + briefed.seconds
         return Latents(frames=frames, notes=notes)
 
 

@@ -156,7 +156,7 @@ def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
     both = ShardReader(tmp_path, partial(told, WEIGHTS / "tokenizer" / "tokenizer.json"), 1)
     assert len(list(both.first(60, least=2))) == 2
     both.close()
-    with pytest.raises(TimeoutError, match="0 files of encoded songs"):
+    with pytest.raises(TimeoutError, match="no encoded songs"):
         list(ShardReader(tmp_path / "nowhere", str, 1).first(0.1))
 
 
@@ -238,6 +238,30 @@ def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.Mo
     assert most <= 8 + songs.ORDERS_AT_ONCE
     assert sorted([first, *rest]) == list(range(60))
     assert not list(tmp_path.glob("*.raw"))
+
+
+def test_no_songs_are_asked_for_and_none_come(tmp_path: Path) -> None:
+    from renderer.models.ace_step.mini.train.songs import played
+
+    assert list(played([], folder=tmp_path, workers=1)) == []
+
+
+def test_a_stage_that_fails_ends_with_composers_waiting_for_room(tmp_path: Path) -> None:
+    script = tmp_path / "stage.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from renderer.models.ace_step.mini.train import songs\n"
+        "if __name__ == '__main__':\n"
+        "    songs.SONGS_AHEAD = 4\n"
+        f"    pool = songs.SongPool(range(40), device='cpu', folder=Path({str(tmp_path)!r}), workers=1)\n"
+        "    pool.wait(1)\n"
+        "    raise SystemExit('out of memory')\n",
+        "utf-8",
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == 1
+    assert "out of memory" in done.stderr
 
 
 @pytest.mark.parametrize("autocast", [False, True])

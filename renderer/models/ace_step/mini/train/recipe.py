@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.mini.train.course import Budget, Course, Pace
 
 SILENCE_FILE = "silence.safetensors"
+VAE_FILE = "vae.done"
+"""Appears once the VAE is taught and its latents turned."""
 READY_FILE = "codec.ready"
 """Appears once the codec is whole and the first songs are encoded."""
 DONE_FILE = "codec.done"

@@ -5,6 +5,7 @@ Imports no torch: worker processes read shards and prepare their texts while the
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+log = logging.getLogger(__name__)
 
 HELD_OUT_EVERY = 40
 
@@ -87,16 +90,19 @@ class ShardReader(Generic[Prepared]):
             yield future.result()
 
     def first(self, patience_seconds: float, least: int = 1) -> Iterator[Prepared]:
-        """As `ready`, after waiting for that many files.
+        """As `ready`, after waiting for that many files; for as many as came when patience is over.
 
-        Raises: TimeoutError when they don't come.
+        Raises: TimeoutError when none came.
         """
         end = time.monotonic() + patience_seconds
         found: list[Prepared] = []
         while len(found) < least:
             found += self.ready()
+            if time.monotonic() > end and found:
+                log.info("%d files of encoded songs, not %d", len(found), least)
+                break
             if time.monotonic() > end:
-                raise TimeoutError(f"{len(found)} files of encoded songs in {self.folder}, not {least}")
+                raise TimeoutError(f"no encoded songs in {self.folder}")
             time.sleep(0.2)
         yield from found
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SONGS_AHEAD = 400
+ROOM_SECONDS = 0.5
 ORDERS_AT_ONCE = 4
 SOFTER_SHARE = 0.25
 """Crops that aren't at their own level: fades and quiet sections are rarer in songs."""
@@ -37,7 +38,10 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
 
     def orders() -> Iterator[tuple[int, str]]:
         for seed in seeds:
-            room.acquire()
+            # A failed stage leaves this in the pool's own thread, which the program's end waits for.
+            while not room.acquire(timeout=ROOM_SECONDS):
+                if not threading.main_thread().is_alive():
+                    return
             if over.is_set():
                 return
             yield seed, str(folder)
@@ -52,7 +56,7 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
         finally:
             # The pool's own thread may be waiting for room, and ending the pool waits for that thread.
             over.set()
-            room.release(len(seeds))
+            room.release(len(seeds) + 1)
 
 
 class SongPool:

@@ -23,8 +23,8 @@ from renderer.models.ace_step.mini.sizes import MINI, SILENCE_FRAMES
 from renderer.models.ace_step.mini.train import codec as sound_lessons
 from renderer.models.ace_step.mini.train import dit as flow_lessons
 from renderer.models.ace_step.mini.train import lm as token_lessons
-from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, open_set
-from renderer.models.ace_step.mini.train.shards import ShardReader, read_shard, write_shard
+from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, VAE_FILE, open_set
+from renderer.models.ace_step.mini.train.shards import ShardReader, is_held_out, read_shard, write_shard
 from renderer.models.ace_step.mini.train.songs import SongPool, played
 from renderer.models.ace_step.mini.train.tellings import lessons, told
 
@@ -60,20 +60,25 @@ def codec(recipe: Recipe) -> None:
     folder = open_set(recipe)
     parts = load_parts(folder, recipe.device)
     encoder = encoders.open_encoder(folder, MINI).to(recipe.device)
-    if recipe.vae is None:
-        teach_vae(recipe, encoder, parts["vae"], pool)
-        encoders.save_encoder(encoder, folder)
-    else:
+    if recipe.vae is not None:
         for part in TAUGHT_VAE:
             shutil.copytree(recipe.vae / part, folder / part, dirs_exist_ok=True)
-        encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
-        quicken_modules(recipe, encoder)
+    elif not (recipe.work / VAE_FILE).exists():
+        teach_vae(recipe, encoder, parts["vae"], pool)
+        encoders.save_encoder(encoder, folder)
+        # From here on a stopped stage goes on with these latents: turned once more they would be others.
+        (recipe.work / VAE_FILE).touch()
+    encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
+    quicken_modules(recipe, encoder)
+    torch.backends.cudnn.benchmark = False  # whole songs differ in length
     save_silence(recipe, sound_lessons.silence(encoder, SILENCE_FRAMES))
     pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
     first = recipe.count(PAIR_SONGS, 2)
     pool.wait(first)
     latents = {pool.seeds[index]: sound_lessons.encode_song(encoder, pool.song(index)) for index in range(first)}
-    ear = sound_lessons.fit_ear((latents[pool.seeds[index]], pool.song(index)) for index in range(first))
+    ear = sound_lessons.fit_ear(
+        (latents[seed], pool.song(index)) for index, seed in enumerate(pool.seeds[:first]) if not is_held_out(seed)
+    )
     teach_pair(recipe, pair, latents, ear)
     pool.wait(pool.total)
     rest = ((pool.seeds[index], pool.song(index)) for index in range(first, pool.total))
@@ -94,7 +99,6 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     budget = recipe.budget(20_000, VAE_SHARE)
     course = recipe.course("vae", [encoder, decoder], taught.loss, sound_lessons.VAE_PACE, budget)
     sound_lessons.train_vae(course, taught, pool, batch=batch)
-    torch.backends.cudnn.benchmark = False  # whole songs differ in length
     sound_lessons.fold(encoder, decoder, taught.spectra, pool, num_crops=recipe.count(256, 2))
     save_part(vae, recipe.folder / "vae")
 
