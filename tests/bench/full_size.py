@@ -111,11 +111,11 @@ class Clock:
 class Watch(threading.Thread):
     """Reads the GPU's load and both memories while a run lasts."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, before: int) -> None:
         super().__init__(daemon=True)
         self.over, self.busy, self.peaks = threading.Event(), [], defaultdict(int)
         self.gpu = _gpu_reader() if device.startswith("cuda") else None
-        self.before = self.gpu()[1] if self.gpu else 0
+        self.before = before  # of GPU memory in use, by others
 
     def run(self) -> None:
         while not self.over.wait(SAMPLING_SECONDS):
@@ -154,14 +154,16 @@ def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
         (folder / f"song-{number:03}.toml").write_text(text)
 
 
-def one_run(asked: argparse.Namespace, workers: Workers, peaks: Peaks, num_songs: int, seconds: int) -> dict[str, Any]:
+def one_run(
+    asked: argparse.Namespace, workers: Workers, peaks: Peaks, before: int, num_songs: int, seconds: int
+) -> dict[str, Any]:
     work = asked.folder.parent / "full-size-work" / f"{num_songs}x{seconds}"
     shutil.rmtree(work, ignore_errors=True)
     write_specs(work / "specs", num_songs, seconds)
     options = Options(model=str(asked.folder), device=asked.device, outputs=work / "outputs", lm_slots=asked.lm_slots)
     selection = select([str(work / "specs")], options)
     project = Project(selection.takes, options)
-    watch, clock = Watch(asked.device), Clock()
+    watch, clock = Watch(asked.device, before), Clock()
     watch.start()
     summary = render(project, listen=clock.hear, workers=workers)
     watch.over.set()
@@ -216,6 +218,8 @@ def main() -> None:
     settings = pick_settings(Options(device=asked.device, lm_slots=asked.lm_slots))
     workers = Workers(lambda: WorkerClient(settings, asked.folder.parent / "full-size-work" / "worker.log"))
     peaks = measure_peaks(torch.device(settings.device))
+    # After what the peaks took, which stays with this process, and before any worker.
+    before = _gpu_reader()()[1] if asked.device.startswith("cuda") else 0
     found: dict[str, Any] = {"settings": str(settings), "bfloat16": devices.dtypes(settings.device, "auto").dit}
     found |= {"torch": torch.__version__, "peak flops": peaks.flops, "peak bytes a second": peaks.bytes}
 
@@ -231,9 +235,9 @@ def main() -> None:
 
     try:
         # Its imports, the page cache and the pinned buffers are nobody's first song.
-        one_run(asked, workers, peaks, 1, 10)
+        one_run(asked, workers, peaks, before, 1, 10)
         for num_songs, seconds in runs(asked):
-            keep(f"{num_songs}x{seconds}", partial(one_run, asked, workers, peaks, num_songs, seconds))
+            keep(f"{num_songs}x{seconds}", partial(one_run, asked, workers, peaks, before, num_songs, seconds))
     finally:
         workers.end()
     if asked.plain:
