@@ -14,6 +14,7 @@ LATENT_RATE = 25  # latent frames a second: SAMPLE_RATE / 1,920
 CODE_RATE = 5  # codes a second: one code spans five latent frames
 SAMPLES_PER_LATENT = SAMPLE_RATE // LATENT_RATE
 LATENTS_PER_CODE = LATENT_RATE // CODE_RATE
+SAMPLES_PER_CODE = SAMPLE_RATE // CODE_RATE
 
 INSTRUMENTAL_LYRICS = "[Instrumental]"
 

@@ -36,9 +36,8 @@ ABSURD_PEAK = 1000.0  # times full scale; decoded music stays below 10
 CONSTANT_SHARE = 1e-4  # of the peak
 MISSING_SECONDS = 1.0  # a song may end this much, and by this share, before what was asked
 WHOLE_SHARE = 0.95
-SILENCE = (
-    1e-5  # a peak, and so an RMS, at or below this is no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
-)
+# A peak, and so an RMS, at or below this is no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
+SILENCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

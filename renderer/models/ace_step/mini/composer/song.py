@@ -18,7 +18,7 @@ from renderer.models.ace_step.mini.composer.styles import (
     STYLES,
     Style,
 )
-from renderer.models.ace_step.mini.composer.voices import clear, drum, tone, vowel
+from renderer.models.ace_step.mini.composer.voices import drum, tone, vowel
 from renderer.song import INSTRUMENTAL_LYRICS, SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -127,7 +127,6 @@ def _mood(rng: np.random.Generator, style: Style, language: str) -> tuple[str, s
 def play(piece: Piece) -> Sound:
     """The piece as sound: float32 [2, duration · 48,000], peak at most -1 dBFS."""
     spans = lay_out(piece.lyrics, piece.bpm, piece.timesignature, piece.duration)
-    clear()
     desk = _Desk(piece)
     for span in spans:
         for bar in range(span.num_bars + (span is spans[-1])):

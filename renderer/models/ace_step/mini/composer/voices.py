@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.song import SAMPLE_RATE
+from renderer.song import SAMPLE_RATE, SAMPLES_PER_CODE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,10 +26,6 @@ VOWELS = {
     "o": (450, 850, 2500),
     "u": (330, 720, 2400),
 }
-
-
-CODE_SAMPLES = SAMPLE_RATE // 5
-"""Samples an audio code stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +93,9 @@ def frequency(midi: float) -> float:
 def _period(hertz: float) -> int:
     """Samples after which every tone of this height repeats."""
     halvings = max(0, math.ceil(math.log2(LOWEST_IN_A_CODE / hertz)))
-    return CODE_SAMPLES << halvings
+    return SAMPLES_PER_CODE << halvings
 
 
-@lru_cache(maxsize=8_192)
 def tone(name: str, midi: int, num_samples: int, start: int) -> Sound:
     """A note of a tone, [2, n]: `num_samples` held from sample `start` of the song on, then its release."""
     spec = TONES[name]
@@ -111,18 +106,11 @@ def tone(name: str, midi: int, num_samples: int, start: int) -> Sound:
     return np.tanh(sound * np.float32(1 + spec.drive)) if spec.drive else sound
 
 
-@lru_cache(maxsize=8_192)
 def vowel(letter: str, midi: int, num_samples: int, start: int) -> Sound:
     """A sung vowel, [2, n]: harmonics under three formants, swelling."""
     time = (np.arange(num_samples) / SAMPLE_RATE).astype(np.float32)
     level = np.minimum(1, time / 0.04) * np.minimum(1, (num_samples / SAMPLE_RATE - time) / 0.06)
     return np.asarray(_from(_sung_wave(letter, midi), start, num_samples) * level, dtype=np.float32)
-
-
-def clear() -> None:
-    """Forget every note: they depend on where they start, and songs start them everywhere."""
-    tone.cache_clear()
-    vowel.cache_clear()
 
 
 def _from(wave: Sound, start: int, length: int) -> Sound:

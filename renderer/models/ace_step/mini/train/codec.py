@@ -15,7 +15,7 @@ from torch.autograd import Function
 from renderer.models.ace_step.mini.train.course import Pace
 from renderer.models.ace_step.mini.train.shards import Encoded, is_held_out
 from renderer.models.ace_step.vae import DECODER_REACH, Tiles
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+from renderer.song import SAMPLE_RATE, SAMPLES_PER_CODE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,8 +46,8 @@ CPU_TILE = 128
 PHRASE_CODES = 8
 EXAM_PHRASES = 64
 LATENT_WEIGHT = 0.3
-CODE_SAMPLES = 5 * SAMPLES_PER_LATENT
-HEARD_MELS = ((2_048, 80), (512, 24))
+HEARD_MELS = (2_048, 512)
+"""The windows of `MELS` that codes are judged by."""
 HEARD_FLOOR = 2e-3  # of full scale: beats are loud
 ENVELOPE_WINDOW, ENVELOPE_HOP, ENVELOPE_BANDS = 1_024, SAMPLE_RATE // 100, 12
 RIDGE = 30.0
@@ -92,18 +92,18 @@ class Spectra:
 
     def bands(self, sound: torch.Tensor) -> list[torch.Tensor]:
         """Logarithms of the mel bands of [rows, samples] at each resolution."""
-        return [
-            torch.log(filters @ magnitude(self.spectrum(sound, length)) + HEARD_FLOOR)
-            for length, filters in self.mels.items()
-        ]
+        return [self._bands(sound, length) for length in self.mels]
+
+    def _bands(self, sound: torch.Tensor, length: int) -> torch.Tensor:
+        return torch.log(self.mels[length] @ magnitude(self.spectrum(sound, length)) + HEARD_FLOOR)
 
     def mel_distance(self, made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         """Log-mel distance alone, of what codes can keep: no phases, no single bins."""
         both = torch.cat([mid_side(made), mid_side(true)])
         heard = both.new_zeros(())
-        for length, _ in HEARD_MELS:
-            ours, theirs = magnitude(self.spectrum(both, length)).chunk(2)
-            heard = heard + log_difference(self.mels[length] @ ours, self.mels[length] @ theirs, HEARD_FLOOR)
+        for length in HEARD_MELS:
+            ours, theirs = self._bands(both, length).chunk(2)
+            heard = heard + (ours - theirs).abs().mean()
         return heard / len(HEARD_MELS)
 
 
@@ -112,9 +112,9 @@ def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
     return torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
 
 
-def log_difference(one: torch.Tensor, other: torch.Tensor, floor: float = FLOOR) -> torch.Tensor:
+def log_difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Mean difference of two magnitudes' logarithms."""
-    difference: torch.Tensor = (torch.log(one + floor) - torch.log(other + floor)).abs().mean()
+    difference: torch.Tensor = (torch.log(one + FLOOR) - torch.log(other + FLOOR)).abs().mean()
     return difference
 
 
@@ -225,11 +225,15 @@ def _sensitivity(
 
 def onsets(sound: torch.Tensor) -> list[torch.Tensor]:
     """What starts when: rises of the mel bands of [rows, samples] from 10 ms to 10 ms."""
+    return [levels(sound, 2 * ENVELOPE_BANDS).diff(dim=-1).clamp(min=0)]
+
+
+def levels(sound: torch.Tensor, num_bands: int) -> torch.Tensor:
+    """Logarithms of the mel bands of [rows, samples] every 10 ms, [rows, bands, points]."""
     window = torch.hann_window(ENVELOPE_WINDOW, device=sound.device)
     spectrum = torch.stft(sound, ENVELOPE_WINDOW, ENVELOPE_HOP, window=window, return_complex=True, center=True)
-    filters = mel_filters(ENVELOPE_WINDOW, 2 * ENVELOPE_BANDS).to(sound.device)
-    levels = torch.log(filters @ magnitude(spectrum * (4 / ENVELOPE_WINDOW)) + HEARD_FLOOR)
-    return [levels.diff(dim=-1).clamp(min=0)]
+    filters = mel_filters(ENVELOPE_WINDOW, num_bands).to(sound.device)
+    return torch.log(filters @ magnitude(spectrum * (4 / ENVELOPE_WINDOW)) + HEARD_FLOOR)
 
 
 @torch.no_grad()
@@ -307,14 +311,10 @@ def quantise(tokenizer: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.
 
 def envelopes(sound: torch.Tensor) -> torch.Tensor:
     """Logarithms of a sound's [2, samples] mel bands every 10 ms, as one row a code: [codes, 20 · bands]."""
-    mid = mid_side(sound[None])[0]
-    window = torch.hann_window(ENVELOPE_WINDOW, device=sound.device)
-    spectrum = torch.stft(mid, ENVELOPE_WINDOW, ENVELOPE_HOP, window=window, return_complex=True, center=True)
-    filters = mel_filters(ENVELOPE_WINDOW, ENVELOPE_BANDS).to(sound.device)
-    levels = torch.log(filters @ spectrum.abs() * (4 / ENVELOPE_WINDOW) + HEARD_FLOOR).T
-    points = CODE_SAMPLES // ENVELOPE_HOP
-    num_codes = sound.shape[1] // CODE_SAMPLES
-    return levels[: points * num_codes].reshape(num_codes, points * ENVELOPE_BANDS)
+    mid = mid_side(sound[None])[:1]
+    points = SAMPLES_PER_CODE // ENVELOPE_HOP
+    num_codes = sound.shape[1] // SAMPLES_PER_CODE
+    return levels(mid, ENVELOPE_BANDS)[0].T[: points * num_codes].reshape(num_codes, points * ENVELOPE_BANDS)
 
 
 @torch.no_grad()
@@ -325,17 +325,18 @@ def fit_ear(songs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """
     latents, heard = [], []
     for frames, sound in songs:
-        levels = envelopes(sound)
-        num_codes = min(len(levels), len(frames) // 5)
+        loudness = envelopes(sound)
+        num_codes = min(len(loudness), len(frames) // 5)
         latents.append(frames[: 5 * num_codes].reshape(num_codes, -1).float())
-        heard.append(levels[:num_codes])
+        heard.append(loudness[:num_codes])
     given, wanted = torch.cat(latents), torch.cat(heard)
     given, wanted = given - given.mean(0), wanted - wanted.mean(0)
     spread = wanted.reshape(len(wanted), -1, ENVELOPE_BANDS).std((0, 1)).repeat(wanted.shape[1] // ENVELOPE_BANDS)
     ridge = RIDGE * torch.eye(given.shape[1], device=given.device)
-    ear: torch.Tensor = torch.linalg.solve(given.T @ given + ridge, given.T @ (wanted / (spread + 1e-3)))
-    unheard = wanted / (spread + 1e-3) - given @ ear
-    log.info("ear: %.3f of the envelopes isn't linear in latents", unheard.pow(2).mean().item())
+    wanted = wanted / (spread + 1e-3)
+    ear: torch.Tensor = torch.linalg.solve(given.T @ given + ridge, given.T @ wanted)
+    unheard = (wanted - given @ ear).pow(2).mean().item()
+    log.info("ear: %.3f of the envelopes isn't linear in latents", unheard)
     return ear
 
 
@@ -469,32 +470,23 @@ def quicken_convolutions(*modules: Any) -> None:
     for module in modules:
         for part in module.modules():
             if isinstance(part, torch.nn.ConvTranspose1d):
-                vars(part)["forward"] = partial(_spread, part)
+                vars(part)["forward"] = partial(
+                    _flat, part, F.conv_transpose2d, output_padding=(0, *part.output_padding)
+                )
             elif isinstance(part, torch.nn.Conv1d):
-                vars(part)["forward"] = partial(_convolve, part)
+                vars(part)["forward"] = partial(_flat, part, F.conv2d)
 
 
-def _convolve(part: Any, x: torch.Tensor) -> torch.Tensor:
-    made: torch.Tensor = F.conv2d(
+def _flat(part: Any, operation: Any, x: torch.Tensor, **more: tuple[int, ...]) -> torch.Tensor:
+    """A convolution over time as one over a picture a single pixel high."""
+    made: torch.Tensor = operation(
         x.unsqueeze(2),
         part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
         part.bias,
         stride=(1, *part.stride),
         padding=(0, *part.padding),
         dilation=(1, *part.dilation),
-    )
-    return made.squeeze(2)
-
-
-def _spread(part: Any, x: torch.Tensor) -> torch.Tensor:
-    made: torch.Tensor = F.conv_transpose2d(
-        x.unsqueeze(2),
-        part.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
-        part.bias,
-        stride=(1, *part.stride),
-        padding=(0, *part.padding),
-        output_padding=(0, *part.output_padding),
-        dilation=(1, *part.dilation),
+        **more,
     )
     return made.squeeze(2)
 

@@ -98,11 +98,11 @@ class ShardReader(Generic[Prepared]):
         found: list[Prepared] = []
         while len(found) < least:
             found += self.ready()
-            if time.monotonic() > end and found:
+            if time.monotonic() > end:
+                if not found:
+                    raise TimeoutError(f"no encoded songs in {self.folder}")
                 log.info("%d files of encoded songs, not %d", len(found), least)
                 break
-            if time.monotonic() > end:
-                raise TimeoutError(f"no encoded songs in {self.folder}")
             time.sleep(0.2)
         yield from found
 

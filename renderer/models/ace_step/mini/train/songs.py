@@ -38,12 +38,10 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
 
     def orders() -> Iterator[tuple[int, str]]:
         for seed in seeds:
-            # A failed stage leaves this in the pool's own thread, which the program's end waits for.
+            # This runs in the pool's own thread, which whoever ends the pool waits for, and so does a failed program.
             while not room.acquire(timeout=ROOM_SECONDS):
-                if not threading.main_thread().is_alive():
+                if over.is_set() or not threading.main_thread().is_alive():
                     return
-            if over.is_set():
-                return
             yield seed, str(folder)
 
     with get_context("spawn").Pool(workers) as pool:
@@ -54,9 +52,7 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
                 room.release()
                 yield seed, raw
         finally:
-            # The pool's own thread may be waiting for room, and ending the pool waits for that thread.
             over.set()
-            room.release(len(seeds) + 1)
 
 
 class SongPool:

@@ -58,18 +58,16 @@ def codec(recipe: Recipe) -> None:
     seeds = range(recipe.count(CODEC_SONGS, 2))
     pool = SongPool(seeds, device=recipe.device, folder=recipe.work / "raw", workers=recipe.workers)
     folder = open_set(recipe)
-    parts = load_parts(folder, recipe.device)
-    encoder = encoders.open_encoder(folder, MINI).to(recipe.device)
     if recipe.vae is not None:
         for part in TAUGHT_VAE:
             shutil.copytree(recipe.vae / part, folder / part, dirs_exist_ok=True)
     elif not (recipe.work / VAE_FILE).exists():
-        teach_vae(recipe, encoder, parts["vae"], pool)
-        encoders.save_encoder(encoder, folder)
+        teach_vae(recipe, pool)
         # From here on a stopped stage goes on with these latents: turned once more they would be others.
         (recipe.work / VAE_FILE).touch()
-    encoder = encoders.load_encoder(folder, MINI).to(recipe.device)
-    quicken_modules(recipe, encoder)
+    parts = load_parts(folder, recipe.device)
+    encoder, decoder = encoders.load_encoder(folder, MINI).to(recipe.device), parts["vae"].decoder
+    quicken_modules(recipe, encoder, decoder)
     torch.backends.cudnn.benchmark = False  # whole songs differ in length
     save_silence(recipe, sound_lessons.silence(encoder, SILENCE_FRAMES))
     pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
@@ -79,16 +77,17 @@ def codec(recipe: Recipe) -> None:
     ear = sound_lessons.fit_ear(
         (latents[seed], pool.song(index)) for index, seed in enumerate(pool.seeds[:first]) if not is_held_out(seed)
     )
-    teach_pair(recipe, pair, latents, ear)
+    teach_pair(recipe, pair, decoder, latents, ear)
     pool.wait(pool.total)
     rest = ((pool.seeds[index], pool.song(index)) for index in range(first, pool.total))
     others = ((seed, sound_lessons.encode_song(encoder, sound)) for seed, sound in rest)
     write_songs(recipe, pair[0], chain(latents.items(), others))
 
 
-def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
-    """Encoder and decoder, their latents turned to what is heard; the decoder is written."""
-    decoder = vae.decoder
+def teach_vae(recipe: Recipe, pool: Any) -> None:
+    """Encoder and decoder, their latents turned to what is heard, written."""
+    vae = load_parts(recipe.folder, recipe.device)["vae"]
+    encoder, decoder = encoders.open_encoder(recipe.folder, MINI).to(recipe.device), vae.decoder
     batch = recipe.count(16, 2)
     pool.wait(recipe.count(FIRST_SONGS, 2))
     quicken_modules(recipe, encoder, decoder)
@@ -101,17 +100,16 @@ def teach_vae(recipe: Recipe, encoder: Any, vae: Any, pool: Any) -> None:
     sound_lessons.train_vae(course, taught, pool, batch=batch)
     sound_lessons.fold(encoder, decoder, taught.spectra, pool, num_crops=recipe.count(256, 2))
     save_part(vae, recipe.folder / "vae")
+    encoders.save_encoder(encoder, recipe.folder)
 
 
-def teach_pair(recipe: Recipe, pair: tuple[Any, Any], latents: dict[int, Any], ear: Any) -> None:
+def teach_pair(recipe: Recipe, pair: tuple[Any, Any], decoder: Any, latents: dict[int, Any], ear: Any) -> None:
     """Tokenizer and detokenizer on these latents by seed, written; the codec is whole then."""
     taught = sound_lessons.PairLessons(tokenizer=pair[0], detokenizer=pair[1], ear=ear, autocast=recipe.autocast)
     budget = recipe.budget(10_000, PAIR_SHARE)
     course = recipe.course("pair", pair, taught.loss, sound_lessons.PAIR_PACE, budget)
     sound_lessons.train_pair(course, taught.loss, latents, batch=recipe.count(512, 8))
-    decoder = load_parts(recipe.folder, recipe.device)["vae"].decoder.requires_grad_(False)
-    quicken_modules(recipe, decoder)
-    sound_lessons.sing_in_float32(decoder)
+    sound_lessons.sing_in_float32(decoder.requires_grad_(False))
     heard = sound_lessons.EarLessons(pair=taught, decoder=decoder, spectra=sound_lessons.Spectra(recipe.device))
     budget = recipe.budget(5_000, 1 - VAE_SHARE - PAIR_SHARE)
     course = recipe.course("ear", pair, heard.loss, sound_lessons.EAR_PACE, budget)
