@@ -18,7 +18,7 @@ from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.ace_step.mini.train.codec import encode_song, quicken_snakes
 from renderer.models.ace_step.mini.train.course import Budget, Course, Pace
 from renderer.models.ace_step.mini.train.lm import soften
-from renderer.models.ace_step.mini.train.shards import Encoded, ShardReader, is_held_out, write_shard
+from renderer.models.ace_step.mini.train.shards import Encoded, ShardReader, is_held_out, read_shard, write_shard
 from renderer.models.ace_step.mini.train.tellings import lessons, told
 from renderer.models.ace_step.mini.train.texts import dit_texts
 from renderer.song import SAMPLES_PER_LATENT
@@ -142,6 +142,16 @@ def test_the_lm_s_rows_end_with_the_song_s_codes(tmp_path: Path) -> None:
                 assert answer == "".join(f"<|audio_code_{code}|>" for code in range(20)) + "<|im_end|>"
             else:
                 assert answer.startswith("<think>\nbpm: ")
+
+
+def test_latents_that_lie_channel_by_channel_in_memory_are_kept(tmp_path: Path) -> None:
+    latents = np.random.default_rng(0).normal(size=(64, 100)).astype(np.float16).T
+    codes = np.arange(20, dtype=np.int16)
+
+    write_shard(tmp_path, 0, [Encoded(seed=seed, latents=latents, codes=codes) for seed in (0, 1)])
+
+    for song in read_shard(tmp_path / "00000.safetensors"):
+        assert np.array_equal(song.latents, latents)
 
 
 def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:

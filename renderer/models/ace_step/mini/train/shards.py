@@ -52,7 +52,8 @@ def write_shard(folder: Path, number: int, songs: list[Encoded]) -> None:
     tensors = {
         "seeds": np.array([song.seed for song in songs]),
         "lengths": np.array([len(song.codes) for song in songs]),
-        "latents": np.concatenate([song.latents for song in songs]),
+        # safetensors writes memory as it lies: latents that come transposed from the encoder would be scrambled.
+        "latents": np.ascontiguousarray(np.concatenate([song.latents for song in songs])),
         "codes": np.concatenate([song.codes for song in songs]),
     }
     save_file(tensors, rough)
