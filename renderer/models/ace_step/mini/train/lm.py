@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Table = dict[tuple[str, int], tuple[torch.Tensor, torch.Tensor]]
 
 COT_SHARE = 0.2
-WRONG_SHARE = 0.1
-"""Codes that are read wrongly in a quarter of the rows: what the LM drew itself isn't always right, and rows repeat."""
+WRONG_SHARE = 0.3
+"""Codes that a row reads wrongly at most: what the LM drew itself isn't always right, and rows come round again."""
 CAUSAL = {"full_attention": None}
 """Plain causal attention; left to itself transformers looks for packed rows, which waits for the device."""
 SOFT = 0.02
@@ -79,7 +79,7 @@ class TokenLessons:
         """Cross-entropy of the answers' tokens, some codes of what is read being wrong."""
         bench = self.bench
         is_code = (ids >= bench.first_code) & (ids < bench.first_code + bench.num_codes)
-        rate = WRONG_SHARE * (torch.rand(len(ids), 1, device=ids.device) < 0.25)
+        rate = WRONG_SHARE * torch.rand(len(ids), 1, device=ids.device)
         wrong = is_code & (torch.rand(ids.shape, device=ids.device) < rate)
         read = torch.where(wrong, bench.first_code + torch.randint_like(ids, bench.num_codes), ids)
         return self.answer_loss(read, ids, starts)

@@ -48,6 +48,8 @@ VAE_SHARE, PAIR_SHARE = 0.8, 0.08
 """Of the codec's minutes; the pair's second lessons have the rest."""
 LM_SHARDS = 60
 """There before the LM begins: from a few hundred songs it learns those by heart, and no more songs make up for it."""
+LM_ROUNDS = 3_000
+"""From ten thousand songs; 2,200 at full speed were where it began to learn them by heart."""
 TAUGHT_VAE = ("vae", "vae_encoder")
 PATIENCE_SECONDS = 300.0
 
@@ -204,7 +206,7 @@ def lm(recipe: Recipe) -> None:
         taught.add(rows)
         held_out.add(kept_back)
     told = token_lessons.TokenLessons(model=model, bench=taught, autocast=recipe.autocast)
-    course = recipe.course("lm", [model], told.loss, token_lessons.PACE, recipe.budget(40_000))
+    course = recipe.course("lm", [model], told.loss, token_lessons.PACE, recipe.budget(LM_ROUNDS))
     token_lessons.train_lm(course, told, held_out, reader, tokens_a_batch=recipe.count(32_768, 2_048))
     reader.close()
     save_part(model, folder)
