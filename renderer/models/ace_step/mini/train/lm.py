@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Table = dict[tuple[str, int], tuple[torch.Tensor, torch.Tensor]]
 
-COT_SHARE = 0.2
+COT_SHARE = 0.3
 WRONG_SHARE = 0.3
 """Codes that a row reads wrongly at most: what the LM drew itself isn't always right, and rows come round again."""
 CAUSAL = {"full_attention": None}

@@ -46,10 +46,10 @@ PAIR_SONGS = 1_000
 """Whose latents teach the tokenizer pair."""
 VAE_SHARE, PAIR_SHARE = 0.8, 0.08
 """Of the codec's minutes; the pair's second lessons have the rest."""
-LM_SHARDS = 60
+LM_SHARDS = 40
 """There before the LM begins: from a few hundred songs it learns those by heart, and no more songs make up for it."""
-LM_ROUNDS = 3_000
-"""From ten thousand songs; 2,200 at full speed were where it began to learn them by heart."""
+LM_ROUNDS = 6_000
+"""More than its minutes hold on one GPU that the DiT uses too."""
 TAUGHT_VAE = ("vae", "vae_encoder")
 PATIENCE_SECONDS = 300.0
 
