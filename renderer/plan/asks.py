@@ -30,14 +30,14 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
     Raises: UsageError when the take is longer than its model makes.
     """
     song, inference = take.song, take.variant.inference
-    limit = int(min(song.max_duration or facts.max_duration, facts.max_duration))
+    limit = int(song.max_duration or facts.max_duration)
     pinned = song.pinned if inference.thinking else None
     length = _shortened(song.metas.duration, preview)
     asked = _shortened(pinned.seconds, preview) if length is None and pinned else length
     if asked is not None and asked > limit:
         raise UsageError(
             f"`{take.name}` asks for {asked:g} s, `{facts.name}` makes at most {limit} s",
-            help=f"ask for less in `duration`, or render its beginning with --preview {limit}",
+            help=f"ask for less in `duration`, set `max_duration`, or render its beginning with --preview {limit}",
         )
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None

@@ -59,6 +59,7 @@ Hello from the other side of the road, number {number}
 Lights go by
 '''
 seeds = [7]
+max_duration = 600
 [metas]
 duration = {seconds}
 bpm = 100
@@ -162,12 +163,16 @@ def one_run(
     write_specs(work / "specs", num_songs, seconds)
     options = Options(model=str(asked.folder), device=asked.device, outputs=work / "outputs", lm_slots=asked.lm_slots)
     selection = select([str(work / "specs")], options)
+    if not selection.takes:
+        raise SystemExit("\n".join(str(found) for found in selection.diagnostics))
     project = Project(selection.takes, options)
     watch, clock = Watch(asked.device, before), Clock()
     watch.start()
     summary = render(project, listen=clock.hear, workers=workers)
     watch.over.set()
     watch.join()
+    if summary.fault:
+        raise SystemExit(f"{num_songs} x {seconds} s ended early: {summary.fault.message} ({summary.fault.why})")
     for failure in summary.failures:
         raise SystemExit(f"{failure.take} failed in {failure.stage}: {failure.error.message} ({failure.error.why})")
     wall = clock.last_file - clock.first_read

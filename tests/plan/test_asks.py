@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renderer.errors import UsageError
 from renderer.models import zoo
 from renderer.plan.asks import asks
 from renderer.requests import GivenMetas
@@ -145,3 +146,19 @@ def test_undistilled_checkpoints_have_their_own_defaults(folder: Path) -> None:
     latents = asked(folder, SUNG, model="base").latents
 
     assert (latents.steps, latents.shift, latents.guidance_scale, latents.infer_method) == (50, 3.0, 7.0, "ode")
+
+
+@pytest.mark.parametrize("model", ["turbo", "mini"])
+def test_a_song_may_last_as_long_as_its_max_duration_says(folder: Path, model: str) -> None:
+    long = asked(folder, SUNG + "max_duration = 600\n[metas]\nduration = 600\n", model=model)
+
+    assert long.waveform.duration == 600
+    assert long.codes is not None
+    assert long.codes.max_duration == 600
+
+
+def test_a_song_longer_than_its_model_s_default_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="asks for 100 s, `mini` makes at most 60 s") as refused:
+        asked(folder, SUNG + "[metas]\nduration = 100\n", model="mini")
+
+    assert "max_duration" in (refused.value.help or "")
