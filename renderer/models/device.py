@@ -91,11 +91,20 @@ def dtype_warning(device: str, dtype: str) -> str | None:
 
 
 def kernels(device: str) -> str:
-    """How the DiT computes on a picked device: `plain`, diffusers' own operations, or `fused`, fewer and larger ones.
+    """How DiT and text encoder compute on a picked device: `plain`, as in their libraries, or `fused`, in fewer steps.
 
     They agree up to rounding, so this is part of the key.
     """
     return "fused" if device.startswith("cuda") else "plain"
+
+
+def lm_attention(device: str, dtype: str) -> str:
+    """How the LM's rows attend on a picked device: `masked`, each to all of its cache, or `ragged`, to what is in use.
+
+    They agree up to rounding, so this is part of the key. Ragged takes torch's flash attention: CUDA from Ampere on,
+    and 16 bits.
+    """
+    return "ragged" if device.startswith("cuda") and dtype != "float32" and _has_bfloat16(device) else "masked"
 
 
 def vae_tiles(device: str) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     resolved = zoo.resolve(variant.model, variant.lm, loras)
     dtypes = device.dtypes(settings.device, settings.dtype)
     by_part = {
-        Part.LM: dtypes.lm,
+        Part.LM: f"{dtypes.lm}, {device.lm_attention(settings.device, dtypes.lm)} attention",
         Part.DIT: ", ".join(
             (
                 f"{dtypes.dit}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STAGE_VERSIONS: Mapping[str, int] = {"cot": 1, "codes": 1, "latents": 1, "waveform": 1, "take": 1}
+STAGE_VERSIONS: Mapping[str, int] = {"cot": 1, "codes": 1, "latents": 2, "waveform": 1, "take": 1}
 """Raised by one when a stage's code gives other bytes for the same request."""
 
 

@@ -24,7 +24,7 @@ from renderer.run.wire import receive
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.family import LoadedPart, Part
+    from renderer.models.family import Family, LoadedPart, Part
 
 _PROGRESS_SECONDS = 0.1
 
@@ -46,6 +46,7 @@ class Worker:
         self._queue: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._cancelled: set[str] = set()
         self._resident: dict[Part, tuple[tuple[Any, ...], LoadedPart]] = {}
+        self._families: dict[str, Family] = {}
         self._told: dict[str, float] = {}
 
     def serve(self) -> None:
@@ -94,11 +95,19 @@ class Worker:
     def _import(self, name: str) -> None:
         # Nobody waits for an answer to this: what is amiss (a library missing or broken) is told when a part is loaded.
         with suppress(Exception):
+            self._family(name)
+
+    def _family(self, name: str) -> Family:
+        """The family, imported."""
+        if name not in self._families:
             from renderer.models.family import family  # noqa: PLC0415 - torch from here on
 
-            family(name).prepare()
-        # Hundreds of thousands of objects that stay: each drop of a part would look through them, for a quarter second.
-        gc.freeze()
+            found = family(name)
+            found.prepare()
+            # Hundreds of thousands of objects that stay: each drop of a part would look through them, a quarter second.
+            gc.freeze()
+            self._families[name] = found
+        return self._families[name]
 
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]
@@ -110,9 +119,7 @@ class Worker:
             resident = None
         self._make_room(command, resident=resident is not None)
         if resident is None:
-            from renderer.models.family import family  # noqa: PLC0415 - torch from here on
-
-            resident = (wanted, family(files.family).load(part, files, settings, self))
+            resident = (wanted, self._family(files.family).load(part, files, settings, self))
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._outbox.put({"event": "resident", "part": part})
 

@@ -110,11 +110,13 @@ class Clock:
 
 
 class Watch(threading.Thread):
-    """Reads the GPU's load and both memories while a run lasts."""
+    """Reads the GPU's load, part by part, and both memories while a run lasts."""
 
-    def __init__(self, device: str, before: int) -> None:
+    def __init__(self, clock: Clock, device: str, before: int) -> None:
         super().__init__(daemon=True)
-        self.over, self.busy, self.peaks = threading.Event(), [], defaultdict(int)
+        self.clock = clock
+        self.over, self.peaks = threading.Event(), defaultdict[str, int](int)
+        self.busy = defaultdict[str, list[int]](list)
         self.gpu = _gpu_reader() if device.startswith("cuda") else None
         self.before = before  # of GPU memory in use, by others
 
@@ -125,8 +127,13 @@ class Watch(threading.Thread):
             self._peak("parent resident", psutil.Process().memory_info().rss)
             if self.gpu:
                 busy, used = self.gpu()
-                self.busy.append(busy)
+                self.busy[self.clock.current].append(busy)
                 self._peak("gpu", used - self.before)
+
+    def told(self) -> dict[str, float]:
+        """Busy percent of the whole run and of each part."""
+        spans = {"all": [busy for told in self.busy.values() for busy in told], **self.busy}
+        return {part: sum(told) / len(told) for part, told in spans.items() if part and told}
 
     def _peak(self, name: str, value: int) -> None:
         self.peaks[name] = max(self.peaks[name], value)
@@ -166,7 +173,8 @@ def one_run(
     if not selection.takes:
         raise SystemExit("\n".join(str(found) for found in selection.diagnostics))
     project = Project(selection.takes, options)
-    watch, clock = Watch(asked.device, before), Clock()
+    clock = Clock()
+    watch = Watch(clock, asked.device, before)
     watch.start()
     summary = render(project, listen=clock.hear, workers=workers)
     watch.over.set()
@@ -193,7 +201,7 @@ def one_run(
         "loads": {name: len(times) for name, times in clock.loads.items()},
         "gigabytes read": clock.num_bytes / 1e9,
         "gigabytes written": written / 1e9,
-        "gpu busy percent": sum(watch.busy) / len(watch.busy) if watch.busy else None,
+        "gpu busy percent": watch.told(),
         "peak gigabytes": {name: value / 1e9 for name, value in watch.peaks.items()},
     }
 

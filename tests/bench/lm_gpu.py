@@ -142,12 +142,13 @@ ATTENTIONS: dict[str, tuple[Any, Callable[[], AbstractContextManager[Any]]]] = {
 
 def attentions(lm: Lm) -> dict[str, Any]:
     """Step times with each attention that works, at 32 rows."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {lm.attention: step_times(lm, 16)}
+    masked = replace(lm, attention="masked")
     for name, (attention, context) in ATTENTIONS.items():
         fused.grouped_attention = attention
         try:
             with context():
-                found[name] = step_times(lm, 16)
+                found[name] = step_times(masked, 16)
         except RuntimeError as error:
             found[name] = str(error)[:200]
         finally:
@@ -245,7 +246,7 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
     model = random_model(size, device, dtype)
     report.part(f"{name}: plain, one song", lambda: plain(model, plain_seconds))
     model.config._attn_implementation = "renderer_grouped"
-    unfused = Lm(model=model, device=device, dtype=dtype, launch=launch)
+    unfused = Lm(model=model, device=device, dtype=dtype, launch=launch, attention="masked")
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))
     lm = engine_of(model, device, dtype, launch)
     for num_slots in (1, 16, 32):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList, Qwen3Config
 
+from renderer.models import device as devices
 from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import Decode
 from renderer.models.ace_step.fused import fuse
@@ -86,7 +87,8 @@ def random_model(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
 def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Launch) -> Lm:
     """The model as the engine runs it; the model itself is changed."""
     fuse(model.model)
-    return Lm(model=model, device=device, dtype=dtype, launch=launch)
+    attention = devices.lm_attention("cuda:0" if device.type == "cuda" else "cpu", str(dtype).removeprefix("torch."))
+    return Lm(model=model, device=device, dtype=dtype, launch=launch, attention=attention)
 
 
 def songs(seconds: list[int], num_prompt: tuple[int, int] = (300, 500)) -> list[Decode]:

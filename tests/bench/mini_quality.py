@@ -22,7 +22,6 @@ import numpy as np
 from renderer.models.ace_step.mini.build import build_set
 from renderer.models.ace_step.mini.composer.song import draw, play
 from renderer.models.ace_step.mini.composer.styles import BY_NAME
-from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.output.measure import analysis
 from renderer.song import SAMPLE_RATE
 from tests.bench import mini_quality_ladder as ladder
@@ -48,6 +47,8 @@ NUM_REPEATED = 3
 """Specs rendered twice to compare bytes."""
 FLOOR_SHARE = 3
 """Every third spec is enough to know what an untrained set does."""
+MINI_ENCODER = Path(__file__).parent / "mini_encoder"
+"""The encoder of sound of the set in the package, which rendering does without."""
 ALIKE = 0.98
 LOUDNESS = (-20.0, -8.0)
 LONGEST_GAP = 1.0
@@ -130,7 +131,7 @@ def climb(asked: argparse.Namespace, pieces: Sequence[Piece]) -> tuple[Rungs, di
     """Takes by rung, and what is told beside the table."""
     sounds = ladder.compose(pieces)
     rungs = {"composer": ladder.keep(asked.folder / "composer", pieces, sounds)}
-    encoder = asked.encoder or (WEIGHTS if asked.model == "mini" else Path(asked.model))
+    encoder = asked.encoder or (MINI_ENCODER if asked.model == "mini" else Path(asked.model))
     if not ladder.has_encoder(encoder):
         if asked.codec:
             raise SystemExit(f"{encoder} has no encoder of sound: name a set that has with --encoder")

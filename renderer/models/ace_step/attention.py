@@ -5,10 +5,12 @@ Both plug into transformers' own interfaces; they know rows, not songs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.attention.varlen import varlen_attn
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -18,20 +20,68 @@ if TYPE_CHECKING:
 NAME = "renderer_grouped"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far into its cache each row hears in one decoding step: what lies beyond isn't even read.
+
+    A row is two sequences to torch's flash attention: what it hears, which its queries ask, and the rest, which nobody
+    asks. Its result depends on its own reach, not on its neighbours'.
+    """
+
+    ends: Tensor
+    """int32 [2 · rows + 1]: where these sequences' keys end, the rows' caches lying behind each other."""
+    asked: Tensor
+    """The same of their queries."""
+    groups: int
+    """Query heads that share a key/value head: its queries in a step."""
+
+    @classmethod
+    def of(cls, positions: Tensor, length: int, groups: int) -> Reach:
+        """From each row's position (int64 [rows]), whose token is heard too, in a cache of `length` tokens a row."""
+        numbers = torch.arange(len(positions), device=positions.device)
+        heard, rest = numbers * length + positions + 1, (numbers + 1) * length
+        queries = (numbers + 1) * groups
+        return cls(ends=_ends(heard, rest), asked=_ends(queries, queries), groups=groups)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """Query [rows, heads, 1, head_dim], key and value as `row_cache` lays them by token: [rows, heads, width]."""
+        rows, heads, _, width = query.shape
+        found = varlen_attn(
+            query.reshape(rows, -1, self.groups, width).transpose(1, 2).flatten(0, 1),
+            key.transpose(1, 2).flatten(0, 1),
+            value.transpose(1, 2).flatten(0, 1),
+            self.asked,
+            self.ends,
+            self.groups,
+            key.shape[2],
+            scale=scaling,
+        )
+        # A pair only where more is asked for.
+        return cast("Tensor", found).view(rows, self.groups, -1, width).transpose(1, 2).reshape(rows, heads, width)
+
+
+def _ends(heard: Tensor, rest: Tensor) -> Tensor:
+    """Two ends a row, behind a zero."""
+    return pad(torch.stack([heard, rest], dim=1).flatten(), (1, 0)).to(torch.int32)
+
+
 def grouped_attention(
     _module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | Reach | None,
     scaling: float,
     **_kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention as transformers calls it: query [rows, heads, length, head_dim], key and value with fewer heads.
 
-    With a mask (additive, [rows, 1, 1, cached]) it is one decoding step: the query heads that share a key/value head
-    become rows of one small matrix, so that the cache is read once and never copied. Without, a causal prefill.
+    With a reach or a mask (additive, [rows, 1, 1, cached]) it is one decoding step. Under a mask the query heads that
+    share a key/value head become rows of one small matrix, so that the cache is read once and never copied. Without
+    either it is a causal prefill.
     """
+    if isinstance(attention_mask, Reach):
+        return attention_mask.attend(query, key, value, scaling).unsqueeze(1), None
     groups = query.shape[1] // key.shape[1]
     if attention_mask is None:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
@@ -81,16 +131,19 @@ class RowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untype
         return int(self.keys.shape[2])
 
 
-def row_cache(config: Any, positions: Tensor, length: int, dtype: torch.dtype) -> Cache:
+def row_cache(config: Any, positions: Tensor, length: int, dtype: torch.dtype, *, by_token: bool) -> Cache:
     """A cache of `length` tokens for each of `positions`' rows (int64 [rows]), zeroed.
 
-    `positions` is kept: writing to it moves where the next token goes.
+    `positions` is kept: writing to it moves where the next token goes. `by_token` lays a token's heads side by side in
+    memory, as `Reach` reads them.
     """
-    shape = (positions.shape[0], config.num_key_value_heads, length, config.head_dim)
+    rows, heads, width = len(positions), config.num_key_value_heads, config.head_dim
 
     def empty() -> Tensor:
         # Zeros, not garbage: what lies beyond a row's position is multiplied by a weight of 0, and 0 · NaN is NaN.
-        return torch.zeros(shape, dtype=dtype, device=positions.device)
+        if by_token:
+            return torch.zeros(rows, length, heads, width, dtype=dtype, device=positions.device).transpose(1, 2)
+        return torch.zeros(rows, heads, length, width, dtype=dtype, device=positions.device)
 
     return Cache(layers=[RowLayer(empty(), empty(), positions) for _ in range(config.num_hidden_layers)])
 

@@ -93,7 +93,7 @@ def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
     looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
     encoded: Tensor = encoder(
-        text_hidden_states=encoders.text_encoder(input_ids=text_ids).last_hidden_state.to(encoder.dtype),
+        text_hidden_states=_read(encoders.text_encoder, text_ids).to(encoder.dtype),
         text_attention_mask=torch.ones_like(text_ids, dtype=torch.bool),
         lyric_hidden_states=looked_up.to(encoder.dtype),
         lyric_attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool),
@@ -101,6 +101,14 @@ def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
         refer_audio_order_mask=torch.zeros(1, device=encoders.device, dtype=torch.long),
     )[0]
     return encoded
+
+
+def _read(text_encoder: Any, ids: Tensor) -> Tensor:
+    """[1, tokens, width]; one text without padding needs no mask but the causal one, which the layers know."""
+    read: Tensor = text_encoder(
+        input_ids=ids, attention_mask={"full_attention": None}, use_cache=False
+    ).last_hidden_state
+    return read
 
 
 def _silence(encoders: Encoders, num_frames: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from renderer.models.ace_step import sampling
-from renderer.models.ace_step.attention import cache_bytes, row_cache
+from renderer.models.ace_step.attention import Reach, cache_bytes, row_cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ class Lm:
     device: torch.device
     dtype: torch.dtype
     launch: Launch
+    attention: str
+    """How far a row hears in a step: `masked` or `ragged`, as `device.lm_attention` has it."""
 
     @property
     def weight(self) -> Tensor:
@@ -94,8 +96,9 @@ class Pass:
         self._tokens = torch.zeros(rows, 1, dtype=torch.int64, device=device)
         self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)
-        self._cache = row_cache(lm.model.config, self._positions, kind.length, lm.dtype)
-        self._reach = torch.arange(kind.length, device=device)
+        self._ragged = lm.attention == "ragged"
+        self._cache = row_cache(lm.model.config, self._positions, kind.length, lm.dtype, by_token=self._ragged)
+        self._tokens_held = torch.arange(kind.length, device=device)
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, kind.head.columns, device=device)
         self._allowed = torch.ones(num_slots, kind.head.columns, dtype=torch.bool, device=device)
@@ -152,13 +155,11 @@ class Pass:
 
     def forward(self) -> None:
         """Run every row's last token through the LM, up to its logits."""
-        positions = self._positions.unsqueeze(-1)
-        mask = torch.zeros(len(positions), len(self._reach), dtype=self._lm.dtype, device=self._lm.device)
-        mask = mask.masked_fill(self._reach > positions, -torch.inf)[:, None, None]
+        heard = self._reach() if self._ragged else self._mask()
         hidden = self._lm.model.model(
             input_ids=self._tokens,
-            attention_mask={"full_attention": mask},
-            position_ids=positions,
+            attention_mask={"full_attention": heard},
+            position_ids=self._positions.unsqueeze(-1),
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state
@@ -189,6 +190,16 @@ class Pass:
     def _rows_of(self, slot: int) -> range:
         """The conditional row, and the unconditional one when there is guidance."""
         return range(slot, self._pairs * self._num_slots, self._num_slots)
+
+    def _reach(self) -> Reach:
+        config = self._lm.model.config
+        groups = config.num_attention_heads // config.num_key_value_heads
+        return Reach.of(self._positions, self._kind.length, groups)
+
+    def _mask(self) -> Tensor:
+        """[rows, 1, 1, length], additive."""
+        mask = torch.zeros(len(self._positions), self._kind.length, dtype=self._lm.dtype, device=self._lm.device)
+        return mask.masked_fill(self._tokens_held > self._positions.unsqueeze(-1), -torch.inf)[:, None, None]
 
     def _guided(self) -> Tensor:
         if not self._kind.filters.guided:

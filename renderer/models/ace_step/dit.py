@@ -25,6 +25,7 @@ from renderer.models.ace_step.denoise import (
     initial_noise,
     shifted_timesteps,
 )
+from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.lora import merge
@@ -142,7 +143,7 @@ class Loading:
         paired = layouts.has_audio_tokenizer(self.files)
         encoders = Encoders(
             tokenizer=load_tokenizer(self.files),
-            text_encoder=self._load("text_encoder", self.dtypes.text_encoder, listener),
+            text_encoder=self._text_encoder(listener),
             condition_encoder=self._load("condition_encoder", self.dtypes.condition_encoder, listener),
             audio_tokenizer=self._load("audio_tokenizer", self.dtypes.condition_encoder, listener) if paired else None,
             audio_token_detokenizer=(
@@ -167,6 +168,12 @@ class Loading:
         """Whether the DiT fits beside what is resident."""
         count = memory.parameters(self.files, Part.DIT)["dit"]
         return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
+
+    def _text_encoder(self, listener: Listener) -> Any:
+        text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener)
+        if devices.kernels(self.settings.device) == "fused":
+            fuse(text_encoder)
+        return text_encoder
 
     def _load(self, component: str, dtype: str, listener: Listener) -> Any:
         return find_component(self.files, component).load(dtype=dtype, device=self.device, listener=listener)

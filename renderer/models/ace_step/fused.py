@@ -1,6 +1,6 @@
 """transformers' Qwen3 with the same weights in fewer, larger operations: a decoding step is bound by their number.
 
-The model goes in and comes out changed in place; what it computes stays the same up to rounding.
+So is reading a short text on a GPU, where the DiT waits for it. The model goes in and comes out changed in place; what it computes stays the same up to rounding.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from renderer.models.ace_step.attention import grouped_attention
 
 if TYPE_CHECKING:
     from transformers.cache_utils import Cache
+
+    from renderer.models.ace_step.attention import Reach
 
 
 def fuse(model: Any) -> None:
@@ -76,8 +78,8 @@ class Attention(nn.Module):
         self,
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor],
-        attention_mask: Tensor | None,
-        past_key_values: Cache,
+        attention_mask: Tensor | Reach | None,
+        past_key_values: Cache | None = None,
         **_kwargs: Any,
     ) -> tuple[Tensor, None]:
         """As transformers calls it: [rows, length, width] in and out."""
@@ -86,7 +88,8 @@ class Attention(nn.Module):
         rotated = self._rotate(states[:, :, : self._num_rotated], *position_embeddings).transpose(1, 2)
         query, key = rotated[:, : self._heads], rotated[:, self._heads :]
         value = states[:, :, self._num_rotated :].transpose(1, 2)
-        key, value = past_key_values.update(key, value, self._layer)
+        if past_key_values is not None:
+            key, value = past_key_values.update(key, value, self._layer)
         out, _ = grouped_attention(self, query, key, value, attention_mask, self._scaling)
         return linear(out.reshape(rows, length, -1), self.out), None
 

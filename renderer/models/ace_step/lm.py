@@ -42,13 +42,19 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     if files.lm is None:
         raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
     folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
-    dtype = getattr(torch, devices.dtypes(settings.device, settings.dtype).lm)
+    dtype = devices.dtypes(settings.device, settings.dtype).lm
     tokens = load_tokens(folder, int(layouts.read_json(folder / "config.json").get("vocab_size", 0)))
     check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
-    model = load_causal_lm(folder, dtype=dtype, device=device, attention=attention.NAME)
+    model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
     fuse(model.model)
-    lm = Lm(model=model, device=device, dtype=dtype, launch=as_graph if device.type == "cuda" else eagerly)
+    lm = Lm(
+        model=model,
+        device=device,
+        dtype=getattr(torch, dtype),
+        launch=as_graph if device.type == "cuda" else eagerly,
+        attention=devices.lm_attention(settings.device, dtype),
+    )
     devices.synchronise(device)
     listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
     return LmPart(lm, tokens, settings.lm_slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -410,7 +411,9 @@ def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
 def test_a_codec_builds_on_a_vae_taught_before(tmp_path: Path) -> None:
     from renderer.models.ace_step.mini.train.__main__ import main
 
-    taught = BENCH / "mini_codec"
+    taught = tmp_path / "taught"
+    shutil.copytree(WEIGHTS / "vae", taught / "vae")
+    shutil.copytree(BENCH / "mini_encoder" / "vae_encoder", taught / "vae_encoder")
     main(["codec", "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1", "--vae", str(taught)])
 
     for file in ("vae/diffusion_pytorch_model.safetensors", "vae_encoder/model.safetensors"):
