@@ -128,6 +128,7 @@ def prepare(device: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans a tenth of a second for every new length, each run anew
     found = torch.device(device)
     try:
         torch.empty(1, device=found)

@@ -1,6 +1,7 @@
 """transformers' Qwen3 with the same weights in fewer, larger operations: a decoding step is bound by their number.
 
-So is reading a short text on a GPU, where the DiT waits for it. The model goes in and comes out changed in place; what it computes stays the same up to rounding.
+So is reading a short text on a GPU, where the DiT waits for it. The model goes in and comes out changed in place;
+what it computes stays the same up to rounding.
 """
 
 from __future__ import annotations
