@@ -14,6 +14,7 @@ import torch
 
 from renderer.artifacts import Cot
 from renderer.models.ace_step import fused_dit, sampling
+from renderer.models.ace_step.attention import Reach, grouped_attention
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.decoder import Pass
 from renderer.models.ace_step.fused_dit import FusedDit
@@ -103,6 +104,34 @@ def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
 
     assert len(together) == 12
     assert codes_of(eager(lm), jobs) == together
+
+
+@torch.inference_mode()
+def test_what_rows_hear_by_their_reach_is_what_they_hear_under_a_mask() -> None:
+    """Each row at its own place, others' garbage beyond it; rows apart don't change one bit."""
+    groups, length = 2, 384
+    positions = torch.tensor([0, 5, 127, 128, 200, 383], device="cuda")
+    generator = torch.Generator("cuda").manual_seed(1)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device="cuda", dtype=torch.bfloat16)
+
+    query, keys, values = (drawn(6, 16, 1, 128), *(drawn(6, length, 8, 128).transpose(1, 2) for _ in range(2)))
+    beyond = torch.arange(length, device="cuda") > positions.unsqueeze(-1)
+    mask = torch.zeros(6, length, device="cuda").masked_fill(beyond, -torch.inf)[:, None, None]
+
+    def heard(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: Reach | torch.Tensor) -> torch.Tensor:
+        return grouped_attention(torch.nn.Identity(), query, keys, values, how, 128**-0.5)[0]
+
+    truth = heard(query.float(), keys.float(), values.float(), mask)
+    masked = heard(query, keys, values, mask.bfloat16())
+    ragged = heard(query, keys, values, Reach.of(positions, length, groups))
+
+    assert (ragged - truth).abs().max() < 2 * (masked - truth).abs().max()
+    for row in range(6):
+        one = slice(row, row + 1)
+        alone = heard(query[one], keys[one], values[one], Reach.of(positions[one], length, groups))
+        assert torch.equal(alone, ragged[one])
 
 
 def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
