@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -36,6 +36,8 @@ class Encoders:
     audio_tokenizer: Any | None
     """With the detokenizer: codes to hints; None in pipelines published without them."""
     audio_token_detokenizer: Any | None
+    timbre: Tensor
+    """[1, 1, width]: the condition encoder's of silence, the same for every take."""
     device: torch.device
     dtype: torch.dtype
     """The DiT's, in which conditions are handed on."""
@@ -79,6 +81,14 @@ class Hearing:
         )
 
 
+@torch.no_grad()
+def silent_timbre(condition_encoder: Any) -> Tensor:
+    """[1, 1, width]: what stands for "no reference audio"; its input is encoded silence, never zeros."""
+    silence = condition_encoder.silence_latent[:, :TIMBRE_FRAMES]
+    timbre, _ = condition_encoder.timbre_encoder(silence, torch.zeros(1, device=silence.device, dtype=torch.long))
+    return cast("Tensor", timbre)
+
+
 def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:
     """[1, tokens], int64, cut at `limit` as in training; the tokenizer's own end token is part of it."""
     ids: Tensor = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt").input_ids
@@ -92,15 +102,12 @@ def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     encoder = encoders.condition_encoder
     # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
     looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
-    encoded: Tensor = encoder(
-        text_hidden_states=_read(encoders.text_encoder, text_ids).to(encoder.dtype),
-        text_attention_mask=torch.ones_like(text_ids, dtype=torch.bool),
-        lyric_hidden_states=looked_up.to(encoder.dtype),
-        lyric_attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool),
-        refer_audio_acoustic_hidden_states_packed=encoder.silence_latent[:, :TIMBRE_FRAMES],
-        refer_audio_order_mask=torch.zeros(1, device=encoders.device, dtype=torch.long),
-    )[0]
-    return encoded
+    # Its parts one by one, as its forward has them: that would encode the timbre anew, and wait for the device.
+    sung: Tensor = encoder.lyric_encoder(
+        inputs_embeds=looked_up.to(encoder.dtype), attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool)
+    )
+    read: Tensor = encoder.text_projector(_read(encoders.text_encoder, text_ids).to(encoder.dtype))
+    return torch.cat([sung, encoders.timbre, read], dim=1)
 
 
 def _read(text_encoder: Any, ids: Tensor) -> Tensor:

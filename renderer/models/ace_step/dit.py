@@ -17,7 +17,7 @@ from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component, left_out, load_tokenizer
 from renderer.models.ace_step.checks import check_scheduler, check_silence
-from renderer.models.ace_step.conditions import Encoders, Hearing, cuts
+from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre
 from renderer.models.ace_step.denoise import (
     Sampling,
     custom_timesteps,
@@ -141,19 +141,21 @@ class Loading:
         Raises: ModelError when a component is missing or isn't what it claims.
         """
         paired = layouts.has_audio_tokenizer(self.files)
-        encoders = Encoders(
-            tokenizer=load_tokenizer(self.files),
-            text_encoder=self._text_encoder(listener),
-            condition_encoder=self._load("condition_encoder", self.dtypes.condition_encoder, listener),
+        tokenizer, text_encoder = load_tokenizer(self.files), self._text_encoder(listener)
+        condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener)
+        check_silence(condition_encoder.silence_latent, self.files)
+        return Encoders(
+            tokenizer=tokenizer,
+            text_encoder=text_encoder,
+            condition_encoder=condition_encoder,
             audio_tokenizer=self._load("audio_tokenizer", self.dtypes.condition_encoder, listener) if paired else None,
             audio_token_detokenizer=(
                 self._load("audio_token_detokenizer", self.dtypes.condition_encoder, listener) if paired else None
             ),
+            timbre=silent_timbre(condition_encoder),
             device=self.device,
             dtype=getattr(torch, self.dtypes.dit),
         )
-        check_silence(encoders.condition_encoder.silence_latent, self.files)
-        return encoders
 
     def dit(self, listener: Listener) -> Dit:
         """The DiT with its adapters, in the device's kernels.

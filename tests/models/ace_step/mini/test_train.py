@@ -331,7 +331,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 
 def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
     """Padded, masked and in another order, and yet the same velocity."""
-    from renderer.models.ace_step.conditions import Encoders, Hearing
+    from renderer.models.ace_step.conditions import Encoders, Hearing, silent_timbre
     from renderer.models.ace_step.mini.train import dit
     from renderer.models.ace_step.mini.train.stages import load_parts
     from renderer.models.ace_step.mini.train.tellings import padded
@@ -346,6 +346,7 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
         condition_encoder=parts["condition_encoder"],
         audio_tokenizer=pair[0],
         audio_token_detokenizer=pair[1],
+        timbre=silent_timbre(parts["condition_encoder"]),
         device=torch.device("cpu"),
         dtype=torch.float32,
     )
