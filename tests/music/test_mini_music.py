@@ -1,7 +1,6 @@
-"""What `mini` makes, asked as a listener would: length, sections, level, seeds, and the same again.
+"""What `mini` makes, asked as a listener would: length, tempo, key, sections, level, seeds, and the same again.
 
-Only what the shipped weights do with room to spare is asserted. Tempo, key and style they follow in some takes;
-`python -m tests.bench.mini_quality` tells in how many.
+A house song, which it plays well; `python -m tests.bench.mini_quality` tells how often it follows others.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import soundfile
 from renderer.models.ace_step.mini.composer.layout import lay_out
 from renderer.output.measure import analysis
 from renderer.song import SAMPLE_RATE
-from tests.bench.mini_quality_listen import decibels, likeness, longest_gap, stretches
+from tests.bench.mini_quality_listen import decibels, heard_key, likeness, longest_gap, same_key, same_tempo, stretches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +92,14 @@ def test_a_take_is_as_loud_as_music_and_neither_clips_nor_pauses(project: Projec
     assert analysis.clipped(sound) == 0
     assert longest_gap(sound) < 0.5
     assert np.abs(sound.mean(axis=0)).max() < 0.03
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_take_has_the_tempo_and_the_key_asked_for(project: Project, seed: int) -> None:
+    mono = analysis._mono(project.sound(seed), SAMPLE_RATE)
+
+    assert same_tempo(analysis.tempo(mono), 122, folded=True)
+    assert same_key(heard_key(mono), "A minor")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
