@@ -90,12 +90,15 @@ def dtype_warning(device: str, dtype: str) -> str | None:
     return None
 
 
-def kernels(device: str) -> str:
-    """How DiT and text encoder compute on a picked device: `plain`, as in their libraries, or `fused`, in fewer steps.
+def kernels(device: str, dtype: str) -> str:
+    """How DiT and text encoder compute on a picked device: `plain`, as in their libraries, or in fewer operations.
 
-    They agree up to rounding, so this is part of the key.
+    Those attend `blockwise`, or by torch's `flash` attention where there is one: CUDA from Ampere on, and 16 bits.
+    All agree up to rounding, so this is part of the key; `dtype` is the DiT's.
     """
-    return "fused" if device.startswith("cuda") else "plain"
+    if not device.startswith("cuda"):
+        return "plain"
+    return "flash" if dtype != "float32" and _has_bfloat16(device) else "blockwise"
 
 
 def lm_attention(device: str, dtype: str) -> str:

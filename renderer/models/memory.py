@@ -163,7 +163,8 @@ def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     activations = rows * patches * (8 * config["hidden_size"] + 3 * config["intermediate_size"]) * size
     # Metal's attention writes out the scores of all heads.
     scores = rows * config["num_attention_heads"] * patches**2 * 4 if settings.device == "mps" else 0
-    mask = patches**2 * size + MASK_ROWS * patches * MASK_BYTES if devices.kernels(settings.device) == "plain" else 0
+    plain = devices.kernels(settings.device, dtypes.dit) == "plain"
+    mask = patches**2 * size + MASK_ROWS * patches * MASK_BYTES if plain else 0
     return Need(part=Part.DIT, weights=weights, work=int(activations + scores + mask))
 
 

@@ -95,7 +95,7 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
                 f"{dtypes.dit}",
                 f"{dtypes.condition_encoder} conditions",
                 f"{dtypes.text_encoder} text",
-                f"{device.kernels(settings.device)} kernels",
+                f"{device.kernels(settings.device, dtypes.dit)} kernels",
             )
         ),
         Part.VAE: dtypes.vae,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NUM_CODES = 64_000
 PROMPT_TOKENS = 400
-CONDITION_TOKENS = 1_100  # lyrics, 750 of timbre, text
+CONDITION_TOKENS = 300  # lyrics, one of timbre, text
 ITEM_BYTES = 2  # bfloat16
 DIT_STEPS = 8
 PATCHES_A_SECOND = 12.5

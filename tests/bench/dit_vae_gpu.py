@@ -83,7 +83,7 @@ def dit(folder: Path) -> list[dict[str, float]]:
         find_component(files, "dit").load(dtype=dtype, device=DEVICE, listener=Quiet())
         for dtype in ("bfloat16", "bfloat16", "float32")
     )
-    made = {"plain": PlainDit(plain), "fused": FusedDit(fused)}
+    made = {"plain": PlainDit(plain), "fused": FusedDit(fused, flash=True)}
     rows = [one_length(seconds, made, PlainDit(exact)) for seconds in LENGTHS]
     for row in rows:
         print({key: round(value, 4) for key, value in row.items()})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT_TOKENS = 256
 MAX_LYRIC_TOKENS = 2_048
+MOST_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
 TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio"
 
 

@@ -164,7 +164,7 @@ class Loading:
         """
         transformer = self._load("dit", self.dtypes.dit, listener)
         merge(transformer, self.files.loras)
-        return DITS[devices.kernels(self.settings.device)](transformer)
+        return DITS[devices.kernels(self.settings.device, self.dtypes.dit)](transformer)
 
     def has_room(self) -> bool:
         """Whether the DiT fits beside what is resident."""
@@ -173,7 +173,7 @@ class Loading:
 
     def _text_encoder(self, listener: Listener) -> Any:
         text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener)
-        if devices.kernels(self.settings.device) == "fused":
+        if devices.kernels(self.settings.device, self.dtypes.dit) != "plain":
             fuse(text_encoder)
         return text_encoder
 
@@ -181,7 +181,11 @@ class Loading:
         return find_component(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
 
 
-DITS: Mapping[str, Callable[[Any], Dit]] = {"plain": PlainDit, "fused": FusedDit}
+DITS: Mapping[str, Callable[[Any], Dit]] = {
+    "plain": PlainDit,
+    "blockwise": FusedDit,
+    "flash": partial(FusedDit, flash=True),
+}
 
 
 def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedDit:

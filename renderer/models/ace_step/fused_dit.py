@@ -8,8 +8,7 @@ src/diffusers/models/transformers/ace_step_transformer.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,57 +16,84 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad, rms_norm, scaled_dot_product_attention, silu
 
+from renderer.models.ace_step.conditions import MOST_TOKENS
+from renderer.models.ace_step.flash import flash_attention
+
 if TYPE_CHECKING:
     from torch import nn
 
     from renderer.models.ace_step.velocity import Conditions, Velocity
 
 GRAPH_PATCHES = 5_000  # times rows: 400 s; beyond, a step computes twice as long as its launches take
+KEPT_STEPS = 64  # a step's modulation is 1.2 MB; more of them than a batch's schedules have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A layer's weights, those that read the same input side by side."""
+    """A layer's weights, those that read the same input and aren't gated side by side."""
 
     modulation: Tensor
     """[6, width], added to the time's."""
     self_norm: Tensor
-    qkv: Tensor
-    qk_norm: Tensor
-    """[heads + kv heads, head width]."""
+    q: Tensor
+    kv: Tensor
+    q_norm: Tensor
+    k_norm: Tensor
     self_out: Tensor
     cross_norm: Tensor
     cross_q: Tensor
     cross_q_norm: Tensor
-    cross_k: Tensor
-    cross_k_norm: Tensor
-    cross_v: Tensor
     cross_out: Tensor
     mlp_norm: Tensor
-    gate_up: Tensor
+    gate: Tensor
+    up: Tensor
     down: Tensor
     sliding: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a time does to the layers: scales put into the norms before them, shifts become biases behind them."""
+
+    self_norm: Tensor
+    """[layers, width], as the next five."""
+    self_gate: Tensor
+    mlp_norm: Tensor
+    mlp_gate: Tensor
+    q: Tensor
+    kv: Tensor
+    gate: Tensor
+    """[layers, inner width]."""
+    up: Tensor
+    norm_out: Tensor
+    """[width]."""
+    out: Tensor
+    """[patch · channels]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """A take's conditions as the layers' cross-attention reads them."""
 
-    keys: tuple[Tensor, ...]
-    """For each layer [1, kv heads, tokens, head width]."""
-    values: tuple[Tensor, ...]
+    keys: Tensor
+    """[layers, tokens, kv heads, head width]."""
+    values: Tensor
+    ends: Tensor
+    """int32 [2]: zero and the number of tokens."""
     nulls: Tensor
     """[layers, 1, 1, width], what null gives: attending to equal keys gives their value, however many there are."""
 
-    def attend(self, layer: int, query: Tensor) -> Tensor:
-        """What the queries [1, patches, heads, head width] find: [1, patches, heads · head width]."""
-        key, value = self.keys[layer], self.values[layer]
-        out = scaled_dot_product_attention(query.transpose(1, 2), key, value, enable_gqa=query.shape[2] != key.shape[1])
-        return out.transpose(1, 2).flatten(2)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """All that a step of one take starts from."""
 
-Attend = Callable[[int, Tensor], Tensor]
-"""`Heard.attend`, or what stands for it."""
+    latents: Tensor
+    """[rows, frames, channels]."""
+    step: Step
+    context: Tensor
+    """[1, frames, 2 · channels]."""
+    heard: Heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +103,22 @@ class Places:
     cos: Tensor
     """[patches, 1, head width]."""
     sin: Tensor
-    """The same, its first half negated: a half rotation is then one roll."""
+    """The same, its first half negated."""
     num_patches: int
+    ends: Tensor
+    """int32 [3]: where up to two rows end, laid behind each other."""
     mask: Tensor | None
-    """[blocks, 1, 2 · block, 3 · block], additive; None when the window spans the whole take."""
+    """[blocks, 1, 2 · block, 3 · block], additive, for `_near`; None when the window spans the whole take."""
 
 
 class FusedDit:
-    """A DiT whose weights were taken over from diffusers' transformer, which is empty afterwards."""
+    """A DiT whose weights were taken over from diffusers' transformer, which is empty afterwards.
 
-    def __init__(self, transformer: Any) -> None:
+    `flash`: attention by torch's flash attention, which looks no further than the window and hears as many tokens as
+    there are; a step is then the same chain of operations for all takes of a length. Otherwise block by block.
+    """
+
+    def __init__(self, transformer: Any, *, flash: bool = False) -> None:
         config = transformer.config
         if config.attention_bias:
             raise ValueError("attention with biases isn't fused")
@@ -95,15 +127,20 @@ class FusedDit:
             config.num_key_value_heads,
             config.head_dim,
         )
+        self.flash = flash
         self.eps, self.patch, self.window = config.rms_norm_eps, config.patch_size, config.sliding_window
         self.theta = config.rope_theta
         self.times = (transformer.time_embed, transformer.time_embed_r)
         self.condition_embedder = transformer.condition_embedder
         self.norm_out, self.out_modulation = transformer.norm_out.weight, transformer.scale_shift_table[0]
         self.proj_in, self.proj_out = _as_linear_in(transformer.proj_in_conv), _as_linear_out(transformer.proj_out_conv)
+        crossings = [layer.cross_attn for layer in transformer.layers]
+        self.cross_k = torch.cat([cross.to_k.weight for cross in crossings])
+        self.cross_k_norm = torch.stack([cross.norm_k.weight for cross in crossings]).unsqueeze(1)
+        self.cross_v = torch.cat([cross.to_v.weight for cross in crossings])
         sliding = [kind == "sliding_attention" for kind in transformer.layer_types]
         self.blocks = [_take_block(transformer.layers, index, sliding[index]) for index in range(len(sliding))]
-        self.modulations = torch.stack([block.modulation for block in self.blocks])
+        self._steps: dict[float, Step] = {}
         self._length: Length | None = None
 
     def velocity(self, conditions: Conditions) -> Velocity:
@@ -118,25 +155,54 @@ class FusedDit:
 
     def heard(self, conditions: Conditions) -> Heard:
         """The conditions as the layers read them."""
-        tokens = self.condition_embedder(conditions.encoded)
-        null = self.condition_embedder(conditions.null)
+        tokens, null = self.condition_embedder(conditions.encoded), self.condition_embedder(conditions.null)
+        by_layer = (len(self.blocks), self.kv_heads, self.head_dim)
+        keys = rms_norm(linear(tokens, self.cross_k).view(-1, *by_layer), (self.head_dim,), None, self.eps)
+        alone = linear(null, self.cross_v).view(by_layer).repeat_interleave(self.heads // self.kv_heads, dim=1)
+        nulls = [linear(value.flatten(), block.cross_out) for value, block in zip(alone, self.blocks, strict=True)]
         return Heard(
-            keys=tuple(self._key(block, tokens) for block in self.blocks),
-            values=tuple(self._heads(linear(tokens, block.cross_v)).transpose(1, 2) for block in self.blocks),
-            nulls=torch.stack([self._null(block, null) for block in self.blocks]),
+            keys=(keys * self.cross_k_norm).transpose(0, 1),
+            values=linear(tokens, self.cross_v).view(-1, *by_layer).transpose(0, 1),
+            ends=_ends(1, tokens.shape[1], tokens.device),
+            nulls=torch.stack(nulls)[:, None, None],
         )
 
-    def _key(self, block: Block, tokens: Tensor) -> Tensor:
-        key = self._heads(linear(tokens, block.cross_k))
-        return rms_norm(key, (self.head_dim,), block.cross_k_norm, self.eps).transpose(1, 2)
+    def step(self, timestep: float) -> Step:
+        """What a time does to the layers: the same for all takes, so it is kept."""
+        if timestep not in self._steps:
+            if len(self._steps) == KEPT_STEPS:
+                self._steps.clear()
+            self._steps[timestep] = self._step(timestep)
+        return self._steps[timestep]
 
-    def _null(self, block: Block, null: Tensor) -> Tensor:
-        alone = self._heads(linear(null, block.cross_v))
-        spread = alone.repeat_interleave(self.heads // self.kv_heads, dim=2).flatten(2)
-        return linear(spread, block.cross_out)
+    def _step(self, timestep: float) -> Step:
+        time = torch.full((1,), timestep, device=self.norm_out.device, dtype=self.norm_out.dtype)
+        embedded, projected = self.times[0](time)
+        embedded_r, projected_r = self.times[1](time - time)
+        modulations = torch.stack([block.modulation for block in self.blocks]) + (projected + projected_r)
+        shift, scale, self_gate, mlp_shift, mlp_scale, mlp_gate = modulations.unbind(1)
+        shift_out, scale_out = (self.out_modulation + (embedded + embedded_r)).unbind(0)
+        weight_out, bias_out = self.proj_out
+
+        def behind(shifts: Tensor, name: str) -> Tensor:
+            weights = (getattr(block, name) for block in self.blocks)
+            return torch.stack([linear(*pair) for pair in zip(shifts, weights, strict=True)])
+
+        return Step(
+            self_norm=torch.stack([block.self_norm for block in self.blocks]) * (1 + scale),
+            self_gate=self_gate.contiguous(),
+            mlp_norm=torch.stack([block.mlp_norm for block in self.blocks]) * (1 + mlp_scale),
+            mlp_gate=mlp_gate.contiguous(),
+            q=behind(shift, "q"),
+            kv=behind(shift, "kv"),
+            gate=behind(mlp_shift, "gate"),
+            up=behind(mlp_shift, "up"),
+            norm_out=self.norm_out * (1 + scale_out),
+            out=linear(shift_out, weight_out, bias_out),
+        )
 
     def places(self, num_patches: int, like: Tensor) -> Places:
-        """Rotations and the window's mask for a length."""
+        """Rotations, and what attention needs to know, for a length."""
         frequency = self.theta ** -(torch.arange(0, self.head_dim, 2, device=like.device).float() / self.head_dim)
         angle = torch.arange(num_patches, device=like.device).float()[:, None] * frequency
         cos, sin = angle.cos(), angle.sin()
@@ -144,7 +210,8 @@ class FusedDit:
             cos=torch.cat([cos, cos], dim=-1)[:, None].to(like.dtype),
             sin=torch.cat([-sin, sin], dim=-1)[:, None].to(like.dtype),
             num_patches=num_patches,
-            mask=self._mask(num_patches, like),
+            ends=_ends(2, num_patches, like.device),
+            mask=None if self.flash else self._mask(num_patches, like),
         )
 
     def _mask(self, num_patches: int, like: Tensor) -> Tensor | None:
@@ -164,56 +231,66 @@ class FusedDit:
         groups = self.heads // self.kv_heads
         return mask.repeat(1, groups, 1)[:, None]
 
-    def run(
-        self, latents: Tensor, time: Tensor, context: Tensor, attend: Attend, nulls: Tensor, places: Places
-    ) -> Tensor:
-        """Velocities [rows, frames, channels]; all rows are at the same `time` [1]."""
-        rows, num_frames = latents.shape[:2]
-        states = self._patches(torch.cat([context.expand(rows, -1, -1), latents], dim=-1))
-        modulations, out_modulation = self._modulations(time)
+    def run(self, given: Given, places: Places) -> Tensor:
+        """Velocities [rows, frames, channels]; of two rows the second hears null."""
+        step, heard = given.step, given.heard
+        rows, num_frames = given.latents.shape[:2]
+        states = self._patches(torch.cat([given.context.expand(rows, -1, -1), given.latents], dim=-1))
         for layer, block in enumerate(self.blocks):
-            shift, scale, gate, *mlp_modulation = modulations[layer].unbind(0)
-            inner = torch.addcmul(shift, self._norm(states, block.self_norm), 1 + scale)
-            states = torch.addcmul(states, self._attend_self(block, inner, places), gate)
-            found = linear(attend(layer, self._query(block, states)), block.cross_out)
-            states = states + (found if rows == 1 else torch.cat([found, nulls[layer].expand_as(found)]))
-            states = self._mlp(block, states, mlp_modulation)
-        shift, scale = out_modulation
-        states = torch.addcmul(shift, self._norm(states, self.norm_out), 1 + scale)
-        return linear(states, *self.proj_out).reshape(rows, states.shape[1] * self.patch, -1)[:, :num_frames]
+            inner = self._norm(states, step.self_norm[layer])
+            query, key_value = linear(inner, block.q, step.q[layer]), linear(inner, block.kv, step.kv[layer])
+            own = linear(self._attend_self(block, query, key_value, places), block.self_out)
+            states = torch.addcmul(states, own, step.self_gate[layer])
+            found = linear(self._attend_heard(layer, self._query(block, states), heard, places), block.cross_out)
+            states = states + (found if rows == 1 else torch.cat([found, heard.nulls[layer].expand_as(found)]))
+            inner = self._norm(states, step.mlp_norm[layer])
+            gate, up = linear(inner, block.gate, step.gate[layer]), linear(inner, block.up, step.up[layer])
+            made = linear(silu(gate, inplace=True).mul_(up), block.down)
+            states = torch.addcmul(states, made, step.mlp_gate[layer])
+        states = linear(self._norm(states, step.norm_out), self.proj_out[0], step.out)
+        return states.reshape(rows, states.shape[1] * self.patch, -1)[:, :num_frames]
 
     def _patches(self, frames: Tensor) -> Tensor:
         frames = pad(frames, (0, 0, 0, -frames.shape[1] % self.patch))
         return linear(frames.reshape(frames.shape[0], frames.shape[1] // self.patch, -1), *self.proj_in)
 
-    def _modulations(self, time: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """[layers, 6, width] and the output's shift and scale."""
-        embedded, projected = self.times[0](time)
-        embedded_r, projected_r = self.times[1](time - time)
-        return self.modulations + (projected + projected_r), (self.out_modulation + (embedded + embedded_r)).unbind(0)
-
     def _query(self, block: Block, states: Tensor) -> Tensor:
         """What the row that hears the conditions asks them: [1, patches, heads, head width]."""
         query = self._heads(linear(self._norm(states, block.cross_norm)[:1], block.cross_q))
-        return rms_norm(query, (self.head_dim,), block.cross_q_norm, self.eps)
+        return self._norm(query, block.cross_q_norm)
 
-    def _mlp(self, block: Block, states: Tensor, modulation: list[Tensor]) -> Tensor:
-        shift, scale, gate = modulation
-        inner = torch.addcmul(shift, self._norm(states, block.mlp_norm), 1 + scale)
-        gated, up = linear(inner, block.gate_up).chunk(2, dim=-1)
-        return torch.addcmul(states, linear(silu(gated) * up, block.down), gate)
+    def _attend_heard(self, layer: int, query: Tensor, heard: Heard, places: Places) -> Tensor:
+        """What the queries find: [1, patches, heads · head width]."""
+        key, value = heard.keys[layer], heard.values[layer]
+        if self.flash:
+            # The longest there may be, not what there are: a recorded step must not know how many.
+            found = flash_attention(query, key, value, places.ends[:2], heard.ends, longest=MOST_TOKENS)
+            return found.flatten(2)
+        return self._attend(query, key.unsqueeze(0), value.unsqueeze(0))
 
-    def _attend_self(self, block: Block, states: Tensor, places: Places) -> Tensor:
-        qkv = self._heads(linear(states, block.qkv))
-        rotated = rms_norm(qkv[:, :, : self.heads + self.kv_heads], (self.head_dim,), None, self.eps) * block.qk_norm
-        rotated = torch.addcmul(rotated * places.cos, rotated.roll(self.head_dim // 2, dims=-1), places.sin)
-        query, key = rotated[:, :, : self.heads], rotated[:, :, self.heads :]
-        value = qkv[:, :, self.heads + self.kv_heads :]
+    def _attend_self(self, block: Block, query: Tensor, key_value: Tensor, places: Places) -> Tensor:
+        """What the patches find in each other: [rows, patches, heads · head width]."""
+        query, (key, value) = self._heads(query), self._heads(key_value).chunk(2, dim=2)
+        query = self._rotate(self._norm(query, block.q_norm), places)
+        key = self._rotate(self._norm(key, block.k_norm), places)
+        if self.flash:
+            ends, window = places.ends[: len(query) + 1], self.window if block.sliding else None
+            return flash_attention(query, key, value, ends, ends, longest=places.num_patches, window=window).flatten(2)
         if block.sliding and places.mask is not None:
-            return linear(self._near(query, key, value, places.mask), block.self_out)
+            return self._near(query, key, value, places.mask)
+        return self._attend(query, key, value)
+
+    def _rotate(self, states: Tensor, places: Places) -> Tensor:
+        rotated = states * places.cos
+        lower, upper = slice(None, self.head_dim // 2), slice(self.head_dim // 2, None)
+        rotated[..., lower].addcmul_(states[..., upper], places.sin[..., lower])
+        rotated[..., upper].addcmul_(states[..., lower], places.sin[..., upper])
+        return rotated
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
         out = scaled_dot_product_attention(query, key, value, enable_gqa=self.heads != self.kv_heads)
-        return linear(out.transpose(1, 2).flatten(2), block.self_out)
+        return out.transpose(1, 2).flatten(2)
 
     def _near(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """Attention within the window, block by block against three blocks; query heads of one key side by side."""
@@ -253,70 +330,70 @@ class _Fused:
         self._heard = dit.heard(conditions)
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
-        time = torch.full((1,), timestep, device=latents.device, dtype=latents.dtype)
-        rows, places, recordings = len(latents), self._length.places, self._length.recordings
-        if latents.device.type != "cuda" or rows * places.num_patches > GRAPH_PATCHES:
-            return self._run(latents, time)
+        dit, rows, recordings = self._dit, len(latents), self._length.recordings
+        given = Given(latents=latents, context=self._context, step=dit.step(timestep), heard=self._heard)
+        if not dit.flash or rows * self._length.places.num_patches > GRAPH_PATCHES:
+            return dit.run(given, self._length.places)
         if rows not in recordings:
             # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
             recordings[rows] = None
-            return self._run(latents, time)
-        recording = recordings[rows] = recordings[rows] or _Recording(self._dit, latents, self._context, places)
-        return recording(latents, time, self._context, self._heard)
-
-    def _run(self, latents: Tensor, time: Tensor) -> Tensor:
-        heard = self._heard
-        return self._dit.run(latents, time, self._context, heard.attend, heard.nulls, self._length.places)
+            return dit.run(given, self._length.places)
+        recording = recordings[rows] = recordings[rows] or _Recording(dit, given, self._length.places)
+        return recording(given)
 
 
 class _Recording:
-    """A step as CUDA graphs, the same kernels launched together, for all takes of its length.
+    """A step as a CUDA graph, the same kernels launched together, for all takes of its length."""
 
-    They are cut where a layer attends to the conditions, whose number of tokens is the take's own.
-    """
-
-    def __init__(self, dit: FusedDit, latents: Tensor, context: Tensor, places: Places) -> None:
-        self._latents, self._context = torch.empty_like(latents), torch.empty_like(context)
-        self._time = latents.new_empty(1)
-        self._nulls = latents.new_empty(len(dit.blocks), 1, 1, len(dit.norm_out))
-        self._query = latents.new_empty(1, places.num_patches, dit.heads, dit.head_dim)
-        self._found = self._query.flatten(2).clone()
-        # Its own: torch gives up when a pool is asked for whose graphs have all ended.
-        self._pool = torch.cuda.graph_pool_handle()
-        self._graphs: list[torch.cuda.CUDAGraph] = []
-        # Not torch.cuda.graph: for each of the pieces it would give all free memory back, the host's too.
-        torch.cuda.synchronize(latents.device)
-        with torch.cuda.stream(_recording_stream(latents.device)):
-            self._begin()
+    def __init__(self, dit: FusedDit, given: Given, places: Places) -> None:
+        self._held, self._graph = _room_for(given), torch.cuda.CUDAGraph()
+        self._heard: Heard | None = None
+        # Not torch.cuda.graph, which gives all free memory back at each, the host's too.
+        torch.cuda.synchronize(given.latents.device)
+        with torch.cuda.stream(_recording_stream(given.latents.device)):
+            # What other threads do meanwhile is nothing to the recording.
+            self._graph.capture_begin(capture_error_mode="thread_local")
             try:
-                self._out = dit.run(self._latents, self._time, self._context, self._cut, self._nulls, places)
+                self._out = dit.run(self._held, places)
             finally:
-                self._graphs[-1].capture_end()
+                self._graph.capture_end()
 
-    def __call__(self, latents: Tensor, time: Tensor, context: Tensor, heard: Heard) -> Tensor:
-        self._latents.copy_(latents)
-        self._time.copy_(time)
-        self._context.copy_(context)
-        self._nulls.copy_(heard.nulls)
-        *pieces, last = self._graphs
-        for layer, piece in enumerate(pieces):
-            piece.replay()
-            self._found.copy_(heard.attend(layer, self._query))
-        last.replay()
+    def __call__(self, given: Given) -> Tensor:
+        self._take_in(given)
+        self._graph.replay()
         return self._out.clone()
 
-    def _begin(self) -> None:
-        graph = torch.cuda.CUDAGraph()
-        # What other threads do meanwhile is nothing to the recording.
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-        self._graphs.append(graph)
+    def _take_in(self, given: Given) -> None:
+        held = self._held
+        held.latents.copy_(given.latents)
+        for part in fields(Step):
+            getattr(held.step, part.name).copy_(getattr(given.step, part.name))
+        if given.heard is self._heard:
+            return
+        # Another take's.
+        self._heard, num_tokens = given.heard, given.heard.keys.shape[1]
+        held.context.copy_(given.context)
+        held.heard.keys[:, :num_tokens].copy_(given.heard.keys)
+        held.heard.values[:, :num_tokens].copy_(given.heard.values)
+        held.heard.ends.copy_(given.heard.ends)
+        held.heard.nulls.copy_(given.heard.nulls)
 
-    def _cut(self, layer: int, query: Tensor) -> Tensor:  # noqa: ARG002 - `Heard.attend` in this place
-        """End a piece with the layer's queries, begin the next with what they find."""
-        self._query.copy_(query)
-        self._graphs[-1].capture_end()
-        self._begin()
-        return self._found
+
+def _room_for(given: Given) -> Given:
+    """Memory for what is given, and for as many tokens as any take may hear."""
+    step, heard = given.step, given.heard
+    tokens = heard.keys.new_empty((len(heard.keys), MOST_TOKENS, *heard.keys.shape[2:]))
+    return Given(
+        latents=torch.empty_like(given.latents),
+        step=Step(**{part.name: torch.empty_like(getattr(step, part.name)) for part in fields(Step)}),
+        context=torch.empty_like(given.context),
+        heard=Heard(
+            keys=tokens,
+            values=torch.empty_like(tokens),
+            ends=torch.empty_like(heard.ends),
+            nulls=torch.empty_like(heard.nulls),
+        ),
+    )
 
 
 @cache
@@ -334,30 +411,31 @@ def _take_block(layers: nn.ModuleList, index: int, sliding: bool) -> Block:
     """A layer's weights; diffusers' module is dropped, so that the whole is never held twice."""
     layer: Any = layers[index]
     attention, cross, mlp = layer.self_attn, layer.cross_attn, layer.mlp
-    heads = [
-        attention.norm_q.weight.expand(attention.heads, -1),
-        attention.norm_k.weight.expand(attention.kv_heads, -1),
-    ]
     block = Block(
         modulation=layer.scale_shift_table[0],
         self_norm=layer.self_attn_norm.weight,
-        qkv=torch.cat([attention.to_q.weight, attention.to_k.weight, attention.to_v.weight]),
-        qk_norm=torch.cat(heads),
+        q=attention.to_q.weight,
+        kv=torch.cat([attention.to_k.weight, attention.to_v.weight]),
+        q_norm=attention.norm_q.weight,
+        k_norm=attention.norm_k.weight,
         self_out=attention.to_out[0].weight,
         cross_norm=layer.cross_attn_norm.weight,
         cross_q=cross.to_q.weight,
         cross_q_norm=cross.norm_q.weight,
-        cross_k=cross.to_k.weight,
-        cross_k_norm=cross.norm_k.weight,
-        cross_v=cross.to_v.weight,
         cross_out=cross.to_out[0].weight,
         mlp_norm=layer.mlp_norm.weight,
-        gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        gate=mlp.gate_proj.weight,
+        up=mlp.up_proj.weight,
         down=mlp.down_proj.weight,
         sliding=sliding,
     )
     layers[index] = torch.nn.Identity()
     return block
+
+
+def _ends(rows: int, length: int, device: torch.device) -> Tensor:
+    """Int32 [rows + 1]: where rows of one length begin and end, laid behind each other."""
+    return torch.arange(rows + 1, device=device, dtype=torch.int32) * length
 
 
 def _as_linear_in(conv: Any) -> tuple[Tensor, Tensor]:
