@@ -93,12 +93,12 @@ def dtype_warning(device: str, dtype: str) -> str | None:
 def kernels(device: str, dtype: str) -> str:
     """How DiT and text encoder compute on a picked device: `plain`, as in their libraries, or in fewer operations.
 
-    Those attend `blockwise`, or by torch's `flash` attention where there is one: CUDA from Ampere on, and 16 bits.
-    All agree up to rounding, so this is part of the key; `dtype` is the DiT's.
+    Those attend `blockwise`, or by torch's `flash` attention where there is one. All agree up to rounding, so this is
+    part of the key; `dtype` is the DiT's.
     """
     if not device.startswith("cuda"):
         return "plain"
-    return "flash" if dtype != "float32" and _has_bfloat16(device) else "blockwise"
+    return "flash" if _has_flash(device, dtype) else "blockwise"
 
 
 def lm_attention(device: str, dtype: str) -> str:
@@ -107,7 +107,7 @@ def lm_attention(device: str, dtype: str) -> str:
     They agree up to rounding, so this is part of the key. Ragged takes torch's flash attention: CUDA from Ampere on,
     and 16 bits.
     """
-    return "ragged" if device.startswith("cuda") and dtype != "float32" and _has_bfloat16(device) else "masked"
+    return "ragged" if _has_flash(device, dtype) else "masked"
 
 
 def vae_tiles(device: str) -> tuple[int, int]:
@@ -265,6 +265,11 @@ def _policy(device: str) -> Dtypes:
     # The VAE's snake activations on MPS were only ever checked in float32; its weights are small.
     vae = "float32" if device == "mps" else "bfloat16"
     return Dtypes(lm="bfloat16", text_encoder="bfloat16", condition_encoder="bfloat16", dit="bfloat16", vae=vae)
+
+
+def _has_flash(device: str, dtype: str) -> bool:
+    """Whether torch's flash attention computes in this dtype there: CUDA from Ampere on, and 16 bits."""
+    return device.startswith("cuda") and dtype != "float32" and _has_bfloat16(device)
 
 
 def _has_bfloat16(device: str) -> bool:

@@ -6,13 +6,14 @@ Both plug into transformers' own interfaces; they know rows, not songs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from renderer.models.ace_step.flash import flash_attention
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,18 +47,16 @@ class Reach:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """Query [rows, heads, 1, head_dim], key and value as `row_cache` lays them by token: [rows, heads, width]."""
         rows, heads, _, width = query.shape
-        found = varlen_attn(
-            query.reshape(rows, -1, self.groups, width).transpose(1, 2).flatten(0, 1),
-            key.transpose(1, 2).flatten(0, 1),
-            value.transpose(1, 2).flatten(0, 1),
+        found = flash_attention(
+            query.reshape(rows, -1, self.groups, width).transpose(1, 2),
+            key.transpose(1, 2),
+            value.transpose(1, 2),
             self.asked,
             self.ends,
-            self.groups,
-            key.shape[2],
+            longest=key.shape[2],
             scale=scaling,
         )
-        # A pair only where more is asked for.
-        return cast("Tensor", found).view(rows, self.groups, -1, width).transpose(1, 2).reshape(rows, heads, width)
+        return found.transpose(1, 2).reshape(rows, heads, width)
 
 
 def _ends(heard: Tensor, rest: Tensor) -> Tensor:

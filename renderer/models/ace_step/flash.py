@@ -23,11 +23,12 @@ def flash_attention(
     *,
     longest: int,
     window: int | None = None,
+    scale: float | None = None,
 ) -> Tensor:
     """What queries [rows, length, heads, width] find in keys and values [tokens, kv heads, width] or with rows as well.
 
     Ends are int32, one more than there are sequences, beginning with 0; no sequence of keys is longer than `longest`.
-    With a window each query looks that far to both sides.
+    With a window each query looks that far to both sides. `scale` is the root of 1 / width unless given.
     """
     rows, length = query.shape[:2]
     heads, width = key.shape[-2:]
@@ -39,6 +40,7 @@ def flash_attention(
         key_ends,
         length,
         longest,
+        scale=scale,
         window_size=(-1, -1) if window is None else (window, window),
         **_SAID,
     )

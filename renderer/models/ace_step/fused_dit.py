@@ -1,8 +1,8 @@
 """diffusers' DiT with the same weights in fewer, larger operations, and with what a take's steps share made once.
 
-Keys and values of the conditions are computed once a take, not once a step; layers with a sliding window compare each
-frame with its neighbourhood only; norms, rotations and gates are one operation each. What comes out is the plain DiT's
-velocity up to rounding. Source of the architecture: huggingface/diffusers,
+Keys and values of the conditions are computed once a take, not once a step; shifts and scales of a time are folded
+into the weights beside them, once for all takes; layers with a sliding window compare each frame with its neighbourhood
+only. What comes out is the plain DiT's velocity up to rounding. Source of the architecture: huggingface/diffusers,
 src/diffusers/models/transformers/ace_step_transformer.py
 """
 
@@ -30,13 +30,11 @@ KEPT_STEPS = 64  # a step's modulation is 1.2 MB; more of them than a batch's sc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A layer's weights, those that read the same input and aren't gated side by side."""
+    """A layer's own weights; what all layers' are used of together lies in the DiT."""
 
-    modulation: Tensor
-    """[6, width], added to the time's."""
-    self_norm: Tensor
     q: Tensor
     kv: Tensor
+    """Keys' and values', side by side."""
     q_norm: Tensor
     k_norm: Tensor
     self_out: Tensor
@@ -44,7 +42,6 @@ class Block:
     cross_q: Tensor
     cross_q_norm: Tensor
     cross_out: Tensor
-    mlp_norm: Tensor
     gate: Tensor
     up: Tensor
     down: Tensor
@@ -56,12 +53,14 @@ class Step:
     """What a time does to the layers: scales put into the norms before them, shifts become biases behind them."""
 
     self_norm: Tensor
-    """[layers, width], as the next five."""
+    """[layers, width], as the next three."""
     self_gate: Tensor
     mlp_norm: Tensor
     mlp_gate: Tensor
     q: Tensor
+    """[layers, heads · head width]."""
     kv: Tensor
+    """[layers, 2 · kv heads · head width]."""
     gate: Tensor
     """[layers, inner width]."""
     up: Tensor
@@ -134,6 +133,9 @@ class FusedDit:
         self.condition_embedder = transformer.condition_embedder
         self.norm_out, self.out_modulation = transformer.norm_out.weight, transformer.scale_shift_table[0]
         self.proj_in, self.proj_out = _as_linear_in(transformer.proj_in_conv), _as_linear_out(transformer.proj_out_conv)
+        self.modulations = torch.cat([layer.scale_shift_table for layer in transformer.layers])
+        self.self_norms = torch.stack([layer.self_attn_norm.weight for layer in transformer.layers])
+        self.mlp_norms = torch.stack([layer.mlp_norm.weight for layer in transformer.layers])
         crossings = [layer.cross_attn for layer in transformer.layers]
         self.cross_k = torch.cat([cross.to_k.weight for cross in crossings])
         self.cross_k_norm = torch.stack([cross.norm_k.weight for cross in crossings]).unsqueeze(1)
@@ -179,7 +181,7 @@ class FusedDit:
         time = torch.full((1,), timestep, device=self.norm_out.device, dtype=self.norm_out.dtype)
         embedded, projected = self.times[0](time)
         embedded_r, projected_r = self.times[1](time - time)
-        modulations = torch.stack([block.modulation for block in self.blocks]) + (projected + projected_r)
+        modulations = self.modulations + (projected + projected_r)
         shift, scale, self_gate, mlp_shift, mlp_scale, mlp_gate = modulations.unbind(1)
         shift_out, scale_out = (self.out_modulation + (embedded + embedded_r)).unbind(0)
         weight_out, bias_out = self.proj_out
@@ -189,9 +191,9 @@ class FusedDit:
             return torch.stack([linear(*pair) for pair in zip(shifts, weights, strict=True)])
 
         return Step(
-            self_norm=torch.stack([block.self_norm for block in self.blocks]) * (1 + scale),
+            self_norm=self.self_norms * (1 + scale),
             self_gate=self_gate.contiguous(),
-            mlp_norm=torch.stack([block.mlp_norm for block in self.blocks]) * (1 + mlp_scale),
+            mlp_norm=self.mlp_norms * (1 + mlp_scale),
             mlp_gate=mlp_gate.contiguous(),
             q=behind(shift, "q"),
             kv=behind(shift, "kv"),
@@ -332,14 +334,13 @@ class _Fused:
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         dit, rows, recordings = self._dit, len(latents), self._length.recordings
         given = Given(latents=latents, context=self._context, step=dit.step(timestep), heard=self._heard)
-        if not dit.flash or rows * self._length.places.num_patches > GRAPH_PATCHES:
-            return dit.run(given, self._length.places)
-        if rows not in recordings:
+        if dit.flash and rows * self._length.places.num_patches <= GRAPH_PATCHES:
+            if rows in recordings:
+                recording = recordings[rows] = recordings[rows] or _Recording(dit, given, self._length.places)
+                return recording(given)
             # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
             recordings[rows] = None
-            return dit.run(given, self._length.places)
-        recording = recordings[rows] = recordings[rows] or _Recording(dit, given, self._length.places)
-        return recording(given)
+        return dit.run(given, self._length.places)
 
 
 class _Recording:
@@ -412,8 +413,6 @@ def _take_block(layers: nn.ModuleList, index: int, sliding: bool) -> Block:
     layer: Any = layers[index]
     attention, cross, mlp = layer.self_attn, layer.cross_attn, layer.mlp
     block = Block(
-        modulation=layer.scale_shift_table[0],
-        self_norm=layer.self_attn_norm.weight,
         q=attention.to_q.weight,
         kv=torch.cat([attention.to_k.weight, attention.to_v.weight]),
         q_norm=attention.norm_q.weight,
@@ -423,7 +422,6 @@ def _take_block(layers: nn.ModuleList, index: int, sliding: bool) -> Block:
         cross_q=cross.to_q.weight,
         cross_q_norm=cross.norm_q.weight,
         cross_out=cross.to_out[0].weight,
-        mlp_norm=layer.mlp_norm.weight,
         gate=mlp.gate_proj.weight,
         up=mlp.up_proj.weight,
         down=mlp.down_proj.weight,

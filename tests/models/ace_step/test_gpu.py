@@ -40,9 +40,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 CUDA = replace(SETTINGS, device="cuda:0", vae_tile=1_024, vae_overlap=16)
-
 FLASH = partial(FusedDit, flash=True)
-
 TEXT_COLUMNS = 151_669  # of the published LMs
 
 
@@ -196,7 +194,7 @@ def on_gpu(value: Any) -> Any:
 @pytest.mark.parametrize("rows", [1, 2])
 @torch.no_grad()
 def test_a_graph_computes_what_its_operations_compute_one_by_one(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    dit = FusedDit(transformer(0).cuda().bfloat16(), flash=True)
+    dit = FLASH(transformer(0).cuda().bfloat16())
     heard = on_gpu(conditions(333))
     latents = torch.randn((rows, 333, 8), device="cuda", dtype=torch.bfloat16)
     times = (1.0, 0.7, 0.4, 0.1)
@@ -216,7 +214,7 @@ def test_a_graph_computes_what_its_operations_compute_one_by_one(rows: int, monk
 def test_takes_of_one_length_share_a_recording_and_hear_their_own_conditions(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dit = FusedDit(transformer(0).cuda().bfloat16(), flash=True)
+    dit = FLASH(transformer(0).cuda().bfloat16())
     first = on_gpu(conditions(333))
     second = replace(on_gpu(conditions(333, num_tokens=90)), null=-first.null, context=first.context * 2)
     latents = torch.randn((rows, 333, 8), device="cuda", dtype=torch.bfloat16)
