@@ -10,6 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from renderer.models.ace_step.velocity import Conditions, Dit
+
 
 class Large(TorchDispatchMode):
     """Remembers the dtype of each new tensor of at least so many elements; views of older ones don't count."""
@@ -29,3 +31,17 @@ class Large(TorchDispatchMode):
             if torch.is_tensor(tensor) and tensor.numel() >= self.num_elements and tensor.data_ptr() not in known:
                 self.made.append(tensor.dtype)
         return results
+
+
+@torch.no_grad()
+def one_matrix_a_take(dit: Dit, conditions: Conditions, latents: torch.Tensor) -> None:
+    """A take makes no more than one matrix of patches by patches, none of int64; its steps make none."""
+    matrix = (latents.shape[1] // 2) ** 2
+    with Large(matrix) as once:
+        velocity = dit.velocity(conditions)
+    assert torch.int64 not in once.made
+    assert len(once.made) <= 1
+    with Large(matrix) as each_step:
+        velocity(latents, 1.0)
+        velocity(latents.repeat(2, 1, 1), 0.5)
+    assert each_step.made == []

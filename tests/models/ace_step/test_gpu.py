@@ -31,6 +31,7 @@ from renderer.models.zoo import resolve
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.operations import one_matrix_a_take
 from tests.models.ace_step.test_engine import codes_of, songs
 from tests.models.ace_step.test_fused_dit import conditions, transformer
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
@@ -249,6 +250,12 @@ def test_fused_is_as_close_to_float32_as_plain_is() -> None:
 
     assert errors[FusedDit] < 2 * errors[PlainDit]
     assert errors[FLASH] < 2 * errors[PlainDit]
+
+
+def test_attention_within_the_window_makes_no_matrix_of_a_whole_take() -> None:
+    latents = torch.zeros((1, 2_400, 8), device="cuda", dtype=torch.bfloat16)
+
+    one_matrix_a_take(FLASH(transformer(0).cuda().bfloat16()), on_gpu(conditions(2_400)), latents)
 
 
 def replace_float(value: Any) -> Any:
