@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,32 +15,11 @@ import psutil
 import pytest
 
 from renderer.plan.jobs import Why
-from renderer.store.disk import RealDisk
-from renderer.store.store import Store
-from renderer.store.takes import TakeRecord
+from tests.pipeline.thousand import NUM_SEEDS, NUM_SPECS, finish, write_specs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from renderer.pipeline.project import Project
     from tests.pipeline.conftest import Songs
 
-NUM_SPECS, NUM_SEEDS = 100, 10
-SPEC = """
-title = "{name}"
-caption = "calm piano, {name}"
-lyrics = \"\"\"
-[verse]
-la la la la la la la la
-la la la la la la la la
-[chorus]
-la la la la la la la la
-\"\"\"
-seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
-[metas]
-bpm = 90
-duration = 30
-"""
 RUN = """
 import sys
 from renderer.cli.main import run
@@ -50,60 +28,31 @@ heavy = {"torch", "transformers", "diffusers"} & set(sys.modules)
 assert not heavy, heavy
 sys.exit(code)
 """
+COUNTED = f"""
+import atexit, collections, json, os, sys
+opened, here = collections.Counter(), os.getcwd() + os.sep
 
+def count(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and os.path.abspath(arguments[0]).startswith(here):
+        opened[os.path.abspath(arguments[0])[len(here):]] += 1
 
-class HastyDisk(RealDisk):
-    """A disk that doesn't wait for the drive; a thousand takes are laid out in no time."""
-
-    def flush(self, path: Path) -> None:
-        pass
-
-    def flush_folder(self, folder: Path) -> None:
-        pass
+sys.addaudithook(count)
+atexit.register(lambda: print(json.dumps(opened), file=sys.stderr))
+{RUN}"""
 
 
 @pytest.fixture
 def thousand(songs: Songs) -> Songs:
-    for number in range(NUM_SPECS):
-        songs.write(f"song{number:03}", SPEC)
+    write_specs(songs.folder / "specs")
     return songs
 
 
-def finish(project: Project) -> None:
-    """Leave on disk what a finished render of all takes leaves, with a few bytes of audio each."""
-    store = Store(project.store.outputs, HastyDisk())
-    store.prepare()
-    for take in project.plan().takes:
-        path = store.outputs / take.file
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(take.key.encode())
-        record = TakeRecord(
-            key=take.key,
-            take=take.name,
-            song=take.take.song.name,
-            file=take.file,
-            num_bytes=64,
-            mtime_ns=path.stat().st_mtime_ns,
-            digest=hashlib.sha256(take.key.encode()).hexdigest(),
-            requests=take.requests,
-            keys=dict(take.keys),
-            environment=project.environment,
-            page={
-                "peaks": "A" * 2_000,
-                "seconds": 30.0,
-                "notes": {"cot": {"text": "x" * 1_000, "prompt": "y" * 2_000}},
-            },
-        )
-        store.put_take(record)
-
-
-def cpu_seconds(songs: Songs, *arguments: str) -> float:
-    """Processor time of one command line: what it takes on a machine with nothing else to do."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def files_opened(songs: Songs, *arguments: str) -> dict[str, int]:
+    """How often one command line opened each of the project's files: the work that grows with the takes."""
     options = ("--device", "cpu", "--threads", "1", "--lm-slots", "2")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments, *options],
+        [sys.executable, "-c", COUNTED, *arguments, *options],
         cwd=songs.folder,
         env=environment,
         capture_output=True,
@@ -111,22 +60,37 @@ def cpu_seconds(songs: Songs, *arguments: str) -> float:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    opened: dict[str, int] = json.loads(done.stderr.splitlines()[-1])
+    return opened
 
 
-def test_a_thousand_takes_are_planned_in_two_seconds(thousand: Songs) -> None:
-    cpu_seconds(thousand, "plan", "--json")  # hashes the weights, which is remembered
+def test_a_thousand_takes_are_planned_by_reading_each_spec_once(thousand: Songs) -> None:
+    files_opened(thousand, "plan", "--json")  # hashes the weights, which is remembered
 
-    assert cpu_seconds(thousand, "plan", "--json") < 2.0
+    opened = files_opened(thousand, "plan", "--json")
+    specs = {name: times for name, times in opened.items() if name.startswith("specs")}
+    assert len(specs) == NUM_SPECS
+    assert set(specs.values()) == {1}
+    # Nothing was rendered: each take's record is asked for, and that is all.
+    asked = {name: times for name, times in opened.items() if name.endswith(".json")}
+    assert len(asked) == NUM_SPECS * NUM_SEEDS
+    assert set(asked.values()) == {1}
+    assert set(opened) - set(specs) - set(asked) <= {"renderer.toml"}
 
 
-def test_a_finished_batch_of_a_thousand_is_looked_over_in_a_second_and_a_half(thousand: Songs) -> None:
+def test_a_finished_batch_is_looked_over_by_reading_each_record_once_and_no_audio(thousand: Songs) -> None:
     finish(thousand.project())
     assert all(take.why is Why.DONE for take in thousand.project().plan().takes)
-    cpu_seconds(thousand, "render", "--no-measure")  # writes the page that wasn't there
+    files_opened(thousand, "render", "--no-measure")  # writes the page that wasn't there
+    page = (thousand.outputs / "report" / "index.html").stat()
 
-    assert cpu_seconds(thousand, "render", "--no-measure") < 1.5
+    opened = files_opened(thousand, "render", "--no-measure")
+    records = {name: times for name, times in opened.items() if name.endswith(".json")}
+    assert len(records) == NUM_SPECS * NUM_SEEDS
+    assert set(records.values()) == {1}
+    assert sum(opened.values()) < NUM_SPECS * NUM_SEEDS + NUM_SPECS + 20
+    assert not [name for name in opened if name.endswith((".flac", ".wav", ".html"))]
+    assert (thousand.outputs / "report" / "index.html").stat() == page
     assert not (thousand.outputs / ".store" / "journal.jsonl").exists()
 
 
