@@ -24,7 +24,7 @@ PIECES = [
     b"[variants.x]\n", b"lyrics", b"a.b", b"<|im_end|>", b"[verse]", b"(", b")", b" " * 400, b"[" * 300,
     b"a." * 40, b"seeds = ", b"bpm = ", b'text = """\n',
 ]  # fmt: skip
-LIMIT_SECONDS = 1.0  # of this process's own time, whatever else the machine does; most take a hundredth
+HANGS_SECONDS = 30.0  # of this process's own time; most take a hundredth of a second
 
 
 @st.composite
@@ -56,7 +56,7 @@ def is_answered(folder: Path, content: bytes) -> None:
     for diagnostic in loaded.diagnostics:
         text = plain(diagnostic)
         assert not {unicodedata.category(character) for character in set(text) - {"\n"}} & {"Cc", "Cs", "Zl", "Zp"}
-    assert time.process_time() - start < LIMIT_SECONDS
+    assert time.process_time() - start < HANGS_SECONDS
     assert loaded.songs or loaded.errors
 
 
