@@ -3,7 +3,7 @@
     python -m tests.bench.thousand_takes
 
 The plain ways: a command for each song, where one plans all; hashing every take's audio, where records tell. The audio
-is ten seconds of noise a take, 2 GB in all. Processor seconds, start-up included, the better of two; ends with a line of JSON.
+is ten seconds of noise a take, 2 GB in all. Processor seconds with start-up, best of two; ends with a line of JSON.
 """
 
 from __future__ import annotations
