@@ -91,7 +91,7 @@ def step_times(lm: Lm, num_slots: int) -> dict[str, float]:
     def step() -> None:
         forward()
         draw()
-        filled.drawn()
+        filled.tell()()
 
     return {"step": timed(lm.device, step, NUM_STEPS), "forward": timed(lm.device, forward, NUM_STEPS)}
 
@@ -246,7 +246,7 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
     model = random_model(size, device, dtype)
     report.part(f"{name}: plain, one song", lambda: plain(model, plain_seconds))
     model.config._attn_implementation = "renderer_grouped"
-    unfused = Lm(model=model, device=device, dtype=dtype, launch=launch, attention="masked")
+    unfused = Lm(model=model, device=device, dtype=dtype, launch=launch, attention="masked", ahead=False)
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))
     lm = engine_of(model, device, dtype, launch)
     for num_slots in (1, 16, 32):

@@ -88,7 +88,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
     """The model as the engine runs it; the model itself is changed."""
     fuse(model.model)
     attention = devices.lm_attention("cuda:0" if device.type == "cuda" else "cpu", str(dtype).removeprefix("torch."))
-    return Lm(model=model, device=device, dtype=dtype, launch=launch, attention=attention)
+    return Lm(model=model, device=device, dtype=dtype, launch=launch, attention=attention, ahead=device.type == "cuda")
 
 
 def songs(seconds: list[int], num_prompt: tuple[int, int] = (300, 500)) -> list[Decode]:

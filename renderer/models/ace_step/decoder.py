@@ -15,9 +15,10 @@ from transformers.cache_utils import DynamicCache
 
 from renderer.models.ace_step import sampling
 from renderer.models.ace_step.attention import Reach, cache_bytes, row_cache
+from renderer.models.device import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -37,6 +38,8 @@ class Lm:
     launch: Launch
     attention: str
     """How far a row hears in a step: `masked` or `ragged`, as `device.lm_attention` has it."""
+    ahead: bool
+    """Whether a step begins before the last one's tokens are read: a device beside the host needn't wait for it."""
 
     @property
     def weight(self) -> Tensor:
@@ -86,7 +89,7 @@ class Pass:
     """The rows of one kind: `num_slots` slots, each at its own position; idle ones keep writing at position 0.
 
     `forward` and `draw` are fixed chains of operations, in turns, that may be launched as one (`Lm.launch`) while all
-    slots are idle.
+    slots are idle. A forward may be run again before its draw: it leaves the same behind.
     """
 
     def __init__(self, lm: Lm, kind: Kind, num_slots: int) -> None:
@@ -116,6 +119,7 @@ class Pass:
         self._uniforms = torch.zeros(num_slots, kind.length, device=device)
         self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
         self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)
+        self._told = torch.zeros(num_slots, dtype=torch.int64, pin_memory=pinned)
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
@@ -183,9 +187,19 @@ class Pass:
         self._positions.add_(self._live)
         self._count.add_(self._live[: self._num_slots].unsqueeze(-1))
 
-    def drawn(self) -> list[int]:
-        """The token drawn for each slot; -1 where the logits hold NaN or inf. The one host sync of a step."""
-        return self._drawn.tolist()
+    def tell(self) -> Callable[[], list[int]]:
+        """Send the tokens drawn for each slot to the host, -1 where the logits hold NaN or inf.
+
+        What comes back waits for them, not for what is launched later: the one host sync of a step.
+        """
+        self._told.copy_(self._drawn, non_blocking=self._lm.device.type == "cuda")
+        wait = mark(self._lm.device)
+
+        def drawn() -> list[int]:
+            wait()
+            return self._told.tolist()
+
+        return drawn
 
     def _rows_of(self, slot: int) -> range:
         """The conditional row, and the unconditional one when there is guidance."""

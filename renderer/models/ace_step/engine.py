@@ -175,13 +175,14 @@ class _Decoding:
         self._flights: dict[int, _Flight] = {}
         self._prompts: tuple[tuple[int, ...], ...] = ()
         self._prefilled: Prefilled | None = None
+        self._forwarded = False
 
     def run(self, queue: deque[Decode]) -> Iterator[Decoded | Failed]:
         while queue or self._flights:
             while queue and self._free:
                 yield from self._begin(queue.popleft())
             if self._flights:
-                yield from self._advance()
+                yield from self._advance(refills=bool(queue))
 
     def _begin(self, decode: Decode) -> Iterator[Failed]:
         if self._listener.cancelled(decode.id):
@@ -197,6 +198,7 @@ class _Decoding:
         self._pass.fill(slot, self._prefill(decode), decode.settings, randoms)
         self._pass.see(slot, decode.prompt)
         self._flights[slot] = _Flight(decode=decode, guide=guide, began=began)
+        self._forwarded = False
         self._allow({slot: guide})
 
     def _prefill(self, decode: Decode) -> Prefilled:
@@ -205,19 +207,28 @@ class _Decoding:
             self._prompts, self._prefilled = decode.prompts, prefill(self._lm, decode.prompts)
         return self._prefilled
 
-    def _advance(self) -> Iterator[Decoded | Failed]:
-        self._forward()
+    def _advance(self, *, refills: bool) -> Iterator[Decoded | Failed]:
+        if not self._forwarded:
+            self._forward()
         # While the device computes, the host works out what each row may draw.
         self._guide()
         self._draw()
-        for slot, token in enumerate(self._pass.drawn()):
+        drawn = self._pass.tell()
+        # A slot that is refilled needs the forward anew: not where any token may be a request's last and others wait.
+        self._forwarded = self._lm.ahead and (self._steady or not refills)
+        if self._forwarded:
+            self._forward()
+        for slot, token in enumerate(drawn()):
             if slot in self._flights:
                 yield from self._take(slot, token)
 
+    @property
+    def _steady(self) -> bool:
+        return next(iter(self._flights.values())).decode.rules.steady
+
     def _guide(self) -> None:
         """Make the masks of all rows, for rules that change them at every token."""
-        first = next(iter(self._flights.values()))
-        if first.decode.rules.steady:
+        if self._steady:
             return
         self._allow({slot: flight.guide for slot, flight in self._flights.items()})
         temperatures = [1.0] * len(self._masks)

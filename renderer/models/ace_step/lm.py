@@ -54,6 +54,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
         dtype=getattr(torch, dtype),
         launch=as_graph if device.type == "cuda" else eagerly,
         attention=devices.lm_attention(settings.device, dtype),
+        ahead=device.type == "cuda",
     )
     devices.synchronise(device)
     listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))

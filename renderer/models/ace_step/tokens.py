@@ -97,31 +97,32 @@ def load_tokens(folder: Path, width: int) -> Tokens:
         raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error)) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    # Codes may be added tokens or lie in the vocabulary itself; this has both.
-    ids = tokenizer.get_vocab()
-    num_spelled = _num_spelled(ids)
-    _check_ids(folder, ids, width, num_spelled)
+    # Asked one by one: the whole vocabulary as a dict takes a sixth of a second.
+    ids = {token: number for token in REAL_IDS if (number := tokenizer.token_to_id(token)) is not None}
+    codes = _spelled_codes(tokenizer)
+    _check_ids(folder, ids, codes, width)
     check_chat_template(folder)
     return Tokens(
         tokenizer=tokenizer,
         width=width,
         end=ids["<|im_end|>"],
         pad=ids["<|endoftext|>"],
-        first_code=ids["<|audio_code_0|>"],
-        num_codes=min(num_spelled, MAX_CODES),
-        num_spelled=num_spelled,
+        first_code=codes[0],
+        num_codes=min(len(codes), MAX_CODES),
+        num_spelled=len(codes),
     )
 
 
-def _check_ids(folder: Path, ids: dict[str, int], width: int, num_spelled: int) -> None:
-    missing = [token for token in ("<|endoftext|>", "<|im_end|>", "<think>", "<|audio_code_0|>") if token not in ids]
+def _check_ids(folder: Path, ids: dict[str, int], codes: list[int], width: int) -> None:
+    needed = ("<|endoftext|>", "<|im_end|>", "<think>", "<|audio_code_0|>")
+    missing = [token for token in needed if token not in ids]
     if missing:
         raise ModelError(
             f"`{folder}` is no 5 Hz LM",
             why=f"its vocabulary lacks {', '.join(f'`{token}`' for token in missing)}",
         )
     # The codes tell a published LM even where its logits are padded to another width.
-    is_published = num_spelled >= MAX_CODES or width == REAL_WIDTH
+    is_published = len(codes) >= MAX_CODES or width == REAL_WIDTH
     wrong = [token for token, expected in REAL_IDS.items() if is_published and ids.get(token) != expected]
     if wrong:
         raise ModelError(
@@ -129,16 +130,16 @@ def _check_ids(folder: Path, ids: dict[str, int], width: int, num_spelled: int) 
             why=f"`{wrong[0]}` has id {ids.get(wrong[0])} where {REAL_IDS[wrong[0]]} is expected",
             help="download the LM again; its tokenizer files and weights belong together",
         )
-    first = ids["<|audio_code_0|>"]
-    if any(ids[f"<|audio_code_{code}|>"] != first + code for code in range(num_spelled)):
+    first = codes[0]
+    if codes != list(range(first, first + len(codes))):
         raise ModelError(f"the audio codes of `{folder}` are not in order", why="code n must be token n of its range")
-    if max(first + num_spelled, ids["<|im_end|>"] + 1) > width or ids["<|im_end|>"] > first:
+    if max(first + len(codes), ids["<|im_end|>"] + 1) > width or ids["<|im_end|>"] > first:
         raise ModelError(f"tokenizer and weights in `{folder}` don't belong together", why=f"vocab_size is {width}")
 
 
-def _num_spelled(ids: dict[str, int]) -> int:
-    """How many tokens are spelled like codes, counted from 0 without a gap."""
-    num_spelled = 0
-    while f"<|audio_code_{num_spelled}|>" in ids:
-        num_spelled += 1
-    return num_spelled
+def _spelled_codes(tokenizer: Tokenizer) -> list[int]:
+    """Ids of the tokens spelled like codes, counted from 0 without a gap; added tokens or of the vocabulary itself."""
+    found: list[int] = []
+    while (token := tokenizer.token_to_id(f"<|audio_code_{len(found)}|>")) is not None:
+        found.append(token)
+    return found

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from renderer.artifacts import Codes
+from renderer.artifacts import Codes, Cot
 from renderer.errors import ResourceError
 from renderer.models.ace_step import sampling
 from renderer.models.ace_step.decoder import Pass, prefill
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from renderer.models.ace_step.decoder import Lm
     from renderer.models.ace_step.engine import Decode
     from renderer.models.ace_step.lm import LmPart
     from renderer.models.family import StageJob
@@ -116,6 +117,28 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
     assert codes_of(lm, jobs[5:8]) == {one.id: together[one.id] for one in jobs[5:8]}
     for one in jobs[::6]:
         assert codes_of(lm, [one]) == {one.id: together[one.id]}
+
+
+@pytest.mark.parametrize("stage", [Stage.COT, Stage.CODES])
+def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: Stage) -> None:
+    lm = load(tiny_set, slots=3)
+    jobs: list[StageJob] = songs(20)
+    if stage is Stage.COT:
+        jobs = [
+            job(f"song {seed}", cot_request(seed, caption="la " * (seed % 4 + 1), use_cot_caption=False))
+            for seed in range(7)
+        ]
+    waited = results(lm, stage, jobs)
+
+    lm._lm = replace(cast("Lm", lm._lm), ahead=True)
+    ran_ahead = results(lm, stage, jobs)
+
+    assert len(waited) == len(jobs)
+    assert list(ran_ahead) == list(waited)
+    for name, artifact in waited.items():
+        told = artifact.text if isinstance(artifact, Cot) else cast("Codes", artifact).codes.tolist()
+        again = ran_ahead[name]
+        assert told == (again.text if isinstance(again, Cot) else cast("Codes", again).codes.tolist())
 
 
 def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> None:

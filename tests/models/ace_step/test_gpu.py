@@ -48,7 +48,7 @@ TEXT_COLUMNS = 151_669  # of the published LMs
 def eager(lm: LmPart) -> LmPart:
     """The same weights, every operation launched by itself."""
     assert lm._lm is not None
-    return LmPart(replace(lm._lm, launch=eagerly), lm._tokens, lm._num_slots)
+    return LmPart(replace(lm._lm, launch=eagerly, ahead=False), lm._tokens, lm._num_slots)
 
 
 def thoughts(count: int) -> list[StageJob]:
