@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from renderer.models import device as devices
-from renderer.models.ace_step.checkpoint import find_component, load_tokenizer
+from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.lm_checkpoint import load_causal_lm
 from renderer.models.zoo import resolve
 
@@ -96,13 +96,14 @@ def draw_codes(lm: Any, gpu: torch.device, seed: int) -> int:
 def load_pipeline(files: Any, device: torch.device) -> Any:
     """diffusers' pipeline, its parts read from the original layout."""
     from diffusers import AceStepPipeline, FlowMatchEulerDiscreteScheduler
+    from transformers import AutoTokenizer
 
     names = ("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit", "vae")
     parts = {name: find_component(files, name).load(dtype="bfloat16", device=device, listener=Deaf()) for name in names}
     pipeline = AceStepPipeline(
         **{name: part for name, part in parts.items() if name != "dit"},
         transformer=parts["dit"],
-        tokenizer=load_tokenizer(files),
+        tokenizer=AutoTokenizer.from_pretrained(files.text_encoder, local_files_only=True),
         scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
     )
     pipeline.vae.enable_tiling()

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import AceStepTransformer1DModel, AutoencoderOobleck
 from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer, AceStepAudioTokenizer, AceStepConditionEncoder
-from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
+from transformers import Qwen3Config, Qwen3Model
 
-from renderer.errors import ModelError
 from renderer.models import device as devices
 from renderer.models import layouts
 from renderer.models.ace_step import original
-from renderer.models.ace_step.checks import check_text_tokenizer, check_vae
+from renderer.models.ace_step.checks import check_vae
 from renderer.models.ace_step.weights import Stored, check, fill, num_bytes, stored_tensors
 
 if TYPE_CHECKING:
@@ -90,21 +89,6 @@ def left_out(files: ModelFiles) -> tuple[str, ...]:
     A component's own tensors are never left out: a surplus one among them is an error of `find_component`.
     """
     return original.left_out(Path(files.dit)) if files.layout == layouts.ORIGINAL else ()
-
-
-def load_tokenizer(files: ModelFiles) -> Any:
-    """The text encoder's tokenizer.
-
-    Raises: ModelError when it is missing or doesn't end texts as in training.
-    """
-    folder = Path(files.text_encoder)
-    if files.layout == layouts.DIFFUSERS:
-        folder /= "tokenizer"
-    if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    check_text_tokenizer(tokenizer, folder)
-    return tokenizer
 
 
 def _empty(component: str, config: Any) -> Any:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step.original import PAIR_DEFAULTS
-from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from renderer.models.family import ModelFiles
 
-END_OF_TEXT = "<|endoftext|>"
 STEREO = 2
 SCHEDULER = {"num_train_timesteps": 1, "shift": 1.0}
 FETCH_AGAIN = "fetch the model again: renderer models fetch"
@@ -40,24 +38,6 @@ def check_codebooks(files: ModelFiles, num_codes: int) -> None:
             why=f"the LM in `{files.lm}` has {num_codes} audio codes, `{where}` reads {prod(levels)} (levels {levels})",
             help="take the LM that belongs to the model set",
         )
-
-
-def check_text_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """The text encoder's tokenizer must end every text with an end token of its own, as in training.
-
-    Raises: ModelError when it doesn't.
-    """
-    end = tokenizer.convert_tokens_to_ids(END_OF_TEXT)
-    newline = tokenizer("\n", add_special_tokens=False).input_ids
-    text = f"# Instruction\n{TEXT2MUSIC_INSTRUCTION}{END_OF_TEXT}\n"
-    for prompt, expected in ((dit_lyric_prompt("la", "en"), [end, end]), (text, [end, *newline, end])):
-        found = tokenizer(prompt).input_ids[-len(expected) :]
-        if found != expected:
-            raise ModelError(
-                f"the tokenizer in `{folder}` ends texts with {found}, expected is {expected}",
-                why=f"`{END_OF_TEXT}` is {end}, and one more is added behind every text",
-                help=FETCH_AGAIN,
-            )
 
 
 def check_silence(silence: Tensor, files: ModelFiles) -> None:

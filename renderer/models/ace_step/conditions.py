@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from renderer.models.ace_step.text_tokens import TextTokens
+
 MAX_TEXT_TOKENS = 256
 MAX_LYRIC_TOKENS = 2_048
 MOST_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
@@ -31,7 +33,7 @@ TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio
 class Encoders:
     """The small models in front of the DiT, resident."""
 
-    tokenizer: Any
+    tokens: TextTokens
     text_encoder: Any
     condition_encoder: Any
     audio_tokenizer: Any | None
@@ -44,14 +46,14 @@ class Encoders:
     """The DiT's, in which conditions are handed on."""
 
 
-def cuts(tokenizer: Any, text: str, lyrics: str) -> tuple[str, ...]:
+def cuts(tokens: TextTokens, text: str, lyrics: str) -> tuple[str, ...]:
     """What of the prompts lies beyond the limits of training and isn't heard, in words; nothing when all is."""
     told = []
     for name, prompt, limit, lost in (
         ("text", text, MAX_TEXT_TOKENS, "metas"),
         ("lyric", lyrics, MAX_LYRIC_TOKENS, "lines"),
     ):
-        length = len(tokenizer(prompt).input_ids)
+        length = len(tokens.ids(prompt))
         if length > limit:
             told.append(f"the {name} prompt has {length} tokens, the DiT hears {limit}: the {lost} at its end are lost")
     return tuple(told)
@@ -90,16 +92,12 @@ def silent_timbre(condition_encoder: Any) -> Tensor:
     return cast("Tensor", timbre)
 
 
-def token_ids(tokenizer: Any, text: str, limit: int) -> Tensor:
-    """[1, tokens], int64, cut at `limit` as in training; the tokenizer's own end token is part of it."""
-    ids: Tensor = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt").input_ids
-    return ids
-
-
 def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
-    text_ids = devices.sent(token_ids(encoders.tokenizer, text, MAX_TEXT_TOKENS), encoders.device)
-    lyric_ids = devices.sent(token_ids(encoders.tokenizer, lyrics, MAX_LYRIC_TOKENS), encoders.device)
+    text_ids, lyric_ids = (
+        devices.sent(torch.tensor([encoders.tokens.ids(prompt, limit)]), encoders.device)
+        for prompt, limit in ((text, MAX_TEXT_TOKENS), (lyrics, MAX_LYRIC_TOKENS))
+    )
     encoder = encoders.condition_encoder
     # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
     looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)

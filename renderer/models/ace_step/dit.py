@@ -15,7 +15,7 @@ from renderer.models import device as devices
 from renderer.models import layouts, memory
 from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.checkpoint import find_component, left_out, load_tokenizer
+from renderer.models.ace_step.checkpoint import find_component, left_out
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre
 from renderer.models.ace_step.denoise import (
@@ -30,6 +30,7 @@ from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.lora import merge
 from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.text_tokens import load_text_tokens
 from renderer.models.ace_step.weights import named
 from renderer.models.family import Failed, Part, Stage
 
@@ -141,11 +142,11 @@ class Loading:
         Raises: ModelError when a component is missing or isn't what it claims.
         """
         paired = layouts.has_audio_tokenizer(self.files)
-        tokenizer, text_encoder = load_tokenizer(self.files), self._text_encoder(listener)
+        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener)
         condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener)
         check_silence(condition_encoder.silence_latent, self.files)
         return Encoders(
-            tokenizer=tokenizer,
+            tokens=tokens,
             text_encoder=text_encoder,
             condition_encoder=condition_encoder,
             audio_tokenizer=self._load("audio_tokenizer", self.dtypes.condition_encoder, listener) if paired else None,
@@ -217,7 +218,7 @@ def _brief_job(hearing: Hearing, job: StageJob) -> Briefed:
     codes = _codes(job)
     briefing = brief(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT)), codes)
     numbers = codes.codes if codes is not None else None
-    cut = cuts(hearing.encoders.tokenizer, briefing.text, briefing.lyrics)
+    cut = cuts(hearing.encoders.tokens, briefing.text, briefing.lyrics)
     return Briefed(
         briefing=briefing,
         conditions=hearing.conditions(briefing.text, briefing.lyrics, numbers, briefing.num_frames),

@@ -13,11 +13,14 @@ import shutil
 import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
 import renderer
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
@@ -25,7 +28,7 @@ from renderer.errors import ModelError, StageError
 from renderer.models import device, zoo
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
-from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts, token_ids
+from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
 from renderer.models.ace_step.dit import DITS
 from renderer.models.ace_step.parts import AceStep
@@ -42,7 +45,6 @@ from tests.models.ace_step.test_parts import REQUEST, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from renderer.models.ace_step.velocity import Conditions
     from renderer.requests import LatentsRequest
@@ -219,25 +221,30 @@ def metas_of_each(bench: Bench) -> None:
 
 
 def truncation(bench: Bench) -> None:
-    tokenizer = bench.part.encoders(Heard()).tokenizer
+    tokens = bench.part.encoders(Heard()).tokens
     text, lyrics = "many words " * 300, "la la la " * 900
-    assert token_ids(tokenizer, text, MAX_TEXT_TOKENS).shape == (1, 256)
-    assert token_ids(tokenizer, lyrics, MAX_LYRIC_TOKENS).shape == (1, 2_048)
-    assert len(cuts(tokenizer, text, lyrics)) == 2
-    assert cuts(tokenizer, "short", "short") == ()
+    theirs = AutoTokenizer.from_pretrained(Path(bench.files.text_encoder) / "tokenizer")
+    for written, limit in ((text, MAX_TEXT_TOKENS), (lyrics, MAX_LYRIC_TOKENS)):
+        ids = tokens.ids(written, limit)
+        assert ids == theirs(written, truncation=True, max_length=limit).input_ids
+        assert len(ids) == limit
+    assert len(cuts(tokens, text, lyrics)) == 2
+    assert cuts(tokens, "short", "short") == ()
     found = bench.latents(job("a", 20, caption=text))["a"].notes
-    num_tokens, noted = len(tokenizer(found["text_prompt"]).input_ids), found["cut"]
+    num_tokens, noted = len(tokens.ids(found["text_prompt"])), found["cut"]
     assert noted == [f"the text prompt has {num_tokens} tokens, the DiT hears 256: the metas at its end are lost"]
 
 
 def padding_side(bench: Bench) -> None:
-    tokenizer = bench.part.encoders(Heard()).tokenizer
-    right = bench.latents(job("a", 20))["a"].frames
-    side, tokenizer.padding_side = tokenizer.padding_side, "left"
-    try:
-        assert np.array_equal(bench.latents(job("a", 20))["a"].frames, right)
-    finally:
-        tokenizer.padding_side = side
+    files = bench.copy()
+    path = Path(files.text_encoder) / "tokenizer" / "tokenizer.json"
+    pads = Tokenizer.from_file(str(path))
+    pads.enable_padding(direction="left", length=400)
+    pads.enable_truncation(8, direction="left")
+    pads.save(str(path))
+    padded: Any = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    (found,) = padded.run(Stage.LATENTS, [job("a", 20)], Heard())
+    assert np.array_equal(found.artifact.frames, bench.latents(job("a", 20))["a"].frames)
 
 
 def weights_go_when_dropped(bench: Bench) -> None:
@@ -422,7 +429,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 3: the prompt's duration is the take's": duration_in_the_prompt,
     "trap 4: code lists of unequal length": unequal_codes,
     "traps 5 and 6: metas and lyrics are each take's own": metas_of_each,
-    "trap 8: the tokenizer's padding side doesn't matter": padding_side,
+    "trap 8: what the tokenizer would pad and cut, and on which side, doesn't matter": padding_side,
     "trap 9: what lies beyond the token limits is said": truncation,
     "traps 10 to 12: what is dropped is gone": weights_go_when_dropped,
     "trap 13: decoding is tiled": tiles,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from renderer.models.ace_step.launch import eagerly
 from renderer.models.ace_step.mini.composer.song import draw
@@ -336,12 +337,16 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
     from renderer.models.ace_step.mini.train.stages import load_parts
     from renderer.models.ace_step.mini.train.tellings import padded
     from renderer.models.ace_step.plain_dit import PlainDit
+    from renderer.models.ace_step.text_tokens import TextTokens
 
     parts = load_parts(tiny_set, "cpu")
-    tokenizer, transformer = parts["tokenizer"], parts["transformer"]
+    tokens, transformer = (
+        TextTokens(Tokenizer.from_file(str(tiny_set / "tokenizer/tokenizer.json"))),
+        parts["transformer"],
+    )
     pair = (parts["audio_tokenizer"], parts["audio_token_detokenizer"])
     encoders = Encoders(
-        tokenizer=tokenizer,
+        tokens=tokens,
         text_encoder=parts["text_encoder"],
         condition_encoder=parts["condition_encoder"],
         audio_tokenizer=pair[0],
@@ -364,7 +369,7 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
         detokenizer=pair[1],
         dit=transformer,
     )
-    text, lyrics = (torch.from_numpy(padded([tokenizer(text).input_ids], 60)).long() for text in texts)
+    text, lyrics = (torch.from_numpy(padded([tokens.ids(text)], 60)).long() for text in texts)
     with torch.no_grad():
         heard, mask = dit.conditions(players, text, lyrics)
         made = dit.velocity(transformer, noisy, torch.tensor([0.75]), heard, mask, rendering.context)

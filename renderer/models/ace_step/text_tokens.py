@@ -1,0 +1,71 @@
+"""The text encoder's tokenizer: prompts to ids, one at a time, ended and cut as in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
+
+from renderer.errors import ModelError
+from renderer.models import layouts
+from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
+
+if TYPE_CHECKING:
+    from renderer.models.family import ModelFiles
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True, slots=True)
+class TextTokens:
+    """The vocabulary of texts, which adds an end of its own behind each."""
+
+    tokenizer: Tokenizer
+
+    def ids(self, text: str, limit: int | None = None) -> list[int]:
+        """Ids with the tokenizer's own end; of a text longer than `limit` its beginning and that end."""
+        encoded = self.tokenizer.encode(text, add_special_tokens=False)
+        if limit is not None:
+            encoded.truncate(limit - self.tokenizer.num_special_tokens_to_add(is_pair=False))
+        return self.tokenizer.post_process(encoded).ids
+
+
+def load_text_tokens(files: ModelFiles) -> TextTokens:
+    """The tokenizer beside a model set's text encoder.
+
+    Raises: ModelError when it is missing, broken, or doesn't end texts as in training.
+    """
+    folder = Path(files.text_encoder)
+    if files.layout == layouts.DIFFUSERS:
+        folder /= "tokenizer"
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
+    # Read as it is: transformers' own wrapping costs as much again.
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise ModelError(
+            f"`{folder}` has no readable tokenizer", why=str(error), help="fetch the model again"
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokens = TextTokens(tokenizer)
+    _check_ends(tokens, folder)
+    return tokens
+
+
+def _check_ends(tokens: TextTokens, folder: Path) -> None:
+    end = tokens.tokenizer.token_to_id(END_OF_TEXT)
+    newline = tokens.tokenizer.encode("\n", add_special_tokens=False).ids
+    text = f"# Instruction\n{TEXT2MUSIC_INSTRUCTION}{END_OF_TEXT}\n"
+    for prompt, expected in ((dit_lyric_prompt("la", "en"), [end, end]), (text, [end, *newline, end])):
+        found = tokens.ids(prompt)[-len(expected) :]
+        if found != expected:
+            raise ModelError(
+                f"the tokenizer in `{folder}` ends texts with {found}, expected is {expected}",
+                why=f"`{END_OF_TEXT}` is {end}, and one more is added behind every text",
+                help="fetch the model again: renderer models fetch",
+            )
