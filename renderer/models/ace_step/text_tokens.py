@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from renderer.errors import ModelError
 from renderer.models import layouts
+from renderer.models.ace_step.checks import FETCH_AGAIN
 from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
 
 if TYPE_CHECKING:
@@ -67,5 +68,5 @@ def _check_ends(tokens: TextTokens, folder: Path) -> None:
             raise ModelError(
                 f"the tokenizer in `{folder}` ends texts with {found}, expected is {expected}",
                 why=f"`{END_OF_TEXT}` is {end}, and one more is added behind every text",
-                help="fetch the model again: renderer models fetch",
+                help=FETCH_AGAIN,
             )
