@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenizers import Tokenizer
-
 from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step.checks import FETCH_AGAIN
 from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
+from renderer.models.ace_step.tokens import read_tokenizer
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from renderer.models.family import ModelFiles
 
 END_OF_TEXT = "<|endoftext|>"
@@ -41,19 +42,9 @@ def load_text_tokens(files: ModelFiles) -> TextTokens:
     folder = Path(files.text_encoder)
     if files.layout == layouts.DIFFUSERS:
         folder /= "tokenizer"
-    path = folder / "tokenizer.json"
-    if not path.is_file():
+    if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
-    # Read as it is: transformers' own wrapping costs as much again.
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise ModelError(
-            f"`{folder}` has no readable tokenizer", why=str(error), help="fetch the model again"
-        ) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokens = TextTokens(tokenizer)
+    tokens = TextTokens(read_tokenizer(folder, advice="fetch the model again"))
     _check_ends(tokens, folder)
     return tokens
 

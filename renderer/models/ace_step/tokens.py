@@ -84,19 +84,28 @@ class Tokens:
                     )
 
 
+def read_tokenizer(folder: Path, *, advice: str = "") -> Tokenizer:
+    """A folder's tokenizer, which neither pads nor cuts, whatever its file asks for.
+
+    Read as it is: transformers' own wrapping of 65,535 codes costs seconds.
+
+    Raises: ModelError with `advice` as its help when there is none or it is broken.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:
+        raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error), help=advice) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 def load_tokens(folder: Path, width: int) -> Tokens:
     """The tokenizer in an LM's folder, checked against the protocol; `width` is the LM's vocab_size.
 
     Raises: ModelError when it isn't the tokenizer of a 5 Hz LM.
     """
-    path = folder / "tokenizer.json"
-    # Read as it is: transformers' own wrapping of 65,535 codes costs seconds.
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error)) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    tokenizer = read_tokenizer(folder)
     # Asked one by one: the whole vocabulary as a dict takes a sixth of a second.
     ids = {token: number for token in REAL_IDS if (number := tokenizer.token_to_id(token)) is not None}
     codes = _spelled_codes(tokenizer)
