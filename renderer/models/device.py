@@ -30,6 +30,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
+LM_GRAIN = 256
 _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 
 
@@ -108,6 +109,14 @@ def lm_attention(device: str, dtype: str) -> str:
     and 16 bits.
     """
     return "ragged" if _has_flash(device, dtype) else "masked"
+
+
+def lm_grain(device: str) -> int:
+    """Tokens to whose multiple the LM's prompts are filled up, so that those of a length can run as one recording.
+
+    What fills them up isn't heard, but matrices of another size round otherwise, so this is part of the key.
+    """
+    return LM_GRAIN if device.startswith("cuda") else 1
 
 
 def vae_tiles(device: str) -> tuple[int, int]:

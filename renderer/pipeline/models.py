@@ -83,13 +83,19 @@ def require_fetched(models: Mapping[str, PlannedModel]) -> None:
         )
 
 
+def _lm_settings(name: str, dtype: str) -> str:
+    grain = device.lm_grain(name)
+    filled = f", prompts filled to {grain}" if grain > 1 else ""
+    return f"{dtype}, {device.lm_attention(name, dtype)} attention{filled}"
+
+
 def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     facts = zoo.model_facts(variant.model)
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
     resolved = zoo.resolve(variant.model, variant.lm, loras)
     dtypes = device.dtypes(settings.device, settings.dtype)
     by_part = {
-        Part.LM: f"{dtypes.lm}, {device.lm_attention(settings.device, dtypes.lm)} attention",
+        Part.LM: _lm_settings(settings.device, dtypes.lm),
         Part.DIT: ", ".join(
             (
                 f"{dtypes.dit}",

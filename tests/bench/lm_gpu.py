@@ -22,11 +22,14 @@ import torch
 import transformers
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from renderer.models import device as devices
 from renderer.models.ace_step import fused, sampling
-from renderer.models.ace_step.decoder import Lm, Pass, Prefilled, prefill
+from renderer.models.ace_step.attention import row_memory
+from renderer.models.ace_step.decoder import Lm, Pass
 from renderer.models.ace_step.engine import Decoded, decode_all
 from renderer.models.ace_step.kinds import Filters, Kind
 from renderer.models.ace_step.launch import as_graph, eagerly
+from renderer.models.ace_step.prefill import Prefill, Prefilled
 from tests.bench.lm_subjects import RULES, SAMPLING, SIZES, Nobody, Size, engine_of, plainly, random_model, song, songs
 
 if TYPE_CHECKING:
@@ -100,14 +103,13 @@ def step_times(lm: Lm, num_slots: int) -> dict[str, float]:
 def prefill_time(lm: Lm) -> dict[str, float]:
     """Milliseconds to run a pair of prompts through the LM."""
     prompts = songs([30])[0].prompts
-    return {"ms": timed(lm.device, lambda: prefill(lm, prompts), 10), "tokens": len(prompts[0])}
+    return {"ms": timed(lm.device, lambda: lm.prefill(prompts), 10), "tokens": len(prompts[0])}
 
 
 def fill(lm: Lm, filled: Pass, num_slots: int) -> None:
     config = lm.model.config
-    shape = (2, config.num_key_value_heads, POSITION, config.head_dim)
-    layers = tuple(torch.randn(shape, dtype=lm.dtype, device=lm.device) for _ in range(config.num_hidden_layers))
-    prompts = Prefilled(keys=layers, values=layers, last=(5, 5), lengths=(POSITION, POSITION))
+    memory = row_memory(config, 2, POSITION, lm.weight, by_token=True).normal_()
+    prompts = Prefilled(memory=memory, last=(5, 5), lengths=(POSITION, POSITION))
     for slot in range(num_slots):
         filled.fill(slot, prompts, SAMPLING, sampling.uniforms(slot, 2, LENGTH - POSITION))
 
@@ -173,7 +175,9 @@ def exactness(lm: Lm) -> dict[str, bool]:
     """Whether a request's logits and tokens are the same bits alone, among others, refilled, eager and as a graph."""
     ours = song("ours", 4, 200)
     others = [song(f"other {number}", 2 + number % 5, 100 + 17 * number) for number in range(24)]
-    graph, eager = replace(lm, launch=as_graph if lm.device.type == "cuda" else eagerly), replace(lm, launch=eagerly)
+    graph = replace(lm, launch=as_graph if lm.device.type == "cuda" else eagerly)
+    grain = devices.lm_grain(str(lm.device))
+    eager = replace(lm, launch=eagerly, prefill=Prefill(lm.model.model, grain=grain, recorded=False))
     alone = traced(graph, ours, [], 0)
     found = {
         "logits, alone and among others": same(alone, traced(graph, ours, others[:15], 11)),
@@ -200,7 +204,7 @@ def traced(lm: Lm, ours: Any, others: list[Any], slot: int) -> list[torch.Tensor
     free = [number for number in range(16) if number != slot]
     for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
         randoms = sampling.uniforms(decode.seed, decode.stream, decode.max_tokens)
-        running.fill(where, prefill(lm, decode.prompts), decode.settings, randoms)
+        running.fill(where, lm.prefill(decode.prompts), decode.settings, randoms)
     seen = []
     for _ in range(12):
         forward()
@@ -246,7 +250,15 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
     model = random_model(size, device, dtype)
     report.part(f"{name}: plain, one song", lambda: plain(model, plain_seconds))
     model.config._attn_implementation = "renderer_grouped"
-    unfused = Lm(model=model, device=device, dtype=dtype, launch=launch, attention="masked", ahead=False)
+    unfused = Lm(
+        model=model,
+        device=device,
+        dtype=dtype,
+        launch=launch,
+        prefill=Prefill(model.model, grain=1, recorded=False),
+        attention="masked",
+        ahead=False,
+    )
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))
     lm = engine_of(model, device, dtype, launch)
     for num_slots in (1, 16, 32):

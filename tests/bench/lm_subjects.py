@@ -14,6 +14,8 @@ from renderer.models import device as devices
 from renderer.models.ace_step.decoder import Lm
 from renderer.models.ace_step.engine import Decode
 from renderer.models.ace_step.fused import fuse
+from renderer.models.ace_step.launch import eagerly
+from renderer.models.ace_step.prefill import Prefill
 from renderer.models.ace_step.rules import CodesGuide, CodesRules
 from renderer.models.ace_step.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.requests import LmSampling
@@ -87,8 +89,17 @@ def random_model(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
 def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Launch) -> Lm:
     """The model as the engine runs it; the model itself is changed."""
     fuse(model.model)
-    attention = devices.lm_attention("cuda:0" if device.type == "cuda" else "cpu", str(dtype).removeprefix("torch."))
-    return Lm(model=model, device=device, dtype=dtype, launch=launch, attention=attention, ahead=device.type == "cuda")
+    name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
+    attention = devices.lm_attention(name, str(dtype).removeprefix("torch."))
+    return Lm(
+        model=model,
+        device=device,
+        dtype=dtype,
+        launch=launch,
+        prefill=Prefill(model.model, grain=devices.lm_grain(name), recorded=cuda and launch is not eagerly),
+        attention=attention,
+        ahead=cuda,
+    )
 
 
 def songs(seconds: list[int], num_prompt: tuple[int, int] = (300, 500)) -> list[Decode]:

@@ -130,24 +130,61 @@ class RowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untype
         return int(self.keys.shape[2])
 
 
-def row_cache(config: Any, positions: Tensor, length: int, dtype: torch.dtype, *, by_token: bool) -> Cache:
-    """A cache of `length` tokens for each of `positions`' rows (int64 [rows]), zeroed.
+class PromptLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped here
+    """A layer's keys and values of prompts that begin: [prompts, heads, length, head_dim], filled once."""
 
-    `positions` is kept: writing to it moves where the next token goes. `by_token` lays a token's heads side by side in
-    memory, as `Reach` reads them.
+    is_sliding = False
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.keys, self.values = keys, values
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Nothing to do: the memory is there from the start."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Keep the prompts' keys and values; hand them back as they came."""
+        self.keys.copy_(key_states)
+        self.values.copy_(value_states)
+        return key_states, value_states
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of what a query may see."""
+        return query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Nothing lies before a prompt."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """Tokens a row holds."""
+        return int(self.keys.shape[2])
+
+
+def row_memory(config: Any, rows: int, length: int, like: Tensor, *, by_token: bool) -> Tensor:
+    """Zeros [layers, 2, rows, heads, length, head_dim], keys before values, in the dtype and on the device of `like`.
+
+    `by_token` lays a token's heads side by side in memory, as `Reach` reads them. Zeros, not garbage: what lies beyond
+    a row's position is multiplied by a weight of 0, and 0 · NaN is NaN.
     """
-    rows, heads, width = len(positions), config.num_key_value_heads, config.head_dim
+    layers, heads, width = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
+    if by_token:
+        return like.new_zeros(layers, 2, rows, length, heads, width).transpose(3, 4)
+    return like.new_zeros(layers, 2, rows, heads, length, width)
 
-    def empty() -> Tensor:
-        # Zeros, not garbage: what lies beyond a row's position is multiplied by a weight of 0, and 0 · NaN is NaN.
-        if by_token:
-            return torch.zeros(rows, length, heads, width, dtype=dtype, device=positions.device).transpose(1, 2)
-        return torch.zeros(rows, heads, length, width, dtype=dtype, device=positions.device)
 
-    return Cache(layers=[RowLayer(empty(), empty(), positions) for _ in range(config.num_hidden_layers)])
+def row_cache(memory: Tensor, positions: Tensor) -> Cache:
+    """`row_memory` as a cache. `positions` (int64 [rows]) are kept: writing to them moves where the next token goes."""
+    return Cache(layers=[RowLayer(keys, values, positions) for keys, values in memory])
+
+
+def prompt_cache(memory: Tensor) -> Cache:
+    """`row_memory` as a cache that one prefill fills, from its beginning to its end."""
+    return Cache(layers=[PromptLayer(keys, values) for keys, values in memory])
 
 
 def cache_bytes(config: Any, rows: int, length: int, dtype: torch.dtype) -> int:
-    """Memory that `row_cache` takes."""
+    """Memory that `row_memory` takes."""
     per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * dtype.itemsize
     return int(rows * length * per_token)

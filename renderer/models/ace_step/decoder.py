@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from renderer.models.ace_step import sampling
-from renderer.models.ace_step.attention import Reach, cache_bytes, row_cache
+from renderer.models.ace_step.attention import Reach, cache_bytes, row_cache, row_memory
 from renderer.models.device import mark
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.kinds import Kind
     from renderer.models.ace_step.launch import Launch
+    from renderer.models.ace_step.prefill import Prefill, Prefilled
     from renderer.requests import LmSampling
 
 
@@ -36,6 +36,7 @@ class Lm:
     device: torch.device
     dtype: torch.dtype
     launch: Launch
+    prefill: Prefill
     attention: str
     """How far a row hears in a step: `masked` or `ragged`, as `device.lm_attention` has it."""
     ahead: bool
@@ -55,34 +56,8 @@ class Lm:
         """Memory that a pass of this kind takes, weights apart; logits counted as often as sampling copies them."""
         rows = kind.rows(num_slots)
         logits = 10 * 4 * rows * kind.head.columns
-        return cache_bytes(self.model.config, rows, kind.length, self.dtype) + logits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prefilled:
-    """Prompts run through the LM up to, not including, their last token.
-
-    `keys` and `values`: a tensor a layer, [prompts, heads, length, head_dim]; `last`, `lengths`: one int a prompt.
-    """
-
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    last: tuple[int, ...]
-    lengths: tuple[int, ...]
-
-
-def prefill(lm: Lm, prompts: Sequence[tuple[int, ...]]) -> Prefilled:
-    """A request's own prompts together, alone: padded on the right, where a causal model doesn't look."""
-    longest = max(map(len, prompts)) - 1
-    ids = torch.tensor([(*prompt[:-1], *[0] * (longest + 1 - len(prompt))) for prompt in prompts], device=lm.device)
-    cache = DynamicCache(config=lm.model.config)
-    lm.model.model(input_ids=ids, attention_mask={"full_attention": None}, past_key_values=cache, use_cache=True)
-    return Prefilled(
-        keys=tuple(layer.keys for layer in cache.layers),
-        values=tuple(layer.values for layer in cache.layers),
-        last=tuple(prompt[-1] for prompt in prompts),
-        lengths=tuple(len(prompt) - 1 for prompt in prompts),
-    )
+        cached = cache_bytes(self.model.config, rows, kind.length, self.dtype)
+        return cached + logits + self.prefill.num_bytes(self.dtype)
 
 
 class Pass:
@@ -100,7 +75,8 @@ class Pass:
         self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)
         self._ragged = lm.attention == "ragged"
-        self._cache = row_cache(lm.model.config, self._positions, kind.length, lm.dtype, by_token=self._ragged)
+        self._memory = row_memory(lm.model.config, rows, kind.length, lm.weight, by_token=self._ragged)
+        self._cache = row_cache(self._memory, self._positions)
         self._tokens_held = torch.arange(kind.length, device=device)
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, kind.head.columns, device=device)
@@ -123,12 +99,12 @@ class Pass:
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
+        held, length = self._memory[:, :, slot :: self._num_slots], prompts.memory.shape[4]
+        held[..., :length, :].copy_(prompts.memory)
+        held[..., length:, :].zero_()  # over whatever the slot's last request left, NaN included
         for index, row in enumerate(self._rows_of(slot)):
-            length = prompts.lengths[index]
-            for layer, keys, values in zip(self._cache.layers, prompts.keys, prompts.values, strict=True):
-                _put(layer.keys[row], keys[index], length)
-                _put(layer.values[row], values[index], length)
-            self._tokens[row], self._positions[row], self._live[row] = prompts.last[index], length, 1
+            self._tokens[row], self._positions[row] = prompts.last[index], prompts.lengths[index]
+            self._live[row] = 1
         self._scale[slot], self._penalty[slot] = settings.cfg_scale, settings.repetition_penalty
         self._temperature[slot], self._top_p[slot] = settings.temperature, settings.top_p
         self._top_k[slot], self._count[slot] = settings.top_k, 0
@@ -228,9 +204,3 @@ class Pass:
         if filters.top_k:
             logits = sampling.keep_top_k(logits, self._top_k)
         return sampling.keep_nucleus(logits, self._top_p) if filters.top_p else logits
-
-
-def _put(row: Tensor, prompt: Tensor, length: int) -> None:
-    """Write a prompt's part over whatever the slot's last request left, NaN included."""
-    row[:, :length] = prompt[:, :length]
-    row[:, length:] = 0

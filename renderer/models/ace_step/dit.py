@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.briefing import Briefing
+    from renderer.models.ace_step.checkpoint import Component
     from renderer.models.ace_step.velocity import Conditions, Dit
     from renderer.models.device import Dtypes
     from renderer.models.family import Done, Listener, ModelFiles, Settings, StageJob
@@ -135,6 +136,8 @@ class Loading:
     device: torch.device
     left_out: tuple[str, ...]
     """Names of the checkpoint's tensors that are part of nothing."""
+    transformer: Component
+    """The DiT, checked and not read yet."""
 
     def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
@@ -159,11 +162,11 @@ class Loading:
         )
 
     def dit(self, listener: Listener) -> Dit:
-        """The DiT with its adapters, in the device's kernels.
+        """The DiT with its adapters, in the device's kernels; once, for it is read into `transformer`.
 
-        Raises: ModelError when it isn't what it claims, or an adapter doesn't fit it.
+        Raises: ModelError when an adapter doesn't fit it.
         """
-        transformer = self._load("dit", self.dtypes.dit, listener)
+        transformer = self.transformer.load(dtype=self.dtypes.dit, device=self.device, listener=listener)
         merge(transformer, self.files.loras)
         return DITS[devices.kernels(self.settings.device, self.dtypes.dit)](transformer)
 
@@ -196,9 +199,14 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     """
     device = devices.prepare(settings.device, settings.threads)
     check_scheduler(files)
-    find_component(files, "dit")
-    dtypes = devices.dtypes(settings.device, settings.dtype)
-    loading = Loading(files=files, settings=settings, dtypes=dtypes, device=device, left_out=left_out(files))
+    loading = Loading(
+        files=files,
+        settings=settings,
+        dtypes=devices.dtypes(settings.device, settings.dtype),
+        device=device,
+        left_out=left_out(files),
+        transformer=find_component(files, "dit"),
+    )
     return LoadedDit(loading, loading.encoders(listener))
 
 

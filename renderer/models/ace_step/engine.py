@@ -16,7 +16,7 @@ import torch
 
 from renderer.errors import ResourceError, StageError
 from renderer.models.ace_step import sampling
-from renderer.models.ace_step.decoder import Pass, prefill
+from renderer.models.ace_step.decoder import Pass
 from renderer.models.ace_step.kinds import Filters, Head, Kind
 from renderer.models.family import Failed
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.models.ace_step.decoder import Lm, Prefilled
+    from renderer.models.ace_step.decoder import Lm
+    from renderer.models.ace_step.prefill import Prefilled
     from renderer.models.family import Listener
     from renderer.requests import LmSampling
 
@@ -204,7 +205,7 @@ class _Decoding:
     def _prefill(self, decode: Decode) -> Prefilled:
         """The prompts' cache, made once for takes that follow each other with the same prompts."""
         if self._prefilled is None or decode.prompts != self._prompts:
-            self._prompts, self._prefilled = decode.prompts, prefill(self._lm, decode.prompts)
+            self._prompts, self._prefilled = decode.prompts, self._lm.prefill(decode.prompts)
         return self._prefilled
 
     def _advance(self, *, refills: bool) -> Iterator[Decoded | Failed]:

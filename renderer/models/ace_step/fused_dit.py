@@ -9,7 +9,6 @@ src/diffusers/models/transformers/ace_step_transformer.py
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.nn.functional import linear, pad, rms_norm, scaled_dot_product_attent
 
 from renderer.models.ace_step.conditions import MOST_TOKENS
 from renderer.models.ace_step.flash import flash_attention
+from renderer.models.ace_step.launch import record
 
 if TYPE_CHECKING:
     from torch import nn
@@ -347,17 +347,13 @@ class _Recording:
     """A step as a CUDA graph, the same kernels launched together, for all takes of its length."""
 
     def __init__(self, dit: FusedDit, given: Given, places: Places) -> None:
-        self._held, self._graph = _room_for(given), torch.cuda.CUDAGraph()
+        self._held = _room_for(given)
         self._heard: Heard | None = None
-        # Not torch.cuda.graph, which gives all free memory back at each, the host's too.
-        torch.cuda.synchronize(given.latents.device)
-        with torch.cuda.stream(_recording_stream(given.latents.device)):
-            # What other threads do meanwhile is nothing to the recording.
-            self._graph.capture_begin(capture_error_mode="thread_local")
-            try:
-                self._out = dit.run(self._held, places)
-            finally:
-                self._graph.capture_end()
+
+        def step() -> None:
+            self._out = dit.run(self._held, places)
+
+        self._graph = record(step, given.latents.device)
 
     def __call__(self, given: Given) -> Tensor:
         self._take_in(given)
@@ -395,12 +391,6 @@ def _room_for(given: Given) -> Given:
             nulls=torch.empty_like(heard.nulls),
         ),
     )
-
-
-@cache
-def _recording_stream(device: torch.device) -> torch.cuda.Stream:
-    """One for all recordings: libraries keep memory for each stream they have worked on."""
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
 
 
 def _three_blocks(padded: Tensor, size: int) -> Tensor:

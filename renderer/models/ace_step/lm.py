@@ -19,6 +19,7 @@ from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.launch import as_graph, eagerly
 from renderer.models.ace_step.lm_checkpoint import load_causal_lm
 from renderer.models.ace_step.phases import CodesPhase, CotPhase
+from renderer.models.ace_step.prefill import Prefill
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Done, Failed, Stage
 
@@ -53,6 +54,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
         device=device,
         dtype=getattr(torch, dtype),
         launch=as_graph if device.type == "cuda" else eagerly,
+        prefill=Prefill(model.model, grain=devices.lm_grain(settings.device), recorded=device.type == "cuda"),
         attention=devices.lm_attention(settings.device, dtype),
         ahead=device.type == "cuda",
     )

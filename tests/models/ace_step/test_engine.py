@@ -14,7 +14,7 @@ import torch
 from renderer.artifacts import Codes, Cot
 from renderer.errors import ResourceError
 from renderer.models.ace_step import sampling
-from renderer.models.ace_step.decoder import Pass, prefill
+from renderer.models.ace_step.decoder import Pass
 from renderer.models.ace_step.engine import decode_all
 from renderer.models.family import Failed, Stage
 from renderer.requests import GivenMetas
@@ -81,7 +81,7 @@ def logits_of(lm: LmPart, ours: Decode, others: Sequence[Decode], slot: int) -> 
     free = [number for number in range(4) if number != slot]
     for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
         randoms = sampling.uniforms(decode.seed, decode.stream, decode.max_tokens)
-        running.fill(where, prefill(loaded, decode.prompts), decode.settings, randoms)
+        running.fill(where, loaded.prefill(decode.prompts), decode.settings, randoms)
     seen = []
     for _ in range(15):
         running.forward()

@@ -24,8 +24,9 @@ from renderer.models.ace_step.lm import LmPart
 from renderer.models.ace_step.metas import parse_cot
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.prefill import Prefill
 from renderer.models.ace_step.vae import checked_peak, scale_to_peak
-from renderer.models.device import to_host
+from renderer.models.device import LM_GRAIN, to_host
 from renderer.models.family import Done, Part, Stage, StageJob
 from renderer.models.zoo import resolve
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
@@ -48,7 +49,8 @@ TEXT_COLUMNS = 151_669  # of the published LMs
 def eager(lm: LmPart) -> LmPart:
     """The same weights, every operation launched by itself."""
     assert lm._lm is not None
-    return LmPart(replace(lm._lm, launch=eagerly, ahead=False), lm._tokens, lm._num_slots)
+    prefill = Prefill(lm._lm.model.model, grain=LM_GRAIN, recorded=False)
+    return LmPart(replace(lm._lm, launch=eagerly, ahead=False, prefill=prefill), lm._tokens, lm._num_slots)
 
 
 def thoughts(count: int) -> list[StageJob]:
