@@ -14,7 +14,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+T = TypeVar("T")
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -119,6 +121,11 @@ def lm_grain(device: str) -> int:
     return LM_GRAIN if device.startswith("cuda") else 1
 
 
+def vae_kernels(device: str) -> str:
+    """How the VAE computes: `plain`, in diffusers' bits, or `fused`, equal up to rounding and so part of the key."""
+    return "fused" if device.startswith("cuda") else "plain"
+
+
 def vae_tiles(device: str) -> tuple[int, int]:
     """Latent frames a VAE tile spans and how many of them overlap on each side.
 
@@ -181,6 +188,37 @@ def mark(device: torch.device) -> Callable[[], None]:
     event: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's own gap
     event.record(torch.cuda.current_stream(device))
     return event.synchronize
+
+
+class Aside:
+    """A CUDA device's second queue, whose work runs beside what the device is at; elsewhere there is only one.
+
+    It waits for nothing of the main one: what is used in it has to be there.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        import torch  # noqa: PLC0415 - the worker's
+
+        self._cuda = torch.cuda
+        self._queue: Any = None
+        if device.type == "cuda":
+            self._queue = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
+
+    def run(self, work: Callable[[], T]) -> T:
+        """`work`, what it launches going to this queue."""
+        if self._queue is None:
+            return work()
+        with self._cuda.stream(self._queue):
+            return work()
+
+    def hand_over(self, *made: torch.Tensor) -> None:
+        """Let what was made here be used in the main queue, which waits for all that this one was given so far."""
+        if self._queue is None:
+            return
+        main = self._cuda.current_stream(self._queue.device)
+        main.wait_stream(self._queue)
+        for tensor in made:
+            tensor.record_stream(main)
 
 
 def home_of_results(device: torch.device) -> torch.device:

@@ -83,29 +83,11 @@ def require_fetched(models: Mapping[str, PlannedModel]) -> None:
         )
 
 
-def _lm_settings(name: str, dtype: str) -> str:
-    grain = device.lm_grain(name)
-    filled = f", prompts filled to {grain}" if grain > 1 else ""
-    return f"{dtype}, {device.lm_attention(name, dtype)} attention{filled}"
-
-
 def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     facts = zoo.model_facts(variant.model)
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
     resolved = zoo.resolve(variant.model, variant.lm, loras)
-    dtypes = device.dtypes(settings.device, settings.dtype)
-    by_part = {
-        Part.LM: _lm_settings(settings.device, dtypes.lm),
-        Part.DIT: ", ".join(
-            (
-                f"{dtypes.dit}",
-                f"{dtypes.condition_encoder} conditions",
-                f"{dtypes.text_encoder} text",
-                f"{device.kernels(settings.device, dtypes.dit)} kernels",
-            )
-        ),
-        Part.VAE: dtypes.vae,
-    }
+    by_part = _numbers(settings)
     if resolved.files is None:
         files = ModelFiles(
             family=facts.family,
@@ -121,3 +103,28 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
         weights = dict.fromkeys(Part, "not fetched")
         return PlannedModel(facts=facts, files=files, weights=weights, dtypes=by_part, missing=resolved.missing)
     return PlannedModel(facts=facts, files=resolved.files, weights=identity.identity(resolved.files), dtypes=by_part)
+
+
+def _numbers(settings: Settings) -> dict[Part, str]:
+    """Of each part, the dtypes and kernels that its bits depend on."""
+    name = settings.device
+    dtypes, grain = device.dtypes(name, settings.dtype), device.lm_grain(name)
+    vae_kernels = device.vae_kernels(name)
+    return {
+        Part.LM: ", ".join(
+            (
+                dtypes.lm,
+                f"{device.lm_attention(name, dtypes.lm)} attention",
+                *([f"prompts filled to {grain}"] if grain > 1 else ()),
+            )
+        ),
+        Part.DIT: ", ".join(
+            (
+                dtypes.dit,
+                f"{dtypes.condition_encoder} conditions",
+                f"{dtypes.text_encoder} text",
+                f"{device.kernels(name, dtypes.dit)} kernels",
+            )
+        ),
+        Part.VAE: ", ".join((dtypes.vae, *([f"{vae_kernels} kernels"] if vae_kernels != "plain" else ()))),
+    }

@@ -61,7 +61,8 @@ class LoadedDit:
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """Latents for each job; one job at a time, so that no take hears another's padding."""
-        briefs = self._briefs(jobs, listener)
+        aside = devices.Aside(self._loading.device)
+        briefs = self._briefs(jobs, listener, aside)
         if not self._beside():
             briefs = iter(list(briefs))
         dit, ahead = self.dit(listener), Ahead(briefs)
@@ -69,13 +70,16 @@ class LoadedDit:
             if isinstance(briefed, Failed):
                 yield briefed
             else:
+                aside.hand_over(briefed.conditions.encoded, briefed.conditions.context)
                 yield from run_alone(job, partial(self._latents, dit, job, briefed, listener, ahead.fetch))
 
-    def _briefs(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[tuple[StageJob, Briefed | Failed]]:
+    def _briefs(
+        self, jobs: Sequence[StageJob], listener: Listener, aside: devices.Aside
+    ) -> Iterator[tuple[StageJob, Briefed | Failed]]:
         hearing = Hearing(self.encoders(listener))
         for job in jobs:
             if not listener.cancelled(job.id):
-                yield job, value_alone(job, partial(_brief_job, hearing, job))
+                yield job, value_alone(job, partial(aside.run, partial(_brief_job, hearing, job)))
 
     def _beside(self) -> bool:
         """Whether encoders and DiT work in turns: a take's conditions are made while the DiT computes the one before.
@@ -148,15 +152,19 @@ class Loading:
         tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener)
         condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener)
         check_silence(condition_encoder.silence_latent, self.files)
+        pair = ("audio_tokenizer", "audio_token_detokenizer")
+        tokenizer, detokenizer = (
+            self._load(name, self.dtypes.condition_encoder, listener) if paired else None for name in pair
+        )
+        timbre = silent_timbre(condition_encoder)
+        devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
         return Encoders(
             tokens=tokens,
             text_encoder=text_encoder,
             condition_encoder=condition_encoder,
-            audio_tokenizer=self._load("audio_tokenizer", self.dtypes.condition_encoder, listener) if paired else None,
-            audio_token_detokenizer=(
-                self._load("audio_token_detokenizer", self.dtypes.condition_encoder, listener) if paired else None
-            ),
-            timbre=silent_timbre(condition_encoder),
+            audio_tokenizer=tokenizer,
+            audio_token_detokenizer=detokenizer,
+            timbre=timbre,
             device=self.device,
             dtype=getattr(torch, self.dtypes.dit),
         )
@@ -247,7 +255,7 @@ def _denoised(
     context = conditions.context
     generator = torch.Generator("cpu").manual_seed(cast("LatentsRequest", job.request).seed)
     noise = initial_noise(context.shape[1], context.shape[2] // 2, generator)
-    clean = noise = noise.to(device=context.device, dtype=context.dtype)
+    clean = noise = devices.sent(noise, context.device).to(context.dtype)
     with torch.no_grad():
         velocity = dit.velocity(conditions)
     steps = reached(denoise(velocity, noise, sampling, generator), context.device, meanwhile)

@@ -346,3 +346,20 @@ def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
     assert isinstance(second, Done)
     assert np.array_equal(first.artifact.samples, second.artifact.samples)
     part.close()
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("bfloat16", 1.0), ("float32", 1e-5)])
+@torch.inference_mode()
+def test_the_fused_decoder_stands_as_close_to_float32_as_diffusers_own(dtype: str, most: float) -> None:
+    from renderer.models.ace_step.fused_vae import fuse
+    from tests.models.ace_step.test_vae import decoder
+
+    frames = torch.randn((1, 64, 300), generator=torch.Generator().manual_seed(1)).cuda()
+    truth = decoder("cuda")(frames)
+    plain, fused = (decoder("cuda", getattr(torch, dtype)) for _ in range(2))
+    fuse(fused)
+
+    ours, theirs = (made(frames.to(getattr(torch, dtype))).float() for made in (fused, plain))
+
+    assert (ours - truth).abs().max() < max(1.2 * (theirs - truth).abs().max(), most * 1e-5)
+    assert torch.equal(fused(frames.to(getattr(torch, dtype))).float(), ours)

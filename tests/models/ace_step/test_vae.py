@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderOobleck
 
 from renderer.artifacts import Latents
+from renderer.models.ace_step.fused_vae import Snake, slim
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles, checked_peak, scale_to_peak
 from renderer.models.family import Done, Failed, Part, Stage, StageJob
@@ -49,6 +52,31 @@ def test_sound_is_trimmed_to_the_asked_length_and_then_scaled(vae: LoadedVae) ->
     samples = done.artifact.samples
     assert samples.shape == (2, 150_796)
     assert np.abs(samples).max() == pytest.approx(PEAK, abs=1e-6)
+
+
+def decoder(device: str = "cpu", dtype: torch.dtype = torch.float32, **sizes: Any) -> Any:
+    """diffusers' own with random weights, its snakes' too, which it would begin at zero."""
+    torch.manual_seed(2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+        vae: Any = AutoencoderOobleck(**{"encoder_hidden_size": 16, "decoder_channels": 8, **sizes})
+    for name, parameter in vae.decoder.named_parameters():
+        if name.endswith(("alpha", "beta")):
+            torch.nn.init.normal_(parameter, std=0.5)
+    made = vae.decoder.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False)
+    for module in list(made.modules()):
+        if hasattr(module, "weight_g"):
+            torch.nn.utils.remove_weight_norm(module)
+    return made
+
+
+def test_snakes_in_half_the_memory_give_diffusers_bits() -> None:
+    plain, slimmer = decoder(), decoder()
+    slim(slimmer)
+    frames = torch.randn((1, 64, 40), generator=torch.Generator().manual_seed(1))
+
+    assert sum(isinstance(module, Snake) for module in slimmer.modules()) == 36
+    assert torch.equal(slimmer(frames), plain(frames))
 
 
 def upstreams_scaling(samples: torch.Tensor) -> torch.Tensor:
