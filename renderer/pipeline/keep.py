@@ -86,7 +86,11 @@ class Keeper:
         self._store.require_there()
         with disk_faults(self._store):
             begun = [self._begin_take(self._takes[name], artifact) for name in job.takes]
-        return Keeping(waits_for=tuple(take.draft for take in begun), finish=partial(self._name_takes, begun))
+        return Keeping(
+            finish=partial(self._name_takes, begun),
+            waits_for=tuple(take.draft for take in begun),
+            num_bytes=artifact.samples.nbytes,
+        )
 
     def restore(self, plan: TakePlan) -> None:
         """Give a former version its name back; the one that bears it moves to `old/`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from renderer.errors import RendererError, WorkerDied
     from renderer.plan.jobs import Job
-    from renderer.run.sink import Keeping
 
 MOST_DEATHS = 2
 
@@ -25,8 +24,8 @@ class Attempt:
     started: dict[str, float] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     failed: dict[str, RendererError] = field(default_factory=dict)
-    keeping: deque[tuple[Job, float, Keeping]] = field(default_factory=deque)
-    """Results on their way to the disk, the oldest first, with the seconds they took."""
+    unkept: list[Job] = field(default_factory=list)
+    """Those that came and can't be kept, of earlier batches too; also among the failed."""
     died: WorkerDied | None = None
     broken: RendererError | None = None
 
@@ -51,12 +50,12 @@ class Queue:
     def settle(
         self, batch: Sequence[Job], left: Sequence[Job], attempt: Attempt
     ) -> Iterator[tuple[Job, RendererError]]:
-        """Put back what may run again of a batch's unfinished jobs; yields those that are given up, with the cause."""
+        """Put back what may run again of the unfinished jobs; yields those that are given up, with the cause."""
         if attempt.broken:
             yield from self._give_up_all(left, attempt.broken)
             return
         for job in left:
-            if job.key in attempt.failed and len(batch) == 1:
+            if job.key in attempt.failed and list(batch) == [job]:
                 yield job, attempt.failed[job.key]
             elif job.key in attempt.failed:
                 self._alone.append(job)

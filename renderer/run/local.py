@@ -6,6 +6,7 @@ Who listens, and what is kept where, it does not know.
 from __future__ import annotations
 
 import time
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
     from renderer.models.family import Settings
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.client import WorkerClient
-    from renderer.run.sink import Sink
+    from renderer.run.sink import Keeping, Sink
 
-_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 16}
+_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 32}
 """Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
-_MOST_KEEPING = 4
-"""Results on their way to the disk at once: the sound of ten minutes is 230 MB."""
+_MOST_KEEPING = 1_500_000_000
+"""Bytes of results on their way to the disk at once: the sound of ten minutes is 230 MB."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1
 """How often jobs are looked at that nobody may want any more."""
@@ -110,6 +111,8 @@ class _Run:
         self._sink = sink
         self._abandon = abandon
         self._lost: set[str] = set()
+        self._keeping: deque[tuple[Job, float, Keeping]] = deque()
+        """Results on their way to the disk, the oldest first, with the seconds they took; jobs go on meanwhile."""
         self._patience = patience
 
     def group(self, group: Group) -> Iterator[RunEvent]:
@@ -126,12 +129,13 @@ class _Run:
 
     def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
         queue = Queue(self._wanted(group.of(stage)), window=_WINDOWS[group.part])
-        while taken := queue.take():
+        while (taken := queue.take()) or self._keeping:
             batch = self._wanted(taken)
             attempt = yield from self._attempt(group, stage, batch)
             if attempt.died:
                 yield WorkerRestarted(error=attempt.died)
-            left = self._wanted([job for job in batch if job.key not in attempt.finished])
+            concerned = tuple({job.key: job for job in (*batch, *attempt.unkept)}.values())
+            left = self._wanted([job for job in concerned if job.key not in attempt.finished])
             for job, error in queue.settle(batch, left, attempt):
                 yield from self._fail(job, error)
 
@@ -145,6 +149,7 @@ class _Run:
         attempt = Attempt()
         ready = dict(self._ready(attempt, batch))
         if not ready:
+            yield from self._finish(attempt, most=-1)
             return attempt
         jobs = {key: job for key, (job, _) in ready.items()}
         try:
@@ -163,8 +168,9 @@ class _Run:
             # A worker that is left in the middle of its jobs would answer the next ones with these.
             self._workers.end()
             raise
-        # Also of a worker that died: what it had sent was whole.
-        yield from _finish(attempt, most=0)
+        if attempt.died or attempt.broken or len(batch) == 1:
+            # What the worker had sent was whole, and who runs alone is judged by what becomes of it.
+            yield from self._finish(attempt, most=-1)
         return attempt
 
     def _ready(self, attempt: Attempt, batch: Sequence[Job]) -> Iterator[tuple[str, tuple[Job, StageJob]]]:
@@ -194,7 +200,7 @@ class _Run:
         silence = self._patience.silence(last, jobs.values())
         asked: Iterable[str] = jobs
         while True:
-            for kept in _finish(attempt, most=_MOST_KEEPING):
+            for kept in self._finish(attempt, most=_MOST_KEEPING):
                 yield kept
                 # What the parent's disk and listeners took is not the worker's silence.
                 heard = time.monotonic()
@@ -244,23 +250,26 @@ class _Run:
         # The worker's own clock where it tells: a job's first word may be its last.
         seconds = float(result.artifact.notes.get("seconds", since_first_word))
         try:
-            attempt.keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
+            self._keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
         except InputLost as error:
             attempt.failed[job.key] = error
-        yield from _finish(attempt, most=_MOST_KEEPING)
+        yield from self._finish(attempt, most=_MOST_KEEPING)
 
+    def _finish(self, attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
+        """Finish, in the order they came, the results that need no waiting, and waiting until `most` bytes are left."""
+        while self._keeping and (self._keeping[0][-1].ready or self._num_bytes_kept() > most):
+            job, seconds, keeping = self._keeping.popleft()
+            try:
+                yield from keeping.finish()
+            except InputLost as error:
+                attempt.failed[job.key] = error
+                attempt.unkept.append(job)
+                continue
+            attempt.finished.add(job.key)
+            yield JobDone(job=job, seconds=seconds)
 
-def _finish(attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
-    """Finish, in the order they came, the results that need no waiting, and waiting those beyond the `most` newest."""
-    while attempt.keeping and (len(attempt.keeping) > most or attempt.keeping[0][-1].ready):
-        job, seconds, keeping = attempt.keeping.popleft()
-        try:
-            yield from keeping.finish()
-        except InputLost as error:
-            attempt.failed[job.key] = error
-            continue
-        attempt.finished.add(job.key)
-        yield JobDone(job=job, seconds=seconds)
+    def _num_bytes_kept(self) -> int:
+        return sum(keeping.num_bytes for _, _, keeping in self._keeping)
 
 
 def _error(event: Mapping[str, Any]) -> RendererError:

@@ -26,6 +26,8 @@ class Keeping:
     """
     waits_for: tuple[Future[Any], ...] = ()
     """What `finish` would wait for."""
+    num_bytes: int = 0
+    """That it occupies meanwhile."""
 
     @property
     def ready(self) -> bool:

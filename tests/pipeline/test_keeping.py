@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from renderer.artifacts import Waveform
-from renderer.models.family import Stage
+from renderer.errors import InputLost
+from renderer.models.family import Part, Stage
 from renderer.pipeline.drafts import Desk
 from renderer.pipeline.keep import Keeper
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
+from renderer.run import local
 from renderer.run.events import JobDone, JobProgress, TakeDone
 from renderer.run.local import execute
 from renderer.store.disk import TEMP_PREFIX, RealDisk
@@ -50,6 +52,8 @@ use_cot_metas = false
 class Reluctant(Keeper):
     """Its files are done when somebody waits for them, and not before."""
 
+    num_bytes = 0
+
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type]
         self.begun: list[Job] = []
@@ -59,7 +63,26 @@ class Reluctant(Keeper):
         if not keeping.waits_for:
             return keeping
         self.begun.append(job)
-        return replace(keeping, waits_for=(Future(),))
+        return replace(keeping, waits_for=(Future(),), num_bytes=self.num_bytes)
+
+
+class Bulky(Reluctant):
+    """Each takes as much memory as the sound of a quarter of an hour."""
+
+    num_bytes = 400_000_000
+
+
+class Forgetful(Reluctant):
+    """What the first take belongs to turns out to be damaged when its file is done."""
+
+    def keep(self, job: Job, artifact: Artifact) -> Keeping:
+        keeping = super().keep(job, artifact)
+        return replace(keeping, finish=lost) if self.begun == [job] else keeping
+
+
+def lost() -> Iterator[RunEvent]:
+    raise InputLost("its story is gone")
+    yield
 
 
 @pytest.fixture
@@ -84,7 +107,7 @@ def leftovers(songs: Songs) -> list[Path]:
 
 def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(seven: Songs) -> None:
     waiting, told = [], []
-    for keeper, event in carry_out(seven, Reluctant):
+    for keeper, event in carry_out(seven, Bulky):
         assert isinstance(keeper, Reluctant)
         if isinstance(event, TakeDone):
             waiting.append(len(keeper.begun) - len(told))
@@ -93,8 +116,35 @@ def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(seven: S
 
     assert told == [name for job in keeper.begun for name in job.takes]
     assert len(told) == 7
-    assert max(waiting) == 5
+    assert max(waiting) == 4
     assert leftovers(seven) == []
+
+
+def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
+    seven: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
+    begun = [
+        len(keeper.begun)
+        for keeper, event in carry_out(seven, Reluctant)
+        if isinstance(keeper, Reluctant) and isinstance(event, TakeDone)
+    ]
+
+    assert begun == [7] * 7
+
+
+def test_a_take_that_cant_be_kept_after_its_batch_is_over_is_made_again(
+    seven: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
+    told = []
+    for keeper, event in carry_out(seven, Forgetful):
+        assert isinstance(keeper, Reluctant)
+        told += [event.take.name] if isinstance(event, TakeDone) else []
+
+    assert len(keeper.begun) == 8
+    assert keeper.begun[0] == keeper.begun[-1]
+    assert len(told) == len(set(told)) == 7
 
 
 def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> None:
