@@ -38,7 +38,7 @@ class Ahead(Generic[T]):
             self.fetch()
 
 
-def reached(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None]) -> Iterator[T]:
+def reached(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
     """Each step once the device has made it, with a few queued behind it; `meanwhile` runs before the first wait."""
     marked = ((step, devices.mark(device)) for step in steps)
     queued = deque(islice(marked, 1 + (STEPS_AHEAD if device.type == "cuda" else 0)))

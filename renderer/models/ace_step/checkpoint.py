@@ -20,6 +20,7 @@ from renderer.models import device as devices
 from renderer.models import layouts
 from renderer.models.ace_step import original
 from renderer.models.ace_step.checks import check_vae
+from renderer.models.ace_step.hollow import hollow
 from renderer.models.ace_step.weights import Stored, check, fill, num_bytes, stored_tensors
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def left_out(files: ModelFiles) -> tuple[str, ...]:
 
 def _empty(component: str, config: Any) -> Any:
     """The component without memory for its weights; tables that no file holds are real."""
-    with torch.device("meta"), warnings.catch_warnings():
+    with hollow(), warnings.catch_warnings():
         # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         cls = CLASSES[component]

@@ -54,9 +54,10 @@ WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest len
 class LoadedDit:
     """The encoders, and the DiT, read when first needed; where both don't fit, the encoders go before it comes."""
 
-    def __init__(self, loading: Loading, encoders: Encoders) -> None:
+    def __init__(self, loading: Loading, encoders: Encoders, transformer: Component) -> None:
         self._loading = loading
         self._encoders: Encoders | None = encoders
+        self._unread: Component | None = transformer
         self._dit: Dit | None = None
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
@@ -96,14 +97,16 @@ class LoadedDit:
 
     def dit(self, listener: Listener) -> Dit:
         """The DiT, read when it is first needed; the encoders go where both don't fit."""
-        if self._dit is None:
+        if self._unread is not None:
             self._make_room()
-            self._dit = self._loading.dit(listener)
+            self._dit, self._unread = self._loading.dit(self._unread, listener), None
+        if self._dit is None:
+            raise RuntimeError("the DiT was closed")
         return self._dit
 
     def close(self) -> None:
         """Drop the weights and free the device's memory."""
-        self._dit = self._encoders = None
+        self._dit = self._encoders = self._unread = None
         devices.release(self._loading.device)
 
     def _make_room(self) -> None:
@@ -140,8 +143,6 @@ class Loading:
     device: torch.device
     left_out: tuple[str, ...]
     """Names of the checkpoint's tensors that are part of nothing."""
-    transformer: Component
-    """The DiT, checked and not read yet."""
 
     def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
@@ -169,12 +170,12 @@ class Loading:
             dtype=getattr(torch, self.dtypes.dit),
         )
 
-    def dit(self, listener: Listener) -> Dit:
-        """The DiT with its adapters, in the device's kernels; once, for it is read into `transformer`.
+    def dit(self, unread: Component, listener: Listener) -> Dit:
+        """The DiT with its adapters, in the device's kernels.
 
         Raises: ModelError when an adapter doesn't fit it.
         """
-        transformer = self.transformer.load(dtype=self.dtypes.dit, device=self.device, listener=listener)
+        transformer = unread.load(dtype=self.dtypes.dit, device=self.device, listener=listener)
         merge(transformer, self.files.loras)
         return DITS[devices.kernels(self.settings.device, self.dtypes.dit)](transformer)
 
@@ -213,9 +214,9 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         dtypes=devices.dtypes(settings.device, settings.dtype),
         device=device,
         left_out=left_out(files),
-        transformer=find_component(files, "dit"),
     )
-    return LoadedDit(loading, loading.encoders(listener))
+    transformer = find_component(files, "dit")
+    return LoadedDit(loading, loading.encoders(listener), transformer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

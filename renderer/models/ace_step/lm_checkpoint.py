@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from renderer.errors import ModelError
 from renderer.models import layouts
+from renderer.models.ace_step.hollow import hollow
 from renderer.models.ace_step.weights import fill, stored_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import torch
 
     from renderer.models.ace_step.weights import Stored
 
@@ -32,7 +34,7 @@ def load_causal_lm(folder: Path, *, dtype: torch.dtype, device: torch.device, at
     if set(config.layer_types or ()) != {"full_attention"}:
         raise ModelError(f"`{folder}` is no 5 Hz LM", why=f"its layers are {sorted(set(config.layer_types or ()))}")
     config._attn_implementation = attention  # noqa: SLF001 - what from_pretrained sets
-    with torch.device("meta"):
+    with hollow():
         model: Any = Qwen3ForCausalLM(config)
     model.model.rotary_emb = type(model.model.rotary_emb)(config=config)
     body, head = _split(stored_tensors(folder, STEM), tied=config.tie_word_embeddings)

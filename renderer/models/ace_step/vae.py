@@ -15,6 +15,7 @@ import torch
 from renderer.artifacts import Waveform
 from renderer.errors import StageError
 from renderer.models import device as devices
+from renderer.models.ace_step.ahead import reached
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.fused_vae import fuse, slim
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
@@ -125,15 +126,19 @@ class LoadedVae:
         windows = tiles.windows(frames.shape[0])
         home = devices.home_of_results(self.device)
         sound = torch.empty((2, frames.shape[0] * SAMPLES_PER_LATENT), dtype=torch.float32, device=home)
-        for done, (start, end, kept_start, kept_end) in enumerate(windows):
-            if listener.cancelled(job_id):
-                raise Abandoned
-            piece = self.vae.decoder(channels_first[:, :, start:end])[0]
-            kept = piece[:, (kept_start - start) * SAMPLES_PER_LATENT : (kept_end - start) * SAMPLES_PER_LATENT]
-            sound[:, kept_start * SAMPLES_PER_LATENT : kept_end * SAMPLES_PER_LATENT] = kept
-            # A tile takes far longer than the next one's launch: waiting costs the device nothing.
-            devices.synchronise(self.device)
-            listener.progress(job_id, done + 1, len(windows), "tiles")
+
+        def pieces() -> Iterator[None]:
+            for start, end, kept_start, kept_end in windows:
+                if listener.cancelled(job_id):
+                    raise Abandoned
+                piece = self.vae.decoder(channels_first[:, :, start:end])[0]
+                kept = piece[:, (kept_start - start) * SAMPLES_PER_LATENT : (kept_end - start) * SAMPLES_PER_LATENT]
+                sound[:, kept_start * SAMPLES_PER_LATENT : kept_end * SAMPLES_PER_LATENT] = kept
+                yield
+
+        # On CUDA the next ones are queued while one is computed, in the same memory.
+        for done, _ in enumerate(reached(pieces(), self.device), start=1):
+            listener.progress(job_id, done, len(windows), "tiles")
         return sound
 
 
