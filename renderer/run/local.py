@@ -10,6 +10,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from renderer.errors import InputLost, RendererError, StageError, WorkerDied
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
 from renderer.run.attempts import Attempt, Queue
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 _WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 32}
 """Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
-_MOST_KEEPING = 1_500_000_000
+_MOST_KEEPING = min(2_500_000_000, psutil.virtual_memory().total // 10)
 """Bytes of results on their way to the disk at once: the sound of ten minutes is 230 MB."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1

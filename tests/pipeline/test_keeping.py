@@ -67,9 +67,9 @@ class Reluctant(Keeper):
 
 
 class Bulky(Reluctant):
-    """Each takes as much memory as the sound of a quarter of an hour."""
+    """Of its sounds, three may be on their way to the disk at once."""
 
-    num_bytes = 400_000_000
+    num_bytes = local._MOST_KEEPING // 3
 
 
 class Forgetful(Reluctant):
