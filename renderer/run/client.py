@@ -36,12 +36,12 @@ _HEAP = {
 class WorkerClient:
     """One worker process; a context manager, and nothing survives it."""
 
-    def __init__(self, settings: Settings, log_path: Path) -> None:
+    def __init__(self, settings: Settings, log_path: Path, *, module: str = "renderer.run.worker") -> None:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "renderer.run.worker"],
+                [sys.executable, "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -11,7 +11,8 @@ would begin after `--limit` seconds is left out and named:
     python -m tests.bench.full_size FOLDER --matrix 600 --out long.json                   about 6
 
 `--matrix` runs 1, 4, 16 and 64 songs of each length. "Work" is a part's time without reading weights, "start" the time
-from its last weight to its first sign: prompts, graph capture. "Bound" is `bounds`, "busy" NVML's.
+from its last weight to its first sign: prompts, graph capture. "Bound" is `bounds`, "busy" NVML's; `--run 16x180
+--trace trace.json` has it from the GPU's own records, with the kernels that took longest.
 `--size small --device cpu --run 2x10 --plain` rehearses it.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -223,6 +225,9 @@ def main() -> None:
     parser.add_argument("--run", action="append", metavar="SONGSxSECONDS", default=[])
     parser.add_argument("--matrix", metavar="SECONDS,...", help="1, 4, 16 and 64 songs of each length")
     parser.add_argument("--plain", action="store_true", help="the way someone writes it today, 2 songs, scaled")
+    parser.add_argument(
+        "--trace", type=Path, metavar="JSON", help="what the GPU did in the second batch; slows it down"
+    )
     parser.add_argument("--limit", type=float, default=540.0, metavar="SECONDS")
     parser.add_argument("--out", type=Path, help="JSON, written anew after every run")
     asked = parser.parse_args()
@@ -230,7 +235,11 @@ def main() -> None:
         command = [sys.executable, "-m", "tests.bench.full_size_set", str(asked.folder), "--size", asked.size]
         subprocess.run(command, check=True)
     settings = pick_settings(Options(device=asked.device, lm_slots=asked.lm_slots))
-    workers = Workers(lambda: WorkerClient(settings, asked.folder.parent / "full-size-work" / "worker.log"))
+    module = "tests.bench.traced_worker" if asked.trace else "renderer.run.worker"
+    log = asked.folder.parent / "full-size-work" / "worker.log"
+    if asked.trace:
+        os.environ["RENDERER_TRACE"] = str(asked.trace)
+    workers = Workers(lambda: WorkerClient(settings, log, module=module))
     peaks = measure_peaks(torch.device(settings.device))
     # After what the peaks took, which stays with this process, and before any worker.
     before = _gpu_reader()()[1] if asked.device.startswith("cuda") else 0

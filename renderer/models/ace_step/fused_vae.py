@@ -30,7 +30,7 @@ template <typename T> T snake(T state, T bias, T frequency, T depth) {
 
 @torch.no_grad()
 def slim(decoder: Any) -> None:
-    """Snakes whose constants are computed once, not at every tile, and that need half the memory."""
+    """Snakes whose constants are computed once, not at every tile, and that work in place."""
     for block in decoder.block:
         block.snake1 = Snake(block.snake1)
         for unit in (getattr(block, name) for name in UNITS):

@@ -70,7 +70,7 @@ def decoder(device: str = "cpu", dtype: torch.dtype = torch.float32, **sizes: An
     return made
 
 
-def test_snakes_in_half_the_memory_give_diffusers_bits() -> None:
+def test_snakes_that_work_in_place_give_diffusers_bits() -> None:
     plain, slimmer = decoder(), decoder()
     slim(slimmer)
     frames = torch.randn((1, 64, 40), generator=torch.Generator().manual_seed(1))
