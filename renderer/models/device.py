@@ -13,6 +13,7 @@ import platform
 import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,32 +194,39 @@ def mark(device: torch.device) -> Callable[[], None]:
 class Aside:
     """A CUDA device's second queue, whose work runs beside what the device is at; elsewhere there is only one.
 
-    It waits for nothing of the main one: what is used in it has to be there.
+    It waits for nothing of the main one: what is used in it has to be there, and to stay until it is done.
     """
 
     def __init__(self, device: torch.device) -> None:
-        import torch  # noqa: PLC0415 - the worker's
-
-        self._cuda = torch.cuda
-        self._queue: Any = None
-        if device.type == "cuda":
-            self._queue = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
+        self._queue: Any = _second_queue(device) if device.type == "cuda" else None
 
     def run(self, work: Callable[[], T]) -> T:
         """`work`, what it launches going to this queue."""
+        import torch  # noqa: PLC0415 - the worker's
+
         if self._queue is None:
             return work()
-        with self._cuda.stream(self._queue):
+        with torch.cuda.stream(self._queue):
             return work()
 
     def hand_over(self, *made: torch.Tensor) -> None:
         """Let what was made here be used in the main queue, which waits for all that this one was given so far."""
+        import torch  # noqa: PLC0415 - the worker's
+
         if self._queue is None:
             return
-        main = self._cuda.current_stream(self._queue.device)
+        main = torch.cuda.current_stream(self._queue.device)
         main.wait_stream(self._queue)
         for tensor in made:
             tensor.record_stream(main)
+
+
+@cache
+def _second_queue(device: torch.device) -> Any:
+    """One for good: libraries keep memory for each queue they have worked in."""
+    import torch  # noqa: PLC0415 - the worker's
+
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
 
 
 def home_of_results(device: torch.device) -> torch.device:

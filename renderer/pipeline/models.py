@@ -87,7 +87,7 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     facts = zoo.model_facts(variant.model)
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
     resolved = zoo.resolve(variant.model, variant.lm, loras)
-    by_part = _numbers(settings)
+    by_part = numbers(settings)
     if resolved.files is None:
         files = ModelFiles(
             family=facts.family,
@@ -105,7 +105,7 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     return PlannedModel(facts=facts, files=resolved.files, weights=identity.identity(resolved.files), dtypes=by_part)
 
 
-def _numbers(settings: Settings) -> dict[Part, str]:
+def numbers(settings: Settings) -> dict[Part, str]:
     """Of each part, the dtypes and kernels that its bits depend on."""
     name = settings.device
     dtypes, grain = device.dtypes(name, settings.dtype), device.lm_grain(name)

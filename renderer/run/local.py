@@ -10,9 +10,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from renderer.errors import InputLost, RendererError, StageError, WorkerDied
+from renderer.models import memory
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
 from renderer.run.attempts import Attempt, Queue
 from renderer.run.events import (
@@ -37,8 +36,10 @@ if TYPE_CHECKING:
 
 _WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 32}
 """Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
-_MOST_KEEPING = min(2_500_000_000, psutil.virtual_memory().total // 10)
-"""Bytes of results on their way to the disk at once: the sound of ten minutes is 230 MB."""
+_MOST_KEEPING = 2_500_000_000
+"""Bytes of results on their way to the disk at once, where memory is plenty: the sound of ten minutes is 230 MB."""
+_SHARE_KEEPING = 0.25
+"""Of free memory, that they may take."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1
 """How often jobs are looked at that nobody may want any more."""
@@ -115,6 +116,7 @@ class _Run:
         self._lost: set[str] = set()
         self._keeping: deque[tuple[Job, float, Keeping]] = deque()
         """Results on their way to the disk, the oldest first, with the seconds they took; jobs go on meanwhile."""
+        self._most_keeping = min(_MOST_KEEPING, int(max(0, memory.available("cpu")) * _SHARE_KEEPING))
         self._patience = patience
 
     def group(self, group: Group) -> Iterator[RunEvent]:
@@ -202,7 +204,7 @@ class _Run:
         silence = self._patience.silence(last, jobs.values())
         asked: Iterable[str] = jobs
         while True:
-            for kept in self._finish(attempt, most=_MOST_KEEPING):
+            for kept in self._finish(attempt, most=self._most_keeping):
                 yield kept
                 # What the parent's disk and listeners took is not the worker's silence.
                 heard = time.monotonic()
@@ -255,7 +257,7 @@ class _Run:
             self._keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
         except InputLost as error:
             attempt.failed[job.key] = error
-        yield from self._finish(attempt, most=_MOST_KEEPING)
+        yield from self._finish(attempt, most=self._most_keeping)
 
     def _finish(self, attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
         """Finish, in the order they came, the results that need no waiting, and waiting until `most` bytes are left."""

@@ -108,7 +108,7 @@ def prefill_time(lm: Lm) -> dict[str, float]:
 
 def fill(lm: Lm, filled: Pass, num_slots: int) -> None:
     config = lm.model.config
-    memory = row_memory(config, 2, POSITION, lm.weight, by_token=True).normal_()
+    memory = [layer.normal_() for layer in row_memory(config, 2, POSITION, lm.weight, by_token=True)]
     prompts = Prefilled(memory=memory, last=(5, 5), lengths=(POSITION, POSITION))
     for slot in range(num_slots):
         filled.fill(slot, prompts, SAMPLING, sampling.uniforms(slot, 2, LENGTH - POSITION))

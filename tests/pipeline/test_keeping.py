@@ -69,7 +69,7 @@ class Reluctant(Keeper):
 class Bulky(Reluctant):
     """Of its sounds, three may be on their way to the disk at once."""
 
-    num_bytes = local._MOST_KEEPING // 3
+    num_bytes = 3_000_000
 
 
 class Forgetful(Reluctant):
@@ -105,7 +105,10 @@ def leftovers(songs: Songs) -> list[Path]:
     return list(songs.outputs.rglob(f"{TEMP_PREFIX}*"))
 
 
-def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(seven: Songs) -> None:
+def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(
+    seven: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_MOST_KEEPING", 3 * Bulky.num_bytes)
     waiting, told = [], []
     for keeper, event in carry_out(seven, Bulky):
         assert isinstance(keeper, Reluctant)

@@ -16,6 +16,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from renderer.models.ace_step.flash import flash_attention
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
 NAME = "renderer_grouped"
@@ -162,24 +164,28 @@ class PromptLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is unt
         return int(self.keys.shape[2])
 
 
-def row_memory(config: Any, rows: int, length: int, like: Tensor, *, by_token: bool) -> Tensor:
-    """Zeros [layers, 2, rows, heads, length, head_dim], keys before values, in the dtype and on the device of `like`.
+def row_memory(config: Any, rows: int, length: int, like: Tensor, *, by_token: bool) -> list[Tensor]:
+    """A layer's zeros each, [2, rows, heads, length, head_dim], keys before values, of the dtype and device of `like`.
 
     `by_token` lays a token's heads side by side in memory, as `Reach` reads them. Zeros, not garbage: what lies beyond
     a row's position is multiplied by a weight of 0, and 0 · NaN is NaN.
     """
-    layers, heads, width = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
-    if by_token:
-        return like.new_zeros(layers, 2, rows, length, heads, width).transpose(3, 4)
-    return like.new_zeros(layers, 2, rows, heads, length, width)
+    heads, width = config.num_key_value_heads, config.head_dim
+
+    def empty() -> Tensor:
+        if by_token:
+            return like.new_zeros(2, rows, length, heads, width).transpose(2, 3)
+        return like.new_zeros(2, rows, heads, length, width)
+
+    return [empty() for _ in range(config.num_hidden_layers)]
 
 
-def row_cache(memory: Tensor, positions: Tensor) -> Cache:
+def row_cache(memory: Iterable[Tensor], positions: Tensor) -> Cache:
     """`row_memory` as a cache. `positions` (int64 [rows]) are kept: writing to them moves where the next token goes."""
     return Cache(layers=[RowLayer(keys, values, positions) for keys, values in memory])
 
 
-def prompt_cache(memory: Tensor) -> Cache:
+def prompt_cache(memory: Iterable[Tensor]) -> Cache:
     """`row_memory` as a cache that one prefill fills, from its beginning to its end."""
     return Cache(layers=[PromptLayer(keys, values) for keys, values in memory])
 

@@ -53,11 +53,11 @@ class Lm:
         return int(self.model.config.max_position_embeddings)
 
     def bytes_of(self, kind: Kind, num_slots: int) -> int:
-        """Memory that a pass of this kind takes, weights apart; logits counted as often as sampling copies them."""
+        """Memory wanted for a pass of this kind, weights apart; logits counted as often as sampling copies them."""
         rows = kind.rows(num_slots)
         logits = 10 * 4 * rows * kind.head.columns
         cached = cache_bytes(self.model.config, rows, kind.length, self.dtype)
-        return cached + logits + self.prefill.num_bytes(self.dtype)
+        return cached + logits + self.prefill.bytes_to_come(self.dtype)
 
 
 class Pass:
@@ -99,9 +99,11 @@ class Pass:
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
-        held, length = self._memory[:, :, slot :: self._num_slots], prompts.memory.shape[4]
-        held[..., :length, :].copy_(prompts.memory)
-        held[..., length:, :].zero_()  # over whatever the slot's last request left, NaN included
+        for held, given in zip(self._memory, prompts.memory, strict=True):
+            for index, row in enumerate(self._rows_of(slot)):
+                length = prompts.lengths[index]
+                held[:, row, :, :length].copy_(given[:, index, :, :length])
+                held[:, row, :, length:].zero_()  # over whatever the slot's last request left, NaN included
         for index, row in enumerate(self._rows_of(slot)):
             self._tokens[row], self._positions[row] = prompts.last[index], prompts.lengths[index]
             self._live[row] = 1

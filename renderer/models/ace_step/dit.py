@@ -54,10 +54,10 @@ WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest len
 class LoadedDit:
     """The encoders, and the DiT, read when first needed; where both don't fit, the encoders go before it comes."""
 
-    def __init__(self, loading: Loading, encoders: Encoders, transformer: Component) -> None:
+    def __init__(self, loading: Loading, encoders: Encoders, unread: Component) -> None:
         self._loading = loading
         self._encoders: Encoders | None = encoders
-        self._unread: Component | None = transformer
+        self._unread: Component | None = unread
         self._dit: Dit | None = None
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
@@ -71,7 +71,8 @@ class LoadedDit:
             if isinstance(briefed, Failed):
                 yield briefed
             else:
-                aside.hand_over(briefed.conditions.encoded, briefed.conditions.context)
+                heard = briefed.conditions
+                aside.hand_over(heard.encoded, heard.null, heard.context)
                 yield from run_alone(job, partial(self._latents, dit, job, briefed, listener, ahead.fetch))
 
     def _briefs(
@@ -97,21 +98,23 @@ class LoadedDit:
 
     def dit(self, listener: Listener) -> Dit:
         """The DiT, read when it is first needed; the encoders go where both don't fit."""
-        if self._unread is not None:
-            self._make_room()
-            self._dit, self._unread = self._loading.dit(self._unread, listener), None
         if self._dit is None:
-            raise RuntimeError("the DiT was closed")
+            self._make_room()
+            # Taken out first: after a failure half way it is neither read nor unread, so the next try begins anew.
+            unread, self._unread = self._unread or self._loading.unread_dit(), None
+            self._dit = self._loading.dit(unread, listener)
         return self._dit
 
     def close(self) -> None:
         """Drop the weights and free the device's memory."""
+        devices.synchronise(self._loading.device)  # aside, encoders may still be at work
         self._dit = self._encoders = self._unread = None
         devices.release(self._loading.device)
 
     def _make_room(self) -> None:
         """Drop the encoders where they and the DiT don't fit side by side; a later run reads them again."""
         if not self._loading.has_room():
+            devices.synchronise(self._loading.device)
             self._encoders = None
             devices.release(self._loading.device)
 
@@ -170,6 +173,13 @@ class Loading:
             dtype=getattr(torch, self.dtypes.dit),
         )
 
+    def unread_dit(self) -> Component:
+        """The DiT, checked, without its weights.
+
+        Raises: ModelError when it isn't what it claims.
+        """
+        return find_component(self.files, "dit")
+
     def dit(self, unread: Component, listener: Listener) -> Dit:
         """The DiT with its adapters, in the device's kernels.
 
@@ -215,8 +225,8 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         device=device,
         left_out=left_out(files),
     )
-    transformer = find_component(files, "dit")
-    return LoadedDit(loading, loading.encoders(listener), transformer)
+    unread = loading.unread_dit()
+    return LoadedDit(loading, loading.encoders(listener), unread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

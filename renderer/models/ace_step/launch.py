@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+SCARCE_BYTES = 2_000_000_000
 
 
 class Launch(Protocol):
@@ -33,19 +37,38 @@ def as_graph(operations: Callable[[], None]) -> Callable[[], None]:
     return record(operations, device).replay
 
 
-def record(operations: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
-    """A fixed chain of operations that has run before, as a CUDA graph of the same kernels; what it reads stays put."""
+def record(operations: Callable[[], None], device: torch.device, pool: Any = None) -> torch.cuda.CUDAGraph:
+    """A fixed chain of operations that has run before, as a CUDA graph of the same kernels; what it reads stays put.
+
+    Graphs with one `pool` (`torch.cuda.graph_pool_handle`) work in the same memory, so they may not run at once, and
+    what one leaves there is gone with the next.
+    """
     graph = torch.cuda.CUDAGraph()
     # Not torch.cuda.graph, which gives all free memory back at each, the host's too.
     torch.cuda.synchronize(device)
-    with torch.cuda.stream(_recording_stream(device)):
+    if torch.cuda.mem_get_info(device)[0] < SCARCE_BYTES:
+        torch.cuda.empty_cache()  # what torch keeps for others is out of a recording's reach
+    with torch.cuda.stream(_recording_stream(device)), _own_workspaces():
         # What other threads do meanwhile is nothing to the recording.
-        graph.capture_begin(capture_error_mode="thread_local")
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
         try:
             operations()
         finally:
             graph.capture_end()
     return graph
+
+
+@contextmanager
+def _own_workspaces() -> Iterator[None]:
+    """Have what is recorded within take cuBLAS's working memory from its own pool, where it stays as long as the graph.
+
+    Otherwise graphs of one stream share it, and it goes with the first of them (pytorch/pytorch#193402).
+    """
+    torch._C._cuda_clearCublasWorkspaces()  # noqa: SLF001 - as torch's own cudagraph_trees does
+    try:
+        yield
+    finally:
+        torch._C._cuda_clearCublasWorkspaces()  # noqa: SLF001
 
 
 @cache

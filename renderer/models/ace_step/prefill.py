@@ -27,8 +27,8 @@ MOST_PROMPTS = 2  # of a request: with the caption's guidance and without
 class Prefilled:
     """Prompts run through the LM up to, not including, their last token; read it before the next prefill."""
 
-    memory: Tensor
-    """[layers, 2, prompts, heads, length, head_dim], keys before values; garbage beyond a prompt's own length."""
+    memory: Sequence[Tensor]
+    """Each layer's [2, prompts, heads, length, head_dim], keys before values; garbage beyond a prompt's own length."""
     last: tuple[int, ...]
     lengths: tuple[int, ...]
 
@@ -42,7 +42,8 @@ class Prefill:
     def __init__(self, model: Any, *, grain: int, recorded: bool) -> None:
         self._model, self._grain, self._recorded = model, grain, recorded
         self._recordings: dict[tuple[int, int], _Recording | None] = {}
-        self._memory: Tensor | None = None
+        self._memory: list[Tensor] = []
+        self._pool: Any = None
 
     def __call__(self, prompts: Sequence[tuple[int, ...]]) -> Prefilled:
         """The prompts' keys and values."""
@@ -55,20 +56,23 @@ class Prefill:
             lengths=tuple(len(prompt) - 1 for prompt in prompts),
         )
 
-    def num_bytes(self, dtype: torch.dtype) -> int:
-        """Memory that recordings keep."""
-        return cache_bytes(self._model.config, MOST_PROMPTS, LONGEST_RECORDED, dtype) if self._recorded else 0
+    def bytes_to_come(self, dtype: torch.dtype) -> int:
+        """Memory for keys and values that recordings share, until they have it."""
+        if not self._recorded or self._memory:
+            return 0
+        return cache_bytes(self._model.config, MOST_PROMPTS, LONGEST_RECORDED, dtype)
 
-    def _run(self, ids: Tensor) -> Tensor:
+    def _run(self, ids: Tensor) -> Sequence[Tensor]:
         count, length = shape = len(ids), ids.shape[1]
         weight = self._model.embed_tokens.weight
         if not self._recorded or length > LONGEST_RECORDED or count > MOST_PROMPTS:
             memory = row_memory(self._model.config, count, length, weight, by_token=True)
             self._fill(ids.to(weight.device), memory)
             return memory
-        if self._memory is None:
-            self._memory = row_memory(self._model.config, MOST_PROMPTS, LONGEST_RECORDED, weight, by_token=True)
-        memory = self._memory[:, :, :count, :, :length]
+        self._memory = self._memory or row_memory(
+            self._model.config, MOST_PROMPTS, LONGEST_RECORDED, weight, by_token=True
+        )
+        memory = [layer[:, :count, :, :length] for layer in self._memory]
         if shape in self._recordings:
             recording = self._recordings[shape] = self._recordings[shape] or self._record(ids, memory)
             recording.ids.copy_(ids)
@@ -79,11 +83,13 @@ class Prefill:
             self._fill(ids.to(weight.device), memory)
         return memory
 
-    def _record(self, ids: Tensor, memory: Tensor) -> _Recording:
-        held = ids.to(memory.device)
-        return _Recording(ids=held, graph=record(lambda: self._fill(held, memory), memory.device))
+    def _record(self, ids: Tensor, memory: Sequence[Tensor]) -> _Recording:
+        held = ids.to(self._model.embed_tokens.weight.device)
+        # One pool: what a recording leaves lies outside it, and the next one comes when it is over.
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        return _Recording(ids=held, graph=record(lambda: self._fill(held, memory), held.device, self._pool))
 
-    def _fill(self, ids: Tensor, memory: Tensor) -> None:
+    def _fill(self, ids: Tensor, memory: Sequence[Tensor]) -> None:
         self._model(
             input_ids=ids,
             attention_mask={"full_attention": None},

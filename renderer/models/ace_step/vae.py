@@ -136,7 +136,7 @@ class LoadedVae:
                 sound[:, kept_start * SAMPLES_PER_LATENT : kept_end * SAMPLES_PER_LATENT] = kept
                 yield
 
-        # On CUDA the next ones are queued while one is computed, in the same memory.
+        # On CUDA the next ones are queued while one is computed, in the same memory; those a cancellation can't stop.
         for done, _ in enumerate(reached(pieces(), self.device), start=1):
             listener.progress(job_id, done, len(windows), "tiles")
         return sound

@@ -109,6 +109,17 @@ def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
     assert codes_of(eager(lm), jobs) == together
 
 
+def test_recorded_prompts_outlive_the_graphs_that_come_and_go(tiny_set: Path) -> None:
+    """Graphs of one stream would share cuBLAS's working memory, which goes with the first of them."""
+    lm, jobs = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0"), songs(12)
+    first = codes_of(lm, jobs)
+
+    for _ in range(3):
+        texts(lm, thoughts(4))
+        torch.cuda.empty_cache()
+        assert codes_of(lm, jobs[::-1]) == first
+
+
 @torch.inference_mode()
 def test_what_rows_hear_by_their_reach_is_what_they_hear_under_a_mask() -> None:
     """Each row at its own place, others' garbage beyond it; rows apart don't change one bit."""

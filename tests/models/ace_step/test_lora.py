@@ -148,3 +148,20 @@ def test_an_adapter_that_does_not_fit_says_why(
         load_dit(tiny_set, (str(tmp_path / "lora"), 1.0))
     assert message in raised.value.message
     assert why in raised.value.why
+
+
+def test_a_dit_that_failed_half_way_is_read_anew(tiny_set: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "lora"
+    write_adapter(adapter)
+    expected = load_dit(tiny_set, (str(adapter), 1.0)).state_dict()
+    whole = (adapter / "adapter_model.safetensors").read_bytes()
+    wider(adapter)
+    part: Any = AceStep().load(Part.DIT, files_with(tiny_set, (str(adapter), 1.0)), SETTINGS, Heard())
+    with pytest.raises(ModelError):
+        part.dit(Heard())
+    (adapter / "adapter_model.safetensors").write_bytes(whole)
+
+    found = part.dit(Heard()).transformer.state_dict()
+
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
