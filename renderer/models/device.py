@@ -202,19 +202,19 @@ class Aside:
 
     def run(self, work: Callable[[], T]) -> T:
         """`work`, what it launches going to this queue."""
-        import torch  # noqa: PLC0415 - the worker's
-
         if self._queue is None:
             return work()
+        import torch  # noqa: PLC0415 - the worker's
+
         with torch.cuda.stream(self._queue):
             return work()
 
     def hand_over(self, *made: torch.Tensor) -> None:
         """Let what was made here be used in the main queue, which waits for all that this one was given so far."""
-        import torch  # noqa: PLC0415 - the worker's
-
         if self._queue is None:
             return
+        import torch  # noqa: PLC0415 - the worker's
+
         main = torch.cuda.current_stream(self._queue.device)
         main.wait_stream(self._queue)
         for tensor in made:

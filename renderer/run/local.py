@@ -243,9 +243,10 @@ class _Run:
                     attempt.started.setdefault(job.key, time.monotonic())
                     yield JobProgress(job=job, done=event["done"], total=event["total"], unit=event["unit"])
             case "result":
-                yield from self._result(attempt, event["result"], jobs)
+                self._take_in(attempt, event["result"], jobs)
 
-    def _result(self, attempt: Attempt, result: Done | Failed, jobs: Mapping[str, Job]) -> Iterator[RunEvent]:
+    def _take_in(self, attempt: Attempt, result: Done | Failed, jobs: Mapping[str, Job]) -> None:
+        """Begin to keep a result."""
         job = jobs[result.id]
         if isinstance(result, Failed):
             attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
@@ -257,7 +258,6 @@ class _Run:
             self._keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
         except InputLost as error:
             attempt.failed[job.key] = error
-        yield from self._finish(attempt, most=self._most_keeping)
 
     def _finish(self, attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
         """Finish, in the order they came, the results that need no waiting, and waiting until `most` bytes are left."""

@@ -98,20 +98,35 @@ def grouped_attention(
 ALL_ATTENTION_FUNCTIONS.register(NAME, grouped_attention)
 
 
-class RowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped here
-    """A layer's keys and values, [rows, heads, length, head_dim], each row written at its own position."""
+class _HeldLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped here
+    """A layer's keys and values, [rows, heads, length, head_dim], in memory that is there from the start."""
 
     is_sliding = False
 
-    def __init__(self, keys: Tensor, values: Tensor, positions: Tensor) -> None:
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()
         self.keys, self.values = keys, values
         self.is_initialized = True
-        rows, heads, _, width = keys.shape
-        self._where = positions.view(rows, 1, 1, 1).expand(rows, heads, 1, width)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Nothing to do: the memory is there from the start."""
+        """Nothing to do."""
+
+    def get_seq_length(self) -> int:
+        """Nothing lies before a prompt, and rows at work have not one number: the masks say what counts."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """Tokens a row holds."""
+        return int(self.keys.shape[2])
+
+
+class RowLayer(_HeldLayer):
+    """Each row is written at its own position."""
+
+    def __init__(self, keys: Tensor, values: Tensor, positions: Tensor) -> None:
+        super().__init__(keys, values)
+        rows, heads, _, width = keys.shape
+        self._where = positions.view(rows, 1, 1, 1).expand(rows, heads, 1, width)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Write one token a row, hand back the whole layer."""
@@ -123,27 +138,9 @@ class RowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untype
         """Length and offset of what a query may see."""
         return self.keys.shape[2], 0
 
-    def get_seq_length(self) -> int:
-        """Not one number here; the masks say what counts."""
-        return 0
 
-    def get_max_length(self) -> int:
-        """Tokens a row holds."""
-        return int(self.keys.shape[2])
-
-
-class PromptLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped here
-    """A layer's keys and values of prompts that begin: [prompts, heads, length, head_dim], filled once."""
-
-    is_sliding = False
-
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        super().__init__()
-        self.keys, self.values = keys, values
-        self.is_initialized = True
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Nothing to do: the memory is there from the start."""
+class PromptLayer(_HeldLayer):
+    """Rows are prompts that begin, written once as a whole."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Keep the prompts' keys and values; hand them back as they came."""
@@ -154,14 +151,6 @@ class PromptLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is unt
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of what a query may see."""
         return query_length, 0
-
-    def get_seq_length(self) -> int:
-        """Nothing lies before a prompt."""
-        return 0
-
-    def get_max_length(self) -> int:
-        """Tokens a row holds."""
-        return int(self.keys.shape[2])
 
 
 def row_memory(config: Any, rows: int, length: int, like: Tensor, *, by_token: bool) -> list[Tensor]:

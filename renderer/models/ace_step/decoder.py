@@ -99,14 +99,12 @@ class Pass:
 
     def fill(self, slot: int, prompts: Prefilled, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
-        for held, given in zip(self._memory, prompts.memory, strict=True):
-            for index, row in enumerate(self._rows_of(slot)):
-                length = prompts.lengths[index]
-                held[:, row, :, :length].copy_(given[:, index, :, :length])
-                held[:, row, :, length:].zero_()  # over whatever the slot's last request left, NaN included
         for index, row in enumerate(self._rows_of(slot)):
-            self._tokens[row], self._positions[row] = prompts.last[index], prompts.lengths[index]
-            self._live[row] = 1
+            length = prompts.lengths[index]
+            for held, given in zip(self._memory, prompts.memory, strict=True):
+                held[:, row, :, :length] = given[:, index, :, :length]
+                held[:, row, :, length:] = 0  # over whatever the slot's last request left, NaN included
+            self._tokens[row], self._positions[row], self._live[row] = prompts.last[index], length, 1
         self._scale[slot], self._penalty[slot] = settings.cfg_scale, settings.repetition_penalty
         self._temperature[slot], self._top_p[slot] = settings.temperature, settings.top_p
         self._top_k[slot], self._count[slot] = settings.top_k, 0

@@ -14,7 +14,7 @@ from diffusers import AutoencoderOobleck
 from renderer.artifacts import Latents
 from renderer.models.ace_step.fused_vae import Snake, slim
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles, _keep_only_decoding, checked_peak, scale_to_peak
 from renderer.models.family import Done, Failed, Part, Stage, StageJob
 from renderer.models.zoo import resolve
 from renderer.requests import WaveformRequest
@@ -54,20 +54,18 @@ def test_sound_is_trimmed_to_the_asked_length_and_then_scaled(vae: LoadedVae) ->
     assert np.abs(samples).max() == pytest.approx(PEAK, abs=1e-6)
 
 
-def decoder(device: str = "cpu", dtype: torch.dtype = torch.float32, **sizes: Any) -> Any:
+def decoder(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
     """diffusers' own with random weights, its snakes' too, which it would begin at zero."""
     torch.manual_seed(2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
-        vae: Any = AutoencoderOobleck(**{"encoder_hidden_size": 16, "decoder_channels": 8, **sizes})
+        vae: Any = AutoencoderOobleck(encoder_hidden_size=16, decoder_channels=8)
     for name, parameter in vae.decoder.named_parameters():
         if name.endswith(("alpha", "beta")):
             torch.nn.init.normal_(parameter, std=0.5)
-    made = vae.decoder.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False)
-    for module in list(made.modules()):
-        if hasattr(module, "weight_g"):
-            torch.nn.utils.remove_weight_norm(module)
-    return made
+    vae.decoder.to(device=device, dtype=dtype).requires_grad_(requires_grad=False)
+    _keep_only_decoding(vae)
+    return vae.decoder.eval()
 
 
 def test_snakes_that_work_in_place_give_diffusers_bits() -> None:
