@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from renderer.requests import StageRequest
 
 STAGE_VERSIONS: Mapping[str, int] = {"cot": 1, "codes": 1, "latents": 2, "waveform": 1, "take": 1}
 """Raised by one when a stage's code gives other bytes for the same request."""
@@ -27,3 +30,31 @@ def job_key(stage: str, request: Mapping[str, Any], settings: Mapping[str, Any],
     }
     text = json.dumps(parts, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def told(request: StageRequest) -> dict[str, Any]:
+    """All that a stage is asked, as JSON: for records and for telling what changed."""
+    return _json(request, canonical=False)
+
+
+def canonical(request: StageRequest) -> dict[str, Any]:
+    """What a stage is asked, as it goes into its key: without what stands at its neutral value.
+
+    So a setting that came later leaves the keys of all songs that do without it.
+    """
+    return _json(request, canonical=True)
+
+
+def neutral(request: type) -> dict[str, Any]:
+    """A request's fields that have a neutral value, with that value."""
+    return {field.name: field.default for field in fields(request) if field.default is not MISSING}
+
+
+def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
+    values = ((field, getattr(request, field.name)) for field in fields(request))
+    return {
+        field.name: _json(value, canonical=canonical) if is_dataclass(value) else value
+        for field, value in values
+        if not (canonical and field.default is not MISSING and value == field.default)
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from renderer.errors import ModelError
 from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
-from renderer.plan.keys import STAGE_VERSIONS, job_key
+from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import SET, explain
 
@@ -117,7 +117,7 @@ def _plan_take(
 
 def _told(job: Job) -> dict[str, Any]:
     """What the job was asked, for records and reasons."""
-    return {**_json(job.request), **job.settings, "version": STAGE_VERSIONS[job.stage]}
+    return {**told(job.request), **job.settings, "version": STAGE_VERSIONS[job.stage]}
 
 
 def _named(take: Take, pinned: Mapping[Stage, str]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _jobs(
         keys = given | {done: job.key for done, job in jobs.items()}
         upstream = {need: keys[need] for need in needs if need in keys}
         counted = _settings(stage, model, settings)
-        key = job_key(stage, _json(request), counted, {str(s): k for s, k in upstream.items()})
+        key = job_key(stage, canonical(request), counted, {str(s): k for s, k in upstream.items()})
         jobs[stage] = Job(
             stage=stage,
             key=key,
@@ -176,12 +176,6 @@ def _settings(stage: Stage, model: PlannedModel, settings: Settings) -> dict[str
     if part is Part.VAE:
         counted |= {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap}
     return counted
-
-
-def _json(request: Any) -> dict[str, Any]:
-    # As dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
-    values = ((entry.name, getattr(request, entry.name)) for entry in fields(request))
-    return {name: _json(value) if is_dataclass(value) else value for name, value in values}
 
 
 def _needed_jobs(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from renderer.plan.jobs import Change, Why
+from renderer.plan.keys import neutral
 from renderer.plan.words import word
+from renderer.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +27,12 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
     "latents": ("model", "lora"),
 }
 """What named set explains other weights of a stage."""
+_NEUTRAL: Mapping[str, Mapping[str, Any]] = {
+    "cot": neutral(CotRequest),
+    "codes": neutral(CodesRequest),
+    "latents": neutral(LatentsRequest),
+    "waveform": neutral(WaveformRequest),
+}
 
 
 def explain(
@@ -84,7 +92,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
         # A stage that only one of the two has is explained by what switched it, not by its every field.
         if stage not in old or stage not in new:
             continue
-        before, now = _flat(old[stage]), _flat(new[stage])
+        # Versions on disk may be older than a field: without it a stage did what its neutral value does.
+        before, now = (_flat({**_NEUTRAL.get(stage, {}), **version[stage]}) for version in (old, new))
         for field in dict.fromkeys([*before, *now]):
             known = word(stage, field, take)
             if before.get(field) == now.get(field) or known.name in seen:
