@@ -1,8 +1,8 @@
 """What each stage is asked: everything that changes its bytes, nothing else. Frozen, JSON-able, no torch.
 
 A request's canonical JSON enters its job's key; upstream results enter by their key. A field's default is its neutral
-value, at which the stage computes as if the field weren't there (never what a checkpoint takes when nothing is said): at
-it, the field is in no key.
+value, at which the stage computes as if the field weren't there (never what a checkpoint takes when nothing is said);
+a field at its neutral value is in no key.
 """
 
 from __future__ import annotations
