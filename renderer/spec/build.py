@@ -110,7 +110,9 @@ def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnosti
         return lyrics_text.unified(
             lyrics_text.written((section.section, section.annotation, section.text) for section in spec.lyrics)
         )
-    raw = spec.lyrics if spec.lyrics is not None else _from_file(spec.lyrics_file or "", parsed, project)
+    if spec.lyrics is not None:
+        return lyrics_text.unified(spec.lyrics)  # written as empty they are sent as empty; a lint asks for words
+    raw = _from_file(spec.lyrics_file or "", parsed, project)
     if isinstance(raw, Diagnostic):
         return raw
     text = lyrics_text.unified(raw)
@@ -118,10 +120,10 @@ def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnosti
         return text
     return at_value(
         parsed.source,
-        ("lyrics" if spec.lyrics is not None else "lyrics_file",),
-        code="lyrics-empty",
-        message="the lyrics are empty",
-        advice="for music without singing write `instrumental = true`",
+        ("lyrics_file",),
+        code="lyrics-file-empty",
+        message="the lyrics file is empty",
+        advice='write the words into it; `lyrics = ""` asks for a song without any',
     )
 
 

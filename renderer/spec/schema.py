@@ -171,8 +171,7 @@ class LyricsTable(Table):
 
 
 Lyrics = Annotated[
-    Annotated[str, Field(json_schema_extra={"pattern": r"\S"}), Tag("text")]
-    | Annotated[list[LyricsTable], Field(min_length=1, max_length=500), Tag("sections")],
+    Annotated[str, Tag("text")] | Annotated[list[LyricsTable], Field(min_length=1, max_length=500), Tag("sections")],
     Discriminator(_lyrics_form),
 ]
 

@@ -41,6 +41,24 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return call
 
 
+def test_empty_lyrics_are_sent_as_an_empty_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.toml").write_text('caption = "folk"\nlyrics = ""\n[metas]\nvocal_language = "bn"\n')
+
+    assert run(["show", "song.toml", "--json"]) == 0
+    (document,) = json.loads(capsys.readouterr().out)
+    texts = {(one["stage"], one["name"]): one["text"] for one in document["sent"]}
+    assert texts["cot", "prompt"] == (
+        "<|im_start|>system\n# Instruction\n"
+        "Generate audio semantic tokens based on the given conditions:\n\n<|im_end|>\n"
+        "<|im_start|>user\n# Caption\nfolk\n\n# Lyric\n\n<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert "<|im_start|>user\n# Caption\nfolk\n\n# Lyric\n\n<|im_end|>\n" in texts["codes", "prompt"]
+    assert texts["latents", "lyric prompt"] == "# Languages\nbn\n\n# Lyric\n<|endoftext|>"
+
+
 def test_given_metas_are_sent_exactly_as_in_training(show) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - see above
     (document,) = json.loads(show(ALL_METAS, "--json"))
     texts = {(one["stage"], one["name"]): one["text"] for one in document["sent"]}

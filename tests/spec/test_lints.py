@@ -25,6 +25,7 @@ PLACES = {
     "language-of-instrumental": (4, '"en"'),
     "language-open": (2, "lyrics"),
     "wrong-script": (7, '"ru"'),
+    "lyrics-empty": (2, '""'),
     "long-lyrics": (2, '"""'),
     "many-tokens": (2, '"""'),
     "too-dense": (47, "30"),

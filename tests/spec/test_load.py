@@ -282,3 +282,17 @@ def test_the_example_specs_are_in_order() -> None:
 
     assert len(songs) == 6
     assert all(song.metas.duration is None or song.metas.duration <= 60 for song in songs)
+
+
+def test_empty_lyrics_are_a_warning_and_an_empty_file_of_lyrics_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(" \n\n")
+    (tmp_path / "meant.toml").write_text('caption = "folk"\nlyrics = " \\n"\n')
+    (tmp_path / "lost.toml").write_text('caption = "folk"\nlyrics_file = "words.txt"\n')
+    loaded = load_songs([tmp_path])
+
+    assert [(one.code, one.level.value) for one in loaded.diagnostics] == [
+        ("lyrics-file-empty", "error"),
+        ("lyrics-empty", "warning"),
+    ]
+    (song,) = loaded.songs
+    assert (song.lyrics, song.sections, song.instrumental) == ("", (), False)

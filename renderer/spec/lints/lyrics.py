@@ -42,6 +42,17 @@ _SUNG_HEADINGS = tuple(
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u180e]|[\U000e0000-\U000e007f]")
 
 
+def empty_lyrics(subject: Subject) -> Iterator[Finding]:
+    """Lyrics written as empty: sung without words to go by, which is hardly ever what is meant."""
+    if not subject.song.instrumental and subject.draft.spec.lyrics is not None and not subject.lyrics:
+        yield Finding(
+            path=("lyrics",),
+            message="the lyrics are empty",
+            why="the model is asked to sing and has no words for it",
+            help="write the words, or `instrumental = true` in place of `lyrics` for music without singing",
+        )
+
+
 def long_lyrics(subject: Subject) -> Iterator[Finding]:
     """More characters than ACE-Step takes."""
     if len(subject.lyrics) > MAX_CHARACTERS:

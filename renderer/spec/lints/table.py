@@ -220,6 +220,13 @@ SONG_LINTS: tuple[SongLint, ...] = (
         good=_sung("[verse]\nдождь пришёл в понедельник утром", '[metas]\nvocal_language = "ru"\n'),
     ),
     SongLint(
+        code="lyrics-empty",
+        level=Level.WARNING,
+        check=lyrics.empty_lyrics,
+        bad=_CAPTION + 'lyrics = ""\n',
+        good=_SPEC,
+    ),
+    SongLint(
         code="long-lyrics",
         level=Level.WARNING,
         check=lyrics.long_lyrics,
