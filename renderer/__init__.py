@@ -9,10 +9,8 @@ summary = renderer.render(loaded.require(), model="mini", preview=20)
 ```
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported here, not even `typing`: `python -m renderer` comes by here before its path is safe.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from renderer.pipeline.api import make_plan, render
     from renderer.spec.load import load_songs
@@ -27,7 +25,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module `renderer` has no attribute `{name}`")
     from importlib import import_module  # noqa: PLC0415 - the names cost their imports only when used

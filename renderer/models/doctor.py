@@ -16,6 +16,7 @@ import psutil
 from renderer.errors import RendererError, UsageError
 from renderer.models import device as devices
 from renderer.models import hub, memory, zoo
+from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +97,17 @@ def _libraries() -> Iterator[Finding]:
 
 def _trial(device: str, dtypes: list[str]) -> Finding:
     """Let torch multiply on the device, in a process that may crash."""
-    command = [sys.executable, "-c", TRIAL, device, *dtypes]
+    command = python("-c", TRIAL, device, *dtypes)
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)
+        ran = subprocess.run(
+            command,
+            cwd=SAFE_FOLDER,
+            env=inherited(),
+            capture_output=True,
+            text=True,
+            timeout=TRIAL_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return Finding(what="device", state="broken", found=f"{device} gave no answer", help="try --device cpu")
     if ran.returncode:

@@ -5,7 +5,8 @@ A family turns `ModelFiles` into stages; the worker knows only these protocols.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,6 +51,9 @@ PART_OF: Mapping[Stage, Part] = {
 }
 
 
+_NO_PATHS = ("family", "name", "kind", "layout", "loras")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFiles:
     """Where a model set's parts lie on disk; JSON-able (paths as strings), sent to the worker."""
@@ -74,6 +78,15 @@ class ModelFiles:
     def with_lm(self, lm: str | None) -> ModelFiles:
         """The same set with another LM's folder."""
         return replace(self, lm=lm)
+
+    def absolute(self) -> ModelFiles:
+        """The same files, as a process in another folder finds them."""
+        paths = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in _NO_PATHS}
+        return replace(
+            self,
+            loras=tuple((os.path.abspath(path), scale) for path, scale in self.loras),  # noqa: PTH100 - texts
+            **{name: path and os.path.abspath(path) for name, path in paths.items()},  # noqa: PTH100 - texts
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from renderer.processes import absolute_entries
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 @contextmanager
 def awake(platform: str = sys.platform) -> Iterator[None]:
     """Hold macOS's idle sleep off; it ends with this process even when that is killed."""
-    caffeinate = shutil.which("caffeinate") if platform == "darwin" else None
+    caffeinate = (
+        shutil.which("caffeinate", path=absolute_entries(os.environ.get("PATH", ""))) if platform == "darwin" else None
+    )
     if caffeinate is None:
         yield
         return

@@ -12,6 +12,7 @@ import threading
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from renderer.errors import WorkerDied
+from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.run.wire import receive, send
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ class WorkerClient:
         self._log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                python("-m", module),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                cwd=SAFE_FOLDER,
                 env=_environment(settings),
                 # Ctrl-C goes to the parent alone, which then ends the worker in good order.
                 start_new_session=True,
@@ -145,17 +147,14 @@ def _widen(pipe: IO[bytes] | None) -> None:
 
 def _environment(settings: Settings) -> dict[str, str]:
     threads = str(settings.threads)
-    # PYTHONPATH: the worker finds the renderer its parent runs, also from another folder.
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    inherited = {name: value for name, value in os.environ.items() if name not in _UNHEARD}
+    heard = {name: value for name, value in inherited().items() if name not in _UNHEARD}
     return (
         _HEAP
-        | inherited
+        | heard
         | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONPATH": path,
             "PYTHONUNBUFFERED": "1",
             "PYTHONFAULTHANDLER": "1",
         }

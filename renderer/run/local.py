@@ -191,7 +191,7 @@ class _Run:
         return {
             "do": "load",
             "part": group.part,
-            "files": group.files,
+            "files": group.files.absolute(),
             "settings": self._settings,
             "weights": group.jobs[0].settings["weights"],
             "residency": self._workers.residency,

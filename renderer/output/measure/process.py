@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.output.report.values import Measured
+from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -93,13 +94,15 @@ def _in_process(
     files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
     folder.mkdir(parents=True, exist_ok=True)
-    asked = [{"path": str(file.path), "digest": file.digest} for file in files]
+    asked = [{"path": str(file.path.absolute()), "digest": file.digest} for file in files]
     child = subprocess.Popen(
-        [sys.executable, "-m", "renderer.output.measure", str(folder)],
+        python("-m", "renderer.output.measure", str(folder.absolute())),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Nobody reads the libraries' warnings, and a pipe that is full would hold the process up.
         stderr=subprocess.DEVNULL,
+        cwd=SAFE_FOLDER,
+        env=inherited(),
         text=True,
         encoding="utf-8",
     )

@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import logging
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, Recipe, open_set
+from renderer.processes import inherited, python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def start(recipe: Recipe, stage: str, minutes: float) -> subprocess.Popen[bytes]
     options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     log.info("%s starts; its log is %s", stage, recipe.work / f"{stage}.log")
     with (recipe.work / f"{stage}.log").open("ab") as told:
-        return subprocess.Popen([sys.executable, "-m", __package__, stage, *options], stdout=told, stderr=told)
+        return subprocess.Popen(python("-m", __package__, stage, *options), env=inherited(), stdout=told, stderr=told)
 
 
 def refuse_failed(running: dict[str, subprocess.Popen[bytes]]) -> None:
