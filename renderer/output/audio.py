@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
-from mutagen import MutagenError
 
 from renderer.errors import StoreError
-from renderer.output.tags import tag_flac, tag_mp3, tag_opus, tag_wav
+from renderer.output.tags.flac import flac_sound, tag_flac
+from renderer.output.tags.mp3 import mp3_sound, tag_mp3
+from renderer.output.tags.opus import opus_sound, tag_opus
+from renderer.output.tags.splice import TagError
+from renderer.output.tags.wav import tag_wav, wav_sound
 from renderer.song import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -38,7 +41,9 @@ class Writer:
     encoding: str
     """libsndfile's name of the sample encoding."""
     tag: Callable[[Path, Mapping[str, str]], None]
-    """Adds tags to a file already written; the samples stay as they are."""
+    """Replaces the tags of a file already written; the sound stays as it is."""
+    sound: Callable[[BinaryIO], Iterator[bytes]]
+    """The bytes that tags leave alone."""
     options: Mapping[str, str | float] = field(default_factory=dict)
     """libsndfile's encoder settings."""
 
@@ -46,24 +51,27 @@ class Writer:
 # 24 bit: rounding then lies at -146 dBFS, below what any converter resolves, so fades need no dither (which would need
 # a generator of its own), and browsers play it. PCM WAV has no PEAK chunk, whose time stamp would change the bytes.
 WRITERS: Mapping[str, Writer] = {
-    "wav": Writer(container="WAV", encoding="PCM_24", tag=tag_wav),
-    "flac": Writer(container="FLAC", encoding="PCM_24", tag=tag_flac),
+    "wav": Writer(container="WAV", encoding="PCM_24", tag=tag_wav, sound=wav_sound),
+    "flac": Writer(container="FLAC", encoding="PCM_24", tag=tag_flac, sound=flac_sound),
     # LAME's V0, about 245 kbit/s.
     "mp3": Writer(
         container="MP3",
         encoding="MPEG_LAYER_III",
         tag=tag_mp3,
+        sound=mp3_sound,
         options={"bitrate_mode": "VARIABLE", "compression_level": 0.0},
     ),
     # libsndfile maps 0..1 to 256..6 kbit/s a channel: 0.64 is 192 kbit/s in stereo.
-    "opus": Writer(container="OGG", encoding="OPUS", tag=tag_opus, options={"compression_level": 0.64}),
+    "opus": Writer(
+        container="OGG", encoding="OPUS", tag=tag_opus, sound=opus_sound, options={"compression_level": 0.64}
+    ),
 }
 
 
 def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, str]) -> None:  # noqa: A002 - the spec's word
     """Encode to `path` (any name will do), add tags, read back and count.
 
-    The same waveform and tags give the same bytes; in Opus the same samples, for an Ogg stream draws its serial number.
+    The same waveform and tags give the same bytes.
     Raises: StoreError when the file can't be written or does not hold what was written.
     """
     writer = WRITERS[format]
@@ -72,7 +80,7 @@ def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, 
         _encode(frames, path, writer)
         writer.tag(path, tags)
         written = audio_length(path)
-    except (soundfile.LibsndfileError, MutagenError, OSError) as error:
+    except (soundfile.LibsndfileError, TagError, OSError) as error:
         raise StoreError(f"could not write `{path.name}` as {format}", why=_cause(error, path)) from error
     if written != len(frames):
         raise StoreError(

@@ -13,11 +13,10 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
-from mutagen import MutagenError
 
 from renderer import __version__
 from renderer.errors import UsageError
-from renderer.output.tags import read_tag
+from renderer.output.tags.read import read_tag
 from renderer.song import Pinned, PinnedCot
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     try:
         found = path.read_text("utf-8") if path.suffix == ".toml" else read_tag(path, "renderer_recipe")
         recipe = _parse(found, path) if found else None
-    except (OSError, MutagenError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"`{path.name}` can't be read", why=str(error)) from error
     if not isinstance(recipe, dict) or "keys" not in recipe:
         raise UsageError(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import subprocess
@@ -14,7 +13,7 @@ import soundfile
 from renderer.artifacts import Waveform
 from renderer.errors import StoreError
 from renderer.output.audio import WRITERS, audio_length, peaks, write_audio
-from renderer.output.tags import read_tag
+from renderer.output.tags.read import read_tag
 from renderer.song import SAMPLE_RATE
 
 TAGS = {
@@ -62,15 +61,10 @@ def test_tags_of_any_script_and_length_come_back_and_leave_the_samples_alone(tmp
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_equal_takes_are_byte_equal_and_in_opus_sample_equal(tmp_path: Path, kind: str) -> None:
+def test_equal_takes_are_byte_equal(tmp_path: Path, kind: str) -> None:
     for name in ("one", "two"):
         write_audio(tone(), tmp_path / name, kind, TAGS)
-    if kind == "opus":
-        first, second = (soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("one", "two"))
-        assert np.array_equal(first, second)
-    else:
-        first, second = (hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("one", "two"))
-        assert first == second
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_minutes_of_opus_do_not_end_the_process(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from renderer.artifacts import CotMetas, Waveform
 from renderer.errors import UsageError
 from renderer.output.audio import WRITERS, write_audio
 from renderer.output.recipe import make_recipe, read_recipe, recipe_tags, recipe_toml
-from renderer.output.tags import read_tag
+from renderer.output.tags.read import read_tag
 from renderer.song import Inference, Lora, Metas, Output, Section, Song, Take, Variant
 
 LYRICS = '[verse]\nUna luna "rota"\n\n[bridge] (Guitarra española)\n夜 \\ 🌙'
