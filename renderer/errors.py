@@ -13,10 +13,11 @@ RendererError
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from renderer.spec.diagnostics import Diagnostic
 
@@ -48,6 +49,19 @@ class SpecError(RendererError):
 
 class ModelError(RendererError):
     """A checkpoint is missing, incomplete or not what it claims to be."""
+
+    settings: tuple[str, ...] = ()
+    """The keys of a spec that named it, the first one first to be looked at; empty where none did."""
+
+
+@contextmanager
+def named_by(*settings: str) -> Iterator[None]:
+    """Say of a ModelError from within which keys of a spec it is about, unless it says so itself."""
+    try:
+        yield
+    except ModelError as error:
+        error.settings = error.settings or settings
+        raise
 
 
 class ResourceError(RendererError):

@@ -92,6 +92,8 @@ class Variant:
     """None is the LM that belongs to `model`."""
     inference: Inference
     lora: tuple[Lora, ...] = ()
+    vae: str | None = None
+    """A known name or a folder; None is the VAE of `model`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

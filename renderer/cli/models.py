@@ -128,7 +128,7 @@ def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
     from renderer.models import hub, zoo
 
     folders: list[tuple[str, Path]] = []
-    for name in names or (*zoo.MODELS, *zoo.LMS):
+    for name in names or (*zoo.MODELS, *zoo.LMS, *zoo.VAES):
         if Path(name).is_dir():
             folders.append((Path(name).resolve().name, Path(name)))
             continue
@@ -140,7 +140,7 @@ def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
 
 
 def _users() -> Mapping[str, list[str]]:
-    """Model or LM -> the songs in `specs` that use it."""
+    """Model, LM or VAE -> the songs in `specs` that use it."""
     from renderer.models import zoo
     from renderer.spec.load import load_songs
 
@@ -148,7 +148,7 @@ def _users() -> Mapping[str, list[str]]:
     for song in load_songs(["specs"]).songs if Path("specs").is_dir() else ():
         for variant in song.variants:
             lm = variant.lm or (zoo.MODELS[variant.model].lm if variant.model in zoo.MODELS else None)
-            for name in (variant.model, lm):
+            for name in (variant.model, lm, variant.vae):
                 if name is not None and song.name not in users.setdefault(name, []):
                     users[name].append(song.name)
     return users
@@ -170,7 +170,7 @@ def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]
 
 
 def _abilities(stock: Stock) -> dict[str, object]:
-    """What a model set can do; an LM has none of it."""
+    """What a model set can do; LMs and VAEs have none of it."""
     from renderer.models import zoo
 
     if stock.name not in zoo.MODELS:
@@ -204,4 +204,4 @@ def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
         table.add_row(stock.name, stock.kind, *sizes, fits, here, Text(printable(told)))
     Console(highlight=False).print(table)
     click.echo("in GB; needs: resident here at most, room to work included")
-    click.echo("mini is embedded and needs no fetching; `model` also takes a folder")
+    click.echo("mini needs no fetching; `model`, `lm` and `vae` also take a folder")

@@ -44,8 +44,9 @@ def _span(piece: str) -> range:
 
 _TAKES = (
     click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]..."),
-    click.option("--model", metavar="NAME", help="Render with this model set instead, and its LM unless --lm."),
+    click.option("--model", metavar="NAME", help="Render with this model set instead, its LM and VAE unless named."),
     click.option("--lm", metavar="NAME", help="Use this LM instead."),
+    click.option("--vae", metavar="NAME", help="Decode with this VAE instead: official, scragvae or a folder."),
     click.option(
         "--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Where to compute."
     ),

@@ -48,6 +48,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--model", metavar="NAME", help="As when it was rendered with --model."),
         click.option("--lm", metavar="NAME", help="As when it was rendered with --lm."),
+        click.option("--vae", metavar="NAME", help="As when it was rendered with --vae."),
         click.argument("named", nargs=-1, metavar="[PATH]..."),
     ):
         command = option(command)

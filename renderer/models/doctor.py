@@ -147,7 +147,7 @@ def _models(device: str, dtype: str) -> Iterator[Finding]:
         found = f"{stock.name} ({stock.kind}), {stock.resident_bytes / 1e9:.1f} GB resident, {told}"
         yield Finding(what="model", state=state, found=found)
     yield Finding(what="model", state="fine", found=f"{zoo.MINI} (embedded), fits anywhere")
-    if not here:
+    if all(stock.kind == "vae" for stock in here):
         folders = ", ".join(map(str, hub.known_folders())) or "the hub's cache"
         found = f"none of the published models in {folders}"
         yield Finding(what="model", state="warning", found=found, help="renderer models fetch turbo 1.7B")

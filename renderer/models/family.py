@@ -75,6 +75,15 @@ class ModelFiles:
     loras: tuple[tuple[str, float], ...] = ()
     """PEFT folders with their scales, merged in this order."""
 
+    def read_by(self, part: Part) -> tuple[object, ...]:
+        """What of the set a part is made from: sets that have it in common share the part."""
+        of_part: Mapping[Part, tuple[object, ...]] = {
+            Part.LM: (self.lm,),
+            Part.DIT: (self.layout, self.kind, self.dit, self.text_encoder, self.loras),
+            Part.VAE: (self.vae,),
+        }
+        return (self.family, *of_part[part])
+
     def with_lm(self, lm: str | None) -> ModelFiles:
         """The same set with another LM's folder."""
         return replace(self, lm=lm)

@@ -32,11 +32,15 @@ class Source:
     """Inside the repository; empty is its root."""
     revision: str = "main"
     """A commit, so that a name means the same weights tomorrow."""
+    called: str = ""
+    """The folder's name inside upstream's `checkpoints`, where it is another than the repository's."""
+    files: tuple[str, ...] = WANTED
+    """Patterns of what is needed of it."""
 
     @property
     def local_name(self) -> str:
         """What upstream calls the folder inside its `checkpoints`."""
-        return self.folder or self.repo.rpartition("/")[2]
+        return self.called or self.folder or self.repo.rpartition("/")[2]
 
 
 def find(source: Source) -> Path | None:
@@ -110,7 +114,7 @@ def _by_repository(sources: Iterable[Source]) -> dict[tuple[str, str], list[str]
     wanted: dict[tuple[str, str], list[str]] = {}
     for source in sources:
         prefix = f"{source.folder}/" if source.folder else ""
-        wanted.setdefault((source.repo, source.revision), []).extend(prefix + pattern for pattern in WANTED)
+        wanted.setdefault((source.repo, source.revision), []).extend(prefix + pattern for pattern in source.files)
     return wanted
 
 

@@ -47,6 +47,16 @@ def identity(files: ModelFiles) -> Mapping[Part, str]:
     return digests
 
 
+def vae_identity(folder: Path) -> str:
+    """The digest that a VAE's folder gives to the part."""
+    memory = _read_memory()
+    before = dict(memory)
+    digest = _digest([*_below(folder)], memory)
+    if memory != before:
+        _write_memory(memory)
+    return digest
+
+
 def _part_files(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:
     """The files of each part, each with the name under which it enters the digest."""
     dit = [*_dit_paths(files)]

@@ -29,6 +29,7 @@ ORIGINAL_PREFIXES = {
     "audio_token_detokenizer": "detokenizer.",
 }
 """Component -> how its tensors begin in the one file of the original layout."""
+PUBLISHED_LATENT_WIDTH = 64  # channels
 TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
 
 
@@ -43,6 +44,8 @@ class FoundModel:
     text_encoder: Path
     lm: Path | None
     """The LM that lies inside, if one does."""
+    latent_width: int
+    """Channels of the latents that the DiT makes."""
 
 
 def read_model(folder: Path) -> FoundModel:
@@ -111,6 +114,12 @@ def kind_of(config: dict[str, Any]) -> str:
     return "sft" if version == "sft" else "base"
 
 
+def _latent_width(config: dict[str, Any]) -> int:
+    # Present in every published config.
+    found = config.get("audio_acoustic_hidden_dim", PUBLISHED_LATENT_WIDTH)
+    return found if isinstance(found, int) else PUBLISHED_LATENT_WIDTH
+
+
 def _read_pipeline(folder: Path) -> FoundModel:
     name = read_json(folder / "model_index.json").get("_class_name")
     if name != "AceStepPipeline":
@@ -118,14 +127,15 @@ def _read_pipeline(folder: Path) -> FoundModel:
             f"`{folder}` holds another model",
             why=f"its model_index.json names `{name}`, ACE-Step 1.5 is `AceStepPipeline`",
         )
-    lm = folder / "lm"
+    lm, config = folder / "lm", read_json(folder / "transformer" / "config.json")
     return FoundModel(
-        kind=kind_of(read_json(folder / "transformer" / "config.json")),
+        kind=kind_of(config),
         layout=DIFFUSERS,
         dit=folder,
         vae=folder / "vae",
         text_encoder=folder,
         lm=lm if (lm / "config.json").is_file() else None,
+        latent_width=_latent_width(config),
     )
 
 
@@ -157,6 +167,7 @@ def _original(named: Path, dit: Path, config: dict[str, Any]) -> FoundModel:
         vae=vae,
         text_encoder=text_encoder,
         lm=_lm_in(named),
+        latent_width=_latent_width(config),
     )
 
 

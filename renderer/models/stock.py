@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models import device as devices
-from renderer.models import hub, memory, zoo
+from renderer.models import hub, layouts, memory, zoo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +18,15 @@ WORK_BYTES = 1.5e9  # cache, activations and tiles of a song of usual length
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """A known model set or LM."""
+    """A known model set, LM or VAE."""
 
     name: str
     kind: str
-    """`turbo`, `sft`, `base`, or `lm`."""
+    """`turbo`, `sft`, `base`, `lm` or `vae`."""
     layout: str
     sources: tuple[hub.Source, ...]
     on_disk: Path | None
-    """Its DiT's folder, or the LM's; None when something is missing."""
+    """Its DiT's folder, the LM's or the VAE's; None when something is missing."""
     num_params: float
     """Of what is resident at once at most."""
     resident_bytes: float
@@ -44,6 +44,9 @@ def known_models(device: str, dtype: str) -> Iterator[Stock]:
     for name, lm in zoo.LMS.items():
         missing = hub.find(lm.source) is None
         yield _stock(name, "lm", "transformers", (lm.source,), lm.num_params, dtypes.lm, free, missing=missing)
+    for name, source in zoo.VAES.items():
+        missing = hub.find(source) is None
+        yield _stock(name, "vae", layouts.DIFFUSERS, (source,), zoo.PARAMS_VAE, dtypes.vae, free, missing=missing)
 
 
 def _stock(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from renderer.errors import ModelError
-from renderer.models import hub, layouts
+from renderer.errors import ModelError, named_by
+from renderer.models import hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
 
@@ -27,6 +27,7 @@ REVISIONS = {
     "ACE-Step/acestep-v15-xl-base": "220c1166efbdd9583eafcb12eb160594bbfcb241",
     "ACE-Step/acestep-5Hz-lm-0.6B": "148d8ea0225bdab342ee1ae3a354275ccd60ca80",
     "ACE-Step/acestep-5Hz-lm-4B": "0a3ec94b557aea7d508da38b31cfe7341f6ff737",
+    "scragnog/Ace-Step-1.5-ScragVAE": "0547ba36ff72b94ca3db3fa9194a59899ca37e5c",
 }
 """The commits meant. Source: public projects that pin the same ones, none of them by us; nothing newer was published
 when they were read. The diffusers conversions are pinned nowhere: what `main` was when they are fetched stays."""
@@ -80,6 +81,8 @@ class ModelFacts:
     """The LM that belongs to it: a known name, or a folder; None when the user has to name one."""
     own_lm: bool
     """Whether that LM lies inside the set, so that it goes where the set goes."""
+    latent_width: int = layouts.PUBLISHED_LATENT_WIDTH
+    """Channels of the latents that its DiT makes."""
 
     def nearest_shift(self, shift: float) -> float:
         """The shift that is meant: on turbo the nearest it was distilled for, ties to the smaller, as upstream does."""
@@ -177,6 +180,14 @@ LMS = {
 }
 
 
+VAE_FILES = ("config.json", f"{vaes.STEM}*.safetensors", f"{vaes.STEM}*.json")
+VAES = {
+    "official": _source(BUNDLE, "vae"),
+    "scragvae": replace(_source("scragnog/Ace-Step-1.5-ScragVAE"), called="scragvae", files=VAE_FILES),
+}
+"""VAEs of ACE-Step's latents. Source: ace-step/ACE-Step-1.5, docs/en/ALT_VAE.md."""
+
+
 def sources_of(name: str) -> tuple[hub.Source, ...]:
     """What a known model set or LM is made of.
 
@@ -186,7 +197,9 @@ def sources_of(name: str) -> tuple[hub.Source, ...]:
         return MODELS[name].sources
     if name in LMS:
         return (LMS[name].source,)
-    raise ModelError(f"`{name}` is no known model", help=f"known are {', '.join((*MODELS, *LMS))}")
+    if name in VAES:
+        return (VAES[name],)
+    raise ModelError(f"`{name}` is no known model", help=f"known are {', '.join((*MODELS, *LMS, *VAES))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +224,8 @@ def model_facts(model: str) -> ModelFacts:
         return replace(facts, own_lm=False)
     found = layouts.read_model(_existing(model))
     lm = str(found.lm) if found.lm else None
-    return _facts(model, found.kind, found.layout, shifts=_shifts(found), max_duration=MAX_DURATION, lm=lm)
+    facts = _facts(model, found.kind, found.layout, shifts=_shifts(found), max_duration=MAX_DURATION, lm=lm)
+    return replace(facts, latent_width=found.latent_width)
 
 
 def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = ()) -> Resolved:
@@ -224,6 +238,31 @@ def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], .
     if known := MODELS.get(model):
         return _with_lm(_on_hub(model, known, loras), lm or known.lm)
     return _with_lm(_in_folder(model, _existing(model), loras), lm)
+
+
+def own_vae(model: str, vae: str) -> bool:
+    """Whether the known VAE is the one that the known model comes with."""
+    return model in MODELS and vae in VAES and MODELS[model].vae == VAES[vae]
+
+
+def find_vae(vae: str, facts: ModelFacts) -> Path | None:
+    """The folder of a VAE by its name or path; None while a known one isn't here.
+
+    Raises: ModelError for what is no VAE, and for one that can't decode what the model makes.
+    """
+    known = VAES.get(vae)
+    folder = Path(vae).expanduser().resolve()
+    with named_by("vae"):
+        found = vaes.ACE_STEP if known else vaes.read_vae(folder)
+    with named_by("vae", "model"):
+        vaes.refuse_unfit(vae, found, facts.name, facts.latent_width)
+        if known and facts.name == MINI:
+            raise ModelError(
+                f"the VAE `{vae}` can't decode what `{MINI}` makes",
+                why=f"it was trained on ACE-Step's latents, and those of `{MINI}` are its own",
+                help=f"leave `vae` out, or name a model other than `{MINI}`",
+            )
+    return hub.find(known) if known else folder
 
 
 def _facts(
@@ -307,7 +346,8 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) ->
 def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
     if lm is None or (lm == MINI and resolved.files is not None and resolved.files.name == MINI):
         return resolved
-    folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(_existing_lm(lm))
+    with named_by("lm"):
+        folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(_existing_lm(lm))
     if folder is None:
         return Resolved(files=None, missing=(*resolved.missing, lm))
     if resolved.files is None:

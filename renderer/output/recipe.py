@@ -38,20 +38,22 @@ def make_recipe(
     settings: Mapping[str, str | int | float],
     versions: Mapping[str, str],
     effective: Mapping[str, Any] | None = None,
+    vae: str | None = None,
     degraded: tuple[str, ...] = (),
     cut: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The recipe of one take: its spec with all defaults filled in, what the LM decided, keys, weights, versions.
 
     `keys` and `weights` by stage and part; `settings` are those that change bytes (dtype, tiles, slots); `effective`
-    are inference settings as the checkpoint ran them, where the spec's own may be without effect; `degraded` says how
-    the take had to be made with less than they ask, `cut` which of its texts the DiT didn't hear to their end.
+    are inference settings as the checkpoint ran them, where the spec's own may be without effect; `vae` is the VAE that
+    decoded, None for the set's own, which a spec may name, too; `degraded` says how the take had to be made with less
+    than they ask, `cut` which of its texts the DiT didn't hear to their end.
     """
     spec = take_spec(take)
     recipe = {
         "recipe": RECIPE_VERSION,
         "take": take.name,
-        "spec": {**spec, "inference": {**spec["inference"], **(effective or {})}},
+        "spec": {**spec, "vae": vae, "inference": {**spec["inference"], **(effective or {})}},
         "decided": dataclasses.asdict(decided) if decided else None,
         "settings": dict(settings),
         "keys": dict(keys),
@@ -113,6 +115,7 @@ def take_spec(take: Take) -> dict[str, Any]:
         "seeds": [take.seed],
         "model": _name(variant.model),
         "lm": _name(variant.lm) if variant.lm else None,
+        "vae": _name(variant.vae) if variant.vae else None,
         "max_duration": song.max_duration,
         "metas": dataclasses.asdict(song.metas),
         "inference": _inference(take),

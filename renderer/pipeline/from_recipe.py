@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import UsageError
 from renderer.output.audio import WRITERS
 from renderer.output.recipe import pinned_of, read_recipe, take_spec
-from renderer.spec.checkpoints import CHECKPOINTS, LMS
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.pins import ENDING, pinned_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from renderer.song import Take
 
-NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "lm": LMS}
+NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "lm": LMS, "vae": VAES}
 OPTIONS: Mapping[str, str] = {
     "lm_slots": "--lm-slots",
     "vae_tile": "--vae-tile",

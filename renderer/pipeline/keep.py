@@ -16,6 +16,7 @@ from renderer.models.family import PART_OF, Stage
 from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
 from renderer.pipeline.drafts import Desk
 from renderer.pipeline.noted import cuts, degradations, effective, prompts_as_sent, remarks, said
+from renderer.plan.reasons import SET
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import Keeping
 from renderer.song import SAMPLE_RATE
@@ -201,6 +202,7 @@ class Keeper:
             settings=self._counted(requests),
             versions=self._environment["versions"],
             effective=effective(requests[Stage.LATENTS]),
+            vae=plan.requests[SET]["vae"],
             degraded=degradations(notes),
             cut=cuts(notes),
         )

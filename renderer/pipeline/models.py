@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import ModelError, UsageError
+from renderer.errors import ModelError, UsageError, named_by
 from renderer.models import device, identity, zoo
 from renderer.models.family import ModelFiles, Part, Settings
 from renderer.plan.make import PlannedModel
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
 """Songs the LM decodes at once, by device kind; in the key, so never taken from free memory."""
+
+NOT_FETCHED = "not fetched"
+"""In place of the fingerprint of weights that aren't on disk."""
 
 VAE_REACH = 8  # latent frames on each side that a decoded frame depends on, with ACE-Step's ratios
 
@@ -62,7 +67,7 @@ def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:
     known: dict[tuple[object, ...], PlannedModel] = {}
 
     def model_of(variant: Variant) -> PlannedModel:
-        wanted = (variant.model, variant.lm, variant.lora)
+        wanted = (variant.model, variant.lm, variant.lora, variant.vae)
         if wanted not in known:
             known[wanted] = _plan_model(variant, settings)
         return known[wanted]
@@ -84,6 +89,29 @@ def require_fetched(models: Mapping[str, PlannedModel]) -> None:
 
 
 def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
+    with named_by("model"):
+        model = _with_own_vae(variant, settings)
+    if variant.vae is None or zoo.own_vae(variant.model, variant.vae):
+        return model
+    return _with_vae(model, variant.vae)
+
+
+def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
+    """The set with another VAE; the set as it is when that has the very files of its own."""
+    folder = zoo.find_vae(vae, model.facts)
+    digest = NOT_FETCHED if folder is None else identity.vae_identity(folder)
+    if digest == model.weights[Part.VAE] != NOT_FETCHED:
+        return model
+    return replace(
+        model,
+        files=replace(model.files, vae=vae if folder is None else str(folder)),
+        weights={**model.weights, Part.VAE: digest},
+        missing=model.missing if folder else (*model.missing, vae),
+        vae=vae if folder is None else Path(vae).name,
+    )
+
+
+def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     facts = zoo.model_facts(variant.model)
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
     resolved = zoo.resolve(variant.model, variant.lm, loras)
@@ -100,7 +128,7 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
             lm=variant.lm or facts.lm,
             loras=loras,
         )
-        weights = dict.fromkeys(Part, "not fetched")
+        weights = dict.fromkeys(Part, NOT_FETCHED)
         return PlannedModel(facts=facts, files=files, weights=weights, dtypes=by_part, missing=resolved.missing)
     return PlannedModel(facts=facts, files=resolved.files, weights=identity.identity(resolved.files), dtypes=by_part)
 

@@ -16,8 +16,9 @@ class Options:
 
     outputs: Path | None = None
     model: str | None = None
-    """Renders every variant with this set, and its LM unless `lm` names one."""
+    """Renders every variant with this set, and its LM and VAE unless `lm` and `vae` name others."""
     lm: str | None = None
+    vae: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     seeds: tuple[int, ...] | None = None
@@ -42,6 +43,7 @@ class OptionKeywords(TypedDict, total=False):
     outputs: Path | None
     model: str | None
     lm: str | None
+    vae: str | None
     device: str
     dtype: str
     seeds: tuple[int, ...] | None

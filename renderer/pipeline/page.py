@@ -27,7 +27,7 @@ from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.noted import cuts, degradations, left_out, prompts_as_sent
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
-from renderer.plan.reasons import changes_between
+from renderer.plan.reasons import SET, changes_between
 from renderer.store.disk import write_whole
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         why=_why(plan.changes),
         model=plan.take.variant.model,
         lm=plan.take.variant.lm,
+        vae=plan.requests[SET]["vae"],
         settings={name: _setting(value) for name, value in inference.items()},
         preview_seconds=plan.requests["latents"]["preview"],
         audio=f"../{_place(record, store)}" if record else None,

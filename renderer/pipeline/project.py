@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from renderer.errors import SpecError, StoreError, UsageError
 from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
+from renderer.pipeline.model_faults import refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, make_plan
 from renderer.run.client import WorkerClient
@@ -41,7 +42,7 @@ class Project:
     def plan(self, takes: Sequence[Take] | None = None) -> Plan:
         """What would run now, of all takes or of these.
 
-        Raises: ModelError for model sets that aren't any, UsageError for takes a model can't make.
+        Raises: SpecError or ModelError for model sets that aren't any, UsageError for takes a model can't make.
         """
         ask = Ask(
             preview=self.options.preview,
@@ -50,6 +51,7 @@ class Project:
             environment=self.environment,
         )
         takes = self.takes if takes is None else takes
+        refuse_model_faults(takes, self.model_of, self.options)
         return make_plan(takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask)
 
     def missing(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def select(named: Sequence[str], options: Options) -> Selection:
     """
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
-    loaded = load_songs(spec_paths(named), model=options.model)
+    loaded = load_songs(spec_paths(named), model=options.model, vae=options.vae)
     songs = tuple(with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
@@ -62,12 +62,15 @@ def _is_path(name: str) -> bool:
 
 
 def with_options(song: Song, options: Options) -> Song:
-    """The song as the run's options have it: model, LM, seeds, outputs folder."""
-    variants = song.variants
+    """The song as the run's options have it: model, LM, VAE, seeds, outputs folder."""
     if options.model:
-        variants = tuple(replace(variant, model=options.model, lm=options.lm) for variant in variants)
-    elif options.lm:
-        variants = tuple(replace(variant, lm=options.lm) for variant in variants)
+        variants = tuple(
+            replace(variant, model=options.model, lm=options.lm, vae=options.vae) for variant in song.variants
+        )
+    else:
+        variants = tuple(
+            replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae) for variant in song.variants
+        )
     seeds = options.seeds or song.seeds
     return replace(
         song,

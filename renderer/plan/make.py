@@ -35,6 +35,8 @@ class PlannedModel:
     dtypes: Mapping[Part, str]
     missing: tuple[str, ...] = ()
     """Parts that aren't on disk, by the names `renderer models fetch` takes."""
+    vae: str | None = None
+    """The name of its VAE; None for the set's own, however it is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def _plan_take(
     suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
     name = take.name + suffix
     requests = {
-        SET: _named(take, keys if given else {}),
+        SET: _named(take, model, keys if given else {}),
         **{str(job.stage): _told(job) for job in jobs},
         "take": extra,
     }
@@ -120,12 +122,13 @@ def _told(job: Job) -> dict[str, Any]:
     return {**told(job.request), **job.settings, "version": STAGE_VERSIONS[job.stage]}
 
 
-def _named(take: Take, pinned: Mapping[Stage, str]) -> dict[str, Any]:
+def _named(take: Take, model: PlannedModel, pinned: Mapping[Stage, str]) -> dict[str, Any]:
     """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
     variant = take.variant
     return {
         "model": Path(variant.model).name,
         "lm": Path(variant.lm).name if variant.lm else None,
+        "vae": model.vae,
         "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
         "thinking": variant.inference.thinking,
         "use_cot_metas": variant.inference.use_cot_metas,
@@ -218,20 +221,10 @@ def _groups(jobs: Iterable[Job]) -> tuple[Group, ...]:
     grouped: dict[tuple[Part, object], list[Job]] = {}
     for job in jobs:
         part = PART_OF[job.stage]
-        grouped.setdefault((part, _loaded_for(part, job.files)), []).append(job)
+        grouped.setdefault((part, job.files.read_by(part)), []).append(job)
     order = list(Part)
     ranked = sorted(grouped.items(), key=lambda entry: order.index(entry[0][0]))
     return tuple(
         Group(part=part, files=group[0].files, jobs=tuple(sorted(group, key=lambda job: list(Stage).index(job.stage))))
         for (part, _), group in ranked
     )
-
-
-def _loaded_for(part: Part, files: ModelFiles) -> object:
-    match part:
-        case Part.LM:
-            return files.lm
-        case Part.DIT:
-            return (files.dit, files.text_encoder, files.loras)
-        case Part.VAE:
-            return files.vae

@@ -25,6 +25,7 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
     "cot": ("model", "lm"),
     "codes": ("model", "lm"),
     "latents": ("model", "lora"),
+    "waveform": ("model", "vae"),
 }
 """What named set explains other weights of a stage."""
 _NEUTRAL: Mapping[str, Mapping[str, Any]] = {

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
-from renderer.models.family import Residency
+from renderer.models.family import Part, Residency
 from renderer.models.room import has_room
 from renderer.run.outbox import Outbox
 from renderer.run.wire import receive
@@ -24,7 +24,7 @@ from renderer.run.wire import receive
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.family import Family, LoadedPart, Part
+    from renderer.models.family import Family, LoadedPart
 
 _PROGRESS_SECONDS = 0.1
 
@@ -112,7 +112,9 @@ class Worker:
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]
         # The fingerprint too: weights may be replaced under the same path while an older worker lives on.
-        wanted = (files, settings, command["weights"])
+        # An LM is held against the DiT's codebooks when it is loaded.
+        beside = files.read_by(Part.DIT) if part is Part.LM else ()
+        wanted = (files.read_by(part), beside, settings, command["weights"])
         resident = self._resident.pop(part, None)
         if resident and resident[0] != wanted:
             resident[1].close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
-from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.pins import read_pinned
@@ -18,7 +18,7 @@ from renderer.spec.toml import read_text
 from renderer.spec.values import inference_of, metas_of, output_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from renderer.spec.project import Project, Wanted
     from renderer.spec.schema import LoraTable, SongFile, VariantTable
@@ -148,9 +148,10 @@ def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
     base = Variant(
         name="",
         model=_model(spec.model, folder) or _model(defaults.model, above) or DEFAULT_MODEL,
-        lm=_model(spec.lm, folder) or _model(defaults.lm, above),
+        lm=_model(spec.lm, folder, LMS) or _model(defaults.lm, above, LMS),
         inference=inference_of(defaults.inference, spec.inference),
         lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
+        vae=_model(spec.vae, folder, VAES) or _model(defaults.vae, above, VAES),
     )
     for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
         yield _as_wanted(variant, project.wanted)
@@ -160,21 +161,22 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
     return Variant(
         name=name,
         model=_model(table.model, folder) or base.model,
-        lm=_model(table.lm, folder) or base.lm,
+        lm=_model(table.lm, folder, LMS) or base.lm,
         inference=inference_of(table, base=base.inference),
         lora=base.lora if table.lora is None else _loras(table.lora, folder),
+        vae=_model(table.vae, folder, VAES) or base.vae,
     )
 
 
 def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
     if wanted.model is not None:
-        return replace(variant, model=wanted.model, lm=wanted.lm)
-    return variant if wanted.lm is None else replace(variant, lm=wanted.lm)
+        return replace(variant, model=wanted.model, lm=wanted.lm, vae=wanted.vae)
+    return replace(variant, lm=wanted.lm or variant.lm, vae=wanted.vae or variant.vae)
 
 
-def _model(written: str | None, folder: Path) -> str | None:
+def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINTS) -> str | None:
     """A known name as it is; a folder, relative to the file that names it, as its absolute path."""
-    if written is None or written in CHECKPOINTS:
+    if written is None or written in known:
         return written
     path = Path(written).expanduser()
     if path.is_absolute():

@@ -23,6 +23,8 @@ class Checkpoint:
     """The only shifts it was distilled for; None takes any."""
     max_duration: float = DEFAULT_MAX_DURATION
     """Seconds a song may last where no `max_duration` says otherwise."""
+    own_latents: bool = False
+    """Whether its latents are not ACE-Step's, so that only a VAE made for it can decode them."""
 
 
 _TURBO = Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0))
@@ -42,7 +44,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "xl-turbo-diffusers": _TURBO,
     "xl-sft-diffusers": _SFT,
     "xl-base-diffusers": _BASE,
-    "mini": Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0), max_duration=60.0),
+    "mini": Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0), max_duration=60.0, own_latents=True),
 }
 
 
@@ -50,6 +52,8 @@ PUBLISHED_PREFIX = "acestep-v15-"
 """How ACE-Step's own folders of checkpoints are called, before the name."""
 
 LMS = ("0.6B", "1.7B", "4B", "mini")
+VAES = ("official", "scragvae")
+"""VAEs by name, all of ACE-Step's latents: its own, and decoders that others trained on."""
 
 
 def checkpoint_of(model: str) -> Checkpoint | None:

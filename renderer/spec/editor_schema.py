@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from renderer.song import Inference, Output
-from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.schema import DefaultsFile, SongFile
 
@@ -53,6 +53,7 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
     for table in _tables_with_models(plain):
         table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(CHECKPOINTS))
         table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
+        table["properties"]["vae"] = _suggested(table["properties"]["vae"], VAES)
     if "variants" in plain["properties"]:
         plain["properties"]["variants"]["additionalProperties"] = False
     plain["properties"]["allow"]["items"] = {"type": "string", "enum": list(ALLOWABLE)}

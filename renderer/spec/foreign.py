@@ -38,6 +38,7 @@ CALLED_HERE: Mapping[str, str] = {
     "lm_model": "lm",
     "lm_model_path": "lm",
     "config_path": "model",
+    "vae_checkpoint": "vae",
     "constrained_decoding": "use_constrained_decoding",
 }
 """Another name -> the key it has in a spec."""

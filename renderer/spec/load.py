@@ -72,15 +72,17 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(sorted(found.values()))
 
 
-def load_songs(paths: Iterable[str | Path], *, model: str | None = None, lm: str | None = None) -> Loaded:
+def load_songs(
+    paths: Iterable[str | Path], *, model: str | None = None, lm: str | None = None, vae: str | None = None
+) -> Loaded:
     """The songs of the specs at `paths` (files or folders), defaults filled in, and all diagnostics of all files.
 
     `model` takes the place of every model the files name, base and variants, before anything is checked against it;
-    its own LM comes with it, or `lm`. `lm` alone takes the place of every LM the files name.
+    its own LM and VAE come with it, or `lm` and `vae`. Those alone take the place of every LM or VAE the files name.
 
     Raises: UsageError where a path doesn't exist.
     """
-    projects = Projects(Wanted(model=model, lm=lm))
+    projects = Projects(Wanted(model=model, lm=lm, vae=vae))
     songs: list[Song] = []
     diagnostics: list[Diagnostic] = []
     names: dict[str, Path] = {}

@@ -14,7 +14,7 @@ from renderer.spec.faults import at_value, diagnostics_of
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
 from renderer.spec.lints.texts import texts_of_settings
-from renderer.spec.rules import unknown_codes, unknown_lm, unknown_model
+from renderer.spec.rules import unfit_vae, unknown_codes, unknown_lm, unknown_model, unknown_vae
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
 from renderer.spec.values import inference_of
@@ -34,6 +34,7 @@ class Wanted:
 
     model: str | None = None
     lm: str | None = None
+    vae: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,9 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     yield from unknown_codes(parsed.source, defaults.allow or ())
     yield from unknown_model(parsed.source, ("model",), defaults.model, path.parent)
     yield from unknown_lm(parsed.source, ("lm",), defaults.lm, path.parent)
+    yield from unknown_vae(parsed.source, ("vae",), defaults.vae, path.parent)
+    if defaults.model is not None:
+        yield from unfit_vae(parsed.source, (), defaults.model, defaults.vae)
     texts = tuple(texts_of_settings(("inference",), defaults.inference))
     yield from lint_texts(texts, parsed.source, draft=None)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, default_max_duration
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, default_max_duration
 from renderer.spec.faults import at_key, at_value, suggestion
 from renderer.spec.lints.table import ALLOWABLE
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from renderer.spec.toml import Parsed
 
 
+_CALLED = {"lm": "LM", "vae": "VAE"}
+
+
 def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     """Every error between the keys of one spec."""
     parsed = draft.parsed
@@ -31,6 +34,7 @@ def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     yield from _duration(song, draft.spec, parsed)
     yield from _pinned(song, draft)
     for variant in song.variants:
+        yield from unfit_vae(parsed.source, _table(variant), variant.model, variant.vae)
         yield from _interval(variant, parsed)
         yield from _loras(variant, parsed)
 
@@ -112,6 +116,11 @@ def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
         )
 
 
+def _table(variant: Variant) -> KeyPath:
+    """Where a variant's own keys stand; the base's are the spec's."""
+    return ("variants", variant.name) if variant.name else ()
+
+
 def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     start, end = variant.inference.cfg_interval_start, variant.inference.cfg_interval_end
     table = ("variants", variant.name) if variant.name else ("inference",)
@@ -131,7 +140,7 @@ def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
 
 
 def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
-    table: KeyPath = ("variants", variant.name) if variant.name else ()
+    table = _table(variant)
     for position, lora in enumerate(variant.lora):
         path = (*table, "lora", position, "path")
         if not lora.path.is_dir() and parsed.source.has((*table, "lora")):
@@ -167,6 +176,8 @@ def _models(draft: Draft) -> Iterator[Diagnostic]:
             yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
         if project.wanted.model is None and project.wanted.lm is None:
             yield from unknown_lm(draft.parsed.source, (*path, "lm"), table.lm, project.folder)
+        if project.wanted.model is None and project.wanted.vae is None:
+            yield from unknown_vae(draft.parsed.source, (*path, "vae"), table.vae, project.folder)
 
 
 def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
@@ -177,6 +188,26 @@ def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Pa
 def unknown_lm(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
     """The error of an LM that is neither a known name nor a folder."""
     yield from _unknown_name(source, path, written, folder, LMS)
+
+
+def unknown_vae(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
+    """The error of a VAE that is neither a known name nor a folder."""
+    yield from _unknown_name(source, path, written, folder, VAES)
+
+
+def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> Iterator[Diagnostic]:
+    """The error of a known VAE with a known model whose latents it can't decode, where `table` writes either."""
+    checkpoint = CHECKPOINTS.get(model)
+    written = next((path for key in ("vae", "model") if source.has(path := (*table, key))), None)
+    if written and checkpoint and checkpoint.own_latents and vae in VAES:
+        yield at_value(
+            source,
+            written,
+            code="vae-unfit",
+            message=f"the VAE `{vae}` can't decode what `{model}` makes",
+            why=f"it was trained on ACE-Step's latents, and those of `{model}` are its own",
+            advice="take `vae` out, or name a model of ACE-Step's",
+        )
 
 
 def _unknown_name(
@@ -190,7 +221,7 @@ def _unknown_name(
             source,
             path,
             code=f"{path[-1]}-unknown",
-            message=f"there is no {'LM' if path[-1] == 'lm' else 'model'} `{written}`",
+            message=f"there is no {_CALLED.get(str(path[-1]), path[-1])} `{written}`",
             why="it is neither a known name nor a folder",
             advice=suggestion(written, known) or "known are " + ", ".join(known),
         )

@@ -150,6 +150,7 @@ class VariantTable(InferenceTable):
 
     model: Said | None = Field(default=None, description="A model name or a folder.")
     lm: Said | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
+    vae: Said | None = Field(default=None, description="The VAE that decodes: `official`, `scragvae` or a folder.")
     lora: list[LoraTable] | None = Field(default=None, description="Adapters, merged in this order.")
 
 
@@ -182,6 +183,10 @@ class SharedKeys(Table):
     model: Said | None = Field(default=None, description="A model name or a folder.")
     lm: Said | None = Field(
         default=None, description="The 5 Hz LM: a name or a folder; left out, the one that belongs to the model."
+    )
+    vae: Said | None = Field(
+        default=None,
+        description="The VAE that decodes: `official`, `scragvae` or a folder; left out, the one of the model.",
     )
     max_duration: Annotated[float, Field(ge=10, le=600)] | None = Field(
         default=None, description="Seconds a song may last: bounds what the LM may choose and a spec may ask."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from renderer.errors import RendererError, SpecError
 from renderer.plan.jobs import Why
-from renderer.spec.diagnostics import printable
+from renderer.spec.diagnostics import place, printable
 from renderer.watch.events import (
     Idle,
     JobAbandoned,
@@ -22,7 +23,6 @@ from renderer.watch.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from renderer.errors import RendererError
     from renderer.plan.jobs import TakePlan
     from renderer.watch.events import WatchEvent
 
@@ -67,7 +67,11 @@ def reasons(takes: Iterable[TakePlan]) -> Iterator[str]:
 
 
 def error_told(error: RendererError) -> str:
-    """Message, reason and advice in one line."""
+    """Message, reason and advice in one line; of specs with faults, those of the first with its place."""
+    if isinstance(error, SpecError):
+        first, *more = error.diagnostics
+        told = f"{place(first)}: {error_told(RendererError(first.message, why=first.why, help=first.help))}"
+        return f"{told} (and {len(more)} more)" if more else told
     why = f" ({printable(error.why)})" if error.why else ""
     return f"{printable(error.message)}{why}" + (f"; {printable(error.help)}" if error.help else "")
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from renderer.models import zoo
 from tests.models.ace_step.layouts import write_bundle, write_dit
 from tests.models.fake_hub import FakeHub
+from tests.models.vaes import write_vae
 
 
 @pytest.fixture
@@ -38,9 +41,17 @@ def sft(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def scragvae(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_vae(tmp_path_factory.mktemp("hub") / "scragvae", tiny_set / "vae")
+    for name in ("README.md", "scragvae-BF16.gguf", "training_state.safetensors"):
+        (folder / name).write_text("not needed\n")
+    return folder
+
+
 @pytest.fixture
-def hub(bundle: Path, sft: Path) -> FakeHub:
-    repos = {zoo.BUNDLE: bundle, "ACE-Step/acestep-v15-sft": sft}
+def hub(bundle: Path, sft: Path, scragvae: Path) -> FakeHub:
+    repos = {zoo.BUNDLE: bundle, "ACE-Step/acestep-v15-sft": sft, zoo.VAES["scragvae"].repo: scragvae}
     return FakeHub(repos={name: (zoo.REVISIONS[name], folder) for name, folder in repos.items()})
 
 
@@ -157,6 +168,66 @@ def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: Fake
 
     assert rendered.returncode == 0, rendered.stdout + rendered.stderr
     assert (project / "outputs" / "a" / "a.s1.flac").stat().st_size > 100_000
+
+
+def test_a_fetched_vae_decodes_what_was_rendered_before(home: dict[str, str], hub: FakeHub, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "specs").mkdir(parents=True)
+    spec = project / "specs" / "a.toml"
+    spec.write_text(
+        'model = "turbo"\ncaption = "synthwave"\nlyrics = "[verse]\\nla"\nseeds = [1]\n'
+        "[metas]\nduration = 10\n[inference]\nthinking = false\nuse_cot_metas = false\n"
+        "use_cot_caption = false\nuse_cot_language = false\n"
+    )
+    render = ("render", "--threads", "1", "--no-measure")
+    with hub as address:
+        renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo")
+        assert renderer(home, *render, cwd=project).returncode == 0
+        for name in ("official", "scragvae"):
+            spec.write_text(spec.read_text() + f'[variants.{name}]\nvae = "{name}"\n')
+
+        planned = renderer(home, "plan", "--json", "--threads", "1", cwd=project)
+        takes = {take["take"]: take for take in json.loads(planned.stdout)["takes"]}
+        # What `official` names is what turbo comes with.
+        assert takes["a.official.s1"]["runs"] == takes["a.scragvae.s1"]["runs"] == ["waveform"]
+        assert json.loads(planned.stdout)["not_fetched"] == ["scragvae"]
+        refused = renderer(home, *render, cwd=project)
+        assert refused.returncode == 2
+        assert "renderer models fetch scragvae" in refused.stderr
+
+        fetched = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "scragvae")
+        assert fetched.returncode == 0, fetched.stderr
+        assert zoo.VAES["scragvae"].revision in fetched.stdout
+        assert {"config.json", "diffusion_pytorch_model.safetensors"} <= set(hub.sent)
+        assert not {"training_state.safetensors", "scragvae-BF16.gguf"} & set(hub.sent)
+
+    rendered = renderer({**home, "HF_HUB_OFFLINE": "1"}, *render, cwd=project)
+
+    assert rendered.returncode == 0, rendered.stdout + rendered.stderr
+    base, official, scragvae = (
+        soundfile.read(project / "outputs" / "a" / f"a{name}.s1.flac")[0] for name in ("", ".official", ".scragvae")
+    )
+    assert (base == official).all()
+    assert (base != scragvae).any()
+    here = listed(home)
+    assert (here["scragvae"]["kind"], here["official"]["kind"]) == ("vae", "vae")
+    assert here["scragvae"]["on_disk"]
+    told = renderer(home, "models", cwd=project).stdout
+    assert [line.split()[-2:] for line in told.splitlines() if line.split()[:1] == ["scragvae"]] == [["yes", "a"]]
+    assert "scragvae (vae)" in renderer(home, "doctor", "--device", "cpu").stdout
+    verified = renderer(home, "models", "verify", "scragvae")
+    assert "scragvae/diffusion_pytorch_model.safetensors" in verified.stdout
+
+
+def test_a_vae_in_an_existing_copy_lies_where_upstream_puts_it(
+    home: dict[str, str], scragvae: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(scragvae, tmp_path / "checkpoints" / "scragvae")
+
+    used = renderer(home, "models", "fetch", "scragvae", "--dir", str(tmp_path / "checkpoints"))
+
+    assert used.returncode == 0, used.stderr
+    assert listed(home)["scragvae"]["on_disk"] == str(tmp_path / "checkpoints" / "scragvae")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.plan.jobs import Why
+from tests.models.vaes import write_vae
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ EDITS: Mapping[str, Edit] = {
         "shift = 3.0", 'shift = 3.0\ninfer_method = "sde"', DIT, ("infer_method ode → sde in [inference]",)
     ),
     "title": Edit('"Eins"', '"Uno"', VAE, ("title Eins → Uno",)),
+    "vae": Edit("seeds = [1]", 'seeds = [1]\nvae = "bright"', VAE, ("vae none → bright",)),
     "format": Edit('"flac"', '"wav"', VAE, ("format flac → wav in [output]",)),
     "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', VAE, ("recipe full → none in [output]",)),
     "max_duration": Edit("seeds = [1]", "seeds = [1]\nmax_duration = 30", ALL, ("max_duration 240 → 30",)),
@@ -95,6 +97,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Path:
 
     songs = Songs(tmp_path_factory.mktemp("edits") / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
     songs.write("eins", SPEC)
+    write_vae(songs.folder / "specs" / "bright", tiny_set / "vae")
     carry_out(songs.project())
     return songs.folder
 

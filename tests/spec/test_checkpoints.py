@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from renderer.errors import ModelError
 from renderer.models import zoo
-from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MAX_DURATION, LMS, default_max_duration
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MAX_DURATION, LMS, VAES, default_max_duration
 
 
 def test_the_rules_know_every_model_and_what_it_takes() -> None:
@@ -15,6 +16,18 @@ def test_the_rules_know_every_model_and_what_it_takes() -> None:
             facts.shifts,
             facts.max_duration,
         )
+
+
+def test_the_rules_know_every_vae_and_which_model_can_not_have_it() -> None:
+    assert set(VAES) == set(zoo.VAES)
+    for name, checkpoint in CHECKPOINTS.items():
+        for vae in VAES:
+            try:
+                zoo.find_vae(vae, zoo.model_facts(name))
+            except ModelError:
+                assert checkpoint.own_latents
+            else:
+                assert not checkpoint.own_latents
 
 
 def test_the_rules_know_every_lm_and_the_default_limit() -> None:

@@ -29,7 +29,15 @@ BEYOND_SCHEMA = {
     "codes-missing",
     "lora-missing",
 }
-BEYOND_SCHEMA |= {"model-unknown", "lm-unknown", "duration-limit", "cfg-interval-order", "path-outside"}
+BEYOND_SCHEMA |= {
+    "vae-unknown",
+    "vae-unfit",
+    "model-unknown",
+    "lm-unknown",
+    "duration-limit",
+    "cfg-interval-order",
+    "path-outside",
+}
 
 
 def taplo() -> Path:

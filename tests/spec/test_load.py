@@ -204,6 +204,9 @@ def test_names_that_takes_could_not_carry_are_refused(tmp_path: Path, stem: str)
         ("[metas]\nseeds = [3]\n", "key-in-wrong-table"),
         ("bpm = 90\n", "key-in-wrong-table"),
         ("[inference]\ntimesteps = [0.5, 0.9]\n", "timesteps-order"),
+        ('vae = "scragvea"\n', "vae-unknown"),
+        ('model = "mini"\nvae = "official"\n', "vae-unfit"),
+        ('vae = "scragvae"\n[variants.sketch]\nmodel = "mini"\n', "vae-unfit"),
     ],
 )
 def test_rules_between_keys_hold(tmp_path: Path, rest: str, code: str) -> None:
@@ -218,6 +221,36 @@ def test_a_model_asked_for_on_the_command_line_is_the_one_checked_against(tmp_pa
 
     assert {(variant.model, variant.lm) for variant in song.variants} == {("base", None)}
     assert codes(load_songs([tmp_path], model="mini")) == ["duration-limit"]
+
+
+def test_a_vae_that_does_not_fit_is_told_once_where_it_was_chosen(tmp_path: Path) -> None:
+    text = MINIMAL + 'model = "mini"\nvae = "scragvae"\n[variants.same]\nshift = 2.0\n[variants.real]\nmodel = "sft"\n'
+    write(tmp_path / "song.toml", text)
+    (fault,) = load_songs([tmp_path]).errors
+
+    assert fault.span is not None
+    assert fault.excerpt[fault.span.column - 1 : fault.span.end - 1] == '"scragvae"'
+    assert load_songs([tmp_path], model="mini").errors == ()
+
+
+def test_a_vae_of_the_defaults_is_told_where_a_spec_takes_a_model_that_it_does_not_fit(tmp_path: Path) -> None:
+    write(tmp_path / "renderer.toml", 'vae = "scragvae"\n')
+    write(tmp_path / "good.toml", MINIMAL)
+    write(tmp_path / "sketch.toml", MINIMAL + 'model = "mini"\n')
+    (fault,) = load_songs([tmp_path]).errors
+
+    assert (fault.code, fault.file and fault.file.name) == ("vae-unfit", "sketch.toml")
+    write(tmp_path / "renderer.toml", 'model = "mini"\nvae = "scragvae"\n')
+    assert {one.file.name for one in load_songs([tmp_path]).errors if one.file} == {"renderer.toml"}
+
+
+def test_a_variant_keeps_the_songs_vae_unless_it_names_another(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    text = MINIMAL + 'vae = "scragvae"\n[variants.same]\nshift = 2.0\n[variants.other]\nvae = "mine"\n'
+    write(tmp_path / "song.toml", text)
+    (song,) = load_songs([tmp_path]).require()
+
+    assert [variant.vae for variant in song.variants] == ["scragvae", "scragvae", str(tmp_path / "mine")]
 
 
 def test_a_model_folder_is_taken_relative_to_the_file_that_names_it(tmp_path: Path) -> None:

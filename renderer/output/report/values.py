@@ -89,6 +89,8 @@ class ReportTake:
     """Why it ran: `new`, `shift 3.0 → 2.0 in [inference]`."""
     model: str
     lm: str | None = None
+    vae: str | None = None
+    """None for the model's own."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Under the spec's names, as they were used."""
     preview_seconds: float | None = None

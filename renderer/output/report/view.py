@@ -211,13 +211,18 @@ def _heard_keys(heard: Iterable[Measured]) -> str:
 
 
 def _settings(song: ReportSong, variants: Sequence[str]) -> tuple[SettingRow, ...]:
-    by_variant = {take.variant: {"model": take.model, "lm": take.lm, **take.settings} for take in song.takes}
+    by_variant = {take.variant: {**_models(take), **take.settings} for take in song.takes}
     names = dict.fromkeys(name for settings in by_variant.values() for name in settings)
     rows = []
     for name in names:
         values = tuple(_value(by_variant[variant].get(name)) for variant in variants)
         rows.append(SettingRow(name=name, values=values, differs=len(set(values)) > 1))
     return tuple(sorted(rows, key=lambda row: not row.differs))
+
+
+def _models(take: ReportTake) -> dict[str, Setting]:
+    # The VAE is told where some variant has another than its model's own.
+    return {"model": take.model, "lm": take.lm, **({"vae": take.vae} if take.vae else {})}
 
 
 def _value(value: Setting) -> str:

@@ -1,0 +1,48 @@
+"""What is wrong with the models that takes name, told where specs name them; all at once, before any is planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.errors import ModelError, SpecError
+from renderer.spec.faults import at_value
+from renderer.spec.places import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from renderer.pipeline.options import Options
+    from renderer.plan.make import PlannedModel
+    from renderer.song import Take, Variant
+    from renderer.spec.diagnostics import Diagnostic
+
+CODE = "model-fault"
+
+
+def refuse_model_faults(takes: Iterable[Take], model_of: Callable[[Variant], PlannedModel], options: Options) -> None:
+    """Look at the model set of every take.
+
+    Raises: SpecError with all that is wrong with sets that specs name, ModelError for one that no spec names.
+    """
+    variants = {(take.song.source, take.variant): take for take in takes}
+    found: dict[Diagnostic, None] = {}
+    for take in variants.values():
+        try:
+            model_of(take.variant)
+        except ModelError as error:
+            diagnostic = _placed(error, take, options)
+            if diagnostic is None:
+                raise
+            found[diagnostic] = None
+    if found:
+        raise SpecError(tuple(found))
+
+
+def _placed(error: ModelError, take: Take, options: Options) -> Diagnostic | None:
+    """The error as a spec's fault; None where no spec named it, but the command line or nobody."""
+    if any(getattr(options, setting, None) is not None for setting in error.settings):
+        return None
+    place = place_of(take.song.source, take.variant.name, error.settings)
+    if place is None:
+        return None
+    return at_value(*place, code=CODE, message=error.message, why=error.why, advice=error.help)
