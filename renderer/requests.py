@@ -26,6 +26,11 @@ class LmSampling:
     negative_prompt: str
     constrained: bool
 
+    @property
+    def guided(self) -> bool:
+        """Whether logits are pulled away from those of an unconditional row."""
+        return self.cfg_scale > 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenMetas:
@@ -40,7 +45,10 @@ class GivenMetas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CotRequest:
-    """Phase 1 of the LM: caption and lyrics to a chain of thought."""
+    """Phase 1 of the LM: caption and lyrics to a chain of thought, always without guidance, which distorts text.
+
+    Recipes from before version 0.2.0 hold a `cfg_scale` above 1 here: theirs were written with it.
+    """
 
     caption: str
     lyrics: str

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.metas import given_as_cot, think_yaml
-from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_negative_prompt, cot_prompt
+from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.family import Stage
 from renderer.plan.asks import asks
 
@@ -91,15 +91,11 @@ def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
 def _texts(asked: Asks, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
     if asked.cot is not None:
         yield Stage.COT, "prompt", cot_prompt(asked.cot.caption, asked.cot.lyrics)
-        if asked.cot.sampling.cfg_scale > 1:
-            negative = cot_negative_prompt(asked.cot.lyrics, asked.cot.sampling.negative_prompt)
-            yield Stage.COT, "negative prompt", negative
     if asked.codes is not None:
         codes = asked.codes
         yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, asked, cot))
-        if codes.sampling.cfg_scale > 1:
-            negative = codes_negative_prompt(codes.caption, codes.lyrics, codes.sampling.negative_prompt)
-            yield Stage.CODES, "negative prompt", negative
+        if codes.sampling.guided:
+            yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.sampling.negative_prompt)
     text, lyrics = _dit_prompts(asked, cot)
     yield Stage.LATENTS, "text prompt", text
     yield Stage.LATENTS, "lyric prompt", lyrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
@@ -57,7 +57,8 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
             use_cot_caption=inference.use_cot_caption,
             use_cot_language=inference.use_cot_language,
             max_duration=limit,
-            sampling=sampling,
+            # As upstream since March 2026: guidance made captions end early.
+            sampling=replace(sampling, cfg_scale=1.0, negative_prompt=""),
             seed=inference.lm_seed,
         )
         if runs_cot

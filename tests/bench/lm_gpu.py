@@ -65,7 +65,7 @@ class Report:
 
 
 def kind(length: int = LENGTH) -> Kind:
-    return Kind(length=length, head=RULES.head, filters=Filters.of(SAMPLING))
+    return Kind(length=length, head=RULES.head, filters=Filters.of(SAMPLING, guided=True))
 
 
 def synchronise(device: torch.device) -> None:

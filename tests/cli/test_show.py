@@ -69,7 +69,7 @@ def test_given_metas_are_sent_exactly_as_in_training(show) -> None:  # type: ign
         "Generate audio semantic tokens based on the given conditions:\n\n<|im_end|>\n"
         "<|im_start|>user\n# Caption\nsynthwave, female vocal\n\n# Lyric\n[Verse]\nHello\n<|im_end|>\n"
         "<|im_start|>assistant\n<think>\n"
-        "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4\n</think>\n\n<|im_end|>\n"
+        "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4\n</think>\n\n"
     )
     assert texts["latents", "text prompt"] == (
         "# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n"

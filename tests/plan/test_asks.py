@@ -105,10 +105,7 @@ def test_a_setting_reaches_the_stages_it_is_meant_for(
 @pytest.mark.parametrize(
     ("switch", "name", "value"),
     [
-        ("", "negative_prompt", "NO USER INPUT"),
-        ('lm_negative_prompt = "hiss"', "negative_prompt", "hiss"),
         ("use_constrained_decoding = false", "constrained", False),
-        ("lm_cfg_scale = 1.0", "cfg_scale", 1.0),
         ("lm_top_k = 40", "top_k", 40),
         ("lm_temperature = 0.5", "temperature", 0.5),
     ],
@@ -119,6 +116,27 @@ def test_both_phases_draw_by_the_same_settings(folder: Path, switch: str, name: 
     assert found.cot is not None
     assert found.codes is not None
     assert getattr(found.cot.sampling, name) == getattr(found.codes.sampling, name) == value
+
+
+@pytest.mark.parametrize(
+    ("switch", "name", "value"),
+    [
+        ("", "negative_prompt", "NO USER INPUT"),
+        ("", "cfg_scale", 2.0),
+        ('lm_negative_prompt = "hiss"', "negative_prompt", "hiss"),
+        ("lm_cfg_scale = 3.0", "cfg_scale", 3.0),
+    ],
+)
+def test_guidance_is_for_codes_and_never_for_a_chain_of_thought(
+    folder: Path, switch: str, name: str, value: Any
+) -> None:
+    found = asked(folder, switched(switch))
+
+    assert found.cot is not None
+    assert found.codes is not None
+    assert getattr(found.codes.sampling, name) == value
+    assert found.cot == asked(folder, switched("")).cot
+    assert not found.cot.sampling.guided
 
 
 def test_an_instrumental_is_sent_as_upstream_spells_it(folder: Path) -> None:

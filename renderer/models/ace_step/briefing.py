@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.metas import DecidedMetas
     from renderer.requests import LatentsRequest
 
-FALLBACK_DURATION = 30.0  # seconds, as upstream when nobody says
+TOLD_DURATION = 30.0  # seconds that the text prompt says where nobody does
+FALLBACK_DURATION = 120.0  # seconds that a song then gets, where no codes tell its length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,30 +51,33 @@ def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Brie
     """
     said = cot.metas if cot is not None else None
     decided = decided_metas(request, said)
-    whole = decided.duration or FALLBACK_DURATION
-    told = min(whole, request.max_duration, request.preview or math.inf)
+    longest = min(request.max_duration, request.preview or math.inf)
+    whole = decided.duration or TOLD_DURATION
+    told = min(whole, longest)
     metas = replace(decided, duration=told)
     origins = _origins(request, said or CotMetas())
     return Briefing(
         metas=metas,
         text=dit_text_prompt(metas, instruction=TEXT2MUSIC_INSTRUCTION if codes is None else CODES_INSTRUCTION),
         lyrics=dit_lyric_prompt(request.lyrics, metas.language),
-        num_frames=num_frames(told) if codes is None else LATENTS_PER_CODE * len(codes.codes),
+        num_frames=_length(min(decided.duration or FALLBACK_DURATION, longest), codes),
         origins=origins if told == whole else {**origins, "duration": "shortened"},
-        departures=_departures(origins, cot, codes),
+        departures=_departures(origins, cot),
     )
 
 
-def _departures(origins: Mapping[str, str], cot: Cot | None, codes: Codes | None) -> tuple[str, ...]:
+def _departures(origins: Mapping[str, str], cot: Cot | None) -> tuple[str, ...]:
     """Where this take is told something else than upstream would have told it, in words."""
     told = []
     if origins["caption"] == "decided" and cot is not None and "caption" in unquoted(cot.text):
         told.append("caption: without the quotes the chain of thought wrote it in; upstream takes them for its text")
     if origins["language"] == "decided":
         told.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
-    if origins["duration"] == "decided" and codes is not None:
-        told.append("length: the chain of thought's; upstream lets the LM end the song when it likes")
     return tuple(told)
+
+
+def _length(seconds: float, codes: Codes | None) -> int:
+    return num_frames(seconds) if codes is None else LATENTS_PER_CODE * len(codes.codes)
 
 
 def num_frames(duration: float) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "chat_template.jinja"
+_CODE = "<|audio_code_0|>"
+_CODES = f"{_CODE}<|im_end|>\n"
 
 
 def check_chat_template(folder: Path) -> None:
@@ -26,13 +28,14 @@ def check_chat_template(folder: Path) -> None:
     system = {"role": "system", "content": f"# Instruction\n{prompt.LM_INSTRUCTION}\n\n"}
     user = {"role": "user", "content": "# Caption\nC\n\n# Lyric\nL\n"}
     template = _template(folder)
-    for ours, think in (
-        (prompt.cot_prompt("C", "L"), None),
-        (prompt.codes_prompt("C", "L", "bpm: 90"), "<think>\nbpm: 90\n</think>"),
-        (prompt.codes_prompt("C", "L", ""), "<think>\n</think>"),
+    nobody = {"role": "user", "content": prompt.NO_NEGATIVE_PROMPT}
+    for ours, turns in (
+        (prompt.cot_prompt("C", "L"), [system, user]),
+        # What training saw: think block and codes are one message, which the LM itself ends.
+        (prompt.codes_prompt("C", "L", "bpm: 90") + _CODES, [system, user, _answer("bpm: 90")]),
+        (prompt.codes_negative_prompt("") + _CODES, [system, nobody, _answer("")]),
     ):
-        turns = [system, user] if think is None else [system, user, {"role": "assistant", "content": think}]
-        theirs = _rendered(folder, template, turns, closed=think is not None)
+        theirs = _rendered(folder, template, turns)
         if theirs != ours:
             raise ModelError(
                 f"the chat template in `{folder}` is not the one this protocol was written for",
@@ -57,13 +60,18 @@ def _template(folder: Path) -> str:
     return found
 
 
-def _rendered(folder: Path, template: str, turns: Sequence[dict[str, str]], *, closed: bool) -> str:
+def _answer(yaml: str) -> dict[str, str]:
+    return {"role": "assistant", "content": f"<think>\n{yaml}\n</think>\n\n{_CODE}"}
+
+
+def _rendered(folder: Path, template: str, turns: Sequence[dict[str, str]]) -> str:
+    asks = turns[-1]["role"] == "user"
     # A template is code from the hub: it gets a sandbox.
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     try:
         compiled = environment.from_string(template)
-        return compiled.render(messages=turns, tools=None, documents=None, add_generation_prompt=not closed)
+        return compiled.render(messages=turns, tools=None, documents=None, add_generation_prompt=asks)
     except TemplateError as error:
         raise ModelError(f"the chat template in `{folder}` can't be rendered", why=str(error)) from error

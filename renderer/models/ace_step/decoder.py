@@ -14,6 +14,7 @@ from torch import Tensor
 
 from renderer.models.ace_step import sampling
 from renderer.models.ace_step.attention import Reach, cache_bytes, row_cache, row_memory
+from renderer.models.ace_step.kinds import PAIR
 from renderer.models.device import mark
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class Lm:
         """Tokens its positions reach."""
         return int(self.model.config.max_position_embeddings)
 
-    def bytes_of(self, kind: Kind, num_slots: int) -> int:
+    def bytes_of(self, kind: Kind, lm_slots: int) -> int:
         """Memory wanted for a pass of this kind, weights apart; logits counted as often as sampling copies them."""
-        rows = kind.rows(num_slots)
+        rows = PAIR * lm_slots
         logits = 10 * 4 * rows * kind.head.columns
         cached = cache_bytes(self.model.config, rows, kind.length, self.dtype)
         return cached + logits + self.prefill.bytes_to_come(self.dtype)
@@ -69,8 +70,8 @@ class Pass:
 
     def __init__(self, lm: Lm, kind: Kind, num_slots: int) -> None:
         self._lm, self._kind, self._num_slots = lm, kind, num_slots
-        rows, device = kind.rows(num_slots), lm.device
-        self._pairs = rows // num_slots
+        self._pairs, device = kind.rows_a_slot, lm.device
+        rows = self._pairs * num_slots
         self._tokens = torch.zeros(rows, 1, dtype=torch.int64, device=device)
         self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)

@@ -68,8 +68,8 @@ class Decode:
 
     id: str
     prompt: tuple[int, ...]
-    negative: tuple[int, ...]
-    """The unconditional row's prompt; not read when there is no guidance."""
+    negative: tuple[int, ...] | None
+    """The unconditional row's prompt; None where there is no guidance."""
     settings: LmSampling
     seed: int
     stream: int
@@ -81,14 +81,14 @@ class Decode:
     @property
     def kind(self) -> Kind:
         """What it must have in common with others to share a pass."""
-        filters = Filters.of(self.settings)
+        filters = Filters.of(self.settings, guided=self.negative is not None)
         longest = max(map(len, self.prompts))
         return Kind(length=cache_length(longest + self.max_tokens), head=self.rules.head, filters=filters)
 
     @property
     def prompts(self) -> tuple[tuple[int, ...], ...]:
         """The prompts of its rows."""
-        return (self.prompt, self.negative) if Filters.of(self.settings).guided else (self.prompt,)
+        return (self.prompt,) if self.negative is None else (self.prompt, self.negative)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +120,13 @@ def cache_length(num_tokens: int) -> int:
 
 @torch.inference_mode()
 def decode_all(
-    lm: Lm, decodes: Sequence[Decode], num_slots: int, free_bytes: int, listener: Listener
+    lm: Lm, decodes: Sequence[Decode], lm_slots: int, free_bytes: int, listener: Listener
 ) -> Iterator[Decoded | Failed]:
     """Every request's tokens, as they come; cancelled ones yield nothing.
 
-    Raises: ResourceError when a pass with so many slots doesn't fit into `free_bytes`.
+    `lm_slots` pairs of rows: so many requests at once with guidance, twice as many without.
+
+    Raises: ResourceError when a pass of so many rows doesn't fit into `free_bytes`.
     """
     fitting = []
     for decode in decodes:
@@ -134,9 +136,9 @@ def decode_all(
             yield _too_long(decode, lm.max_length)
     passes = _passes(fitting)
     for kind, _ in passes:
-        _check_fits(lm, kind, num_slots, free_bytes)
+        _check_fits(lm, kind, lm_slots, free_bytes)
     for kind, queue in passes:
-        yield from _Decoding(lm, kind, num_slots, listener).run(deque(queue))
+        yield from _Decoding(lm, kind, kind.num_slots(lm_slots), listener).run(deque(queue))
 
 
 def _passes(decodes: Sequence[Decode]) -> list[tuple[Kind, list[Decode]]]:
@@ -151,13 +153,13 @@ def _passes(decodes: Sequence[Decode]) -> list[tuple[Kind, list[Decode]]]:
     return [(kind, sorted(same, key=lambda one: (-one.max_tokens, first[one.prompts]))) for kind, same in ordered]
 
 
-def _check_fits(lm: Lm, kind: Kind, num_slots: int, free_bytes: int) -> None:
-    needed = lm.bytes_of(kind, num_slots)
+def _check_fits(lm: Lm, kind: Kind, lm_slots: int, free_bytes: int) -> None:
+    needed = lm.bytes_of(kind, lm_slots)
     if needed <= free_bytes:
         return
-    fitting = max((slots for slots in range(1, num_slots) if lm.bytes_of(kind, slots) <= free_bytes), default=0)
+    fitting = max((slots for slots in range(1, lm_slots) if lm.bytes_of(kind, slots) <= free_bytes), default=0)
     raise ResourceError(
-        f"{num_slots} LM slots don't fit into memory",
+        f"{lm_slots} LM slots don't fit into memory",
         why=f"songs of {kind.length:,} tokens need {needed / 1e9:.1f} GB, {free_bytes / 1e9:.1f} GB are free",
         help=f"use --lm-slots {fitting}" if fitting else "close other programs, or use a smaller LM",
     )

@@ -15,19 +15,21 @@ from llguidance.numpy import fill_next_token_bitmask_par
 
 from renderer.errors import ModelError, StageError
 from renderer.models.ace_step.masks import pack
+from renderer.models.ace_step.spelling import FieldSpellings
 from renderer.models.ace_step.tokens import CODE_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
+    from renderer.models.ace_step.spelling import Tree
     from renderer.models.ace_step.tokens import Tokens
     from renderer.requests import CotRequest
 
 BPM = (30, 300)
-MIN_DURATION = 10  # seconds
+MIN_DURATION, MAX_DURATION = 10, 600  # seconds
 MAX_CAPTION_TOKENS = 512
 MAX_COT_TOKENS = 640
 """The caption at its longest and every other field spelled byte by byte."""
@@ -36,6 +38,16 @@ LANGUAGES = (
     *("hu", "id", "is", "it", "ja", "ko", "la", "lt", "ms", "ne", "nl", "no", "pa", "pl", "pt", "ro", "ru", "sa"),
     *("sk", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "yue", "zh", "unknown"),
 )
+
+FIELD_VALUES: Mapping[str, Sequence[object] | None] = {
+    "bpm": range(BPM[0], BPM[1] + 1),
+    "caption": None,
+    "duration": range(1, MAX_DURATION + 1),
+    "keyscale": [f"{note}{sign} {mode}" for note in "ABCDEFG" for sign in ("", *"#b♯♭") for mode in ("major", "minor")],
+    "language": LANGUAGES,
+    "timesignature": "2346",
+}
+"""All that the grammar lets an open field say; None for a text."""
 
 # What a caption may hold: no control characters and no line separators, which YAML would have to quote; no `<`, so
 # that it can't spell a control token; no backtick, which upstream bans too. Continued lines are indented.
@@ -50,20 +62,30 @@ def cot_grammar(request: CotRequest) -> str:
     Fields come in alphabetical order, as in the training texts. Source: ace-step/ACE-Step-1.5,
     acestep/constrained_logits_processor.py
     """
-    given = request.metas
-    seconds = None if given.duration is None else int(given.duration)
+    given = _given(request)
     lowest = min(MIN_DURATION, request.max_duration)
     fields = [
-        _field("bpm", given.bpm, _numbers(*BPM)),
+        _field("bpm", given["bpm"], _numbers(*BPM)),
         _CAPTION_RULE if request.use_cot_caption else "",
-        _field("duration", seconds, _numbers(lowest, request.max_duration)),
-        _field("keyscale", given.keyscale, "/[A-G][#b♯♭]? (major|minor)/"),
+        _field("duration", given["duration"], _numbers(lowest, request.max_duration)),
+        _field("keyscale", given["keyscale"], "/[A-G][#b♯♭]? (major|minor)/"),
         _field("language", None, f"/{'|'.join(LANGUAGES)}/") if request.use_cot_language else "",
-        _field("timesignature", given.timesignature, "/[2346]/"),
+        _field("timesignature", given["timesignature"], "/[2346]/"),
     ]
     rules = [field for field in fields if field]
     names = " ".join(rule.partition(":")[0] for rule in rules)
     return "\n".join([f'start: <think> "\\n" {names}', *rules])
+
+
+def _given(request: CotRequest) -> dict[str, int | str | None]:
+    """What the user settled, as it is written."""
+    metas = request.metas
+    return {
+        "bpm": metas.bpm,
+        "duration": None if metas.duration is None else int(metas.duration),
+        "keyscale": metas.keyscale,
+        "timesignature": metas.timesignature,
+    }
 
 
 # The line's end belongs to the same rule as its text: the lexer is greedy and never goes back.
@@ -91,6 +113,7 @@ class CotGrammar:
             _text_tokenizer(tokens.tokenizer), n_vocab=self.num_text, eos_token=tokens.end
         )
         self._spelling = [self._tokenizer.decode_bytes([token]) for token in range(self.num_text)]
+        self._fields = FieldSpellings(tokens.tokenizer, self._spelling, FIELD_VALUES)
         self._newline = pack(np.array([text == b"\n" for text in self._spelling]))
         self._unindented = pack(np.array([not text.startswith((b" ", b"\t")) for text in self._spelling]))
 
@@ -104,12 +127,14 @@ class CotGrammar:
         )
         if matcher.is_error():
             raise StageError("the chain of thought's grammar can't be built", why=matcher.get_error())
-        return Writing(matcher=matcher, spelling=self._spelling)
+        return Writing(matcher=matcher, spelling=self._spelling, fields=self._fields.tree(_given(request)))
 
     def fill(self, writings: Sequence[tuple[int, Writing]], masks: npt.NDArray[np.int32]) -> None:
         """Set rows of `masks` [rows, words] to what each writing allows next, all in parallel."""
         fill_next_token_bitmask_par(self._executor, [(writing.matcher, row) for row, writing in writings], masks)
         for row, writing in writings:
+            if (place := writing.place) is not None:
+                self._fields.restrict(place, masks[row], at_line_start=writing.at_line_start)
             if writing.caption_tokens >= MAX_CAPTION_TOKENS:
                 self._end_caption(writing, masks[row])
 
@@ -126,11 +151,15 @@ class Writing:
 
     matcher: Any
     spelling: list[bytes]
+    fields: Tree
+    """How each field that may come is spelled, from the beginning of its line."""
     line: bytes = b""
     """The line so far."""
     field: bytes = b""
     """The name of the field being written; continued lines belong to it."""
     caption_tokens: int = 0
+    within: Tree | None = None
+    """What may follow of the line so far; None in a caption's text, which the LM spells as it likes."""
 
     @property
     def at_line_start(self) -> bool:
@@ -149,12 +178,17 @@ class Writing:
         """
         if not self.matcher.consume_token(token) or self.matcher.is_error():
             raise StageError("the chain of thought left its grammar", why=self.matcher.get_error())
-        if self.matcher.is_stopped():
-            return True
-        self._follow(self.spelling[token])
-        return False
+        self._follow(token, self.spelling[token])
+        return bool(self.matcher.is_stopped())
 
-    def _follow(self, text: bytes) -> None:
+    @property
+    def place(self) -> Tree | None:
+        """The spellings that may go on from here; None where any may."""
+        return self.fields if self.at_line_start else self.within
+
+    def _follow(self, token: int, text: bytes) -> None:
+        place = self.place
+        self.within = place.get(token) or None if place is not None else None
         _, newline, tail = text.rpartition(b"\n")
         self.line = tail if newline else self.line + text
         name, colon, _ = self.line.partition(b":")

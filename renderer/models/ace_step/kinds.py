@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from renderer.requests import LmSampling
 
 
+PAIR = 2
+"""Rows that `lm_slots` counts as one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The part of the output layer a pass evaluates: ids `first` to `stop`, then `end` when it lies elsewhere."""
@@ -62,10 +66,10 @@ class Filters:
     top_p: bool
 
     @classmethod
-    def of(cls, settings: LmSampling) -> Filters:
-        """What these settings switch on."""
+    def of(cls, settings: LmSampling, *, guided: bool) -> Filters:
+        """What these settings switch on; `guided` is whether there is an unconditional row to guide with."""
         return cls(
-            guided=settings.cfg_scale > 1,
+            guided=guided,
             penalised=settings.repetition_penalty != 1,
             top_k=settings.top_k > 0,
             top_p=0 < settings.top_p < 1,
@@ -81,6 +85,11 @@ class Kind:
     head: Head
     filters: Filters
 
-    def rows(self, num_slots: int) -> int:
-        """Rows of a pass: a slot is a pair when there is guidance."""
-        return num_slots * (2 if self.filters.guided else 1)
+    def num_slots(self, lm_slots: int) -> int:
+        """Requests in a pass of `lm_slots` pairs of rows: without guidance each row of a pair holds one."""
+        return lm_slots * PAIR // self.rows_a_slot
+
+    @property
+    def rows_a_slot(self) -> int:
+        """A pair, with and without the condition, where there is guidance."""
+        return PAIR if self.filters.guided else 1

@@ -64,11 +64,11 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
 
 
 class LmPart:
-    """The resident LM with `num_slots` slots."""
+    """The resident LM with `lm_slots` pairs of rows."""
 
-    def __init__(self, lm: Lm, tokens: Tokens, num_slots: int) -> None:
+    def __init__(self, lm: Lm, tokens: Tokens, lm_slots: int) -> None:
         self._lm: Lm | None = lm
-        self._tokens, self._num_slots = tokens, num_slots
+        self._tokens, self._lm_slots = tokens, lm_slots
         self._phases: dict[Stage, Phase] = {}
 
     def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
@@ -101,7 +101,7 @@ class LmPart:
         if self._lm is None:
             raise RuntimeError("the LM was closed")
         free_bytes = devices.free_bytes(self._lm.device)
-        yield from decode_all(self._lm, decodes, self._num_slots, free_bytes, listener)
+        yield from decode_all(self._lm, decodes, self._lm_slots, free_bytes, listener)
 
 
 def _done(phase: Phase, prepared: Prepared, decoded: Decoded) -> Done | Failed:

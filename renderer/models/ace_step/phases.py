@@ -41,14 +41,14 @@ class Prepared:
 
     decode: Decode
     prompt: str
-    negative: str
+    negative: str | None
+    """None where there is no guidance."""
 
     def notes(self, decoded: Decoded) -> dict[str, object]:
         """How it was made, for the recipe."""
-        guided = len(self.decode.prompts) > 1
         return {
             "prompt": self.prompt,
-            "negative_prompt": self.negative if guided else None,
+            "negative_prompt": self.negative,
             "prompt_tokens": len(self.decode.prompt),
             "tokens": len(decoded.tokens),
             "seconds": decoded.seconds,
@@ -82,12 +82,8 @@ class CotPhase:
     def prepare(self, job: StageJob) -> Prepared:
         """The prompt up to the assistant's turn, under the grammar of what the user left open."""
         request = cast("CotRequest", job.request)
-        negative = request.sampling.negative_prompt
-        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
-        texts = _Texts(
-            prompt.cot_prompt(request.caption, request.lyrics),
-            prompt.cot_negative_prompt(request.lyrics, request.sampling.negative_prompt),
-        )
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
+        texts = _Texts(prompt.cot_prompt(request.caption, request.lyrics), None)
         asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_COT_STREAM, max_tokens=MAX_COT_TOKENS)
         if request.sampling.constrained:
             return asked(rules=self._rules, start=partial(self._grammar.start, request))
@@ -116,7 +112,7 @@ class CodesPhase:
         self._refuse_wild(metas)
         texts = _Texts(
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
-            prompt.codes_negative_prompt(request.caption, request.lyrics, request.sampling.negative_prompt),
+            prompt.codes_negative_prompt(negative) if request.sampling.guided else None,
         )
         asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_CODES_STREAM)
         target, limit = _num_codes(request, metas)
@@ -152,7 +148,8 @@ class CodesPhase:
 
 class _Texts(NamedTuple):
     cond: str
-    uncond: str
+    uncond: str | None
+    """None where there is no guidance."""
 
 
 def _prepared(
@@ -169,7 +166,7 @@ def _prepared(
     decode = Decode(
         id=job_id,
         prompt=tokens.encode(texts.cond),
-        negative=tokens.encode(texts.uncond),
+        negative=None if texts.uncond is None else tokens.encode(texts.uncond),
         settings=request.sampling,
         seed=request.seed,
         stream=stream,
@@ -183,8 +180,7 @@ def _prepared(
 def _num_codes(request: CodesRequest, metas: CotMetas) -> tuple[int | None, int]:
     """How many codes are wanted, None when the LM decides, and how many there may be at most.
 
-    The user's duration counts before the chain of thought's. Upstream takes only the user's and lets the LM run on
-    otherwise; a batch wants to know its lengths, and the LM wrote the duration itself.
+    The user's duration counts before the chain of thought's.
     """
     limit = request.max_duration * CODE_RATE
     seconds = request.metas.duration or min(metas.duration or 0, request.max_duration)

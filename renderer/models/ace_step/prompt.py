@@ -15,11 +15,12 @@ TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given condit
 CODES_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
 """What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""
 NO_NEGATIVE_PROMPT = "NO USER INPUT"
-"""Upstream's placeholder: counts as no negative prompt at all."""
+"""What stands for a dropped condition; as a negative prompt it says nothing."""
 DEFAULT_DURATION_TEXT = "30 seconds"
 """What the DiT reads when nobody said a duration."""
 
 _SYSTEM = f"<|im_start|>system\n# Instruction\n{LM_INSTRUCTION}\n\n<|im_end|>\n"
+_ASSISTANT = "<|im_start|>assistant\n"
 
 
 def cot_prompt(caption: str, lyrics: str) -> str:
@@ -28,29 +29,25 @@ def cot_prompt(caption: str, lyrics: str) -> str:
     Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
     """
     user = _user(f"# Caption\n{caption}\n\n# Lyric\n{lyrics}\n")
-    return f"{_SYSTEM}{user}<|im_start|>assistant\n"
-
-
-def cot_negative_prompt(lyrics: str, negative_prompt: str) -> str:
-    """The unconditional row of the chain of thought: without a negative prompt the caption block disappears."""
-    if is_negative_prompt(negative_prompt):
-        return cot_prompt(negative_prompt, lyrics)
-    user = _user(f"# Lyric\n{lyrics}\n")
-    return f"{_SYSTEM}{user}<|im_start|>assistant\n"
+    return f"{_SYSTEM}{user}{_ASSISTANT}"
 
 
 def codes_prompt(caption: str, lyrics: str, yaml: str) -> str:
-    """What the LM continues with audio codes: the turn with the finished think block is already closed.
+    """What the LM continues with audio codes: its own turn, still open behind the finished think block.
 
     `caption` is the user's own even when the chain of thought rewrote it; the rewritten one stands in `yaml`.
     """
-    user = _user(f"# Caption\n{caption}\n\n# Lyric\n{lyrics}\n")
-    return f"{_SYSTEM}{user}<|im_start|>assistant\n<think>\n{yaml}\n</think>\n\n<|im_end|>\n"
+    # In training the codes followed the think block inside one assistant turn; behind a closed one none was ever seen.
+    return cot_prompt(caption, lyrics) + _think(yaml)
 
 
-def codes_negative_prompt(caption: str, lyrics: str, negative_prompt: str) -> str:
-    """The unconditional row of the codes: an empty think block, the caption unless a negative prompt replaces it."""
-    return codes_prompt(negative_prompt if is_negative_prompt(negative_prompt) else caption, lyrics, "")
+def codes_negative_prompt(negative_prompt: str) -> str:
+    """The unconditional row of the codes: the bare negative prompt for the user's words, an empty think block.
+
+    Training dropped the whole condition, lyrics too, so that guidance pulls towards caption, lyrics and metas.
+    """
+    said = negative_prompt if is_negative_prompt(negative_prompt) else NO_NEGATIVE_PROMPT
+    return f"{_SYSTEM}{_user(said)}{_ASSISTANT}{_think('')}"
 
 
 def is_negative_prompt(text: str) -> bool:
@@ -80,3 +77,7 @@ def dit_lyric_prompt(lyrics: str, language: str) -> str:
 
 def _user(content: str) -> str:
     return f"<|im_start|>user\n{content}<|im_end|>\n"
+
+
+def _think(yaml: str) -> str:
+    return f"<think>\n{yaml}\n</think>\n\n"

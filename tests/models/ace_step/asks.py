@@ -26,6 +26,8 @@ SAMPLING = LmSampling(
     negative_prompt="NO USER INPUT",
     constrained=True,
 )
+ALONE = replace(SAMPLING, cfg_scale=1.0, negative_prompt="")
+"""As a chain of thought is asked for: without guidance."""
 OPEN = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
 GIVEN = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10)
 
@@ -59,7 +61,7 @@ def cot_request(seed: int = 1, **changes: object) -> CotRequest:
         use_cot_caption=True,
         use_cot_language=True,
         max_duration=60,
-        sampling=SAMPLING,
+        sampling=ALONE,
         seed=seed,
     )
     return replace(asked, **changes)  # type: ignore[arg-type]

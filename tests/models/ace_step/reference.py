@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from renderer.requests import LmSampling
 
-CAPTION_LINE = "# Caption\n{caption}\n\n"
 SYSTEM = {
     "role": "system",
     "content": "# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n",
@@ -31,18 +30,17 @@ class Reference:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.end = self.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
-    def prompt(self, user: str, think: str | None) -> list[int]:
-        """Ids of the chat, by the checkpoint's own template."""
+    def prompt(self, user: str, think: str = "") -> list[int]:
+        """Ids of the chat by the checkpoint's own template, up to the assistant's open turn and `think` within it."""
         turns = [SYSTEM, {"role": "user", "content": user}]
-        if think is not None:
-            turns.append({"role": "assistant", "content": think})
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=think is None)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return list(self.tokenizer(text + think, add_special_tokens=False)["input_ids"])
 
     def codes_prompts(self, caption: str, lyrics: str, yaml: str) -> tuple[list[int], list[int]]:
         """Conditional and unconditional prompt of the codes phase."""
         user = f"# Caption\n{caption}\n\n# Lyric\n{lyrics}\n"
-        return self.prompt(user, f"<think>\n{yaml}\n</think>"), self.prompt(user, "<think>\n</think>")
+        cond = self.prompt(user, f"<think>\n{yaml}\n</think>\n\n")
+        return cond, self.prompt("NO USER INPUT", "<think>\n\n</think>\n\n")
 
     def code_ids(self) -> list[int]:
         """Ids of the audio codes, found by their spelling."""

@@ -13,7 +13,7 @@ from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Stage
-from tests.models.ace_step.asks import OPEN, SAMPLING, codes_request, cot_request, job, load, results
+from tests.models.ace_step.asks import ALONE, OPEN, SAMPLING, codes_request, cot_request, job, load, results
 from tests.models.ace_step.reference import Reference
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def test_greedy_codes_are_the_references_over_twenty_songs(lm: LmPart, reference
 
 
 def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Reference, tiny_set: Path) -> None:
-    requests = [cot_request(caption=caption, use_cot_caption=False, sampling=GREEDY) for caption in CAPTIONS[:4]]
+    alone = replace(ALONE, temperature=0.0)
+    requests = [cot_request(caption=caption, use_cot_caption=False, sampling=alone) for caption in CAPTIONS[:4]]
 
     found = results(lm, Stage.COT, [job(request.caption, request) for request in requests])
 
     grammar = CotGrammar(load_tokens(tiny_set / "lm", reference.model.config.vocab_size))
     for request in requests:
-        cond = reference.prompt(f"# Caption\n{request.caption}\n\n# Lyric\n{request.lyrics}\n", None)
-        uncond = reference.prompt(f"# Lyric\n{request.lyrics}\n", None)
+        cond = reference.prompt(f"# Caption\n{request.caption}\n\n# Lyric\n{request.lyrics}\n")
 
         def allowed(written: list[int], request: object = request) -> list[int]:
             writing = grammar.start(request)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Refe
             grammar.fill([(0, writing)], mask)
             return list(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")))
 
-        expected = reference.greedy(cond, uncond, GREEDY, 100, allowed)
+        expected = reference.greedy(cond, cond, request.sampling, 100, allowed)
         result = found[request.caption]
         assert isinstance(result, Cot)
         assert result.text + "<|im_end|>" == reference.tokenizer.decode(expected)
@@ -89,7 +89,7 @@ def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Refe
     "settings",
     [
         replace(SAMPLING, top_k=12),
-        replace(SAMPLING, top_p=0.4, temperature=1.3, cfg_scale=3.0),
+        replace(SAMPLING, top_p=0.6, temperature=2.5, cfg_scale=3.0),
         replace(SAMPLING, top_k=20, top_p=1.0, temperature=2.0, repetition_penalty=1.5, cfg_scale=1.0),
     ],
     ids=["top-k", "top-p", "penalty"],

@@ -50,7 +50,7 @@ def eager(lm: LmPart) -> LmPart:
     """The same weights, every operation launched by itself."""
     assert lm._lm is not None
     prefill = Prefill(lm._lm.model.model, grain=LM_GRAIN, recorded=False)
-    return LmPart(replace(lm._lm, launch=eagerly, ahead=False, prefill=prefill), lm._tokens, lm._num_slots)
+    return LmPart(replace(lm._lm, launch=eagerly, ahead=False, prefill=prefill), lm._tokens, lm._lm_slots)
 
 
 def thoughts(count: int) -> list[StageJob]:

@@ -205,6 +205,30 @@ def test_two_thousand_chains_of_thought_from_random_weights_are_legal(tiny_set: 
     check_lm(tiny_set, 2_000, 64)
 
 
+@pytest.mark.parametrize("number", range(40))
+def test_names_and_values_have_the_tokenizers_own_spelling(grammar: CotGrammar, tokens: Tokens, number: int) -> None:
+    """`keyscale: E minor` may be put together in dozens of ways; training text has one."""
+    request = cot_request(metas=requests(40)[number].metas, use_cot_caption=False)
+
+    written = walk(grammar, request, at_random(number))
+
+    assert tokens.encode(tokens.decode(tuple(written))) == tuple(written)
+
+
+def test_a_caption_beside_them_is_spelled_as_the_lm_likes(grammar: CotGrammar, tokens: Tokens) -> None:
+    respelled = 0
+    for number in range(12):
+        written = walk(grammar, cot_request(), at_random(100 + number))
+        lines = tokens.decode(tuple(written)).splitlines(keepends=True)
+        fields = [line for line in lines if not line.startswith((" ", "\t", "caption:"))]
+        spelled = [token for line in fields for token in tokens.encode(line)]
+        remaining = list(written)
+        for token in spelled:
+            remaining.remove(token)
+        respelled += tuple(remaining) != tokens.encode("".join(line for line in lines if line not in fields))
+    assert respelled
+
+
 def test_nothing_given_leaves_all_fields_to_the_lm(grammar: CotGrammar, tokens: Tokens) -> None:
     texts = {
         tokens.decode(tuple(walk(grammar, cot_request(metas=OPEN, use_cot_caption=False), at_random(s))))

@@ -128,7 +128,7 @@ def test_the_prompt_carries_the_chain_of_thought_and_the_users_caption(lm: LmPar
 
     assert "# Caption\na calm piano, warm and slow\n" in notes["prompt"]
     assert "<think>\nbpm: 90\ncaption: rewritten\nduration: 10\n" in notes["prompt"]
-    assert notes["negative_prompt"].endswith("<think>\n\n</think>\n\n<|im_end|>\n")
+    assert notes["negative_prompt"].endswith("<think>\n\n</think>\n\n")
     assert notes["tokens"] == 50
 
 

@@ -1,17 +1,82 @@
-"""The texts the models read, byte for byte."""
+"""The texts the models read, byte for byte, written down from the protocol and not from our code."""
 
 from __future__ import annotations
 
-from renderer.models.ace_step import prompt
-from renderer.models.ace_step.metas import DecidedMetas
+from dataclasses import dataclass
 
-HEAD = (
+import pytest
+
+from renderer.artifacts import CotMetas
+from renderer.models.ace_step import prompt
+from renderer.models.ace_step.metas import DecidedMetas, given_as_cot, think_yaml
+from renderer.requests import GivenMetas
+
+SYSTEM = (
     "<|im_start|>system\n# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n<|im_end|>\n"
-    "<|im_start|>user\n"
 )
 CAPTION, LYRICS = "synthwave, female vocal", "[Verse]\nHello"
-USER = "# Caption\nsynthwave, female vocal\n\n# Lyric\n[Verse]\nHello\n<|im_end|>\n<|im_start|>assistant\n"
-YAML = "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
+FOLDED = (
+    "A slow, warm piano ballad that begins with a single voice over felt hammers and a distant string pad, then opens"
+)
+"""Longer than PyYAML's line of 80 columns."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A song as the LM is asked for its codes, and the two texts it must read."""
+
+    caption: str
+    lyrics: str
+    metas: CotMetas
+    think: str
+    """What stands between `<think>\\n` and `\\n</think>`."""
+    negative: str = "NO USER INPUT"
+    unconditional: str = "NO USER INPUT"
+    """The user's text in the unconditional row."""
+
+
+ALL = CotMetas(bpm=120, duration=60, keyscale="A minor", timesignature="4")
+NONE = CotMetas()
+SONGS = {
+    "all metas": Asked(CAPTION, LYRICS, ALL, "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"),
+    "no metas": Asked(CAPTION, LYRICS, NONE, ""),
+    "a tempo alone": Asked("techno", "[Instrumental]", CotMetas(bpm=140), "bpm: 140"),
+    "a key alone": Asked("waltz", "[Verse]\nla", CotMetas(keyscale="C# minor"), "keyscale: C# minor"),
+    "a sharp sign": Asked("waltz", "[Verse]\nla", CotMetas(keyscale="F♯ major"), "keyscale: F♯ major"),
+    "a metre as a fraction": Asked("waltz", "[Verse]\nla", CotMetas(timesignature="3/4"), "timesignature: 3"),
+    "a duration alone": Asked("drone", "[Instrumental]", CotMetas(duration=240), "duration: 240"),
+    "Chinese": Asked(
+        "中国风，古筝", "[Verse]\n明月几时有", ALL, "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
+    ),
+    "Chinese, decided": Asked(
+        "民谣", "[主歌]\n雨", CotMetas(bpm=72, caption="一首温柔的民谣", language="zh"),
+        "bpm: 72\ncaption: 一首温柔的民谣\nlanguage: zh",
+    ),
+    "emoji": Asked("🎹 house 🕺", "[Verse]\n❤️ la", CotMetas(bpm=124), "bpm: 124"),
+    # Characters beyond the basic plane are printable for PyYAML, so that they stay as they are.
+    "emoji, decided": Asked(
+        "house", "[Verse]\nla", CotMetas(bpm=124, caption="🎹 house"), "bpm: 124\ncaption: 🎹 house"
+    ),
+    "quotes": Asked('a "live" choir, \'latin\'', '[Verse]\n"Kyrie"', CotMetas(bpm=60), "bpm: 60"),
+    "quotes, decided": Asked(
+        "choir", "[Verse]\nKyrie", CotMetas(bpm=60, caption='"live" choir'), "bpm: 60\ncaption: '\"live\" choir'"
+    ),
+    "a colon, decided": Asked(
+        "choir", "[Verse]\nla", CotMetas(caption="choir: latin", language="la"), "caption: 'choir: latin'\nlanguage: la"
+    ),
+    "a folded caption": Asked(
+        "ballad", "[Verse]\nla", CotMetas(bpm=66, caption=FOLDED, language="en"),
+        "bpm: 66\ncaption: A slow, warm piano ballad that begins with a single voice over felt hammers\n"
+        "  and a distant string pad, then opens\nlanguage: en",
+    ),
+    # YAML takes `no` for false, so that Norwegian stands in quotes.
+    "Norwegian": Asked("vise", "[Vers]\nnatt", CotMetas(bpm=90, language="no"), "bpm: 90\nlanguage: 'no'"),
+    "no lyrics": Asked("ambient", "", ALL, "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"),
+    "a negative prompt": Asked(CAPTION, LYRICS, NONE, "", "muddy mix", "muddy mix"),
+    "a negative prompt of two lines": Asked(CAPTION, LYRICS, NONE, "", "muddy\nmix ", "muddy\nmix "),
+    "a blank negative prompt": Asked(CAPTION, LYRICS, NONE, "", " \n"),
+    "line ends and spaces stay": Asked(" a ", "[Verse] \n\n la\n", CotMetas(bpm=30), "bpm: 30"),
+}  # fmt: skip
 
 
 def decided(**changes: object) -> DecidedMetas:
@@ -26,29 +91,37 @@ def decided(**changes: object) -> DecidedMetas:
     return DecidedMetas(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_the_chain_of_thought_starts_at_an_open_assistant_turn() -> None:
-    assert prompt.cot_prompt(CAPTION, LYRICS) == HEAD + USER
+@pytest.mark.parametrize("song", SONGS.values(), ids=SONGS.keys())
+def test_codes_are_asked_for_in_the_assistants_open_turn(song: Asked) -> None:
+    user = f"<|im_start|>user\n# Caption\n{song.caption}\n\n# Lyric\n{song.lyrics}\n<|im_end|>\n"
+    think = f"<|im_start|>assistant\n<think>\n{song.think}\n</think>\n\n"
+
+    assert prompt.codes_prompt(song.caption, song.lyrics, think_yaml(song.metas)) == SYSTEM + user + think
 
 
-def test_without_a_negative_prompt_the_caption_block_disappears() -> None:
-    bare = f"{HEAD}# Lyric\n[Verse]\nHello\n<|im_end|>\n<|im_start|>assistant\n"
+@pytest.mark.parametrize("song", SONGS.values(), ids=SONGS.keys())
+def test_the_unconditional_row_drops_caption_lyrics_and_metas(song: Asked) -> None:
+    user = f"<|im_start|>user\n{song.unconditional}<|im_end|>\n"
 
-    assert prompt.cot_negative_prompt(LYRICS, "NO USER INPUT") == bare
-    assert prompt.cot_negative_prompt(LYRICS, " \n") == bare
-    assert prompt.cot_negative_prompt(LYRICS, "noise") == HEAD + USER.replace(CAPTION, "noise")
+    found = prompt.codes_negative_prompt(song.negative)
 
-
-def test_codes_follow_a_closed_turn_with_a_full_think_block() -> None:
-    expected = f"{HEAD}{USER}<think>\n{YAML}\n</think>\n\n<|im_end|>\n"
-
-    assert prompt.codes_prompt(CAPTION, LYRICS, YAML) == expected
+    assert found == f"{SYSTEM}{user}<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
-def test_the_unconditional_codes_have_an_empty_think_block() -> None:
-    tail = "<think>\n\n</think>\n\n<|im_end|>\n"
+@pytest.mark.parametrize("song", SONGS.values(), ids=SONGS.keys())
+def test_the_chain_of_thought_starts_at_an_open_assistant_turn(song: Asked) -> None:
+    expected = (
+        f"{SYSTEM}<|im_start|>user\n# Caption\n{song.caption}\n\n# Lyric\n{song.lyrics}\n<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
 
-    assert prompt.codes_negative_prompt(CAPTION, LYRICS, "NO USER INPUT") == HEAD + USER + tail
-    assert prompt.codes_negative_prompt(CAPTION, LYRICS, "noise") == HEAD + USER.replace(CAPTION, "noise") + tail
+    assert prompt.cot_prompt(song.caption, song.lyrics) == expected
+
+
+def test_the_users_metas_stand_in_the_think_block_as_whole_seconds() -> None:
+    given = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
+
+    assert think_yaml(given_as_cot(given)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
 
 
 def test_the_dit_reads_caption_and_metas() -> None:

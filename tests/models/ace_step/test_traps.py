@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 import renderer
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
@@ -31,7 +31,10 @@ from renderer.models.ace_step.briefing import Briefing, brief, num_frames
 from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts
 from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
 from renderer.models.ace_step.dit import DITS
+from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.phases import CodesPhase, CotPhase, _num_codes
+from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.ace_step.vae import Tiles, checked_latents, checked_peak
 from renderer.models.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
@@ -39,6 +42,7 @@ from renderer.plan.asks import asks
 from renderer.requests import GivenMetas, WaveformRequest
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
+from tests.models.ace_step.asks import OPEN, codes_request, cot_request
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.operations import Large, one_matrix_a_take
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS
@@ -112,12 +116,35 @@ def told(request: LatentsRequest = REQUEST, codes: Codes | None = None, cot: Cot
     return brief(request, Cot(text="", metas=cot) if cot else None, codes)
 
 
-def closed_turn(_: Bench) -> None:
-    assert prompt.codes_prompt("C", "L", "bpm: 90").endswith("<think>\nbpm: 90\n</think>\n\n<|im_end|>\n")
+def open_turn(_: Bench) -> None:
+    asked = prompt.codes_prompt("C", "L", "bpm: 90")
+    assert asked.endswith("L\n<|im_end|>\n<|im_start|>assistant\n<think>\nbpm: 90\n</think>\n\n")
+    assert prompt.codes_prompt("C", "L", "").endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
 
 
-def empty_think_block(_: Bench) -> None:
-    assert prompt.codes_negative_prompt("C", "L", "").endswith("<think>\n\n</think>\n\n<|im_end|>\n")
+def dropped_condition(_: Bench) -> None:
+    head = "given conditions:\n\n<|im_end|>\n<|im_start|>user\n"
+    tail = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    for nothing in ("", " \n", "NO USER INPUT", " NO USER INPUT "):
+        assert prompt.codes_negative_prompt(nothing).endswith(f"{head}NO USER INPUT{tail}")
+    assert prompt.codes_negative_prompt("muddy mix").endswith(f"{head}muddy mix{tail}")
+
+
+def unguided_thoughts(bench: Bench) -> None:
+    (song,) = bench.spec('[inference]\nlm_cfg_scale = 3.0\nlm_negative_prompt = "noise"\n').songs
+    (take,) = song.takes()
+    asked = asks(take, zoo.model_facts(str(bench.tiny)), None)
+    assert asked.cot is not None
+    assert asked.codes is not None
+    assert (asked.cot.sampling.cfg_scale, asked.codes.sampling.cfg_scale) == (1.0, 3.0)
+    tokens = load_tokens(bench.tiny / "lm", AutoConfig.from_pretrained(bench.tiny / "lm").vocab_size)
+    cot, codes = (
+        phase(tokens).prepare(StageJob(id="a", request=request, upstream={})).decode
+        for phase, request in ((CotPhase, asked.cot), (CodesPhase, asked.codes))
+    )
+    assert (len(cot.prompts), len(codes.prompts)) == (1, 2)
+    # The same rows hold twice the songs.
+    assert (cot.kind.num_slots(4), codes.kind.num_slots(4)) == (8, 4)
 
 
 def cover_instruction(_: Bench) -> None:
@@ -198,8 +225,17 @@ def duration_in_the_prompt(_: Bench) -> None:
     asked = replace(REQUEST, metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None))
     decided = told(asked, codes_of(50), CotMetas(duration=42))
     assert "- duration: 42 seconds\n" in decided.text
-    assert decided.departures[0].startswith("length: the chain of thought's")
+    assert decided.departures == ()
     assert "- duration: 30 seconds\n" in told(asked, codes_of(50)).text
+    # Where neither the user nor the LM says one, two minutes are made; the text still says thirty seconds.
+    nobody = told(replace(asked, max_duration=240))
+    assert "- duration: 30 seconds\n" in nobody.text
+    assert nobody.num_frames == 120 * 25
+    assert told(asked).num_frames == REQUEST.max_duration * 25
+    # The codes' target is the user's duration, else the chain of thought's.
+    wanted = codes_request(metas=OPEN)
+    assert [_num_codes(wanted, CotMetas(duration=seconds))[0] for seconds in (42, None)] == [210, None]
+    assert _num_codes(codes_request(), CotMetas(duration=42))[0] == 50
 
 
 def unequal_codes(bench: Bench) -> None:
@@ -415,9 +451,21 @@ def interleaved_takes(bench: Bench) -> None:
     assert torch.equal(alone[1], woven[1])
 
 
+def own_spelling(bench: Bench) -> None:
+    tokens = load_tokens(bench.tiny / "lm", AutoConfig.from_pretrained(bench.tiny / "lm").vocab_size)
+    grammar, rng = CotGrammar(tokens), np.random.default_rng(0)
+    writing, written, ended = grammar.start(cot_request(use_cot_caption=False)), list[int](), False
+    while not ended:
+        mask = np.zeros((1, -(-grammar.num_text // 32)), dtype=np.int32)
+        grammar.fill([(0, writing)], mask)
+        written.append(int(rng.choice(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")))))
+        ended = writing.accept(written[-1])
+    assert tokens.encode(tokens.decode(tuple(written))) == tuple(written)
+
+
 ROWS: dict[str, Callable[[Bench], None]] = {
-    "fact 1: the assistant's turn is closed before the codes": closed_turn,
-    "fact 2: an empty think block keeps its blank line": empty_think_block,
+    "fact 1: the codes follow in the assistant's open turn, behind the think block": open_turn,
+    "fact 2: guidance's other row drops the whole condition, or says the bare negative prompt": dropped_condition,
     "fact 3: with codes the DiT gets the cover instruction": cover_instruction,
     "fact 4: five frames a code, the duration is only told": length_from_codes,
     "fact 5: silence is encoded silence": silence_is_not_zero,
@@ -446,6 +494,8 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 25: a torch without grouped attention": old_torch,
     "trap 26: the sliding window's mask is made once a take": one_mask_a_take,
     "trap 27: two takes at once have a scheduler each": interleaved_takes,
+    "trap 28: a chain of thought is written without guidance": unguided_thoughts,
+    "trap 29: names and values in the tokenizer's own spelling": own_spelling,
 }
 
 
@@ -458,7 +508,7 @@ def numbers(kind: str) -> list[int]:
 
 def test_every_fact_and_trap_has_one_row() -> None:
     assert numbers("fact") == list(range(1, 11))
-    assert numbers("trap") == list(range(1, 28))
+    assert numbers("trap") == list(range(1, 30))
 
 
 @pytest.mark.parametrize("row", ROWS)

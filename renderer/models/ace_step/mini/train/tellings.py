@@ -100,7 +100,7 @@ def lessons(tokenizer: Path, shard: Path) -> tuple[dict[tuple[str, int], Rows], 
 def _lessons(tokenizer: Path, song: Encoded) -> list[tuple[str, list[int], int]]:
     piece = draw(song.seed)
     rng = np.random.default_rng([song.seed, 4])
-    cots = [cot_lesson(piece, rng) for _ in range(COT_VARIANTS)]
+    cots = [cot_lesson(piece) for _ in range(COT_VARIANTS)]
     plays = [codes_lesson(piece, rng) for _ in range(CODES_VARIANTS)]
     first_code, end = _specials(tokenizer)
     codes = [first_code + code for code in song.codes.tolist()]

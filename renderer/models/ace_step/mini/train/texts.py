@@ -9,10 +9,10 @@ from renderer.artifacts import CotMetas
 from renderer.models.ace_step.metas import DecidedMetas, think_yaml
 from renderer.models.ace_step.prompt import (
     CODES_INSTRUCTION,
+    NO_NEGATIVE_PROMPT,
     TEXT2MUSIC_INSTRUCTION,
     codes_negative_prompt,
     codes_prompt,
-    cot_negative_prompt,
     cot_prompt,
     dit_lyric_prompt,
     dit_text_prompt,
@@ -55,17 +55,19 @@ def cot_of(piece: Piece) -> CotMetas:
     )
 
 
-def cot_lesson(piece: Piece, rng: np.random.Generator) -> Lesson:
-    """Caption and lyrics in, the think block out; in some the caption block is dropped, as guidance drops it."""
-    empty = rng.random() < EMPTY_SHARE
-    prompt = cot_negative_prompt(piece.lyrics, "") if empty else cot_prompt(piece.caption, piece.lyrics)
-    return Lesson(prompt=prompt, answer=f"<think>\n{think_yaml(cot_of(piece))}\n", with_codes=False)
+def cot_lesson(piece: Piece) -> Lesson:
+    """Caption and lyrics in, the think block out; never without them, as it is written without guidance."""
+    return Lesson(
+        prompt=cot_prompt(piece.caption, piece.lyrics),
+        answer=f"<think>\n{think_yaml(cot_of(piece))}\n",
+        with_codes=False,
+    )
 
 
 def codes_lesson(piece: Piece, rng: np.random.Generator) -> Lesson:
-    """Caption, lyrics and think block in, codes out; in some the think block is empty, as guidance empties it."""
+    """Caption, lyrics and think block in, codes out; in some all of them are dropped, as guidance drops them."""
     if rng.random() < EMPTY_SHARE:
-        return Lesson(prompt=codes_negative_prompt(piece.caption, piece.lyrics, ""), answer="", with_codes=True)
+        return Lesson(prompt=codes_negative_prompt(NO_NEGATIVE_PROMPT), answer="", with_codes=True)
     cot = cot_of(piece)
     if rng.random() < METAS_ONLY_SHARE:
         cot = CotMetas(bpm=cot.bpm, duration=cot.duration, keyscale=cot.keyscale, timesignature=cot.timesignature)
