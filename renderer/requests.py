@@ -16,15 +16,15 @@ class LmSampling:
 
     temperature: float
     """0 is greedy."""
-    cfg_scale: float
+    cfg_scale: float = 1.0
     """Guidance runs when > 1."""
-    top_k: int
+    top_k: int = 0
     """0 is off."""
-    top_p: float
+    top_p: float = 1.0
     """0 and >= 1 are off."""
-    repetition_penalty: float
-    negative_prompt: str
-    constrained: bool
+    repetition_penalty: float = 1.0
+    negative_prompt: str = ""
+    constrained: bool = False
 
     @property
     def guided(self) -> bool:
@@ -36,10 +36,10 @@ class LmSampling:
 class GivenMetas:
     """The user's metas as the LM and the DiT take them; None leaves the choice to the LM."""
 
-    bpm: int | None
-    keyscale: str | None
-    timesignature: str | None
-    duration: float | None
+    bpm: int | None = None
+    keyscale: str | None = None
+    timesignature: str | None = None
+    duration: float | None = None
     """Seconds."""
 
 
@@ -53,8 +53,8 @@ class CotRequest:
     caption: str
     lyrics: str
     metas: GivenMetas
-    use_cot_caption: bool
-    use_cot_language: bool
+    use_cot_caption: bool = False
+    use_cot_language: bool = False
     max_duration: int
     """Seconds the LM may choose at most."""
     sampling: LmSampling
@@ -70,7 +70,7 @@ class CodesRequest:
     metas: GivenMetas
     max_duration: int
     """Seconds of codes at most when neither the user nor the chain of thought says a duration."""
-    preview: float | None
+    preview: float | None = None
     """Seconds after which the codes stop; None renders the whole song."""
     sampling: LmSampling
     seed: int

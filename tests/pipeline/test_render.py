@@ -153,7 +153,7 @@ def test_the_sidecar_tells_what_each_model_was_sent(songs: Songs) -> None:
     sidecar = tomllib.loads((songs.outputs / "eins" / "eins.s1.toml").read_text("utf-8"))
 
     assert set(sidecar["prompts"]) == {
-        *("cot_prompt", "cot_negative_prompt", "codes_prompt", "codes_negative_prompt"),
+        *("cot_prompt", "codes_prompt", "codes_negative_prompt"),
         *("latents_text_prompt", "latents_lyric_prompt"),
     }
     assert sidecar["prompts"]["latents_lyric_prompt"].endswith("# Lyric\n[verse]\nla la la<|endoftext|>")

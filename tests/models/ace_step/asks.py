@@ -28,7 +28,7 @@ SAMPLING = LmSampling(
 )
 ALONE = replace(SAMPLING, cfg_scale=1.0, negative_prompt="")
 """As a chain of thought is asked for: without guidance."""
-OPEN = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
+OPEN = GivenMetas()
 GIVEN = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10)
 
 
