@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -79,6 +80,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; ends the process with 0, 1 (some takes failed), 2 (spec or usage) or 130 (interrupted)."""
+    # A plan of thousands of takes is a large tree without cycles; the collector would walk it again and again.
+    gc.set_threshold(100_000, 20, 100)
     sys.exit(run(sys.argv[1:]))
 
 

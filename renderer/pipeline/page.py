@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,15 +47,23 @@ NOTES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class LastRun:
-    """What the journal tells of the last run."""
+    """What the journal tells of the last run: its jobs, not its lines, which are hundreds of thousands at times."""
 
-    lines: tuple[Mapping[str, Any], ...]
-
-    def takes(self, event: str) -> dict[str, Mapping[str, Any]]:
-        """The lines of one event, by take."""
-        return {line["take"]: line for line in self.lines if line["event"] == event}
+    started: datetime | None = None
+    """None when nothing has run yet."""
+    last: datetime | None = None
+    """When it last wrote something down."""
+    ended: Mapping[str, Any] | None = None
+    """The line that ended it; None while it runs, or when it was cut off."""
+    jobs: list[ReportJob] = field(default_factory=list)
+    loads: list[ReportLoad] = field(default_factory=list)
+    num_worker_restarts: int = 0
+    done: set[str] = field(default_factory=set)
+    """Takes that it rendered."""
+    failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Take -> the line that tells how it failed."""
 
 
 def write_page(project: Project) -> Path:
@@ -110,7 +117,7 @@ def make_report(project: Project) -> Report:
         by_song[take.take.song.name].append(_take(take, project.store, run))
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
-        run=_run(project, plan, run) if run.lines else None,
+        run=_run(project, plan, run),
         picks=all_picks(songs.values()),
         notes=tuple(_notes(plan, by_song)),
     )
@@ -125,13 +132,32 @@ def _notes(plan: Plan, by_song: Mapping[str, Sequence[ReportTake]]) -> Iterator[
 
 
 def last_run(store: Store) -> LastRun:
-    """The journal's lines from the last run's start on."""
-    lines: list[Mapping[str, Any]] = []
+    """What the journal tells from the last run's start on."""
+    run = LastRun()
     for line in store.journal.lines():
         if line["event"] == "run-started":
-            lines = []
-        lines.append(line)
-    return LastRun(lines=tuple(lines))
+            run = LastRun()
+        _hear(run, line)
+    return run
+
+
+def _hear(run: LastRun, line: Mapping[str, Any]) -> None:
+    run.last = datetime.fromisoformat(line["at"])
+    run.started = run.started or run.last
+    seconds = (run.last - run.started).total_seconds()
+    match line["event"]:
+        case "job-done" | "job-failed":
+            run.jobs.append(_job(line, seconds))
+        case "loaded":
+            run.loads.append(_load(line, seconds))
+        case "worker-restarted":
+            run.num_worker_restarts += 1
+        case "take-done":
+            run.done.add(line["take"])
+        case "take-failed":
+            run.failed[line["take"]] = line
+        case "run-ended":
+            run.ended = run.ended or line
 
 
 def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
@@ -149,13 +175,14 @@ def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
 
 
 def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
-    versions = store.versions(plan.name)
-    record = store.take(plan.name, plan.key)
-    failed = run.takes("take-failed").get(plan.name)
+    heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
+    record, place = next(((one, at) for one, at in heard if _is_asked(one, plan)), (None, ""))
+    failed = run.failed.get(plan.name)
     page = record.page if record else {}
     notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
     sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
-    inference = asdict(plan.take.variant.inference) | _used(plan)
+    inference = plan.take.variant.inference
+    settings = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
     return ReportTake(
         name=plan.name,
         variant=plan.take.variant.name,
@@ -165,13 +192,13 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         model=plan.take.variant.model,
         lm=plan.take.variant.lm,
         vae=plan.requests[SET]["vae"],
-        settings={name: _setting(value) for name, value in inference.items()},
+        settings={name: _setting(value) for name, value in settings.items()},
         preview_seconds=plan.requests["latents"]["preview"],
-        audio=f"../{_place(record, store)}" if record else None,
+        audio=f"../{place}" if record else None,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.get("seconds", 0.0),
         peaks=page.get("peaks", ""),
-        recipe=f"../{_place(record, store).rpartition('.')[0]}.toml" if record else None,
+        recipe=f"../{place.rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
         prompts={name.replace("_", " "): text for name, text in prompts_as_sent(notes).items()},
@@ -182,7 +209,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         left_out=left_out(notes),
         measured=sounds.measured if sounds else None,
         spectrogram=_picture(sounds),
-        former=tuple(_former(version, plan, store) for version in versions if _is_former(version, plan, store)),
+        former=tuple(_former(one, at, plan, store) for one, at in heard if not _is_asked(one, plan)),
     )
 
 
@@ -206,7 +233,7 @@ def _setting(value: Any) -> str | int | float | bool | None:
 
 def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> Outcome:
     if plan.why in (Why.DONE, Why.RESTORED):
-        return Outcome.RENDERED if plan.name in run.takes("take-done") else Outcome.CACHED
+        return Outcome.RENDERED if plan.name in run.done else Outcome.CACHED
     return Outcome.FAILED if failed and failed.get("key") == plan.key else Outcome.WAITING
 
 
@@ -219,21 +246,21 @@ def _decided(record: TakeRecord | None) -> CotMetas | None:
     return CotMetas(**decided) if decided else None
 
 
-def _is_former(version: TakeRecord, plan: TakePlan, store: Store) -> bool:
-    return (version.key != plan.key or version.remade) and store.find(version) is not None
+def _is_asked(version: TakeRecord, plan: TakePlan) -> bool:
+    return version.key == plan.key and not version.remade
 
 
 def _place(version: TakeRecord, store: Store) -> str:
-    """Where a version's audio lies, below the outputs folder."""
-    place = store.find(version) or store.outputs / version.old_file
-    return place.relative_to(store.outputs).as_posix()
+    """Where a version's audio lies, below the outputs folder; empty when it is gone."""
+    place = store.find(version)
+    return place.relative_to(store.outputs).as_posix() if place else ""
 
 
-def _former(version: TakeRecord, plan: TakePlan, store: Store) -> FormerTake:
+def _former(version: TakeRecord, place: str, plan: TakePlan, store: Store) -> FormerTake:
     sounds = stored_measurement(version.digest, measured_folder(store.outputs))
     return FormerTake(
         key8=version.mark,
-        audio=f"../{_place(version, store)}",
+        audio=f"../{place}",
         changes=_why(changes_between(version.requests, plan.requests, plan.take)),
         duration_seconds=version.page.get("seconds", 0.0),
         peaks=version.page.get("peaks", ""),
@@ -245,23 +272,23 @@ def _why(changes: Iterable[Change]) -> str:
     return ", ".join(change.told for change in changes)
 
 
-def _run(project: Project, plan: Plan, run: LastRun) -> ReportRun:
-    started = datetime.fromisoformat(run.lines[0]["at"])
-    ended = next((line for line in run.lines if line["event"] == "run-ended"), None)
-    environment = project.environment
+def _run(project: Project, plan: Plan, run: LastRun) -> ReportRun | None:
+    if run.started is None or run.last is None:
+        return None
+    ended = run.ended
     return ReportRun(
-        started=started.astimezone().strftime("%Y-%m-%d %H:%M"),
-        seconds=ended["seconds"] if ended else _since(started, run.lines[-1]),
+        started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+        seconds=ended["seconds"] if ended else (run.last - run.started).total_seconds(),
         ended="still running, or cut off" if ended is None else "interrupted" if ended["stopped"] else "finished",
-        jobs=tuple(_job(line, started) for line in run.lines if line["event"] in ("job-done", "job-failed")),
-        loads=tuple(_load(line, started) for line in run.lines if line["event"] == "loaded"),
+        jobs=tuple(run.jobs),
+        loads=tuple(run.loads),
         loads_song_by_song=ended["loads_song_by_song"] if ended else {},
-        num_worker_restarts=Counter(line["event"] for line in run.lines)["worker-restarted"],
+        num_worker_restarts=run.num_worker_restarts,
         disk_bytes=_disk_bytes(project.store.outputs),
         device=project.settings.device,
         dtype=project.settings.dtype,
         threads=project.settings.threads,
-        versions=environment["versions"],
+        versions=project.environment["versions"],
         weights={str(part): digest for take in plan.takes for part, digest in _weights(take).items()},
     )
 
@@ -270,29 +297,26 @@ def _weights(take: TakePlan) -> dict[str, str]:
     return {stage: request["weights"] for stage, request in take.requests.items() if "weights" in request}
 
 
-def _job(line: Mapping[str, Any], started: datetime) -> ReportJob:
+def _job(line: Mapping[str, Any], at: float) -> ReportJob:
+    """`at` is when it ended, in seconds since the run's start."""
     seconds = float(line.get("seconds", 0.0))
     return ReportJob(
         stage=line["stage"],
         part=line["part"],
         takes=tuple(line["takes"]),
-        start_seconds=max(0.0, _since(started, line) - seconds),
+        start_seconds=max(0.0, at - seconds),
         seconds=seconds,
         failed=line["event"] == "job-failed",
     )
 
 
-def _load(line: Mapping[str, Any], started: datetime) -> ReportLoad:
+def _load(line: Mapping[str, Any], at: float) -> ReportLoad:
     return ReportLoad(
         component=line["component"],
-        start_seconds=max(0.0, _since(started, line) - line["seconds"]),
+        start_seconds=max(0.0, at - line["seconds"]),
         seconds=line["seconds"],
         num_bytes=line["num_bytes"],
     )
-
-
-def _since(started: datetime, line: Mapping[str, Any]) -> float:
-    return (datetime.fromisoformat(line["at"]) - started).total_seconds()
 
 
 def _disk_bytes(outputs: Path) -> int:

@@ -85,16 +85,13 @@ def versions(project: Project, plan: TakePlan) -> tuple[Version, ...]:
 def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:
     elsewhere: tuple[Change, ...] = ()
     if plan.why in (Why.DONE, Why.RESTORED):
-        record = project.store.take(plan.name, plan.key)
-        elsewhere = environment_changes(record.environment, project.environment) if record else ()
+        elsewhere = environment_changes(plan.made_in, project.environment)
     return TakeStatus(plan=plan, elsewhere=elsewhere, last_failure=failure if plan.why is Why.FAILED else "")
 
 
 def _failures(project: Project) -> dict[str, str]:
     lines: Iterator[tuple[str, str]] = (
-        (line["take"], f"{line['message']} (in {line['stage']})")
-        for line in project.store.journal.lines()
-        if line["event"] == "take-failed"
+        (line["take"], f"{line['message']} (in {line['stage']})") for line in project.store.journal.lines("take-failed")
     )
     return dict(lines)
 

@@ -113,6 +113,8 @@ class TakePlan:
     given: Mapping[str, Artifact] = field(default_factory=dict)
     """Key -> what the spec brings along instead of asking the LM: pinned codes and their chain of thought."""
     changes: tuple[Change, ...] = ()
+    made_in: Mapping[str, Any] = field(default_factory=dict)
+    """The environment of the version on disk; empty when there is none."""
     runs: tuple[Stage, ...] = ()
     """The stages that run for it; empty when it is done."""
 

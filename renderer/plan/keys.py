@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,9 +53,16 @@ def neutral(request: type) -> dict[str, Any]:
 
 def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
     # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
-    values = ((field, getattr(request, field.name)) for field in fields(request))
+    kind: type = type(request)
+    values = ((name, default, getattr(request, name)) for name, default in _fields(kind))
     return {
-        field.name: _json(value, canonical=canonical) if is_dataclass(value) else value
-        for field, value in values
-        if not (canonical and field.default is not MISSING and value == field.default)
+        name: _json(value, canonical=canonical) if hasattr(value, "__dataclass_fields__") else value
+        for name, default, value in values
+        if not (canonical and default is not MISSING and value == default)
     }
+
+
+@cache
+def _fields(request: type) -> tuple[tuple[str, Any], ...]:
+    """Name and default of each field."""
+    return tuple((field.name, field.default) for field in fields(request))

@@ -74,10 +74,10 @@ def make_plan(
 def last_failures(store: Store) -> Mapping[str, str]:
     """Take name -> key of those whose last word in the journal is a failure."""
     last: dict[str, str | None] = {}
-    for line in store.journal.lines():
+    for line in store.journal.lines("take-failed", "take-done"):
         if line["event"] == "take-failed":
             last[line["take"]] = line.get("key")
-        elif line["event"] == "take-done":
+        else:
             last[line["take"]] = None
     return {name: key for name, key in last.items() if key}
 
@@ -111,10 +111,8 @@ def _plan_take(
         why=Why.NEW,
         given=dict(pinned.values()),
     )
-    why, changes = explain(
-        plan, store, force=ask.force, refresh=ask.refresh, failed=failed, environment=ask.environment
-    )
-    return replace(plan, why=why, changes=changes), jobs
+    reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=failed, environment=ask.environment)
+    return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
 
 
 def _told(job: Job) -> dict[str, Any]:

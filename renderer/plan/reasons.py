@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from renderer.plan.jobs import Change, Why
@@ -36,6 +37,17 @@ _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a take runs, or doesn't."""
+
+    why: Why
+    changes: tuple[Change, ...] = ()
+    """Which values changed since its last version."""
+    made_in: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """The environment of the version on disk."""
+
+
 def explain(
     plan: TakePlan,
     store: Store,
@@ -44,27 +56,29 @@ def explain(
     refresh: Refresh,
     failed: Mapping[str, str],
     environment: Mapping[str, Any],
-) -> tuple[Why, tuple[Change, ...]]:
+) -> Reason:
     """Whether a take is done, and if not, why it runs and which values changed since its last version."""
     if force:
-        return Why.FORCED, ()
+        return Reason(why=Why.FORCED)
     found = store.located(plan.name, plan.key)
     if found is None:
         return _why_not_there(plan, store, failed)
     record, place = found
     if refresh and refresh(record.environment):
-        return Why.CHANGED, environment_changes(record.environment, environment)
-    return (Why.DONE if place == store.outputs / plan.file else Why.RESTORED), ()
+        return Reason(why=Why.CHANGED, changes=environment_changes(record.environment, environment))
+    # Nearly always today's: then it is kept once and not with every take.
+    made_in = environment if record.environment == environment else record.environment
+    return Reason(why=Why.DONE if place == store.outputs / plan.file else Why.RESTORED, made_in=made_in)
 
 
-def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> tuple[Why, tuple[Change, ...]]:
+def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> Reason:
     versions = store.versions(plan.name)
     if any(version.key == plan.key for version in versions):
-        return Why.MISSING, ()
+        return Reason(why=Why.MISSING)
     changes = changes_between(_current(store, versions).requests, plan.requests, plan.take) if versions else ()
     if failed.get(plan.name) == plan.key:
-        return Why.FAILED, changes
-    return (Why.CHANGED if versions else Why.NEW), changes
+        return Reason(why=Why.FAILED, changes=changes)
+    return Reason(why=Why.CHANGED if versions else Why.NEW, changes=changes)
 
 
 def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:

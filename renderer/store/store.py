@@ -158,13 +158,18 @@ class Store:
 
     def find(self, record: TakeRecord) -> Path | None:
         """Where the audio lies: under its own name, or in `old/`; None when it was deleted or altered."""
-        places = (self.outputs / record.file, self.outputs / record.old_file)
-        return next((place for place in places if _holds(place, record)), None)
+        own = self.outputs / record.file
+        if _holds(own, record):
+            return own
+        old = self.outputs / record.old_file
+        return old if _holds(old, record) else None
 
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
         """Every recorded version of a take, the newest first."""
         folder = self.folder / "takes" / name
-        paths = [path for path in folder.glob("*.json") if not path.name.startswith(TEMP_PREFIX)]
+        # Not glob, which takes as long as the reading.
+        files = list(folder.iterdir()) if folder.is_dir() else []
+        paths = [path for path in files if path.suffix == ".json" and not path.name.startswith(TEMP_PREFIX)]
         records = [self._record(path) for path in paths]
         return tuple(sorted((r for r in records if r), key=lambda r: r.mtime_ns, reverse=True))
 

@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from renderer.pipeline.page import write_page
 from renderer.plan.jobs import Why
+from tests.bench.big_library import finish as finish_run
 from tests.pipeline.thousand import NUM_SEEDS, NUM_SPECS, finish, write_specs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
     from tests.pipeline.conftest import Songs
 
 RUN = """
@@ -92,6 +97,37 @@ def test_a_finished_batch_is_looked_over_by_reading_each_record_once_and_no_audi
     assert not [name for name in opened if name.endswith((".flac", ".wav", ".html"))]
     assert (thousand.outputs / "report" / "index.html").stat() == page
     assert not (thousand.outputs / ".store" / "journal.jsonl").exists()
+
+
+def opcodes(act: Callable[[], object]) -> int:
+    """How many steps of the interpreter it takes: a measure of work that no clock has a part in."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+        nonlocal counted
+        del argument
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        counted += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return counted
+
+
+def test_the_pages_work_grows_in_step_with_the_takes_that_the_last_run_made(make_songs: Callable[[str], Songs]) -> None:
+    work = []
+    for num_specs in (4, 16):
+        songs = make_songs(f"of-{num_specs}")
+        write_specs(songs.folder / "specs", num_specs)
+        project = songs.project()
+        finish_run(project, project.plan().takes)
+        work.append(opcodes(lambda project=project: write_page(project)))  # type: ignore[misc]
+    assert work[1] < 4.4 * work[0]
 
 
 def resident(process: psutil.Process) -> float:

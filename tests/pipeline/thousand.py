@@ -42,9 +42,9 @@ class HastyDisk(RealDisk):
         pass
 
 
-def write_specs(folder: Path) -> None:
+def write_specs(folder: Path, num_specs: int = NUM_SPECS) -> None:
     """Of ten seeds each."""
-    for number in range(NUM_SPECS):
+    for number in range(num_specs):
         (folder / f"song{number:03}.toml").write_text(SPEC.replace("{name}", f"song{number:03}"), "utf-8")
 
 

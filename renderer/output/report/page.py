@@ -21,6 +21,8 @@ from renderer.output.report import view, words
 from renderer.output.report.timeline import make_timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from renderer.output.report.values import Report
 
 NUM_BINS = 200  # bars of a waveform at its widest on the page
@@ -36,20 +38,29 @@ class Served:
 
 
 class Folds:
-    """What opens on demand, as pieces of HTML, each once; packed, for prompts repeat lyrics and settings each other."""
+    """What opens on demand, as pieces of HTML, each once; packed, for prompts repeat lyrics and settings each other.
+
+    Packed as they come: all that twenty thousand takes have to tell would not fit.
+    """
 
     def __init__(self) -> None:
-        self._places: dict[str, int] = {}
+        self._places: dict[bytes, int] = {}
+        self._packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._packed = bytearray(self._packer.compress(b"["))
 
     def place(self, html: str) -> int:
         """Where the piece stands."""
-        return self._places.setdefault(str(html), len(self._places))
+        text = json.dumps(html, ensure_ascii=False).encode()
+        digest = hashlib.sha256(text).digest()
+        if digest not in self._places:
+            self._packed += self._packer.compress(b"," * bool(self._places) + text)
+            self._places[digest] = len(self._places)
+        return self._places[digest]
 
     def packed(self) -> str:
-        """All pieces as JSON, deflated, in base64: a tenth of what they were."""
-        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        raw = json.dumps(list(self._places), ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.b64encode(packer.compress(raw) + packer.flush()).decode()
+        """All pieces as JSON, deflated, in base64: a tenth of what they were. No piece comes after."""
+        self._packed += self._packer.compress(b"]") + self._packer.flush()
+        return base64.b64encode(self._packed).decode()
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -63,7 +74,7 @@ def write_report(report: Report, folder: Path) -> Path:
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".index.", encoding="utf-8", delete=False) as file:
         temp = Path(file.name)
         try:
-            file.write(render_page(report))
+            file.writelines(_pieces(report))
             file.close()
             temp.chmod(0o644)
             temp.replace(page)
@@ -75,9 +86,14 @@ def write_report(report: Report, folder: Path) -> Path:
 
 def render_page(report: Report, served: Served | None = None) -> str:
     """The page as text; `served` is None for the file that opens from disk."""
+    return "".join(_pieces(report, served))
+
+
+def _pieces(report: Report, served: Served | None = None) -> Iterator[str]:
+    """The page, bit by bit: of many takes it is larger than what it shows."""
     style, script = _part("style.css"), _script()
     seen = view.make_view(report)
-    return _template().render(
+    return _template().generate(
         report=report,
         run=report.run,
         view=seen,
@@ -94,11 +110,12 @@ def render_page(report: Report, served: Served | None = None) -> str:
 
 def _facts(report: Report, seen: view.View, served: Served | None) -> dict[str, object]:
     return {
-        "takes": [
+        # One after the other, as the template asks for them.
+        "takes": (
             view.take_facts(row, song, NUM_BINS, versioned=served is not None)
             for song in seen.songs
             for row in song.takes
-        ],
+        ),
         "picks": {name: asdict(pick) for name, pick in report.picks.items()},
         "served": asdict(served) if served else None,
     }
