@@ -21,5 +21,5 @@ def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path |
     chosen = Vote.KEEP if vote is None else Vote(vote)
     songs = heard(named, outputs)
     for name, (song, record) in songs.items():
-        path = vote_on(song, record, chosen, note=note)
+        path = vote_on(song, record, chosen, note=note, outputs=outputs)
         click.echo(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")

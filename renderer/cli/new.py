@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from renderer.errors import StoreError, UsageError
+from renderer.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,18 +97,17 @@ def schema_for(path: Path) -> str | None:
 
 
 def _write(files: Mapping[Path, str]) -> None:
-    """Write the files, or none of them when one is already there.
+    """Write the files, or none of them when another is there under one of the names; tell their paths.
 
     Raises: UsageError when one is there, StoreError when one can't be written.
     """
-    taken = [path for path in files if os.path.lexists(path)]
-    if taken:
-        raise UsageError(f"`{taken[0]}` is already there", why="nothing is overwritten", help="take another name")
-    for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-        except OSError as error:
-            raise StoreError(f"`{path}` can't be written", why=(error.strerror or str(error)).lower()) from error
+    from renderer.store.edits import create
+
+    # Where a killed `new` left some of a project, the others are written.
+    if all(os.path.lexists(path) for path in files):
+        raise UsageError(
+            f"`{next(iter(files))}` is already there", why="nothing is overwritten", help="take another name"
+        )
+    create(files)
+    for path in files:
         click.echo(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,8 +14,13 @@ def command(folder: Path) -> None:
     """Write song.schema.json, renderer.schema.json and lints.md into FOLDER (schemas/ when none is named)."""
     from renderer.spec.editor_schema import schemas
     from renderer.spec.lints.page import page
+    from renderer.store.edits import edit
 
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in (*schemas().items(), ("lints.md", page())):
-        (folder / name).write_text(text, encoding="utf-8")
+        edit(folder / name, partial(_instead, text))
         click.echo(folder / name)
+
+
+def _instead(text: str, former: str) -> str:
+    del former
+    return text

@@ -62,7 +62,7 @@ class Desk:
 
         Raises: OSError when the target's folder takes no files; the future StoreError or OSError.
         """
-        temp = temp_beside(target)
+        temp = temp_beside(self._disk, target)
         self._temps.add(temp)
         return self._threads.submit(_write, self._disk, waveform, temp, format, tags)
 

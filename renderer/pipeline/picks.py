@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.errors import StoreError, UsageError
+from renderer.errors import UsageError
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
-from renderer.spec.picks import Pick, Vote, picks_text, read_picks
-from renderer.store.disk import RealDisk, write_whole
+from renderer.spec.picks import Pick, Vote, picks_in, picks_text, read_picks
+from renderer.store.edits import edit
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
@@ -63,14 +63,23 @@ def heard(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, T
     return found
 
 
-def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str) -> Path:
+def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: Path | None = None) -> Path:
     """Record a vote on a version of a take; a note stays when no new one is given. Returns the file.
 
-    Raises: UsageError when the file there is no picks file, StoreError when it can't be written.
+    Raises: UsageError when the file there is no picks file or the version was freed meanwhile, StoreError when it
+    can't be written.
     """
-    before = read_picks(picks_path(song)).get(record.take, Pick())
-    pick = Pick(vote=vote, note=note or (before.note if vote else ""), key=record.key[:8] if vote or note else "")
-    return write_picks(song, {record.take: pick})
+    path, store = picks_path(song), Store(outputs or song.outputs)
+
+    def voted(text: str) -> str:
+        if vote is Vote.KEEP and store.find(record) is None:
+            raise UsageError(f"`{record.take}` is gone", why="it was deleted or altered a moment ago", help="render it")
+        before = picks_in(text, path.name).get(record.take, Pick())
+        pick = Pick(vote=vote, note=note or (before.note if vote else ""), key=record.key[:8] if vote or note else "")
+        return picks_text(text, path.name, {record.take: pick})
+
+    edit(path, voted)
+    return path
 
 
 def _version(store: Store, name: str) -> TakeRecord | None:
@@ -96,9 +105,5 @@ def write_picks(song: Song, picks: Mapping[str, Pick]) -> Path:
     Raises: UsageError when the file there is no picks file, StoreError when it can't be written.
     """
     path = picks_path(song)
-    text = picks_text(path, picks)
-    try:
-        write_whole(RealDisk(), path, text.encode())
-    except OSError as error:
-        raise StoreError(f"`{path}` can't be written", why=error.strerror or str(error)) from error
+    edit(path, lambda text: picks_text(text, path.name, picks))
     return path

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import tomlkit
 
 from renderer.artifacts import Codes, Cot
-from renderer.errors import StoreError, UsageError
+from renderer.errors import UsageError
 from renderer.models.family import Stage
 from renderer.plan.pinned import content_digest
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.picks import Vote
-from renderer.spec.pins import ENDING, pinned_text
-from renderer.store.disk import RealDisk, write_whole
+from renderer.spec.pins import ENDING, parse_pinned, pinned_text
+from renderer.store.edits import edit, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +43,14 @@ def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
         )
     text = pinned_text(pinned_of(take, project.store))
     path = song.source.with_name(f"{song.name}{ENDING}")
-    _write(path, text)
-    _write(song.source, naming(song.source.read_text("utf-8"), path.name))
+
+    def named(spec: str) -> str:
+        return naming(spec, path.name)
+
+    # The spec last: what it names is there. But nothing is written when it can't be.
+    rehearse(song.source, named)
+    edit(path, lambda former: _in_place_of(former, path, text))
+    edit(song.source, named)
     return path
 
 
@@ -119,8 +125,14 @@ def _names(takes: Sequence[TakePlan]) -> str:
     return ", ".join(f"`{take.name}`" for take in takes[:8]) + (", …" if len(takes) > 8 else "")  # noqa: PLR2004 - enough
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(RealDisk(), path, text.encode())
-    except OSError as error:
-        raise StoreError(f"`{path}` can't be written", why=error.strerror or str(error)) from error
+def _in_place_of(former: str, path: Path, text: str) -> str:
+    """The new codes file's text.
+
+    Raises: UsageError when the one that is there isn't as it was pinned.
+    """
+    pinned = parse_pinned(former) if former else None
+    if former and (pinned is None or content_digest(pinned) != pinned.digest):
+        raise UsageError(
+            f"`{path}` was changed by hand", why="pinning would replace it", help="move it away, then pin again"
+        )
+    return text

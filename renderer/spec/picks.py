@@ -50,15 +50,30 @@ def read_picks(path: Path) -> dict[str, Pick]:
 
     Raises: UsageError when it holds something else.
     """
-    return {name: _pick(path, name, table) for name, table in _document(path).unwrap().items()}
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"`{path.name}` can't be read", why=why, help="mend it or move it away") from error
+    return picks_in(text, path.name)
 
 
-def picks_text(path: Path, picks: Mapping[str, Pick]) -> str:
+def picks_in(text: str, file: str) -> dict[str, Pick]:
+    """The same of a text, of a file of that name.
+
+    Raises: UsageError when it holds something else.
+    """
+    return {name: _pick(file, name, table) for name, table in _document(text, file).unwrap().items()}
+
+
+def picks_text(text: str, file: str, picks: Mapping[str, Pick]) -> str:
     """The file's text with these picks put in; other takes, order and comments stay, an empty pick is taken out.
 
     Raises: UsageError when the file there is no picks file.
     """
-    document = _document(path)
+    document = _document(text, file)
     for name, pick in picks.items():
         fields = {"vote": str(pick.vote), "key": pick.key, "note": pick.note}
         if not (pick.vote or pick.note):
@@ -78,20 +93,18 @@ def _update(table: Any, fields: Mapping[str, str]) -> None:
             table.pop(field, None)
 
 
-def _document(path: Path) -> TOMLDocument:
+def _document(text: str, file: str) -> TOMLDocument:
     try:
-        return tomlkit.parse(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return tomlkit.document()
-    except (TOMLKitError, UnicodeDecodeError) as error:
-        raise UsageError(f"`{path.name}` can't be read", why=str(error), help="mend it or move it away") from error
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise UsageError(f"`{file}` can't be read", why=str(error), help="mend it or move it away") from error
 
 
-def _pick(path: Path, name: str, table: object) -> Pick:
+def _pick(file: str, name: str, table: object) -> Pick:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-        raise UsageError(f"`{path.name}`: `{name}` is no pick", why="a pick is a table of texts", help="see its docs")
+        raise UsageError(f"`{file}`: `{name}` is no pick", why="a pick is a table of texts", help="see its docs")
     if unknown := set(table) - {"vote", "note", "key"}:
-        raise UsageError(f"`{path.name}`: `{name}` has an unknown key `{min(unknown)}`")
+        raise UsageError(f"`{file}`: `{name}` has an unknown key `{min(unknown)}`")
     if table.get("vote", "") not in set(Vote):
-        raise UsageError(f'`{path.name}`: the vote on `{name}` is "{table["vote"]}"', why="it is `keep` or `reject`")
+        raise UsageError(f'`{file}`: the vote on `{name}` is "{table["vote"]}"', why="it is `keep` or `reject`")
     return Pick(vote=Vote(table.get("vote", "")), note=table.get("note", ""), key=table.get("key", ""))

@@ -12,6 +12,7 @@ text = …
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import asdict
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -72,6 +73,14 @@ def pinned_text(pinned: Pinned) -> str:
         f"# Audio codes of `{pinned.take}`, pinned by renderer: {len(pinned.codes)} at 5 Hz, {pinned.seconds:g} s\n"
         f"{tomli_w.dumps(head)}codes = [\n{listed}\n]\n\n{tomli_w.dumps(cot, multiline_strings=True)}"
     )
+
+
+def parse_pinned(text: str) -> Pinned | None:
+    """What a codes file's text holds; None when it is no codes file."""
+    try:
+        return _pinned(_CodesFile.model_validate(tomllib.loads(text)))
+    except (ValueError, RecursionError):  # no TOML, or other TOML
+        return None
 
 
 def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:

@@ -6,7 +6,9 @@ The one seam between the store and the operating system: tests put a failing dis
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -14,9 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 from renderer.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TEMP_PREFIX = ".tmp-"
+_TEMP = re.compile(r"\.tmp-[0-9a-f]{16}(\.[A-Za-z0-9]{1,16})?")
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
 
 class Disk(Protocol):
@@ -30,6 +36,12 @@ class Disk(Protocol):
 
     def replace(self, source: Path, target: Path) -> None:
         """Give the file its final name, over whatever bears it."""
+
+    def name_new(self, source: Path, target: Path) -> None:
+        """Give the file its final name, which nothing bears yet.
+
+        Raises: FileExistsError when something does.
+        """
 
     def flush_folder(self, folder: Path) -> None:
         """Return once the folder's names are on the drive."""
@@ -63,11 +75,29 @@ class RealDisk:
         """See `Disk.replace`."""
         source.replace(target)
 
+    def name_new(self, source: Path, target: Path) -> None:
+        """See `Disk.name_new`."""
+        try:
+            target.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # exFAT and some network drives know no second name: there a look must do.
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+            source.rename(target)
+        else:
+            source.unlink()
+
     def flush_folder(self, folder: Path) -> None:
         """See `Disk.flush_folder`."""
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            # Network drives that flush names by themselves refuse it.
+            if error.errno not in _NO_FOLDER_FLUSH:
+                raise
         finally:
             os.close(descriptor)
 
@@ -97,17 +127,49 @@ def _flush(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def temp_beside(target: Path) -> Path:
+def make_folder(disk: Disk, folder: Path) -> None:
+    """Make the folder and those above it that aren't there; their names are on the drive when this returns.
+
+    Raises: OSError as the disk gives it.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        # Who may make a folder may not always read the one above it, and without that nobody can flush it.
+        with contextlib.suppress(PermissionError):
+            disk.flush_folder(made.parent)
+
+
+def temp_beside(disk: Disk, target: Path) -> Path:
     """A fresh, empty file in the target's folder, same ending, for content that isn't whole yet."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temp = target.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}{target.suffix}"
+    make_folder(disk, target.parent)
+    token = f"{TEMP_PREFIX}{secrets.token_hex(8)}"
+    temp = target.parent / (f"{token}{target.suffix}" if is_temp(f"{token}{target.suffix}") else token)
     # Not tempfile: its files are for their owner alone, and this one becomes the target.
     with temp.open("xb"):
         return temp
 
 
-def commit(disk: Disk, temp: Path, target: Path, *, num_bytes: int) -> None:
+def is_temp(name: str) -> bool:
+    """Whether a file's name is one that `temp_beside` gives, and not just one that begins like it."""
+    return _TEMP.fullmatch(name) is not None
+
+
+def clear_temps(folder: Path) -> None:
+    """Take away what a killed writer left in just this folder; for whoever holds its lock."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if is_temp(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
+
+
+def commit(
+    disk: Disk, temp: Path, target: Path, *, num_bytes: int, name: Callable[[Path, Path], None] | None = None
+) -> None:
     """Turn a whole temporary file into `target`: length check, flush, rename, flush of the folder.
+
+    `name` gives it its name, over whatever bears it where it isn't given.
 
     Raises: StoreError when the file is shorter than what was written; OSError as the disk gives it.
     """
@@ -119,7 +181,7 @@ def commit(disk: Disk, temp: Path, target: Path, *, num_bytes: int) -> None:
             help="check the drive and its free space, then start again",
         )
     disk.flush(temp)
-    disk.replace(temp, target)
+    (name or disk.replace)(temp, target)
     disk.flush_folder(target.parent)
 
 
@@ -128,10 +190,25 @@ def write_whole(disk: Disk, target: Path, content: bytes) -> None:
 
     Raises: StoreError, OSError (disk full, read-only, I/O error); the temporary file is gone then.
     """
-    temp = temp_beside(target)
+    with _written(disk, target, content) as temp:
+        commit(disk, temp, target, num_bytes=len(content))
+
+
+def write_new(disk: Disk, target: Path, content: bytes) -> None:
+    """`content` at `target`, where nothing may be yet; whole or not at all.
+
+    Raises: FileExistsError when something is there, StoreError, OSError; the temporary file is gone then.
+    """
+    with _written(disk, target, content) as temp:
+        commit(disk, temp, target, num_bytes=len(content), name=disk.name_new)
+
+
+@contextlib.contextmanager
+def _written(disk: Disk, target: Path, content: bytes) -> Iterator[Path]:
+    temp = temp_beside(disk, target)
     try:
         disk.write(temp, content)
-        commit(disk, temp, target, num_bytes=len(content))
+        yield temp
     except BaseException:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
@@ -143,7 +220,7 @@ def move_take(disk: Disk, audio: Path, to: Path) -> None:
 
     Raises: OSError as the disk gives it.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(disk, to.parent)
     # The sidecar first: cut off between the two, the audio still bears its name and is moved again, alone.
     for source, target in ((audio.with_suffix(".toml"), to.with_suffix(".toml")), (audio, to)):
         if source.exists():

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
-from renderer.store.disk import TEMP_PREFIX, Disk, RealDisk, write_whole
+from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import Journal
 from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
@@ -64,7 +63,7 @@ class Store:
         Raises: StoreError when the outputs folder can't be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.disk, self.folder)
         except OSError as error:
             raise StoreError(
                 f"the outputs folder `{self.outputs}` can't be written",
@@ -74,9 +73,8 @@ class Store:
 
     def clear_leftovers(self) -> None:
         """Take away what a killed run left half written; only for whoever holds the lock."""
-        for leftover in self._leftovers():
-            with contextlib.suppress(OSError):
-                leftover.unlink()
+        for folder in self._written_folders():
+            clear_temps(folder)
 
     def require_there(self) -> None:
         """Notice that somebody took the folder away under a render.
@@ -169,7 +167,7 @@ class Store:
         folder = self.folder / "takes" / name
         # Not glob, which takes as long as the reading.
         files = list(folder.iterdir()) if folder.is_dir() else []
-        paths = [path for path in files if path.suffix == ".json" and not path.name.startswith(TEMP_PREFIX)]
+        paths = [path for path in files if path.suffix == ".json" and not is_temp(path.name)]
         records = [self._record(path) for path in paths]
         return tuple(sorted((r for r in records if r), key=lambda r: r.mtime_ns, reverse=True))
 
@@ -195,7 +193,7 @@ class Store:
 
     def _files(self, stage: str) -> Iterator[Path]:
         for path in (self.folder / stage).glob("*/*.safetensors"):
-            if not path.name.startswith(TEMP_PREFIX):
+            if not is_temp(path.name):
                 yield path
 
     def _path(self, stage: str, key: str) -> Path:
@@ -228,13 +226,16 @@ class Store:
         # On a drive that takes no writes the bad file stays where it is: it counts as missing all the same.
         with contextlib.suppress(OSError):
             folder = self.folder / BAD_FOLDER
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.disk, folder)
             self.disk.replace(path, folder / f"{stage}-{path.name}")
             self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
 
-    def _leftovers(self) -> Iterator[Path]:
-        for folder, _, names in os.walk(self.outputs):
-            yield from (self.outputs / folder / name for name in names if name.startswith(TEMP_PREFIX))
+    def _written_folders(self) -> Iterator[Path]:
+        """Every folder that files are written into under temporary names."""
+        yield from (self.folder, self.outputs / "report", self.outputs / "report" / "measured")
+        for above in (self.outputs, *(self.folder / stage for stage in ARTIFACT_STAGES), self.folder / "takes"):
+            if above.is_dir():
+                yield from (below for below in above.iterdir() if below.is_dir())
 
 
 def _holds(place: Path, record: TakeRecord) -> bool:

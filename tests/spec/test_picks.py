@@ -29,7 +29,8 @@ def test_votes_are_put_in_and_taken_out_and_the_rest_stays_as_written(tmp_path: 
     path = tmp_path / "picks.toml"
     path.write_text(HANDWRITTEN, "utf-8")
     text = picks_text(
-        path,
+        HANDWRITTEN,
+        path.name,
         {
             "chihuahua.s7": Pick(vote=Vote.REJECT, note='too "loud"\n夜', key="3f2a90c1"),
             "night.wide.s1": Pick(),

@@ -35,6 +35,10 @@ class FailingDisk(RealDisk):
         self._allow("replace", target)
         super().replace(source, target)
 
+    def name_new(self, source: Path, target: Path) -> None:
+        self._allow("name_new", target)
+        super().name_new(source, target)
+
     def flush_folder(self, folder: Path) -> None:
         self._allow("flush_folder", folder)
         super().flush_folder(folder)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.output.report.values import Measured
 from renderer.processes import SAFE_FOLDER, inherited, python
+from renderer.store.disk import RealDisk, commit, temp_beside, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -121,7 +122,6 @@ def _in_process(
         finally:
             child.terminate()
     for digest in left:
-        _picture(digest, folder).with_suffix(".tmp").unlink(missing_ok=True)
         yield Measurement(
             digest=digest, measured=None, spectrogram=None, problem=f"the measuring process ended ({child.returncode})"
         )
@@ -148,12 +148,15 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     from renderer.output.measure.spectrogram import draw_spectrogram  # noqa: PLC0415 - as above
 
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    picture, kept = _picture(digest, folder), _kept(digest, folder)
-    draw_spectrogram(sound, rate, picture.with_suffix(".tmp"))
-    picture.with_suffix(".tmp").replace(picture)
+    disk, picture = RealDisk(), _picture(digest, folder)
+    temp = temp_beside(disk, picture)
+    try:
+        draw_spectrogram(sound, rate, temp)
+        commit(disk, temp, picture, num_bytes=temp.stat().st_size)
+    finally:
+        temp.unlink(missing_ok=True)
     text = json.dumps({"version": VERSION, "measured": asdict(analyse(sound, rate))})
-    kept.with_suffix(".tmp").write_text(text, "utf-8")
-    kept.with_suffix(".tmp").replace(kept)
+    write_whole(disk, _kept(digest, folder), text.encode())
 
 
 def _measurement(answer: dict[str, Any], folder: Path) -> Measurement:
