@@ -32,6 +32,8 @@ class Section:
     """What stands in brackets inside the lines: backing vocals, sounds."""
     start: int = field(default=0, compare=False)
     """The line of the lyrics it begins at, from 0."""
+    first: int = field(default=0, compare=False)
+    """The line that the first of `lines` stands in: its heading's own, or one below the heading and its directions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from renderer.errors import RendererError, UsageError
+from renderer.errors import RendererError, SpecError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from renderer.spec.imports.specs import Imported
+
+MAX_NAME = 100  # characters; longer file names are cut
 
 
 @click.command(name="import")
@@ -27,88 +33,145 @@ if TYPE_CHECKING:
     help="Where the specs go.",
 )
 def command(files: tuple[Path, ...], folder: Path) -> int:
-    """Make a spec from each of FILES: ACE-Step's example JSON, saved generation parameters, its CLI's TOML, or a take.
+    """Make specs from FILES: ACE-Step's examples, saved parameters, API requests, its CLI's TOML; and from takes.
 
-    A take rendered here (flac, wav, mp3, opus, or the TOML beside it) gives the spec that renders the same samples.
-    What can't be carried over is listed. Exits with 2 when a file could not be imported; the others are.
+    JSON may list many songs: each becomes a spec, and one that can't be had costs only itself. A take rendered here
+    (flac, wav, mp3, opus, or the TOML beside it) gives the spec that renders the same samples. What can't be carried
+    over is listed. Exits with 2 when a song could not be imported; the others are.
     """
-    from renderer.cli.main import show_error
     from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.spec.load import load_songs
 
-    written: list[Path] = []
-    failed = False
-    for file in files:
-        try:
-            written += _import(file, folder)
-        except RendererError as error:
-            show_error(error)
-            failed = True
+    taken = {path.name.casefold() for path in folder.iterdir()} if folder.is_dir() else set()
+    outcomes = [outcome for file in files for outcome in _import(file, folder, taken)]
+    written = [outcome for outcome in outcomes if isinstance(outcome, Path)]
     if written:
         show_diagnostics(load_songs(written).diagnostics, stream=sys.stdout)
+    failed = len(outcomes) - len(written)
+    if failed and len(outcomes) > 1:
+        click.echo(f"{len(written)} imported, {failed} could not be", err=True)
     return 2 if failed else 0
 
 
-def _import(file: Path, folder: Path) -> Iterator[Path]:
-    """Write the specs that a file holds; gives their paths.
-
-    Raises: UsageError when it holds none, or a spec of that name is already there.
-    """
-    from renderer.cli.new import schema_for
+def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
+    """Write the specs that a file holds; gives the path of each, or what kept it from being written, told already."""
     from renderer.pipeline.from_recipe import holds_recipe
-    from renderer.spec.diagnostics import Diagnostic, printable
-    from renderer.spec.imports import MAX_BYTES, read_foreign
-    from renderer.spec.toml import read_text
-    from renderer.store.edits import create
 
-    if holds_recipe(file):
-        yield _import_recipe(file, folder)
-        return
+    try:
+        if holds_recipe(file):
+            yield _import_recipe(file, folder, taken)
+        else:
+            yield from _import_foreign(file, folder, taken)
+    except RendererError as error:
+        yield _told(error)
+
+
+def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
+    """Raises: RendererError when the file can't be read at all."""
+    from renderer.spec.diagnostics import Diagnostic, printable
+    from renderer.spec.imports.specs import MAX_BYTES, Imported, read_foreign
+    from renderer.spec.toml import read_text
+
     text = read_text(file, max_bytes=MAX_BYTES)
     if isinstance(text, Diagnostic):
-        raise UsageError(f"`{file}`: {text.message}", why=text.why, help=text.help)
-    specs = read_foreign(text, name=file.name)
-    stem = _stem(file)
-    paths = [
-        folder / (f"{stem}.toml" if len(specs) == 1 else f"{stem}-{number}.toml") for number in range(1, len(specs) + 1)
-    ]
-    _refuse_taken(paths)
-    create({path: spec.text(schema_for(path)) for path, spec in zip(paths, specs, strict=True)})
-    for path, spec in zip(paths, specs, strict=True):
-        click.echo(f"{printable(str(file))} → {printable(str(path))}")
-        for left in spec.left_out:
-            click.echo(f"  left out `{printable(left.key)}`: {printable(left.why)}")
-        yield path
+        raise SpecError([text])
+    foreign = read_foreign(text, file)
+    for left in foreign.left_out:
+        click.echo(f"{printable(str(file))}: left out `{printable(left.key)}`: {printable(left.why)}")
+    stem = spec_name(file)
+    for number, song in enumerate(foreign.songs, start=1):
+        try:
+            if not isinstance(song, Imported):
+                raise song
+            path = folder / (f"{stem}-{number}.toml" if foreign.is_list else f"{stem}.toml")
+            _write(path, song, taken)
+        except RendererError as error:
+            yield _told(error, of=f"song {number} of `{file}`" if foreign.is_list else f"`{file}`")
+        else:
+            _tell(f"{file}, song {number}" if foreign.is_list else str(file), path, song)
+            yield path
 
 
-def _stem(file: Path) -> str:
-    return re.sub(r"[^\w -]+", "-", file.stem).strip("-") or "imported"
+def _told(error: RendererError, of: str = "") -> RendererError:
+    """Say what kept a song from being imported."""
+    from renderer.cli.main import show_error
+    from renderer.cli.show_diagnostics import show_diagnostics
+
+    if isinstance(error, SpecError):
+        show_diagnostics(error.diagnostics, stream=sys.stderr)
+    elif of:
+        show_error(RendererError(f"{of}: {error.message}", why=error.why, help=error.help))
+    else:
+        show_error(error)
+    return error
 
 
-def _refuse_taken(paths: Sequence[Path]) -> None:
-    # Where a killed import left some of several, the others are written; what differs is refused as they are.
-    if all(path.exists() for path in paths):
-        taken = paths[0]
-        raise UsageError(f"`{taken}` is already there", why="nothing is overwritten", help="rename it, or use --to")
+def _tell(origin: str, path: Path, song: Imported) -> None:
+    from renderer.spec.diagnostics import printable
+
+    click.echo(f"{printable(origin)} → {printable(str(path))}")
+    for left in song.left_out:
+        click.echo(f"  left out `{printable(left.key)}`: {printable(left.why)}")
+    for note in song.notes:
+        click.echo(f"  {printable(note)}")
 
 
-def _import_recipe(file: Path, folder: Path) -> Path:
+def spec_name(file: Path) -> str:
+    """A name for the song of a foreign file: as near to its own as a song may be called."""
+    from renderer.spec.load import NO_SPECS, name_fault
+
+    stem = unicodedata.normalize("NFC", file.stem)
+    words = "".join(letter if _names_well(letter) else "-" for letter in stem)
+    name = re.sub(r"-{2,}", "-", words).strip("- ")[:MAX_NAME].strip("- ") or "imported"
+    return f"{name}-song" if f"{name}.toml" in NO_SPECS or name_fault(name) else name
+
+
+def _names_well(letter: str) -> bool:
+    # Marks belong to their letters: most of India's and South East Asia's vowels are marks.
+    return letter.isalnum() or letter in " _-" or unicodedata.category(letter).startswith("M")
+
+
+def _import_recipe(file: Path, folder: Path, taken: set[str]) -> Path:
     """Write the spec that renders an audio file's samples again, from the recipe in it; gives its path."""
-    from renderer.cli.new import schema_for
     from renderer.pipeline.from_recipe import differences, remake
     from renderer.spec.diagnostics import printable
-    from renderer.spec.imports import Imported
+    from renderer.spec.imports.specs import Imported
     from renderer.spec.load import load_songs
-    from renderer.spec.pins import ENDING
-    from renderer.store.edits import create
 
-    path = folder / f"{_stem(file)}.toml"
+    path = folder / f"{spec_name(file)}.toml"
     remade = remake(file, name=path.stem)
-    _refuse_taken((path, *([path.with_suffix(ENDING)] if remade.codes else [])))
-    codes = {path.with_suffix(ENDING): remade.codes} if remade.codes else {}
-    create({**codes, path: Imported(values=remade.values, left_out=()).text(schema_for(path))})
+    _write_new(path, Imported(values=remade.values), remade.codes, taken)
     click.echo(f"{printable(str(file))} → {printable(str(path))}")
     takes = [take for song in load_songs([path]).songs for take in song.takes()]
     for note in (*remade.notes, *(note for take in takes[:1] for note in differences(take, remade))):
         click.echo(f"  {printable(note)}")
     return path
+
+
+def _write(path: Path, song: Imported, taken: set[str]) -> None:
+    """Write the spec of a foreign song, and its codes beside it when it has some.
+
+    Raises: UsageError when one of them is there, StoreError when one can't be written.
+    """
+    from renderer.spec.pins import ENDING, pinned_text
+
+    if song.pinned is None:
+        _write_new(path, song, None, taken)
+    else:
+        named = replace(song, values={"codes": path.with_suffix(ENDING).name, **song.values})
+        _write_new(path, named, pinned_text(song.pinned), taken)
+
+
+def _write_new(path: Path, spec: Imported, codes: str | None, taken: set[str]) -> None:
+    """`taken` are the names in the folder, letter case aside: on some file systems that is one file."""
+    from renderer.cli.new import schema_for
+    from renderer.spec.pins import ENDING
+    from renderer.store.edits import create
+
+    files = {path.with_suffix(ENDING): codes} if codes else {}
+    for file in (*files, path):
+        if file.name.casefold() in taken:
+            raise UsageError(f"`{file}` is already there", why="nothing is overwritten", help="rename it, or use --to")
+    texts = {**files, path: spec.text(schema_for(path))}
+    create(texts)
+    taken |= {file.name.casefold() for file in texts}

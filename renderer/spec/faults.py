@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
-from renderer.spec.languages import LANGUAGES
+from renderer.spec.languages import LANGUAGES, language_meant
 from renderer.spec.schema import (
     MAX_SEED,
     DefaultsFile,
@@ -48,13 +48,6 @@ _TYPES = {
     "model_attributes_type": "a table",
     "dict_type": "a table",
 }
-_LANGUAGE_NAMES = {
-    "english": "en", "spanish": "es", "español": "es", "german": "de", "deutsch": "de", "french": "fr",
-    "français": "fr", "italian": "it", "portuguese": "pt", "russian": "ru", "japanese": "ja", "jp": "ja",
-    "korean": "ko", "kr": "ko", "chinese": "zh", "mandarin": "zh", "cn": "zh", "cantonese": "yue",
-    "ua": "uk", "cz": "cs", "gr": "el", "dk": "da", "se": "sv", "polish": "pl",
-    "dutch": "nl", "turkish": "tr", "arabic": "ar", "hindi": "hi", "auto": "unknown",
-}  # fmt: skip
 
 _NEEDED = frozenset({"title", "caption", "lyrics"})
 
@@ -148,13 +141,12 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
 
 def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails) -> dict[str, str]:
     if kind == "literal_error" and key == "vocal_language":
-        word = str(written).strip().lower()
-        meant = _LANGUAGE_NAMES.get(word) or _LANGUAGE_NAMES.get(word.split("-")[0]) or word.split("-")[0].split("_")[0]
+        meant = language_meant(str(written))
         return {
             "code": "vocal-language-choice",
             "message": f"`vocal_language` is {_shown(written)}",
             "why": f"it is none of ACE-Step's {len(LANGUAGES)} language codes",
-            "advice": f"did you mean `{meant}`?" if meant in LANGUAGES else "`unknown` leaves it open",
+            "advice": f"did you mean `{meant}`?" if meant else "`unknown` leaves it open",
         }
     if kind == "literal_error":
         expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "`")

@@ -1,27 +1,27 @@
 """Lyrics as written -> sections, and the exact text the model is sent. Knows no TOML.
 
-A section begins with a line such as `[verse 2]`, `[bridge] (whispered)` or `[Intro - Synth Brass]`.
+A section begins with a line such as `[verse 2]`, `[bridge] (whispered)` or `[Intro - Synth Brass]`; `headings` knows
+the forms. Parsing changes nothing of what is sent.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.song import INSTRUMENTAL_LYRICS, Section
+from renderer.spec.headings import header, heading
+from renderer.spec.tags import TagKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HEADER = re.compile(r"[ \t]*\[([^\[\]]+)\][ \t]*((?:\[[^\[\]]*\][ \t]*)*)(?:[(\uff08](.*)[)\uff09])?[ \t]*")
-_DIVIDER = re.compile(r"\s+[-\u2013\u2014|]\s*|\s*[-\u2013\u2014|]\s+|\s*[:\uff1a]\s*|\s*[,\uff0c]\s*")
-_NUMBER = re.compile(r"(.*?[^\d\s#.])\s*#?(\d{1,3})")
-_REPEAT = re.compile(r".*(?:^|[\s\d])[x\u00d7]\s*\d+", re.IGNORECASE)
-_STACKED = re.compile(r"\[([^\[\]]*)\]")
-_BETWEEN = re.compile(r"[)\uff09]\s*[(\uff08]")
+    from renderer.spec.headings import Heading
+
 _CUE = re.compile(r"(?:\[|\()([^\[\]()]{1,80})(?:\]|\))")
-_MAX_HEADER = 300  # characters; a longer line is no header, whatever it looks like
+_CUES = frozenset({TagKind.DIRECTION, TagKind.ENDING})
 _INSTRUMENTAL = {INSTRUMENTAL_LYRICS.casefold(), "[inst]"}
 
 
@@ -61,18 +61,70 @@ def _restyled(line: str, style: str) -> str:
 
 
 def parse(text: str) -> tuple[Section, ...]:
-    """The sections of a unified text; lines before the first tag are a section with an empty tag."""
-    sections: list[Section] = []
-    head, start, lines = Section(tag=""), 0, list[str]()
+    """The sections of a unified text; lines before the first tag are a section with an empty tag.
+
+    Tags below a tag, before anything is sung, are directions of its section; one below sung lines is a cue of theirs.
+    """
+    reading = _Reading()
+    before = ""
     for number, line in enumerate(text.split("\n")):
-        found = header(line) if "[" in line else None
+        reading.take(number, line, heading(line, before))
+        before = line
+    reading.close()
+    return tuple(reading.sections)
+
+
+class _Reading:
+    """The sections so far, and the one whose lines are being read."""
+
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self.head = Section(tag="")
+        self.start = self.first = 0
+        self.lines: list[str] = []
+        self.last_heading = -2
+
+    def take(self, number: int, line: str, found: Heading | None) -> None:
+        """The next line, with what it heads."""
         if found is None:
-            lines.append(line)
-            continue
-        _close(sections, head, start, lines)
-        head, start, lines = found, number, []
-    _close(sections, head, start, lines)
-    return tuple(sections)
+            self._sing(number, line)
+            return
+        kind = kind_of(found.section.tag)
+        silent = not any(map(str.strip, self.lines))
+        if silent and self.head.tag and self._directs(kind, straight=number - 1 == self.last_heading):
+            self._direct(found.section)
+        elif kind is TagKind.LANGUAGE or (kind in _CUES and self.lines and self.lines[-1].strip()):
+            self._sing(number, line)
+            return
+        else:
+            self.close()
+            self.head, self.start, self.first, self.lines = found.section, number, number + 1, []
+        self.last_heading = number
+        if found.words:
+            self._sing(number, found.words)
+
+    def close(self) -> None:
+        """The section that is being read is over."""
+        body = "\n".join(self.lines).strip("\n").split("\n")
+        lines = tuple(body) if body != [""] else ()
+        if self.head.tag or lines:
+            cues = tuple(cue for line in lines if "[" in line or "(" in line for cue in inline_cues(line))
+            self.sections.append(replace(self.head, lines=lines, cues=cues, start=self.start, first=self.first))
+
+    def _sing(self, number: int, line: str) -> None:
+        if not any(map(str.strip, self.lines)):
+            self.first, self.lines = number, []
+        self.lines.append(line)
+
+    def _direct(self, found: Section) -> None:
+        tag = found.tag if found.number is None else f"{found.tag} {found.number}"
+        direction = f"{tag}: {found.annotation}" if found.annotation else tag
+        self.head = replace(self.head, annotation=", ".join(filter(None, (self.head.annotation, direction))))
+
+    @staticmethod
+    def _directs(kind: TagKind, *, straight: bool) -> bool:
+        """Whether a tag below a tag belongs to its section; one of no known kind does if no blank line parts them."""
+        return kind in _CUES or kind is TagKind.LANGUAGE or (straight and kind is TagKind.UNKNOWN)
 
 
 def is_instrumental(text: str) -> bool:
@@ -83,30 +135,3 @@ def is_instrumental(text: str) -> bool:
 def inline_cues(line: str) -> tuple[str, ...]:
     """What stands in brackets inside a sung line: `stay [laughs] (stay)` has `laughs` and `stay`."""
     return tuple(cue.strip() for cue in _CUE.findall(line) if cue.strip())
-
-
-def header(line: str) -> Section | None:
-    """A line that heads a section, without lines yet; None for any other line."""
-    match = _HEADER.fullmatch(line) if len(line) <= _MAX_HEADER else None
-    if match is None or not any(map(str.isalnum, match[1])):
-        return None
-    inside, stacked, paren = match.groups()
-    parts = [part.strip() for part in _DIVIDER.split(inside.strip(), maxsplit=1)]
-    annotations = [*parts[1:], *_STACKED.findall(stacked), *_BETWEEN.split(paren or "")]
-    tag, number = _tag(parts[0] or inside.strip())
-    return Section(tag=tag, number=number, annotation=", ".join(filter(None, map(str.strip, annotations))) or None)
-
-
-def _tag(words: str) -> tuple[str, int | None]:
-    match = None if _REPEAT.fullmatch(words) else _NUMBER.fullmatch(words)
-    return (match[1].strip(), int(match[2])) if match else (words, None)
-
-
-def _close(sections: list[Section], head: Section, start: int, lines: list[str]) -> None:
-    body = "\n".join(lines).strip("\n").split("\n")
-    told = tuple(body) if body != [""] else ()
-    if head.tag or told:
-        cues = tuple(cue for line in told if "[" in line or "(" in line for cue in inline_cues(line))
-        sections.append(
-            Section(tag=head.tag, number=head.number, annotation=head.annotation, lines=told, cues=cues, start=start)
-        )

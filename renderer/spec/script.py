@@ -68,6 +68,32 @@ _WRITTEN_IN: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+# Words that English has and romanised Chinese, Japanese, Korean, Hindi and Arabic don't.
+_ENGLISH = frozenset(
+    """
+    the and of with that this was what when from for your my but have they his will would just out down it it's is in
+    our there don't i'm you're we're i'll can't we are not like love where never every into through
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_ENGLISH_SHARE = 0.2  # of an English text's words that are among these, at least
+_WORD = re.compile(r"[a-z']+")
+_LIKELY = {
+    "kana": "ja", "Hangul": "ko", "Han": "zh", "Cyrillic": "ru", "Greek": "el", "Hebrew": "he", "Arabic": "ar",
+    "Devanagari": "hi", "Bengali": "bn", "Gurmukhi": "pa", "Tamil": "ta", "Telugu": "te", "Thai": "th",
+}  # fmt: skip
+
+
+def is_english(text: str) -> bool:
+    """Whether a text in Latin letters is English beyond doubt, by its small words."""
+    words = _WORD.findall(text.lower().replace("\u2019", "'"))
+    return sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * max(len(words), 1)
+
+
+def likely_language(letters: Mapping[str, int]) -> str:
+    """The language most often written in these scripts; empty for Latin letters, which say too little."""
+    return next((code for script, code in _LIKELY.items() if letters.get(script, 0) * 5 > sum(letters.values())), "")
+
+
 def written_in(language: str) -> tuple[str, ...]:
     """The scripts that a language code's texts are in; empty where nothing can be said."""
     return () if language == "unknown" else _WRITTEN_IN.get(language, ("Latin",))

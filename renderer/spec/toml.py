@@ -34,8 +34,11 @@ class Parsed:
 def read_toml(path: Path) -> Parsed | Diagnostic:
     """The file's values, with line ends unified and a byte-order mark dropped, or why they can't be had."""
     text = read_text(path, max_bytes=MAX_BYTES)
-    if isinstance(text, Diagnostic):
-        return text
+    return text if isinstance(text, Diagnostic) else parsed_toml(text, path)
+
+
+def parsed_toml(text: str, path: Path) -> Parsed | Diagnostic:
+    """The values of a text that was read from `path`, or why it is no TOML that can be taken."""
     source = Source(path=path, text=text)
     if text.count(".") >= MAX_KEY_PARTS and (long_key := _LONG_KEY.search(text)):
         return Diagnostic(

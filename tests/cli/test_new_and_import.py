@@ -146,11 +146,11 @@ def test_saved_parameters_lose_only_what_has_no_place(tmp_path: Path, capsys: py
     out = capsys.readouterr().out
 
     assert song.instrumental
-    assert song.metas == Metas(vocal_language="unknown")
+    assert song.metas == Metas()
     assert song.variants[0].inference == Inference(inference_steps=8, guidance_scale=7.0)
-    for key in ("task_type", "instruction", "reference_audio", "cot_bpm", "batch_size"):
+    for key in ("reference_audio", "cot_bpm", "batch_size"):
         assert f"left out `{key}`" in out
-    for key in ("use_adg", "src_audio", "audio_codes", "seed"):
+    for key in ("task_type", "instruction", "use_adg", "src_audio", "audio_codes", "seed"):
         assert f"left out `{key}`" not in out
     assert "/home/someone" not in (tmp_path / "specs" / "saved.toml").read_text()
 
@@ -169,7 +169,7 @@ def test_the_command_lines_toml_is_carried_over_with_its_models(
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "3", "{", "[" * 100_000, '{"caption": 3}', '{"caption": "x", "lyrics": [1]}', "{}", " " * 2_000_000],
+    ["", "[]", "3", "{", "[" * 100_000, '{"caption": 3}', '{"caption": "x", "lyrics": [1]}', "{}", " " * 5_000_000],
 )
 def test_files_that_hold_no_song_are_refused_in_words(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
@@ -177,7 +177,7 @@ def test_files_that_hold_no_song_are_refused_in_words(
     (tmp_path / "odd.json").write_text(content)
 
     assert run(["import", "odd.json"]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
+    assert capsys.readouterr().err.startswith("error")
     assert not (tmp_path / "specs").exists()
 
 
@@ -190,3 +190,100 @@ def test_an_import_never_overwrites_and_never_leaves_its_folder(tmp_path: Path) 
     assert run(["import", "example.json", "..%2Fescape..json"]) == 2
     assert (tmp_path / "specs" / "example.toml").read_text() == "mine"
     assert sorted(path.name for path in (tmp_path / "specs").iterdir()) == ["2Fescape.toml", "example.toml"]
+
+
+SHANTY = {"caption": "sea shanty", "lyrics": "[verse]\nhaul away"}
+
+
+def test_a_list_becomes_a_spec_each_and_a_bad_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "songs.json").write_text(json.dumps([SHANTY, {"lyrics": "la"}, SHANTY | {"bpm": 900}]))
+
+    assert run(["import", "songs.json"]) == 2
+    out, err = capsys.readouterr()
+    assert sorted(path.name for path in (tmp_path / "specs").iterdir()) == ["songs-1.toml", "songs-3.toml"]
+    assert "song 2 of `songs.json`: it holds no caption" in err
+    assert "2 imported, 1 could not be" in err
+    assert "left out `bpm`: `bpm` is 900, it takes 30 to 300" in out
+
+
+def test_a_list_mended_is_imported_beside_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "songs.json").write_text(json.dumps([SHANTY, {}]))
+    run(["import", "songs.json"])
+    (tmp_path / "specs" / "songs-1.toml").write_text("mine")
+    (tmp_path / "songs.json").write_text(json.dumps([SHANTY, SHANTY]))
+
+    assert run(["import", "songs.json"]) == 2
+    assert (tmp_path / "specs" / "songs-1.toml").read_text() == "mine"
+    assert len(load_songs([tmp_path / "specs" / "songs-2.toml"]).require()) == 1
+
+
+def test_an_import_without_lyrics_says_so_and_checks_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = imported(tmp_path, "simple.json", {"description": "a quiet evening", "instrumental": False})
+    out = capsys.readouterr().out
+
+    assert "`lyrics` is empty" in out
+    assert "warning[lyrics-empty]" in out
+    assert '\nlyrics = ""\n' in path.read_text()
+    assert "# No lyrics" in path.read_text()
+
+
+def test_imported_codes_are_written_beside_the_spec_and_followed(tmp_path: Path) -> None:
+    codes = "".join(f"<|audio_code_{number}|>" for number in range(100))
+    path = imported(tmp_path, "kept.json", SHANTY | {"audio_codes": codes, "thinking": False})
+    (song,) = load_songs([path]).require()
+
+    assert path.with_suffix(".codes").is_file()
+    assert song.pinned is not None
+    assert (song.pinned.codes, song.pinned.take) == (tuple(range(100)), "kept.json")
+    assert song.variants[0].inference.thinking
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("renderer", "renderer-song"),
+        ("picks", "picks-song"),
+        ("report", "report-song"),
+        ("a.b c", "a-b c"),
+        ("-x", "x"),
+        ("[take] 3!", "take- 3"),
+        ("हिन्दी गीत", "हिन्दी गीत"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("🎸", "imported"),
+        ("long " * 40, ("long " * 20).strip()),
+    ],
+)
+def test_an_imported_song_has_a_name_that_a_song_may_have(tmp_path: Path, written: str, name: str) -> None:
+    (tmp_path / f"{written}.json").write_text(json.dumps(SHANTY))
+
+    assert run(["import", f"./{written}.json"]) == 0
+    (song,) = load_songs([tmp_path / "specs" / f"{name}.toml"]).require()
+    assert song.name == name
+
+
+def test_names_that_differ_in_case_alone_are_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, name in (("a", "Song.json"), ("b", "song.json")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(json.dumps(SHANTY))
+
+    assert run(["import", "a/Song.json", "b/song.json"]) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "specs").iterdir()] == ["Song.toml"]
+
+
+def test_a_folder_that_can_not_be_written_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.json").write_text(json.dumps(SHANTY))
+    (tmp_path / "file").write_text("")
+
+    assert run(["import", "song.json", "--to", "file/specs"]) == 2
+    assert "can't be written" in capsys.readouterr().err
+
+
+def test_folders_and_missing_files_cost_only_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.json").write_text(json.dumps(SHANTY))
+
+    assert run(["import", ".", "nowhere.json", "song.json", "nowhere.flac"]) == 2
+    assert "1 imported, 3 could not be" in capsys.readouterr().err
+    assert (tmp_path / "specs" / "song.toml").is_file()

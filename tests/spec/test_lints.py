@@ -15,6 +15,7 @@ from renderer.spec.load import load_songs
 PLACES = {
     "control-token": (4, "<|im_end|>"),
     "control-character": (2, "\\u0007"),
+    "conflict-mark": (4, "<<<<<<< HEAD"),
     "long-caption": (1, '"""'),
     "long-prompt": (1, '"""'),
     "tempo-in-caption": (1, "60 bpm"),
@@ -26,6 +27,7 @@ PLACES = {
     "language-open": (2, "lyrics"),
     "wrong-script": (7, '"ru"'),
     "lyrics-empty": (2, '""'),
+    "romanised-lyrics": (4, "kimi no koe ga kikoeru yoru"),
     "long-lyrics": (2, '"""'),
     "many-tokens": (2, '"""'),
     "too-dense": (47, "30"),
@@ -34,6 +36,13 @@ PLACES = {
     "joined-sections": (5, "[chorus]"),
     "stacked-tags": (3, "[verse][whispered][slow]"),
     "sung-heading": (3, "(Chorus)"),
+    "chord-marks": (4, "Am          F"),
+    "time-marks": (4, "[00:12.00]"),
+    "repeat-marks": (5, "(repeat x2)"),
+    "singer-labels": (4, "Male:"),
+    "header-lines": (3, "Style: slow blues"),
+    "markup": (4, "<br>"),
+    "spaced-letters": (4, "t h e r a i n"),
     "unknown-tag": (3, "chrous"),
     "untagged": (3, "the rain came down on Monday"),
     "empty-section": (3, "[verse]"),
@@ -155,7 +164,7 @@ def test_findings_in_list_form_lyrics_point_at_their_line(tmp_path: Path) -> Non
     spec = write(
         tmp_path,
         'caption = "x"\n[[lyrics]]\nsection = "verse"\ntext = "one"\n[[lyrics]]\nsection = "chrous"\n'
-        'text = """\nthe rain came down\n(Bridge)\n"""\n',
+        'text = """\nthe rain came down\n(Bridge)\non Monday\n"""\n',
     )
     found = load_songs([spec]).diagnostics
 
@@ -201,3 +210,112 @@ def test_syllables_are_counted_by_script(text: str, script: str, syllables: int)
     counts = letters(text)
     assert max(counts, key=lambda name: counts[name]) == script
     assert abs(num_syllables(text) - syllables) <= 2
+
+
+def sung_by_mistake() -> list[tuple[str, str]]:
+    """The corpus of lyrics with what would be sung by mistake: the code expected, and the lyrics."""
+    text = (Path(__file__).parent / "sung_by_mistake.txt").read_text(encoding="utf-8")
+    rows = [row.split(" | ", 1) for row in text.splitlines() if not row.startswith("#")]
+    return [(code, lyrics.replace("\\n", "\n")) for code, lyrics in rows]
+
+
+@pytest.mark.parametrize(("code", "lyrics"), sung_by_mistake(), ids=[lyrics for _, lyrics in sung_by_mistake()])
+def test_what_would_be_sung_by_mistake_is_told_once_and_nothing_else_is(tmp_path: Path, code: str, lyrics: str) -> None:
+    spec = write(tmp_path, f"caption = 'x'\nlyrics = '''\n[verse]\n{lyrics}\n'''\n")
+
+    assert [one.code for one in load_songs([spec]).diagnostics] == ([] if code == "-" else [code])
+
+
+@pytest.mark.parametrize(
+    ("caption", "metas", "codes"),
+    [
+        ("trance at 136-138 bpm", "bpm = 137", []),
+        ("between 90 and 100 BPM", "bpm = 95", []),
+        ("around 120 bpm", "bpm = 123", []),
+        ("under 100 bpm", "bpm = 90", []),
+        ("120+ bpm", "bpm = 140", []),
+        ("128.25 bpm", "bpm = 128", []),
+        ("140 bpm, half-time", "bpm = 70", []),
+        ("136-138 bpm", "bpm = 140", ["tempo-in-caption"]),
+        ("BPM: 120", "bpm = 100", ["tempo-in-caption"]),
+        ("around 120 bpm", "bpm = 140", ["tempo-in-caption"]),
+        ("ballad in a minor key", 'keyscale = "D minor"', []),
+        ("in a major way", 'keyscale = "D minor"', []),
+        ("guitars in E minor thirds", 'keyscale = "D minor"', []),
+        ("harmony a minor third above", 'keyscale = "D minor"', []),
+        ("in E flat major", 'keyscale = "Eb major"', []),
+        ("in A minor", 'keyscale = "D minor"', ["key-in-caption"]),
+        ("in a minor, with strings", 'keyscale = "D minor"', ["key-in-caption"]),
+        ("in Bb major", 'keyscale = "A minor"', ["key-in-caption"]),
+    ],
+)
+def test_tempo_and_key_in_captions_are_read_as_people_mean_them(
+    tmp_path: Path, caption: str, metas: str, codes: list[str]
+) -> None:
+    spec = write(tmp_path, f'caption = "{caption}"\ninstrumental = true\n[metas]\n{metas}\n')
+
+    assert [one.code for one in load_songs([spec]).diagnostics] == codes
+
+
+@pytest.mark.parametrize(
+    ("language", "lyrics", "codes"),
+    [
+        ("ko", "Hey boy, look at me now\n오늘 밤 너와 나\nDon't stop, turn it up loud", []),
+        ("ja", "Tonight we fly\nand never look back\n君と", []),
+        ("ja", "kimi no koe ga kikoeru yoru ni", ["romanised-lyrics"]),
+        ("zh", "wo xiang ni zai mei ge ye wan", ["romanised-lyrics"]),
+        ("ur", "tum mere paas ho jab koi doosra nahi hota", ["romanised-lyrics"]),
+        ("hi", "tere bina zindagi se koi shikwa to nahin", ["romanised-lyrics"]),
+        ("hi", "baby tu meri jaan, come and dance with me tonight yaar", ["romanised-lyrics"]),
+        ("ar", "habibi ya nour el ein ya sakin khayali", ["romanised-lyrics"]),
+        ("zh", "[zh] wo3 xiang3 ni3 zai4 mei3 ge4 ye4 wan3", []),
+        ("ru", "the rain came down on Monday and it was cold", ["wrong-script"]),
+        ("zh", "дождь пришёл в понедельник утром", ["wrong-script"]),
+        ("en", "дождь пришёл в понедельник утром", ["wrong-script"]),
+        ("en", "오늘 밤 너와 나 함께 춤을 춰요\n그대여 별빛 아래서", ["wrong-script"]),
+    ],
+)
+def test_a_script_is_wrong_only_where_another_language_is_sung(
+    tmp_path: Path, language: str, lyrics: str, codes: list[str]
+) -> None:
+    spec = write(
+        tmp_path, f'caption = "x"\nlyrics = """\n[verse]\n{lyrics}\n"""\n[metas]\nvocal_language = "{language}"\n'
+    )
+    found = load_songs([spec]).diagnostics
+
+    assert [one.code for one in found] == codes
+    assert f"`{language}`" not in " ".join(one.help for one in found), "advice to set what is set"
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "codes"),
+    [
+        ("[Verse 1]\n[whispered]\nsnow on the wall\nnobody there", []),
+        ("[Verse 1]\n[Mood: tender]\n[high energy]\nsnow on the wall", []),
+        ("[Outro]\n[Fade Out]", []),
+        ("[Outro]\nso long\n[Song fades out]", []),
+        ("[Intro]\n[Verse]\nsnow on the wall", []),
+        ("[en] [chorus]\nwe rise\n\n[zh] wo3 xiang3", []),
+        ("[Verse 1]\n\n[Chorus]\nwe rise", ["empty-section"]),
+        ("[Verse]\nsnow on the wall\n[Chorus]\nwe rise\n[Verse]\nsnow", ["joined-sections"]),
+        ("[Verse 1]\n[Chrous]\nwe rise", ["unknown-tag"]),
+    ],
+)
+def test_tags_that_belong_together_raise_nothing(tmp_path: Path, lyrics: str, codes: list[str]) -> None:
+    spec = write(tmp_path, f'caption = "x"\nlyrics = """\n{lyrics}\n"""\n')
+
+    assert [one.code for one in load_songs([spec]).diagnostics] == codes
+
+
+def test_git_conflicts_are_errors_in_lyrics_and_in_lyric_files(tmp_path: Path) -> None:
+    lyrics = "[verse]\n<<<<<<< HEAD\nrain\n||||||| base\nhail\n=======\nsnow\n>>>>>>> new"
+    write(tmp_path, f'caption = "x"\nlyrics = """\n{lyrics}\n"""\n', "a.toml")
+    words = write(tmp_path, lyrics, "words.txt")
+    write(tmp_path, 'caption = "x"\nlyrics_file = "words.txt"\n', "b.toml")
+    found = load_songs([tmp_path])
+
+    assert found.songs == ()
+    places = [(one.code, one.file and one.file.name, one.span and one.span.line) for one in found.diagnostics]
+    assert places == [("conflict-mark", "a.toml", line) for line in (4, 6, 10)] + [
+        ("conflict-mark", words.name, line) for line in (2, 4, 8)
+    ]

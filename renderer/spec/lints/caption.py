@@ -18,21 +18,48 @@ MAX_CAPTION = 512  # characters. Source: ace-step/ACE-Step-1.5, docs/en
 MAX_PROMPT_TOKENS = 256  # of the DiT's text prompt; the rest is cut off, and metas come last
 TEMPLATE_TOKENS = 62  # of instruction, headings and metas around the caption, about
 
-_BPM = re.compile(r"\b(\d{2,3})\s*(?:bpm|beats per minute)\b", re.IGNORECASE)
+_NUMBER = r"\d{2,3}(?:[.,]\d{1,2})?"
+_TO = r"\s*(?:-|\u2013|\u2014|~|\u301c|to|and|bis|a|à|al|до|or|/)\s*"
+_BPM = re.compile(
+    rf"(?<![\d.])(?P<from>{_NUMBER})(?:{_TO}(?P<to>{_NUMBER}))?\s*\+?\s*-?(?:ish\s*)?(?:bpm\b|beats (?:per|a) minute\b)"
+    rf"|\bbpm(?:\s+of)?\s*(?:[:=]|around|about|~)?\s*(?P<after>{_NUMBER})(?:{_TO}(?P<after_to>{_NUMBER}))?(?![\d.])",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"(?:around|about|approx(?:imately|\.)?|roughly|circa|ca\.?|near|~|\u2248|etwa|unos|environ|cerca de|около)\s*$",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(
+    r"(?P<below>under|below|less than|up to|max(?:imum)?|<)\s*$|(?P<above>over|above|more than|at least|from|>)\s*$",
+    re.IGNORECASE,
+)
+_OTHER_TIME = re.compile(r"half[- ]?time|double[- ]?time", re.IGNORECASE)
+TEMPO_ABOUT = 0.06  # of a tempo that `around` leaves room for
+# `in a minor key`, `E minor third`: an article, and an interval, are no key.
+_INTERVALS = (
+    r"(?:seconds?|2nds?|thirds?|3rds?|fourths?|fifths?|sixths?|6ths?|sevenths?|7ths?|pentatonics?|blues\s+scale)"
+)
 _KEY = re.compile(
-    r"\b(?:in|key of|key:)\s+([A-G](?:#|b|\u266f|\u266d|-sharp|-flat)?\s*(?:major|minor))\b", re.IGNORECASE
+    r"\b(?:in|key of|key:)\s+(?:the\s+key\s+of\s+)?"
+    r"([A-G](?:#|b|\u266f|\u266d|[- ]?sharp|[- ]?flat)?[- ]?\s*(?:major|minor))\b"
+    rf"(?![- ]?{_INTERVALS}\b)",
+    re.IGNORECASE,
+)
+_SAYS_HOW = re.compile(r"a\s+(?:major|minor)$")  # an article, unless nothing that it could belong to follows
+_NO_NOUN = re.compile(
+    r"\s*(?:$|[,.;:!?()\u2014\u2013/]|-\s|(?:and|with|at|for|in|over|on|then|but|around|that|which|by|from|to|or)\b)",
+    re.IGNORECASE,
 )
 
 
 def long_caption(subject: Subject) -> Iterator[Finding]:
-    """More characters than ACE-Step reads well."""
+    """More characters than ACE-Step's guides recommend."""
     length = len(subject.song.caption)
     if length > MAX_CAPTION:
         yield Finding(
             path=("caption",),
             message=f"the caption has {length} characters",
-            why=f"more than {MAX_CAPTION} make ACE-Step follow it less",
-            help="keep genre, instruments, mood and voice",
+            why=f"ACE-Step's guides recommend at most {MAX_CAPTION}; all of it is sent",
         )
 
 
@@ -50,28 +77,55 @@ def long_prompt(subject: Subject) -> Iterator[Finding]:
 
 def tempo_in_caption(subject: Subject) -> Iterator[Finding]:
     """A tempo in the caption that the metas contradict, or should have instead."""
-    asked = subject.song.metas.bpm
-    for match in _BPM.finditer(subject.draft.spec.caption):
-        if int(match[1]) != asked:
+    asked, caption = subject.song.metas.bpm, subject.draft.spec.caption
+    for match in _BPM.finditer(caption):
+        low, high = _tempo_range(match, caption)
+        if asked is None or not (low <= asked <= high or _at_other_time(asked, low, high, caption)):
+            written = match[0].lower().removesuffix("bpm").removeprefix("bpm").strip(" :=-")
             yield Finding(
                 path=("caption",),
                 part=(match.start(), len(match[0])),
-                message=f"the caption asks for {match[1]} bpm",
+                message=f"the caption asks for {written} bpm",
                 why=f"`bpm` is {asked}" if asked else "the LM decides the tempo, and may decide otherwise",
-                help="take it out here and set `bpm`",
+                help="take it out here" if asked else "take it out here and set `bpm`",
             )
 
 
 def key_in_caption(subject: Subject) -> Iterator[Finding]:
     """A key in the caption that the metas contradict, or should have instead."""
-    asked = subject.song.metas.keyscale
-    for match in _KEY.finditer(subject.draft.spec.caption):
-        named = normalised_keyscale(re.sub(r"(?i)-sharp", "#", re.sub(r"(?i)-flat", "b", match[1])))
+    asked, caption = subject.song.metas.keyscale, subject.draft.spec.caption
+    for match in _KEY.finditer(caption):
+        if _SAYS_HOW.fullmatch(match[1]) and not _NO_NOUN.match(caption, match.end()):
+            continue
+        named = normalised_keyscale(
+            re.sub(r"(?i)[- ]?sharp", "#", re.sub(r"(?i)[- ]?flat", "b", match[1].replace("-", " ")))
+        )
         if named != asked:
             yield Finding(
                 path=("caption",),
                 part=(match.start(1), len(match[1])),
                 message=f"the caption asks for {match[1]}",
                 why=f"`keyscale` is {asked}" if asked else "the LM decides the key, and may decide otherwise",
-                help="take it out here and set `keyscale`",
+                help="take it out here" if asked else "take it out here and set `keyscale`",
             )
+
+
+def _tempo_range(match: re.Match[str], caption: str) -> tuple[float, float]:
+    """The tempos that the caption's words allow: `136-138 bpm`, `around 90 bpm`, `under 80 bpm`."""
+    first, last = match["from"] or match["after"], match["to"] or match["after_to"]
+    low = float(first.replace(",", "."))
+    high = float(last.replace(",", ".")) if last else low
+    before = caption[max(match.start() - 16, 0) : match.start()]
+    if last is None and (_ABOUT.search(before) or "ish" in match[0].lower() or re.search(r"around|about|~", match[0])):
+        return low * (1 - TEMPO_ABOUT), low * (1 + TEMPO_ABOUT)
+    bound = _BOUND.search(before)
+    if bound and last is None:
+        return (0.0, low) if bound["below"] else (low, float("inf"))
+    if "+" in match[0]:
+        return low, float("inf")
+    return min(low, high) - 0.5, max(low, high) + 0.5
+
+
+def _at_other_time(asked: float, low: float, high: float, caption: str) -> bool:
+    """Whether the caption speaks of half or double time, and the tempo is the other of the two."""
+    return bool(_OTHER_TIME.search(caption)) and (low <= asked * 2 <= high or low <= asked / 2 <= high)

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from renderer.spec.findings import Finding, LyricsFinding
-from renderer.spec.lints.tags import INSTRUMENTAL_TAGS, SECTION_TAGS, SUNG_TAGS, is_known, singular
-from renderer.spec.script import num_syllables, num_tokens, written_in
+from renderer.spec.lints.marks import is_lyric_head
+from renderer.spec.script import LATIN, is_english, likely_language, num_syllables, num_tokens, written_in
+from renderer.spec.tags import SECTION_NAMES, TagKind, is_known, kind_of, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +26,9 @@ INSTRUMENTAL_SECONDS = 6.0  # that a section without words takes, at least
 MAX_LINE_SYLLABLES = 18  # 6 to 10 work best
 MIN_LETTERS = 20  # below that a script says little
 MIN_SHARE = 0.3  # of the letters in the language's own script
-MAX_HEADING = 60  # characters
+MIN_OWN_LETTERS = 2  # in its own script that make a song in Latin letters a mixed one
 MIN_UNTAGGED = 8  # lines after which sections are missed
-_SUNG_HEADINGS = tuple(
-    re.compile(form)
-    for form in (
-        r"\(([^()]{2,40})\)",
-        r"\{([^{}]{2,40})\}",
-        r"<([^<>|]{2,40})>",
-        "\u3010([^\u3010\u3011]{1,40})\u3011",
-        r"\*\*([^*]{2,40})\*\*",
-        r"#+\s*([^#]{2,40})",
-        r"([^\W\d_][\w -]{1,30})[:\uff1a]",
-    )
-)
+_TAGS = re.compile(r"\[([^\[\]]+)\]")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u180e]|[\U000e0000-\U000e007f]")
 
 
@@ -102,70 +92,74 @@ def too_thin(subject: Subject) -> Iterator[Finding]:
 
 def long_lines(subject: Subject) -> Iterator[LyricsFinding]:
     """A line too full to be sung in one breath."""
-    for section in subject.sections:
-        for number, line in _numbered(section, subject):
-            shortest = (
-                MAX_LINE_SYLLABLES * 2 if line.isascii() else MAX_LINE_SYLLABLES
-            )  # letters that many syllables take
-            if len(line) > shortest and (count := num_syllables(line)) > MAX_LINE_SYLLABLES:
-                yield LyricsFinding(
-                    line=number,
-                    message=f"about {count} syllables in one line",
-                    why="6 to 10 are sung most clearly",
-                    help="break the line",
-                )
+    for number, line in subject.sung_lines:
+        shortest = MAX_LINE_SYLLABLES * 2 if line.isascii() else MAX_LINE_SYLLABLES  # letters that many syllables take
+        if len(line) > shortest and (count := num_syllables(line)) > MAX_LINE_SYLLABLES:
+            yield LyricsFinding(
+                line=number,
+                message=f"about {count} syllables in one line",
+                why="6 to 10 are sung most clearly",
+                help="break the line",
+            )
 
 
 def joined_sections(subject: Subject) -> Iterator[LyricsFinding]:
-    """A section that follows the one before without a blank line."""
-    for section in subject.sections:
-        start = section.start
-        if start and section.tag and subject.lines[start - 1].strip():
-            yield LyricsFinding(
-                line=start,
-                message=f"no blank line before `[{section.tag}]`",
-                why="sections run into each other, and words may be skipped",
-                help="leave a line blank",
-            )
+    """Sections that follow sung words without a blank line."""
+    joined = [section for section in subject.sections if _is_joined(section, subject)]
+    if joined:
+        more = f", nor before {len(joined) - 1} more" if len(joined) > 1 else ""
+        yield LyricsFinding(
+            line=joined[0].start,
+            message=f"no blank line before `{subject.lines[joined[0].start].strip()}`{more}",
+            why="sections run into each other, and words may be skipped",
+            help="leave a line blank before each section",
+        )
 
 
 def stacked_tags(subject: Subject) -> Iterator[LyricsFinding]:
     """Several tags in one line."""
-    for section in subject.sections:
-        line = subject.lines[section.start] if section.tag else ""
-        if line.count("[") > 1:
+    for number, found in subject.headings:
+        line, section = subject.lines[number], found.section
+        tags = [tag for tag in _TAGS.findall(line) if kind_of(tag) is not TagKind.LANGUAGE]
+        if len(tags) > 1 and line.lstrip().startswith("["):
+            tag = section.tag if section.number is None else f"{section.tag} {section.number}"
             yield LyricsFinding(
-                line=section.start,
+                line=number,
                 message="several tags in one line",
                 why="stacked tags may be sung",
-                help=f"write `[{section.tag}] ({section.annotation})`" if section.annotation else "keep one",
+                help=f"write `[{tag}] ({section.annotation})`" if section.annotation else "keep one",
             )
 
 
 def sung_headings(subject: Subject) -> Iterator[LyricsFinding]:
     """A section's name in a form that is sung."""
-    for section in subject.sections:
-        for number, line in _numbered(section, subject):
-            name = _heading(line)
-            if name and is_known(name):
-                yield LyricsFinding(
-                    line=number,
-                    text=line.strip(),
-                    message=f"`{line.strip()}` would be sung",
-                    why="only square brackets make a tag; round ones are backing vocals",
-                    help=f"write `[{singular(name)}]`",
-                )
+    for number, found in subject.headings:
+        if found.clean:
+            continue
+        written = subject.lines[number].strip()
+        shown = written.removesuffix(found.words).strip() if found.words else written
+        message, why = f"`{shown}` would be sung", "only square brackets make a tag; round ones are backing vocals"
+        if found.square:
+            message, why = (
+                f"`{shown}` is more than a tag",
+                "what stands around its brackets is sent too, and may be sung",
+            )
+        if found.words and shown == found.plain:
+            message, why = f"words in the line of `{shown}`", "a tag stands in a line of its own; here it may be sung"
+        behind = ", and the words in the next line" if found.words else ""
+        yield LyricsFinding(line=number, text=shown, message=message, why=why, help=f"write `{found.plain}`{behind}")
 
 
 def unknown_tags(subject: Subject) -> Iterator[LyricsFinding]:
     """A tag that names no known section."""
-    for section in subject.sections:
-        if section.tag and not is_known(section.tag):
-            near = get_close_matches(singular(section.tag), SECTION_TAGS, n=1, cutoff=0.75)
+    for number, found in subject.headings:
+        tag = found.section.tag
+        if not is_known(tag) and not is_lyric_head(tag):
+            near = get_close_matches(singular(tag), SECTION_NAMES, n=1, cutoff=0.75)
             yield LyricsFinding(
-                line=section.start,
-                text=section.tag,
-                message=f"`{section.tag}` is no section that ACE-Step is known to follow",
+                line=number,
+                text=tag,
+                message=f"`{tag}` is no section that ACE-Step is known to follow",
                 why="it may be followed, ignored or sung",
                 help=f"did you mean `{near[0]}`?" if near else "",
             )
@@ -187,7 +181,7 @@ def untagged(subject: Subject) -> Iterator[LyricsFinding]:
 def empty_sections(subject: Subject) -> Iterator[LyricsFinding]:
     """A sung section without words."""
     for section in subject.sections:
-        if not section.lines and not section.annotation and singular(section.tag) in SUNG_TAGS:
+        if not section.lines and not section.annotation and kind_of(section.tag) is TagKind.SUNG:
             yield LyricsFinding(
                 line=section.start,
                 message=f"`[{section.tag}]` has no words",
@@ -197,20 +191,35 @@ def empty_sections(subject: Subject) -> Iterator[LyricsFinding]:
 
 
 def wrong_script(subject: Subject) -> Iterator[Finding]:
-    """Lyrics that are not in their language's script."""
-    language = subject.draft.spec.metas.vocal_language
-    total = sum(subject.letters.values())
-    if language is None or total < MIN_LETTERS:
+    """Lyrics in a script that their language is not written in, romanised ones apart."""
+    language, total = subject.draft.spec.metas.vocal_language, sum(subject.letters.values())
+    if language is None or total < MIN_LETTERS or not _is_foreign(subject, written_in(language)):
         return
     expected = written_in(language)
-    share = sum(subject.letters.get(script, 0) for script in expected) / total
-    if expected and share < MIN_SHARE:
-        mostly = max(subject.letters, key=lambda script: subject.letters[script])
-        yield Finding(
-            path=("metas", "vocal_language"),
-            message=f"`vocal_language` is {language}, but the lyrics are in {mostly} letters",
-            why=f"{language} is written in {' and '.join(expected)}",
-            help="set the language that is sung",
+    mostly = max(subject.letters, key=lambda script: subject.letters[script])
+    if mostly == LATIN.name and not is_english(subject.sung):
+        return  # romanised, which is a note's matter
+    likely = "en" if mostly == LATIN.name else likely_language(subject.letters)
+    yield Finding(
+        path=("metas", "vocal_language"),
+        message=f"`vocal_language` is {language}, but the lyrics are in {mostly} letters",
+        why=f"{language} is written in {' and '.join(expected)}",
+        help=f"write `{likely}` if that is what is sung" if likely else "set the language that is sung",
+    )
+
+
+def romanised_lyrics(subject: Subject) -> Iterator[LyricsFinding]:
+    """Lyrics in Latin letters of a language that is written in others."""
+    language = subject.draft.spec.metas.vocal_language
+    if language is None or sum(subject.letters.values()) < MIN_LETTERS or set(subject.letters) != {LATIN.name}:
+        return
+    marked = any(kind_of(tag) is TagKind.LANGUAGE for tag in _TAGS.findall(subject.lyrics))
+    expected = written_in(language)
+    if expected and LATIN.name not in expected and not marked and not is_english(subject.sung):
+        yield LyricsFinding(
+            line=subject.sung_lines[0][0],
+            message=f"lyrics in {language}, in Latin letters",
+            why=f"ACE-Step sings romanised words too; in {' and '.join(expected)} it is surer how they are said",
         )
 
 
@@ -230,26 +239,27 @@ def invisible_characters(subject: Subject) -> Iterator[LyricsFinding]:
             )
 
 
-def _heading(line: str) -> str:
-    """The name in a line that looks like a heading without being a tag."""
-    bare = line.strip()
-    if len(bare) > MAX_HEADING or not (bare[:1] in "({<\u3010*#" or bare[-1:] in ":\uff1a"):
-        return ""
-    return next((match[1] for form in _SUNG_HEADINGS if (match := form.fullmatch(bare))), "")
+def _is_joined(section: Section, subject: Subject) -> bool:
+    """Whether a section begins right below words that are sung."""
+    start = section.start
+    if not (start and section.tag and subject.lines[start - 1].strip()):
+        return False
+    own, above = subject.headings_by_line.get(start), subject.headings_by_line.get(start - 1)
+    return (own is None or own.clean) and (above is None or bool(above.words))  # others are told how to write first
 
 
-def _numbered(section: Section, subject: Subject) -> Iterator[tuple[int, str]]:
-    """A section's lines with their numbers in the lyrics."""
-    first = section.start + 1 if section.tag else section.start
-    while first < len(subject.lines) and not subject.lines[first].strip():
-        first += 1
-    yield from enumerate(section.lines, first)
+def _is_foreign(subject: Subject, expected: tuple[str, ...]) -> bool:
+    """Whether the lyrics are hardly in any of the scripts; a Korean song half in English is at home."""
+    letters = subject.letters
+    own = sum(letters.get(script, 0) for script in expected)
+    mixed = letters.get(LATIN.name, 0) and own >= MIN_OWN_LETTERS
+    return bool(expected) and own < MIN_SHARE * sum(letters.values()) and not mixed
 
 
 def _sung_seconds(section: Section, syllables: int) -> float:
     if syllables:
         return syllables / QUICK_PACE
-    return INSTRUMENTAL_SECONDS if singular(section.tag) in INSTRUMENTAL_TAGS else 0.0
+    return INSTRUMENTAL_SECONDS if kind_of(section.tag) is TagKind.INSTRUMENTAL else 0.0
 
 
 def _about_all(subject: Subject, message: str, why: str) -> Finding:

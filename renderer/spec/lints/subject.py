@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from renderer.spec.checkpoints import Checkpoint, checkpoint_of
 from renderer.spec.findings import Finding, Mark
+from renderer.spec.headings import heading
 from renderer.spec.script import letters, num_syllables
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
     from renderer.song import Inference, Section, Song
     from renderer.spec.build import Draft
+    from renderer.spec.headings import Heading
     from renderer.spec.source import KeyPath
+
+_TAG = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +46,39 @@ class Subject:
         return () if self.song.instrumental else self.song.sections
 
     @cached_property
+    def headings(self) -> tuple[tuple[int, Heading], ...]:
+        """The lines that are tags or head sections in another form, with their numbers in the lyrics, from 0."""
+        above = ("", *self.lines)
+        found = ((number, heading(line, above[number])) for number, line in enumerate(self.lines))
+        return tuple((number, one) for number, one in found if one is not None)
+
+    @cached_property
+    def headings_by_line(self) -> Mapping[int, Heading]:
+        """The same by number."""
+        return dict(self.headings)
+
+    @cached_property
+    def sung_lines(self) -> tuple[tuple[int, str], ...]:
+        """The lines that are sung, with their numbers in the lyrics, from 0; blank ones and tags are left out."""
+        tags = {number for number, one in self.headings if not one.words}
+        return tuple(
+            (number, line)
+            for section in self.sections
+            for number, line in enumerate(section.lines, section.first)
+            if number not in tags and line.strip()
+        )
+
+    @cached_property
     def sung(self) -> str:
-        """The lines without their headers."""
-        return "\n".join("\n".join(section.lines) for section in self.sections)
+        """The lines that are sung, without what stands in square brackets."""
+        text = "\n".join(line for _, line in self.sung_lines)
+        return _TAG.sub("", text) if "[" in text else text
 
     @cached_property
     def syllables(self) -> tuple[int, ...]:
         """About how many each section has."""
-        return tuple(num_syllables("\n".join(section.lines)) for section in self.sections)
+        texts = ("\n".join(section.lines) for section in self.sections)
+        return tuple(num_syllables(_TAG.sub("", text) if "[" in text else text) for text in texts)
 
     @cached_property
     def letters(self) -> Mapping[str, int]:

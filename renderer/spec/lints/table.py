@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.spec.diagnostics import Level
-from renderer.spec.lints import caption, lyrics, metas, settings, texts
+from renderer.spec.lints import caption, lyrics, marks, metas, settings, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -146,12 +146,19 @@ TEXT_LINTS: tuple[TextLint, ...] = (
         bad=_CAPTION + 'lyrics = "[verse]\\nstay\\u0007 here"\n',
         good=_CAPTION + 'lyrics = "[verse]\\nstay here"\n',
     ),
+    TextLint(
+        code="conflict-mark",
+        level=Level.ERROR,
+        check=texts.conflict_marks,
+        bad=_sung("[verse]\n<<<<<<< HEAD\nthe rain came down"),
+        good=_sung("[verse]\nthe rain came down"),
+    ),
 )
 
 SONG_LINTS: tuple[SongLint, ...] = (
     SongLint(
         code="long-caption",
-        level=Level.WARNING,
+        level=Level.NOTE,
         check=caption.long_caption,
         bad=f'caption = """\n{"A warm slow blues with upright bass and brushes. " * 11}\n"""\n{_LYRICS}',
         good=f'caption = """\n{"A warm slow blues with upright bass and brushes. " * 10}\n"""\n{_LYRICS}',
@@ -227,6 +234,13 @@ SONG_LINTS: tuple[SongLint, ...] = (
         good=_SPEC,
     ),
     SongLint(
+        code="romanised-lyrics",
+        level=Level.NOTE,
+        check=lyrics.romanised_lyrics,
+        bad=_sung("[verse]\nkimi no koe ga kikoeru yoru", '[metas]\nvocal_language = "ja"\n'),
+        good=_sung("[verse]\n君の声が聞こえる夜", '[metas]\nvocal_language = "ja"\n'),
+    ),
+    SongLint(
         code="long-lyrics",
         level=Level.WARNING,
         check=lyrics.long_lyrics,
@@ -281,6 +295,55 @@ SONG_LINTS: tuple[SongLint, ...] = (
         check=lyrics.sung_headings,
         bad=_sung("(Chorus)\nthe rain came down"),
         good=_sung("[chorus]\nthe rain came down"),
+    ),
+    SongLint(
+        code="chord-marks",
+        level=Level.WARNING,
+        check=marks.chord_marks,
+        bad=_sung("[verse]\nAm          F\nthe rain came down"),
+        good=_sung("[verse]\nthe rain came down", '[metas]\nkeyscale = "A minor"\n'),
+    ),
+    SongLint(
+        code="time-marks",
+        level=Level.WARNING,
+        check=marks.time_marks,
+        bad=_sung("[verse]\n[00:12.00]the rain came down"),
+        good=_sung("[verse]\nthe rain came down"),
+    ),
+    SongLint(
+        code="repeat-marks",
+        level=Level.WARNING,
+        check=marks.repeat_marks,
+        bad=_sung("[chorus]\nthe rain came down\n(repeat x2)"),
+        good=_sung("[chorus]\nthe rain came down\nthe rain came down"),
+    ),
+    SongLint(
+        code="singer-labels",
+        level=Level.WARNING,
+        check=marks.singer_labels,
+        bad=_sung("[verse]\nMale: the rain came down"),
+        good=_sung("[verse - male]\nthe rain came down"),
+    ),
+    SongLint(
+        code="header-lines",
+        level=Level.WARNING,
+        check=marks.header_lines,
+        bad=_sung("Style: slow blues\n\n[verse]\nthe rain came down"),
+        good=_sung("[verse]\nthe rain came down"),
+    ),
+    SongLint(
+        code="markup",
+        level=Level.WARNING,
+        check=marks.markup,
+        bad=_sung("[verse]\nthe rain came down<br>"),
+        good=_sung("[verse]\nthe rain came down"),
+    ),
+    SongLint(
+        code="spaced-letters",
+        level=Level.WARNING,
+        check=marks.spaced_letters,
+        bad=_sung("[verse]\nt h e r a i n"),
+        good=_sung("[verse]\nthe rain"),
     ),
     SongLint(
         code="unknown-tag",

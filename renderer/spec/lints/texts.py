@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The tokenizers take these for control tokens wherever they stand. Source: the Qwen3 vocabulary with ACE-Step's codes
 _TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>|</?(?:think|tool_call|tool_response)>")
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?:[ \t][^\n]*)?$", re.MULTILINE)
 _CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -44,6 +45,19 @@ def control_characters(text: Text) -> Iterator[Finding | LyricsFinding]:
         yield _found(text, match, message, "the model knows no such character")
 
 
+def conflict_marks(text: Text) -> Iterator[Finding | LyricsFinding]:
+    """Git's marks of a merge that was not decided."""
+    if any(mark in text.text for mark in ("<<<<<<<", ">>>>>>>", "|||||||")):
+        for match in _CONFLICT.finditer(text.text):
+            yield _found(
+                text,
+                match,
+                f"`{match[0][:40].rstrip()}` is git's mark of a conflict",
+                "a merge left both versions here",
+                "keep one version, and take git's marks out",
+            )
+
+
 def texts_of_song(subject: Subject) -> Iterator[Text]:
     """Every text of a spec, where it writes it."""
     spec = subject.draft.spec
@@ -68,8 +82,10 @@ def texts_of_settings(table: KeyPath, settings: InferenceTable) -> Iterator[Text
     yield Text(path=(*table, "lm_negative_prompt"), text=settings.lm_negative_prompt or "")
 
 
-def _found(text: Text, match: re.Match[str], message: str, why: str) -> Finding | LyricsFinding:
+def _found(
+    text: Text, match: re.Match[str], message: str, why: str, advice: str = "take it out"
+) -> Finding | LyricsFinding:
     if text.line is not None:
-        return LyricsFinding(line=text.line, text=match[0], message=message, why=why, help="take it out")
+        return LyricsFinding(line=text.line, text=match[0], message=message, why=why, help=advice)
     part = (match.start(), len(match[0]))
-    return Finding(path=text.path, part=part, message=message, why=why, help="take it out")
+    return Finding(path=text.path, part=part, message=message, why=why, help=advice)

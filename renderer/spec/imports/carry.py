@@ -1,0 +1,195 @@
+"""A key of ACE-Step's -> the key of a spec that means the same, its value in that key's type; or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from renderer.errors import UsageError
+from renderer.spec.foreign import CALLED_HERE, NEUTRAL, NOT_SUPPORTED
+from renderer.spec.imports import names, values, words
+from renderer.spec.imports.codes import codes_in
+from renderer.spec.imports.draft import SpecDraft, field_of
+from renderer.spec.imports.entry import Field
+from renderer.spec.schema import SongFile
+
+COT = "cot_"
+"""What ACE-Step puts before the key of what its LM decided."""
+_NOTHING = frozenset({"", "n/a", "auto", "none", "null", "random"})  # what the interfaces write for "not given"
+_TEXTS = frozenset({"caption", "title", "lyrics", "lm_negative_prompt"})  # where those would be words
+_COUNTED = frozenset({"bpm", "duration"})  # where 0 and below leave it open
+# Of the machine or the session, not of the song.
+_NOT_THE_SONGS = frozenset(
+    {
+        "save_dir", "checkpoint_dir", "project_root", "backend", "lm_backend", "vocal_path", "output_dir",
+        "output_path", "log_level", "use_flash_attention", "quantization", "compile_model", "saved_at",
+        "timestamp", "generation_time", "audio_path", "download_source", "cache_dir", "use_tiled_decode",
+        "session_artifact_file", "session_artifact_kind", "stream", "modalities", "file", "status", "env",
+        "create_time",
+    }
+)  # fmt: skip
+OwnWay = Callable[[Field, SpecDraft, Path], None]
+_AS_HERE: Mapping[str, Callable[[Any], Any]] = {
+    "bpm": values.tempo,
+    "duration": values.seconds,
+    "keyscale": values.keyscale,
+    "timesignature": values.timesignature,
+    "vocal_language": values.language,
+    "timesteps": values.times,
+}
+
+
+def carry(found: Field, draft: SpecDraft, file: Path) -> None:
+    """Put a foreign key into the draft, or list it there.
+
+    Raises: UsageError where no song can be made with it.
+    """
+    key = _called(found)
+    if _says_nothing(key, found.value):
+        return
+    own_way = _OWN_WAYS.get(key)
+    if own_way is not None:
+        own_way(found, draft, file)
+    elif field_of(key) is not None:
+        put(key, found, draft)
+    elif key.startswith(COT) and key in NOT_SUPPORTED:
+        draft.decided[_without_cot(key)] = found
+    else:
+        leave(key, found, draft)
+
+
+def put(key: str, found: Field, draft: SpecDraft) -> None:
+    """Put a value into a table of the draft, in the type that its key takes there."""
+    kind = field_of(key)
+    value = _AS_HERE[key](found.value) if key in _AS_HERE else found.value
+    if key in _COUNTED and isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+        return
+    draft.put(key, value if kind is None else values.in_type(kind, value), found)
+
+
+def leave(key: str, found: Field, draft: SpecDraft) -> None:
+    """List a key that a spec doesn't have, unless its value asks for nothing else than what is done here."""
+    if key in NOT_SUPPORTED:
+        if not _is_neutral(key, found.value):
+            draft.leave(found, NOT_SUPPORTED[key])
+    elif key in _NOT_THE_SONGS:
+        draft.leave(found, "it is the machine's, not the song's")
+    else:
+        draft.leave(found, "no key of a spec")
+
+
+def _called(found: Field) -> str:
+    """What a foreign key is called here; a few mean one thing with yes or no and another with words."""
+    if isinstance(values.truth(found.value), bool):
+        if found.name == "format":
+            return "use_format"
+        if found.name in {"cot_caption", "cot_language"}:
+            return f"use_{found.name}"
+    return CALLED_HERE.get(found.name, found.name)
+
+
+def _without_cot(key: str) -> str:
+    name = key.removeprefix(COT)
+    return CALLED_HERE.get(name, name)
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    """Whether a value is ACE-Step's way to leave something open."""
+    if value is None or value in ([], {}):
+        return True
+    if _without_cot(key) == "vocal_language" and isinstance(value, str | list):
+        word = values.language(value)
+        return word == "unknown" or (isinstance(word, str) and word.strip().lower() in _NOTHING)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return not word or (word in _NOTHING and key not in _TEXTS)
+    return False
+
+
+def _is_neutral(key: str, value: Any) -> bool:
+    """Whether ACE-Step does with that value what is done here."""
+    if isinstance(value, list | dict):
+        return False
+    neutral = NEUTRAL.get(key, (False,))
+    meant = (
+        (value.strip(), value.strip().lower(), values.number(value), values.truth(value))
+        if isinstance(value, str)
+        else (value,)
+    )
+    return any(one in neutral for one in meant)
+
+
+def _caption(found: Field, draft: SpecDraft, _: Path) -> None:
+    said = found.value
+    if isinstance(said, list) and all(isinstance(one, str) for one in said):
+        said = ", ".join(one.strip() for one in said)
+    if not isinstance(said, str):
+        raise UsageError("the caption is no text", why=f"`{found.key}` is {words.kind(said)}")
+    draft.put("caption", said.strip(), found)
+
+
+def _title(found: Field, draft: SpecDraft, _: Path) -> None:
+    draft.put("title", found.value.strip() if isinstance(found.value, str) else found.value, found)
+
+
+def _lyrics(found: Field, draft: SpecDraft, file: Path) -> None:
+    lyrics, reason = found.value, ""
+    if file.suffix.lower() == ".toml":
+        lyrics, reason = words.of_command_line(lyrics, file)
+    if reason:
+        draft.leave(found, reason)
+    else:
+        draft.put("lyrics", lyrics, found)
+
+
+def _instrumental(found: Field, draft: SpecDraft, _: Path) -> None:
+    said = values.truth(found.value)
+    if isinstance(said, bool):
+        draft.put("instrumental", said, found)
+    else:
+        draft.leave(found, "it is neither true nor false")
+
+
+def _checkpoint(key: str, named: Callable[[Any], str | None]) -> OwnWay:
+    def carry(found: Field, draft: SpecDraft, _: Path) -> None:
+        known = named(found.value)
+        if known is None or key not in SongFile.model_fields:
+            draft.leave(found, "paths and unknown models are not carried over")
+        else:
+            draft.put(key, known, found)
+
+    return carry
+
+
+def _seeds(found: Field, draft: SpecDraft, _: Path) -> None:
+    seeds, reason = names.seeds_in(found.value)
+    if seeds:
+        draft.put("seeds", seeds, found)
+    if reason:
+        draft.leave(found, reason)
+
+
+def _codes(found: Field, draft: SpecDraft, _: Path) -> None:
+    codes, reason = codes_in(found.value)
+    if reason:
+        draft.leave(found, reason)
+    elif draft.codes and draft.codes != codes:
+        draft.leave(found, "there are other codes before these")
+    else:
+        draft.codes = codes
+
+
+_OWN_WAYS: Mapping[str, OwnWay] = {
+    "caption": _caption,
+    "title": _title,
+    "lyrics": _lyrics,
+    "instrumental": _instrumental,
+    "model": _checkpoint("model", names.model_named),
+    "lm": _checkpoint("lm", names.lm_named),
+    "vae": _checkpoint("vae", names.vae_named),
+    "seeds": _seeds,
+    "audio_codes": _codes,
+    "audio_code_string": _codes,
+}
+"""Keys that go their own way into a spec."""

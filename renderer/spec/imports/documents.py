@@ -1,0 +1,150 @@
+"""The text of a foreign file -> the songs' tables in it, as they were written; JSON, JSON lines or TOML."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import RendererError, SpecError, UsageError
+from renderer.spec.diagnostics import Diagnostic, Span
+from renderer.spec.toml import parsed_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MAX_ENTRIES = 10_000  # that one file may hold
+LISTS = ("songs", "samples", "examples", "items", "tracks", "entries", "data", "results", "result")
+"""What collections call the list of their songs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A foreign file's songs."""
+
+    entries: tuple[Any, ...]
+    """One a song, in the file's order: tables, whatever else somebody wrote, or the error that reading one gave."""
+    is_list: bool
+    beside: tuple[str, ...] = ()
+    """The keys beside the list in the table that wraps it."""
+
+
+class Table(dict[str, Any]):
+    """A JSON object that remembers which of its keys were written more than once."""
+
+    __slots__ = ("twice",)
+    twice: tuple[str, ...]
+
+
+def read_document(text: str, file: Path) -> Document:
+    """The songs that the text of `file` holds.
+
+    Raises: SpecError when it is neither JSON nor TOML, UsageError when it holds nothing.
+    """
+    document = _document(_parsed(text, file))
+    if not document.entries:
+        raise UsageError(f"`{file.name}` is an empty list", why="a table of generation parameters is expected")
+    if len(document.entries) > MAX_ENTRIES:
+        raise UsageError(
+            f"`{file.name}` lists {len(document.entries)} songs",
+            why=f"one import takes {MAX_ENTRIES} at most",
+            help="cut the list into several files",
+        )
+    return document
+
+
+def _document(whole: Any) -> Document:
+    """A list of songs, a table that is the wrapping of one, or a single song."""
+    if isinstance(whole, list):
+        return Document(entries=tuple(whole), is_list=True)
+    if isinstance(whole, dict):
+        lists = [key for key, value in whole.items() if key in LISTS and _is_of_tables(value)]
+        if len(lists) == 1:
+            beside = tuple(key for key in whole if key != lists[0])
+            return Document(entries=tuple(whole[lists[0]]), is_list=True, beside=beside)
+    return Document(entries=(whole,), is_list=False)
+
+
+def _is_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+
+
+def _parsed(text: str, file: Path) -> Any:
+    suffix = file.suffix.lower()
+    if suffix == ".toml":
+        return _toml(text, file)
+    if suffix in {".jsonl", ".ndjson"}:
+        return [_line(line, file, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return json_value(text, file)
+
+
+def _line(text: str, file: Path, number: int) -> Any:
+    """One line of JSON lines; a line that can't be read costs its own song only."""
+    try:
+        return json_value(text, file, first_line=number)
+    except RendererError as error:
+        return error
+
+
+def _toml(text: str, file: Path) -> Mapping[str, Any]:
+    parsed = parsed_toml(text, file)
+    if isinstance(parsed, Diagnostic):
+        raise SpecError([parsed])
+    return parsed.values
+
+
+def json_value(text: str, file: Path, *, first_line: int = 1) -> Any:
+    """The value of a JSON text, its objects as `Table`.
+
+    Raises: SpecError with the place when it is no JSON.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_table)
+    except json.JSONDecodeError as error:
+        raise SpecError([_no_json(error, file, first_line)]) from error
+    except RecursionError as error:
+        fault = Diagnostic(
+            code="too-deep",
+            message="lists or objects are nested too deeply",
+            file=file,
+            why="a song's parameters nest no deeper than a few levels",
+        )
+        raise SpecError([fault]) from error
+    except ValueError as error:  # int() at more digits than Python converts
+        raise UsageError(f"`{file.name}` can't be read", why=str(error).split(";")[0].lower()) from error
+
+
+def _table(pairs: list[tuple[str, Any]]) -> Table:
+    table = Table(pairs)
+    table.twice = tuple(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+    return table
+
+
+def _no_json(error: json.JSONDecodeError, file: Path, first_line: int) -> Diagnostic:
+    lines = error.doc.split("\n")
+    written = lines[error.lineno - 1] if error.lineno <= len(lines) else ""
+    return Diagnostic(
+        code="json-syntax",
+        message="this is no valid JSON",
+        file=file,
+        span=Span(line=first_line + error.lineno - 1, column=error.colno, end=error.colno + 1),
+        excerpt=written,
+        why=error.msg[:1].lower() + error.msg[1:],
+        help=_help(written, error),
+    )
+
+
+def _help(written: str, error: json.JSONDecodeError) -> str:
+    rest = written[error.colno - 1 :].lstrip()
+    before = error.doc[: error.pos].rstrip()
+    if before.endswith(",") or rest.startswith((",]", ",}")):
+        return "take out the comma before the closing bracket"
+    if rest.startswith(("//", "/*", "#")):
+        return "JSON has no comments: take them out"
+    if rest.startswith("'"):
+        return 'JSON puts texts between "…"'
+    if error.msg.startswith("Invalid control character"):
+        return "a line break inside a text is written `\\n`"
+    return ""

@@ -1,0 +1,145 @@
+"""What a tag of the lyrics names: a part with words or without, its ending, a direction, a language. Knows no lines."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from renderer.spec.languages import LANGUAGES
+from renderer.spec.tag_names import (
+    DIRECTION_PARTS,
+    DIRECTION_WORDS,
+    ENDINGS,
+    INSTRUMENTAL_NAMES,
+    LANGUAGE_NAMES,
+    MODIFIERS,
+    SUNG_NAMES,
+    WEAK_NAMES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CACHED = 4096  # tags; a project's songs share most of theirs
+
+
+class TagKind(StrEnum):
+    """What a tag is for."""
+
+    SUNG = "sung"
+    """A part with words: `verse 2`, `サビ`."""
+    INSTRUMENTAL = "instrumental"
+    """A part that needs none: `guitar solo`."""
+    ENDING = "ending"
+    """How the part before it ends, or the song: `song fades out`."""
+    DIRECTION = "direction"
+    """How a part sounds: `whispered`, `mood: tender`."""
+    LANGUAGE = "language"
+    """The language of what follows: `en`."""
+    UNKNOWN = "unknown"
+
+
+SECTION_NAMES = tuple(sorted(SUNG_NAMES | INSTRUMENTAL_NAMES | {"fade out", "silence"}))
+PARTS = frozenset({TagKind.SUNG, TagKind.INSTRUMENTAL})
+_REPEATS = r"(?:\(?\s*(?:[x×✕*]\s*\d+|\d+\s*[x×✕])\s*\)?)"
+_DECORATION = re.compile(rf"^\d{{1,2}}\s*[.)ºªª°]?\s*(?=\D)|[\s.#№]*(?:{_REPEATS}|#?\d+|\b[ivIV]+)$")
+_SEPARATORS = re.compile(r"[\s/&+,;|·・_()（）-]+")
+_SPACES = re.compile(r"[\s/&+,;:.|·_()（）]+")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ORDINAL = re.compile(r"第[一二三四五六七八九十\d]+[段节節次遍]?")
+
+
+def singular(tag: str) -> str:
+    """A tag as it stands in the lists: small letters, without number or repeat."""
+    name = " ".join(unicodedata.normalize("NFC", tag).casefold().split())
+    bare = _DECORATION.sub("", _ORDINAL.sub("", name)).strip(" .:-")
+    return bare or name
+
+
+def _anywhere(names: Iterable[str]) -> re.Pattern[str]:
+    """Any of the names as whole words; inside longer ones where words aren't parted by spaces."""
+    ordered = sorted(names, key=len, reverse=True)
+    spaced = "|".join(re.escape(name) for name in ordered if not _UNSPACED.search(name))
+    inside = [re.escape(name) for name in ordered if _UNSPACED.search(name) and len(name) > 1]
+    return re.compile("|".join([rf"(?<![^\W_])(?:{spaced})(?![^\W_])", *inside]))
+
+
+_SUNG = _anywhere(SUNG_NAMES - {"part", "stick", "bro", "most", "slot", "bait", "hook", "koro", "son"})
+_INSTRUMENTAL = _anywhere(
+    INSTRUMENTAL_NAMES - {"start", "tag", "slot", "theme", "final", "finale", "musik", "climax", "opening"}
+)
+_STRUCTURAL = _anywhere(
+    {"intro", "outro", "interlude", "solo", "break", "breakdown", "bridge", "drop", "coda"} | SUNG_NAMES
+)
+_WORDLESS = re.compile(r"\b(?:instrumental|solos?|interlude|break)\b")
+_ENDING = _anywhere(ENDINGS)
+
+
+@lru_cache(_CACHED)
+def kind_of(tag: str) -> TagKind:
+    """What the tag is for, as far as its words tell."""
+    name = singular(tag)
+    listed = _listed(name)
+    if listed is not TagKind.UNKNOWN:
+        return listed
+    if _ENDING.search(name) and not _STRUCTURAL.search(name):
+        return TagKind.ENDING
+    if _SUNG.search(name) and not _WORDLESS.search(name):
+        return TagKind.SUNG
+    if _INSTRUMENTAL.search(name):
+        return TagKind.INSTRUMENTAL
+    return TagKind.DIRECTION if _directs(name) else TagKind.UNKNOWN
+
+
+def _listed(name: str) -> TagKind:
+    if name in SUNG_NAMES:
+        return TagKind.SUNG
+    if name in INSTRUMENTAL_NAMES:
+        return TagKind.INSTRUMENTAL
+    if name in LANGUAGES or name in LANGUAGE_NAMES:
+        return TagKind.LANGUAGE
+    return TagKind.ENDING if name in ENDINGS else TagKind.UNKNOWN
+
+
+def is_known(tag: str) -> bool:
+    """Whether ACE-Step is known to follow the tag, as a part or as a direction."""
+    return kind_of(tag) is not TagKind.UNKNOWN
+
+
+def names_part(text: str) -> bool:
+    """Whether the text is a part's name and nothing else: `Final Chorus 2`, not `chorus of birds`."""
+    name = singular(text)
+    if _listed(name) in PARTS:
+        return True
+    words = [word for word in _SEPARATORS.split(name) if word]
+    rest = [word for word in words if word not in MODIFIERS and not word.isdecimal()]
+    return bool(rest) and len(words) <= 5 and _listed(" ".join(rest)) in PARTS  # noqa: PLR2004 - words a part's name has
+
+
+def is_weak(text: str) -> bool:
+    """Whether the name is also a word that may well be sung: `break`, `the end`."""
+    return singular(text) in WEAK_NAMES
+
+
+def _directs(name: str) -> bool:
+    """Whether at least half of the words say how something sounds."""
+    if any(part in name for part in DIRECTION_PARTS):
+        return True
+    words = [word for word in _SPACES.split(name) if word and word not in MODIFIERS and not word.isdecimal()]
+    known = sum(map(_is_direction, words))
+    return bool(known) and known * 2 >= len(words)
+
+
+def _is_direction(word: str) -> bool:
+    parts = (word, word.removesuffix("ly"), *word.split("-"))
+    return any(part in DIRECTION_WORDS for part in parts)
+
+
+def is_direction(text: str) -> bool:
+    """Whether each of the words says how something sounds: `soft and slow`, not `the rain`."""
+    name = singular(text)
+    words = [word for word in _SPACES.split(name) if word and word not in {"and", "with"}]
+    return bool(words) and (all(map(_is_direction, words)) or any(part in name for part in DIRECTION_PARTS))
