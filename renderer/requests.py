@@ -100,6 +100,18 @@ class LatentsRequest:
     """In upstream's direction: guidance runs while start <= t <= end, t from 1 (noise) to 0."""
     cfg_interval_end: float
     seed: int
+    sampler_mode: str = "euler"
+    """Or `heun`: two looks a step."""
+    dcw_enabled: bool = False
+    dcw_mode: str | None = None
+    """`low`, `high`, `double` or `pix`; None while `dcw_enabled` is off, as the strengths."""
+    dcw_scaler: float | None = None
+    dcw_high_scaler: float | None = None
+    """Of mode `double`; None in the others."""
+    retake_seed: int | None = None
+    """None while `retake_variance` is 0."""
+    retake_variance: float = 0.0
+    """How far the noise is turned towards that of `retake_seed`, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

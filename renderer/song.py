@@ -53,13 +53,20 @@ class Metas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """ACE-Step's own settings under its own names; None is the checkpoint kind's known good value."""
+    """ACE-Step's own settings under its own names; None is the checkpoint's known good value."""
 
     inference_steps: int | None = None
     guidance_scale: float | None = None
     infer_method: str = "ode"
-    shift: float = 3.0
+    shift: float | None = None
     timesteps: tuple[float, ...] | None = None
+    sampler_mode: str = "euler"
+    dcw_enabled: bool | None = None
+    dcw_mode: str = "double"
+    dcw_scaler: float = 0.05
+    dcw_high_scaler: float = 0.02
+    retake_seed: int | None = None
+    retake_variance: float = 0.0
     thinking: bool = True
     lm_temperature: float = 0.85
     lm_cfg_scale: float = 2.0

@@ -178,9 +178,11 @@ def _abilities(stock: Stock) -> dict[str, object]:
     facts = zoo.model_facts(stock.name)
     return {
         "steps": facts.steps,
-        "any_steps": not facts.fixed_steps,
+        "any_steps": facts.max_steps is None,
+        "shift": facts.shift,
         "shifts": list(facts.shifts) if facts.shifts else "any",
         "guidance_scale": facts.guidance_scale if facts.guided else None,
+        "dcw_enabled": facts.dcw,
     }
 
 

@@ -33,6 +33,7 @@ REVISIONS = {
 when they were read. The diffusers conversions are pinned nowhere: what `main` was when they are fetched stays."""
 MINI = "mini"
 MINI_MAX_DURATION = 60  # seconds: what the embedded model learnt from
+MINI_DCW = False  # it was judged without
 MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
 
 
@@ -42,20 +43,26 @@ class KindFacts:
 
     steps: int
     """Denoising steps when the spec names none."""
-    fixed_steps: bool
-    """Distilled for exactly `steps`."""
+    max_steps: int | None
+    """More of them than this are not run; None runs any number."""
+    shift: float
+    """When the spec names none: what it was trained with."""
     guidance_scale: float
     """When the spec names none; 1.0 where guidance is distilled into the weights."""
     guided: bool
     """Whether a guidance scale above 1 does anything."""
     shifts: tuple[float, ...] | None
-    """The only shifts it was distilled for; None takes any."""
+    """The shifts it was distilled for; None where it wasn't distilled, or for any. It runs with others, too."""
+    dcw: bool
+    """Whether DCW runs when the spec doesn't say: on checkpoints that weren't distilled it makes noise."""
 
 
 KINDS = {
-    "turbo": KindFacts(steps=8, fixed_steps=True, guidance_scale=1.0, guided=False, shifts=(1.0, 2.0, 3.0)),
-    "sft": KindFacts(steps=50, fixed_steps=False, guidance_scale=7.0, guided=True, shifts=None),
-    "base": KindFacts(steps=50, fixed_steps=False, guidance_scale=7.0, guided=True, shifts=None),
+    "turbo": KindFacts(
+        steps=8, max_steps=8, shift=3.0, guidance_scale=1.0, guided=False, shifts=(1.0, 2.0, 3.0), dcw=True
+    ),
+    "sft": KindFacts(steps=50, max_steps=None, shift=1.0, guidance_scale=7.0, guided=True, shifts=None, dcw=False),
+    "base": KindFacts(steps=50, max_steps=None, shift=1.0, guidance_scale=7.0, guided=True, shifts=None, dcw=False),
 }
 
 
@@ -71,10 +78,12 @@ class ModelFacts:
     layout: str
     """`diffusers` or `original`."""
     steps: int
-    fixed_steps: bool
+    max_steps: int | None
+    shift: float
     guidance_scale: float
     guided: bool
     shifts: tuple[float, ...] | None
+    dcw: bool
     max_duration: int
     """Seconds a take may last unless the user says otherwise."""
     lm: str | None
@@ -83,12 +92,6 @@ class ModelFacts:
     """Whether that LM lies inside the set, so that it goes where the set goes."""
     latent_width: int = layouts.PUBLISHED_LATENT_WIDTH
     """Channels of the latents that its DiT makes."""
-
-    def nearest_shift(self, shift: float) -> float:
-        """The shift that is meant: on turbo the nearest it was distilled for, ties to the smaller, as upstream does."""
-        if self.shifts is None:
-            return shift
-        return min(self.shifts, key=lambda known: (abs(known - shift), known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +221,8 @@ def model_facts(model: str) -> ModelFacts:
     Raises: ModelError for a name that is neither, and for a folder that is no model set.
     """
     if model == MINI:
-        return _facts(MINI, "turbo", layouts.DIFFUSERS, shifts=TURBO_SHIFTS, max_duration=MINI_MAX_DURATION, lm=MINI)
+        facts = _facts(MINI, "turbo", layouts.DIFFUSERS, shifts=TURBO_SHIFTS, max_duration=MINI_MAX_DURATION, lm=MINI)
+        return replace(facts, dcw=MINI_DCW)
     if known := MODELS.get(model):
         facts = _facts(model, known.kind, known.layout, shifts=known.shifts, max_duration=MAX_DURATION, lm=known.lm)
         return replace(facts, own_lm=False)
@@ -275,10 +279,13 @@ def _facts(
         kind=kind,
         layout=layout,
         steps=facts.steps,
-        fixed_steps=facts.fixed_steps,
+        max_steps=facts.max_steps,
+        # Those distilled for a single shift are at home there.
+        shift=facts.shift if shifts is None or facts.shift in shifts else shifts[-1],
         guidance_scale=facts.guidance_scale,
         guided=facts.guided,
         shifts=shifts,
+        dcw=facts.dcw,
         max_duration=max_duration,
         lm=lm,
         own_lm=lm is not None,

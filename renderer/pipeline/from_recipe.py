@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
 from renderer.output.audio import WRITERS
 from renderer.output.recipe import pinned_of, read_recipe, take_spec
+from renderer.song import Inference
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.pins import ENDING, pinned_text
 
@@ -26,6 +27,9 @@ OPTIONS: Mapping[str, str] = {
     "preview": "--preview",
 }
 """Settings that are in no spec, and the option that sets each."""
+
+
+_BEFORE: Mapping[str, Any] = {"dcw_enabled": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,9 @@ def remake(file: Path, *, name: str) -> Remade:
             help="give the `.toml` beside the audio file",
         )
     told = recipe["spec"]
+    if "inference" in told:
+        # Recipes from before these settings tell of takes made without them.
+        told = {**told, "inference": {**_BEFORE, **told["inference"]}}
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
     values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
     pinned = pinned_of(recipe)
@@ -78,7 +85,8 @@ def remake(file: Path, *, name: str) -> Remade:
 
 def differences(take: Take, remade: Remade) -> tuple[str, ...]:
     """What a `renderer.toml` makes different in the new spec's take: `metas.bpm is 120`."""
-    wanted, found = _flat(remade.values), _flat(take_spec(take))
+    known_good = _flat({"inference": asdict(Inference())})
+    wanted, found = {**known_good, **_flat(remade.values)}, _flat(take_spec(take))
     return tuple(
         f"`{key}` is {found.get(key)!r}, the recipe has {wanted.get(key)!r}"
         for key in dict.fromkeys([*wanted, *found])

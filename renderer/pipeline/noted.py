@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from renderer.plan.keys import neutral
+from renderer.requests import LatentsRequest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,6 +36,8 @@ def effective(latents: Mapping[str, Any]) -> dict[str, Any]:
         "inference_steps": latents["steps"],
         "guidance_scale": latents["guidance_scale"],
         "shift": latents["shift"],
+        # These are called in a request as in a spec; what has no effect is None there.
+        **{name: latents[name] for name in neutral(LatentsRequest)},
     }
 
 

@@ -23,7 +23,7 @@ from renderer.output.report.values import (
     ReportTake,
 )
 from renderer.pipeline.measured import measured_folder
-from renderer.pipeline.noted import cuts, degradations, left_out, prompts_as_sent
+from renderer.pipeline.noted import cuts, degradations, effective, left_out, prompts_as_sent
 from renderer.pipeline.picks import all_picks
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import SET, changes_between
@@ -219,12 +219,7 @@ def _picture(sounds: Measurement | None) -> str | None:
 
 def _used(plan: TakePlan) -> dict[str, Any]:
     latents = plan.requests["latents"]
-    return {
-        "inference_steps": latents["steps"],
-        "guidance_scale": latents["guidance_scale"],
-        "shift": latents["shift"],
-        "infer_method": latents["infer_method"],
-    }
+    return {**effective(latents), "infer_method": latents["infer_method"]}
 
 
 def _setting(value: Any) -> str | int | float | bool | None:

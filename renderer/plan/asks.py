@@ -81,9 +81,8 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
 
 def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:
     inference = take.variant.inference
-    steps = inference.inference_steps or facts.steps
     guidance = facts.guidance_scale if inference.guidance_scale is None else inference.guidance_scale
-    return LatentsRequest(
+    asked = LatentsRequest(
         caption=take.song.caption,
         lyrics=take.song.lyrics,
         metas=metas,
@@ -92,16 +91,53 @@ def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: 
         use_cot_language=inference.use_cot_language,
         max_duration=limit,
         preview=cut,
-        # Distilled checkpoints run the schedule they were distilled for, as upstream's handler has it.
-        steps=facts.steps if facts.fixed_steps else steps,
+        steps=_steps(inference, facts),
         guidance_scale=guidance if facts.guided else 1.0,
         infer_method=inference.infer_method,
-        shift=facts.nearest_shift(inference.shift),
+        shift=_shift(inference, facts),
         timesteps=inference.timesteps,
         cfg_interval_start=inference.cfg_interval_start,
         cfg_interval_end=inference.cfg_interval_end,
         seed=take.seed,
+        # Heun's method is one for `ode`; upstream goes on with Euler's beside `sde`, too.
+        sampler_mode=inference.sampler_mode if inference.infer_method == "ode" else "euler",
     )
+    return _with_retake(_with_dcw(asked, inference, facts), inference)
+
+
+def _steps(inference: Inference, facts: ModelFacts) -> int:
+    """Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it."""
+    if inference.timesteps is not None:
+        return sum(time > 0.0 for time in inference.timesteps)
+    steps = inference.inference_steps or facts.steps
+    return steps if facts.max_steps is None else min(steps, facts.max_steps)
+
+
+def _shift(inference: Inference, facts: ModelFacts) -> float:
+    if inference.timesteps is not None:
+        return 1.0  # they are where they are
+    return facts.shift if inference.shift is None else inference.shift
+
+
+def _with_dcw(asked: LatentsRequest, inference: Inference, facts: ModelFacts) -> LatentsRequest:
+    """With DCW where it runs and does something; what of it does nothing stays out, and with it out of the key."""
+    runs = facts.dcw if inference.dcw_enabled is None else inference.dcw_enabled
+    in_both = inference.dcw_mode == "double"
+    if not runs or inference.dcw_scaler == 0.0 == (inference.dcw_high_scaler if in_both else 0.0):
+        return asked
+    return replace(
+        asked,
+        dcw_enabled=True,
+        dcw_mode=inference.dcw_mode,
+        dcw_scaler=inference.dcw_scaler,
+        dcw_high_scaler=inference.dcw_high_scaler if in_both else None,
+    )
+
+
+def _with_retake(asked: LatentsRequest, inference: Inference) -> LatentsRequest:
+    if inference.retake_variance == 0.0:
+        return asked
+    return replace(asked, retake_seed=inference.retake_seed, retake_variance=inference.retake_variance)
 
 
 def _shortened(duration: float | None, preview: float | None) -> float | None:

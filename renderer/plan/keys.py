@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from renderer.requests import StageRequest
 
-STAGE_VERSIONS: Mapping[str, int] = {"cot": 2, "codes": 2, "latents": 2, "waveform": 1, "take": 1}
+STAGE_VERSIONS: Mapping[str, int] = {"cot": 2, "codes": 2, "latents": 3, "waveform": 1, "take": 1}
 """Raised by one when a stage's code gives other bytes for the same request."""
 
 

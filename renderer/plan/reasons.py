@@ -29,6 +29,12 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
     "waveform": ("model", "vae"),
 }
 """What named set explains other weights of a stage."""
+_SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "dcw_mode": ("dcw_enabled",),
+    "dcw_scaler": ("dcw_enabled",),
+    "dcw_high_scaler": ("dcw_enabled", "dcw_mode"),
+}
+"""What switches a value on or off, and so explains that only one of two versions has it."""
 _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
     "cot": neutral(CotRequest),
     "codes": neutral(CodesRequest),
@@ -114,6 +120,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
             if before.get(field) == now.get(field) or known.name in seen:
                 continue
             seen.add(known.name)
+            if None in (before.get(field), now.get(field)) and seen & set(_SWITCHES.get(field, ())):
+                continue
             if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
                 continue
             yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)

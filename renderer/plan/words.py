@@ -34,6 +34,8 @@ WORDS: Mapping[str, Word] = {
     **_same(
         INFERENCE,
         *("infer_method", "shift", "timesteps", "guidance_scale", "cfg_interval_start", "cfg_interval_end"),
+        *("sampler_mode", "retake_seed", "retake_variance"),
+        *("dcw_enabled", "dcw_mode", "dcw_scaler", "dcw_high_scaler"),
         *("thinking", "use_cot_metas", "use_cot_caption", "use_cot_language"),
     ),
     **_same(METAS, "vocal_language", "duration"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -19,23 +19,29 @@ class Checkpoint:
 
     kind: str
     """`turbo`, `sft` or `base`."""
+    steps: int
+    """What it was distilled for, or works well with."""
+    shift: float
+    """What it was trained with, and takes where a spec names none."""
     shifts: tuple[float, ...] | None
-    """The only shifts it was distilled for; None takes any."""
+    """The shifts it was distilled for; None where it wasn't distilled, or for any."""
+    dcw: bool
+    """Whether DCW runs where a spec doesn't say."""
     max_duration: float = DEFAULT_MAX_DURATION
     """Seconds a song may last where no `max_duration` says otherwise."""
     own_latents: bool = False
     """Whether its latents are not ACE-Step's, so that only a VAE made for it can decode them."""
 
 
-_TURBO = Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0))
-_SFT = Checkpoint(kind="sft", shifts=None)
-_BASE = Checkpoint(kind="base", shifts=None)
+_TURBO = Checkpoint(kind="turbo", steps=8, shift=3.0, shifts=(1.0, 2.0, 3.0), dcw=True)
+_SFT = Checkpoint(kind="sft", steps=50, shift=1.0, shifts=None, dcw=False)
+_BASE = replace(_SFT, kind="base")
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {
     "turbo": _TURBO,
-    "turbo-shift1": Checkpoint(kind="turbo", shifts=(1.0,)),
-    "turbo-shift3": Checkpoint(kind="turbo", shifts=(3.0,)),
-    "turbo-continuous": Checkpoint(kind="turbo", shifts=None),
+    "turbo-shift1": replace(_TURBO, shift=1.0, shifts=(1.0,)),
+    "turbo-shift3": replace(_TURBO, shifts=(3.0,)),
+    "turbo-continuous": replace(_TURBO, shifts=None),
     "sft": _SFT,
     "base": _BASE,
     "xl-turbo": _TURBO,
@@ -44,7 +50,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "xl-turbo-diffusers": _TURBO,
     "xl-sft-diffusers": _SFT,
     "xl-base-diffusers": _BASE,
-    "mini": Checkpoint(kind="turbo", shifts=(1.0, 2.0, 3.0), max_duration=60.0, own_latents=True),
+    "mini": replace(_TURBO, dcw=False, max_duration=60.0, own_latents=True),
 }
 
 

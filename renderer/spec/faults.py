@@ -13,6 +13,7 @@ from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
 from renderer.spec.languages import LANGUAGES, language_meant
 from renderer.spec.schema import (
+    ABOVE_ZERO,
     MAX_SEED,
     DefaultsFile,
     InferenceTable,
@@ -272,6 +273,8 @@ def _range(path: KeyPath, root: type[Table]) -> str:
     if field is None:
         return ""
     low, high = _bounds(field, Ge, "ge"), _bounds(field, Le, "le")
+    if low == ABOVE_ZERO:
+        return f"it takes more than 0, {high:g} at most"
     return f"it takes {low:g} to {high:g}" if high < 1e6 else f"it takes {low:g} to {high:.0f}"  # noqa: PLR2004 - %g rounds there
 
 

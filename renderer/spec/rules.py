@@ -36,6 +36,7 @@ def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     for variant in song.variants:
         yield from unfit_vae(parsed.source, _table(variant), variant.model, variant.vae)
         yield from _interval(variant, parsed)
+        yield from _retake(variant, parsed)
         yield from _loras(variant, parsed)
 
 
@@ -136,6 +137,21 @@ def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
             code="cfg-interval-order",
             message=f"the guidance interval runs from {start:g} to {end:g}",
             why="it starts after its end",
+        )
+
+
+def _retake(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
+    inference = variant.inference
+    path = (*(("variants", variant.name) if variant.name else ("inference",)), "retake_variance")
+    inherited = bool(variant.name) and not parsed.source.has(path)
+    if inference.retake_variance and inference.retake_seed is None and not inherited:
+        yield at_value(
+            parsed.source,
+            path,
+            code="retake-seed-missing",
+            message=f"`retake_variance` is {inference.retake_variance:g} without a `retake_seed`",
+            why="the noise is turned towards another seed's, and a random one could not be rendered again",
+            advice="write `retake_seed`",
         )
 
 

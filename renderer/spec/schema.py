@@ -5,6 +5,7 @@ Takes parsed TOML, gives checked values; None is what the file leaves out. Knows
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
 
 MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
+ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
 
@@ -95,14 +97,15 @@ class InferenceTable(Table):
     """How it is rendered: ACE-Step's own settings under its own names."""
 
     inference_steps: Annotated[int, Field(ge=1, le=200)] | None = Field(
-        default=None, description="Denoising steps; turbo checkpoints are made for 8, sft and base for 32 to 64."
+        default=None, description="Denoising steps; turbo checkpoints run 1 to 8, sft and base work best at 32 to 64."
     )
     guidance_scale: Annotated[float, Field(ge=1, le=15)] | None = Field(
         default=None, description="How strongly the DiT follows the prompt; without effect on turbo checkpoints."
     )
     infer_method: Literal["ode", "sde"] | None = Field(default=None, description="The solver.")
-    shift: Annotated[float, Field(ge=0.1, le=10)] | None = Field(
-        default=None, description="Above 1 spends more steps near pure noise; turbo checkpoints take 1, 2 or 3."
+    shift: Annotated[float, Field(ge=ABOVE_ZERO, le=10)] | None = Field(
+        default=None,
+        description="Above 1 spends more steps near pure noise; turbo is distilled for 1, 2 and 3, sft and base for 1.",
     )
     timesteps: (
         Annotated[
@@ -110,6 +113,31 @@ class InferenceTable(Table):
         ]
         | None
     ) = Field(default=None, description="The times of the denoising steps, from 1 down; instead of steps and shift.")
+    sampler_mode: Literal["euler", "heun"] | None = Field(
+        default=None, description="`heun` looks twice at each step of `ode`, in twice the time."
+    )
+    dcw_enabled: bool | None = Field(
+        default=None,
+        description="Whether steps are corrected in a wavelet's bands; left out, turbo does, others don't.",
+    )
+    dcw_mode: Literal["low", "high", "double", "pix"] | None = Field(
+        default=None, description="The bands that are corrected: one, both, or `pix` for no bands."
+    )
+    dcw_scaler: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        default=None, description="How strongly; in mode `double`, the low band."
+    )
+    dcw_high_scaler: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        default=None, description="How strongly the high band, in mode `double`."
+    )
+    dcw_wavelet: Annotated[Literal["haar"], WithJsonSchema({"enum": ["haar"]})] | None = Field(
+        default=None, description="The wavelet; there is one."
+    )
+    retake_seed: Seed | None = Field(
+        default=None, description="The seed of the noise that `retake_variance` turns towards."
+    )
+    retake_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="0 is the take itself, 1 that of `retake_seed`, between are relatives of it."
+    )
     thinking: bool | None = Field(default=None, description="Whether the LM writes audio codes for the DiT to follow.")
     lm_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(default=None, description="0 is greedy.")
     lm_cfg_scale: Annotated[float, Field(ge=0, le=10)] | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from renderer.song import Inference, Metas, Output
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from renderer.spec.schema import Table
 
 _FIELDS: Mapping[type[Table], tuple[str, ...]] = {
-    table: tuple(table.model_fields) for table in (MetasTable, InferenceTable, OutputTable)
+    # Less what can only be said in one way, such as `dcw_wavelet`.
+    table: tuple(field.name for field in fields(value) if field.name in table.model_fields)
+    for table, value in ((MetasTable, Metas), (InferenceTable, Inference), (OutputTable, Output))
 }
 
 

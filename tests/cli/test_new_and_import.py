@@ -147,7 +147,7 @@ def test_saved_parameters_lose_only_what_has_no_place(tmp_path: Path, capsys: py
 
     assert song.instrumental
     assert song.metas == Metas()
-    assert song.variants[0].inference == Inference(inference_steps=8, guidance_scale=7.0)
+    assert song.variants[0].inference == Inference(inference_steps=8, guidance_scale=7.0, shift=3.0)
     for key in ("reference_audio", "cot_bpm", "batch_size"):
         assert f"left out `{key}`" in out
     for key in ("task_type", "instruction", "use_adg", "src_audio", "audio_codes", "seed"):

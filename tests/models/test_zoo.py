@@ -20,10 +20,15 @@ def test_a_folder_has_the_shifts_of_the_name_it_was_published_under(tiny_set: Pa
 
     for folder in (bundle, bundle / f"acestep-v15-{name}"):
         facts = zoo.model_facts(str(folder))
-        assert facts.shifts == zoo.model_facts(name).shifts
-        assert [facts.nearest_shift(shift) for shift in (1.2, 2.2, 4.5)] == [
-            zoo.model_facts(name).nearest_shift(shift) for shift in (1.2, 2.2, 4.5)
-        ]
+        assert (facts.shifts, facts.shift) == (zoo.model_facts(name).shifts, zoo.model_facts(name).shift)
+
+
+def test_without_a_shift_of_its_own_a_song_takes_one_that_its_checkpoint_knows() -> None:
+    assert {name: zoo.model_facts(name).shift for name in zoo.MODELS} == {
+        **{name: 3.0 for name in zoo.MODELS if "turbo" in name},
+        **{name: 1.0 for name in zoo.MODELS if "turbo" not in name},
+        "turbo-shift1": 1.0,
+    }
 
 
 def test_a_name_alone_makes_no_other_kind(tiny_set: Path, tmp_path: Path) -> None:

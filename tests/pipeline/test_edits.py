@@ -86,7 +86,31 @@ EDITS: Mapping[str, Edit] = {
     "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", "codes → latents → waveform", (), Why.NEW, "eins.s2"),
     "a variant more": Edit("[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"),
     "a comment": Edit("# a comment", "# another\n\n", NOTHING, (), Why.DONE),
-    "inference_steps on turbo": Edit("shift = 3.0", "shift = 3.0\ninference_steps = 20", NOTHING, (), Why.DONE),
+    "inference_steps": Edit(
+        "shift = 3.0", "shift = 3.0\ninference_steps = 5", DIT, ("inference_steps 8 → 5 in [inference]",)
+    ),
+    "sampler_mode": Edit(
+        "shift = 3.0", 'shift = 3.0\nsampler_mode = "heun"', DIT, ("sampler_mode euler → heun in [inference]",)
+    ),
+    "dcw_enabled": Edit(
+        "shift = 3.0", "shift = 3.0\ndcw_enabled = false", DIT, ("dcw_enabled True → False in [inference]",)
+    ),
+    "dcw_mode": Edit("shift = 3.0", 'shift = 3.0\ndcw_mode = "low"', DIT, ("dcw_mode double → low in [inference]",)),
+    "dcw_scaler": Edit("shift = 3.0", "shift = 3.0\ndcw_scaler = 0.1", DIT, ("dcw_scaler 0.05 → 0.1 in [inference]",)),
+    "dcw_high_scaler": Edit(
+        "shift = 3.0", "shift = 3.0\ndcw_high_scaler = 0.1", DIT, ("dcw_high_scaler 0.02 → 0.1 in [inference]",)
+    ),
+    "retake_variance": Edit(
+        "shift = 3.0",
+        "shift = 3.0\nretake_variance = 0.2\nretake_seed = 7",
+        DIT,
+        ("retake_seed none → 7 in [inference]", "retake_variance 0.0 → 0.2 in [inference]"),
+    ),
+    "inference_steps above 8 on turbo": Edit("shift = 3.0", "shift = 3.0\ninference_steps = 20", NOTHING, (), Why.DONE),
+    "a setting written out as it was": Edit(
+        "shift = 3.0", "shift = 3.0\ndcw_enabled = true\ndcw_scaler = 0.05", NOTHING, (), Why.DONE
+    ),
+    "a setting of something that is off": Edit("shift = 3.0", "shift = 3.0\nretake_seed = 7", NOTHING, (), Why.DONE),
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 import soundfile
+import tomli_w
 
 from renderer.cli.main import run
 from renderer.models.family import Stage
@@ -111,11 +113,37 @@ def test_a_recipe_of_keys_alone_is_refused_and_its_sidecar_taken(make_songs: Cal
     remade = remake(audio.with_suffix(".toml"), name="eins")
 
     take = next(take.take for take in songs.project().plan().takes if take.name == "eins.s1")
-    # Turbo overrules two settings: the recipe tells what ran.
+    # What the spec left to the checkpoint: the recipe tells what ran.
     assert [told.split("`")[1] for told in differences(take, remade)] == [
+        "inference.dcw_enabled",
         "inference.inference_steps",
         "inference.guidance_scale",
+        "inference.shift",
     ]
+
+
+def test_a_recipe_from_before_dcw_makes_a_spec_without_it(make_songs: Callable[[str], Songs]) -> None:
+    """On turbo it would be on by itself, and other samples would come out."""
+    songs = make_songs("first")
+    songs.write("eins", SPEC.replace("{format}", "flac"))
+    carry_out(songs.project())
+    sidecar = songs.outputs / "eins" / "eins.s1.toml"
+    recipe = tomllib.loads(sidecar.read_text("utf-8"))
+    later = {
+        "sampler_mode",
+        "retake_variance",
+        *(f"dcw_{name}" for name in ("enabled", "mode", "scaler", "high_scaler")),
+    }
+    assert later <= set(recipe["spec"]["inference"])
+    for name in later:
+        del recipe["spec"]["inference"][name]
+    sidecar.write_text(tomli_w.dumps(recipe), "utf-8")
+
+    remade = remake(sidecar, name="eins")
+
+    assert remade.values["inference"]["dcw_enabled"] is False
+    # Of the others it tells nothing: they were off, and are.
+    assert not [told for told in differences(songs.project().plan().takes[0].take, remade) if "retake" in told]
 
 
 def test_a_setting_without_effect_leaves_the_audio_as_it_is(make_songs: Callable[[str], Songs]) -> None:

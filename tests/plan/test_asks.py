@@ -9,6 +9,7 @@ import pytest
 from renderer.errors import UsageError
 from renderer.models import zoo
 from renderer.plan.asks import asks
+from renderer.plan.keys import canonical
 from renderer.requests import GivenMetas
 from renderer.spec.load import load_songs
 
@@ -148,7 +149,7 @@ def test_an_instrumental_is_sent_as_upstream_spells_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "expected"), [("turbo", (8, 2.0, 1.0)), ("turbo-shift1", (8, 1.0, 1.0)), ("sft", (20, 2.4, 6.0))]
+    ("model", "expected"), [("turbo", (8, 2.4, 1.0)), ("turbo-shift1", (8, 2.4, 1.0)), ("sft", (20, 2.4, 6.0))]
 )
 def test_a_checkpoint_is_asked_only_what_it_was_made_for(
     folder: Path, model: str, expected: tuple[int, float, float]
@@ -160,10 +161,109 @@ def test_a_checkpoint_is_asked_only_what_it_was_made_for(
     assert (latents.steps, latents.shift, latents.guidance_scale) == expected
 
 
-def test_undistilled_checkpoints_have_their_own_defaults(folder: Path) -> None:
-    latents = asked(folder, SUNG, model="base").latents
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 7, 8])
+def test_turbo_runs_the_steps_asked_for_up_to_eight(folder: Path, steps: int) -> None:
+    assert asked(folder, switched(f"inference_steps = {steps}")).latents.steps == steps
 
-    assert (latents.steps, latents.shift, latents.guidance_scale, latents.infer_method) == (50, 3.0, 7.0, "ode")
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("turbo", (8, 3.0, 1.0, True)),
+        ("xl-turbo", (8, 3.0, 1.0, True)),
+        ("turbo-shift1", (8, 1.0, 1.0, True)),
+        ("base", (50, 1.0, 7.0, False)),
+        ("xl-sft-diffusers", (50, 1.0, 7.0, False)),
+    ],
+)
+def test_what_a_spec_leaves_out_comes_from_its_checkpoint(
+    folder: Path, model: str, expected: tuple[int, float, float, bool]
+) -> None:
+    latents = asked(folder, SUNG, model=model).latents
+
+    assert (latents.steps, latents.shift, latents.guidance_scale, latents.dcw_enabled) == expected
+
+
+def test_own_times_leave_nothing_to_steps_and_shift(folder: Path) -> None:
+    times = "timesteps = [1.0, 0.75, 0.3, 0.0]"
+
+    (plain, set_twice) = (
+        asked(folder, switched(times, *more)).latents for more in ((), ("shift = 2.0", "inference_steps = 6"))
+    )
+
+    assert plain == set_twice
+    assert (plain.steps, plain.shift) == (3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("switches", "expected"),
+    [
+        ((), (True, "double", 0.05, 0.02)),
+        (("dcw_enabled = true",), (True, "double", 0.05, 0.02)),
+        (("dcw_scaler = 0.1", "dcw_high_scaler = 0.0"), (True, "double", 0.1, 0.0)),
+        (('dcw_mode = "low"', "dcw_high_scaler = 0.5"), (True, "low", 0.05, None)),
+        (('dcw_mode = "high"', "dcw_scaler = 0.06"), (True, "high", 0.06, None)),
+        (('dcw_mode = "pix"',), (True, "pix", 0.05, None)),
+        (("dcw_enabled = false",), (False, None, None, None)),
+        (("dcw_enabled = false", 'dcw_mode = "low"', "dcw_scaler = 0.3"), (False, None, None, None)),
+        (("dcw_scaler = 0.0", "dcw_high_scaler = 0.0"), (False, None, None, None)),
+        (('dcw_mode = "pix"', "dcw_scaler = 0.0"), (False, None, None, None)),
+        (('dcw_mode = "high"', "dcw_scaler = 0.0", "dcw_high_scaler = 0.5"), (False, None, None, None)),
+    ],
+)
+def test_of_dcw_only_what_does_something_is_asked(
+    folder: Path, switches: tuple[str, ...], expected: tuple[object, ...]
+) -> None:
+    found = asked(folder, switched(*switches)).latents
+
+    assert (found.dcw_enabled, found.dcw_mode, found.dcw_scaler, found.dcw_high_scaler) == expected
+
+
+def test_undistilled_checkpoints_run_dcw_only_when_told(folder: Path) -> None:
+    asked_plainly = asked(folder, switched("dcw_scaler = 0.2"), model="sft").latents
+
+    assert not asked_plainly.dcw_enabled
+    assert asked(folder, switched("dcw_enabled = true", "dcw_scaler = 0.2"), model="sft").latents.dcw_scaler == 0.2
+
+
+@pytest.mark.parametrize(
+    ("switches", "moved"),
+    [
+        (("dcw_enabled = true", 'dcw_mode = "double"', "dcw_scaler = 0.05", "dcw_high_scaler = 0.02"), False),
+        (("inference_steps = 8", "shift = 3.0"), False),
+        (("inference_steps = 30",), False),
+        (('sampler_mode = "euler"', "retake_variance = 0.0", "retake_seed = 9"), False),
+        (('dcw_wavelet = "haar"',), False),
+        (("dcw_enabled = false",), True),
+        (("dcw_high_scaler = 0.03",), True),
+        (("inference_steps = 7",), True),
+        (("shift = 2.5",), True),
+        (('sampler_mode = "heun"',), True),
+        (("retake_variance = 0.1", "retake_seed = 9"), True),
+    ],
+)
+def test_writing_a_default_out_moves_no_key(folder: Path, switches: tuple[str, ...], *, moved: bool) -> None:
+    plain, other = (canonical(asked(folder, text).latents) for text in (SUNG, switched(*switches)))
+
+    assert (plain != other) is moved
+
+
+def test_settings_that_are_off_are_in_no_key(folder: Path) -> None:
+    """What sft was asked before there were any of them is what it is asked now."""
+    assert set(canonical(asked(folder, SUNG, model="sft").latents)) == {
+        *("caption", "lyrics", "metas", "vocal_language", "use_cot_caption", "use_cot_language", "max_duration"),
+        *("preview", "steps", "guidance_scale", "infer_method", "shift", "timesteps", "cfg_interval_start"),
+        *("cfg_interval_end", "seed"),
+    }
+
+
+def test_heuns_method_is_one_for_ode(folder: Path) -> None:
+    both, ode = (
+        asked(folder, switched('sampler_mode = "heun"', f'infer_method = "{method}"')).latents.sampler_mode
+        for method in ("sde", "ode")
+    )
+
+    assert (both, ode) == ("euler", "heun")
 
 
 @pytest.mark.parametrize("model", ["turbo", "mini"])

@@ -37,6 +37,7 @@ BEYOND_SCHEMA |= {
     "duration-limit",
     "cfg-interval-order",
     "path-outside",
+    "retake-seed-missing",
 }
 
 

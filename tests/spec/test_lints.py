@@ -48,7 +48,14 @@ PLACES = {
     "empty-section": (3, "[verse]"),
     "invisible-character": (4, "\u200b"),
     "turbo-steps": (7, "20"),
+    "turbo-few-steps": (7, "5"),
     "few-steps": (8, "8"),
+    "undistilled-shift": (8, "3.0"),
+    "undistilled-dcw": (8, "true"),
+    "dcw-unused": (8, "dcw_high_scaler"),
+    "retake-unused": (7, "retake_seed"),
+    "retake-of-itself": (8, "5"),
+    "heun-beside-sde": (7, "sampler_mode"),
     "turbo-shift": (7, "4.5"),
     "turbo-times": (7, "[1.0, 0.7, 0.3]"),
     "turbo-guidance": (7, "guidance_scale"),
@@ -142,13 +149,30 @@ def test_defaults_that_a_specs_own_model_does_not_suit_are_reported_at_the_model
     assert (found.code, found.file, found.span and found.span.line) == ("few-steps", spec, 1)
 
 
+@pytest.mark.parametrize("model", ["sft", "xl-base"])
+def test_turbos_values_are_told_where_another_checkpoint_inherits_them(tmp_path: Path, model: str) -> None:
+    """From the defaults into a spec, from the song into a variant."""
+    write(tmp_path, "[inference]\ninference_steps = 8\nshift = 3.0\n", "renderer.toml")
+    own = write(tmp_path, f'model = "{model}"\ncaption = "x"\ninstrumental = true\n', "own.toml")
+    variant = write(
+        tmp_path, f'caption = "x"\ninstrumental = true\n[variants.slow]\nmodel = "{model}"\n', "variant.toml"
+    )
+
+    found = {(one.code, one.file, one.span and one.span.line) for one in load_songs([tmp_path]).diagnostics}
+
+    assert found == {
+        (code, file, line) for code in ("few-steps", "undistilled-shift") for file, line in ((own, 1), (variant, 4))
+    }
+    assert all("is turbo's" in one.why for one in load_songs([tmp_path]).diagnostics)
+
+
 @pytest.mark.parametrize(
     ("folder", "codes"),
     [("acestep-v15-turbo-shift1", ["turbo-shift"]), ("acestep-v15-turbo", []), ("acestep-v15-turbo-mine", [])],
 )
 def test_a_folder_called_as_published_is_known_by_its_name(tmp_path: Path, folder: str, codes: list[str]) -> None:
     (tmp_path / folder).mkdir()
-    write(tmp_path, f'model = "{folder}"\ncaption = "x"\ninstrumental = true\n')
+    write(tmp_path, f'model = "{folder}"\ncaption = "x"\ninstrumental = true\n[inference]\nshift = 3.0\n')
 
     assert [one.code for one in load_songs([tmp_path]).diagnostics] == codes
 

@@ -18,12 +18,15 @@ from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component, left_out
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre
+from renderer.models.ace_step.dcw import Dcw
 from renderer.models.ace_step.denoise import (
     Sampling,
     custom_timesteps,
     denoise,
     initial_noise,
+    retaken,
     shifted_timesteps,
+    turbo_timesteps,
 )
 from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.fused_dit import FusedDit
@@ -264,8 +267,12 @@ def _denoised(
 ) -> npt.NDArray[np.float32]:
     """[frames, channels]."""
     context = conditions.context
-    generator = torch.Generator("cpu").manual_seed(cast("LatentsRequest", job.request).seed)
+    request = cast("LatentsRequest", job.request)
+    generator = torch.Generator("cpu").manual_seed(request.seed)
     noise = initial_noise(context.shape[1], context.shape[2] // 2, generator)
+    if request.retake_seed is not None:
+        retake = torch.Generator("cpu").manual_seed(request.retake_seed)
+        noise = retaken(noise, initial_noise(noise.shape[1], noise.shape[2], retake), request.retake_variance)
     clean = noise = devices.sent(noise, context.device).to(context.dtype)
     with torch.no_grad():
         velocity = dit.velocity(conditions)
@@ -281,17 +288,27 @@ def _denoised(
 
 def _sampling(request: LatentsRequest, kind: str) -> Sampling:
     turbo = kind == "turbo"
-    if request.timesteps is None:
-        timesteps = shifted_timesteps(request.steps, request.shift)
-    else:
+    if request.timesteps is not None:
         timesteps = custom_timesteps(request.timesteps, turbo=turbo)
+    else:
+        timesteps = (turbo_timesteps if turbo else shifted_timesteps)(request.steps, request.shift)
+    # Turbo's last step goes straight to the end, as upstream has it.
+    averaged = len(timesteps) - (1 if turbo else 0)
     return Sampling(
         timesteps=timesteps,
         # Guidance is distilled into turbo checkpoints; run on top it only distorts.
         guidance_scale=1.0 if turbo else request.guidance_scale,
         interval=(request.cfg_interval_start, request.cfg_interval_end),
         stochastic=request.infer_method == "sde",
+        averaged_steps=averaged if request.sampler_mode == "heun" else 0,
+        dcw=_dcw(request),
     )
+
+
+def _dcw(request: LatentsRequest) -> Dcw | None:
+    if not request.dcw_enabled or request.dcw_mode is None:
+        return None
+    return Dcw(mode=request.dcw_mode, scaler=request.dcw_scaler or 0.0, high_scaler=request.dcw_high_scaler or 0.0)
 
 
 def _codes(job: StageJob) -> Codes | None:

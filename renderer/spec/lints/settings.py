@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.spec.findings import Finding
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.spec.findings import Finding
-    from renderer.spec.lints.subject import Layer
+    from renderer.spec.lints.subject import Layer, Subject
 
 TURBO_STEPS = 8
+TURBO_SHIFT = 3.0
 MIN_GUIDED_STEPS = 32
 USUAL_GUIDANCE = (5.0, 9.0)
 # The times turbo checkpoints were distilled on. Source: ace-step/ACE-Step-1.5, acestep/models/turbo
@@ -30,14 +32,26 @@ def _is_turbo(layer: Layer) -> bool:
 
 
 def turbo_steps(layer: Layer) -> Iterator[Finding]:
-    """A step count that a turbo checkpoint was not distilled for."""
+    """More steps than a turbo checkpoint runs."""
     steps = layer.inference.inference_steps
-    if _is_turbo(layer) and layer.inference.timesteps is None and steps not in {None, TURBO_STEPS}:
+    if _is_turbo(layer) and layer.inference.timesteps is None and steps is not None and steps > TURBO_STEPS:
         yield from layer.found(
             "inference_steps",
             f"`inference_steps` is {steps} on a turbo checkpoint",
-            why=f"turbo is distilled for exactly {TURBO_STEPS}",
+            why=f"turbo is distilled for {TURBO_STEPS} steps, and no more are run",
             help=f"leave it out, or write {TURBO_STEPS}",
+        )
+
+
+def turbo_few_steps(layer: Layer) -> Iterator[Finding]:
+    """Fewer steps than a turbo checkpoint is distilled for."""
+    steps = layer.inference.inference_steps
+    if _is_turbo(layer) and layer.inference.timesteps is None and steps is not None and steps < TURBO_STEPS:
+        yield from layer.found(
+            "inference_steps",
+            f"`inference_steps` is {steps} on a turbo checkpoint",
+            why=f"turbo is distilled for {TURBO_STEPS} steps: fewer are faster and coarser",
+            help=f"leave it out for {TURBO_STEPS}",
         )
 
 
@@ -45,25 +59,96 @@ def few_steps(layer: Layer) -> Iterator[Finding]:
     """Fewer steps than an undistilled checkpoint needs."""
     steps, checkpoint = layer.inference.inference_steps, layer.checkpoint
     if checkpoint and not _is_turbo(layer) and steps is not None and steps < MIN_GUIDED_STEPS:
+        turbos = f"{TURBO_STEPS} is turbo's; " if steps == TURBO_STEPS else ""
         yield from layer.found(
             "inference_steps",
             f"`inference_steps` is {steps} on {checkpoint.kind}",
-            why=f"{checkpoint.kind} checkpoints need {MIN_GUIDED_STEPS} to 64",
-            help="leave it out for 50",
+            why=f"{turbos}{checkpoint.kind} checkpoints need {MIN_GUIDED_STEPS} to 64",
+            help=f"leave it out for {checkpoint.steps}, or write that",
         )
 
 
 def turbo_shift(layer: Layer) -> Iterator[Finding]:
     """A shift that a turbo checkpoint was not distilled for."""
-    shifts = layer.checkpoint.shifts if layer.checkpoint else None
-    if shifts is not None and layer.inference.timesteps is None and layer.inference.shift not in shifts:
-        known = ", ".join(f"{shift:g}" for shift in shifts)
+    checkpoint, shift = layer.checkpoint, layer.inference.shift
+    if checkpoint is None or checkpoint.shifts is None or shift is None or layer.inference.timesteps is not None:
+        return
+    if shift not in checkpoint.shifts:
+        known = ", ".join(f"{one:g}" for one in checkpoint.shifts)
         yield from layer.found(
             "shift",
-            f"`shift` is {layer.inference.shift:g}",
+            f"`shift` is {shift:g}",
             why=f"model `{layer.model}` is distilled for {known}",
-            help=f"write {shifts[-1]:g}",
+            help=f"leave it out for {checkpoint.shift:g}, or write that",
         )
+
+
+def undistilled_shift(layer: Layer) -> Iterator[Finding]:
+    """A shift that an sft or base checkpoint was not trained with."""
+    checkpoint, shift = layer.checkpoint, layer.inference.shift
+    if checkpoint is None or _is_turbo(layer) or shift is None or layer.inference.timesteps is not None:
+        return
+    if shift != checkpoint.shift:
+        turbos = f"; {TURBO_SHIFT:g} is turbo's" if shift == TURBO_SHIFT else ""
+        yield from layer.found(
+            "shift",
+            f"`shift` is {shift:g} on {checkpoint.kind}",
+            why=f"{checkpoint.kind} checkpoints are trained with {checkpoint.shift:g}{turbos}",
+            help=f"leave it out for {checkpoint.shift:g}, or write that",
+        )
+
+
+def undistilled_dcw(layer: Layer) -> Iterator[Finding]:
+    """DCW on a checkpoint that isn't distilled."""
+    checkpoint = layer.checkpoint
+    if checkpoint and not _is_turbo(layer) and layer.inference.dcw_enabled:
+        yield from layer.found(
+            "dcw_enabled",
+            f"`dcw_enabled` is true on {checkpoint.kind}",
+            why="DCW makes noise on checkpoints that aren't distilled; turbo has it on by itself",
+            help="leave it out, or write false",
+        )
+
+
+def dcw_unused(layer: Layer) -> Iterator[Finding]:
+    """Settings of a DCW that doesn't run, or not so."""
+    inference, checkpoint = layer.inference, layer.checkpoint
+    by_itself = checkpoint.dcw if checkpoint else True
+    if not (by_itself if inference.dcw_enabled is None else inference.dcw_enabled):
+        reason = "`dcw_enabled` is false" if inference.dcw_enabled is False else "DCW is off where it isn't switched on"
+        for key in ("dcw_mode", "dcw_scaler", "dcw_high_scaler"):
+            yield from layer.without_effect(key, reason)
+    elif inference.dcw_mode != "double":
+        yield from layer.without_effect(
+            "dcw_high_scaler", f"mode `{inference.dcw_mode}` has one strength, `dcw_scaler`"
+        )
+
+
+def retake_unused(layer: Layer) -> Iterator[Finding]:
+    """A retake's seed that nothing is turned towards."""
+    if layer.inference.retake_variance == 0.0:
+        yield from layer.without_effect("retake_seed", "`retake_variance` is 0")
+
+
+def retake_of_itself(subject: Subject) -> Iterator[Finding]:
+    """A retake towards a seed of the song's own."""
+    seen = set()
+    for layer in subject.layers:
+        seed, turned = layer.inference.retake_seed, layer.inference.retake_variance > 0.0
+        if turned and seed in subject.song.seeds and seed not in seen:
+            seen.add(seed)
+            yield Finding(
+                path=(*layer.table, "retake_seed") if "retake_seed" in layer.written else ("seeds",),
+                message=f"`retake_seed` {seed} is one of the song's `seeds`",
+                why="that take's noise is not turned towards another but made louder",
+                help="take another seed",
+            )
+
+
+def heun_beside_sde(layer: Layer) -> Iterator[Finding]:
+    """Heun's method beside `sde`, which has none."""
+    if layer.inference.sampler_mode == "heun" and layer.inference.infer_method == "sde":
+        yield from layer.without_effect("sampler_mode", "`heun` is a method for `ode`")
 
 
 def turbo_times(layer: Layer) -> Iterator[Finding]:

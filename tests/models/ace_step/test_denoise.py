@@ -41,6 +41,35 @@ MODES: dict[str, tuple[str, dict[str, Any]]] = {
     "base guided sde": ("base", {"steps": 5, "guidance_scale": 7.0, "infer_method": "sde", "shift": 2.0}),
 }
 
+DCW: dict[str, Any] = {"dcw_enabled": True, "dcw_mode": "double", "dcw_scaler": 0.05, "dcw_high_scaler": 0.02}
+EXTRAS: dict[str, tuple[str, dict[str, Any]]] = {
+    "turbo one step": ("turbo", {"steps": 1}),
+    "turbo five steps": ("turbo", {"steps": 5, "shift": 2.5}),
+    "turbo wide shift": ("turbo", {"steps": 7, "shift": 9.5}),
+    "turbo narrow shift": ("turbo", {"shift": 0.4}),
+    "turbo dcw": ("turbo", DCW),
+    "turbo dcw sde": ("turbo", {**DCW, "infer_method": "sde"}),
+    "turbo dcw low": ("turbo", {**DCW, "dcw_mode": "low", "dcw_scaler": 0.3, "dcw_high_scaler": None}),
+    "turbo dcw high": ("turbo", {**DCW, "dcw_mode": "high", "dcw_scaler": 0.3, "dcw_high_scaler": None}),
+    "turbo dcw pix": ("turbo", {**DCW, "dcw_mode": "pix", "dcw_scaler": -0.1, "dcw_high_scaler": None}),
+    "turbo heun": ("turbo", {"sampler_mode": "heun"}),
+    "turbo heun one step": ("turbo", {"sampler_mode": "heun", "steps": 1}),
+    "turbo heun dcw": ("turbo", {**DCW, "sampler_mode": "heun", "steps": 4}),
+    "turbo retake": ("turbo", {"retake_seed": 77, "retake_variance": 0.3}),
+    "turbo all retake": ("turbo", {"retake_seed": 77, "retake_variance": 1.0}),
+    "turbo retake sde": ("turbo", {"retake_seed": 77, "retake_variance": 0.3, "infer_method": "sde"}),
+    "base guided dcw": ("base", {**DCW, "steps": 5, "guidance_scale": 7.0}),
+    "base heun": ("base", {"steps": 4, "sampler_mode": "heun"}),
+    "base guided heun": ("base", {"steps": 4, "guidance_scale": 5.0, "sampler_mode": "heun", "shift": 1.0}),
+    "base guided heun interval": (
+        "base",
+        {"steps": 5, "guidance_scale": 5.0, "sampler_mode": "heun", "cfg_interval_start": 0.4, "cfg_interval_end": 0.8},
+    ),
+}
+"""What upstream does and diffusers doesn't."""
+SAME_AS_PLAIN = {name for name in EXTRAS if name.endswith(("step", "steps", "shift"))}
+"""Steps and shift alone change nothing more; a single step of turbo's has no second look."""
+
 
 @pytest.fixture(scope="module")
 def base_set(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -78,7 +107,9 @@ def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
     return result.artifact.frames
 
 
-def read_straight(part: Any, request: LatentsRequest, codes: Codes, times: list[float]) -> np.ndarray:
+def read_straight(
+    part: Any, request: LatentsRequest, codes: Codes, times: list[float], *, turbo: bool = False
+) -> np.ndarray:
     briefing = brief(request, None, codes)
     hearing = Hearing(part.encoders(Heard()))
     conditions = hearing.conditions(briefing.text, briefing.lyrics, codes.codes, briefing.num_frames)
@@ -86,6 +117,11 @@ def read_straight(part: Any, request: LatentsRequest, codes: Codes, times: list[
     generator = torch.Generator("cpu").manual_seed(request.seed)
     shape = (1, 5 * len(codes.codes), 8)
     noise, *fresh = (torch.randn(shape, generator=generator)[0].double().numpy() for _ in range(len(times)))
+    if request.retake_seed is not None:
+        other = (
+            torch.randn(shape, generator=torch.Generator("cpu").manual_seed(request.retake_seed))[0].double().numpy()
+        )
+        noise = straight_line.retaken(noise, other, request.retake_variance)
 
     @torch.no_grad()
     def velocity(x: np.ndarray, t: float, conditioned: bool) -> np.ndarray:
@@ -111,6 +147,9 @@ def read_straight(part: Any, request: LatentsRequest, codes: Codes, times: list[
         scale=request.guidance_scale,
         interval=(request.cfg_interval_start, request.cfg_interval_end),
         fresh_noise=fresh if request.infer_method == "sde" else None,
+        # Turbo goes to the end without a second look.
+        heun_steps=0 if request.sampler_mode == "euler" else len(times) - (2 if turbo else 1),
+        dcw=(request.dcw_mode, request.dcw_scaler or 0.0, request.dcw_high_scaler or 0.0) if request.dcw_mode else None,
     )
 
 
@@ -149,6 +188,21 @@ def test_the_loop_is_what_the_protocol_says(loaded: dict[str, Any], mode: str) -
         found = ours(loaded[kind], request, codes)
         assert found.shape == (5 * count, 8)
         assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max()), count
+
+
+@pytest.mark.parametrize("mode", EXTRAS)
+@pytest.mark.parametrize("count", [24, 25])
+def test_what_diffusers_lacks_is_what_the_protocol_says(loaded: dict[str, Any], mode: str, count: int) -> None:
+    kind, changes = EXTRAS[mode]
+    request, codes = replace(REQUEST, **changes), some_codes(count)
+    times = straight_line.schedule(request.steps, request.shift)
+
+    expected = read_straight(loaded[kind], request, codes, times, turbo=kind == "turbo")
+    found = ours(loaded[kind], request, codes)
+
+    assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max())
+    plain = replace(REQUEST, steps=request.steps, shift=request.shift, guidance_scale=request.guidance_scale)
+    assert np.array_equal(found, ours(loaded[kind], plain, codes)) is (mode in SAME_AS_PLAIN)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -205,8 +259,8 @@ def test_custom_timesteps_are_followed_as_written_on_base(loaded: dict[str, Any]
 def test_custom_timesteps_on_turbo_move_to_those_it_was_distilled_on() -> None:
     asked = (0.99, 0.93, 0.72, 0.61, 0.26, 0.0)
 
-    assert denoise.custom_timesteps(asked, turbo=True) == (1.0, 0.933333, 0.75, 0.625, 0.25)
-    assert denoise.custom_timesteps((0.3, 0.3), turbo=True) == (0.3, 0.3)
+    assert denoise.custom_timesteps(asked, turbo=True) == pytest.approx((1.0, 14 / 15, 0.75, 0.625, 0.25), abs=1e-7)
+    assert denoise.custom_timesteps((0.3, 0.3), turbo=True) == pytest.approx((0.3, 0.3), abs=1e-7)
 
 
 @pytest.mark.parametrize("asked", [(), (0.0, 0.0), (1.2, 0.5), (0.5, -0.1), tuple([0.5] * 21)])
@@ -233,4 +287,23 @@ def test_a_doubled_first_timestep_runs_twice(loaded: dict[str, Any]) -> None:
     ],
 )
 def test_turbos_steps_are_the_table_it_was_distilled_on(shift: float, expected: list[float]) -> None:
-    assert denoise.shifted_timesteps(8, shift) == pytest.approx(expected, abs=1e-6)
+    assert denoise.turbo_timesteps(8, shift) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", [denoise.turbo_timesteps, denoise.shifted_timesteps])
+@pytest.mark.parametrize("shift", [0.05, 0.4, 1.0, 2.5, 3.0, 7.3, 10.0])
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 5, 7, 8, 50])
+def test_every_shift_bends_every_number_of_steps(schedule: Any, shift: float, num_steps: int) -> None:
+    expected = straight_line.schedule(num_steps, shift)[:-1]
+
+    assert schedule(num_steps, shift) == pytest.approx(expected, abs=1e-6)
+    if schedule is denoise.turbo_timesteps:
+        assert schedule(num_steps, shift) == tuple(np.float32(expected).tolist())
+
+
+@pytest.mark.parametrize("schedule", [denoise.turbo_timesteps, denoise.shifted_timesteps])
+def test_the_smallest_shift_there_is_begins_with_noise_and_is_a_number(schedule: Any) -> None:
+    times = schedule(8, 1e-300)
+
+    assert times[0] == 1.0
+    assert all(0.0 <= time <= 1.0 for time in times)

@@ -29,7 +29,15 @@ from renderer.models import device, zoo
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
 from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts
-from renderer.models.ace_step.denoise import Sampling, custom_timesteps, denoise, initial_noise, shifted_timesteps
+from renderer.models.ace_step.dcw import Dcw
+from renderer.models.ace_step.denoise import (
+    Sampling,
+    custom_timesteps,
+    denoise,
+    initial_noise,
+    shifted_timesteps,
+    turbo_timesteps,
+)
 from renderer.models.ace_step.dit import DITS
 from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStep
@@ -169,12 +177,11 @@ def silence_is_not_zero(bench: Bench) -> None:
 
 def turbo_is_guarded(bench: Bench) -> None:
     wild = bench.asked("[inference]\ninference_steps = 20\nshift = 2.4\nguidance_scale = 7.0\n")
-    assert (wild.steps, wild.shift, wild.guidance_scale) == (8, 2.0, 1.0)
-    # What everyone recommends, where the bare library would take 1.
-    assert bench.asked("").shift == 3.0
-    facts = zoo.model_facts("turbo")
-    assert [facts.nearest_shift(shift) for shift in (0.5, 1.5, 2.4, 2.6, 9.0)] == [1.0, 1.0, 2.0, 3.0, 3.0]
-    assert zoo.model_facts("base").nearest_shift(2.4) == 2.4
+    assert (wild.steps, wild.shift, wild.guidance_scale) == (8, 2.4, 1.0)
+    assert [bench.asked(f"[inference]\ninference_steps = {steps}\n").steps for steps in range(1, 9)] == [*range(1, 9)]
+    # What it was distilled for, where the bare library would take a shift of 1.
+    plain = bench.asked("")
+    assert (plain.steps, plain.shift) == (8, 3.0)
 
 
 def no_padding(bench: Bench) -> None:
@@ -330,8 +337,58 @@ def trailing_zeros(_: Bench) -> None:
 
 
 def steps_by_kind(_: Bench) -> None:
-    assert [zoo.model_facts(name).steps for name in ("turbo", "sft", "base", "xl-sft")] == [8, 50, 50, 50]
-    assert [zoo.model_facts(name).guidance_scale for name in ("turbo", "sft", "base")] == [1.0, 7.0, 7.0]
+    names = ("turbo", "sft", "base", "xl-sft")
+    facts = [zoo.model_facts(name) for name in names]
+    assert [(one.steps, one.shift) for one in facts] == [(8, 3.0), (50, 1.0), (50, 1.0), (50, 1.0)]
+    assert [one.guidance_scale for one in facts] == [1.0, 7.0, 7.0, 7.0]
+
+
+def dcw_by_kind(bench: Bench) -> None:
+    assert [zoo.model_facts(name).dcw for name in ("turbo", "xl-turbo", "sft", "base", "xl-base")] == [
+        *(True, True),
+        *(False, False, False),
+    ]
+    asked = bench.asked("")
+    assert (asked.dcw_enabled, asked.dcw_mode, asked.dcw_scaler, asked.dcw_high_scaler) == (True, "double", 0.05, 0.02)
+    assert not bench.asked("[inference]\ndcw_enabled = false\n").dcw_enabled
+
+
+def dcw_after_each_step(_: Bench) -> None:
+    """From the latents before the step and its own time; the last step, too."""
+    dcw, times = Dcw(mode="pix", scaler=0.5), (1.0, 0.6, 0.3)
+    sampling = Sampling(
+        timesteps=times, guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False, averaged_steps=2, dcw=dcw
+    )
+    noise = initial_noise(11, 4, torch.Generator().manual_seed(0))
+    x = noise
+
+    def velocity(latents: torch.Tensor, timestep: float) -> torch.Tensor:
+        return latents * timestep + 1.0
+
+    for time, after, found in zip(
+        times, (0.6, 0.3, 0.0), denoise(velocity, noise, sampling, torch.Generator()), strict=True
+    ):
+        first = velocity(x, time)
+        way = (first + velocity(x - first * (time - after), after)) / 2 if after else first
+        stepped, guess = x - way * (time - after), x - first * time
+        x = stepped + 0.5 * (stepped - guess)
+        assert torch.allclose(found, x, atol=1e-5)
+
+
+def exact_schedule(_: Bench) -> None:
+    assert turbo_timesteps(8, 3.0)[1:4] == tuple(np.float32([21 / 22, 0.9, 5 / 6]).tolist())
+    assert turbo_timesteps(3, 2.5) == tuple(np.float32([1.0, 2.5 * 2 / 3 / 2, 2.5 / 3 / 1.5]).tolist())
+    assert custom_timesteps((0.95, 0.8), turbo=True) == tuple(np.float32([21 / 22, 10 / 13]).tolist())
+
+
+def extras_are_off(bench: Bench) -> None:
+    asked = bench.asked("")
+    assert (asked.sampler_mode, asked.retake_seed, asked.retake_variance) == ("euler", None, 0.0)
+    codes, other = codes_of(20), {"retake_seed": 9, "retake_variance": 1.0}
+    all_retaken = bench.latents(replace(job("a", 20), request=replace(REQUEST, seed=3, **other)))["a"]
+    own = bench.latents(StageJob(id="a", request=replace(REQUEST, seed=9), upstream={Stage.CODES: codes}))["a"]
+    # Nothing is left of the take's own noise, up to a cosine that isn't quite zero.
+    assert np.allclose(all_retaken.frames, own.frames, atol=1e-4)
 
 
 def language(_: Bench) -> None:
@@ -469,7 +526,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "fact 3: with codes the DiT gets the cover instruction": cover_instruction,
     "fact 4: five frames a code, the duration is only told": length_from_codes,
     "fact 5: silence is encoded silence": silence_is_not_zero,
-    "fact 6: turbo runs eight steps at shift 1, 2 or 3, unguided": turbo_is_guarded,
+    "fact 6: turbo runs one to eight steps at any shift, unguided": turbo_is_guarded,
     "fact 7 and trap 7: no take hears another's padding": no_padding,
     "fact 8 and trap 2: a pipeline without its audio tokenizer pair": missing_pair,
     "fact 9: float16 never reaches the encoders": half_precision,
@@ -496,6 +553,10 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 27: two takes at once have a scheduler each": interleaved_takes,
     "trap 28: a chain of thought is written without guidance": unguided_thoughts,
     "trap 29: names and values in the tokenizer's own spelling": own_spelling,
+    "trap 30: DCW runs by itself on turbo only": dcw_by_kind,
+    "trap 31: DCW corrects after every step, from where it began": dcw_after_each_step,
+    "trap 32: turbo's schedule is exact": exact_schedule,
+    "trap 33: heun and retakes are off": extras_are_off,
 }
 
 
@@ -508,7 +569,7 @@ def numbers(kind: str) -> list[int]:
 
 def test_every_fact_and_trap_has_one_row() -> None:
     assert numbers("fact") == list(range(1, 11))
-    assert numbers("trap") == list(range(1, 30))
+    assert numbers("trap") == list(range(1, 34))
 
 
 @pytest.mark.parametrize("row", ROWS)
