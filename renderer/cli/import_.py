@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from renderer.spec.imports.specs import Imported
 
+MAX_LISTED = 100  # keys of a song that is none
 MAX_NAME = 100  # characters; longer file names are cut
 
 
@@ -110,8 +111,10 @@ def _tell(origin: str, path: Path, song: Imported) -> None:
     from renderer.spec.diagnostics import printable
 
     click.echo(f"{printable(origin)} → {printable(str(path))}")
-    for left in song.left_out:
+    for left in song.left_out[:MAX_LISTED]:
         click.echo(f"  left out `{printable(left.key)}`: {printable(left.why)}")
+    if len(song.left_out) > MAX_LISTED:
+        click.echo(f"  and {len(song.left_out) - MAX_LISTED} more")
     for note in song.notes:
         click.echo(f"  {printable(note)}")
 
@@ -166,12 +169,16 @@ def _write_new(path: Path, spec: Imported, codes: str | None, taken: set[str]) -
     """`taken` are the names in the folder, letter case aside: on some file systems that is one file."""
     from renderer.cli.new import schema_for
     from renderer.spec.pins import ENDING
+    from renderer.spec.toml import MAX_BYTES
     from renderer.store.edits import create
 
-    files = {path.with_suffix(ENDING): codes} if codes else {}
-    for file in (*files, path):
+    texts = {**({path.with_suffix(ENDING): codes} if codes else {}), path: spec.text(schema_for(path))}
+    for file, text in texts.items():
         if file.name.casefold() in taken:
             raise UsageError(f"`{file}` is already there", why="nothing is overwritten", help="rename it, or use --to")
-    texts = {**files, path: spec.text(schema_for(path))}
+        if (size := len(text.encode())) > MAX_BYTES:
+            raise UsageError(
+                f"`{file}` would have {size // 1024} KiB", why=f"a spec has {MAX_BYTES // 1024} KiB at most"
+            )
     create(texts)
     taken |= {file.name.casefold() for file in texts}

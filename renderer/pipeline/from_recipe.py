@@ -51,7 +51,7 @@ def holds_recipe(file: Path) -> bool:
         return False
     try:
         return {"recipe", "keys"} <= set(tomllib.loads(file.read_text("utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

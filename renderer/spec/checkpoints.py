@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "turbo"
 DEFAULT_MAX_DURATION = 240.0  # seconds
+NUM_CODES = 64_000  # entries of ACE-Step's audio codebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Checkpoint:
     """Whether DCW runs where a spec doesn't say."""
     max_duration: float = DEFAULT_MAX_DURATION
     """Seconds a song may last where no `max_duration` says otherwise."""
+    num_codes: int = NUM_CODES
+    """Entries of its audio codebook, which pinned codes must be within."""
     own_latents: bool = False
     """Whether its latents are not ACE-Step's, so that only a VAE made for it can decode them."""
 
@@ -50,7 +53,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "xl-turbo-diffusers": _TURBO,
     "xl-sft-diffusers": _SFT,
     "xl-base-diffusers": _BASE,
-    "mini": replace(_TURBO, dcw=False, max_duration=60.0, own_latents=True),
+    "mini": replace(_TURBO, dcw=False, max_duration=60.0, num_codes=1000, own_latents=True),
 }
 
 

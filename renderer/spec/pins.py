@@ -21,6 +21,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from renderer.song import Pinned, PinnedCot
+from renderer.spec.checkpoints import NUM_CODES
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value
 from renderer.spec.project import is_inside, outside
@@ -30,7 +31,6 @@ from renderer.spec.toml import read_toml
 if TYPE_CHECKING:
     from renderer.spec.build import Draft
 
-NUM_CODES = 64_000  # the codebook's size
 ENDING = ".codes"  # not .toml: it is no spec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, default_max_duration
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, checkpoint_of, default_max_duration
 from renderer.spec.faults import at_key, at_value, suggestion
 from renderer.spec.lints.table import ALLOWABLE
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from renderer.song import Song, Variant
+    from renderer.song import Pinned, Song, Variant
     from renderer.spec.build import Draft
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.schema import SongFile, VariantTable
@@ -115,6 +115,22 @@ def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
             why="`thinking` is off",
             advice="take one of the two out",
         )
+    yield from _codebook(song, pinned, source)
+
+
+def _codebook(song: Song, pinned: Pinned, source: Source) -> Iterator[Diagnostic]:
+    largest = max(pinned.codes)
+    for model in dict.fromkeys(variant.model for variant in song.variants if variant.inference.thinking):
+        checkpoint = checkpoint_of(model)
+        if checkpoint is not None and largest >= checkpoint.num_codes:
+            yield at_value(
+                source,
+                ("codes",),
+                code="codes-model",
+                message=f"the pinned codes go up to {largest}, those of model `{model}` to {checkpoint.num_codes - 1}",
+                why="they were written for another model",
+                advice="render with the model that they were written for, or take `codes` out",
+            )
 
 
 def _table(variant: Variant) -> KeyPath:

@@ -287,3 +287,33 @@ def test_folders_and_missing_files_cost_only_themselves(tmp_path: Path, capsys: 
     assert run(["import", ".", "nowhere.json", "song.json", "nowhere.flac"]) == 2
     assert "1 imported, 3 could not be" in capsys.readouterr().err
     assert (tmp_path / "specs" / "song.toml").is_file()
+
+
+def test_a_song_too_large_for_a_spec_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.json").write_text(json.dumps(SHANTY | {"caption": "loud " * 20_000}))
+
+    assert run(["import", "song.json"]) == 2
+    assert "a spec has 64 KiB at most" in capsys.readouterr().err
+    assert not (tmp_path / "specs").exists()
+
+
+def test_a_toml_nested_beyond_reading_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.toml").write_text("x = " + "[" * 50_000)
+
+    assert run(["import", "song.toml"]) == 2
+    assert "nested too deeply" in capsys.readouterr().err
+
+
+def test_half_a_character_is_left_out_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = imported(tmp_path, "song.json", '{"caption": "rock", "lyrics": "la", "\\udc00": 1, "title": "\\ud83c"}')
+
+    assert load_songs([path]).require()[0].caption == "rock"
+    assert "half of a character" in capsys.readouterr().out
+
+
+def test_codes_beyond_a_models_codebook_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    song = SHANTY | {"model": "mini", "audio_codes": [7] * 60 + [63_999]}
+    path = imported(tmp_path, "song.json", song)
+
+    assert [fault.code for fault in load_songs([path]).errors] == ["codes-model"]
+    assert load_songs([path], model="turbo").errors == ()

@@ -16,6 +16,14 @@ def test_the_rules_know_every_model_and_what_it_takes() -> None:
             assert getattr(checkpoint, known) == getattr(facts, known), (name, known)
 
 
+def test_the_rules_know_the_codebook_of_the_embedded_model_and_of_the_published_ones() -> None:
+    from renderer.models.ace_step.mini.sizes import SIZES
+    from renderer.models.ace_step.tokens import MAX_CODES
+
+    assert CHECKPOINTS["mini"].num_codes == SIZES["mini"].num_codes
+    assert {one.num_codes for name, one in CHECKPOINTS.items() if name != "mini"} == {MAX_CODES}
+
+
 def test_the_rules_know_every_vae_and_which_model_can_not_have_it() -> None:
     assert set(VAES) == set(zoo.VAES)
     for name, checkpoint in CHECKPOINTS.items():

@@ -114,7 +114,9 @@ SAVED = {
     "use_cot_caption": True, "use_cot_lyrics": False, "use_cot_language": True, "use_constrained_decoding": True,
     "cot_bpm": None, "cot_keyscale": "", "cot_timesignature": "", "cot_duration": None,
     "cot_vocal_language": "unknown", "cot_caption": "", "cot_lyrics": "", "lora_loaded": False, "use_lora": False,
-    "lora_scale": 1.0, "lora_weights_hash": "", "audio_format": "flac",
+    "lora_scale": 1.0, "lora_weights_hash": "", "audio_format": "flac", "sampler_mode": "euler", "dcw_enabled": True,
+    "dcw_mode": "double", "dcw_scaler": 0.05, "dcw_high_scaler": 0.02, "dcw_wavelet": "haar", "retake_seed": None,
+    "retake_variance": 0.0,
 }  # fmt: skip
 
 
@@ -402,7 +404,7 @@ def test_a_tempo_or_length_of_nothing_is_left_out_without_a_word(tmp_path: Path,
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("bpm", 900), ("bpm", 92.5), ("bpm", "fast"), ("bpm", True), ("bpm", [90]), ("bpm", 10**400),
+        ("bpm", 900), ("bpm", "fast"), ("bpm", True), ("bpm", [90]), ("bpm", 10**400),
         ("bpm", float("nan")), ("duration", float("inf")), ("duration", 5), ("duration", "soon"),
         ("duration", "90,5"), ("duration", "2:75"), ("duration", {"min": 60}), ("keyscale", "H moll"),
         ("keyscale", 3), ("timesignature", "5/4"), ("timesignature", 7), ("vocal_language", "klingon"),
@@ -422,6 +424,13 @@ def test_a_value_that_a_spec_can_not_have_is_listed_with_its_reason(tmp_path: Pa
     assert list(listed(song)) == [key]
     assert listed(song)[key]
     assert song.values == {"caption": FOLK["caption"], "lyrics": FOLK["lyrics"] + "\n"}
+
+
+def test_a_tempo_with_a_fraction_is_taken_as_ace_step_takes_it_and_listed(tmp_path: Path) -> None:
+    song = imported(tmp_path, FOLK | {"bpm": "92.5"})
+
+    assert song.values["metas"] == {"bpm": 92}
+    assert "taken as 92" in listed(song)["bpm"]
 
 
 def test_seeds_that_can_be_rendered_again_are_kept(tmp_path: Path) -> None:
@@ -445,6 +454,47 @@ def test_seeds_that_can_be_rendered_again_are_kept(tmp_path: Path) -> None:
 )
 def test_languages_are_read_as_people_write_them(tmp_path: Path, written: object, code: str) -> None:
     assert metas(tmp_path, vocal_language=written) == {"vocal_language": code}
+
+
+def test_upstreams_newer_settings_are_carried_over(tmp_path: Path) -> None:
+    newer = {
+        "dcw_enabled": "False",
+        "dcw_mode": "Double",
+        "dcw_scaler": "0.05",
+        "dcwHighScaler": 0.02,
+        "dcw_wavelet": "haar",
+        "retake_seed": "41",
+        "retake_variance": 0.2,
+        "sampler_mode": "heun",
+    }
+    song = imported(tmp_path, FOLK | newer | {"vae_checkpoint": "scragvae"})
+
+    assert song.left_out == ()
+    assert song.values["vae"] == "scragvae"
+    assert song.values["inference"] == {
+        "dcw_enabled": False,
+        "dcw_mode": "double",
+        "dcw_scaler": 0.05,
+        "dcw_high_scaler": 0.02,
+        "dcw_wavelet": "haar",
+        "retake_seed": 41,
+        "retake_variance": 0.2,
+        "sampler_mode": "heun",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dcw_wavelet", "db4"),
+        ("retake_seed", "1,2"),
+        ("retakeSeed", -3),
+        ("vae_checkpoint", "/models/vae"),
+        ("dcw_mode", 3),
+    ],
+)
+def test_newer_settings_that_can_not_be_had_are_listed(tmp_path: Path, key: str, value: object) -> None:
+    assert list(listed(imported(tmp_path, FOLK | {key: value}))) == [key]
 
 
 def test_what_nobody_sings_is_listed(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from renderer.output.measure.process import (
     measure_files,
     measurements_without,
     missing_libraries,
-    share_measurement,
     stored_measurement,
 )
 
@@ -16,6 +15,5 @@ __all__ = [
     "measure_files",
     "measurements_without",
     "missing_libraries",
-    "share_measurement",
     "stored_measurement",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ def put(key: str, found: Field, draft: SpecDraft) -> None:
     value = _AS_HERE[key](found.value) if key in _AS_HERE else found.value
     if key in _COUNTED and isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
         return
+    if key == "bpm" and isinstance(value, float) and math.isfinite(value):
+        draft.leave(found, f"tempos are whole: {value:g} is taken as {int(value)}, as ACE-Step takes it")
+        value = int(value)
     draft.put(key, value if kind is None else values.in_type(kind, value), found)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from renderer.song import CODE_RATE, Pinned
-from renderer.spec.pins import NUM_CODES
+from renderer.spec.checkpoints import NUM_CODES
 
 if TYPE_CHECKING:
     from pathlib import Path

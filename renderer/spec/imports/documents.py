@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_ENTRIES = 10_000  # that one file may hold
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".toml")
 LISTS = ("songs", "samples", "examples", "items", "tracks", "entries", "data", "results", "result")
 """What collections call the list of their songs."""
 
@@ -132,11 +133,11 @@ def _no_json(error: json.JSONDecodeError, file: Path, first_line: int) -> Diagno
         span=Span(line=first_line + error.lineno - 1, column=error.colno, end=error.colno + 1),
         excerpt=written,
         why=error.msg[:1].lower() + error.msg[1:],
-        help=_help(written, error),
+        help=_help(written, error, file),
     )
 
 
-def _help(written: str, error: json.JSONDecodeError) -> str:
+def _help(written: str, error: json.JSONDecodeError, file: Path) -> str:
     rest = written[error.colno - 1 :].lstrip()
     before = error.doc[: error.pos].rstrip()
     if before.endswith(",") or rest.startswith((",]", ",}")):
@@ -147,4 +148,4 @@ def _help(written: str, error: json.JSONDecodeError) -> str:
         return 'JSON puts texts between "…"'
     if error.msg.startswith("Invalid control character"):
         return "a line break inside a text is written `\\n`"
-    return ""
+    return "" if file.suffix.lower() in SUFFIXES else f"an import takes {', '.join(SUFFIXES)} files and takes"

@@ -26,7 +26,6 @@ WRAPPERS = frozenset(
     }
 )  # fmt: skip
 _CHAT = "messages"
-_TAGGED = re.compile(r"<(prompt|lyrics)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +99,8 @@ def _said(field: Field, lyrics: Any) -> Iterator[Field | LeftOut]:
     text = "\n".join(part.strip() for part in texts if isinstance(part, str))
     if len(texts) > sum(isinstance(part, str) for part in texts) and content is not None:
         yield LeftOut(key=field.key, why="what is no text in it is left out: songs are made from text alone here")
-    tagged = {name.lower(): words.strip() for name, words in _TAGGED.findall(text)}
+    tagged, rest = _tagged(text)
     if tagged:
-        rest = _TAGGED.sub("", text).strip()
         tagged.setdefault("prompt", rest)
         if rest and tagged["prompt"] != rest:
             yield LeftOut(key=field.key, why="what stands outside its `<prompt>` and `<lyrics>` counts for nothing")
@@ -112,3 +110,15 @@ def _said(field: Field, lyrics: Any) -> Iterator[Field | LeftOut]:
         tagged = {"prompt": text}
     for name, words in tagged.items():
         yield Field(key=field.key, name=name, value=words)
+
+
+def _tagged(text: str) -> tuple[dict[str, str], str]:
+    """What stands in the first `<prompt>…</prompt>` and `<lyrics>…</lyrics>`, and the rest of the text."""
+    found: dict[str, str] = {}
+    for name in ("prompt", "lyrics"):
+        start = re.search(f"<{name}>", text, re.IGNORECASE)
+        end = re.compile(f"</{name}>", re.IGNORECASE).search(text, start.end()) if start else None
+        if start and end:
+            found[name] = text[start.end() : end.start()].strip()
+            text = text[: start.start()] + text[end.end() :]
+    return found, text.strip()

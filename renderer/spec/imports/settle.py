@@ -32,7 +32,14 @@ def settle(draft: SpecDraft) -> None:
     _codes(draft)
     _words(draft)
     if not draft.values.get("caption"):
-        raise UsageError("it holds no caption", why="without one there is nothing to make a song from")
+        told = ", ".join(f"`{left.key[:40]}`: {left.why}" for left in draft.left_out[:3])
+        raise UsageError(
+            "it holds no caption",
+            why="without one there is nothing to make a song from",
+            help=f"what it holds is of no use here: {told}"
+            if told
+            else "write `caption`: genre, instruments, mood, voice",
+        )
     _drop_faults(draft)
     _length(draft)
 

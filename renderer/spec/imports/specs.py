@@ -93,6 +93,8 @@ def _imported(entry: Any, file: Path) -> Imported:
     for found in fields_of(entry, file):
         if isinstance(found, LeftOut):
             draft.left_out.append(found)
+        elif _is_broken(found.value):
+            draft.leave(found, "it holds half of a character, as `\\ud83c` alone is")
         else:
             carry(found, draft, file)
     settle(draft)
@@ -102,6 +104,12 @@ def _imported(entry: Any, file: Path) -> Imported:
         notes=tuple(draft.notes),
         pinned=pinned(draft.codes, file, draft.values["caption"]) if draft.codes else None,
     )
+
+
+def _is_broken(value: Any) -> bool:
+    """Whether a text can't be written: JSON can escape one half of a pair of surrogates."""
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
 def _ordered(values: Mapping[str, Any]) -> dict[str, Any]:
