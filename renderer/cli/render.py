@@ -127,6 +127,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
     parts = [
         (len(summary.rendered), "rendered"),
         (len(summary.restored), "restored from old/"),
+        (len(summary.retagged), "tagged anew"),
         (len(summary.kept), "kept"),
         (len(summary.failures), "failed"),
     ]
@@ -162,6 +163,7 @@ def _document(summary: Summary) -> dict[str, Any]:
         "outputs": str(summary.outputs),
         "rendered": list(summary.rendered),
         "restored": list(summary.restored),
+        "retagged": list(summary.retagged),
         "kept": list(summary.kept),
         "failed": [
             {"take": failure.take, "stage": failure.stage, **_error(failure.error)} for failure in summary.failures

@@ -22,8 +22,15 @@ COLOURS = {
     "missing": "yellow",
     "failed": "red",
     "restored": "cyan",
+    "tags": "cyan",
     "broken": "red",
 }
+
+ONLY = {
+    "restored": ": its file moves back from old/",
+    "tags": ": its tags are written anew, the sound stays",
+}
+"""What is done for takes that run nothing."""
 
 
 @click.command(name="status")
@@ -58,7 +65,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
 def _tell(status: Status, *, whole: bool) -> None:
     from renderer.plan.jobs import Why
 
-    for why in (Why.NEW, Why.CHANGED, Why.MISSING, Why.FAILED, Why.RESTORED):
+    for why in (Why.NEW, Why.CHANGED, Why.MISSING, Why.FAILED, Why.RESTORED, Why.TAGS):
         for take in status.of(why):
             _line(str(why), take.plan.name, "; ".join(_reasons(take)))
     done = status.of(Why.DONE)
@@ -79,14 +86,13 @@ def _reasons(take: TakeStatus) -> Iterator[str]:
 
 def _tell_take(project: Project, take: TakeStatus) -> None:
     from renderer.pipeline.status import versions
-    from renderer.plan.jobs import Why
 
     plan = take.plan
     _line(str(plan.why), plan.name, plan.file)
     for reason in _reasons(take):
         _plain(f"  {reason}")
-    if plan.why in (Why.DONE, Why.RESTORED):
-        _plain("  nothing runs" if plan.why is Why.DONE else "  nothing runs: its file moves back from old/")
+    if plan.has_sound:
+        _plain(f"  nothing runs{ONLY.get(plan.why, '')}")
     else:
         _plain(f"  runs: {' → '.join(plan.runs)}")
     for change in take.elsewhere:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.models.family import PART_OF, Stage
-from renderer.output.recipe import make_recipe, recipe_tags, recipe_toml
+from renderer.output.recipe import make_recipe, recipe_tags
 from renderer.pipeline.drafts import Desk
-from renderer.pipeline.noted import cuts, degradations, effective, prompts_as_sent, remarks, said
+from renderer.pipeline.noted import cuts, degradations, effective, remarks
+from renderer.pipeline.retag import retag
+from renderer.pipeline.sidecar import make_sidecar
 from renderer.plan.reasons import SET
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import Keeping
@@ -105,6 +107,19 @@ class Keeper:
             restore(self._store, record)
             self._store.journal.append("take-restored", {"take": plan.name, "key": plan.key, "file": record.file})
 
+    def retag(self, plan: TakePlan) -> bool:
+        """Write a take's tags anew; False when its audio is damaged: it is then set aside, to be made again.
+
+        Raises: StoreError when the disk refuses.
+        """
+        with disk_faults(self._store):
+            record = retag(self._store, plan)
+            if record is None:
+                self.damaged.add(plan.name)
+                return False
+            self._store.journal.append("take-retagged", {"take": plan.name, "key": plan.key, "file": record.file})
+        return True
+
     def _require_story(self, job: Job) -> None:
         """What the chain of thought decided is told in the audio's tags, so it must be there before there is audio."""
         for name in job.takes:
@@ -167,7 +182,8 @@ class Keeper:
         with _named(take.plan):
             draft = take.draft.result()
         try:
-            sidecar = self._sidecar(take.plan, take.recipe, take.notes)
+            made = datetime.now(UTC).isoformat(timespec="seconds")
+            sidecar = make_sidecar(take.plan.name, take.recipe, take.notes, self._environment, made)
             record = self._record(take, draft, sidecar)
             put_version(self._store, record, draft.temp, sidecar)
         finally:
@@ -235,16 +251,6 @@ class Keeper:
             counted["preview"] = preview
         dtypes = {f"dtype_{PART_OF[stage]}": request["dtype"] for stage, request in requests.items()}
         return {**counted, **dtypes}
-
-    def _sidecar(self, plan: TakePlan, recipe: Mapping[str, Any], notes: Mapping[str, Any]) -> bytes:
-        made = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "take": plan.name,
-            **{k: v for k, v in self._environment.items() if k != "versions"},
-            "seconds": {stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
-            "noted": {stage: said(noted) for stage, noted in notes.items()},
-        }
-        return recipe_toml(recipe, prompts=prompts_as_sent(notes), made=made).encode()
 
 
 @contextmanager

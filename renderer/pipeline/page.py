@@ -25,7 +25,6 @@ from renderer.output.report.values import (
 from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.noted import cuts, degradations, effective, left_out, prompts_as_sent
 from renderer.pipeline.picks import all_picks
-from renderer.plan.jobs import Why
 from renderer.plan.reasons import SET, changes_between
 from renderer.store.disk import write_whole
 
@@ -98,7 +97,10 @@ def shown_by(store: Store) -> Path:
 def _fingerprint(plan: Plan) -> str:
     """What the page shows once all is done: these versions of these takes, with these votes."""
     picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
-    shown = [*sorted((take.name, take.key) for take in plan.takes), *sorted((n, str(p)) for n, p in picks.items())]
+    shown = [
+        *sorted((take.name, take.key, take.take.song.title) for take in plan.takes),
+        *sorted((n, str(p)) for n, p in picks.items()),
+    ]
     return hashlib.sha256(f"{__version__} {shown}".encode()).hexdigest()
 
 
@@ -227,7 +229,7 @@ def _setting(value: Any) -> str | int | float | bool | None:
 
 
 def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> Outcome:
-    if plan.why in (Why.DONE, Why.RESTORED):
+    if plan.has_sound:
         return Outcome.RENDERED if plan.name in run.done else Outcome.CACHED
     return Outcome.FAILED if failed and failed.get("key") == plan.key else Outcome.WAITING
 

@@ -44,6 +44,8 @@ class Summary:
     outputs: Path
     rendered: tuple[str, ...]
     restored: tuple[str, ...]
+    retagged: tuple[str, ...]
+    """Takes whose tags were written anew, their sound as it was."""
     kept: tuple[str, ...]
     """Takes that were on disk already."""
     failures: tuple[Failure, ...]
@@ -115,6 +117,7 @@ def render(
         outputs=store.outputs,
         rendered=tuple(tally.rendered),
         restored=tuple(tally.restored),
+        retagged=tuple(tally.retagged),
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE),
         failures=tuple(tally.failures.values()),
         remarks={remark: tuple(takes) for remark, takes in tally.remarks.items()},
@@ -158,7 +161,8 @@ def _run(
         with disk_faults(store):
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
         with Keeper(plan, store, project.settings, project.environment) as keeper:
-            _restore(plan, keeper, tally)
+            _set_right(plan, keeper, tally)
+        damaged = keeper.damaged
         for _ in range(_ROUNDS):
             with Keeper(plan, store, project.settings, project.environment) as keeper:
                 for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
@@ -167,9 +171,11 @@ def _run(
                     if isinstance(event, PartStarted):
                         _read_ahead(plan, event.part)
                     listen(event)
-            if not keeper.damaged or stop:
+            damaged |= keeper.damaged
+            if not damaged or stop:
                 return
-            plan = project.plan([take.take for take in plan.takes if take.name in keeper.damaged])
+            plan = project.plan([take.take for take in plan.takes if take.name in damaged])
+            damaged = set()
     except StoreError as error:
         tally.fault = error
 
@@ -188,8 +194,11 @@ def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job]
     return unwanted
 
 
-def _restore(plan: Plan, keeper: Keeper, tally: Tally) -> None:
+def _set_right(plan: Plan, keeper: Keeper, tally: Tally) -> None:
+    """What needs no sound made: names given back, tags written anew."""
     for take in plan.takes:
         if take.why is Why.RESTORED:
             keeper.restore(take)
             tally.restored.append(take.name)
+        if take.has_sound and take.changes and keeper.retag(take):
+            tally.retagged.append(take.name)

@@ -84,7 +84,7 @@ def versions(project: Project, plan: TakePlan) -> tuple[Version, ...]:
 
 def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:
     elsewhere: tuple[Change, ...] = ()
-    if plan.why in (Why.DONE, Why.RESTORED):
+    if plan.has_sound:
         elsewhere = environment_changes(plan.made_in, project.environment)
     return TakeStatus(plan=plan, elsewhere=elsewhere, last_failure=failure if plan.why is Why.FAILED else "")
 

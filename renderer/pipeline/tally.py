@@ -32,6 +32,7 @@ class Tally:
 
     rendered: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
+    retagged: list[str] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     loads: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, list[str]] = field(default_factory=dict)

@@ -33,6 +33,8 @@ class Why(StrEnum):
     DONE = "done"
     RESTORED = "restored"
     """An earlier version is asked for again; its file only moves back."""
+    TAGS = "tags"
+    """Only what its tags tell has changed: they are written anew, the sound stays."""
     NEW = "new"
     CHANGED = "changed"
     FORCED = "forced"
@@ -118,6 +120,11 @@ class TakePlan:
     runs: tuple[Stage, ...] = ()
     """The stages that run for it; empty when it is done."""
 
+    @property
+    def has_sound(self) -> bool:
+        """Whether its sound is on disk, whatever its name and tags are to become."""
+        return self.why in (Why.DONE, Why.RESTORED, Why.TAGS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -147,7 +154,7 @@ class Plan:
     @property
     def running(self) -> tuple[TakePlan, ...]:
         """The takes with something to run."""
-        return tuple(take for take in self.takes if take.why not in (Why.DONE, Why.RESTORED))
+        return tuple(take for take in self.takes if not take.has_sound)
 
     def loads(self) -> dict[str, int]:
         """Component -> how often this plan reads it."""

@@ -12,7 +12,7 @@ from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
 from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
-from renderer.plan.reasons import SET, explain
+from renderer.plan.reasons import FILE, SET, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,14 +91,14 @@ def _plan_take(
     jobs = _jobs(asked, model, settings, given=given, take=take.name)
     keys = given | {job.stage: job.key for job in jobs}
     output = take.song.output
-    extra = {"format": output.format, "recipe": output.recipe, "title": take.song.title}
-    key = job_key("take", extra, {}, {Stage.WAVEFORM: keys[Stage.WAVEFORM]})
+    # What tags tell beside that is written into the file that is there.
+    key = job_key("take", {"format": output.format}, {}, {Stage.WAVEFORM: keys[Stage.WAVEFORM]})
     suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
     name = take.name + suffix
     requests = {
         SET: _named(take, model, keys if given else {}),
         **{str(job.stage): _told(job) for job in jobs},
-        "take": extra,
+        FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
     }
     plan = TakePlan(
         take=take,
@@ -185,7 +185,7 @@ def _needed_jobs(
     """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
     needed: dict[tuple[Stage, str], Job] = {}
     for plan, jobs in planned:
-        if plan.why in (Why.DONE, Why.RESTORED):
+        if plan.has_sound:
             continue
         # The chain of thought beside the waveform: what it decided is told in the audio's tags.
         wanted = {Stage.WAVEFORM, Stage.COT}
@@ -210,7 +210,7 @@ def _make_again(job: Job, store: Store, ask: Ask) -> bool:
 
 
 def _with_runs(plan: TakePlan, jobs: Mapping[tuple[Stage, str], Job]) -> TakePlan:
-    if plan.why in (Why.DONE, Why.RESTORED):
+    if plan.has_sound:
         return plan
     return replace(plan, runs=tuple(stage for stage, key in plan.keys.items() if (stage, key) in jobs))
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SET = "set"
 """Beside the stages' requests, records tell which models and switches were named: reasons in the user's words."""
+FILE = "take"
+"""And how the file is written: its format, and what its tags tell."""
 _CAUSES: Mapping[str, tuple[str, ...]] = {
     "cot": ("model", "lm"),
     "codes": ("model", "lm"),
@@ -74,7 +76,14 @@ def explain(
         return Reason(why=Why.CHANGED, changes=environment_changes(record.environment, environment))
     # Nearly always today's: then it is kept once and not with every take.
     made_in = environment if record.environment == environment else record.environment
-    return Reason(why=Why.DONE if place == store.outputs / plan.file else Why.RESTORED, made_in=made_in)
+    tags = _tags_changed(record.requests[FILE], plan)
+    done = Why.TAGS if tags else Why.DONE
+    return Reason(why=done if place == store.outputs / plan.file else Why.RESTORED, changes=tags, made_in=made_in)
+
+
+def _tags_changed(written: Mapping[str, Any], plan: TakePlan) -> tuple[Change, ...]:
+    asked = plan.requests[FILE]
+    return () if written == asked else changes_between({FILE: written}, {FILE: asked}, plan.take)
 
 
 def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> Reason:

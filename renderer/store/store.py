@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
@@ -205,12 +205,19 @@ class Store:
 
     def _record(self, path: Path) -> TakeRecord | None:
         try:
-            return decode_record(self._read(path))
+            return self._as_it_lies(decode_record(self._read(path)))
         except FileNotFoundError:
             return None
         except StoreError as error:
             self._set_aside(path, "takes", path.stem, error)
             return None
+
+    def _as_it_lies(self, record: TakeRecord) -> TakeRecord:
+        """The record of the file that is there, where tags were to be written anew and it didn't come to that."""
+        if not record.before or self.find(record):
+            return record
+        before = replace(record, **record.before, before={})
+        return before if self.find(before) else record
 
     def _read(self, path: Path) -> bytes:
         try:

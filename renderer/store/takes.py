@@ -41,6 +41,8 @@ class TakeRecord:
     """What the sidecar TOML tells."""
     page: Mapping[str, Any] = field(default_factory=dict)
     """What the report shows and would have to decode for: peaks, loudness before scaling, seconds."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """Fields as they were before the tags were written anew: true of the file until it has taken the name."""
     remade: bool = False
     """Whether other bytes were made under the same key since, in another environment."""
 

@@ -45,6 +45,7 @@ ALL = "cot → codes → latents → waveform"
 DIT = "latents → waveform"
 VAE = "waveform"
 NOTHING = "nothing"
+TAGS = "nothing, its tags are written anew"
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ EDITS: Mapping[str, Edit] = {
     "infer_method": Edit(
         "shift = 3.0", 'shift = 3.0\ninfer_method = "sde"', DIT, ("infer_method ode → sde in [inference]",)
     ),
-    "title": Edit('"Eins"', '"Uno"', VAE, ("title Eins → Uno",)),
     "vae": Edit("seeds = [1]", 'seeds = [1]\nvae = "bright"', VAE, ("vae none → bright",)),
+    "title": Edit('"Eins"', '"Uno"', TAGS, ("title Eins → Uno",), Why.TAGS),
     "format": Edit('"flac"', '"wav"', VAE, ("format flac → wav in [output]",)),
-    "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', VAE, ("recipe full → none in [output]",)),
+    "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', TAGS, ("recipe full → none in [output]",), Why.TAGS),
     "max_duration": Edit("seeds = [1]", "seeds = [1]\nmax_duration = 30", ALL, ("max_duration 240 → 30",)),
     "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", "codes → latents → waveform", (), Why.NEW, "eins.s2"),
     "a variant more": Edit("[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"),
@@ -140,7 +141,7 @@ def planned(songs: Songs, name: str) -> TakePlan:
 
 
 def runs(take: TakePlan) -> str:
-    return " → ".join(take.runs) or NOTHING
+    return " → ".join(take.runs) or (TAGS if take.why is Why.TAGS else NOTHING)
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())

@@ -46,6 +46,8 @@ def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
             for take in plan.takes:
                 if take.why is Why.RESTORED:
                     keeper.restore(take)
+                if take.has_sound and take.changes:
+                    keeper.retag(take)
             for job in plan.jobs:
                 keeper.upstream(job)
                 list(keeper.keep(job, make(job)).finish())

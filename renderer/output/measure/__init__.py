@@ -6,6 +6,7 @@ from renderer.output.measure.process import (
     measure_files,
     measurements_without,
     missing_libraries,
+    share_measurement,
     stored_measurement,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "measure_files",
     "measurements_without",
     "missing_libraries",
+    "share_measurement",
     "stored_measurement",
 ]

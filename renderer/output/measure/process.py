@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -60,6 +61,22 @@ def stored_measurement(digest: str, folder: Path) -> Measurement | None:
         return None
     picture = _picture(digest, folder)
     return Measurement(digest=digest, measured=measured, spectrogram=picture) if measured and picture.exists() else None
+
+
+def share_measurement(digest: str, other: str, folder: Path) -> None:
+    """Let what was measured of one file hold for another that sounds the same.
+
+    Raises: OSError as the disk gives it.
+    """
+    if stored_measurement(digest, folder) is None:
+        return
+    # The numbers last: without them the picture counts for nothing.
+    for source, target in (
+        (_picture(digest, folder), _picture(other, folder)),
+        (_kept(digest, folder), _kept(other, folder)),
+    ):
+        shutil.copyfile(source, target.with_suffix(".tmp"))
+        target.with_suffix(".tmp").replace(target)
 
 
 def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ...]:
