@@ -4,6 +4,7 @@ RendererError
 ├── UsageError        the command line asks for something that can't be
 ├── SpecError         specs have faults; carries every diagnostic
 ├── ModelError        a checkpoint is missing, incomplete or not what it claims
+│   └── UnfitFiles    files of checkpoints can't be rendered with; carries every fault
 ├── ResourceError     memory, disk or device can't do what is asked
 ├── StoreError        the outputs folder can't be read or written as needed
 │   └── InputLost     what a job builds on is gone or damaged; it can be made again
@@ -62,6 +63,14 @@ def named_by(*settings: str) -> Iterator[None]:
     except ModelError as error:
         error.settings = error.settings or settings
         raise
+
+
+class UnfitFiles(ModelError):  # noqa: N818 - what was found
+    """Files of checkpoints and adapters that nothing can be rendered with; `faults` holds all of them."""
+
+    def __init__(self, faults: Sequence[ModelError]) -> None:
+        super().__init__(faults[0].message, why=faults[0].why, help=faults[0].help)
+        self.faults = tuple(faults)
 
 
 class ResourceError(RendererError):

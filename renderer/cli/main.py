@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from renderer import __version__
-from renderer.errors import RendererError, SpecError
+from renderer.errors import RendererError, SpecError, UnfitFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,8 @@ def run(arguments: list[str]) -> int:
         show_diagnostics(error.diagnostics, stream=sys.stderr)
         return EXIT_USAGE
     except RendererError as error:
-        show_error(error)
+        for fault in error.faults if isinstance(error, UnfitFiles) else (error,):
+            show_error(fault)
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

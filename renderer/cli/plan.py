@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.show_diagnostics import show_what_spoils
+    from renderer.pipeline.models import require_fit
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
 
@@ -33,6 +34,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     plan, missing = project.plan(), project.missing()
+    require_fit(plan, project.model_of)
     if as_json:
         click.echo(json.dumps(_document(plan, missing), ensure_ascii=False, indent=2))
         return 0

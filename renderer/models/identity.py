@@ -6,82 +6,79 @@ import hashlib
 import json
 import re
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from renderer.models import layouts
+from renderer.models.ace_step.reads import files_of, vae_files
 from renderer.models.family import Part
+from renderer.models.regular_file import regular
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Mapping
+    from pathlib import Path
 
+    from renderer.models.ace_step.reads import ReadFile
     from renderer.models.family import ModelFiles
 
-# What lies in these changes what a part computes: weights, sizes, vocabulary, template, silence.
-SUFFIXES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".pt"})
-DIT_FOLDERS = (
-    "transformer",
-    "condition_encoder",
-    "audio_tokenizer",
-    "audio_token_detokenizer",
-    "text_encoder",
-    "tokenizer",
-)
 SHA256_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What a part's files are, by their bytes."""
+
+    digest: str
+    """Equal digests mean equal weights, configs and vocabularies."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File -> its own SHA-256, in the order in which they make up the digest."""
+
+
+UNREADABLE = "unreadable"
+"""Stands in place of the digest of a part whose files can't be rendered with."""
 
 
 def identity(files: ModelFiles) -> Mapping[Part, str]:
     """A digest for each part of the set: equal digests mean equal weights, configs and vocabularies.
 
-    Only what a part reads enters its digest, so another LM leaves the DiT's alone. Without an LM there's no `lm` entry.
+    Only the files that a part reads enter its digest, so another LM leaves the DiT's alone, and so does a note beside
+    the weights. Without an LM there's no `lm` entry.
+
+    Raises: ModelError for a file that isn't there.
+    """
+    return {part: one.digest for part, one in fingerprints(files).items()}
+
+
+def fingerprints(files: ModelFiles, without: Container[Part] = ()) -> Mapping[Part, Fingerprint]:
+    """The fingerprint of each part of the set; parts to do `without` aren't read and are `unreadable`.
+
+    Raises: ModelError for a file that isn't there.
     """
     memory = _read_memory()
     before = dict(memory)
-    digests = {part: _digest(paths, memory) for part, paths in _part_files(files).items()}
+    found = {
+        part: Fingerprint(digest=UNREADABLE) if part in without else _fingerprint(files_of(part, files), memory)
+        for part in (Part.DIT, Part.VAE, *([Part.LM] if files.lm is not None else []))
+    }
     if memory != before:
         _write_memory(memory)
-    return digests
-
-
-def vae_identity(folder: Path) -> str:
-    """The digest that a VAE's folder gives to the part."""
-    memory = _read_memory()
-    before = dict(memory)
-    digest = _digest([*_below(folder)], memory)
-    if memory != before:
-        _write_memory(memory)
-    return digest
-
-
-def _part_files(files: ModelFiles) -> dict[Part, list[tuple[str, Path]]]:
-    """The files of each part, each with the name under which it enters the digest."""
-    dit = [*_dit_paths(files)]
-    for position, (folder, scale) in enumerate(files.loras):
-        dit += [(f"lora {position} at {scale!r}/{name}", path) for name, path in _below(Path(folder))]
-    found = {Part.DIT: dit, Part.VAE: [*_below(Path(files.vae))]}
-    if files.lm is not None:
-        found[Part.LM] = [*_below(Path(files.lm))]
     return found
 
 
-def _dit_paths(files: ModelFiles) -> Iterator[tuple[str, Path]]:
-    dit = Path(files.dit)
-    if files.layout == layouts.DIFFUSERS:
-        for folder in DIT_FOLDERS:
-            yield from ((f"{folder}/{name}", path) for name, path in _below(dit / folder))
-        return
-    yield from _below(dit)
-    yield from ((f"text_encoder/{name}", path) for name, path in _below(Path(files.text_encoder)))
+def vae_identity(folder: Path) -> str:
+    """The digest that a VAE's folder gives to the part.
 
-
-def _below(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.glob("*")):
-        if path.suffix in SUFFIXES and path.is_file():
-            yield path.name, path
+    Raises: ModelError for a file that isn't there.
+    """
+    memory = _read_memory()
+    before = dict(memory)
+    digest = _fingerprint(vae_files(folder), memory).digest
+    if memory != before:
+        _write_memory(memory)
+    return digest
 
 
 def remembered(path: Path) -> str | None:
@@ -100,11 +97,10 @@ def remember(path: Path, digest: str) -> None:
     _write_memory({**_read_memory(), str(path): [stat.st_size, stat.st_mtime_ns, digest]})
 
 
-def _digest(paths: list[tuple[str, Path]], memory: dict[str, list[int | str]]) -> str:
-    digest = hashlib.sha256()
-    for name, path in paths:
-        digest.update(f"{name}\0{_remembered_digest(path, memory)}\n".encode())
-    return digest.hexdigest()
+def _fingerprint(read: Iterable[ReadFile], memory: dict[str, list[int | str]]) -> Fingerprint:
+    digests = {one.name: _remembered_digest(one.path, memory) for one in read}
+    digest = hashlib.sha256("".join(f"{name}\0{found}\n" for name, found in digests.items()).encode())
+    return Fingerprint(digest=digest.hexdigest(), files=digests)
 
 
 def _remembered_digest(path: Path, memory: dict[str, list[int | str]]) -> str:
@@ -112,7 +108,7 @@ def _remembered_digest(path: Path, memory: dict[str, list[int | str]]) -> str:
     # The hub's cache names a large file's blob by its SHA-256.
     if real.parent.name == "blobs" and SHA256_NAME.fullmatch(real.name):
         return real.name
-    stat = real.stat()
+    stat = regular(real)
     size, mtime = stat.st_size, stat.st_mtime_ns
     known = memory.get(str(real))
     if known is not None and known[:2] == [size, mtime]:

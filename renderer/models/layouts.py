@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.models.other_formats import HEAD_BYTES, told_format
+from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
     from renderer.models.family import ModelFiles
@@ -30,6 +32,7 @@ ORIGINAL_PREFIXES = {
 }
 """Component -> how its tensors begin in the one file of the original layout."""
 PUBLISHED_LATENT_WIDTH = 64  # channels
+MOST_JSON_BYTES = 64_000_000  # of a config or an index of shards; the published ones stay below a hundredth
 TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
 
 
@@ -83,11 +86,14 @@ def read_lm(folder: Path) -> Path:
 
 
 def has_audio_tokenizer(files: ModelFiles) -> bool:
-    """Whether the set can turn codes to conditions; published pipelines without that pair exist."""
+    """Whether the set can turn codes to conditions; published pipelines without that pair exist.
+
+    A folder of the pair that lacks something is a fault of the set's files, not another kind of set.
+    """
     if files.layout != DIFFUSERS:
         return True
     pair = ("audio_tokenizer", "audio_token_detokenizer")
-    return all((Path(files.dit) / component / "config.json").is_file() for component in pair)
+    return any((Path(files.dit) / component).exists() for component in pair)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -95,12 +101,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises: ModelError when it is missing or no JSON object.
     """
+    content = read_bytes(path, MOST_JSON_BYTES)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"`{path}` can't be read", why=str(error.strerror)) from error
+        found = json.loads(content.decode())
+    except RecursionError as error:
+        raise ModelError(f"`{path}` is no JSON", why="it is nested too deep", help="fetch the model again") from error
     except ValueError as error:
-        raise ModelError(f"`{path}` is no JSON", why=str(error), help="fetch the model again") from error
+        kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
+        why = f"it is {kind.told}" if kind else str(error) if content else "it is empty"
+        raise ModelError(f"`{path}` is no JSON", why=why, help=FETCH_AGAIN) from error
     if not isinstance(found, dict):
         raise ModelError(f"`{path}` holds no JSON object", help="fetch the model again")
     return found

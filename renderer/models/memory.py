@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import ModelError, ResourceError
+from renderer.errors import ResourceError
 from renderer.models import device as devices
 from renderer.models import layouts
+from renderer.models.ace_step.stored import entries, stored_tensors
 from renderer.models.family import Part
 from renderer.song import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT
 
@@ -109,31 +109,9 @@ def parameters(files: ModelFiles, part: Part) -> Mapping[str, int]:
     return found
 
 
-def headers(folder: Path, stem: str) -> Iterator[Mapping[str, Any]]:
-    """The headers of a component's safetensors file or shards.
-
-    Raises: ModelError when there are none, or one can't be read.
-    """
-    paths = sorted(folder.glob(f"{stem}*.safetensors"))
-    if not paths:
-        raise ModelError(
-            f"`{folder / stem}.safetensors` is missing", help="fetch the model again: renderer models fetch"
-        )
-    for path in paths:
-        with path.open("rb") as opened:
-            try:
-                yield json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-            except (ValueError, OverflowError, MemoryError) as error:
-                raise ModelError(f"`{path}` can't be read as safetensors", why=str(error)) from error
-
-
 def _count(folder: Path, stem: str, prefix: str = "") -> int:
-    return sum(
-        prod(tensor["shape"])
-        for header in headers(folder, stem)
-        for name, tensor in header.items()
-        if name != "__metadata__" and name.startswith(prefix)
-    )
+    tensors = (stored for name, stored in stored_tensors(folder, stem).items() if name.startswith(prefix))
+    return sum(prod(entry.shape) for entry in entries(tensors).values())
 
 
 def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:

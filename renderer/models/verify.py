@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SUFFIXES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".pt"})
+"""Of weights, sizes, vocabularies, templates, silence: also of those that no part reads, since the hub's are known."""
 GIT_NAME_LENGTH = 40  # the hub names small files as git does, by SHA-1
 
 
@@ -48,7 +50,7 @@ def verify(folder: Path) -> Iterator[Verified]:
 
 
 def _counts(path: Path) -> bool:
-    return path.suffix in identity.SUFFIXES and path.is_file()
+    return path.suffix in SUFFIXES and not path.name.startswith("._") and path.is_file()
 
 
 def _expected(path: Path) -> str | None:

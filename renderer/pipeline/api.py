@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+from renderer.pipeline.models import require_fit
 from renderer.pipeline.options import OptionKeywords, Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render as render_project
@@ -23,7 +24,10 @@ def make_plan(songs: Sequence[Song], **options: Unpack[OptionKeywords]) -> Plan:
 
     Raises: UsageError, ModelError, ResourceError for what can't be.
     """
-    return _project(songs, Options(**options)).plan()
+    project = _project(songs, Options(**options))
+    plan = project.plan()
+    require_fit(plan, project.model_of)
+    return plan
 
 
 def render(

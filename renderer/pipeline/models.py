@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import ModelError, UsageError, named_by
-from renderer.models import device, identity, zoo
-from renderer.models.family import ModelFiles, Part, Settings
+from renderer.errors import ModelError, UnfitFiles, UsageError, named_by
+from renderer.models import device, identity, looked, zoo
+from renderer.models.family import PART_OF, ModelFiles, Part, Settings
 from renderer.plan.make import PlannedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from renderer.pipeline.options import Options
+    from renderer.plan.jobs import Plan
     from renderer.song import Variant
 
 LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
@@ -88,6 +89,21 @@ def require_fetched(models: Mapping[str, PlannedModel]) -> None:
         )
 
 
+def require_fit(plan: Plan, model_of: Callable[[Variant], PlannedModel]) -> None:
+    """Refuse to run stages whose files are damaged, incomplete, or something else than they are called.
+
+    Raises: UnfitFiles with every fault of every file that a stage of the plan would read.
+    """
+    found: dict[tuple[str, str], ModelError] = {}
+    for take in plan.running:
+        faults = model_of(take.take.variant).faults
+        for part in dict.fromkeys(PART_OF[stage] for stage in take.runs):
+            for error in faults.get(part, ()):
+                found.setdefault((error.message, error.why), error)
+    if found:
+        raise UnfitFiles(tuple(found.values()))
+
+
 def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     with named_by("model"):
         model = _with_own_vae(variant, settings)
@@ -99,15 +115,28 @@ def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
 def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
     """The set with another VAE; the set as it is when that has the very files of its own."""
     folder = zoo.find_vae(vae, model.facts)
-    digest = NOT_FETCHED if folder is None else identity.vae_identity(folder)
-    if digest == model.weights[Part.VAE] != NOT_FETCHED:
+    if folder is None:
+        return _as_with(model, vae, NOT_FETCHED, missing=vae)
+    # Without its model it can't be held against it, and nothing runs.
+    own = model.files if model.missing else replace(model.files, vae=str(folder))
+    faults = {} if model.missing else looked.faults(own, (Part.VAE,))
+    digest = identity.UNREADABLE if faults else identity.vae_identity(folder)
+    if digest == model.weights[Part.VAE] and not faults:
         return model
     return replace(
+        _as_with(model, Path(vae).name, digest),
+        files=replace(model.files, vae=str(folder)),
+        faults={**{part: found for part, found in model.faults.items() if part is not Part.VAE}, **faults},
+    )
+
+
+def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
+    return replace(
         model,
-        files=replace(model.files, vae=vae if folder is None else str(folder)),
+        files=replace(model.files, vae=vae),
         weights={**model.weights, Part.VAE: digest},
-        missing=model.missing if folder else (*model.missing, vae),
-        vae=vae if folder is None else Path(vae).name,
+        missing=(*model.missing, missing) if missing else model.missing,
+        vae=vae,
     )
 
 
@@ -130,7 +159,16 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
         )
         weights = dict.fromkeys(Part, NOT_FETCHED)
         return PlannedModel(facts=facts, files=files, weights=weights, dtypes=by_part, missing=resolved.missing)
-    return PlannedModel(facts=facts, files=resolved.files, weights=identity.identity(resolved.files), dtypes=by_part)
+    # Looked at before they are hashed, which takes a minute where they were never seen.
+    faults = looked.faults(resolved.files)
+    found = identity.fingerprints(resolved.files, without=faults)
+    return PlannedModel(
+        facts=facts,
+        files=resolved.files,
+        weights={part: one.digest for part, one in found.items()},
+        dtypes=by_part,
+        faults=faults,
+    )
 
 
 def numbers(settings: Settings) -> dict[Part, str]:

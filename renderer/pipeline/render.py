@@ -13,7 +13,7 @@ from renderer.errors import ResourceError, StoreError
 from renderer.models.family import Part
 from renderer.models.read_ahead import read_ahead
 from renderer.pipeline.keep import Keeper, disk_faults
-from renderer.pipeline.models import require_fetched
+from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.room import refuse_without_room
@@ -131,6 +131,7 @@ def render(
 
 def _refuse(project: Project, plan: Plan, workers: Workers) -> None:
     require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
+    require_fit(plan, project.model_of)
     _refuse_what_cannot_run(plan, project.settings, workers)
     refuse_without_room(plan, project.store.outputs)
 

@@ -37,6 +37,8 @@ class PlannedModel:
     """Parts that aren't on disk, by the names `renderer models fetch` takes."""
     vae: str | None = None
     """The name of its VAE; None for the set's own, however it is named."""
+    faults: Mapping[Part, tuple[ModelError, ...]] = field(default_factory=dict)
+    """What is wrong with the files of a part, which then has no fingerprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

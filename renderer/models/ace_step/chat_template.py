@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from renderer.errors import ModelError
 from renderer.models.ace_step import prompt
 from renderer.models.layouts import read_json
+from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FILE = "chat_template.jinja"
 _CODE = "<|audio_code_0|>"
 _CODES = f"{_CODE}<|im_end|>\n"
+MOST_BYTES = 1_000_000  # the published ones have 4,000
 
 
 def check_chat_template(folder: Path) -> None:
@@ -27,7 +28,7 @@ def check_chat_template(folder: Path) -> None:
     """
     system = {"role": "system", "content": f"# Instruction\n{prompt.LM_INSTRUCTION}\n\n"}
     user = {"role": "user", "content": "# Caption\nC\n\n# Lyric\nL\n"}
-    template = _template(folder)
+    where, template = _template(folder)
     nobody = {"role": "user", "content": prompt.NO_NEGATIVE_PROMPT}
     for ours, turns in (
         (prompt.cot_prompt("C", "L"), [system, user]),
@@ -35,36 +36,42 @@ def check_chat_template(folder: Path) -> None:
         (prompt.codes_prompt("C", "L", "bpm: 90") + _CODES, [system, user, _answer("bpm: 90")]),
         (prompt.codes_negative_prompt("") + _CODES, [system, nobody, _answer("")]),
     ):
-        theirs = _rendered(folder, template, turns)
+        theirs = _rendered(where, template, turns)
         if theirs != ours:
             raise ModelError(
-                f"the chat template in `{folder}` is not the one this protocol was written for",
+                f"the chat template in `{where}` is not the one this protocol was written for",
                 why=f"it makes {theirs!r} where {ours!r} is expected",
                 help="download the LM again, or report this checkpoint",
             )
 
 
-def _template(folder: Path) -> str:
-    """The template's text, from its file or from the tokenizer's configuration."""
-    if (folder / FILE).is_file():
-        return (folder / FILE).read_text(encoding="utf-8")
-    found: Any = read_json(folder / "tokenizer_config.json").get("chat_template")
+def _template(folder: Path) -> tuple[Path, str]:
+    """The template's text and its file, which may be the tokenizer's configuration."""
+    where = folder / FILE
+    if where.exists() or where.is_symlink():
+        try:
+            return where, read_bytes(where, MOST_BYTES).decode()
+        except UnicodeDecodeError as error:
+            raise ModelError(f"the chat template in `{where}` is no text", why=str(error), help=FETCH_AGAIN) from error
+    where = folder / "tokenizer_config.json"
+    found: Any = read_json(where).get("chat_template")
     if isinstance(found, list):
-        found = next((one["template"] for one in found if one.get("name") == "default"), None)
+        entries = [one for one in found if isinstance(one, dict) and one.get("name") == "default"]
+        found = entries[0].get("template") if entries else None
     if not isinstance(found, str):
         raise ModelError(
             f"`{folder}` has no chat template",
             why=f"neither {FILE} nor tokenizer_config.json holds one",
             help="download the LM again",
         )
-    return found
+    return where, found
 
 
 def _answer(yaml: str) -> dict[str, str]:
     return {"role": "assistant", "content": f"<think>\n{yaml}\n</think>\n\n{_CODE}"}
 
 
-def _rendered(folder: Path, template: str, turns: Sequence[dict[str, str]]) -> str:
+def _rendered(where: Path, template: str, turns: Sequence[dict[str, str]]) -> str:
     asks = turns[-1]["role"] == "user"
     # A template is code from the hub: it gets a sandbox.
     environment = ImmutableSandboxedEnvironment(
@@ -73,5 +80,7 @@ def _rendered(folder: Path, template: str, turns: Sequence[dict[str, str]]) -> s
     try:
         compiled = environment.from_string(template)
         return compiled.render(messages=turns, tools=None, documents=None, add_generation_prompt=asks)
-    except TemplateError as error:
-        raise ModelError(f"the chat template in `{folder}` can't be rendered", why=str(error)) from error
+    except Exception as error:
+        # A stranger's program: whatever it raises is its own fault.
+        why = str(error) or type(error).__name__
+        raise ModelError(f"the chat template in `{where}` can't be rendered", why=why, help=FETCH_AGAIN) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 from renderer.models import layouts
-from renderer.models.ace_step.original import PAIR_DEFAULTS
+from renderer.models.ace_step.configs import PAIR_DEFAULTS
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from renderer.models import device as devices
 from renderer.models import layouts, memory
 from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.checkpoint import find_component, left_out
+from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre
 from renderer.models.ace_step.dcw import Dcw
@@ -32,9 +32,10 @@ from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.lora import merge
+from renderer.models.ace_step.on_disk import left_out
 from renderer.models.ace_step.plain_dit import PlainDit
+from renderer.models.ace_step.stored import named
 from renderer.models.ace_step.text_tokens import load_text_tokens
-from renderer.models.ace_step.weights import named
 from renderer.models.family import Failed, Part, Stage
 
 if TYPE_CHECKING:

@@ -1,0 +1,157 @@
+"""The files of a part, looked through before anything runs: what loading them would find wrong, from headers alone.
+
+Configs, every tensor's shape and dtype, tokenizers, encoded silence, adapters. No torch; no weights are read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic_core import from_json
+
+from renderer.errors import ModelError
+from renderer.models import layouts
+from renderer.models.ace_step import on_disk
+from renderer.models.ace_step.adapter import read_adapter
+from renderer.models.ace_step.chat_template import check_chat_template
+from renderer.models.ace_step.checks import check_scheduler, check_vae
+from renderer.models.ace_step.reads import TOKENIZER
+from renderer.models.ace_step.shapes import shapes
+from renderer.models.ace_step.silence_file import look_at_silence
+from renderer.models.ace_step.stored import compare
+from renderer.models.family import Part
+from renderer.models.other_formats import HEAD_BYTES, told_format
+from renderer.models.regular_file import FETCH_AGAIN, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from renderer.models.family import ModelFiles
+
+MOST_TOKENIZER_BYTES = 256_000_000  # the published ones are 11 and 24 MB
+
+
+def look(part: Part, files: ModelFiles) -> tuple[ModelError, ...]:
+    """Everything that is wrong with what a part reads, each fault once."""
+    found: dict[str, ModelError] = {}
+    for step in _STEPS[part](files):
+        try:
+            step()
+        except ModelError as error:
+            found.setdefault(f"{error.message}\n{error.why}", error)
+    return tuple(found.values())
+
+
+def _lm(files: ModelFiles) -> Iterator[Callable[[], None]]:
+    if files.lm is not None:
+        folder = Path(files.lm)
+        yield partial(_look_at_lm, folder)
+        yield partial(_look_at_tokenizer, folder)
+        yield partial(check_chat_template, folder)
+
+
+def _vae(files: ModelFiles) -> Iterator[Callable[[], None]]:
+    yield partial(_look_at, files, "vae")
+    yield partial(_look_at_vae, files)
+
+
+def _dit(files: ModelFiles) -> Iterator[Callable[[], None]]:
+    yield partial(check_scheduler, files)
+    for name in on_disk.dit_components(files):
+        yield partial(_look_at, files, name)
+    yield partial(_look_at_tokenizer, on_disk.tokenizer_folder(files))
+    for folder, _ in files.loras:
+        yield partial(_look_at_adapter, files, Path(folder))
+    yield partial(_look_at_widths, files)
+
+
+_STEPS: Mapping[Part, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
+    Part.LM: _lm,
+    Part.DIT: _dit,
+    Part.VAE: _vae,
+}
+
+
+def _look_at(files: ModelFiles, name: str) -> None:
+    found = on_disk.read_component(files, name)
+    expected = shapes(name, found.config)
+    compare(expected, found.tensors, found.apart)
+    for tensor, path in found.apart.items():
+        batch, frames, channels = expected[tensor]
+        look_at_silence(path, (batch, channels, frames))
+
+
+def _look_at_lm(folder: Path) -> None:
+    found = on_disk.read_lm(folder)
+    expected = shapes("lm", found.config)
+    compare(expected, found.body)
+    if found.head:
+        compare({"weight": expected["embed_tokens.weight"]}, found.head)
+
+
+def _look_at_vae(files: ModelFiles) -> None:
+    folder, _ = on_disk.place(files, "vae")
+    path = folder / on_disk.CONFIG
+    check_vae(layouts.read_json(path), path)
+    found, dit = (on_disk.read_component(files, name) for name in ("vae", "dit"))
+    _agree(_Width(found, "decoder_input_channels"), _Width(dit, "audio_acoustic_hidden_dim"))
+
+
+def _look_at_tokenizer(folder: Path) -> None:
+    path = folder / TOKENIZER
+    content = read_bytes(path, MOST_TOKENIZER_BYTES)
+    try:
+        # A third of the time that Python's own reader takes for tens of megabytes.
+        found: Any = from_json(content, cache_strings="none")
+    except ValueError as error:
+        kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
+        why = f"it is {kind.told}" if kind else str(error) if content else "it is empty"
+        raise ModelError(f"`{path}` is no JSON", why=why, help=FETCH_AGAIN) from error
+    model = found.get("model") if isinstance(found, dict) else None
+    if not isinstance(model, dict) or not model.get("vocab"):
+        raise ModelError(f"`{path}` is no tokenizer", why="it holds no vocabulary", help=FETCH_AGAIN)
+
+
+def _look_at_adapter(files: ModelFiles, folder: Path) -> None:
+    read_adapter(folder, shapes("dit", on_disk.read_component(files, "dit").config))
+
+
+def _look_at_widths(files: ModelFiles) -> None:
+    """Whether what one component gives is as wide as what the next takes."""
+    try:
+        found = {name: on_disk.read_component(files, name) for name in on_disk.dit_components(files)}
+    except ModelError:
+        return  # which the component's own look tells
+    dit, condition, text = found["dit"], found["condition_encoder"], found["text_encoder"]
+    latents = _Width(dit, "audio_acoustic_hidden_dim")
+    _agree(_Width(text, "hidden_size"), _Width(condition, "text_hidden_dim"))
+    _agree(_Width(condition, "hidden_size"), _Width(dit, "encoder_hidden_size", "hidden_size"))
+    _agree(_Width(condition, "timbre_hidden_dim"), latents)
+    for name in on_disk.PAIR:
+        if name in found:
+            _agree(_Width(found[name], "audio_acoustic_hidden_dim"), latents)
+
+
+class _Width(NamedTuple):
+    """A width that a component's config tells."""
+
+    of: on_disk.OnDisk
+    key: str
+    otherwise: str = ""
+    """The key that counts where the other says nothing."""
+
+    @property
+    def value(self) -> int:
+        found: int = self.of.config[self.key] or self.of.config[self.otherwise]
+        return found
+
+
+def _agree(one: _Width, other: _Width) -> None:
+    if one.value != other.value:
+        raise ModelError(
+            f"`{one.of.config_path}` and `{other.of.config_path}` don't belong together",
+            why=f"{one.key} is {one.value}, {other.key} is {other.value}: what one gives the other can't take",
+            help=FETCH_AGAIN,
+        )

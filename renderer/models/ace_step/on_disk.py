@@ -1,0 +1,194 @@
+"""A model set's components as they lie on disk, in either layout: sizes and where each tensor is, under one name.
+
+`ModelFiles` go in; `checkpoint.py` makes modules of what comes out, `look.py` only looks at it. No torch.
+Source: huggingface/diffusers, scripts/convert_ace_step_to_diffusers.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import ModelError
+from renderer.models import layouts
+from renderer.models.ace_step import configs
+from renderer.models.ace_step.stored import ALL_IN_ONE, stored_tensors, weight_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.models.ace_step.stored import Stored
+    from renderer.models.family import ModelFiles
+
+DIFFUSERS_STEM = "diffusion_pytorch_model"
+STEM = "model"
+CONFIG = "config.json"
+SILENCE_FILE = "silence_latent.pt"
+SILENCE = "silence_latent"
+NULL_CONDITION = "null_condition_emb"
+PAIR = ("audio_tokenizer", "audio_token_detokenizer")
+DIFFUSERS_FOLDERS = {"dit": "transformer"}
+RENAMES: Mapping[str, str] = {
+    "q_proj": "to_q",
+    "k_proj": "to_k",
+    "v_proj": "to_v",
+    "o_proj": "to_out.0",
+    "q_norm": "norm_q",
+    "k_norm": "norm_k",
+}
+ATTENTIONS = (".self_attn.", ".cross_attn.")
+LM_PREFIX = "model."
+HEAD = "lm_head.weight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDisk:
+    """A component's files, as its class will be given them."""
+
+    name: str
+    config: Mapping[str, Any]
+    """Sizes, in the words of the component's class."""
+    config_path: Path
+    tensors: Mapping[str, Stored]
+    """Under the names that the class has."""
+    apart: Mapping[str, Path] = field(default_factory=dict)
+    """Tensors that lie in files of another format."""
+
+
+def read_component(files: ModelFiles, name: str) -> OnDisk:
+    """A component of `ModelFiles`: the DiT and what belongs to it, the VAE, the text encoder, or the LM.
+
+    Raises: ModelError when a file is missing or isn't what it is called.
+    """
+    folder, stem = place(files, name)
+    path = folder / CONFIG
+    config = layouts.read_json(path)
+    if _is_one_of_four(files, name):
+        return OnDisk(
+            name=name,
+            config=configs.from_original(name, config, path),
+            config_path=path,
+            tensors=_original_tensors(folder, name),
+            apart={SILENCE: folder / SILENCE_FILE} if name == "condition_encoder" else {},
+        )
+    checked = configs.checked(name, config, path)
+    return OnDisk(name=name, config=checked, config_path=path, tensors=_class_tensors(name, folder, stem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmOnDisk:
+    """An LM's files."""
+
+    config: Mapping[str, Any]
+    body: Mapping[str, Stored]
+    head: Mapping[str, Stored]
+    """The output layer, under the name `weight`; empty where the embeddings serve as it."""
+
+
+def read_lm(folder: Path) -> LmOnDisk:
+    """The 5 Hz LM in a folder.
+
+    Raises: ModelError when it is none, or a file is missing or isn't what it is called.
+    """
+    layouts.read_lm(folder)
+    config = configs.checked("lm", layouts.read_json(folder / CONFIG), folder / CONFIG)
+    kinds = sorted(set(config["layer_types"] or ("full_attention",)))
+    if kinds != ["full_attention"]:
+        raise ModelError(f"`{folder}` is no 5 Hz LM", why=f"its layers are {kinds}")
+    body, head = split_head(stored_tensors(folder, STEM), tied=config["tie_word_embeddings"])
+    return LmOnDisk(config=config, body=body, head=head)
+
+
+def place(files: ModelFiles, name: str) -> tuple[Path, str]:
+    """The folder of a component, and what its weights are called there."""
+    if name == "lm":
+        return Path(files.lm or ""), STEM
+    if name == "vae":
+        return Path(files.vae), DIFFUSERS_STEM
+    original = files.layout == layouts.ORIGINAL
+    if name == "text_encoder":
+        return (Path(files.text_encoder) if original else Path(files.text_encoder) / name), STEM
+    if original:
+        return Path(files.dit), STEM
+    return Path(files.dit) / DIFFUSERS_FOLDERS.get(name, name), DIFFUSERS_STEM
+
+
+def tokenizer_folder(files: ModelFiles) -> Path:
+    """Where the text encoder's tokenizer lies."""
+    folder = Path(files.text_encoder)
+    return folder if files.layout == layouts.ORIGINAL else folder / "tokenizer"
+
+
+def dit_components(files: ModelFiles) -> tuple[str, ...]:
+    """What is resident with the DiT, as far as the set has it."""
+    pair = PAIR if layouts.has_audio_tokenizer(files) else ()
+    return ("text_encoder", "condition_encoder", *pair, "dit")
+
+
+def left_out(files: ModelFiles) -> tuple[str, ...]:
+    """Names of tensors that lie beside the components' own and aren't read; in diffusers' layout there are none.
+
+    Upstream's converter leaves them out and says so, too. A component's own tensors are never left out: a surplus one
+    among them is an error.
+    """
+    if files.layout != layouts.ORIGINAL:
+        return ()
+    prefixes = tuple(layouts.ORIGINAL_PREFIXES.values())
+    everything = stored_tensors(Path(files.dit), STEM)
+    return tuple(sorted(name for name in everything if not name.startswith(prefixes) and name != NULL_CONDITION))
+
+
+def renamed(name: str) -> str:
+    """A tensor's name inside its component, as diffusers' class has it."""
+    if any(attention in name for attention in ATTENTIONS):
+        for theirs, ours in RENAMES.items():
+            name = name.replace(f".{theirs}.", f".{ours}.")
+    return name.replace("proj_in.1.", "proj_in_conv.").replace("proj_out.1.", "proj_out_conv.")
+
+
+def split_head(found: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, Stored], dict[str, Stored]]:
+    """An LM's tensors without its output layer, and that one's; the latter is empty where the embeddings serve as it.
+
+    Saved from the bare model or from one with an output layer: the same tensors, with a prefix or without.
+    """
+    body = {name.removeprefix(LM_PREFIX): stored for name, stored in found.items() if name != HEAD}
+    return body, {"weight": found[HEAD]} if HEAD in found and not tied else {}
+
+
+def component_weight_files(files: ModelFiles, name: str) -> tuple[Path, ...]:
+    """What a component's weights are read from, in the order in which they enter a digest."""
+    return weight_files(*place(files, name))
+
+
+def _is_one_of_four(files: ModelFiles, name: str) -> bool:
+    return files.layout == layouts.ORIGINAL and name in layouts.ORIGINAL_PREFIXES
+
+
+def _class_tensors(name: str, folder: Path, stem: str) -> dict[str, Stored]:
+    found = stored_tensors(folder, stem)
+    return split_head(found, tied=True)[0] if name == "text_encoder" else found
+
+
+def _original_tensors(folder: Path, component: str) -> dict[str, Stored]:
+    """Of the one file (or its shards) that holds all four components."""
+    everything = stored_tensors(folder, STEM)
+    _refuse_all_in_one(everything)
+    prefix = layouts.ORIGINAL_PREFIXES[component]
+    found = {
+        renamed(name.removeprefix(prefix)): stored for name, stored in everything.items() if name.startswith(prefix)
+    }
+    if component == "condition_encoder" and NULL_CONDITION in everything:
+        found[NULL_CONDITION] = everything[NULL_CONDITION]
+    return found
+
+
+def _refuse_all_in_one(tensors: Mapping[str, Stored]) -> None:
+    if any(name.startswith(tuple(layouts.ORIGINAL_PREFIXES.values())) for name in tensors):
+        return
+    if any(name.startswith(ALL_IN_ONE) for name in tensors):
+        raise ModelError(
+            f"`{next(iter(tensors.values())).path}` is an all-in-one file: DiT, VAE and text encoder in one",
+            why="as ComfyUI has them; here each lies in a folder of its own, with its config.json",
+            help="fetch the published set: renderer models fetch turbo",
+        )

@@ -1,0 +1,74 @@
+"""Parts of model sets looked through for a plan; what is sound is remembered by path, size and time. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from renderer import __version__
+from renderer.errors import ModelError
+from renderer.models.ace_step.look import look
+from renderer.models.ace_step.reads import context_files, files_of
+from renderer.models.family import Part
+from renderer.store.disk import RealDisk, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from renderer.models.family import ModelFiles
+
+MOST_REMEMBERED = 500
+
+
+def faults(files: ModelFiles, parts: Iterable[Part] = tuple(Part)) -> Mapping[Part, tuple[ModelError, ...]]:
+    """What is wrong with the files of these parts; those that are sound have no entry."""
+    known = _read_memory()
+    found, sound = {}, []
+    for part in parts:
+        mark = _mark(part, files)
+        if mark in known:
+            continue
+        found[part] = look(part, files)
+        if not found[part] and mark is not None:
+            sound.append(mark)
+    if sound:
+        _write_memory([*known, *sound][-MOST_REMEMBERED:])
+    return {part: errors for part, errors in found.items() if errors}
+
+
+def _mark(part: Part, files: ModelFiles) -> str | None:
+    """A digest of the paths, sizes and times of what a part reads; None where some of it isn't there."""
+    try:
+        paths = [one.path for one in (*files_of(part, files), *context_files(part, files))]
+        stats = [(str(path), *_size_and_times(path)) for path in paths]
+    except (ModelError, OSError):
+        return None
+    return hashlib.sha256(json.dumps([__version__, part, files.layout, files.loras, stats]).encode()).hexdigest()
+
+
+def _size_and_times(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    # The time of the last change to the file's entry, too: a copy may bring its old time along.
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _memory_path() -> Path:
+    return platformdirs.user_cache_path("renderer") / "looked.json"
+
+
+def _read_memory() -> list[str]:
+    try:
+        found = json.loads(_memory_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # A lost memory only costs looking again.
+    return [mark for mark in found if isinstance(mark, str)] if isinstance(found, list) else []
+
+
+def _write_memory(marks: list[str]) -> None:
+    with suppress(OSError):
+        write_whole(RealDisk(), _memory_path(), json.dumps(marks).encode())
