@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from renderer.models.ace_step.checkpoint import find_component
+from renderer.models.ace_step.dcw import Dcw, corrected
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.vae import _keep_only_decoding
@@ -32,6 +33,7 @@ DEVICE = torch.device("cuda:0")
 LENGTHS = (30, 60, 180, 240, 600)
 EXACT_SECONDS = 180
 NUM_TOKENS = 400
+DCW = Dcw(mode="double", scaler=0.05, high_scaler=0.02)
 
 
 class Quiet:
@@ -104,6 +106,8 @@ def one_length(seconds: int, dits: dict[str, Dit], exact: Dit) -> dict[str, floa
     found = {name: velocity(latents, 0.7).float() for name, velocity in velocities.items()}
     for name, velocity in velocities.items():
         row[f"{name} ms"] = milliseconds(partial(velocity, latents, 0.7))
+    row["dcw ms"] = milliseconds(partial(with_dcw, latents, found["fused"].bfloat16()), times=50)
+    row["dcw share"] = row["dcw ms"] / row["fused ms"]
     row["bind ms"] = milliseconds(partial(dits["fused"].velocity, heard), times=3)
     row["two rows ms"] = milliseconds(partial(velocities["fused"], latents.repeat(2, 1, 1), 0.7), times=3)
     row |= captured(dits["fused"], heard, latents, found["fused"])
@@ -113,6 +117,11 @@ def one_length(seconds: int, dits: dict[str, Dit], exact: Dit) -> dict[str, floa
         truth = exact.velocity(wide)(latents.float(), 0.7)
         row |= {f"{name} vs float32": apart(velocity, truth) for name, velocity in found.items()}
     return row
+
+
+def with_dcw(latents: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
+    """What DCW adds to a step, its guess included."""
+    return corrected(latents, latents - velocity * 0.7, 0.7, DCW)
 
 
 def captured(dit: Dit, heard: Conditions, latents: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:

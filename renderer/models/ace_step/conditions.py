@@ -84,6 +84,23 @@ class Hearing:
         )
 
 
+def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
+    """[1, 1, width]: the same in XL sets, whose timbre is read where a token of its own stands before the silence.
+
+    diffusers' class holds the token and leaves it out. Source: ace-step/ACE-Step-1.5, acestep/models/xl_turbo
+    """
+    encoder = condition_encoder.timbre_encoder
+
+    def behind_the_token(_module: Any, _given: Any, frames: Tensor) -> Tensor:
+        return torch.cat([encoder.special_token.to(frames.dtype).expand(len(frames), -1, -1), frames], dim=1)
+
+    placing = encoder.embed_tokens.register_forward_hook(behind_the_token)
+    try:
+        return silent_timbre(condition_encoder)
+    finally:
+        placing.remove()
+
+
 @torch.no_grad()
 def silent_timbre(condition_encoder: Any) -> Tensor:
     """[1, 1, width]: what stands for "no reference audio"; its input is encoded silence, never zeros."""

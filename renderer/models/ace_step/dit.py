@@ -17,7 +17,7 @@ from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.checks import check_scheduler, check_silence
-from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre
+from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre, silent_timbre_by_token
 from renderer.models.ace_step.dcw import Dcw
 from renderer.models.ace_step.denoise import (
     Sampling,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.briefing import Briefing
@@ -150,6 +151,8 @@ class Loading:
     device: torch.device
     left_out: tuple[str, ...]
     """Names of the checkpoint's tensors that are part of nothing."""
+    timbre: Callable[[Any], Tensor]
+    """How this set's condition encoder hears silence."""
 
     def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
@@ -164,7 +167,7 @@ class Loading:
         tokenizer, detokenizer = (
             self._load(name, self.dtypes.condition_encoder, listener) if paired else None for name in pair
         )
-        timbre = silent_timbre(condition_encoder)
+        timbre = self.timbre(condition_encoder)
         devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
         return Encoders(
             tokens=tokens,
@@ -222,15 +225,22 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     """
     device = devices.prepare(settings.device, settings.threads)
     check_scheduler(files)
+    unread = find_component(files, "dit")
     loading = Loading(
         files=files,
         settings=settings,
         dtypes=devices.dtypes(settings.device, settings.dtype),
         device=device,
         left_out=left_out(files),
+        timbre=silent_timbre_by_token if _is_xl(unread) else silent_timbre,
     )
-    unread = loading.unread_dit()
     return LoadedDit(loading, loading.encoders(listener), unread)
+
+
+def _is_xl(dit: Component) -> bool:
+    """Whether the DiT is wider than its encoders: how XL sets are told from the others, in either layout."""
+    sizes = dit.module.config
+    return sizes.encoder_hidden_size not in (None, sizes.hidden_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,26 @@ COMPONENTS = {
 }
 
 
+def write_wide(tiny: Path, folder: Path) -> Path:
+    """The tiny set, in its own layout, with a DiT wider than its encoders, as the XL sets are."""
+    from diffusers import AceStepTransformer1DModel
+
+    shutil.copytree(tiny, folder)
+    sizes = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 6, "num_key_value_heads": 3}
+    torch.manual_seed(0)
+    config = {**AceStepTransformer1DModel.load_config(folder / "transformer"), **sizes, "encoder_hidden_size": 32}
+    AceStepTransformer1DModel.from_config(config).save_pretrained(folder / "transformer")
+    return folder
+
+
+def change_timbre_token(folder: Path) -> None:
+    """Another token for the timbre encoder of a set in diffusers' layout: XL sets read the timbre there."""
+    path = folder / "condition_encoder" / DIFFUSERS_FILE
+    tensors = load_file(path)
+    tensors["timbre_encoder.special_token"] = tensors["timbre_encoder.special_token"] + 1.0
+    save_file(tensors, path)
+
+
 def write_bundle(
     tiny: Path, folder: Path, *, dit: str = "acestep-v15-turbo", num_shards: int = 1, dtype: torch.dtype = torch.float32
 ) -> Path:

@@ -14,10 +14,12 @@ import pytest
 import torch
 
 from renderer.artifacts import Cot
-from renderer.models.ace_step import fused_dit, sampling
+from renderer.models.ace_step import denoise, fused_dit, sampling
 from renderer.models.ace_step.attention import Reach, grouped_attention
 from renderer.models.ace_step.checkpoint import find_component
+from renderer.models.ace_step.dcw import Dcw, corrected
 from renderer.models.ace_step.decoder import Pass
+from renderer.models.ace_step.denoise import Sampling
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.launch import eagerly
 from renderer.models.ace_step.lm import LmPart
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 CUDA = replace(SETTINGS, device="cuda:0", vae_tile=1_024, vae_overlap=16)
+DCW = Dcw(mode="double", scaler=0.05, high_scaler=0.02)
 FLASH = partial(FusedDit, flash=True)
 TEXT_COLUMNS = 151_669  # of the published LMs
 
@@ -223,6 +226,73 @@ def test_a_graph_computes_what_its_operations_compute_one_by_one(rows: int, monk
     assert all(torch.equal(*pair) for pair in zip(expected, found, strict=True))
 
 
+SAMPLINGS = {
+    "dcw": Sampling(
+        timesteps=denoise.turbo_timesteps(8, 3.0), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False, dcw=DCW
+    ),
+    "dcw sde": Sampling(
+        timesteps=denoise.turbo_timesteps(5, 2.5), guidance_scale=1.0, interval=(0.0, 1.0), stochastic=True, dcw=DCW
+    ),
+    "heun dcw": Sampling(
+        timesteps=denoise.turbo_timesteps(4, 1.0),
+        guidance_scale=1.0,
+        interval=(0.0, 1.0),
+        stochastic=False,
+        averaged_steps=3,
+        dcw=DCW,
+    ),
+    "guided heun dcw": Sampling(
+        timesteps=denoise.shifted_timesteps(5, 1.0),
+        guidance_scale=5.0,
+        interval=(0.3, 1.0),
+        stochastic=False,
+        averaged_steps=5,
+        dcw=replace(DCW, mode="high", high_scaler=0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS.keys())
+@pytest.mark.parametrize("num_frames", [332, 333])
+@torch.no_grad()
+def test_corrected_steps_are_the_same_bits_as_graphs_and_as_operations(
+    sampling: Sampling, num_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dit = FLASH(transformer(0).cuda().bfloat16())
+    heard = on_gpu(conditions(num_frames))
+    noise = denoise.initial_noise(num_frames, 8, torch.Generator().manual_seed(1)).cuda().bfloat16()
+
+    def steps(sampling: Sampling) -> list[torch.Tensor]:
+        # One length after another: each has its recording made anew.
+        dit._length = None
+        return list(denoise.denoise(dit.velocity(heard), noise, sampling, torch.Generator().manual_seed(2)))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fused_dit, "GRAPH_PATCHES", 0)
+        one_by_one = steps(sampling)
+    graphed = steps(sampling)
+
+    assert len(graphed) == len(sampling.timesteps)
+    assert all(torch.equal(*pair) for pair in zip(one_by_one, graphed, strict=True))
+    assert all(step.isfinite().all() for step in graphed)
+    assert not torch.equal(graphed[0], steps(replace(sampling, dcw=None, averaged_steps=0))[0])
+
+
+@pytest.mark.parametrize("mode", ["low", "high", "double", "pix"])
+@pytest.mark.parametrize("num_frames", [1, 250, 4_501])
+def test_dcw_is_on_a_gpu_what_it_is_on_a_cpu(mode: str, num_frames: int) -> None:
+    generator = torch.Generator().manual_seed(num_frames)
+    stepped, guess = (torch.randn((2, num_frames, 64), generator=generator) for _ in range(2))
+    dcw = replace(DCW, mode=mode, scaler=0.3)
+
+    on_cpu = corrected(stepped, guess, 0.7, dcw)
+    found = corrected(stepped.cuda(), guess.cuda(), 0.7, dcw)
+
+    assert (found.cpu() - on_cpu).abs().max() < 2e-6
+    alone = corrected(stepped[1:].cuda(), guess[1:].cuda(), 0.7, dcw)
+    assert torch.equal(alone[0], found[1])
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 @torch.no_grad()
 def test_takes_of_one_length_share_a_recording_and_hear_their_own_conditions(
@@ -296,6 +366,15 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
     jobs = [
         replace(latents_job(replace(REQUEST, seed=seed, caption="a " * seed), codes), id=str(seed))
         for seed, codes in enumerate((CODES, replace(CODES, codes=CODES.codes[:-2]), CODES, CODES), start=1)
+    ]
+    corrected_too = {"dcw_enabled": True, "dcw_mode": "double", "dcw_scaler": 0.05, "dcw_high_scaler": 0.02}
+    jobs += [
+        replace(latents_job(replace(REQUEST, **changes), CODES), id=name)
+        for name, changes in (
+            ("dcw", corrected_too),
+            ("heun", {**corrected_too, "sampler_mode": "heun", "steps": 5, "shift": 2.5}),
+            ("retake", {**corrected_too, "retake_seed": 9, "retake_variance": 0.4}),
+        )
     ]
 
     together = {result.id: result for result in part.run(Stage.LATENTS, jobs, Heard())}

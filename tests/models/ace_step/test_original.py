@@ -17,7 +17,15 @@ from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Part, Stage
 from renderer.models.zoo import resolve
-from tests.models.ace_step.layouts import COMPONENTS, DIFFUSERS_FILE, WIDTHS, write_bundle, write_dit
+from tests.models.ace_step.layouts import (
+    COMPONENTS,
+    DIFFUSERS_FILE,
+    WIDTHS,
+    change_timbre_token,
+    write_bundle,
+    write_dit,
+    write_wide,
+)
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 
@@ -95,21 +103,66 @@ def test_a_text_encoder_saved_with_its_output_layer_gives_the_same_latents(
         assert np.array_equal(latents_of(bundle), expected)
 
 
-def test_a_dit_wider_than_its_encoders_gives_the_same_latents(tiny_set: Path, tmp_path: Path) -> None:
-    """As the XL sets are."""
-    from diffusers import AceStepTransformer1DModel
+@pytest.fixture
+def wide_set(tiny_set: Path, tmp_path: Path) -> Path:
+    return write_wide(tiny_set, tmp_path / "wide")
 
-    wide = tmp_path / "wide"
-    shutil.copytree(tiny_set, wide)
-    sizes = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 6, "num_key_value_heads": 3}
-    torch.manual_seed(0)
-    config = {**AceStepTransformer1DModel.load_config(wide / "transformer"), **sizes, "encoder_hidden_size": 32}
-    AceStepTransformer1DModel.from_config(config).save_pretrained(wide / "transformer")
-    bundle = write_bundle(wide, tmp_path / "checkpoints", dit="acestep-v15-xl-turbo", num_shards=4)
+
+def test_a_dit_wider_than_its_encoders_gives_the_same_latents(wide_set: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(wide_set, tmp_path / "checkpoints", dit="acestep-v15-xl-turbo", num_shards=4)
     saved = json.loads((bundle / "acestep-v15-xl-turbo" / "config.json").read_text())
     assert (saved["hidden_size"], saved["encoder_hidden_size"]) == (48, 32)
 
-    assert np.array_equal(latents_of(bundle), latents_of(wide))
+    assert np.array_equal(latents_of(bundle), latents_of(wide_set))
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "original"])
+def test_only_xl_sets_hear_the_timbre_encoders_token(
+    tiny_set: Path, wide_set: Path, tmp_path: Path, layout: str
+) -> None:
+    heard = {}
+    for name, folder in (("2B", tiny_set), ("XL", wide_set)):
+        shutil.copytree(folder, tmp_path / name)
+        change_timbre_token(tmp_path / name)
+        both = (folder, tmp_path / name)
+        if layout == "original":
+            both = tuple(write_bundle(one, tmp_path / f"{name}-{number}") for number, one in enumerate(both))
+        before, after = map(latents_of, both)
+        heard[name] = not np.array_equal(before, after)
+
+    assert heard == {"2B": False, "XL": True}
+
+
+@torch.no_grad()
+def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path) -> None:
+    """Each layer by itself, as a sequence of the token and 750 frames: what comes out at the token."""
+    from diffusers.models.embeddings import get_1d_rotary_pos_embed
+
+    from renderer.models.ace_step.conditions import silent_timbre, silent_timbre_by_token
+
+    files = resolve(str(wide_set)).files
+    assert files is not None
+    loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    heard: Any = loaded.encoders(Heard())  # type: ignore[attr-defined]  # the family's own
+    encoder = heard.condition_encoder.timbre_encoder
+    states = torch.cat(
+        [encoder.special_token, encoder.embed_tokens(heard.condition_encoder.silence_latent[:, :750])], 1
+    )
+    assert states.shape == (1, 751, 32)
+    rotations = get_1d_rotary_pos_embed(
+        encoder.head_dim, torch.arange(751), theta=encoder.rope_theta, use_real=True, repeat_interleave_real=False
+    )
+    places = torch.arange(751)
+    near = (places[:, None] - places).abs() <= encoder.sliding_window
+    for kind, layer in zip(encoder._layer_types, encoder.layers, strict=True):
+        mask = torch.zeros(751, 751).masked_fill(~near, -1e30)[None, None] if kind == "sliding_attention" else None
+        states = layer(hidden_states=states, position_embeddings=rotations, attention_mask=mask)
+    expected = encoder.norm(states)[:, :1]
+
+    assert torch.allclose(heard.timbre, expected, atol=1e-5)
+    assert torch.equal(heard.timbre, silent_timbre_by_token(heard.condition_encoder))
+    assert (heard.timbre - silent_timbre(heard.condition_encoder)).abs().max() > 0.01
+    loaded.close()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])

@@ -38,7 +38,7 @@ from renderer.models.ace_step.denoise import (
     shifted_timesteps,
     turbo_timesteps,
 )
-from renderer.models.ace_step.dit import DITS
+from renderer.models.ace_step.dit import DITS, load_dit
 from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.phases import CodesPhase, CotPhase, _num_codes
@@ -51,6 +51,7 @@ from renderer.requests import GivenMetas, WaveformRequest
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
 from tests.models.ace_step.asks import OPEN, codes_request, cot_request
+from tests.models.ace_step.layouts import change_timbre_token, write_wide
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.operations import Large, one_matrix_a_take
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS
@@ -375,6 +376,21 @@ def dcw_after_each_step(_: Bench) -> None:
         assert torch.allclose(found, x, atol=1e-5)
 
 
+def timbre_token(bench: Bench) -> None:
+    heard = {}
+    for name, write in (("2B", shutil.copytree), ("XL", write_wide)):
+        timbres = []
+        for change in (lambda _folder: None, change_timbre_token):
+            folder = bench.folder / f"{name}-{len(timbres)}"
+            write(bench.tiny, folder)
+            change(folder)
+            files = zoo.resolve(str(folder)).files
+            assert files is not None
+            timbres.append(load_dit(files, SETTINGS, Heard()).encoders(Heard()).timbre)
+        heard[name] = not torch.equal(*timbres)
+    assert heard == {"2B": False, "XL": True}
+
+
 def exact_schedule(_: Bench) -> None:
     assert turbo_timesteps(8, 3.0)[1:4] == tuple(np.float32([21 / 22, 0.9, 5 / 6]).tolist())
     assert turbo_timesteps(3, 2.5) == tuple(np.float32([1.0, 2.5 * 2 / 3 / 2, 2.5 / 3 / 1.5]).tolist())
@@ -557,6 +573,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "trap 31: DCW corrects after every step, from where it began": dcw_after_each_step,
     "trap 32: turbo's schedule is exact": exact_schedule,
     "trap 33: heun and retakes are off": extras_are_off,
+    "trap 34: XL's timbre is read at its own token": timbre_token,
 }
 
 
@@ -569,7 +586,7 @@ def numbers(kind: str) -> list[int]:
 
 def test_every_fact_and_trap_has_one_row() -> None:
     assert numbers("fact") == list(range(1, 11))
-    assert numbers("trap") == list(range(1, 34))
+    assert numbers("trap") == list(range(1, 35))
 
 
 @pytest.mark.parametrize("row", ROWS)
