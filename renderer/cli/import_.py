@@ -70,12 +70,14 @@ def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | Render
 def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
     """Raises: RendererError when the file can't be read at all."""
     from renderer.spec.diagnostics import Diagnostic, printable
+    from renderer.spec.imports.documents import SUFFIXES, WHAT_IS_TAKEN
     from renderer.spec.imports.specs import MAX_BYTES, Imported, read_foreign
     from renderer.spec.toml import read_text
 
     text = read_text(file, max_bytes=MAX_BYTES)
     if isinstance(text, Diagnostic):
-        raise SpecError([text])
+        known = text.code == "unreadable" or file.suffix.lower() in SUFFIXES
+        raise SpecError([text if known else replace(text, help=WHAT_IS_TAKEN)])
     foreign = read_foreign(text, file)
     for left in foreign.left_out:
         click.echo(f"{printable(str(file))}: left out `{printable(left.key)}`: {printable(left.why)}")

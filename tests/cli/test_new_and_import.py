@@ -317,3 +317,13 @@ def test_codes_beyond_a_models_codebook_are_refused_before_anything_runs(tmp_pat
 
     assert [fault.code for fault in load_songs([path]).errors] == ["codes-model"]
     assert load_songs([path], model="turbo").errors == ()
+
+
+@pytest.mark.parametrize("content", [b"\x00\x00\x00 ftypM4A \xff\xfe", b"[00:01.00] la", b"# my song"])
+def test_a_file_of_another_kind_is_told_what_an_import_takes(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "song.xyz").write_bytes(content)
+
+    assert run(["import", "song.xyz"]) == 2
+    assert ".json, .jsonl, .ndjson and .toml" in " ".join(capsys.readouterr().err.split())

@@ -408,7 +408,8 @@ def test_a_tempo_or_length_of_nothing_is_left_out_without_a_word(tmp_path: Path,
         ("bpm", float("nan")), ("duration", float("inf")), ("duration", 5), ("duration", "soon"),
         ("duration", "90,5"), ("duration", "2:75"), ("duration", {"min": 60}), ("keyscale", "H moll"),
         ("keyscale", 3), ("timesignature", "5/4"), ("timesignature", 7), ("vocal_language", "klingon"),
-        ("vocal_language", ["en", "fr"]), ("vocal_language", 3), ("inference_steps", 0), ("guidance_scale", "strong"),
+        ("vocal_language", ["en", "fr"]), ("vocal_language", 3), ("vocal_language", [None]),
+        ("inference_steps", 0), ("guidance_scale", "strong"), ("retake_variance", 0.5),
         ("infer_method", "magic"), ("timesteps", "a,b"), ("timesteps", [0.1, 0.9]), ("thinking", "perhaps"),
         ("lm_top_p", 3), ("audio_format", "aac"), ("lm_negative_prompt", 3), ("title", 3), ("title", "x" * 400),
         ("seed", "abc"), ("seed", 2**32), ("seed", 1.5), ("seed", True), ("seeds", [{}]), ("seeds", [-1, -1]),
@@ -584,10 +585,13 @@ def test_json_lines_and_wrapped_lists_are_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ('{"caption": "x",\n}', (2, 1), "comma"),
         ('{\n  // mine\n  "caption": "x"}', (2, 3), "comments"),
         ("{'caption': 'x'}", (1, 2), '"…"'),
+        ("{\u201ccaption\u201d: 1}", (1, 2), "straight"),
+        ("{caption: 1}", (1, 2), "keys"),
+        ('{"caption": True}', (1, 13), "`true`"),
         ('{"caption": "x\ny"}', (1, 15), "\\n"),
+        ('{"caption": "x"}\n{"caption": "y"}', (2, 1), ".jsonl"),
         ("", (1, 1), ""),
     ],
 )
@@ -599,6 +603,14 @@ def test_broken_json_is_told_with_its_place(tmp_path: Path, text: str, place: tu
     assert fault.span is not None
     assert (fault.code, (fault.span.line, fault.span.column)) == ("json-syntax", place)
     assert words in fault.help
+
+
+@pytest.mark.parametrize("text", ['{"caption": "x",\n}', '[{"caption": "x"}, ]', '{"a": [1,], "b": 2}'])
+def test_a_comma_too_many_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_foreign(text, tmp_path / "song.json")
+
+    assert "take out the comma" in caught.value.diagnostics[0].help
 
 
 @pytest.mark.parametrize("text", ["[]", "[" * 100_000, "[" + "9" * 5000 + "]", '{"a": 1e5', "nope"])

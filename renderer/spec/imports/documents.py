@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError, SpecError, UsageError
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 10_000  # that one file may hold
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".toml")
+WHAT_IS_TAKEN = "an import takes .json, .jsonl, .ndjson and .toml files, and takes rendered here"
+_HELP: Mapping[tuple[str, ...], str] = {
+    ("//", "/*", "#"): "JSON has no comments: take them out",
+    ("'", "\u201c", "\u201d", "\u2018"): 'JSON puts texts between "…", straight ones',
+    ("True", "False", "None", "nan"): "JSON writes `true`, `false` and `null`",
+    tuple(ascii_letters): 'JSON puts keys and texts between "…"',
+}
+"""What stands where JSON can't go on -> what to do."""
 LISTS = ("songs", "samples", "examples", "items", "tracks", "entries", "data", "results", "result")
 """What collections call the list of their songs."""
 
@@ -133,19 +142,18 @@ def _no_json(error: json.JSONDecodeError, file: Path, first_line: int) -> Diagno
         span=Span(line=first_line + error.lineno - 1, column=error.colno, end=error.colno + 1),
         excerpt=written,
         why=error.msg[:1].lower() + error.msg[1:],
-        help=_help(written, error, file),
+        help=_help(error, file),
     )
 
 
-def _help(written: str, error: json.JSONDecodeError, file: Path) -> str:
-    rest = written[error.colno - 1 :].lstrip()
-    before = error.doc[: error.pos].rstrip()
-    if before.endswith(",") or rest.startswith((",]", ",}")):
-        return "take out the comma before the closing bracket"
-    if rest.startswith(("//", "/*", "#")):
-        return "JSON has no comments: take them out"
-    if rest.startswith("'"):
-        return 'JSON puts texts between "…"'
+def _help(error: json.JSONDecodeError, file: Path) -> str:
+    before, rest = error.doc[: error.pos].rstrip()[-1:], error.doc[error.pos :].lstrip()
+    if file.suffix.lower() not in SUFFIXES:
+        return WHAT_IS_TAKEN
+    if error.msg.startswith("Extra data"):
+        return "several songs stand between `[` and `]`, or one a line in a .jsonl file"
     if error.msg.startswith("Invalid control character"):
         return "a line break inside a text is written `\\n`"
-    return "" if file.suffix.lower() in SUFFIXES else f"an import takes {', '.join(SUFFIXES)} files and takes"
+    if (rest[:1] if before == "," else rest[1:].lstrip()[:1]) in {"]", "}"} and "," in {before, rest[:1]}:
+        return "take out the comma before the closing bracket"
+    return next((advice for starts, advice in _HELP.items() if rest.startswith(starts)), "")

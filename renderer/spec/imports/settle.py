@@ -41,6 +41,7 @@ def settle(draft: SpecDraft) -> None:
             else "write `caption`: genre, instruments, mood, voice",
         )
     _drop_faults(draft)
+    _retake(draft)
     _length(draft)
 
 
@@ -84,6 +85,15 @@ def _drop_faults(draft: SpecDraft) -> None:
             if place.pop(str(key), None) is not None:
                 why = ", ".join(filter(None, (fault.message, fault.why)))
                 draft.left_out.append(LeftOut(key=draft.written[str(key)], why=why))
+
+
+def _retake(draft: SpecDraft) -> None:
+    """A retake whose seed ACE-Step would draw is none that could be rendered again."""
+    inference = draft.table("inference")
+    if inference.get("retake_variance") and "retake_seed" not in inference:
+        del inference["retake_variance"]
+        why = "there is no `retake_seed`, and one drawn at random can't be rendered again"
+        draft.left_out.append(LeftOut(key=draft.written["retake_variance"], why=why))
 
 
 def _length(draft: SpecDraft) -> None:

@@ -74,7 +74,7 @@ def timesignature(value: Any) -> Any:
 
 def language(value: Any) -> Any:
     """`"EN"`, `"Spanish"`, `["zh"]` as a language's code."""
-    if isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         (value,) = value
     return (language_meant(value) or value.strip()) if isinstance(value, str) else value
 
