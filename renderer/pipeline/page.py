@@ -110,23 +110,25 @@ def _text(path: Path) -> str:
 
 def make_report(project: Project) -> Report:
     """All that the page shows of these takes, as they are on disk now."""
-    plan, run = project.plan(), last_run(project.store)
+    run, weights = last_run(project.store), dict[str, str]()
     songs = {take.song.name: take.song for take in project.takes}
     by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
-    # The plan has changed songs first; the page keeps the specs' order, so that nothing jumps while it is looked at.
+    # A plan has changed takes first; the page keeps the specs' order, so that nothing jumps while it is looked at.
     places = {take.name: place for place, take in enumerate(project.takes)}
-    for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
-        by_song[take.take.song.name].append(_take(take, project.store, run))
+    for plan in project.plans():
+        for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
+            by_song[take.take.song.name].append(_take(take, project.store, run))
+            weights |= _weights(take)
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
-        run=_run(project, plan, run),
+        run=_run(project, weights, run),
         picks=all_picks(songs.values()),
-        notes=tuple(_notes(plan, by_song)),
+        notes=tuple(_notes(project, by_song)),
     )
 
 
-def _notes(plan: Plan, by_song: Mapping[str, Sequence[ReportTake]]) -> Iterator[str]:
-    yield from (NOTES[name] for name in sorted({take.take.variant.model for take in plan.takes}) if name in NOTES)
+def _notes(project: Project, by_song: Mapping[str, Sequence[ReportTake]]) -> Iterator[str]:
+    yield from (NOTES[name] for name in sorted({take.variant.model for take in project.takes}) if name in NOTES)
     told = dict.fromkeys(remark for takes in by_song.values() for take in takes for remark in take.left_out)
     yield from (f"{remark[0].upper()}{remark[1:]}." for remark in told)
     if missing_libraries():
@@ -269,7 +271,7 @@ def _why(changes: Iterable[Change]) -> str:
     return ", ".join(change.told for change in changes)
 
 
-def _run(project: Project, plan: Plan, run: LastRun) -> ReportRun | None:
+def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRun | None:
     if run.started is None or run.last is None:
         return None
     ended = run.ended
@@ -286,7 +288,7 @@ def _run(project: Project, plan: Plan, run: LastRun) -> ReportRun | None:
         dtype=project.settings.dtype,
         threads=project.settings.threads,
         versions=project.environment["versions"],
-        weights={str(part): digest for take in plan.takes for part, digest in _weights(take).items()},
+        weights=weights,
     )
 
 

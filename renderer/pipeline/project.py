@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -12,7 +13,7 @@ from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
-from renderer.plan.make import Ask, make_plan
+from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.client import WorkerClient
 from renderer.run.local import Workers
 from renderer.store.store import Store
@@ -44,14 +45,29 @@ class Project:
 
         Raises: SpecError or ModelError for model sets that aren't any, UsageError for takes a model can't make.
         """
+        takes = self.takes if takes is None else takes
+        refuse_model_faults(takes, self.model_of, self.options)
+        return self._plan(takes, last_failures(self.store))
+
+    def plans(self) -> Iterator[Plan]:
+        """As `plan`, song after song: of thousands of takes, one song's plan and records are in memory at a time.
+
+        Raises: see `plan`.
+        """
+        refuse_model_faults(self.takes, self.model_of, self.options)
+        failed = last_failures(self.store)
+        for _, takes in groupby(self.takes, key=lambda take: take.song.name):
+            with self.store.remembering():
+                yield self._plan(takes, failed)
+
+    def _plan(self, takes: Iterable[Take], failed: Mapping[str, str]) -> Plan:
         ask = Ask(
             preview=self.options.preview,
             force=self.options.force,
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,
+            failed=failed,
         )
-        takes = self.takes if takes is None else takes
-        refuse_model_faults(takes, self.model_of, self.options)
         return make_plan(takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask)
 
     def missing(self) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ class Ask:
     """Says of a recorded environment whether its results are to be made again; None keeps all."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """This run's, for telling what differs."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """What `last_failures` found."""
 
 
 def make_plan(
@@ -66,8 +68,7 @@ def make_plan(
     Raises: UsageError for a take its model can't make.
     """
     ask = ask or Ask()
-    failed = last_failures(store)
-    planned = [_plan_take(take, model_of(take.variant), settings, store, ask, failed) for take in takes]
+    planned = [_plan_take(take, model_of(take.variant), settings, store, ask) for take in takes]
     planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
     jobs = _needed_jobs(planned, store, ask)
     return Plan(takes=tuple(_with_runs(take, jobs) for take, _ in planned), groups=_groups(jobs.values()))
@@ -85,7 +86,7 @@ def last_failures(store: Store) -> Mapping[str, str]:
 
 
 def _plan_take(
-    take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask, failed: Mapping[str, str]
+    take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask
 ) -> tuple[TakePlan, tuple[Job, ...]]:
     asked = asks(take, model.facts, ask.preview)
     pinned = pinned_artifacts(take, asked.latents.preview)
@@ -113,7 +114,7 @@ def _plan_take(
         why=Why.NEW,
         given=dict(pinned.values()),
     )
-    reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=failed, environment=ask.environment)
+    reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment)
     return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
 
 

@@ -46,6 +46,7 @@ class Store:
         self.folder = outputs / STORE_FOLDER
         self.disk = disk or RealDisk()
         self._known: dict[str, set[str]] = {}
+        self._records: dict[Path, TakeRecord] | None = None
 
     @property
     def journal(self) -> Journal:
@@ -136,6 +137,15 @@ class Store:
         self.disk.remove(artifact.path)
         self._keys(artifact.stage).discard(artifact.key)
 
+    @contextlib.contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Read each take's record once while the scope lasts, whoever asks for it."""
+        self._records = {}
+        try:
+            yield
+        finally:
+            self._records = None
+
     def put_take(self, record: TakeRecord) -> None:
         """Keep the record of an audio file.
 
@@ -204,6 +214,13 @@ class Store:
         return self.folder / "takes" / record.take / f"{name}.json"
 
     def _record(self, path: Path) -> TakeRecord | None:
+        if self._records is None:
+            return self._read_record(path)
+        if path not in self._records and (record := self._read_record(path)):
+            self._records[path] = record
+        return self._records.get(path)
+
+    def _read_record(self, path: Path) -> TakeRecord | None:
         try:
             return self._as_it_lies(decode_record(self._read(path)))
         except FileNotFoundError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from renderer.output.report.values import ReportRun
 
@@ -66,11 +66,15 @@ class Timeline:
 
 def make_timeline(run: ReportRun) -> Timeline:
     """Lanes in the order of the data's way, only those where something happened."""
-    bars = (*_job_bars(run), *_load_bars(run))
-    seconds = max(run.seconds, *(bar.start_seconds + bar.seconds for bar in bars), 1e-3)
-    happened = {bar.part for bar in bars}
+    jobs, loads = _by_part(_job_bars(run)), _by_part(_load_bars(run))
+    ends = (bar.start_seconds + bar.seconds for bars in (*jobs.values(), *loads.values()) for bar in bars)
+    seconds = max(run.seconds, *ends, 1e-3)
     return Timeline(
-        lanes=tuple(_lane(run, part, WIDTH / seconds) for part in PART_NAMES if part in happened),
+        lanes=tuple(
+            _lane(part, jobs.get(part, ()), loads.get(part, ()), WIDTH / seconds)
+            for part in PART_NAMES
+            if part in jobs or part in loads
+        ),
         width=WIDTH,
         lane_height=LANE,
         seconds=seconds,
@@ -99,9 +103,14 @@ def _load_bars(run: ReportRun) -> tuple[_Bar, ...]:
     )
 
 
-def _lane(run: ReportRun, part: str, scale: float) -> Lane:
-    jobs = [bar for bar in _job_bars(run) if bar.part == part]
-    loads = [bar for bar in _load_bars(run) if bar.part == part]
+def _by_part(bars: Iterable[_Bar]) -> dict[str, list[_Bar]]:
+    parts: dict[str, list[_Bar]] = {}
+    for bar in bars:
+        parts.setdefault(bar.part, []).append(bar)
+    return parts
+
+
+def _lane(part: str, jobs: Sequence[_Bar], loads: Sequence[_Bar], scale: float) -> Lane:
     return Lane(
         part=part,
         name=PART_NAMES[part],
