@@ -30,18 +30,26 @@ if TYPE_CHECKING:
     help="How to say it: for people, for programs, or as annotations of a GitHub workflow.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
-@click.option("--explain", metavar="CODE", help="Say what a lint looks for, with an example, and check nothing.")
-def command(paths: tuple[str, ...], model: str | None, strict: bool, form: str, explain: str | None) -> int:
+@click.option("--explain", metavar="CODE", help="Say what a code means, with an example, and check nothing.")
+@click.option("--fix", is_flag=True, help="Make the changes that are certain, then check.")
+@click.option("--diff", is_flag=True, help="Show the changes that --fix would make, and write nothing.")
+def command(
+    paths: tuple[str, ...], model: str | None, strict: bool, form: str, explain: str | None, fix: bool, diff: bool
+) -> int:
     """Check the specs at PATHS (files or folders; specs/ when none is named).
 
-    Loads no model and writes nothing. Exits with 2 when a spec has an error.
+    Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
     from renderer.spec.load import load_songs
 
     if explain is not None:
         click.echo(_explained(explain))
         return 0
-    loaded = load_songs(paths or ("specs",), model=model)
+    paths = paths or ("specs",)
+    if diff:
+        return _show_changes(paths, model)
+    refused = _fix(paths, model) if fix else 0
+    loaded = load_songs(paths, model=model)
     diagnostics = tuple(map(_strictly, loaded.diagnostics)) if strict else loaded.diagnostics
     if form == "json":
         click.echo(json.dumps(_document(loaded, diagnostics), ensure_ascii=False, indent=2))
@@ -51,7 +59,45 @@ def command(paths: tuple[str, ...], model: str | None, strict: bool, form: str, 
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded))
-    return 2 if any(one.level == "error" for one in diagnostics) else 0
+    return 2 if refused or any(one.level == "error" for one in diagnostics) else 0
+
+
+def _show_changes(paths: tuple[str, ...], model: str | None) -> int:
+    """Print what `--fix` would change."""
+    from renderer.pipeline.mend import diff, mend
+    from renderer.spec.diagnostics import printable
+
+    changes = mend(paths, model=model)
+    for mended in changes:
+        for line in diff(mended):
+            click.echo(printable(line))
+    click.echo(_counted_changes(sum(len(mended.codes) for mended in changes), "to make with --fix"), err=True)
+    return 0
+
+
+def _fix(paths: tuple[str, ...], model: str | None) -> int:
+    """Make the changes that are certain, and say in which files; returns how many files couldn't be written."""
+    from renderer.cli.main import show_error
+    from renderer.errors import RendererError
+    from renderer.pipeline.mend import mend, write
+    from renderer.spec.diagnostics import printable
+
+    refused = done = 0
+    for mended in mend(paths, model=model):
+        try:
+            write(mended)
+        except RendererError as error:
+            show_error(error)
+            refused += 1
+            continue
+        done += len(mended.codes)
+        click.echo(f"fixed {printable(str(mended.path))}: {', '.join(dict.fromkeys(mended.codes))}", err=True)
+    click.echo(_counted_changes(done, "made"), err=True)
+    return refused
+
+
+def _counted_changes(count: int, what: str) -> str:
+    return f"{count} change{'s'[: count != 1]} {what}" if count else "nothing to change for certain"
 
 
 def _strictly(diagnostic: Diagnostic) -> Diagnostic:
@@ -66,9 +112,9 @@ def _explained(code: str) -> str:
     Raises: UsageError for a code that is no lint's.
     """
     from renderer.errors import UsageError
-    from renderer.spec.faults import suggestion
     from renderer.spec.lints.page import entry
     from renderer.spec.lints.table import LINTS
+    from renderer.spec.near import suggestion
 
     for lint in LINTS:
         if lint.code == code:

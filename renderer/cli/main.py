@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from renderer import __version__
+from renderer.cli.near_group import NearGroup
 from renderer.errors import RendererError, SpecError, UnfitFiles
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ COMMANDS: Mapping[str, Row] = {
 }
 
 
-class LazyCommands(click.Group):
+class LazyCommands(NearGroup):
     """A group whose commands are imported when they run, so that `--help` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.near_group import NearGroup
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,7 +20,7 @@ MOST_NAMED = 2  # songs that the table names before it only counts them
 SIZES = ("bf16", "fp32", "needs")
 
 
-@click.group(name="models", invoke_without_command=True)
+@click.group(name="models", cls=NearGroup, invoke_without_command=True)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Fits where?")
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what?")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.near_group import NearGroup
 from renderer.cli.options import make_options
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Age(click.ParamType["float"]):
         return float(found[1]) * _UNITS[found[2]] if found[1] else 0.0
 
 
-@click.group(name="store")
+@click.group(name="store", cls=NearGroup)
 def command() -> None:
     """What is kept below outputs/: artifacts of every stage, every version of every take."""
 

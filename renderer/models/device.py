@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 
 from renderer.errors import ResourceError, UsageError
+from renderer.spec.near import nearest, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,14 @@ T = TypeVar("T")
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+_DTYPE_ALIASES = {
+    "fp32": "float32",
+    "f32": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+}
 AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
@@ -58,7 +67,8 @@ def pick(device: str) -> str:
     Raises: UsageError for an unknown name, ResourceError when the device isn't there.
     """
     if not DEVICE.fullmatch(device):
-        raise UsageError(f"there is no device `{device}`", help="write auto, cpu, mps, cuda or cuda:N")
+        near = suggestion(device, ("auto", "cpu", "mps", "cuda"))
+        raise UsageError(f"there is no device `{device}`", help=near or "write auto, cpu, mps, cuda or cuda:N")
     if device == "auto":
         return "mps" if _has_mps() else "cuda:0" if num_cuda_devices() else "cpu"
     if device == "mps" and not _has_mps():
@@ -76,7 +86,9 @@ def dtypes(device: str, dtype: str) -> Dtypes:
     Raises: UsageError for an unknown dtype.
     """
     if dtype not in DTYPES:
-        raise UsageError(f"there is no dtype `{dtype}`", help=f"write one of {', '.join(DTYPES)}")
+        near = _DTYPE_ALIASES.get(dtype.lower()) or nearest(dtype, DTYPES)
+        advice = f"did you mean `{near}`?" if near else f"write one of {', '.join(DTYPES)}"
+        raise UsageError(f"there is no dtype `{dtype}`", help=advice)
     if dtype == "auto":
         return _policy(device)
     encoders = "float32" if dtype == "float16" else dtype

@@ -13,6 +13,7 @@ from renderer.errors import ModelError, named_by
 from renderer.models import hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
+from renderer.spec.near import suggestion
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
 REVISIONS = {
@@ -202,7 +203,8 @@ def sources_of(name: str) -> tuple[hub.Source, ...]:
         return (LMS[name].source,)
     if name in VAES:
         return (VAES[name],)
-    raise ModelError(f"`{name}` is no known model", help=f"known are {', '.join((*MODELS, *LMS, *VAES))}")
+    known = (*MODELS, *LMS, *VAES)
+    raise ModelError(f"`{name}` is no known model", help=suggestion(name, known) or f"known are {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +312,7 @@ def _existing(model: str) -> Path:
     raise ModelError(
         f"there is no model `{model}`",
         why="it is neither a known name nor a folder",
-        help=f"known models: {', '.join((*MODELS, MINI))}",
+        help=suggestion(model, (*MODELS, MINI)) or f"known models: {', '.join((*MODELS, MINI))}",
     )
 
 
@@ -369,5 +371,5 @@ def _existing_lm(lm: str) -> Path:
     raise ModelError(
         f"there is no LM `{lm}`",
         why="it is neither a known name nor a folder",
-        help=f"known LMs: {', '.join((*LMS, MINI))}",
+        help=suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}",
     )

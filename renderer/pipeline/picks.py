@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import UsageError
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
+from renderer.spec.near import suggestion
 from renderer.spec.picks import Pick, Vote, picks_in, picks_text, read_picks
 from renderer.store.edits import edit
 from renderer.store.store import Store
@@ -87,15 +88,12 @@ def _version(store: Store, name: str) -> TakeRecord | None:
 
 
 def _unheard(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
-    import difflib  # noqa: PLC0415 - only when a name is wrong
-
     folders = {outputs} if outputs else {song.outputs for song in songs}
     known = [take for folder in folders if folder for take in Store(folder).take_names()]
-    near = difflib.get_close_matches(name, known, n=3)
     return UsageError(
         f"there is no rendered take `{name}`",
         why="a vote is on something that was heard",
-        help=f"did you mean {', '.join(f'`{one}`' for one in near)}?" if near else "see `renderer status`",
+        help=suggestion(name, known, most=3) or "see `renderer status`",
     )
 
 

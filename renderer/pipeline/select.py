@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.spec.load import load_songs
+from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,13 +82,10 @@ def with_options(song: Song, options: Options) -> Song:
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:
-    import difflib  # noqa: PLC0415 - only when a name is wrong
-
     known = sorted({take.song.name for take in takes} | {take.name for take in takes})
-    near = difflib.get_close_matches(name, known, n=3)
     return UsageError(
         f"no song or take is called `{name}`",
         why=f"the specs below `{SPECS_FOLDER}` have none of that name"
         + (f"; but some have {broken} errors: renderer check" if broken else ""),
-        help=f"did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "name a spec file, a folder or a song",
+        help=suggestion(name, known, most=3) or "name a spec file, a folder or a song",
     )

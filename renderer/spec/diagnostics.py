@@ -38,6 +38,17 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A change of a file's text, its line ends unified and its byte-order mark dropped."""
+
+    start: int
+    """In characters."""
+    end: int
+    text: str
+    """What stands from `start` to `end` afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One fault. `message`, `why` and `help` are lower case, without a full stop, names in backticks."""
 
@@ -51,6 +62,8 @@ class Diagnostic:
     """The source line that `span` points into, without its line end."""
     why: str = ""
     help: str = ""
+    edits: tuple[Edit, ...] = ()
+    """What mends it in `file`; empty where more than one thing could be meant."""
 
 
 class Tone(StrEnum):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, get_args
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.edits import moved, new_name, new_value
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
-from renderer.spec.languages import LANGUAGES, language_meant
+from renderer.spec.hints import hint
+from renderer.spec.languages import LANGUAGES
+from renderer.spec.near import nearest, suggestion
 from renderer.spec.schema import (
     ABOVE_ZERO,
     MAX_SEED,
@@ -26,17 +30,20 @@ from renderer.spec.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+    from renderer.spec.diagnostics import Edit
     from renderer.spec.schema import Table
     from renderer.spec.source import KeyPath, Source
 
 _LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of a lyrics fault
 _TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
 MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousands would take its time
+SURE = 0.84  # likeness of a misspelt key, of at least so many letters, that leaves no doubt
+SURE_LENGTH = 5
 _STAND_IN = "?"
 _RANGES = {"greater_than_equal", "less_than_equal", "finite_number"}
 _TYPES = {
@@ -85,26 +92,52 @@ def _take_out(values: Any, path: KeyPath) -> None:
         values.pop(last, None)
 
 
-def at_value(source: Source, path: KeyPath, *, code: str, message: str, why: str = "", advice: str = "") -> Diagnostic:
-    """An error under the value at `path`."""
+def at_value(
+    source: Source,
+    path: KeyPath,
+    *,
+    code: str,
+    message: str,
+    why: str = "",
+    advice: str = "",
+    edits: tuple[Edit, ...] = (),
+) -> Diagnostic:
+    """An error under the value at `path`; `edits` mend it."""
     span = source.value(path)
     return Diagnostic(
-        code=code, message=message, file=source.path, span=span, excerpt=source.line(span.line), why=why, help=advice
+        code=code,
+        message=message,
+        file=source.path,
+        span=span,
+        excerpt=source.line(span.line),
+        why=why,
+        help=advice,
+        edits=edits,
     )
 
 
-def at_key(source: Source, path: KeyPath, *, code: str, message: str, why: str = "", advice: str = "") -> Diagnostic:
-    """An error under the key at `path`."""
+def at_key(
+    source: Source,
+    path: KeyPath,
+    *,
+    code: str,
+    message: str,
+    why: str = "",
+    advice: str = "",
+    edits: tuple[Edit, ...] = (),
+) -> Diagnostic:
+    """An error under the key at `path`; `edits` mend it."""
     span = source.key(path)
     return Diagnostic(
-        code=code, message=message, file=source.path, span=span, excerpt=source.line(span.line), why=why, help=advice
+        code=code,
+        message=message,
+        file=source.path,
+        span=span,
+        excerpt=source.line(span.line),
+        why=why,
+        help=advice,
+        edits=edits,
     )
-
-
-def suggestion(written: str, known: list[str] | tuple[str, ...]) -> str:
-    """`did you mean …?` when something known is near; else empty."""
-    near = get_close_matches(written[:100].lower(), known, n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else ""
 
 
 def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diagnostic:
@@ -124,9 +157,17 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             message=f"`{path[-1]}` can't name a variant",
             why="it becomes part of file names: letters, digits, `-` and `_`",
         )
+    told = hint(key, kind, written)
+    edits = new_value(source, path, told.toml) if told.toml is not None else ()
     if kind in _RANGES:
         return at_value(
-            source, path, code=f"{name}-range", message=f"`{key}` is {_shown(written)}", why=_range(path, root)
+            source,
+            path,
+            code=f"{name}-range",
+            message=f"`{key}` is {_shown(written)}",
+            why=_range(path, root),
+            advice=told.advice,
+            edits=edits,
         )
     if kind in _TYPES:
         return at_value(
@@ -135,19 +176,19 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             code=f"{name}-type",
             message=f"`{key}` is {_type_of(written)}",
             why=f"it takes {_TYPES[kind]}",
-            advice=_type_help(kind, written),
+            advice=told.advice,
+            edits=edits,
         )
-    return at_value(source, path, **_by_kind(kind, key, name, written, detail))
+    fault = _by_kind(kind, key, name, written, detail)
+    return at_value(source, path, **{"advice": told.advice, **fault}, edits=edits)
 
 
 def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails) -> dict[str, str]:
     if kind == "literal_error" and key == "vocal_language":
-        meant = language_meant(str(written))
         return {
             "code": "vocal-language-choice",
             "message": f"`vocal_language` is {_shown(written)}",
             "why": f"it is none of ACE-Step's {len(LANGUAGES)} language codes",
-            "advice": f"did you mean `{meant}`?" if meant else "`unknown` leaves it open",
         }
     if kind == "literal_error":
         expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "`")
@@ -166,9 +207,8 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
             "message": f"`{key}` is too {'short' if kind == 'too_short' else 'long'}",
             "why": _length(detail),
         }
-    advice = "write it like `A minor` or `F# major`" if key == "keyscale" else ""
     code = {"form": f"{name}-form", "order": f"{name}-order"}.get(kind, f"{name}-choice")
-    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], "advice": advice}
+    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"]}
 
 
 def _length(detail: ErrorDetails) -> str:
@@ -192,7 +232,6 @@ def _missing(source: Source, path: KeyPath) -> Diagnostic:
 
 def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
     key = str(path[-1])
-    known = tuple(_table(path, root).model_fields)
     if key in root.model_fields and len(path) > 1:
         return at_key(
             source,
@@ -201,9 +240,10 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             message=f"`{key}` stands in {_table_name(path)}",
             why="TOML gives every key below a `[table]` line to that table",
             advice="move it above the first line that begins with `[`",
+            edits=moved(source, path, (), key),
         )
-    home = next((name for name, table in _TABLES.items() if key in table.model_fields), None)
-    if home is not None:
+    home = _home(key)
+    if home:
         return at_key(
             source,
             path,
@@ -211,6 +251,7 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             message=f"`{key}` stands {'in ' + _table_name(path) if len(path) > 1 else 'outside its table'}",
             why=f"it belongs to `[{home}]`",
             advice=f"write it below `[{home}]`",
+            edits=moved(source, path, (home,), key),
         )
     if key in NOT_SUPPORTED:
         return at_key(
@@ -223,23 +264,85 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         )
     place = _table_name(path) if len(path) > 1 else ("a spec" if root is SongFile else "`renderer.toml`")
     elsewhere = _belongs_elsewhere(key, root)
+    advice, edits = ("", ()) if elsewhere else _meant(source, path, root)
     return at_key(
         source,
         path,
         code="unknown-key",
         message=f"`{key}` is unknown" if not elsewhere else f"`{key}` has no place here",
         why=elsewhere or f"no key of {place}",
-        advice="" if elsewhere else _known_as(key, root) or suggestion(key, known),
+        advice=advice,
+        edits=edits,
     )
 
 
-def _known_as(key: str, root: type[Table]) -> str:
-    """Where to write what people bring along under another name."""
-    meant = CALLED_HERE.get(key.lower())
-    if meant is None:
-        return ""
-    home = next((f" below `[{name}]`" for name, table in _TABLES.items() if meant in table.model_fields), "")
-    return f"here it is `{meant}`{home}" if home or meant in root.model_fields else ""
+def _meant(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple[Edit, ...]]:
+    """What a key that is unknown was to be, and the changes that make it so where it is certain."""
+    key, own = str(path[-1]), tuple(_table(path, root).model_fields)
+    if is_table(source, path):
+        near = nearest(key, (*own, "lora"))
+        return (f"did you mean `{near}`?", _renamed(source, path, near)) if near else ("", ())
+    if called := CALLED_HERE.get(key.lower()):
+        told = _called(source, path, called, root)
+        if told is not None:
+            return told
+    if near := _respelt(key, own) or nearest(key, own):
+        return f"did you mean `{near}`?", _renamed(source, path, near)
+    return _meant_elsewhere(source, path, root)
+
+
+def _called(source: Source, path: KeyPath, called: str, root: type[Table]) -> tuple[str, tuple[Edit, ...]] | None:
+    """Where a key is written that has another name here."""
+    if called in _table(path, root).model_fields:
+        return f"here it is `{called}`", new_name(source, path, called)
+    if home := _home(called):
+        return f"here it is `{called}` below `[{home}]`", moved(source, path, (home,), called)
+    if called in root.model_fields:
+        return f"here it is `{called}`, above the tables", moved(source, path, (), called)
+    return None
+
+
+def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple[Edit, ...]]:
+    """A key that is misspelt and stands in the wrong table."""
+    key = str(path[-1])
+    homes = {name: table for table, model in _TABLES.items() for name in model.model_fields}
+    near = _respelt(key, homes) or nearest(
+        key, (*homes, *root.model_fields), cutoff=0.75 if len(key) >= SURE_LENGTH else 0.65
+    )
+    if near in homes:
+        edits = moved(source, path, (homes[near],), near) if _is_sure(key, near) else ()
+        return f"did you mean `{near}` below `[{homes[near]}]`?", edits
+    return (f"did you mean `{near}`, above the tables?", ()) if near else ("", ())
+
+
+def is_table(source: Source, path: KeyPath) -> bool:
+    """Whether a table's header is written at `path`, and no value."""
+    return source.key_range(path) is not None and source.value_range(path) is None
+
+
+def _renamed(source: Source, path: KeyPath, name: str) -> tuple[Edit, ...]:
+    return new_name(source, path, name) if _is_sure(str(path[-1]), name) else ()
+
+
+def _is_sure(written: str, meant: str) -> bool:
+    """Whether the one is the other misspelt, and no word of its own."""
+    if _letters(written) == _letters(meant):
+        return True
+    return len(meant) >= SURE_LENGTH and SequenceMatcher(None, written.lower(), meant).ratio() >= SURE
+
+
+def _respelt(key: str, known: Iterable[str]) -> str:
+    """`vocalLanguage`, `Vocal-Language` as `vocal_language`."""
+    return next((name for name in known if _letters(name) == _letters(key)), "")
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _home(key: str) -> str:
+    """The table a key belongs to; empty for none."""
+    return next((name for name, table in _TABLES.items() if key in table.model_fields), "")
 
 
 def _belongs_elsewhere(key: str, root: type[Table]) -> str:
@@ -310,17 +413,3 @@ def _type_of(value: Any) -> str:
         return "a list"
     names = {str: "a text", int: "a number", float: "a number with a fraction"}
     return names.get(type(value), "a date or time")
-
-
-def _type_help(kind: str, written: Any) -> str:
-    if isinstance(written, str):
-        word = written.strip().lower()
-        if kind in {"int_type", "float_type"} and word.replace(".", "", 1).isdecimal():
-            return f"write it without quotes: {word}"
-        if kind == "bool_type" and word in {"true", "false"}:
-            return f"write it without quotes: {word}"
-    if kind == "int_type" and isinstance(written, float) and written.is_integer():
-        return f"write {int(written)}"
-    if kind == "list_type" and isinstance(written, int) and not isinstance(written, bool):
-        return f"write [{written}]"
-    return ""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from renderer.spec.diagnostics import Diagnostic, Level, Span
+from renderer.spec.diagnostics import Diagnostic, Edit, Level, Span
+from renderer.spec.edits import new_line
 from renderer.spec.source import Source
 from renderer.spec.toml import read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from renderer.spec.build import Draft
     from renderer.spec.source import KeyPath
+
+Mend = Callable[[str], str | None]
+"""A line as it is written -> what to write, lines or nothing; None where it isn't certain."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -36,6 +43,8 @@ class Finding:
     mark: Mark = Mark.VALUE
     part: tuple[int, int] | None = None
     """Offset and length of what is meant in the text at `path`."""
+    edits: tuple[Edit, ...] = ()
+    """What mends it in the file it is found in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +58,23 @@ class LyricsFinding:
     help: str = ""
     text: str = ""
     """What is meant in that line; the whole line when empty."""
+    mends: tuple[tuple[int, Mend], ...] = ()
+    """Lines of the text that is sent, and what makes of each, as it is written, what should stand there."""
 
 
 def diagnostic(
     found: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: Draft | None
 ) -> Diagnostic:
     """The finding with its place; `draft` is needed where the lyrics are meant."""
+    edits: tuple[Edit, ...] = ()
     if isinstance(found, Finding):
-        span = _span(found, source)
+        span, edits = _span(found, source), found.edits
     elif draft is None:
         raise ValueError("a finding in lyrics needs the song that has them")
     else:
         source, span = _in_lyrics(found, draft)
+        if found.mends:
+            edits = tuple(_edits(found.mends, draft, source))
     return Diagnostic(
         code=code,
         level=level,
@@ -70,6 +84,7 @@ def diagnostic(
         excerpt=source.line(span.line),
         why=found.why,
         help=found.help,
+        edits=edits,
     )
 
 
@@ -94,6 +109,45 @@ def _in_lyrics(found: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
     line = found.line + _leading_blanks(text) + 1
     file = Source(path=draft.parsed.source.path.parent / spec.lyrics_file, text=text)
     return file, _in_line(file.line(line), line, found.text)
+
+
+def _edits(mends: tuple[tuple[int, Mend], ...], draft: Draft, source: Source) -> Iterator[Edit]:
+    """The changes of the lines, where the lyrics are written."""
+    spec = draft.spec
+    if isinstance(spec.lyrics, str):
+        yield from _edits_in_text(mends, ("lyrics",), spec.lyrics, source)
+    elif spec.lyrics is not None:
+        for position, first, text in _section_texts(draft):
+            inside = tuple(
+                (line - first, mend) for line, mend in mends if 0 <= line - first < text.strip().count("\n") + 1
+            )
+            yield from _edits_in_text(inside, ("lyrics", position, "text"), text, source)
+    elif spec.lyrics_file is not None:
+        starts = [0, *(match.end() for match in re.finditer("\n", source.text))]
+        lines = source.text.split("\n")
+        for line, mend in mends:
+            number = line + _leading_blanks(source.text)
+            if number < len(lines) and (new := mend(lines[number])) is not None:
+                yield Edit(start=starts[number], end=starts[number] + len(lines[number]), text=new)
+
+
+def _edits_in_text(mends: tuple[tuple[int, Mend], ...], path: KeyPath, value: str, source: Source) -> Iterator[Edit]:
+    starts = [0, *(match.end() for match in _LINE_END.finditer(value))]
+    lines = _LINE_END.split(value)
+    for line, mend in mends:
+        number = line + _leading_blanks(value)
+        if number < len(lines) and (new := mend(lines[number])) is not None:
+            yield from new_line(source, path, starts[number], starts[number] + len(lines[number]), new)
+
+
+def _section_texts(draft: Draft) -> Iterator[tuple[int, int, str]]:
+    """Of lyrics in list form: each section's number, the line of what is sent its text begins at, and the text."""
+    line = 0
+    for position, section in enumerate(draft.spec.lyrics if isinstance(draft.spec.lyrics, list) else []):
+        num_lines = len(section.text.strip().split("\n")) if section.text.strip() else 0
+        if num_lines:
+            yield position, line + 1, section.text
+        line += num_lines + 2
 
 
 def _in_sections(found: LyricsFinding, draft: Draft) -> Span:

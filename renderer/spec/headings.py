@@ -97,6 +97,20 @@ def heading(line: str, before: str = "") -> Heading | None:
     return None
 
 
+def mended(line: str) -> str | None:
+    """The line as ACE-Step takes it, its words in a line of their own; None where something else may be meant.
+
+    A name in round brackets or quotes may be sung for once, if it isn't written as a name or a count.
+    """
+    found = heading(line.rstrip())
+    if found is None or found.clean:
+        return None
+    name, opening = found.section.tag, line.lstrip()[:1]
+    if opening in f'{_ROUND}"\u201c\u00ab' and found.section.number is None and (name.islower() or is_weak(name)):
+        return None
+    return f"{found.plain}\n{found.words}" if found.words else found.plain
+
+
 @lru_cache(_CACHED)
 def _cached(line: str, opens: bool) -> Heading | None:
     """`opens` is whether the line stands first or below a blank one."""

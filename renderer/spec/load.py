@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
 from renderer.spec.build import Draft, build_song, song_name
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
+from renderer.spec.near import nearest, suggestion
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
@@ -80,8 +82,11 @@ def load_songs(
     `model` takes the place of every model the files name, base and variants, before anything is checked against it;
     its own LM and VAE come with it, or `lm` and `vae`. Those alone take the place of every LM or VAE the files name.
 
-    Raises: UsageError where a path doesn't exist.
+    Raises: UsageError where a path doesn't exist, and for a model, LM or VAE that is neither known nor a folder.
     """
+    _refuse_unknown("model", model, CHECKPOINTS)
+    _refuse_unknown("LM", lm, LMS)
+    _refuse_unknown("VAE", vae, VAES)
     projects = Projects(Wanted(model=model, lm=lm, vae=vae))
     songs: list[Song] = []
     diagnostics: list[Diagnostic] = []
@@ -95,6 +100,17 @@ def load_songs(
         if song is not None and not any(fault.level is Level.ERROR for fault in faults):
             songs.append(song)
     return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics))
+
+
+def _refuse_unknown(what: str, wanted: str | None, known: Iterable[str]) -> None:
+    """Raises UsageError for a name that the command line puts in place of the files', and that is none."""
+    if wanted is None or wanted in known or "/" in wanted or wanted.startswith(("~", ".")) or Path(wanted).is_dir():
+        return
+    raise UsageError(
+        f"there is no {what} `{wanted}`",
+        why="it is neither a known name nor a folder",
+        help=suggestion(wanted, known) or "known are " + ", ".join(known),
+    )
 
 
 def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
@@ -169,11 +185,22 @@ def _enters(folder: Path, outputs: set[Path], seen: set[Path]) -> bool:
 def _file(path: Path) -> Path:
     if not path.exists():
         raise UsageError(
-            f"`{path}` does not exist", help="name spec files or folders of them; without a name it is specs/"
+            f"`{path}` does not exist",
+            help=_near_path(path) or "name spec files or folders of them; without a name it is specs/",
         )
     if path.suffix != ".toml" or path.name in NO_SPECS:
         raise UsageError(f"`{path}` is no spec", why="a spec is a .toml file other than " + ", ".join(sorted(NO_SPECS)))
     return path
+
+
+def _near_path(path: Path) -> str:
+    """`did you mean …?` when a spec or a folder of nearly that name lies there."""
+    try:
+        there = [one.name for one in path.parent.iterdir() if one.suffix == ".toml" or one.is_dir()]
+    except OSError:
+        return ""
+    near = nearest(path.name, there) or nearest(f"{path.name}.toml", there)
+    return f"did you mean `{path.with_name(near)}`?" if near else ""
 
 
 def name_fault(name: str) -> str:

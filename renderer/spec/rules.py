@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, checkpoint_of, default_max_duration
-from renderer.spec.faults import at_key, at_value, suggestion
+from renderer.spec.faults import at_key, at_value
 from renderer.spec.lints.table import ALLOWABLE
+from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -55,6 +55,18 @@ class Source:
         """Whether the file itself writes something at `path`."""
         return path in self._places.values or path in self._places.keys
 
+    def value_range(self, path: KeyPath) -> Range | None:
+        """The characters of the text that the value at `path` takes, quotes included; None where none is written."""
+        return self._places.values.get(path)
+
+    def key_range(self, path: KeyPath) -> Range | None:
+        """The characters that the key at `path`, or its table's header, takes; None where none is written."""
+        return self._places.keys.get(path)
+
+    def written(self) -> tuple[KeyPath, ...]:
+        """The paths of all keys and table headers, in the order written."""
+        return tuple(self._places.keys)
+
     def inside(self, path: KeyPath, offset: int, length: int = 1) -> Span:
         """Where `length` characters from `offset` of the string at `path` stand; up to the end of their line."""
         place = self._places.values.get(path)

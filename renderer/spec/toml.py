@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from renderer.spec.diagnostics import Diagnostic, Span
 from renderer.spec.source import Source
+from renderer.spec.syntax_hints import syntax_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_BYTES = 64 * 1024  # a spec is a few kB; tomllib's time grows faster than the file in the worst case
@@ -21,6 +25,9 @@ _LONG_KEY = re.compile(
     r"""(?<![\w."'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % MAX_KEY_PARTS  # noqa: UP031 - braces
 )
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_instead: ContextVar[Mapping[Path, str]] = ContextVar(
+    "texts that are read in place of files", default=MappingProxyType({})
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +69,20 @@ def parsed_toml(text: str, path: Path) -> Parsed | Diagnostic:
         return _syntax(source, str(error))
 
 
+@contextmanager
+def instead_of(texts: Mapping[Path, str]) -> Iterator[None]:
+    """Read these texts, by their files' real paths, in place of what is on disk, to see what a change would do."""
+    before = _instead.set(texts)
+    try:
+        yield
+    finally:
+        _instead.reset(before)
+
+
 def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
     """A UTF-8 file's text, line ends unified and a byte-order mark dropped, or why it can't be had."""
+    if (texts := _instead.get()) and (given := texts.get(path.resolve())) is not None:
+        return given
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
@@ -110,6 +129,7 @@ def _syntax(source: Source, message: str) -> Diagnostic:
         line, column, end, reason = _long_integer(source)
     else:
         end = column + 1
+    advice, edits = syntax_hint(source, line, column, reason)
     return Diagnostic(
         code="toml-syntax",
         message="this is no valid TOML",
@@ -117,7 +137,8 @@ def _syntax(source: Source, message: str) -> Diagnostic:
         span=Span(line=line, column=column, end=end),
         excerpt=source.line(line),
         why=_lower_first(reason),
-        help=_syntax_help(source, line, column, reason),
+        help=advice,
+        edits=edits,
     )
 
 
@@ -136,16 +157,3 @@ def _long_integer(source: Source) -> tuple[int, int, int, str]:
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
-
-
-def _syntax_help(source: Source, line: int, column: int, reason: str) -> str:
-    rest = source.line(line)[column - 1 :].strip()
-    if reason.startswith("Invalid value") and rest[:1].isalpha():
-        return f'put text in quotes: "{rest}"' if len(rest) < 40 else "put text in quotes"  # noqa: PLR2004 - what fits a line
-    if reason.startswith("Cannot overwrite"):
-        return "a key or a table is written twice: keep one"
-    if "Unescaped '\\'" in reason:
-        return "write `\\\\` for a backslash, or put the text in '''…'''"
-    if reason.startswith("Illegal character '\\n'"):
-        return 'text over several lines stands between """ and """'
-    return ""

@@ -249,7 +249,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _with_ends_of(old: str, text: str) -> str:
-    """`text` with the line ends of `old`: lines that are the same keep theirs, new ones take the commoner."""
+    """`text` with the line ends of `old`: lines keep theirs, changed ones too, new ones take the commoner."""
     if "\r\n" not in old:
         return text
     if old.count("\r\n") == old.count("\n"):
@@ -257,8 +257,9 @@ def _with_ends_of(old: str, text: str) -> str:
     before, lines = old.split("\n"), text.split("\n")
     ended = ["\r" if 2 * old.count("\r\n") > old.count("\n") else ""] * len(lines)
     matcher = difflib.SequenceMatcher(a=[line.removesuffix("\r") for line in before], b=lines, autojunk=False)
-    for block in matcher.get_matching_blocks():
-        for offset in range(block.size):
-            ended[block.b + offset] = "\r" if before[block.a + offset].endswith("\r") else ""
+    for _, start, end, new_start, new_end in matcher.get_opcodes():
+        # Of lines in place of others, each takes the end of the one it stands for.
+        for former, new in zip(range(start, end), range(new_start, new_end), strict=False):
+            ended[new] = "\r" if before[former].endswith("\r") else ""
     # What stands behind the last line feed is no ended line.
     return "\n".join(f"{line}{end}" for line, end in zip(lines[:-1], ended, strict=False)) + "\n" + lines[-1]

@@ -34,10 +34,10 @@ def shout(text: str) -> str:
         (b"a = 1\r\ncalm = 2", b"new = 1\r\na = 1\r\nLOUD = 2"),
         (MARK + b"a = 1\ncalm = 2\n", MARK + b"new = 1\na = 1\nLOUD = 2\n"),
         (MARK + b"a = 1\r\ncalm = 2\r\n", MARK + b"new = 1\r\na = 1\r\nLOUD = 2\r\n"),
-        # Of both kinds: lines that stay keep theirs, new ones take the commoner.
+        # Of both kinds: lines keep theirs, changed ones too, new ones take the commoner.
         (b"a = 1\r\nb = 2\nc = 3\r\ncalm = 4\n", b"new = 1\na = 1\r\nb = 2\nc = 3\r\nLOUD = 4\n"),
         (b"a = 1\r\nb = 2\r\nc = 3\ncalm = 4\r\nd", b"new = 1\r\na = 1\r\nb = 2\r\nc = 3\nLOUD = 4\r\nd"),
-        (b"\r\n\r\ncalm\n\r\n", b"new = 1\r\n\r\n\r\nLOUD\r\n\r\n"),
+        (b"\r\n\r\ncalm\n\r\n", b"new = 1\r\n\r\n\r\nLOUD\n\r\n"),
         (b"", b"new = 1\n"),
     ],
 )

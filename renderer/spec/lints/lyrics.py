@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from renderer.spec.findings import Finding, LyricsFinding
+from renderer.spec.headings import mended
 from renderer.spec.lints.marks import is_lyric_head
 from renderer.spec.script import LATIN, is_english, likely_language, num_syllables, num_tokens, written_in
 from renderer.spec.tags import SECTION_NAMES, TagKind, is_known, kind_of, singular
@@ -113,6 +114,7 @@ def joined_sections(subject: Subject) -> Iterator[LyricsFinding]:
             message=f"no blank line before `{subject.lines[joined[0].start].strip()}`{more}",
             why="sections run into each other, and words may be skipped",
             help="leave a line blank before each section",
+            mends=tuple((section.start, _with_blank_above) for section in joined),
         )
 
 
@@ -147,7 +149,14 @@ def sung_headings(subject: Subject) -> Iterator[LyricsFinding]:
         if found.words and shown == found.plain:
             message, why = f"words in the line of `{shown}`", "a tag stands in a line of its own; here it may be sung"
         behind = ", and the words in the next line" if found.words else ""
-        yield LyricsFinding(line=number, text=shown, message=message, why=why, help=f"write `{found.plain}`{behind}")
+        yield LyricsFinding(
+            line=number,
+            text=shown,
+            message=message,
+            why=why,
+            help=f"write `{found.plain}`{behind}",
+            mends=((number, mended),),
+        )
 
 
 def unknown_tags(subject: Subject) -> Iterator[LyricsFinding]:
@@ -237,6 +246,10 @@ def invisible_characters(subject: Subject) -> Iterator[LyricsFinding]:
                 why="it splits words for the model",
                 help="take it out",
             )
+
+
+def _with_blank_above(line: str) -> str:
+    return f"\n{line}"
 
 
 def _is_joined(section: Section, subject: Subject) -> bool:

@@ -1,0 +1,30 @@
+"""What a misspelt name was to be, among the names there are."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST = 100  # characters of a name that are looked at
+_NEAR = 0.6  # likeness, of 1.0, from which on names are near
+
+
+def nearest(written: str, known: Iterable[str], *, cutoff: float = _NEAR) -> str:
+    """What is known and nearest to what is written, whatever the letters' case; empty where nothing is near."""
+    found = near_names(written, known, most=1, cutoff=cutoff)
+    return found[0] if found else ""
+
+
+def near_names(written: str, known: Iterable[str], *, most: int = 3, cutoff: float = _NEAR) -> tuple[str, ...]:
+    """What is known and near, the nearest first."""
+    by_name = {name.lower(): name for name in known}
+    return tuple(by_name[name] for name in get_close_matches(written[:_MOST].lower(), by_name, n=most, cutoff=cutoff))
+
+
+def suggestion(written: str, known: Iterable[str], *, most: int = 1) -> str:
+    """`did you mean …?` when something known is near; else empty."""
+    near = near_names(written, known, most=most)
+    return f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
