@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.plan.effects import without_idle
 from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
     limit = int(song.max_duration or facts.max_duration)
     pinned = song.pinned if inference.thinking else None
     length = _shortened(song.metas.duration, preview)
-    asked = _shortened(pinned.seconds, preview) if length is None and pinned else length
-    if asked is not None and asked > limit:
+    seconds = _shortened(pinned.seconds, preview) if length is None and pinned else length
+    if seconds is not None and seconds > limit:
         raise UsageError(
-            f"`{take.name}` asks for {asked:g} s, `{facts.name}` makes at most {limit} s",
+            f"`{take.name}` asks for {seconds:g} s, `{facts.name}` makes at most {limit} s",
             help=f"ask for less in `duration`, set `max_duration`, or render its beginning with --preview {limit}",
         )
     # A preview no shorter than the song is the song, under its own key.
@@ -49,7 +50,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
         and inference.use_cot_metas
         and None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
     )
-    return Asks(
+    asked = Asks(
         cot=CotRequest(
             caption=song.caption,
             lyrics=song.lyrics,
@@ -77,6 +78,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
         latents=_latents(take, facts, metas, limit, cut),
         waveform=WaveformRequest(duration=length),
     )
+    return without_idle(asked, song, pinned=pinned.cot if pinned else None)
 
 
 def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:

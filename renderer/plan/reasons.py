@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from renderer.plan.effects import IDLE
 from renderer.plan.jobs import Change, Why
 from renderer.plan.keys import neutral
 from renderer.plan.words import word
@@ -31,12 +32,20 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
     "waveform": ("model", "vae"),
 }
 """What named set explains other weights of a stage."""
+_METAS = ("bpm", "keyscale", "timesignature", "duration", "use_cot_metas", "thinking", "codes")
 _SWITCHES: Mapping[str, tuple[str, ...]] = {
     "dcw_mode": ("dcw_enabled",),
     "dcw_scaler": ("dcw_enabled",),
     "dcw_high_scaler": ("dcw_enabled", "dcw_mode"),
+    "use_cot_caption": _METAS,
+    "use_cot_language": (*_METAS, "vocal_language"),
+    "max_duration": ("duration",),
+    "cfg_interval_start": ("guidance_scale", "model"),
+    "cfg_interval_end": ("guidance_scale", "model"),
+    "lm_negative_prompt": ("lm_cfg_scale",),
+    **dict.fromkeys(("lm_top_k", "lm_top_p", "lm_seed", "seed"), ("lm_temperature",)),
 }
-"""What switches a value on or off, and so explains that only one of two versions has it."""
+"""A setting -> those that switch it on or off: their change is told and not that it went idle, which no one wrote."""
 _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
     "cot": neutral(CotRequest),
     "codes": neutral(CodesRequest),
@@ -113,7 +122,13 @@ def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple
 
 def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> tuple[Change, ...]:
     """What differs between the requests of two versions of a take, each value told once, in the spec's words."""
-    return tuple(_changes(old, new, take))
+    changes = tuple(_changes(old, new, take))
+    names = {change.name for change in changes}
+    return tuple(change for change in changes if not _switched(change, names))
+
+
+def _switched(change: Change, names: set[str]) -> bool:
+    return IDLE.get(change.name) in (change.old, change.new) and not names.isdisjoint(_SWITCHES.get(change.name, ()))
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iterator[Change]:
@@ -129,8 +144,6 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
             if before.get(field) == now.get(field) or known.name in seen:
                 continue
             seen.add(known.name)
-            if None in (before.get(field), now.get(field)) and seen & set(_SWITCHES.get(field, ())):
-                continue
             if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
                 continue
             yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)

@@ -41,6 +41,21 @@ shift = 3.0
 [output]
 format = "flac"
 """
+GIVEN = """
+caption = "slow blues"
+instrumental = true
+seeds = [1]
+max_duration = 60
+
+[metas]
+bpm = 90
+keyscale = "A minor"
+timesignature = "4"
+duration = 10
+
+[inference]
+shift = 3.0
+"""
 ALL = "cot → codes → latents → waveform"
 DIT = "latents → waveform"
 VAE = "waveform"
@@ -111,6 +126,17 @@ EDITS: Mapping[str, Edit] = {
     "a setting written out as it was": Edit(
         "shift = 3.0", "shift = 3.0\ndcw_enabled = true\ndcw_scaler = 0.05", NOTHING, (), Why.DONE
     ),
+    "cfg_interval_start on turbo": Edit("shift = 3.0", "shift = 3.0\ncfg_interval_start = 0.2", NOTHING, (), Why.DONE),
+    "use_cot_caption where all metas are given": Edit(
+        "shift = 3.0", "shift = 3.0\nuse_cot_caption = true", NOTHING, (), Why.DONE, "zwei.s1"
+    ),
+    "use_cot_language where all metas are given": Edit(
+        "shift = 3.0", "shift = 3.0\nuse_cot_language = false", NOTHING, (), Why.DONE, "zwei.s1"
+    ),
+    "use_cot_metas where all metas are given": Edit(
+        "shift = 3.0", "shift = 3.0\nuse_cot_metas = false", NOTHING, (), Why.DONE, "zwei.s1"
+    ),
+    "max_duration beside duration": Edit("max_duration = 60", "max_duration = 80", NOTHING, (), Why.DONE, "zwei.s1"),
     "a setting of something that is off": Edit("shift = 3.0", "shift = 3.0\nretake_seed = 7", NOTHING, (), Why.DONE),
 }
 
@@ -122,6 +148,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Path:
 
     songs = Songs(tmp_path_factory.mktemp("edits") / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
     songs.write("eins", SPEC)
+    songs.write("zwei", GIVEN)
     write_vae(songs.folder / "specs" / "bright", tiny_set / "vae")
     carry_out(songs.project())
     return songs.folder
@@ -146,7 +173,7 @@ def runs(take: TakePlan) -> str:
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
 def test_an_edit_runs_what_it_must_and_says_why(songs: Songs, edit: Edit) -> None:
-    songs.edit("eins", edit.old, edit.new)
+    songs.edit(edit.take.partition(".")[0], edit.old, edit.new)
 
     take = planned(songs, edit.take)
 

@@ -64,6 +64,9 @@ PLACES = {
     "lm-unused": (9, "lm_temperature"),
     "chain-skipped": (8, "use_cot_caption"),
     "unconstrained": (7, "false"),
+    "lm-guidance-unused": (8, "lm_negative_prompt"),
+    "lm-greedy": (8, "lm_top_p"),
+    "max-duration-unused": (1, "max_duration"),
 }
 EACH = pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.code)
 

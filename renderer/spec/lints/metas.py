@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.spec.checkpoints import default_max_duration
 from renderer.spec.findings import Finding, Mark
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ def unusual_timesignature(subject: Subject) -> Iterator[Finding]:
     if subject.draft.spec.metas.timesignature == "2":
         yield Finding(
             path=("metas", "timesignature"), message="`timesignature` is 2", why="4 is safest, 3 and 6 are usable"
+        )
+
+
+def max_duration_unused(subject: Subject) -> Iterator[Finding]:
+    """A longest duration beside a duration that is within everybody's."""
+    spec, duration = subject.draft.spec, subject.song.metas.duration
+    allowed = min(default_max_duration(variant.model) for variant in subject.song.variants)
+    if spec.max_duration is not None and duration is not None and duration <= allowed:
+        yield Finding(
+            path=("max_duration",),
+            message="`max_duration` has no effect",
+            why=f"`duration` is {duration:g} s, which is never too long here",
+            mark=Mark.KEY,
         )
 
 

@@ -171,9 +171,14 @@ def turbo_guidance(layer: Layer) -> Iterator[Finding]:
 
 
 def unusual_guidance(layer: Layer) -> Iterator[Finding]:
-    """Guidance outside of what works."""
+    """Guidance outside of what works, or an interval for one that is off."""
     guidance, (low, high) = layer.inference.guidance_scale, USUAL_GUIDANCE
-    if layer.checkpoint and not _is_turbo(layer) and guidance is not None and not low <= guidance <= high:
+    if layer.checkpoint is None or _is_turbo(layer) or guidance is None:
+        return
+    if guidance <= 1:
+        for key in ("cfg_interval_start", "cfg_interval_end"):
+            yield from layer.without_effect(key, f"`guidance_scale` {guidance:g} switches guidance off")
+    if not low <= guidance <= high:
         yield from layer.found(
             "guidance_scale", f"`guidance_scale` is {guidance:g}", why=f"{low:g} to {high:g} work best", help="try 7"
         )
@@ -188,26 +193,45 @@ def steps_beside_times(layer: Layer) -> Iterator[Finding]:
 
 def lm_unused(layer: Layer) -> Iterator[Finding]:
     """Settings of an LM that doesn't run."""
-    inference = layer.inference
-    if inference.thinking or _chain_runs(layer):
+    if _codes_run(layer) or _chain_runs(layer):
         return
+    reason = "codes are pinned, and no LM runs" if _follows(layer) else "with these settings the LM does not run"
     for key in _LM_KEYS:
-        yield from layer.without_effect(key, "with these settings the LM does not run")
+        yield from layer.without_effect(key, reason)
 
 
 def chain_skipped(layer: Layer) -> Iterator[Finding]:
     """Settings of a chain of thought that doesn't run."""
-    inference = layer.inference
-    if not (inference.thinking and not _chain_runs(layer)):
+    if _chain_runs(layer):
         return
-    reason = (
-        "`use_cot_metas` is false"
-        if not inference.use_cot_metas
-        else "bpm, keyscale, timesignature and duration are given"
-    )
-    wanted = [key for key in ("use_cot_caption", "use_cot_language") if getattr(inference, key)]
-    for key in (*wanted, "lm_seed"):
+    keys: tuple[str, ...] = ("lm_seed",) if _codes_run(layer) else ()
+    if _follows(layer):
+        # The caption and language of the chain of thought that is pinned beside the codes are still heard.
+        keys, reason = ("use_cot_metas",), "codes are pinned"
+    elif layer.metas_all_given:
+        keys = ("use_cot_metas", "use_cot_caption", "use_cot_language", *keys)
+        reason = "bpm, keyscale, timesignature and duration are given"
+    else:
+        keys, reason = ("use_cot_caption", "use_cot_language", *keys), "`use_cot_metas` is false"
+    for key in keys:
         yield from layer.without_effect(key, f"the chain of thought is skipped: {reason}")
+
+
+def lm_guidance_unused(layer: Layer) -> Iterator[Finding]:
+    """Guidance of an LM that writes no codes, or is not guided."""
+    if _chain_runs(layer) and not _codes_run(layer):
+        for key in ("lm_cfg_scale", "lm_negative_prompt"):
+            yield from layer.without_effect(key, "guidance is for codes, and none are written here")
+    elif _codes_run(layer) and layer.inference.lm_cfg_scale <= 1:
+        yield from layer.without_effect("lm_negative_prompt", "`lm_cfg_scale` switches guidance off")
+
+
+def lm_greedy(layer: Layer) -> Iterator[Finding]:
+    """Settings of drawing where nothing is drawn."""
+    if (_codes_run(layer) or _chain_runs(layer)) and layer.inference.lm_temperature == 0:
+        keys = ("lm_top_k", "lm_top_p", "lm_seed") if _chain_runs(layer) else ("lm_top_k", "lm_top_p")
+        for key in keys:
+            yield from layer.without_effect(key, "at `lm_temperature` 0 the most probable token is taken")
 
 
 def unconstrained(layer: Layer) -> Iterator[Finding]:
@@ -221,7 +245,13 @@ def unconstrained(layer: Layer) -> Iterator[Finding]:
         )
 
 
+def _follows(layer: Layer) -> bool:
+    return layer.pinned and layer.inference.thinking
+
+
+def _codes_run(layer: Layer) -> bool:
+    return layer.inference.thinking and not layer.pinned
+
+
 def _chain_runs(layer: Layer) -> bool:
-    inference = layer.inference
-    asked = inference.thinking or inference.use_cot_metas or inference.use_cot_caption or inference.use_cot_language
-    return asked and inference.use_cot_metas and not layer.metas_all_given
+    return layer.inference.use_cot_metas and not layer.metas_all_given and not _follows(layer)

@@ -98,6 +98,7 @@ class Subject:
                 metas_all_given=self.metas_all_given,
                 model=base.model,
                 inference=base.inference,
+                pinned=self.song.pinned is not None,
             ),
             *(
                 Layer(
@@ -107,6 +108,7 @@ class Subject:
                     metas_all_given=self.metas_all_given,
                     model=variant.model,
                     inference=variant.inference,
+                    pinned=self.song.pinned is not None,
                 )
                 for variant in variants
             ),
@@ -129,6 +131,8 @@ class Layer:
     metas_all_given: bool
     model: str
     inference: Inference
+    pinned: bool = False
+    """Whether the song follows pinned codes, where it thinks."""
 
     @property
     def checkpoint(self) -> Checkpoint | None:

@@ -165,6 +165,20 @@ SETTINGS_LINTS: tuple[SettingsLint, ...] = (
         good=_SPEC + "[inference]\nuse_cot_metas = false\n" + _ENGLISH,
     ),
     SettingsLint(
+        code="lm-guidance-unused",
+        level=Level.NOTE,
+        check=settings.lm_guidance_unused,
+        bad=_SPEC + '[inference]\nlm_cfg_scale = 1.0\nlm_negative_prompt = "hiss"\n',
+        good=_SPEC + '[inference]\nlm_cfg_scale = 2.0\nlm_negative_prompt = "hiss"\n',
+    ),
+    SettingsLint(
+        code="lm-greedy",
+        level=Level.NOTE,
+        check=settings.lm_greedy,
+        bad=_SPEC + "[inference]\nlm_temperature = 0.0\nlm_top_p = 0.8\n",
+        good=_SPEC + "[inference]\nlm_temperature = 0.7\nlm_top_p = 0.8\n",
+    ),
+    SettingsLint(
         code="unconstrained",
         level=Level.WARNING,
         check=settings.unconstrained,
@@ -232,6 +246,15 @@ SONG_LINTS: tuple[SongLint, ...] = (
         check=metas.unusual_duration,
         bad=_SPEC + "[metas]\nduration = 12\n",
         good=_SPEC.replace("rain", "rain and the hail and the thunder") + "[metas]\nduration = 30\n",
+    ),
+    SongLint(
+        code="max-duration-unused",
+        level=Level.NOTE,
+        check=metas.max_duration_unused,
+        bad="max_duration = 200\n"
+        + _SPEC.replace("rain", "rain and the hail and the thunder")
+        + "[metas]\nduration = 30\n",
+        good="max_duration = 200\n" + _SPEC,
     ),
     SongLint(
         code="unusual-bpm",
