@@ -59,3 +59,24 @@ class Waveform:
 
 
 Artifact = Cot | Codes | Latents | Waveform
+
+
+def fault_of(artifact: Artifact) -> str:
+    """Why an artifact can't be one, in words; nothing when it can.
+
+    NaN and infinity come from numbers that overflowed or from damaged weights: what is built on them is noise.
+    """
+    import numpy as np  # noqa: PLC0415 - reading specs and plans goes without
+
+    match artifact:
+        case Codes(codes=codes):
+            if codes.ndim != 1 or codes.dtype.kind != "i":
+                return f"the codes are {codes.dtype} of shape {list(codes.shape)}"
+            if codes.size and codes.min() < 0:
+                return "a code is below 0"
+        case Latents(frames=frames):
+            if frames.ndim != 2 or frames.dtype != np.float32:  # noqa: PLR2004 - frames and channels
+                return f"the latents are {frames.dtype} of shape {list(frames.shape)}"
+            if not np.isfinite(frames).all():
+                return "the latents hold NaN or infinity"
+    return ""

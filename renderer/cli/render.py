@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,11 +32,12 @@ MOST_NAMED = 3  # takes of one remark
 @takes_options
 @click.option("--force", is_flag=True, help="Render again even what is done.")
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
+@click.option("--verify", is_flag=True, help="Read what is on disk first, and make again what is damaged.")
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
-def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, **given: Any) -> int:
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
 
     What is on disk already is kept. Exits with 1 when a take failed, 130 when stopped.
@@ -57,6 +58,8 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, **given: Any) 
     project = Project(selection.takes, options)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
         click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}", err=True)
+    if verify:
+        _verify(project, as_json=as_json)
     stop = Stop(options.until)
     console = Console(stderr=as_json, highlight=False)
     with _stopping(stop), showing(console) as listen:
@@ -90,6 +93,15 @@ def _page(project: Project, summary: Summary, console: Console, *, measure: bool
     else:
         return page
     return None
+
+
+def _verify(project: Project, *, as_json: bool) -> None:
+    from renderer.cli.verified import tell_verified
+    from renderer.pipeline.project import one_at_a_time
+
+    if project.store.folder.is_dir():
+        with one_at_a_time(project.store), redirect_stdout(sys.stderr if as_json else sys.stdout):
+            tell_verified(project.store)
 
 
 @contextmanager

@@ -59,20 +59,13 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @command.command(name="verify")
 @_options
 def verify(named: tuple[str, ...], **given: Any) -> int:
-    """Read every artifact and audio file and check it against its digest; exits with 1 when one is damaged."""
-    from renderer.pipeline.room import told_bytes
-    from renderer.spec.diagnostics import printable
-    from renderer.store.verify import verify as verified
+    """Read every artifact and audio file and check it against its digest; exits with 1 when one is damaged.
 
-    project = _project(named, given)
-    num_files, num_bytes, num_faults = 0, 0, 0
-    for checked in verified(project.store):
-        num_files, num_bytes = num_files + 1, num_bytes + checked.num_bytes
-        if checked.fault:
-            num_faults += 1
-            click.echo(f"{click.style('bad', fg='red')} {printable(checked.file)}: {checked.fault} ({checked.help})")
-    click.echo(f"{num_files} files, {told_bytes(num_bytes)} read, {num_faults} bad")
-    return EXIT_FAULTS if num_faults else 0
+    What is damaged is remembered: the next render makes it again.
+    """
+    from renderer.cli.verified import tell_verified
+
+    return EXIT_FAULTS if tell_verified(_project(named, given).store) else 0
 
 
 @command.command(name="gc")
@@ -87,6 +80,7 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **gi
     """
     from renderer.pipeline.cleanup import clean, find
     from renderer.pipeline.project import one_at_a_time
+    from renderer.spec.diagnostics import printable
 
     project = _sound_project(_folders(named), given)
     if not project.store.folder.is_dir():
@@ -96,8 +90,9 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **gi
         garbage = find(project, older_than_seconds=older_than, orphans=orphans)
         _tell(garbage, yes=yes)
         if yes:
-            for stayed in clean(project, garbage):
-                click.echo(f"stays: {stayed.file} is not what was written there")
+            # The specs again: what was saved since the list was made may ask for something on it.
+            for stayed in clean(_sound_project(_folders(named), given), garbage):
+                click.echo(f"stays: {printable(stayed.file)} is asked for by now, or not what was written there")
 
 
 def _folders(named: Sequence[str]) -> list[str]:

@@ -80,9 +80,11 @@ def page_after(project: Project, summary: Summary) -> Path:
 
     Raises: StoreError, OSError when the outputs folder can't be written.
     """
+    from renderer.output.report.page import is_whole  # noqa: PLC0415 - jinja2 only where a page is looked for
+
     page, mark = project.store.outputs / REPORT_FOLDER / "index.html", shown_by(project.store)
     shows = _fingerprint(summary.plan)
-    if len(summary.kept) == len(summary.plan.takes) and page.exists() and _text(mark) == shows:
+    if len(summary.kept) == len(summary.plan.takes) and is_whole(page) and _text(mark) == shows:
         return page
     written = write_page(project)
     write_whole(project.store.disk, mark, shows.encode())

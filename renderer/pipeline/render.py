@@ -160,6 +160,7 @@ def _run(
     store = project.store
     try:
         with disk_faults(store):
+            store.journal.tidy()
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
         with Keeper(plan, store, project.settings, project.environment) as keeper:
             _set_right(plan, keeper, tally)

@@ -20,8 +20,9 @@ from renderer.output.recipe import recipe_tags
 from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.sidecar import make_sidecar
 from renderer.plan.reasons import FILE
-from renderer.store.disk import commit, move_take, temp_beside, write_whole
-from renderer.store.takes import file_digest, stray_file
+from renderer.store.disk import commit, temp_beside, write_whole
+from renderer.store.takes import file_digest
+from renderer.store.versions import move_aside, put_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,8 @@ def retag(store: Store, plan: TakePlan) -> TakeRecord | None:
     record, audio = store.take(plan.name, plan.key), store.outputs / plan.file
     if record is None or store.find(record) != audio:
         raise StoreError(f"`{plan.file}` is gone", help="start again: it is made anew from its latents")
-    if (found := file_digest(audio)) != record.digest:
-        move_take(store.disk, audio, store.outputs / stray_file(record.file, found))
+    if file_digest(audio) != record.digest:
+        move_aside(store, audio)
         return None
     recipe = _recipe(record.recipe, plan)
     temp = temp_beside(store.disk, audio)
@@ -94,6 +95,5 @@ def _put_sidecar(store: Store, record: TakeRecord, sidecar: bytes) -> None:
     path = (store.outputs / record.file).with_suffix(".toml")
     # One that was written to by hand stays, beside the former versions; ours may be the new one already.
     if path.is_file() and file_digest(path) not in (record.sidecar_digest, hashlib.sha256(sidecar).hexdigest()):
-        stray = (store.outputs / stray_file(record.file, file_digest(path))).with_suffix(".toml")
-        move_take(store.disk, path, stray)
+        put_aside(store, path)
     write_whole(store.disk, path, sidecar)

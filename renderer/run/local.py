@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from renderer.artifacts import fault_of
 from renderer.errors import InputLost, RendererError, StageError, WorkerDied
 from renderer.models import memory
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
@@ -251,6 +252,9 @@ class _Run:
         if isinstance(result, Failed):
             attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
             return
+        if fault := fault_of(result.artifact):
+            attempt.failed[job.key] = _impossible(job, fault)
+            return
         since_first_word = time.monotonic() - attempt.started.get(job.key, time.monotonic())
         # The worker's own clock where it tells: a job's first word may be its last.
         seconds = float(result.artifact.notes.get("seconds", since_first_word))
@@ -274,6 +278,18 @@ class _Run:
 
     def _num_bytes_kept(self) -> int:
         return sum(keeping.num_bytes for _, _, keeping in self._keeping)
+
+
+def _impossible(job: Job, fault: str) -> StageError:
+    """What a stage gave can't be: it isn't kept, and alone it may come out otherwise."""
+    dtype = str(job.settings.get("dtype", ""))
+    if dtype.startswith("float32"):
+        return StageError(
+            fault,
+            why="its weights are damaged, or the machine miscalculates",
+            help="renderer models verify; then retry",
+        )
+    return StageError(fault, why=f"numbers overflow in {dtype or 'this dtype'}", help="render with --dtype float32")
 
 
 def _error(event: Mapping[str, Any]) -> RendererError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents
+from renderer.artifacts import Codes, Cot, CotMetas, Latents, fault_of
 from renderer.errors import StoreError
 
 if TYPE_CHECKING:
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 
-def encode(artifact: Stored, made_by: Mapping[str, Any]) -> bytes:
-    """The artifact with how it was made (request, environment, …) as safetensors bytes."""
+def encode(artifact: Stored, made_by: Mapping[str, Any], name: str) -> bytes:
+    """The artifact with its name, `stage/key`, and how it was made (request, environment, …) as safetensors bytes."""
     from safetensors.numpy import save  # noqa: PLC0415 - only when something is stored
 
     content, arrays = _split(artifact)
     record = json.dumps(
-        {"version": FORMAT_VERSION, "content": content, "notes": dict(artifact.notes), "made_by": dict(made_by)},
+        {
+            "version": FORMAT_VERSION,
+            "name": name,
+            "content": content,
+            "notes": dict(artifact.notes),
+            "made_by": dict(made_by),
+        },
         sort_keys=True,
         ensure_ascii=False,
     )
@@ -38,10 +44,11 @@ def encode(artifact: Stored, made_by: Mapping[str, Any]) -> bytes:
     return save(dict(arrays), metadata={"renderer": sealed})
 
 
-def decode(raw: bytes) -> tuple[Stored, Mapping[str, Any]]:
-    """The artifact and how it was made.
+def decode(raw: bytes, name: str) -> tuple[Stored, Mapping[str, Any]]:
+    """The artifact of that name, and how it was made.
 
-    Raises: StoreError when the bytes are truncated, altered or of another version.
+    Raises: StoreError when the bytes are truncated, altered, of another version or another artifact's, or hold what
+    can't be, such as NaN.
     """
     from safetensors import SafetensorError  # noqa: PLC0415 - only when something is read
     from safetensors.numpy import load  # noqa: PLC0415
@@ -58,7 +65,19 @@ def decode(raw: bytes) -> tuple[Stored, Mapping[str, Any]]:
         raise StoreError("an artifact doesn't match its digest", why="its bytes changed since they were written")
     if parsed["version"] != FORMAT_VERSION:
         raise StoreError(f"an artifact is of format {parsed['version']}, this renderer reads {FORMAT_VERSION}")
-    return _join(parsed["content"], parsed["notes"], arrays), parsed["made_by"]
+    made_by = parsed["made_by"]
+    if (found := _name(parsed)) != name:
+        raise StoreError(f"an artifact lies under the name of another: it is `{found}`", why="files were swapped")
+    artifact = _join(parsed["content"], parsed["notes"], arrays)
+    if fault := fault_of(artifact):
+        raise StoreError("an artifact holds what can't be", why=fault)
+    return artifact, made_by
+
+
+def _name(parsed: Mapping[str, Any]) -> str:
+    # Version 0.1.0 told it among how the artifact was made.
+    made_by = parsed["made_by"]
+    return str(parsed.get("name", f"{made_by.get('stage')}/{made_by.get('key')}"))
 
 
 def digest(record: str, arrays: Arrays) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from renderer.store.store import Store, StoredFile
@@ -64,15 +64,36 @@ def find_garbage(store: Store, wanted: Wanted) -> tuple[Garbage, ...]:
     return tuple(goes)
 
 
-def free(store: Store, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
-    """Delete it, one by one; yields what stayed because it isn't what was recorded.
+def free_version(store: Store, record: TakeRecord) -> bool:
+    """Delete a version's sidecar, audio and record; False when it stays because it isn't what was recorded.
 
     Raises: OSError as the disk gives it.
     """
-    for piece in garbage:
-        gone = _free_version(store, piece.record) if piece.record else _free_artifact(store, piece.artifact)
-        if not gone:
-            yield piece
+    place = store.find(record)
+    if place is None:
+        for audio in (store.outputs / record.file, store.outputs / record.old_file):
+            if not audio.exists():
+                _free_sidecar(store, audio, record)
+    elif not _is(place, record.digest) or not _lies_below(place, store.outputs):
+        return False
+    else:
+        # The audio after its sidecar: cut off in between, the next time finds it and finishes.
+        _free_sidecar(store, place, record)
+        store.disk.remove(place)
+    store.forget_take(record)
+    return True
+
+
+def free_artifact(store: Store, artifact: StoredFile) -> bool:
+    """Delete an artifact; False when it stays, set aside because it is damaged.
+
+    Raises: OSError as the disk gives it.
+    """
+    # Its own digest stands in the file; one that doesn't match is set aside by the reading.
+    if store.get(artifact.stage, artifact.key) is None or not _lies_below(artifact.path, store.outputs):
+        return False
+    store.forget(artifact)
+    return True
 
 
 def _why(store: Store, record: TakeRecord, place: Path | None, wanted: Wanted) -> str:
@@ -93,25 +114,15 @@ def _version(store: Store, record: TakeRecord, place: Path | None, why: str) -> 
     return Garbage(file=file, num_bytes=record.num_bytes, why=why, record=record)
 
 
-def _free_artifact(store: Store, artifact: StoredFile | None) -> bool:
-    # Its own digest stands in the file; one that doesn't match is set aside by the reading.
-    if artifact is None or store.get(artifact.stage, artifact.key) is None:
-        return False
-    store.forget(artifact)
-    return True
+def _free_sidecar(store: Store, audio: Path, record: TakeRecord) -> None:
+    sidecar = audio.with_suffix(".toml")
+    if _is(sidecar, record.sidecar_digest) and _lies_below(sidecar, store.outputs):
+        store.disk.remove(sidecar)
 
 
-def _free_version(store: Store, record: TakeRecord) -> bool:
-    place = store.find(record)
-    if place is not None:
-        if not _is(place, record.digest):
-            return False
-        sidecar = place.with_suffix(".toml")
-        store.disk.remove(place)
-        if _is(sidecar, record.sidecar_digest):
-            store.disk.remove(sidecar)
-    store.forget_take(record)
-    return True
+def _lies_below(path: Path, outputs: Path) -> bool:
+    """Whether a file really is in the outputs folder, wherever links lead."""
+    return path.resolve().is_relative_to(outputs.resolve())
 
 
 def _is(path: Path, digest: str) -> bool:

@@ -1,16 +1,80 @@
-"""What runs did, as append-only JSON lines; read back for reasons and the report, never for truth: artifacts are."""
+"""What runs did, as append-only JSON lines; read back for reasons and the report, never for truth: artifacts are.
+
+So a line that a crash cut, a drive damaged or a person edited is passed over. The next run takes such lines out, and
+what is long ago when there is much of it.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from renderer.store.disk import make_folder, write_whole
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from renderer.store.disk import Disk
+
+log = logging.getLogger(__name__)
+
+LONG_BYTES = 8_000_000  # about forty thousand lines
+BAD_NAME = "bad/journal.jsonl"  # beside it
+
+_STAGES = frozenset({"cot", "codes", "latents", "waveform"})
+_PARTS = frozenset({"lm", "dit", "vae"})
+_YEARS = range(2000, 2200)  # beyond, local time may not be told
+_told: set[Path] = set()
+"""Journals of which this process said that they have odd lines."""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_count(one) for one in value.values())
+
+
+def _is_stage(value: object) -> bool:
+    return isinstance(value, str) and value in _STAGES
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, str) and value in _PARTS
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_JOB = {"stage": _is_stage, "part": _is_part, "takes": _are_texts}
+EVENTS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "run-ended": {"stopped": _is_switch, "seconds": _is_number, "loads_song_by_song": _are_counts},
+    "loaded": {"component": _is_text, "seconds": _is_number, "num_bytes": _is_count},
+    "job-done": {**_JOB, "seconds": _is_number},
+    "job-failed": _JOB,
+    "take-done": {"take": _is_text},
+    "take-failed": {"take": _is_text, "stage": _is_text, "message": _is_text, "why": _is_text, "help": _is_text},
+}
+"""What a line of each event must hold, because whoever reads it relies on it."""
 
 
 class Journal:
@@ -42,21 +106,64 @@ class Journal:
         return (state.st_mtime_ns, state.st_size)
 
     def lines(self, *events: str) -> Iterator[Mapping[str, Any]]:
-        """Every whole line from the oldest on, or those of these events; what a crash cut is passed over."""
+        """Every sound line from the oldest on, or those of these events; the first odd one of a process is told."""
         marks = tuple(json.dumps(event).encode() for event in events)
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            for raw in file:
-                # A run of thousands of takes leaves a hundred thousand lines: most needn't be taken apart.
-                if marks and not any(mark in raw for mark in marks):
-                    continue
-                try:
-                    line = json.loads(raw)
-                except ValueError:
-                    continue
-                if isinstance(line, dict) and "event" in line and (not events or line["event"] in events):
-                    yield line
+        for number, raw in enumerate(self._raw(), start=1):
+            # A run of thousands of takes leaves a hundred thousand lines: most needn't be taken apart.
+            if marks and not any(mark in raw for mark in marks):
+                continue
+            line = _sound(raw)
+            if line is None:
+                self._tell_odd(number)
+            elif not events or line["event"] in events:
+                yield line
+
+    def tidy(self) -> None:
+        """Take out odd lines, and of a long journal all but which takes failed last; for who is about to begin a run.
+
+        Raises: StoreError, OSError as the disk gives it.
+        """
+        raw = list(self._raw())
+        sound = [(one, line) for one in raw if (line := _sound(one)) is not None]
+        if len(sound) < len(raw):
+            # For whoever wants to know what they were.
+            aside = self._path.parent / BAD_NAME
+            make_folder(self._disk, aside.parent)
+            write_whole(self._disk, aside, b"".join(raw))
+        kept = [one for one, _ in sound]
+        if sum(map(len, kept)) > LONG_BYTES:
+            failed: dict[str, bytes] = {}
+            for one, line in sound:
+                if line["event"] == "take-failed":
+                    failed[line["take"]] = one
+                elif line["event"] == "take-done":
+                    failed.pop(line["take"], None)
+            kept = list(failed.values())
+        if len(kept) < len(raw):
+            write_whole(self._disk, self._path, b"".join(kept))
+            self._torn = False
+
+    def _raw(self) -> Iterator[bytes]:
+        with suppress(FileNotFoundError), self._path.open("rb") as file:
+            yield from file
+
+    def _tell_odd(self, number: int) -> None:
+        if self._path not in _told:
+            _told.add(self._path)
+            log.warning("`%s`: line %d and perhaps others can't be read: they are passed over", self._path, number)
+
+
+def _sound(raw: bytes) -> Mapping[str, Any] | None:
+    """A line's values; None when it isn't what was written."""
+    try:
+        line = json.loads(raw)
+        event = line["event"]
+        at = datetime.fromisoformat(line["at"])
+        sound = at.tzinfo is not None and at.year in _YEARS and raw.endswith(b"\n")
+        sound = sound and all(holds(line[name]) for name, holds in EVENTS.get(event, {}).items())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return line if sound else None
 
 
 def _ends_torn(path: Path) -> bool:

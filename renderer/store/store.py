@@ -102,7 +102,7 @@ class Store:
         """The artifact and how it was made."""
         path = self._path(stage, key)
         try:
-            return decode(self._read(path))
+            return decode(self._read(path), f"{stage}/{key}")
         except FileNotFoundError:
             self._keys(stage).discard(key)
             return None
@@ -115,7 +115,7 @@ class Store:
 
         Raises: StoreError, OSError as the disk gives it; nothing is left half written then.
         """
-        content = encode(artifact, made_by)
+        content = encode(artifact, made_by, f"{stage}/{key}")
         write_whole(self.disk, self._path(stage, key), content)
         self._keys(stage).add(key)
         return len(content)
@@ -186,6 +186,14 @@ class Store:
         folder = self.folder / "takes"
         return tuple(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ()
 
+    def trust(self, record: TakeRecord, *, sound: bool) -> None:
+        """Remember what reading a take's audio told: one that was damaged counts again only once its digest matches.
+
+        Raises: StoreError, OSError as the disk gives it.
+        """
+        if record.distrusted == sound:
+            self.put_take(replace(record, distrusted=not sound))
+
     def forget_take(self, record: TakeRecord) -> None:
         """Delete a record, when its file is gone for good.
 
@@ -210,8 +218,7 @@ class Store:
         return self.folder / stage / key[:2] / f"{key}.safetensors"
 
     def _take_path(self, record: TakeRecord) -> Path:
-        name = f"{record.key}-{record.digest[:8]}" if record.remade else record.key
-        return self.folder / "takes" / record.take / f"{name}.json"
+        return self.folder / "takes" / record.take / f"{record.stem}.json"
 
     def _record(self, path: Path) -> TakeRecord | None:
         if self._records is None:
@@ -222,7 +229,9 @@ class Store:
 
     def _read_record(self, path: Path) -> TakeRecord | None:
         try:
-            return self._as_it_lies(decode_record(self._read(path)))
+            record = decode_record(self._read(path))
+            _refuse_swapped(record, path)
+            return self._as_it_lies(record)
         except FileNotFoundError:
             return None
         except StoreError as error:
@@ -262,12 +271,18 @@ class Store:
                 yield from (below for below in above.iterdir() if below.is_dir())
 
 
+def _refuse_swapped(record: TakeRecord, path: Path) -> None:
+    if (record.take, record.stem) != (path.parent.name, path.stem):
+        raise StoreError("a take's record lies under the name of another", why=f"`{record.take}`'s, {record.stem[:8]}")
+
+
 def _holds(place: Path, record: TakeRecord) -> bool:
     try:
         stat = place.stat()
         if stat.st_size != record.num_bytes:
             return False
         # A copied or touched file keeps its content: only then is it read.
-        return stat.st_mtime_ns == record.mtime_ns or file_digest(place) == record.digest
+        touched = stat.st_mtime_ns != record.mtime_ns
+        return not (touched or record.distrusted) or file_digest(place) == record.digest
     except OSError:
         return False

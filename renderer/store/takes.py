@@ -45,6 +45,13 @@ class TakeRecord:
     """Fields as they were before the tags were written anew: true of the file until it has taken the name."""
     remade: bool = False
     """Whether other bytes were made under the same key since, in another environment."""
+    distrusted: bool = False
+    """Whether its audio was found damaged: from then on it is read and counts only when its digest matches."""
+
+    @property
+    def stem(self) -> str:
+        """What its record's file is called, without the ending."""
+        return f"{self.key}-{self.digest[:8]}" if self.remade else self.key
 
     @property
     def old_file(self) -> str:
@@ -57,13 +64,6 @@ class TakeRecord:
     def mark(self) -> str:
         """What tells this version from the take's others, for people."""
         return f"{self.key[:8]}-{self.digest[:8]}" if self.remade else self.key[:8]
-
-
-def stray_file(file: str, digest: str) -> str:
-    """Where a file goes that bears a take's name without being recorded."""
-    folder, _, name = file.rpartition("/")
-    stem, _, ending = name.rpartition(".")
-    return f"{folder}/{OLD_FOLDER}/{stem}.stray-{digest[:8]}.{ending}"
 
 
 def encode_record(record: TakeRecord) -> bytes:
@@ -82,9 +82,29 @@ def decode_record(raw: bytes) -> TakeRecord:
     if hashlib.sha256(body).hexdigest().encode() != head:
         raise StoreError("a take's record doesn't match its digest", why="its bytes changed since they were written")
     try:
-        return TakeRecord(**json.loads(body))
-    except (TypeError, ValueError) as error:
+        record = TakeRecord(**json.loads(body))
+    except (TypeError, ValueError, RecursionError) as error:
         raise StoreError("a take's record is of another version", why=str(error)) from error
+    texts = (record.key, record.take, record.song, record.file, record.digest, record.sidecar_digest)
+    numbers = (record.num_bytes, record.mtime_ns)
+    tables = (record.requests, record.keys, record.environment, record.recipe, record.page)
+    typed = zip((texts, numbers, tables), (str, int, dict), strict=True)
+    if not all(isinstance(value, kind) for values, kind in typed for value in values):
+        raise StoreError("a take's record is of another version", why="a value is of another kind")
+    if not is_below(record.file):
+        raise StoreError("a take's record names a file outside the outputs folder", why=f"`{record.file}`")
+    return record
+
+
+def is_below(file: str) -> bool:
+    """Whether a recorded path stays in the outputs folder, beside the store: `song/take.flac`."""
+    parts = file.split("/")
+    return (
+        len(parts) > 1
+        and "\0" not in file
+        and not any(part in {"", ".", ".."} for part in parts)
+        and parts[0][0] != "."
+    )
 
 
 def file_digest(path: Path) -> str:

@@ -1,4 +1,7 @@
-"""The versions of a take: one bears its name, the former ones lie in `old/`; none is ever overwritten."""
+"""The versions of a take: one bears its name, the former ones lie in `old/`; none is ever overwritten.
+
+Nor is what a user made of one: a file that isn't as it was recorded moves to `old/` under a name of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
-from renderer.store.disk import commit, move_take, write_whole
-from renderer.store.takes import file_digest, stray_file
+from renderer.store.disk import commit, make_folder, move_take, write_whole
+from renderer.store.takes import OLD_FOLDER, file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +26,9 @@ def put_version(store: Store, record: TakeRecord, temp: Path, sidecar: bytes) ->
     """
     make_room(store, record)
     target = store.outputs / record.file
-    write_whole(store.disk, target.with_suffix(".toml"), sidecar)
-    # The record says what the audio will be, so that no file of ours ever lies there unrecorded.
+    # The record first: it says what sidecar and audio will be, so that no file of ours ever lies there unrecorded.
     store.put_take(record)
+    write_whole(store.disk, target.with_suffix(".toml"), sidecar)
     commit(store.disk, temp, target, num_bytes=record.num_bytes)
 
 
@@ -38,7 +41,7 @@ def restore(store: Store, record: TakeRecord) -> None:
     if place is None:
         raise StoreError(f"`{record.file}` is gone", help="start again: it is made anew from its latents")
     make_room(store, record)
-    move_take(store.disk, place, store.outputs / record.file)
+    _move(store, place, store.outputs / record.file)
 
 
 def make_room(store: Store, record: TakeRecord) -> None:
@@ -46,14 +49,18 @@ def make_room(store: Store, record: TakeRecord) -> None:
 
     Raises: OSError as the disk gives it.
     """
-    for former in store.versions(record.take):
+    versions = store.versions(record.take)
+    for former in versions:
         place = store.outputs / former.file
         if former.digest != record.digest and store.find(former) == place:
             _retire(store, former, place, key=record.key)
     target = store.outputs / record.file
-    if target.exists() and (found := file_digest(target)) != record.digest:
+    if target.exists() and file_digest(target) != record.digest:
         # Altered by hand, or put there by someone else.
-        move_take(store.disk, target, store.outputs / stray_file(record.file, found))
+        move_aside(store, target)
+    sidecar = target.with_suffix(".toml")
+    if sidecar.exists() and file_digest(sidecar) not in {version.sidecar_digest for version in versions}:
+        put_aside(store, sidecar)
 
 
 def _retire(store: Store, former: TakeRecord, place: Path, *, key: str) -> None:
@@ -61,4 +68,39 @@ def _retire(store: Store, former: TakeRecord, place: Path, *, key: str) -> None:
         # The same key with other bytes, made in another environment: the record's name is about to be taken.
         former = replace(former, remade=True)
         store.put_take(former)
-    move_take(store.disk, place, store.outputs / former.old_file)
+    _move(store, place, store.outputs / former.old_file)
+
+
+def _move(store: Store, audio: Path, to: Path) -> None:
+    """As `move_take`; what lies under the new names and isn't the same is put aside first."""
+    for source, target in ((audio.with_suffix(".toml"), to.with_suffix(".toml")), (audio, to)):
+        if source.exists() and target.exists() and file_digest(source) != file_digest(target):
+            put_aside(store, target)
+    move_take(store.disk, audio, to)
+
+
+def move_aside(store: Store, audio: Path) -> None:
+    """Send an audio file that isn't what was recorded to `old/`, with what lies beside it.
+
+    Raises: OSError as the disk gives it.
+    """
+    _move(store, audio, _aside(audio))
+
+
+def put_aside(store: Store, file: Path) -> None:
+    """Send one file that isn't what was recorded to `old/`.
+
+    Raises: OSError as the disk gives it.
+    """
+    target = _aside(file)
+    make_folder(store.disk, target.parent)
+    store.disk.replace(file, target)
+    store.disk.flush_folder(target.parent)
+
+
+def _aside(file: Path) -> Path:
+    """Where a file goes that bears a take's name and isn't what was recorded: a name that nothing else bears."""
+    digest = file_digest(file)
+    folder = file.parent if file.parent.name == OLD_FOLDER else file.parent / OLD_FOLDER
+    places = (folder / f"{file.stem}.stray-{digest[:length]}{file.suffix}" for length in (8, 16, 64))
+    return next(place for place in places if not place.exists() or file_digest(place) == digest)

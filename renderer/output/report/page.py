@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import tempfile
+import os
 import zlib
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -19,13 +18,16 @@ from markupsafe import Markup
 from renderer import __version__
 from renderer.output.report import view, words
 from renderer.output.report.timeline import make_timeline
+from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from renderer.output.report.values import Report
 
 NUM_BINS = 200  # bars of a waveform at its widest on the page
+_END = b"</html>"
 SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "folds", "live", "start")
 
 
@@ -64,24 +66,23 @@ class Folds:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write `index.html` into the folder, in one replacement; its path.
+    """Write `index.html` into the folder, whole or not at all; its path.
 
-    Raises: OSError as the disk gives it.
+    Raises: StoreError, OSError as the disk gives it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    # A watch and a render may both write it at once: each under a name of its own.
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".index.", encoding="utf-8", delete=False) as file:
-        temp = Path(file.name)
-        try:
-            file.writelines(_pieces(report))
-            file.close()
-            temp.chmod(0o644)
-            temp.replace(page)
-        except BaseException:
-            temp.unlink(missing_ok=True)
-            raise
+    write_whole(RealDisk(), page, render_page(report).encode())
     return page
+
+
+def is_whole(page: Path) -> bool:
+    """Whether a page is there to its end: a drive that lost power may have left an empty one, or zeros."""
+    try:
+        with page.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:
+        return False
 
 
 def render_page(report: Report, served: Served | None = None) -> str:
