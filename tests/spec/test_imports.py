@@ -352,6 +352,22 @@ def test_a_chat_request_is_read_with_its_audio_config(
     assert list(listed(song)) == left
 
 
+def test_answers_of_the_api_are_read(tmp_path: Path) -> None:
+    formatted = {"caption": "folk", "lyrics": "la", "key_scale": "G Major", "duration": 40, "vocal_language": "unknown"}
+    takes = [{"prompt": "folk", "lyrics": "la", "metas": {"bpm": 90, "genres": ""}, "file": "/v1/audio?path=x"}] * 2
+    one = imported(tmp_path, {"data": formatted, "code": 200, "error": None, "extra": None})
+    (two,) = read_foreign(
+        json.dumps({"data": [{"task_id": "7", "status": 1, "result": json.dumps(takes)}], "code": 200, "extra": None}),
+        tmp_path / "answer.json",
+    ).songs
+
+    assert one.values == {"caption": "folk", "lyrics": "la\n", "metas": {"keyscale": "G major", "duration": 40}}
+    assert list(listed(one)) == ["code"]
+    assert isinstance(two, Imported)
+    assert two.values == {"caption": "folk", "lyrics": "la\n", "metas": {"bpm": 90}}
+    assert listed(two)["result"] == "it holds 2 tables, and the first counts"
+
+
 def test_a_chat_with_lyrics_beside_it_says_what_the_music_is(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "heavy bass\n[drop]"}]
     song = imported(tmp_path, {"messages": chat, "lyrics": "[verse]\nfeel", "audio_config": {"instrumental": False}})

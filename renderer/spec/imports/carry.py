@@ -27,7 +27,7 @@ _NOT_THE_SONGS = frozenset(
         "output_path", "log_level", "use_flash_attention", "quantization", "compile_model", "saved_at",
         "timestamp", "generation_time", "audio_path", "download_source", "cache_dir", "use_tiled_decode",
         "session_artifact_file", "session_artifact_kind", "stream", "modalities", "file", "status", "env",
-        "create_time",
+        "create_time", "code", "task_id", "wave", "stage", "progress", "progress_text",
     }
 )  # fmt: skip
 OwnWay = Callable[[Field, SpecDraft, Path], None]
@@ -79,6 +79,8 @@ def leave(key: str, found: Field, draft: SpecDraft) -> None:
             draft.leave(found, NOT_SUPPORTED[key])
     elif key in _NOT_THE_SONGS:
         draft.leave(found, "it is the machine's, not the song's")
+    elif key in SongFile.model_fields:
+        draft.leave(found, "imports leave this key of a spec to you")
     else:
         draft.leave(found, "no key of a spec")
 
@@ -195,5 +197,6 @@ _OWN_WAYS: Mapping[str, OwnWay] = {
     "seeds": _seeds,
     "audio_codes": _codes,
     "audio_code_string": _codes,
+    "codes": _codes,
 }
 """Keys that go their own way into a spec."""

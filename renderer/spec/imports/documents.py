@@ -72,7 +72,7 @@ def _document(whole: Any) -> Document:
     if isinstance(whole, dict):
         lists = [key for key, value in whole.items() if key in LISTS and _is_of_tables(value)]
         if len(lists) == 1:
-            beside = tuple(key for key in whole if key != lists[0])
+            beside = tuple(key for key, value in whole.items() if key != lists[0] and value not in (None, "", [], {}))
             return Document(entries=tuple(whole[lists[0]]), is_list=True, beside=beside)
     return Document(entries=(whole,), is_list=False)
 

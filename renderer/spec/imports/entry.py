@@ -22,7 +22,7 @@ MAX_DEPTH = 5  # of tables around a value
 WRAPPERS = frozenset(
     {
         "params", "generation_params", "parameters", "config", "generation_config", "param_obj", "request", "input",
-        "metas", "meta", "metadata", "user_metadata", "audio_config", "inference", "output",
+        "metas", "meta", "metadata", "user_metadata", "audio_config", "inference", "output", "data", "result",
     }
 )  # fmt: skip
 _CHAT = "messages"
@@ -65,6 +65,10 @@ def fields_of(entry: Mapping[str, Any], file: Path, *, above: str = "", depth: i
 
 def _unwrapped(field: Field, file: Path, depth: int) -> Iterator[Field | LeftOut]:
     value = _read(field.value, file) if isinstance(field.value, str) else field.value
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        if len(value) > 1:
+            yield LeftOut(key=field.key, why=f"it holds {len(value)} tables, and the first counts")
+        value = value[0]
     if isinstance(value, dict) and depth < MAX_DEPTH:
         yield from fields_of(value, file, above=f"{field.key}.", depth=depth + 1)
     elif isinstance(value, dict):

@@ -121,4 +121,15 @@ def _ordered(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _toml(values: Mapping[str, Any]) -> str:
-    return tomli_w.dumps(values, multiline_strings=True)
+    """TOML with texts over several lines, and lists of numbers on one."""
+    parts = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
+    for key, table in values.items():
+        if isinstance(table, dict):
+            parts.append("\n" * bool(parts) + f"[{key}]\n" + "".join(_line(*item) for item in table.items()))
+    return "".join(parts)
+
+
+def _line(key: str, value: Any) -> str:
+    if isinstance(value, list) and all(type(one) in {int, float} for one in value):
+        return f"{key} = [{', '.join(map(str, value))}]\n"
+    return tomli_w.dumps({key: value}, multiline_strings=True)
