@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.plan.effects import IDLE
 from renderer.plan.jobs import Change, Why
 from renderer.plan.keys import neutral
-from renderer.plan.words import word
+from renderer.plan.words import is_left_out, word
 from renderer.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
             if before.get(field) == now.get(field) or known.name in seen:
                 continue
             seen.add(known.name)
+            if "model" in seen and is_left_out(known.name, take):
+                continue
             if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
                 continue
             yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)

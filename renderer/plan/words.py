@@ -62,7 +62,14 @@ def word(stage: str, field: str, take: Take) -> Word:
     if field in ("weights", "version"):
         return Word(name=f"{field} of {stage}", place="")
     known = WORDS.get(field, Word(name=field, place=""))
+    if is_left_out(known.name, take):
+        return Word(name=known.name, place="")
     return Word(name=known.name, place=f"[variants.{take.variant.name}]") if _in_variant(known.name, take) else known
+
+
+def is_left_out(name: str, take: Take) -> bool:
+    """Whether a setting is nowhere said, so that the checkpoint's own value holds."""
+    return getattr(take.variant.inference, name, "") is None
 
 
 def _in_variant(name: str, take: Take) -> bool:

@@ -207,7 +207,7 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
             "message": f"`{key}` is too {'short' if kind == 'too_short' else 'long'}",
             "why": _length(detail),
         }
-    code = {"form": f"{name}-form", "order": f"{name}-order"}.get(kind, f"{name}-choice")
+    code = {"form": f"{name}-form", "order": f"{name}-order", "count": f"{name}-count"}.get(kind, f"{name}-choice")
     return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"]}
 
 

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
 
 MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
+MAX_TIMESTEPS = 20  # that upstream takes from a list
 ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
@@ -59,6 +60,9 @@ def _said(written: str) -> str:
 def _descending(timesteps: list[float]) -> list[float]:
     if any(later > earlier for earlier, later in pairwise(timesteps)):
         raise PydanticCustomError("order", "time runs from 1 (noise) down to 0")
+    steps = sum(time > 0 for time in timesteps)
+    if not 0 < steps <= MAX_TIMESTEPS:
+        raise PydanticCustomError("count", f"it takes 1 to {MAX_TIMESTEPS} times above 0")
     return timesteps
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.plan.jobs import Why
+from renderer.plan.keys import neutral
+from renderer.plan.reasons import changes_between
+from renderer.requests import LatentsRequest
 from tests.models.vaes import write_vae
 from tests.pipeline.without_models import carry_out
 
@@ -218,6 +222,33 @@ def test_a_variants_own_value_is_told_with_its_table(songs: Songs) -> None:
 
     assert change.told_with_place == "shift 2.0 → 1.0 in [variants.wide]"
     assert planned(songs, "eins.s1").why is Why.DONE
+
+
+def test_a_version_from_before_a_setting_is_told_against_what_it_did_then(songs: Songs) -> None:
+    take = planned(songs, "eins.s1")
+    before = {**take.requests, "latents": dict(take.requests["latents"])}
+    for name in neutral(LatentsRequest):
+        del before["latents"][name]
+
+    told = [change.told_with_place for change in changes_between(before, take.requests, take.take)]
+
+    # Nobody set it: turbo does it by itself.
+    assert told == ["dcw_enabled False → True"]
+
+
+def test_another_checkpoint_explains_what_it_brings_along(songs: Songs, tiny_set: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_set, base)
+    config = base / "transformer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "is_turbo": False, "model_version": "base"}))
+
+    songs.edit("eins", 'title = "Eins"', f'title = "Eins"\nmodel = "{base}"')
+    take = planned(songs, "eins.s1")
+
+    assert take.requests["latents"]["steps"] == 50
+    assert take.requests["latents"]["shift"] == 3.0
+    assert not take.requests["latents"]["dcw_enabled"]
+    assert [change.told for change in take.changes] == [f"model {tiny_set.name} → base"]
 
 
 def test_edited_back_the_first_version_is_there_again(songs: Songs) -> None:

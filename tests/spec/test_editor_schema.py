@@ -23,6 +23,7 @@ PROJECT = Path(__file__).parents[2]
 # What only the loader can know: rules between keys, files, order, and which texts a model can't take.
 BEYOND_SCHEMA = {
     "timesteps-order",
+    "timesteps-count",
     "lyrics-missing",
     "lyrics-twice",
     "lyrics-file-missing",
