@@ -34,9 +34,9 @@ _CAUSES: Mapping[str, tuple[str, ...]] = {
 """What named set explains other weights of a stage."""
 _METAS = ("bpm", "keyscale", "timesignature", "duration", "use_cot_metas", "thinking", "codes")
 _SWITCHES: Mapping[str, tuple[str, ...]] = {
-    "dcw_mode": ("dcw_enabled",),
-    "dcw_scaler": ("dcw_enabled",),
-    "dcw_high_scaler": ("dcw_enabled", "dcw_mode"),
+    "dcw_mode": ("dcw_enabled", "model"),
+    "dcw_scaler": ("dcw_enabled", "model"),
+    "dcw_high_scaler": ("dcw_enabled", "dcw_mode", "model"),
     "use_cot_caption": _METAS,
     "use_cot_language": (*_METAS, "vocal_language"),
     "max_duration": ("duration",),
