@@ -422,7 +422,7 @@ def test_a_tempo_or_length_of_nothing_is_left_out_without_a_word(tmp_path: Path,
     [
         ("bpm", 900), ("bpm", "fast"), ("bpm", True), ("bpm", [90]), ("bpm", 10**400),
         ("bpm", float("nan")), ("duration", float("inf")), ("duration", 5), ("duration", "soon"),
-        ("duration", "90,5"), ("duration", "2:75"), ("duration", {"min": 60}), ("keyscale", "H moll"),
+        ("duration", "90,5"), ("duration", "2:75"), ("duration", {"min": 60}), ("keyscale", "Bb"),
         ("keyscale", 3), ("timesignature", "5/4"), ("timesignature", 7), ("vocal_language", "klingon"),
         ("vocal_language", ["en", "fr"]), ("vocal_language", 3), ("vocal_language", [None]),
         ("inference_steps", 0), ("guidance_scale", "strong"), ("retake_variance", 0.5),
@@ -455,6 +455,20 @@ def test_seeds_that_can_be_rendered_again_are_kept(tmp_path: Path) -> None:
 
     assert song.values["seeds"] == [5, 7, 2**32 - 1]
     assert list(listed(song)) == ["seeds"]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("Am", "A minor"),
+        ("f♯ MIN", "F# minor"),
+        ("B-flat Major", "Bb major"),
+        ("H-Moll", "B minor"),
+        ("c MAJ", "C major"),
+    ],
+)
+def test_keys_are_read_as_people_write_them(tmp_path: Path, written: str, key: str) -> None:
+    assert metas(tmp_path, keyScale=written) == {"keyscale": key}
 
 
 @pytest.mark.parametrize(

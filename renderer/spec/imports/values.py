@@ -9,7 +9,8 @@ import re
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from renderer.spec.languages import TIMESIGNATURES, language_meant, normalised_keyscale
+from renderer.spec.key_names import keyscale_meant
+from renderer.spec.languages import TIMESIGNATURES, language_meant
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -60,8 +61,8 @@ def tempo(value: Any) -> Any:
 
 
 def keyscale(value: Any) -> Any:
-    """`"C# Minor"` as `C# minor`."""
-    return (normalised_keyscale(value) or value.strip()) if isinstance(value, str) else value
+    """`"C# Minor"` as `C# minor`, `"H-Moll"` as `B minor`."""
+    return (keyscale_meant(value) or value.strip()) if isinstance(value, str) else value
 
 
 def timesignature(value: Any) -> Any:
