@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from renderer.errors import ModelError, ResourceError
+from renderer.models.hub_answers import check_address, told
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+ASK_SECONDS = 30.0  # that a hub may take for its first answer
 SPARE_BYTES = 1_000_000_000  # what a fetch leaves free
 # Weights, their sizes, vocabularies, templates and encoded silence; never code, never pickled weights.
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "silence_latent.pt")
@@ -51,6 +53,10 @@ def find(source: Source) -> Path | None:
     for checkpoints in known_folders():
         if is_complete(checkpoints / source.local_name):
             return (checkpoints / source.local_name).resolve()
+    return _in_cache(source)
+
+
+def _in_cache(source: Source) -> Path | None:
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - 0.2 s that a help text needn't pay
 
     prefix = f"{source.folder}/" if source.folder else ""
@@ -95,8 +101,11 @@ def fetch(sources: Sequence[Source], announce: Callable[[int, Path], None]) -> l
 
     if constants.HF_HUB_OFFLINE:
         raise ModelError("nothing is fetched in offline mode", why="HF_HUB_OFFLINE is set", help="unset it")
+    check_address(constants.ENDPOINT)
     wanted = _by_repository(sources)
     try:
+        for repository in {} if all(_in_cache(source) for source in sources) else wanted:
+            _ask(*repository)
         missing = _missing_bytes(wanted)
         announce(missing, Path(constants.HF_HUB_CACHE))
         bars = None if missing else _unseen()
@@ -161,36 +170,31 @@ def _fetched(source: Source, root: Path) -> Path:
 
 
 def _download(repo: str, revision: str, patterns: list[str], *, dry_run: bool = False, tqdm_class: Any = None) -> Any:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - 0.2 s
-    from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 - with it
+    from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - 0.2 s
 
     try:
         return snapshot_download(
             repo, revision=revision, allow_patterns=patterns, dry_run=dry_run, tqdm_class=tqdm_class
         )
-    except (HfHubHTTPError, DryRunError, LocalEntryNotFoundError) as error:
-        raise _refused(error, repo, revision) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the hub's
+        raise told(error, repo, revision, constants.ENDPOINT) from error
 
 
-def _refused(error: Exception, repo: str, revision: str) -> ModelError:
-    from huggingface_hub.errors import (  # noqa: PLC0415 - 0.2 s
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _ask(repo: str, revision: str) -> None:
+    """Ask for a repository once, without trying again and again.
 
-    cause = error if isinstance(error, HfHubHTTPError) else error.__cause__ or error
-    why = str(cause).strip().partition("\n")[0]
-    if isinstance(cause, RepositoryNotFoundError | RevisionNotFoundError) and not isinstance(cause, GatedRepoError):
-        return ModelError(
-            f"the hub shows no `{repo}` at revision {revision[:8]}",
-            why=why,
-            help="check HF_ENDPOINT where it is set; a private repository needs `hf auth login` first",
-        )
-    if isinstance(cause, HfHubHTTPError):
-        return ModelError(f"the hub refuses `{repo}`", why=why, help="a gated repository needs `hf auth login` first")
-    return ModelError("the hub can't be reached", why=why, help="check the network, then fetch again: it resumes")
+    huggingface_hub itself would make do with what lies in its cache, however little that is.
+
+    Raises: ModelError for any other answer than its description.
+    """
+    from huggingface_hub import HfApi, constants  # noqa: PLC0415 - 0.2 s
+
+    try:
+        HfApi().model_info(repo, revision=revision, timeout=ASK_SECONDS)
+    except Exception as error:
+        raise told(error, repo, revision, constants.ENDPOINT) from error
 
 
 def _has_weights(folder: Path) -> bool:

@@ -249,6 +249,96 @@ def test_a_fetch_that_can_not_work_says_why(
     assert "Traceback" not in refused.stderr
 
 
+PAGE = b"<!DOCTYPE html><html><body>Welcome to the hotel. Sign in.</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "env", "words"),
+    [
+        ((200, {"Content-Type": "text/html"}, PAGE), {}, "doesn't answer as a hub does"),
+        ((200, {"Content-Type": "application/json"}, PAGE), {}, "doesn't answer as a hub does"),
+        ((200, {"Content-Type": "application/json"}, b"[]"), {}, "doesn't answer as a hub does"),
+        ((200, {"Content-Type": "application/json"}, b"null"), {}, "doesn't answer as a hub does"),
+        ((200, {}, b""), {}, "doesn't answer as a hub does"),
+        ((302, {"Location": "/login"}, b""), {}, "the hub can't be reached|doesn't answer as a hub does"),
+        ((401, {}, PAGE), {"HF_TOKEN": "hf_old"}, "doesn't take the token it is sent"),
+        ((401, {}, b""), {}, "shows no `ACE-Step/acestep-v15-sft`"),
+        ((403, {}, b""), {}, "refuses `ACE-Step/acestep-v15-sft` (403)"),
+        ((404, {}, PAGE), {}, "shows no `ACE-Step/acestep-v15-sft`"),
+        ((407, {}, b""), {}, "a proxy asks who you are"),
+        ((418, {}, b""), {}, "refuses `ACE-Step/acestep-v15-sft` (418)"),
+        ((429, {"Retry-After": "120"}, b""), {}, "asked too often (429): later (in 120 s, it says)"),
+        ((429, {}, PAGE), {"HF_TOKEN": "hf_good"}, "asked too often (429)"),
+        ((500, {}, b""), {}, "is out of order (500)"),
+        ((502, {}, PAGE), {}, "is out of order (502)"),
+        ((503, {"Retry-After": "soon"}, b""), {}, "is out of order (503)"),
+    ],
+)
+def test_whatever_a_hub_answers_is_told_in_a_line(
+    home: dict[str, str],
+    hub: FakeHub,
+    answer: tuple[int, dict[str, str], bytes],
+    env: dict[str, str],
+    words: str,
+) -> None:
+    hub.answer = answer
+    with hub as address:
+        refused = renderer({**home, "HF_ENDPOINT": address, **env}, "models", "fetch", "sft")
+
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert any(one in line for one in words.split("|"))
+    assert "hf_" not in line
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("hf-mirror.com", "write it like HF_ENDPOINT=https://hf-mirror.com"),
+        ("mirror.example:8080/hf", "write it like HF_ENDPOINT=https://mirror.example"),
+        ("ftp://hf-mirror.com", "write it like HF_ENDPOINT=https://hf-mirror.com"),
+        ("https://https://hf-mirror.com", "write it like HF_ENDPOINT=https://hf-mirror.com"),
+        ('"https://hf-mirror.com"', "write it like HF_ENDPOINT=https://hf-mirror.com"),
+        ("https://hf-mirror.com:99999", "write it like HF_ENDPOINT=https://hf-mirror.com"),
+        ("https://", "no address of a hub"),
+        ("https:// hf mirror", "no address of a hub"),
+        ("http://127.0.0.1:9", "can't be reached at http://127.0.0.1:9"),
+        ("http://no.such.host.invalid", "can't be reached at http://no.such.host.invalid"),
+    ],
+)
+def test_a_mirror_that_can_not_be_is_told_by_its_variable(home: dict[str, str], address: str, words: str) -> None:
+    refused = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "sft")
+
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert "HF_ENDPOINT" in line
+    assert words in line
+
+
+def test_a_token_that_can_not_be_sent_is_told_without_it(home: dict[str, str], hub: FakeHub) -> None:
+    with hub as address:
+        refused = renderer({**home, "HF_ENDPOINT": address, "HF_TOKEN": "hf_pass–word"}, "models", "fetch", "sft")
+
+    (line,) = refused.stderr.splitlines()
+    assert "write HF_TOKEN anew" in line
+    assert "pass" not in line
+
+
+def test_a_hub_that_is_down_after_half_a_fetch_is_told_as_that(home: dict[str, str], hub: FakeHub) -> None:
+    """huggingface_hub would take the half in its cache for all there is."""
+    hub.break_off = {"model-00002-of-00002.safetensors"}
+    with hub as address:
+        renderer({**home, "HF_ENDPOINT": address, "HF_HUB_DOWNLOAD_TIMEOUT": "1"}, "models", "fetch", "sft")
+        for snapshot in Path(home["HF_HOME"]).rglob("model-00002-of-00002.safetensors"):
+            snapshot.unlink()
+        hub.answer = (503, {}, b"")
+        refused = renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "sft")
+
+    assert refused.returncode == 2
+    assert "is out of order (503)" in refused.stderr
+    assert "doesn't hold all" not in refused.stderr
+
+
 def test_the_list_fits_a_terminal_of_80_columns(home: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     for name in ("night-bus", "b"):

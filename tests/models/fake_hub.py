@@ -25,6 +25,8 @@ class FakeHub:
     """Paths whose first download ends halfway."""
     sent: dict[str, int] = field(default_factory=dict)
     """Bytes of each file that went out."""
+    answer: tuple[int, dict[str, str], bytes] | None = None
+    """Status, headers and body of whatever is asked; None answers as a hub does."""
 
     def __enter__(self) -> str:
         hub = self
@@ -55,6 +57,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
+        if self.hub_of.answer is not None:
+            self._same(*self.hub_of.answer, body=body)
+            return
         path = unquote(urlsplit(self.path).path).strip("/")
         for repo, (commit, folder) in self.hub_of.repos.items():
             if path.startswith(f"api/models/{repo}/tree/"):
@@ -70,6 +75,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Error-Code", "RepoNotFound")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _same(self, status: int, headers: dict[str, str], content: bytes, *, body: bool) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
 
     def _json(self, value: Any) -> None:
         content = json.dumps(value).encode()
