@@ -16,7 +16,14 @@ SAMPLES_PER_LATENT = SAMPLE_RATE // LATENT_RATE
 LATENTS_PER_CODE = LATENT_RATE // CODE_RATE
 SAMPLES_PER_CODE = SAMPLE_RATE // CODE_RATE
 
+MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
+MAX_SEEDS = 10_000  # of a song
 INSTRUMENTAL_LYRICS = "[Instrumental]"
+
+
+def is_seed(number: object) -> bool:
+    """Whether a number can be a take's seed, the LM's or a retake's."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MAX_SEED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.options import Options
 
-SEED_SPAN = ".."
-
 
 class Seeds(click.ParamType[tuple[int, ...]]):
     """`7`, `1,5,9` or `1..16`."""
@@ -25,21 +23,13 @@ class Seeds(click.ParamType[tuple[int, ...]]):
         """The seeds in the order written."""
         if isinstance(value, tuple):
             return value
+        from renderer.errors import UsageError
+        from renderer.spec.seeds import seeds_in
+
         try:
-            seeds = [seed for piece in value.split(",") for seed in _span(piece)]
-        except ValueError:
-            self.fail(f"`{value}` is no list of seeds: write 7 or 1,5,9 or 1..16", param, ctx)
-        if len(set(seeds)) != len(seeds):
-            self.fail(f"`{value}` names a seed twice", param, ctx)
-        return tuple(seeds)
-
-
-def _span(piece: str) -> range:
-    first, dots, last = piece.partition(SEED_SPAN)
-    seeds = range(int(first), int(last if dots else first) + 1)
-    if not seeds or seeds[0] < 0:
-        raise ValueError(piece)
-    return seeds
+            return seeds_in(value)
+        except UsageError as error:
+            self.fail(f"{error.message}: {error.why or error.help}", param, ctx)
 
 
 _TAKES = (

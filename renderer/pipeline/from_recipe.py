@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import UsageError
 from renderer.output.audio import WRITERS
 from renderer.output.recipe import pinned_of, read_recipe, take_spec
-from renderer.song import Inference
+from renderer.song import Inference, is_seed
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.pins import ENDING, pinned_text
+from renderer.spec.seeds import RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -29,6 +30,7 @@ OPTIONS: Mapping[str, str] = {
 """Settings that are in no spec, and the option that sets each."""
 
 
+_SEEDS = ("lm_seed", "retake_seed")
 _BEFORE: Mapping[str, Any] = {"dcw_enabled": False}
 
 
@@ -71,6 +73,7 @@ def remake(file: Path, *, name: str) -> Remade:
     if "inference" in told:
         # Recipes from before these settings tell of takes made without them.
         told = {**told, "inference": {**_BEFORE, **told["inference"]}}
+    told, seeds = _without_odd_seeds(told)
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
     values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
     pinned = pinned_of(recipe)
@@ -79,7 +82,7 @@ def remake(file: Path, *, name: str) -> Remade:
     head = {key: value for key, value in values.items() if not _is_table(value)}
     tables = {key: value for key, value in values.items() if _is_table(value)}
     return Remade(
-        values=head | tables, codes=pinned_text(pinned) if pinned else None, notes=tuple(_notes(recipe, folders))
+        values=head | tables, codes=pinned_text(pinned) if pinned else None, notes=(*seeds, *_notes(recipe, folders))
     )
 
 
@@ -92,6 +95,22 @@ def differences(take: Take, remade: Remade) -> tuple[str, ...]:
         for key in dict.fromkeys([*wanted, *found])
         if key not in {*NAMES, "codes"} and found.get(key) != wanted.get(key)
     )
+
+
+def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A recipe's spec less the seeds that no spec can name, as version 0.1.0 took them, and what to tell of it."""
+    seeds, inference = told.get("seeds"), told.get("inference", {})
+    odd = {name: inference[name] for name in _SEEDS if name in inference and not is_seed(inference[name])}
+    if isinstance(seeds, list) and not all(map(is_seed, seeds)):
+        odd["seeds"] = seeds
+    if not odd:
+        return dict(told), ()
+    kept = {"seeds": [one for one in seeds if is_seed(one)]} if "seeds" in odd and isinstance(seeds, list) else {}
+    inference = {name: value for name, value in inference.items() if name not in odd}
+    notes = (
+        f"left out `{name}`, which was {str(seed)[:40]}: {RANGE}, so it sounds another" for name, seed in odd.items()
+    )
+    return {**told, **kept, "inference": inference}, tuple(notes)
 
 
 def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:

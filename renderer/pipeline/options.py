@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from renderer.spec.seeds import refuse_seeds
+
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -35,6 +37,11 @@ class Options:
     lm_slots: int | None = None
     vae_tile: int | None = None
     vae_overlap: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: UsageError for seeds that are none."""
+        if self.seeds is not None:
+            refuse_seeds(self.seeds)
 
 
 class OptionKeywords(TypedDict, total=False):

@@ -16,6 +16,7 @@ from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.client import WorkerClient
 from renderer.run.local import Workers
+from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Project:
     def __init__(self, takes: Sequence[Take], options: Options) -> None:
         self.options = options
         self.takes = tuple(takes)
+        refuse_takes_seeds(self.takes)
         self.settings: Settings = pick_settings(options)
         self.store = Store(_outputs_of(takes, options))
         self.model_of = planned_models(self.settings)

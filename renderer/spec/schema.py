@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from renderer.song import MAX_SEED, MAX_SEEDS
 from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
 
-MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
 MAX_TIMESTEPS = 20  # that upstream takes from a list
 ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 
@@ -251,7 +251,7 @@ class SongFile(SharedKeys):
     )
     instrumental: bool | None = Field(default=None, description="Instead of lyrics: nobody sings.")
     seeds: (
-        Annotated[list[Seed], Field(min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True})] | None
+        Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True})] | None
     ) = Field(default=None, description="One take per seed.")
     variants: dict[VariantName, VariantTable] = Field(
         default_factory=dict, description="Other ways to render the song; each adds a take per seed."

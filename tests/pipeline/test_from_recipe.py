@@ -156,3 +156,23 @@ def test_a_setting_without_effect_leaves_the_audio_as_it_is(make_songs: Callable
     carry_out(guided.project())
 
     assert plain.audio() == guided.audio()
+
+
+def test_seeds_that_no_spec_can_name_are_left_out_and_told(
+    make_songs: Callable[[str], Songs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Version 0.1.0 took seeds of 64 bits on the command line."""
+    first, again = make_songs("first"), make_songs("again")
+    first.write("eins", SPEC.replace("{format}", "flac"))
+    carry_out(first.project())
+    sidecar = first.outputs / "eins" / "eins.s1.toml"
+    recipe = tomllib.loads(sidecar.read_text("utf-8"))
+    recipe["spec"] |= {"seeds": [4294967297], "inference": {**recipe["spec"]["inference"], "lm_seed": 2**40}}
+    sidecar.write_text(tomli_w.dumps(recipe), "utf-8")
+
+    assert run(["import", str(sidecar), "--to", str(again.folder / "specs")]) == 0
+
+    said = capsys.readouterr().out
+    assert "`seeds`, which was [4294967297]: seeds run from 0 to 4294967295" in said
+    assert "`lm_seed`, which was 1099511627776" in said
+    assert run(["check", str(again.folder / "specs")]) == 0

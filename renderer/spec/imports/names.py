@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from renderer.song import MAX_SEED, MAX_SEEDS, is_seed
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, PUBLISHED_PREFIX, VAES
 from renderer.spec.imports.values import number
-from renderer.spec.schema import MAX_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_SEEDS = 10_000
 _LM_PREFIX = "acestep-5hz-lm-"
 _PUBLISHERS = frozenset({"ace-step", "acestep", "acemusic", "checkpoints"})  # the last is the folder it downloads to
 
@@ -44,16 +43,12 @@ def seeds_in(written: Any) -> tuple[list[int], str]:
     """The seeds that can be rendered again, each once, and why some are not among them."""
     listed = re.split(r"[,\s]+", written.strip(" ,[]()")) if isinstance(written, str) else written
     numbers = [number(one) for one in (listed if isinstance(listed, list) else [listed])]
-    kept = list(dict.fromkeys(filter(_is_seed, numbers)))
+    kept = list(dict.fromkeys(filter(is_seed, numbers)))
     if len(kept) > MAX_SEEDS:
         return kept[:MAX_SEEDS], f"a song has {MAX_SEEDS} seeds at most, there are {len(kept)}"
-    odd = [one for one in numbers if not _is_seed(one)]
+    odd = [one for one in numbers if not is_seed(one)]
     if not odd or numbers == [-1]:
         return kept, ""
     if odd[0] == -1:
         return kept, "a random seed, -1, can't be rendered again"
     return kept, f"{str(odd[0])[:40]} is no seed: they run from 0 to {MAX_SEED}"
-
-
-def _is_seed(one: Any) -> bool:
-    return isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= MAX_SEED
