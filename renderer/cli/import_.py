@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from renderer.spec.imports.specs import Imported
 
 MAX_LISTED = 100  # keys of a song that is none
-MAX_NAME = 100  # characters; longer file names are cut
+MAX_NAME = 100  # bytes of a song's name; longer ones are cut, for what is made of it has longer ones
 
 
 @click.command(name="import")
@@ -127,7 +127,8 @@ def spec_name(file: Path) -> str:
 
     stem = unicodedata.normalize("NFC", file.stem)
     words = "".join(letter if _names_well(letter) else "-" for letter in stem)
-    name = re.sub(r"-{2,}", "-", words).strip("- ")[:MAX_NAME].strip("- ") or "imported"
+    whole = re.sub(r"-{2,}", "-", words).strip("- ")
+    name = whole.encode()[:MAX_NAME].decode(errors="ignore").strip("- ") or "imported"
     return f"{name}-song" if f"{name}.toml" in NO_SPECS or name_fault(name) else name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -189,7 +190,12 @@ def _file(path: Path) -> Path:
             help=_near_path(path) or "name spec files or folders of them; without a name it is specs/",
         )
     if path.suffix != ".toml" or path.name in NO_SPECS:
-        raise UsageError(f"`{path}` is no spec", why="a spec is a .toml file other than " + ", ".join(sorted(NO_SPECS)))
+        foreign = path.suffix.lower() in {".json", ".jsonl", ".ndjson"}
+        raise UsageError(
+            f"`{path}` is no spec",
+            why="a spec is a .toml file other than " + ", ".join(sorted(NO_SPECS)),
+            help=f"make specs from it: renderer import {shlex.quote(str(path))}" if foreign else "",
+        )
     return path
 
 

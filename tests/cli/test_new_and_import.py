@@ -253,6 +253,7 @@ def test_imported_codes_are_written_beside_the_spec_and_followed(tmp_path: Path)
         ("cafe\u0301", "caf\u00e9"),
         ("🎸", "imported"),
         ("long " * 40, ("long " * 20).strip()),
+        ("雨" * 80, "雨" * 33),
     ],
 )
 def test_an_imported_song_has_a_name_that_a_song_may_have(tmp_path: Path, written: str, name: str) -> None:

@@ -335,3 +335,11 @@ def test_empty_lyrics_are_a_warning_and_an_empty_file_of_lyrics_is_an_error(tmp_
     ]
     (song,) = loaded.songs
     assert (song.lyrics, song.sections, song.instrumental) == ("", (), False)
+
+
+def test_a_foreign_file_is_sent_to_import(tmp_path: Path) -> None:
+    (tmp_path / "my song.json").write_text("{}")
+
+    with pytest.raises(UsageError) as caught:
+        load_songs([tmp_path / "my song.json"])
+    assert caught.value.help == f"make specs from it: renderer import '{tmp_path}/my song.json'"
