@@ -110,6 +110,13 @@ class Variant:
     lora: tuple[Lora, ...] = ()
     vae: str | None = None
     """A known name or a folder; None is the VAE of `model`."""
+    based_on: str | None = None
+    """What `model`, a DiT in one file, takes all the rest from: a known name or a folder; None is what lies beside."""
+
+    @property
+    def trained_as(self) -> str:
+        """Whose settings suit it: what a DiT in one file is based on, else the model."""
+        return self.based_on or self.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,12 +74,14 @@ class ModelFiles:
     """Folder of the 5 Hz LM; None when no take needs one."""
     loras: tuple[tuple[str, float], ...] = ()
     """PEFT folders with their scales, merged in this order."""
+    dit_file: str | None = None
+    """The DiT with its encoders in one file, in place of the weights in `dit`, whose sizes and silence stay."""
 
     def read_by(self, part: Part) -> tuple[object, ...]:
         """What of the set a part is made from: sets that have it in common share the part."""
         of_part: Mapping[Part, tuple[object, ...]] = {
             Part.LM: (self.lm,),
-            Part.DIT: (self.layout, self.kind, self.dit, self.text_encoder, self.loras),
+            Part.DIT: (self.layout, self.kind, self.dit, self.dit_file, self.text_encoder, self.loras),
             Part.VAE: (self.vae,),
         }
         return (self.family, *of_part[part])

@@ -6,7 +6,7 @@ A folder goes in, its parts come out. Reads small JSON files and names only; no 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ ORIGINAL_PREFIXES = {
     "audio_token_detokenizer": "detokenizer.",
 }
 """Component -> how its tensors begin in the one file of the original layout."""
+WRAPPERS = ("_orig_mod", "module")  # of torch.compile and DataParallel, which may wrap a part as well as the whole
+OUTER_NAMES = ("model", "diffusion_model")  # what trainers and ComfyUI call the whole
 PUBLISHED_LATENT_WIDTH = 64  # channels
 MOST_JSON_BYTES = 64_000_000  # of a config or an index of shards; the published ones stay below a hundredth
 TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
@@ -49,6 +51,12 @@ class FoundModel:
     """The LM that lies inside, if one does."""
     latent_width: int
     """Channels of the latents that the DiT makes."""
+    dit_file: Path | None = None
+    """The DiT with its encoders in one file, where that isn't the one in `dit`, which then gives sizes and silence."""
+
+    def with_dit_file(self, path: Path) -> FoundModel:
+        """The same set with the weights in that file."""
+        return replace(self, dit_file=path)
 
 
 def read_model(folder: Path) -> FoundModel:
@@ -94,6 +102,14 @@ def has_audio_tokenizer(files: ModelFiles) -> bool:
         return True
     pair = ("audio_tokenizer", "audio_token_detokenizer")
     return any((Path(files.dit) / component).exists() for component in pair)
+
+
+def plain_name(name: str) -> str:
+    """A tensor's name as ACE-Step's own model has it, without what torch, trainers and ComfyUI put around it."""
+    parts = [part for part in name.split(".") if part not in WRAPPERS]
+    while parts[:1] and parts[0] in OUTER_NAMES and len(parts) > 1:
+        del parts[0]
+    return ".".join(parts)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import psutil
 from renderer.errors import ResourceError
 from renderer.models import device as devices
 from renderer.models import layouts
+from renderer.models.ace_step.on_disk import all_four
 from renderer.models.ace_step.stored import entries, stored_tensors
 from renderer.models.family import Part
 from renderer.song import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT
@@ -19,6 +20,7 @@ from renderer.song import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from renderer.models.ace_step.stored import Stored
     from renderer.models.device import Dtypes
     from renderer.models.family import ModelFiles, Settings
 
@@ -94,24 +96,32 @@ def refuse_if_too_large(part: Part, files: ModelFiles, settings: Settings, secon
 def parameters(files: ModelFiles, part: Part) -> Mapping[str, int]:
     """Component -> number of weights, read from file headers."""
     if part is Part.LM:
-        return {"lm": _count(Path(files.lm), "model")} if files.lm else {}
+        return {"lm": count(Path(files.lm), "model")} if files.lm else {}
     if part is Part.VAE:
-        return {"vae": _count(Path(files.vae), "diffusion_pytorch_model")}
+        return {"vae": count(Path(files.vae), "diffusion_pytorch_model")}
     if files.layout == layouts.ORIGINAL:
-        text = _count(Path(files.text_encoder), "model")
-        prefixes = layouts.ORIGINAL_PREFIXES.items()
-        return {"text_encoder": text, **{name: _count(Path(files.dit), "model", prefix) for name, prefix in prefixes}}
+        text = count(Path(files.text_encoder), "model")
+        stored, prefixes = all_four(files), layouts.ORIGINAL_PREFIXES.items()
+        return {"text_encoder": text, **{name: _sizes(stored, prefix) for name, prefix in prefixes}}
     folder = Path(files.dit)
-    found = {"text_encoder": _count(Path(files.text_encoder) / "text_encoder", "model")}
+    found = {"text_encoder": count(Path(files.text_encoder) / "text_encoder", "model")}
     for component in layouts.ORIGINAL_PREFIXES:
         if (folder / DIT_FOLDERS.get(component, component)).is_dir():
-            found[component] = _count(folder / DIT_FOLDERS.get(component, component), "diffusion_pytorch_model")
+            found[component] = count(folder / DIT_FOLDERS.get(component, component), "diffusion_pytorch_model")
     return found
 
 
-def _count(folder: Path, stem: str, prefix: str = "") -> int:
-    tensors = (stored for name, stored in stored_tensors(folder, stem).items() if name.startswith(prefix))
-    return sum(prod(entry.shape) for entry in entries(tensors).values())
+def count(folder: Path, stem: str) -> int:
+    """Weights of one component, from its files' headers.
+
+    Raises: ModelError when there are none, or one can't be read.
+    """
+    return _sizes(stored_tensors(folder, stem), "")
+
+
+def _sizes(tensors: Mapping[str, Stored], prefix: str) -> int:
+    wanted = (stored for name, stored in tensors.items() if name.startswith(prefix))
+    return sum(prod(entry.shape) for entry in entries(wanted).values())
 
 
 def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:

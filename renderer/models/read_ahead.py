@@ -44,7 +44,8 @@ def _weights(part: Part, files: ModelFiles) -> Iterator[Path]:
     elif part is Part.VAE:
         folders = [files.vae]
     elif files.layout == layouts.ORIGINAL:
-        folders = [files.dit, files.text_encoder]
+        folders = [files.text_encoder] if files.dit_file else [files.dit, files.text_encoder]
+        yield from [Path(files.dit_file)] if files.dit_file else []
     else:
         names = ("transformer", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "text_encoder")
         folders = [str(Path(files.dit) / name) for name in names]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renderer.errors import ModelError, named_by
-from renderer.models import hub, layouts, vaes
+from renderer.models import dit_files, hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
+from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.near import suggestion
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
@@ -217,33 +218,41 @@ class Resolved:
     """What `renderer models fetch` would bring, by name."""
 
 
-def model_facts(model: str) -> ModelFacts:
-    """Facts of a known name or of a folder; a known name needn't be on disk.
+def model_facts(model: str, based_on: str | None = None) -> ModelFacts:
+    """Facts of a known name, a folder or a DiT in one file; a known name needn't be on disk.
 
-    Raises: ModelError for a name that is neither, and for a folder that is no model set.
+    Raises: ModelError for a name that is neither, and for a folder or file that is no model set.
     """
+    if based_on in MODELS:
+        return replace(model_facts(based_on), name=model)
     if model == MINI:
         facts = _facts(MINI, "turbo", layouts.DIFFUSERS, shifts=TURBO_SHIFTS, max_duration=MINI_MAX_DURATION, lm=MINI)
         return replace(facts, dcw=MINI_DCW)
     if known := MODELS.get(model):
         facts = _facts(model, known.kind, known.layout, shifts=known.shifts, max_duration=MAX_DURATION, lm=known.lm)
         return replace(facts, own_lm=False)
-    found = layouts.read_model(_existing(model))
+    found = _found(model, based_on)
     lm = str(found.lm) if found.lm else None
     facts = _facts(model, found.kind, found.layout, shifts=_shifts(found), max_duration=MAX_DURATION, lm=lm)
     return replace(facts, latent_width=found.latent_width)
 
 
-def resolve(model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = ()) -> Resolved:
+def resolve(
+    model: str, lm: str | None = None, loras: tuple[tuple[str, float], ...] = (), based_on: str | None = None
+) -> Resolved:
     """Files of a model set with an LM; `lm` None takes the one that belongs to the set.
+
+    A model that is a DiT in one file takes the rest of the set from what it is `based_on`, or from what lies beside it.
 
     Raises: ModelError for unknown names and for folders that aren't what they should be.
     """
     if model == MINI:
-        return _with_lm(_in_folder(MINI, _mini_folder(), loras), lm)
+        return _with_lm(_of_found(MINI, layouts.read_model(_mini_folder()), loras), lm)
     if known := MODELS.get(model):
-        return _with_lm(_on_hub(model, known, loras), lm or known.lm)
-    return _with_lm(_in_folder(model, _existing(model), loras), lm)
+        return _with_lm(_on_hub(model, known, loras, None), lm or known.lm)
+    if based_on in MODELS:
+        return _with_lm(_on_hub(model, MODELS[based_on], loras, based_on), lm or MODELS[based_on].lm)
+    return _with_lm(_of_found(model, _found(model, based_on), loras), lm)
 
 
 def own_vae(model: str, vae: str) -> bool:
@@ -305,6 +314,28 @@ def _mini_folder() -> Path:
     return WEIGHTS
 
 
+def _found(model: str, based_on: str | None) -> layouts.FoundModel:
+    """What a folder or a file holds, with what it is based on."""
+    if not _is_file(model):
+        return layouts.read_model(_existing(model))
+    base = None
+    if based_on is not None:
+        with named_by("based_on"):
+            base = layouts.read_model(_mini_folder() if based_on == MINI else _existing(based_on))
+    return dit_files.read_dit_file(_existing_file(model), base)
+
+
+def _is_file(model: str) -> bool:
+    return is_dit_file(model) and not Path(model).expanduser().is_dir()
+
+
+def _existing_file(model: str) -> Path:
+    path = Path(model).expanduser()
+    if path.is_file():
+        return path.absolute()
+    raise ModelError(f"there is no file `{model}`", help="name a DiT's .safetensors file, a folder or a known model")
+
+
 def _existing(model: str) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -316,8 +347,7 @@ def _existing(model: str) -> Path:
     )
 
 
-def _in_folder(name: str, folder: Path, loras: tuple[tuple[str, float], ...]) -> Resolved:
-    found = layouts.read_model(folder)
+def _of_found(name: str, found: layouts.FoundModel, loras: tuple[tuple[str, float], ...]) -> Resolved:
     files = ModelFiles(
         family="ace_step",
         name=name,
@@ -328,14 +358,17 @@ def _in_folder(name: str, folder: Path, loras: tuple[tuple[str, float], ...]) ->
         text_encoder=str(found.text_encoder),
         lm=str(found.lm) if found.lm else None,
         loras=loras,
+        dit_file=str(found.dit_file) if found.dit_file else None,
     )
     return Resolved(files=files)
 
 
-def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) -> Resolved:
+def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...], based_on: str | None) -> Resolved:
+    """A known set; with `based_on`, that one, and `name` is the file whose weights take the place of its DiT's."""
+    dit_file = _dit_file_on(known, name) if based_on else None
     dit, vae, text_encoder = (hub.find(source) for source in (known.dit, known.vae, known.text_encoder))
     if dit is None or vae is None or text_encoder is None:
-        return Resolved(files=None, missing=(name,))
+        return Resolved(files=None, missing=(based_on or name,))
     if known.layout == layouts.DIFFUSERS:
         vae = dit / "vae"
     files = ModelFiles(
@@ -348,8 +381,17 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...]) ->
         text_encoder=str(text_encoder),
         lm=None,
         loras=loras,
+        dit_file=dit_file,
     )
     return Resolved(files=files)
+
+
+def _dit_file_on(known: ModelSet, model: str) -> str:
+    path = _existing_file(model)
+    if known.layout != layouts.ORIGINAL:
+        raise dit_files.another_layout(path)
+    dit_files.refuse_other(path)
+    return str(path)
 
 
 def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:

@@ -114,6 +114,7 @@ def take_spec(take: Take) -> dict[str, Any]:
         **words,
         "seeds": [take.seed],
         "model": _name(variant.model),
+        "based_on": _name(variant.based_on) if variant.based_on else None,
         "lm": _name(variant.lm) if variant.lm else None,
         "vae": _name(variant.vae) if variant.vae else None,
         "max_duration": song.max_duration,

@@ -10,7 +10,7 @@ from renderer.errors import UsageError
 from renderer.output.audio import WRITERS
 from renderer.output.recipe import pinned_of, read_recipe, take_spec
 from renderer.song import Inference, is_seed
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
+from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, is_dit_file
 from renderer.spec.pins import ENDING, pinned_text
 from renderer.spec.seeds import RANGE
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from renderer.song import Take
 
-NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "lm": LMS, "vae": VAES}
+NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "based_on": CHECKPOINTS, "lm": LMS, "vae": VAES}
 OPTIONS: Mapping[str, str] = {
     "lm_slots": "--lm-slots",
     "vae_tile": "--vae-tile",
@@ -75,6 +75,8 @@ def remake(file: Path, *, name: str) -> Remade:
         told = {**told, "inference": {**_BEFORE, **told["inference"]}}
     told, seeds = _without_odd_seeds(told)
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
+    if "model" in folders and "based_on" in told:
+        folders.add("based_on")  # which stands beside a `model` or nowhere
     values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
     pinned = pinned_of(recipe)
     if pinned:
@@ -114,8 +116,8 @@ def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
 
 
 def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
-    for key in sorted(folders):
-        yield f"`{key}` was a folder called `{recipe['spec'][key]}`: write where it lies, or render with --{key}"
+    for key in sorted(folders - {"based_on"}):
+        yield _note_on_folder(key, recipe["spec"])
     for lora in recipe["spec"].get("lora", ()):
         yield f"the adapter `{lora['path']}` must lie beside the spec"
     settings = recipe.get("settings", {})
@@ -124,6 +126,13 @@ def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
         yield f"for the same samples: renderer render … {' '.join(options)}"
     for note in recipe.get("degraded", ()):
         yield f"it was made with less than asked: {note}"
+
+
+def _note_on_folder(key: str, spec: Mapping[str, Any]) -> str:
+    if key == "model" and is_dit_file(spec[key]):
+        based_on = f", based on `{spec['based_on']}`" if "based_on" in spec else ""
+        return f"`model` was a file called `{spec[key]}`{based_on}: write where it lies, and what it is based on"
+    return f"`{key}` was a folder called `{spec[key]}`: write where it lies, or render with --{key}"
 
 
 def _is_table(value: object) -> bool:

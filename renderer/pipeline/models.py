@@ -68,7 +68,7 @@ def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:
     known: dict[tuple[object, ...], PlannedModel] = {}
 
     def model_of(variant: Variant) -> PlannedModel:
-        wanted = (variant.model, variant.lm, variant.lora, variant.vae)
+        wanted = (variant.model, variant.lm, variant.lora, variant.vae, variant.based_on)
         if wanted not in known:
             known[wanted] = _plan_model(variant, settings)
         return known[wanted]
@@ -107,7 +107,7 @@ def require_fit(plan: Plan, model_of: Callable[[Variant], PlannedModel]) -> None
 def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     with named_by("model"):
         model = _with_own_vae(variant, settings)
-    if variant.vae is None or zoo.own_vae(variant.model, variant.vae):
+    if variant.vae is None or zoo.own_vae(variant.based_on or variant.model, variant.vae):
         return model
     return _with_vae(model, variant.vae)
 
@@ -141,9 +141,9 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
 
 
 def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
-    facts = zoo.model_facts(variant.model)
+    facts = zoo.model_facts(variant.model, variant.based_on)
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
-    resolved = zoo.resolve(variant.model, variant.lm, loras)
+    resolved = zoo.resolve(variant.model, variant.lm, loras, variant.based_on)
     by_part = numbers(settings)
     if resolved.files is None:
         files = ModelFiles(

@@ -198,6 +198,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         model=plan.take.variant.model,
         lm=plan.take.variant.lm,
         vae=plan.requests[SET]["vae"],
+        based_on=plan.requests[SET]["based_on"],
         settings={name: _setting(value) for name, value in settings.items()},
         preview_seconds=plan.requests["latents"]["preview"],
         audio=f"../{place}" if record else None,

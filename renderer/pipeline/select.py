@@ -66,7 +66,8 @@ def with_options(song: Song, options: Options) -> Song:
     """The song as the run's options have it: model, LM, VAE, seeds, outputs folder."""
     if options.model:
         variants = tuple(
-            replace(variant, model=options.model, lm=options.lm, vae=options.vae) for variant in song.variants
+            replace(variant, model=options.model, based_on=None, lm=options.lm, vae=options.vae)
+            for variant in song.variants
         )
     else:
         variants = tuple(

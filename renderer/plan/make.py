@@ -128,6 +128,7 @@ def _named(take: Take, model: PlannedModel, pinned: Mapping[Stage, str]) -> dict
     variant = take.variant
     return {
         "model": Path(variant.model).name,
+        "based_on": Path(variant.based_on).name if variant.based_on else None,
         "lm": Path(variant.lm).name if variant.lm else None,
         "vae": model.vae,
         "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],

@@ -26,10 +26,10 @@ SET = "set"
 FILE = "take"
 """And how the file is written: its format, and what its tags tell."""
 _CAUSES: Mapping[str, tuple[str, ...]] = {
-    "cot": ("model", "lm"),
-    "codes": ("model", "lm"),
-    "latents": ("model", "lora"),
-    "waveform": ("model", "vae"),
+    "cot": ("model", "based_on", "lm"),
+    "codes": ("model", "based_on", "lm"),
+    "latents": ("model", "based_on", "lora"),
+    "waveform": ("model", "based_on", "vae"),
 }
 """What named set explains other weights of a stage."""
 _METAS = ("bpm", "keyscale", "timesignature", "duration", "use_cot_metas", "thinking", "codes")

@@ -30,7 +30,7 @@ def _same(place: str, *names: str) -> dict[str, Word]:
 
 
 WORDS: Mapping[str, Word] = {
-    **_same(SPEC, "caption", "lyrics", "title", "max_duration", "model", "lm", "vae", "lora", "codes"),
+    **_same(SPEC, "caption", "lyrics", "title", "max_duration", "model", "based_on", "lm", "vae", "lora", "codes"),
     **_same(
         INFERENCE,
         *("infer_method", "shift", "timesteps", "guidance_scale", "cfg_interval_start", "cfg_interval_end"),

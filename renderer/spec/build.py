@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
-from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.pins import read_pinned
@@ -148,6 +148,7 @@ def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
     base = Variant(
         name="",
         model=_model(spec.model, folder) or _model(defaults.model, above) or DEFAULT_MODEL,
+        based_on=_model(spec.based_on, folder) if spec.model else _model(defaults.based_on, above),
         lm=_model(spec.lm, folder, LMS) or _model(defaults.lm, above, LMS),
         inference=inference_of(defaults.inference, spec.inference),
         lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
@@ -161,6 +162,7 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
     return Variant(
         name=name,
         model=_model(table.model, folder) or base.model,
+        based_on=_model(table.based_on, folder) if table.model else base.based_on,
         lm=_model(table.lm, folder, LMS) or base.lm,
         inference=inference_of(table, base=base.inference),
         lora=base.lora if table.lora is None else _loras(table.lora, folder),
@@ -170,19 +172,19 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
 
 def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
     if wanted.model is not None:
-        return replace(variant, model=wanted.model, lm=wanted.lm, vae=wanted.vae)
+        return replace(variant, model=wanted.model, based_on=None, lm=wanted.lm, vae=wanted.vae)
     return replace(variant, lm=wanted.lm or variant.lm, vae=wanted.vae or variant.vae)
 
 
 def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINTS) -> str | None:
-    """A known name as it is; a folder, relative to the file that names it, as its absolute path."""
+    """A known name as it is; a folder or a DiT's file, relative to the file that names it, as its absolute path."""
     if written is None or written in known:
         return written
     path = Path(written).expanduser()
     if path.is_absolute():
         return str(path)
     beside = folder / path
-    return str(beside) if written.startswith(".") or beside.is_dir() else written
+    return str(beside) if written.startswith(".") or is_dit_file(written) or beside.is_dir() else written
 
 
 def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:

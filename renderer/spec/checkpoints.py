@@ -60,9 +60,16 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 PUBLISHED_PREFIX = "acestep-v15-"
 """How ACE-Step's own folders of checkpoints are called, before the name."""
 
+DIT_FILE_SUFFIX = ".safetensors"
+
 LMS = ("0.6B", "1.7B", "4B", "mini")
 VAES = ("official", "scragvae")
 """VAEs by name, all of ACE-Step's latents: its own, and decoders that others trained on."""
+
+
+def is_dit_file(model: str) -> bool:
+    """Whether a model is a DiT in one file, and not a name or a folder."""
+    return model.endswith(DIT_FILE_SUFFIX)
 
 
 def checkpoint_of(model: str) -> Checkpoint | None:

@@ -52,6 +52,7 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
     _with_defaults(plain)
     for table in _tables_with_models(plain):
         table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(CHECKPOINTS))
+        table["properties"]["based_on"] = _suggested(table["properties"]["based_on"], tuple(CHECKPOINTS))
         table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
         table["properties"]["vae"] = _suggested(table["properties"]["vae"], VAES)
     if "variants" in plain["properties"]:

@@ -14,7 +14,7 @@ from renderer.spec.faults import at_value, diagnostics_of
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
 from renderer.spec.lints.texts import texts_of_settings
-from renderer.spec.rules import unfit_vae, unknown_codes, unknown_lm, unknown_model, unknown_vae
+from renderer.spec.rules import based_on_faults, unfit_vae, unknown_codes, unknown_lm, unknown_model, unknown_vae
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
 from renderer.spec.values import inference_of
@@ -138,7 +138,7 @@ def _layer(defaults: DefaultsFile, wanted: Wanted) -> Layer:
         model_path=("model",),
         written=table.model_fields_set | ({"model"} if defaults.model else set()),
         metas_all_given=False,
-        model=wanted.model or defaults.model or DEFAULT_MODEL,
+        model=wanted.model or defaults.based_on or defaults.model or DEFAULT_MODEL,
         inference=inference_of(table),
     )
 
@@ -146,6 +146,7 @@ def _layer(defaults: DefaultsFile, wanted: Wanted) -> Layer:
 def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> Iterator[Diagnostic]:
     yield from unknown_codes(parsed.source, defaults.allow or ())
     yield from unknown_model(parsed.source, ("model",), defaults.model, path.parent)
+    yield from based_on_faults(parsed.source, (), defaults.model, defaults.based_on, path.parent)
     yield from unknown_lm(parsed.source, ("lm",), defaults.lm, path.parent)
     yield from unknown_vae(parsed.source, ("vae",), defaults.vae, path.parent)
     if defaults.model is not None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, checkpoint_of, default_max_duration
+from renderer.spec.checkpoints import (
+    CHECKPOINTS,
+    DIT_FILE_SUFFIX,
+    LMS,
+    VAES,
+    checkpoint_of,
+    default_max_duration,
+    is_dit_file,
+)
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import suggestion
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from renderer.spec.toml import Parsed
 
 
-_CALLED = {"lm": "LM", "vae": "VAE"}
+_CALLED = {"lm": "LM", "vae": "VAE", "based_on": "model"}
 
 
 def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
@@ -35,7 +43,7 @@ def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     yield from _duration(song, draft.spec, parsed)
     yield from _pinned(song, draft)
     for variant in song.variants:
-        yield from unfit_vae(parsed.source, _table(variant), variant.model, variant.vae)
+        yield from unfit_vae(parsed.source, _table(variant), variant.trained_as, variant.vae)
         yield from _interval(variant, parsed)
         yield from _retake(variant, parsed)
         yield from _loras(variant, parsed)
@@ -77,8 +85,8 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
     duration = song.metas.duration
     if duration is None or (spec.metas.duration is None and spec.max_duration is None):
         return  # a default's fault is reported in renderer.toml
-    tightest = min(song.variants, key=lambda variant: default_max_duration(variant.model))
-    limit = song.max_duration or default_max_duration(tightest.model)
+    tightest = min(song.variants, key=lambda variant: default_max_duration(variant.trained_as))
+    limit = song.max_duration or default_max_duration(tightest.trained_as)
     if duration <= limit:
         return
     who = "`max_duration` says" if song.max_duration else f"model `{tightest.model}` is limited to"
@@ -207,6 +215,7 @@ def _models(draft: Draft) -> Iterator[Diagnostic]:
     for path, table in tables:
         if project.wanted.model is None:
             yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
+            yield from based_on_faults(draft.parsed.source, path, table.model, table.based_on, project.folder)
         if project.wanted.model is None and project.wanted.lm is None:
             yield from unknown_lm(draft.parsed.source, (*path, "lm"), table.lm, project.folder)
         if project.wanted.model is None and project.wanted.vae is None:
@@ -216,6 +225,26 @@ def _models(draft: Draft) -> Iterator[Diagnostic]:
 def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
     """The error of a model that is neither a known name nor a folder."""
     yield from _unknown_name(source, path, written, folder, tuple(CHECKPOINTS))
+
+
+def based_on_faults(
+    source: Source, table: KeyPath, model: str | None, based_on: str | None, folder: Path
+) -> Iterator[Diagnostic]:
+    """The errors of a `based_on`: alone, beside a model that needs none, or naming nothing."""
+    if based_on is None:
+        return
+    path = (*table, "based_on")
+    if model is None or not is_dit_file(model):
+        told = "no `model` stands beside it" if model is None else f"`{model}` is a name or a folder, and whole"
+        yield at_key(
+            source,
+            path,
+            code="based-on-unused",
+            message="`based_on` has no effect",
+            why=f"it completes a DiT in one file, and {told}",
+            advice=f'write it beside `model = "….{DIT_FILE_SUFFIX[1:]}"`, or take it out',
+        )
+    yield from _unknown_name(source, path, based_on, folder, tuple(CHECKPOINTS))
 
 
 def unknown_lm(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
@@ -249,11 +278,13 @@ def _unknown_name(
     # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
     if written is None or written in known or "/" in written or written.startswith(("~", ".")):
         return
+    if path[-1] == "model" and is_dit_file(written):
+        return
     if not (folder / written).is_dir():
         yield at_value(
             source,
             path,
-            code=f"{path[-1]}-unknown",
+            code=f"{str(path[-1]).replace('_', '-')}-unknown",
             message=f"there is no {_CALLED.get(str(path[-1]), path[-1])} `{written}`",
             why="it is neither a known name nor a folder",
             advice=suggestion(written, known) or "known are " + ", ".join(known),

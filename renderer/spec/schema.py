@@ -170,6 +170,10 @@ class InferenceTable(Table):
     )
 
 
+_MODEL = "A model name, a folder, or a DiT in one `.safetensors` file."
+_BASED_ON = "What a DiT in one file was made from, a model name or a folder: sizes, VAE, text encoder and LM are its."
+
+
 class LoraTable(Table):
     """An adapter on the DiT."""
 
@@ -180,7 +184,8 @@ class LoraTable(Table):
 class VariantTable(InferenceTable):
     """Another way to render the song: only what differs."""
 
-    model: Said | None = Field(default=None, description="A model name or a folder.")
+    model: Said | None = Field(default=None, description=_MODEL)
+    based_on: Said | None = Field(default=None, description=_BASED_ON)
     lm: Said | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
     vae: Said | None = Field(default=None, description="The VAE that decodes: `official`, `scragvae` or a folder.")
     lora: list[LoraTable] | None = Field(default=None, description="Adapters, merged in this order.")
@@ -212,7 +217,8 @@ Lyrics = Annotated[
 class SharedKeys(Table):
     """What a spec and `renderer.toml` have in common."""
 
-    model: Said | None = Field(default=None, description="A model name or a folder.")
+    model: Said | None = Field(default=None, description=_MODEL)
+    based_on: Said | None = Field(default=None, description=_BASED_ON)
     lm: Said | None = Field(
         default=None, description="The 5 Hz LM: a name or a folder; left out, the one that belongs to the model."
     )

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step import configs
-from renderer.models.ace_step.stored import ALL_IN_ONE, stored_tensors, weight_files
+from renderer.models.ace_step.stored import ALL_IN_ONE, Stored, stored_tensors
+from renderer.models.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.ace_step.stored import Stored
     from renderer.models.family import ModelFiles
 
 DIFFUSERS_STEM = "diffusion_pytorch_model"
@@ -69,7 +69,7 @@ def read_component(files: ModelFiles, name: str) -> OnDisk:
             name=name,
             config=configs.from_original(name, config, path),
             config_path=path,
-            tensors=_original_tensors(folder, name),
+            tensors=_original_tensors(files, name),
             apart={SILENCE: folder / SILENCE_FILE} if name == "condition_encoder" else {},
         )
     checked = configs.checked(name, config, path)
@@ -135,8 +135,25 @@ def left_out(files: ModelFiles) -> tuple[str, ...]:
     if files.layout != layouts.ORIGINAL:
         return ()
     prefixes = tuple(layouts.ORIGINAL_PREFIXES.values())
-    everything = stored_tensors(Path(files.dit), STEM)
-    return tuple(sorted(name for name in everything if not name.startswith(prefixes) and name != NULL_CONDITION))
+    others = {
+        name: stored
+        for name, stored in all_four(files).items()
+        if not name.startswith(prefixes) and name != NULL_CONDITION
+    }
+    return tuple(sorted(stored.name for stored in others.values()))
+
+
+def all_four(files: ModelFiles) -> dict[str, Stored]:
+    """What lies in the one file (or its shards) that holds DiT, condition encoder and pair in the original layout.
+
+    Under ACE-Step's own names; in a file of its own they may have a prefix, as merges and ComfyUI's have.
+
+    Raises: ModelError when a file is missing or isn't what it is called.
+    """
+    if files.dit_file is None:
+        return stored_tensors(Path(files.dit), STEM)
+    path = Path(files.dit_file)
+    return {layouts.plain_name(name): Stored(path=path, name=name) for name in read_header(path)}
 
 
 def renamed(name: str) -> str:
@@ -156,11 +173,6 @@ def split_head(found: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, St
     return body, {"weight": found[HEAD]} if HEAD in found and not tied else {}
 
 
-def component_weight_files(files: ModelFiles, name: str) -> tuple[Path, ...]:
-    """What a component's weights are read from, in the order in which they enter a digest."""
-    return weight_files(*place(files, name))
-
-
 def _is_one_of_four(files: ModelFiles, name: str) -> bool:
     return files.layout == layouts.ORIGINAL and name in layouts.ORIGINAL_PREFIXES
 
@@ -170,9 +182,8 @@ def _class_tensors(name: str, folder: Path, stem: str) -> dict[str, Stored]:
     return split_head(found, tied=True)[0] if name == "text_encoder" else found
 
 
-def _original_tensors(folder: Path, component: str) -> dict[str, Stored]:
-    """Of the one file (or its shards) that holds all four components."""
-    everything = stored_tensors(folder, STEM)
+def _original_tensors(files: ModelFiles, component: str) -> dict[str, Stored]:
+    everything = all_four(files)
     _refuse_all_in_one(everything)
     prefix = layouts.ORIGINAL_PREFIXES[component]
     found = {

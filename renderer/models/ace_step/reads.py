@@ -93,8 +93,11 @@ def _vae(files: ModelFiles) -> Iterator[ReadFile]:
 
 
 def _dit(files: ModelFiles) -> Iterator[ReadFile]:
-    dit_files = original_dit_files if files.layout == layouts.ORIGINAL else diffusers_dit_files
-    yield from dit_files(Path(files.dit))
+    if files.dit_file is not None:
+        yield from _dit_in_one_file(Path(files.dit), Path(files.dit_file))
+    else:
+        dit_files = original_dit_files if files.layout == layouts.ORIGINAL else diffusers_dit_files
+        yield from dit_files(Path(files.dit))
     yield from text_encoder_files(on_disk.place(files, "text_encoder")[0], on_disk.tokenizer_folder(files))
     for position, (folder, scale) in enumerate(files.loras):
         for name in (adapter.CONFIG, adapter.WEIGHTS):
@@ -102,6 +105,13 @@ def _dit(files: ModelFiles) -> Iterator[ReadFile]:
 
 
 _LISTS = {Part.LM: _lm, Part.VAE: _vae, Part.DIT: _dit}
+
+
+def _dit_in_one_file(folder: Path, weights: Path) -> Iterator[ReadFile]:
+    yield _named("", folder / on_disk.CONFIG)
+    # As it would be called in a folder: its own name changes no sound.
+    yield ReadFile(name=f"{on_disk.STEM}.safetensors", path=weights)
+    yield _named("", folder / on_disk.SILENCE_FILE)
 
 
 def _component(prefix: str, folder: Path, stem: str) -> Iterator[ReadFile]:

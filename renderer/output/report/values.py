@@ -91,6 +91,8 @@ class ReportTake:
     lm: str | None = None
     vae: str | None = None
     """None for the model's own."""
+    based_on: str | None = None
+    """What a model in one file takes the rest from."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Under the spec's names, as they were used."""
     preview_seconds: float | None = None

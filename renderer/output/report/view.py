@@ -221,8 +221,9 @@ def _settings(song: ReportSong, variants: Sequence[str]) -> tuple[SettingRow, ..
 
 
 def _models(take: ReportTake) -> dict[str, Setting]:
-    # The VAE is told where some variant has another than its model's own.
-    return {"model": take.model, "lm": take.lm, **({"vae": take.vae} if take.vae else {})}
+    # The last two are told only where some variant has them.
+    named = {"model": take.model, "lm": take.lm, "based_on": take.based_on, "vae": take.vae}
+    return {name: value for name, value in named.items() if name in ("model", "lm") or value}
 
 
 def _value(value: Setting) -> str:

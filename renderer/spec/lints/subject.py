@@ -96,7 +96,7 @@ class Subject:
                 model_path=("model",),
                 written=spec.inference.model_fields_set | ({"model"} if spec.model else set()),
                 metas_all_given=self.metas_all_given,
-                model=base.model,
+                model=base.trained_as,
                 inference=base.inference,
                 pinned=self.song.pinned is not None,
             ),
@@ -106,7 +106,7 @@ class Subject:
                     model_path=("variants", variant.name, "model"),
                     written=spec.variants[variant.name].model_fields_set,
                     metas_all_given=self.metas_all_given,
-                    model=variant.model,
+                    model=variant.trained_as,
                     inference=variant.inference,
                     pinned=self.song.pinned is not None,
                 )
