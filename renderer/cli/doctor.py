@@ -25,8 +25,10 @@ SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("
 def command(device: str, dtype: str, as_json: bool) -> int:
     """Look at Python, torch, device, memory, disk and models; exits with 1 when rendering can't work."""
     from renderer.models.doctor import examine
+    from renderer.pipeline.select import songs_here
 
-    findings = list(examine(device, dtype))
+    variants = [variant for song in songs_here() for variant in song.variants]
+    findings = list(examine(device, dtype, variants))
     if as_json:
         document = [{"what": one.what, "state": one.state, "found": one.found, "help": one.help} for one in findings]
         click.echo(json.dumps(document, indent=2))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from renderer.models.hub import Source
     from renderer.models.stock import Stock
+    from renderer.song import Song
 
 MOST_NAMED = 2  # songs that the table names before it only counts them
 SIZES = ("bf16", "fp32", "needs")
@@ -29,15 +30,21 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     """List the known models: on disk or not, whether they fit this machine, which specs use them."""
     if context.invoked_subcommand is not None:
         return 0
+    from renderer.cli.main import show_error
     from renderer.models import device as devices
-    from renderer.models.stock import known_models
+    from renderer.models.stock import known_models, models_of
+    from renderer.pipeline.select import songs_here
 
-    stocks = list(known_models(devices.pick(device), dtype))
-    users = _users()
+    songs, picked = songs_here(), devices.pick(device)
+    users = _users(songs)
+    own, faults = models_of((variant for song in songs for variant in song.variants), picked, dtype)
+    stocks = [*known_models(picked, dtype), *own]
     if as_json:
         click.echo(json.dumps([_document(stock, users) for stock in stocks], indent=2))
         return 0
     _tell(stocks, users)
+    for fault in faults:
+        show_error(fault)
     return 0
 
 
@@ -141,13 +148,12 @@ def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
     return list({folder: (name, folder) for name, folder in reversed(folders)}.values())[::-1]
 
 
-def _users() -> Mapping[str, list[str]]:
-    """Model, LM or VAE -> the songs in `specs` that use it."""
+def _users(songs: Sequence[Song]) -> Mapping[str, list[str]]:
+    """Model, LM or VAE -> the songs that use it."""
     from renderer.models import zoo
-    from renderer.spec.load import load_songs
 
     users: dict[str, list[str]] = {}
-    for song in load_songs(["specs"]).songs if Path("specs").is_dir() else ():
+    for song in songs:
         for variant in song.variants:
             lm = variant.lm or (zoo.MODELS[variant.model].lm if variant.model in zoo.MODELS else None)
             for name in (variant.model, lm, variant.vae):
@@ -167,7 +173,7 @@ def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]
         "num_params": stock.num_params,
         "resident_bytes": stock.resident_bytes,
         "fits": stock.fits,
-        "used_by": users.get(stock.name, []),
+        "used_by": users.get(stock.asked or stock.name, []),
     }
 
 
@@ -203,9 +209,9 @@ def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
     for stock in stocks:
         sizes = [f"{size / 1e9:.1f}" for size in (stock.num_params * 2, stock.num_params * 4, stock.resident_bytes)]
         fits, here = ("yes" if found else "no" for found in (stock.fits, stock.on_disk))
-        songs = users.get(stock.name, [])
+        songs = users.get(stock.asked or stock.name, [])
         told = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
-        table.add_row(stock.name, stock.kind, *sizes, fits, here, Text(printable(told)))
+        table.add_row(Text(printable(stock.name)), stock.kind, *sizes, fits, here, Text(printable(told)))
     Console(highlight=False).print(table)
     click.echo("in GB; needs: resident here at most, room to work included")
     click.echo("mini needs no fetching; `model`, `lm` and `vae` also take a folder")

@@ -64,12 +64,29 @@ def _tell(plan: Plan, missing: tuple[str, ...]) -> None:
     console.print(_table(plan))
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
-        click.echo(f"{component}: loaded {count}×, song by song {before.get(component, 0)}×")
+        told = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
+        click.echo(told + _others(plan, component))
     room = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs{room}")
     if missing:
         names = " ".join(printable(name) for name in missing)
         click.echo(f"not fetched: {names} (renderer models fetch {names})")
+
+
+def _others(plan: Plan, component: str) -> str:
+    """` (merge.safetensors on sft)`: what isn't the model's own, of components that specs can exchange."""
+    from renderer.plan.reasons import SET
+    from renderer.spec.checkpoints import is_dit_file
+    from renderer.spec.diagnostics import printable
+
+    sets = [take.requests[SET] for take in plan.running]
+    names: list[str] = []
+    if component == "vae" and any(one["vae"] for one in sets):
+        names = [one["vae"] or "the model's own" for one in sets]
+    if component == "dit":
+        files = [one for one in sets if is_dit_file(one["model"])]
+        names = [" on ".join(filter(None, (one["model"], one["based_on"]))) for one in files]
+    return f" ({printable(', '.join(dict.fromkeys(names)))})" if names else ""
 
 
 def _table(plan: Plan) -> Table:
@@ -95,6 +112,8 @@ def why(take: TakePlan) -> str:
 
 
 def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:
+    from renderer.plan.reasons import SET
+
     return {
         "takes": [
             {
@@ -104,6 +123,7 @@ def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:
                 "runs": [str(stage) for stage in take.runs],
                 "changes": [{"stage": c.stage, "name": c.name, "old": c.old, "new": c.new} for c in take.changes],
                 "key": take.key,
+                "models": {name: take.requests[SET][name] for name in ("model", "based_on", "lm", "vae")},
             }
             for take in plan.takes
         ],

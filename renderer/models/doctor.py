@@ -19,7 +19,10 @@ from renderer.models import hub, memory, zoo
 from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from renderer.models.stock import Stock
+    from renderer.song import Variant
 
 OLDEST_PYTHON = (3, 11)
 LIBRARIES = {
@@ -53,8 +56,8 @@ class Finding:
     help: str = ""
 
 
-def examine(device: str, dtype: str) -> Iterator[Finding]:
-    """Everything that rendering rests on, from the interpreter up."""
+def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterator[Finding]:
+    """Everything that rendering rests on, from the interpreter up, to the models that `variants` name."""
     yield _python()
     yield from _libraries()
     try:
@@ -71,6 +74,7 @@ def examine(device: str, dtype: str) -> Iterator[Finding]:
     yield _memory(picked)
     yield _disk()
     yield from _models(picked, dtype)
+    yield from _own_models(picked, dtype, variants)
 
 
 def _python() -> Finding:
@@ -142,12 +146,26 @@ def _models(device: str, dtype: str) -> Iterator[Finding]:
     from renderer.models.stock import known_models  # noqa: PLC0415 - reads the hub's cache
 
     here = [stock for stock in known_models(device, dtype) if stock.on_disk]
-    for stock in here:
-        state, told = ("fine", "fits") if stock.fits else ("warning", "doesn't fit into free memory")
-        found = f"{stock.name} ({stock.kind}), {stock.resident_bytes / 1e9:.1f} GB resident, {told}"
-        yield Finding(what="model", state=state, found=found)
+    yield from map(_fit, here)
     yield Finding(what="model", state="fine", found=f"{zoo.MINI} (embedded), fits anywhere")
     if all(stock.kind == "vae" for stock in here):
         folders = ", ".join(map(str, hub.known_folders())) or "the hub's cache"
         found = f"none of the published models in {folders}"
         yield Finding(what="model", state="warning", found=found, help="renderer models fetch turbo 1.7B")
+
+
+def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterator[Finding]:
+    """Folders and files that specs name, and whether they would fit."""
+    from renderer.models.stock import models_of  # noqa: PLC0415 - as above
+
+    own, faults = models_of(variants, device, dtype)
+    yield from map(_fit, own)
+    for fault in faults:
+        found = f"{fault.message}: {fault.why}" if fault.why else fault.message
+        yield Finding(what="model", state="warning", found=found, help=fault.help)
+
+
+def _fit(stock: Stock) -> Finding:
+    state, told = ("fine", "fits") if stock.fits else ("warning", "doesn't fit into free memory")
+    found = f"{stock.name} ({stock.kind}), {stock.resident_bytes / 1e9:.1f} GB resident, {told}"
+    return Finding(what="model", state=state, found=found)

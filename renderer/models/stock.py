@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from renderer.errors import ModelError
 from renderer.models import device as devices
-from renderer.models import hub, layouts, memory, zoo
+from renderer.models import hub, layouts, memory, vaes, zoo
+from renderer.models.family import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from renderer.song import Variant
 
 
 WORK_BYTES = 1.5e9  # cache, activations and tiles of a song of usual length
@@ -32,6 +36,8 @@ class Stock:
     resident_bytes: float
     """Those parameters in this machine's dtypes, with room to work."""
     fits: bool
+    asked: str = ""
+    """As specs name it, where that is another than the name."""
 
 
 def known_models(device: str, dtype: str) -> Iterator[Stock]:
@@ -47,6 +53,65 @@ def known_models(device: str, dtype: str) -> Iterator[Stock]:
     for name, source in zoo.VAES.items():
         missing = hub.find(source) is None
         yield _stock(name, "vae", layouts.DIFFUSERS, (source,), zoo.PARAMS_VAE, dtypes.vae, free, missing=missing)
+
+
+def models_of(variants: Iterable[Variant], device: str, dtype: str) -> tuple[tuple[Stock, ...], tuple[ModelError, ...]]:
+    """The folders and files that variants name beside what is known; and why some of them are no models."""
+    found: dict[str, Stock] = {}
+    faults: dict[str, ModelError] = {}
+    for variant in variants:
+        for asked, look in _LOOKS.items():
+            name = getattr(variant, asked)
+            if name is None or name in _KNOWN or name in found or name in faults:
+                continue
+            try:
+                found[name] = look(variant, name, device, dtype)
+            except ModelError as error:
+                faults[name] = error
+    return tuple(found.values()), tuple(faults.values())
+
+
+def _own_model(variant: Variant, model: str, device: str, dtype: str) -> Stock:
+    facts = zoo.model_facts(model, variant.based_on)
+    files = zoo.resolve(model, variant.lm, (), variant.based_on).files
+    params = sum(memory.parameters(files, Part.DIT).values()) if files else zoo.PARAMS_2B + zoo.PARAMS_TEXT_ENCODER
+    place = Path(files.dit_file or files.dit) if files else None
+    return _own(model, facts.kind, facts.layout, place, params, devices.dtypes(device, dtype).dit, device)
+
+
+def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
+    del variant
+    folder = layouts.read_lm(Path(lm).expanduser())
+    return _own(
+        lm, "lm", "transformers", folder, memory.count(folder, "model"), devices.dtypes(device, dtype).lm, device
+    )
+
+
+def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> Stock:
+    del variant
+    folder = Path(vae).expanduser()
+    vaes.read_vae(folder)
+    params = memory.count(folder, vaes.STEM)
+    return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)
+
+
+def _own(asked: str, kind: str, layout: str, place: Path | None, params: float, dtype: str, device: str) -> Stock:
+    resident = params * memory.ITEM_SIZE[dtype] + WORK_BYTES
+    return Stock(
+        name=Path(asked).name,
+        kind=kind,
+        layout=layout,
+        sources=(),
+        on_disk=place,
+        num_params=params,
+        resident_bytes=resident,
+        fits=resident <= memory.available(device),
+        asked=asked,
+    )
+
+
+_KNOWN = frozenset({*zoo.MODELS, *zoo.LMS, *zoo.VAES, zoo.MINI})
+_LOOKS: Mapping[str, Callable[[Variant, str, str, str], Stock]] = {"model": _own_model, "lm": _own_lm, "vae": _own_vae}
 
 
 def _stock(

@@ -52,6 +52,11 @@ def select(named: Sequence[str], options: Options) -> Selection:
     )
 
 
+def songs_here() -> tuple[Song, ...]:
+    """The songs without errors in the folder `specs`, where there is one."""
+    return load_songs([SPECS_FOLDER]).songs if SPECS_FOLDER.is_dir() else ()
+
+
 def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
     """Where the specs of what is `named` are looked for: its paths, and the folder `specs` for names."""
     paths = tuple(Path(name) for name in named if _is_path(name))

@@ -211,6 +211,10 @@ def test_names_that_takes_could_not_carry_are_refused(tmp_path: Path, stem: str)
         ('[inference]\ndcw_wavelet = "db4"\n', "dcw-wavelet-choice"),
         ("[inference]\nshift = 0.0\n", "shift-range"),
         ('vae = "scragvea"\n', "vae-unknown"),
+        ('based_on = "sft"\n', "based-on-unused"),
+        ('model = "base"\nbased_on = "sft"\n', "based-on-unused"),
+        ('model = "merge.safetensors"\n[variants.x]\nbased_on = "sft"\n', "based-on-unused"),
+        ('model = "merge.safetensors"\nbased_on = "stf"\n', "based-on-unknown"),
         ('model = "mini"\nvae = "official"\n', "vae-unfit"),
         ('vae = "scragvae"\n[variants.sketch]\nmodel = "mini"\n', "vae-unfit"),
     ],
@@ -227,6 +231,34 @@ def test_a_model_asked_for_on_the_command_line_is_the_one_checked_against(tmp_pa
 
     assert {(variant.model, variant.lm) for variant in song.variants} == {("base", None)}
     assert codes(load_songs([tmp_path], model="mini")) == ["duration-limit"]
+
+
+def test_what_a_file_is_based_on_goes_with_it_and_not_with_another_model(tmp_path: Path) -> None:
+    write(tmp_path / "renderer.toml", 'model = "merge.safetensors"\nbased_on = "sft"\n')
+    variants = (
+        '[variants.same]\nshift = 2.0\n[variants.base]\nmodel = "base"\n[variants.own]\nmodel = "b.safetensors"\n'
+    )
+    write(tmp_path / "deep" / "song.toml", MINIMAL + variants)
+    (song,) = load_songs([tmp_path]).require()
+
+    merge, own = str(tmp_path / "merge.safetensors"), str(tmp_path / "deep" / "b.safetensors")
+    assert [(one.model, one.based_on) for one in song.variants] == [
+        (merge, "sft"),
+        (merge, "sft"),
+        ("base", None),
+        (own, None),
+    ]
+    (asked,) = load_songs([tmp_path], model="turbo").require()
+    assert {(one.model, one.based_on) for one in asked.variants} == {("turbo", None)}
+
+
+def test_a_file_is_judged_as_what_it_is_based_on(tmp_path: Path) -> None:
+    settings = "[inference]\nguidance_scale = 5.0\n"
+    write(tmp_path / "a.toml", MINIMAL + f'model = "merge.safetensors"\nbased_on = "turbo"\n{settings}')
+    write(tmp_path / "b.toml", MINIMAL + f'model = "turbo"\n{settings}')
+    found = {one.file.name: one.code for one in load_songs([tmp_path]).diagnostics if one.file}
+
+    assert found["a.toml"] == found["b.toml"]
 
 
 def test_a_vae_that_does_not_fit_is_told_once_where_it_was_chosen(tmp_path: Path) -> None:
