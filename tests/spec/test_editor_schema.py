@@ -33,6 +33,8 @@ BEYOND_SCHEMA = {
 BEYOND_SCHEMA |= {
     "vae-unknown",
     "vae-unfit",
+    "based-on-unused",
+    "based-on-unknown",
     "model-unknown",
     "lm-unknown",
     "duration-limit",
