@@ -343,7 +343,7 @@ def _existing(model: str) -> Path:
     raise ModelError(
         f"there is no model `{model}`",
         why="it is neither a known name nor a folder",
-        help=suggestion(model, (*MODELS, MINI)) or f"known models: {', '.join((*MODELS, MINI))}",
+        help=f"{suggestion(model, (*MODELS, MINI))} known models: {', '.join((*MODELS, MINI))}".strip(),
     )
 
 
