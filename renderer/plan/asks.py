@@ -78,7 +78,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
         latents=_latents(take, facts, metas, limit, cut),
         waveform=WaveformRequest(duration=length),
     )
-    return without_idle(asked, song, pinned=pinned.cot if pinned else None)
+    return without_idle(asked, pinned.cot if pinned else None)
 
 
 def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:

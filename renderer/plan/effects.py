@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from renderer.plan.asks import Asks
     from renderer.requests import CodesRequest, CotRequest, LatentsRequest, LmSampling
-    from renderer.song import PinnedCot, Song
+    from renderer.song import PinnedCot
 
 _Lm = TypeVar("_Lm", "CotRequest", "CodesRequest")
 LONGEST = 600  # seconds a spec may ask for: no limit at all where it says a duration
@@ -33,14 +33,14 @@ IDLE: Mapping[str, Any] = {
 """A setting, as the spec calls it -> its value where it does nothing."""
 
 
-def without_idle(asked: Asks, song: Song, *, pinned: PinnedCot | None) -> Asks:
-    """The same requests; `pinned` is the chain of thought that the spec brings along, where one is heard."""
+def without_idle(asked: Asks, pinned: PinnedCot | None) -> Asks:
+    """The same requests; `pinned` is the chain of thought that the spec brings along, where one is followed."""
     cot, codes = asked.cot, asked.codes
     return replace(
         asked,
         cot=_lm_request(cot) if cot else None,
         codes=_lm_request(codes) if codes else None,
-        latents=_latents(asked.latents, _heard(asked, song, pinned)),
+        latents=_latents(asked.latents, has_cot=cot is not None or pinned is not None),
     )
 
 
@@ -63,25 +63,12 @@ def _limit(request: CotRequest | CodesRequest | LatentsRequest) -> int:
     return request.max_duration if request.metas.duration is None else LONGEST
 
 
-def _heard(asked: Asks, song: Song, pinned: PinnedCot | None) -> frozenset[str]:
-    """What of a chain of thought can reach the DiT beside metas."""
-    if asked.cot is not None:
-        return frozenset({"caption", "language"})
-    if pinned is None:
-        return frozenset()
-    # A caption that was written for another one isn't heard: see `pinned.py`.
-    own = song.pinned is not None and song.pinned.caption == song.caption
-    return frozenset(
-        name for name, said in (("caption", own and pinned.caption), ("language", pinned.language)) if said
-    )
-
-
-def _latents(request: LatentsRequest, heard: frozenset[str]) -> LatentsRequest:
+def _latents(request: LatentsRequest, *, has_cot: bool) -> LatentsRequest:
     asked_language = request.vocal_language is not None
-    language = request.use_cot_language and "language" in heard and not asked_language
+    language = request.use_cot_language and has_cot and not asked_language
     request = replace(
         request,
-        use_cot_caption=request.use_cot_caption and "caption" in heard,
+        use_cot_caption=request.use_cot_caption and has_cot,
         use_cot_language=language,
         # `unknown` is what is sent where nobody says anything.
         vocal_language=None if request.vocal_language == "unknown" and not language else request.vocal_language,
