@@ -352,6 +352,15 @@ def test_a_chat_request_is_read_with_its_audio_config(
     assert list(listed(song)) == left
 
 
+@pytest.mark.parametrize("said", ["[Verse 1]\nwalking home", "la\n" * 4, "a song with a [chorus] please"])
+def test_a_chat_of_nothing_but_lyrics_lacks_its_caption(tmp_path: Path, said: str) -> None:
+    chat = {"messages": [{"role": "user", "content": said}]}
+    with pytest.raises(UsageError, match="no caption"):
+        imported(tmp_path, chat)
+
+    assert imported(tmp_path, chat | {"prompt": "folk"}).values["lyrics"] == said.strip() + "\n"
+
+
 def test_answers_of_the_api_are_read(tmp_path: Path) -> None:
     formatted = {"caption": "folk", "lyrics": "la", "key_scale": "G Major", "duration": 40, "vocal_language": "unknown"}
     takes = [{"prompt": "folk", "lyrics": "la", "metas": {"bpm": 90, "genres": ""}, "file": "/v1/audio?path=x"}] * 2

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
 from renderer.spec.imports.documents import Table, json_value
-from renderer.spec.lyrics import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +25,8 @@ WRAPPERS = frozenset(
     }
 )  # fmt: skip
 _CHAT = "messages"
+MIN_LINES, MAX_LINE = 4, 60  # lines, and their mean length in characters, that make a message lyrics
+_SECTION = re.compile(r"\[(?:pre-chorus|chorus|verse|bridge|intro|outro|hook|refrain|inst)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ def snake(key: str) -> str:
 def _said(field: Field, lyrics: Any) -> Iterator[Field | LeftOut]:
     """What the last user message of a chat asks for: the words between `<prompt>` and `<lyrics>`, or all of it.
 
-    Without them it is the lyrics when it has sections and there are no `lyrics` beside it, else the caption.
+    Without them it is the lyrics when it looks like some and there are no `lyrics` beside it, else the caption.
     """
     asked = [one for one in field.value if isinstance(one, dict) and one.get("role") == "user"]
     content = asked[-1].get("content") if asked else None
@@ -105,15 +106,24 @@ def _said(field: Field, lyrics: Any) -> Iterator[Field | LeftOut]:
         yield LeftOut(key=field.key, why="what is no text in it is left out: songs are made from text alone here")
     tagged, rest = _tagged(text)
     if tagged:
-        tagged.setdefault("prompt", rest)
+        tagged["prompt"] = tagged.get("prompt") or rest
         if rest and tagged["prompt"] != rest:
             yield LeftOut(key=field.key, why="what stands outside its `<prompt>` and `<lyrics>` counts for nothing")
-    elif not lyrics and any(section.tag for section in parse(text)):
+    elif not lyrics and _reads_as_lyrics(text):
         tagged = {"lyrics": text}
     elif text:
         tagged = {"prompt": text}
     for name, words in tagged.items():
         yield Field(key=field.key, name=name, value=words)
+
+
+def _reads_as_lyrics(text: str) -> bool:
+    """Whether ACE-Step's chat API takes a message for lyrics: it names a section, or has four short lines and more.
+
+    Source: ace-step/ACE-Step-1.5, acestep/openrouter_adapter.py
+    """
+    lines = [len(line.strip()) for line in text.split("\n") if line.strip()]
+    return bool(_SECTION.search(text)) or (len(lines) >= MIN_LINES and sum(lines) < MAX_LINE * len(lines))
 
 
 def _tagged(text: str) -> tuple[dict[str, str], str]:
