@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,7 @@ def is_dit_file(model: str) -> bool:
     return model.endswith(DIT_FILE_SUFFIX)
 
 
+@cache
 def checkpoint_of(model: str) -> Checkpoint | None:
     """What is known of a model: a name, or a folder called as it was published; None for any other folder."""
     folder = PurePath(model).name

@@ -10,9 +10,13 @@ import html
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from renderer.song import Section
 from renderer.spec.tags import PARTS, TagKind, is_direction, is_weak, kind_of, names_part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HEADER = re.compile(r"[ \t]*\[([^\[\]]+)\][ \t]*((?:\[[^\[\]]*\][ \t]*)*)(?:[(\uff08](.*)[)\uff09])?[ \t]*")
 _DIVIDER = re.compile(r"\s+[-\u2013\u2014|]\s*|\s*[-\u2013\u2014|]\s+|\s*[:\uff1a]\s*|\s*[,\uff0c]\s*")
@@ -24,6 +28,7 @@ MAX_HEADER = 300  # characters; a longer line is no header, whatever it looks li
 _MAX_NAME = 60  # of a heading without square brackets
 _SHORT = 40  # characters; a longer line that nothing marks is no heading
 _CACHED = 8192  # lines
+_TEXTS = 8  # whose headings are asked for again: by whoever parses a song, then by its lints
 
 CHORD = re.compile(
     r"[A-H][#b\u266f\u266d]?(?:maj|min|dim|aug|sus|add|m|M|\u00b0|\u00f8|\+|-(?=\d))?(?:\d{1,2})?(?:(?:maj|sus|add|[#b])\d{1,2})*"
@@ -32,11 +37,6 @@ CHORD = re.compile(
 # `[00:12.00]`, `[ar: Somebody]`: the marks of lyric files with times, no tags.
 TIME_MARK = re.compile(r"\d{1,3}:\d{1,2}(?:[.:,]\d{1,3})?")
 LRC_FIELD = re.compile(r"(?:ar|ti|al|au|by|re|ve|length|offset|la|tool|lr|id)\s*:.*", re.IGNORECASE | re.DOTALL)
-# A line without any of these is looked at no further.
-_MAYBE = re.compile(
-    r"[\[\]\uff3b\u3010\u3014\uff08({<\u300c\u300e\u300a\u3008\u00ab#*_=~\u266a-\u266c&:\uff1a\\>]|^\s*[-\u2013\u2014\u2022\"\u201c]"
-    r"|\d[x\u00d7]?\s*$|[\U0001f300-\U0001faff\u2600-\u27bf]"
-)
 _PAIRS = {
     "[": "]", "\uff3b": "\uff3d", "\u3010": "\u3011", "\u3014": "\u3015", "(": ")", "\uff08": "\uff09", "{": "}",
     "<": ">", "\u300c": "\u300d", "\u300e": "\u300f", "\u300a": "\u300b", "\u3008": "\u3009", "\u00ab": "\u00bb",
@@ -86,15 +86,33 @@ def header(line: str) -> Section | None:
     return Section(tag=tag, number=number, annotation=", ".join(filter(None, map(str.strip, annotations))) or None)
 
 
+@lru_cache(_TEXTS)
+def headings_in(text: str) -> Mapping[int, Heading]:
+    """The lines of a text that head something, by their numbers from 0."""
+    lines = text.split("\n")
+    found = ((number, heading(line, lines[number - 1] if number else "")) for number, line in enumerate(lines))
+    return {number: one for number, one in found if one is not None}
+
+
 def heading(line: str, before: str = "") -> Heading | None:
     """What a line heads, in any form that is certain; None for a line that is sung. `before` is the line above it."""
     opens = not before.strip()
-    if len(line) > MAX_HEADER or not (_MAYBE.search(line) or (opens and 0 < len(line) <= _SHORT)):
+    if not _may_head(line, opens=opens):
         return None
     found = _cached(line, opens)
     if found is None or found.square or not _echoes(found, line, before):
         return found
     return None
+
+
+def _may_head(line: str, *, opens: bool) -> bool:
+    """Whether to look closer: cheap, for it is asked of every line that is sung."""
+    if not line or len(line) > MAX_HEADER:
+        return False
+    first, last = line[0], line[-1]
+    if not first.isalpha() or last in "])\uff09:\uff1a*_" or last.isdecimal() or (opens and len(line) <= _SHORT):
+        return True
+    return ":" in line[:_SHORT] or "\uff1a" in line[:_SHORT] or last > "\u2600" or last in "xX\u00d7"
 
 
 def mended(line: str) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.song import INSTRUMENTAL_LYRICS, Section
-from renderer.spec.headings import header, heading
+from renderer.spec.headings import header, headings_in
 from renderer.spec.tags import TagKind, kind_of
 
 if TYPE_CHECKING:
@@ -65,11 +65,13 @@ def parse(text: str) -> tuple[Section, ...]:
 
     Tags below a tag, before anything is sung, are directions of its section; one below sung lines is a cue of theirs.
     """
-    reading = _Reading()
-    before = ""
+    reading, headings = _Reading(), headings_in(text)
     for number, line in enumerate(text.split("\n")):
-        reading.take(number, line, heading(line, before))
-        before = line
+        found = headings.get(number)
+        if found is None:
+            reading.sing(number, line)
+        else:
+            reading.take(number, line, found)
     reading.close()
     return tuple(reading.sections)
 
@@ -84,24 +86,21 @@ class _Reading:
         self.lines: list[str] = []
         self.last_heading = -2
 
-    def take(self, number: int, line: str, found: Heading | None) -> None:
+    def take(self, number: int, line: str, found: Heading) -> None:
         """The next line, with what it heads."""
-        if found is None:
-            self._sing(number, line)
-            return
         kind = kind_of(found.section.tag)
         silent = not any(map(str.strip, self.lines))
         if silent and self.head.tag and self._directs(kind, straight=number - 1 == self.last_heading):
             self._direct(found.section)
         elif kind is TagKind.LANGUAGE or (kind in _CUES and self.lines and self.lines[-1].strip()):
-            self._sing(number, line)
+            self.sing(number, line)
             return
         else:
             self.close()
             self.head, self.start, self.first, self.lines = found.section, number, number + 1, []
         self.last_heading = number
         if found.words:
-            self._sing(number, found.words)
+            self.sing(number, found.words)
 
     def close(self) -> None:
         """The section that is being read is over."""
@@ -109,9 +108,20 @@ class _Reading:
         lines = tuple(body) if body != [""] else ()
         if self.head.tag or lines:
             cues = tuple(cue for line in lines if "[" in line or "(" in line for cue in inline_cues(line))
-            self.sections.append(replace(self.head, lines=lines, cues=cues, start=self.start, first=self.first))
+            self.sections.append(
+                Section(
+                    tag=self.head.tag,
+                    number=self.head.number,
+                    annotation=self.head.annotation,
+                    lines=lines,
+                    cues=cues,
+                    start=self.start,
+                    first=self.first,
+                )
+            )
 
-    def _sing(self, number: int, line: str) -> None:
+    def sing(self, number: int, line: str) -> None:
+        """The next line, which is sung, or blank."""
         if not any(map(str.strip, self.lines)):
             self.first, self.lines = number, []
         self.lines.append(line)

@@ -168,8 +168,9 @@ def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
 def _retake(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     inference = variant.inference
     path = (*(("variants", variant.name) if variant.name else ("inference",)), "retake_variance")
-    inherited = bool(variant.name) and not parsed.source.has(path)
-    if inference.retake_variance and inference.retake_seed is None and not inherited:
+    if not inference.retake_variance or inference.retake_seed is not None:
+        return
+    if not variant.name or parsed.source.has(path):
         yield at_value(
             parsed.source,
             path,
@@ -260,8 +261,10 @@ def unknown_vae(source: Source, path: KeyPath, written: str | None, folder: Path
 def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> Iterator[Diagnostic]:
     """The error of a known VAE with a known model whose latents it can't decode, where `table` writes either."""
     checkpoint = CHECKPOINTS.get(model)
+    if checkpoint is None or not checkpoint.own_latents or vae not in VAES:
+        return  # before the places in the file are looked for, which takes its time
     written = next((path for key in ("vae", "model") if source.has(path := (*table, key))), None)
-    if written and checkpoint and checkpoint.own_latents and vae in VAES:
+    if written:
         yield at_value(
             source,
             written,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
 
 from renderer.spec.languages import LANGUAGES
 from renderer.spec.tag_names import (
@@ -19,9 +18,6 @@ from renderer.spec.tag_names import (
     SUNG_NAMES,
     WEAK_NAMES,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _CACHED = 4096  # tags; a project's songs share most of theirs
 
@@ -59,23 +55,25 @@ def singular(tag: str) -> str:
     return bare or name
 
 
-def _anywhere(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names as whole words; inside longer ones where words aren't parted by spaces."""
+@cache
+def _anywhere(names: frozenset[str]) -> re.Pattern[str]:
+    """Any of the names as whole words; inside longer ones where words aren't parted by spaces.
+
+    Made when the first tag comes that no list has as it is.
+    """
     ordered = sorted(names, key=len, reverse=True)
     spaced = "|".join(re.escape(name) for name in ordered if not _UNSPACED.search(name))
     inside = [re.escape(name) for name in ordered if _UNSPACED.search(name) and len(name) > 1]
     return re.compile("|".join([rf"(?<![^\W_])(?:{spaced})(?![^\W_])", *inside]))
 
 
-_SUNG = _anywhere(SUNG_NAMES - {"part", "stick", "bro", "most", "slot", "bait", "hook", "koro", "son"})
-_INSTRUMENTAL = _anywhere(
-    INSTRUMENTAL_NAMES - {"start", "tag", "slot", "theme", "final", "finale", "musik", "climax", "opening"}
-)
-_STRUCTURAL = _anywhere(
-    {"intro", "outro", "interlude", "solo", "break", "breakdown", "bridge", "drop", "coda"} | SUNG_NAMES
-)
+_SUNG = SUNG_NAMES - {"part", "stick", "bro", "most", "slot", "bait", "hook", "koro", "son"}
+_INSTRUMENTAL = INSTRUMENTAL_NAMES - {
+    "start", "tag", "slot", "theme", "final", "finale", "musik", "climax", "opening",
+}  # fmt: skip
+_STRUCTURAL = SUNG_NAMES | {"intro", "outro", "interlude", "solo", "break", "breakdown", "bridge", "drop", "coda"}
 _WORDLESS = re.compile(r"\b(?:instrumental|solos?|interlude|break)\b")
-_ENDING = _anywhere(ENDINGS)
+_ENDINGS = frozenset(ENDINGS)
 
 
 @lru_cache(_CACHED)
@@ -85,11 +83,11 @@ def kind_of(tag: str) -> TagKind:
     listed = _listed(name)
     if listed is not TagKind.UNKNOWN:
         return listed
-    if _ENDING.search(name) and not _STRUCTURAL.search(name):
+    if _anywhere(_ENDINGS).search(name) and not _anywhere(_STRUCTURAL).search(name):
         return TagKind.ENDING
-    if _SUNG.search(name) and not _WORDLESS.search(name):
+    if _anywhere(_SUNG).search(name) and not _WORDLESS.search(name):
         return TagKind.SUNG
-    if _INSTRUMENTAL.search(name):
+    if _anywhere(_INSTRUMENTAL).search(name):
         return TagKind.INSTRUMENTAL
     return TagKind.DIRECTION if _directs(name) else TagKind.UNKNOWN
 
@@ -101,7 +99,7 @@ def _listed(name: str) -> TagKind:
         return TagKind.INSTRUMENTAL
     if name in LANGUAGES or name in LANGUAGE_NAMES:
         return TagKind.LANGUAGE
-    return TagKind.ENDING if name in ENDINGS else TagKind.UNKNOWN
+    return TagKind.ENDING if name in _ENDINGS else TagKind.UNKNOWN
 
 
 def is_known(tag: str) -> bool:

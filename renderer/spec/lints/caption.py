@@ -25,6 +25,7 @@ _BPM = re.compile(
     rf"|\bbpm(?:\s+of)?\s*(?:[:=]|around|about|~)?\s*(?P<after>{_NUMBER})(?:{_TO}(?P<after_to>{_NUMBER}))?(?![\d.])",
     re.IGNORECASE,
 )
+_SAYS_TEMPO = re.compile("bpm|beats", re.IGNORECASE)
 _ABOUT = re.compile(
     r"(?:around|about|approx(?:imately|\.)?|roughly|circa|ca\.?|near|~|\u2248|etwa|unos|environ|cerca de|около)\s*$",
     re.IGNORECASE,
@@ -78,6 +79,8 @@ def long_prompt(subject: Subject) -> Iterator[Finding]:
 def tempo_in_caption(subject: Subject) -> Iterator[Finding]:
     """A tempo in the caption that the metas contradict, or should have instead."""
     asked, caption = subject.song.metas.bpm, subject.draft.spec.caption
+    if not _SAYS_TEMPO.search(caption):
+        return
     for match in _BPM.finditer(caption):
         low, high = _tempo_range(match, caption)
         if asked is None or not (low <= asked <= high or _at_other_time(asked, low, high, caption)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from renderer.spec.headings import TIME_MARK
+from renderer.spec.headings import CHORD, TIME_MARK
 
 
 def _words(text: str) -> frozenset[str]:
@@ -46,6 +46,7 @@ REPEAT_VERBS = _words(
     toista again
     """
 )
+REPEAT_WORD = re.compile(rf"(?<![^\W_])(?:{_any_of(chr(44).join(REPEAT_VERBS))})(?![^\W_])", re.IGNORECASE)
 REPEAT_SIGNS = re.compile("重复|重複|反复|反復|繰り返し|くりかえし|반복")
 FILLERS = _words(
     """
@@ -127,3 +128,16 @@ ANY_MARKUP = re.compile(
     rf"[<&#*_=~+`>\u2013\u2014\u2500\u2501{_BULLETS}{_NOTES}]|---|- - -|https?:|www\."
 )  # a text without any of these has none of the above
 PUNCTUATION = re.compile("[\\s,.!?;:\uff0c\u3002\uff01\uff1f\u3001\u2026\"'\uff1b\uff1a~-]+")
+# A text in which neither is found has nothing of the above.
+MAY_BE_MARK = re.compile(
+    rf"[\d\[\]{{}}|<>&#*_=~+`:\uff1a{_BULLETS}{_NOTES}]|(?:[-\u2013\u2014\u2500\u2501]\s?){{3}}|https?|www\."
+    r"|\b(?:bis\b|repea?t|répét|répèt|wiederhol|wdh|ripet|powt|повтор|tekrar|lặp|ulangi|herhaal|upprep|gjenta|toista|repris)"
+    r"|重|反[复復]|繰|くりかえ|반복|^\s*[(\uff08].{1,60}[)\uff09]\s*$"
+    r"|(?:^|\s)[^\W\d_](?:[\s,.\uff0c\u3002]+[^\W\d_](?!\w)){4}",
+    re.IGNORECASE | re.MULTILINE,
+)
+MAY_BE_CHORDS = re.compile(
+    rf"^[\s(]*(?:{CHORD.pattern}|N\.?C\.?)(?:[\s)]+|$)(?:[A-HN]|$)"
+    r"|^.{0,40}\b(?:[Dd]o|[Rr][eé]|[Mm]i|[Ff]a|[Ss]ol|[Ll]a|[Ss]i)(?:[#b]|m\b|m?7)",
+    re.MULTILINE,
+)

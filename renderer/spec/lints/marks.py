@@ -24,6 +24,7 @@ from renderer.spec.lints.mark_forms import (
     REPEAT_AT_END,
     REPEAT_SIGNS,
     REPEAT_VERBS,
+    REPEAT_WORD,
     SOLFEGE,
     TABLATURE,
     TIMES_BEFORE,
@@ -82,7 +83,7 @@ def repeat_marks(subject: Subject) -> Iterator[LyricsFinding]:
 def singer_labels(subject: Subject) -> Iterator[LyricsFinding]:
     """Who sings, as in a script of a play."""
     yield from _once(
-        _matches(subject.sung_lines, VOICE.match),
+        _matches(_lines(subject), VOICE.match),
         "would be sung: a label for a reader",
         "who sings is said in the tag",
         "write it into the section's tag, like `[verse - female]`",
@@ -101,9 +102,9 @@ def markup(subject: Subject) -> Iterator[LyricsFinding]:
     """Marks of a web page, of Markdown or of a song sheet."""
     if not ANY_MARKUP.search(subject.lyrics):
         return
-    labels = _matches(subject.sung_lines, VOICE.match)
+    labels = _matches(_lines(subject), VOICE.match)
     fields = {number for number, _ in (*_fields(subject), *_chords(subject), *_conflicts(subject), *labels)}
-    lines = [(number, line) for number, line in subject.sung_lines if number not in fields]
+    lines = [(number, line) for number, line in _lines(subject) if number not in fields]
     for name, form, advice in MARKUP:
         yield from _once(
             _matches(lines, form.search), f"would be sent: {name}", "it may be sung, or spoil the line", advice
@@ -112,7 +113,7 @@ def markup(subject: Subject) -> Iterator[LyricsFinding]:
 
 def spaced_letters(subject: Subject) -> Iterator[LyricsFinding]:
     """Words written letter by letter."""
-    marks = ((number, line) for number, line in subject.sung_lines if _is_spaced(line))
+    marks = ((number, line) for number, line in _lines(subject) if _is_spaced(line))
     yield from _once(
         marks,
         "is written letter by letter",
@@ -138,6 +139,11 @@ def is_lyric_head(text: str) -> bool:
     return LYRIC_HEAD.fullmatch(text) is not None
 
 
+def _lines(subject: Subject) -> tuple[Mark, ...]:
+    """The lines to look through; none where no text like this has anything to find."""
+    return subject.sung_lines if subject.may_have_marks else ()
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"  # noqa: PLR2004 - the excerpt shows the rest
 
@@ -149,7 +155,7 @@ def _matches(lines: Iterable[Mark], match: Callable[[str], re.Match[str] | None]
 
 
 def _chords(subject: Subject) -> Iterator[Mark]:
-    lines = subject.sung_lines
+    lines = _lines(subject)
     inside = [(number, mark) for number, line in lines for mark in BRACKETED.findall(line) if CHORD.fullmatch(mark)]
     if len(inside) >= MIN_CHORDS or any(len(mark) > 1 for _, mark in inside):
         yield from {number: f"[{mark}]" for number, mark in reversed(inside)}.items()
@@ -186,7 +192,7 @@ def _is_alphabet(words: list[str]) -> bool:
 
 def _times(subject: Subject) -> Iterator[Mark]:
     bare = []
-    for number, line in subject.sung_lines:
+    for number, line in _lines(subject):
         inside = line.strip().strip("[]") if line.lstrip().startswith("[") else ""
         found = TIMES_BEFORE.match(line) or TIMES_INSIDE.search(line)
         if found or (LRC_FIELD.fullmatch(inside) and "]" in line):
@@ -198,7 +204,7 @@ def _times(subject: Subject) -> Iterator[Mark]:
 
 
 def _repeats(subject: Subject) -> Iterator[Mark]:
-    for number, line in subject.sung_lines:
+    for number, line in _lines(subject):
         if found := REPEAT_AT_END.search(line):
             yield number, found[0]
         elif len(line) <= MAX_INSTRUCTION and _is_instruction(line):
@@ -210,6 +216,8 @@ def _is_instruction(line: str) -> bool:
     bracketed = line.lstrip()[:1] in "(\uff08[{*"
     if REPEAT_SIGNS.search(line):
         return bracketed
+    if not REPEAT_WORD.search(line):
+        return False
     words = [word.casefold() for word in TOKENS.findall(line)]
     rest = [
         word
@@ -222,7 +230,7 @@ def _is_instruction(line: str) -> bool:
 
 
 def _fields(subject: Subject) -> Iterator[Mark]:
-    for number, line in subject.sung_lines:
+    for number, line in _lines(subject):
         head = line.strip()
         if ((":" in line or "\uff1a" in line) and FIELD.fullmatch(line)) or (
             (head[:1] in "#*_=<[" or head[-1:] in ":\uff1a") and is_lyric_head(line)
@@ -237,7 +245,7 @@ def _conflicts(subject: Subject) -> Iterator[Mark]:
     if "<<<<<<<" in subject.lyrics or ">>>>>>>" in subject.lyrics:
         yield from (
             (number, line)
-            for number, line in subject.sung_lines
+            for number, line in _lines(subject)
             if line[:7] in {"<<<<<<<", "=======", ">>>>>>>", "|||||||"}
         )
 

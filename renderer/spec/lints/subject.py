@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from renderer.spec.checkpoints import Checkpoint, checkpoint_of
 from renderer.spec.findings import Finding, Mark
-from renderer.spec.headings import heading
+from renderer.spec.headings import headings_in
+from renderer.spec.lints.mark_forms import MAY_BE_CHORDS, MAY_BE_MARK
 from renderer.spec.script import letters, num_syllables
 
 if TYPE_CHECKING:
@@ -48,14 +49,12 @@ class Subject:
     @cached_property
     def headings(self) -> tuple[tuple[int, Heading], ...]:
         """The lines that are tags or head sections in another form, with their numbers in the lyrics, from 0."""
-        above = ("", *self.lines)
-        found = ((number, heading(line, above[number])) for number, line in enumerate(self.lines))
-        return tuple((number, one) for number, one in found if one is not None)
+        return tuple(self.headings_by_line.items())
 
     @cached_property
     def headings_by_line(self) -> Mapping[int, Heading]:
         """The same by number."""
-        return dict(self.headings)
+        return headings_in(self.lyrics)
 
     @cached_property
     def sung_lines(self) -> tuple[tuple[int, str], ...]:
@@ -69,10 +68,19 @@ class Subject:
         )
 
     @cached_property
+    def sung_text(self) -> str:
+        """The lines that are sung, as they are written."""
+        return "\n".join(line for _, line in self.sung_lines)
+
+    @cached_property
     def sung(self) -> str:
         """The lines that are sung, without what stands in square brackets."""
-        text = "\n".join(line for _, line in self.sung_lines)
-        return _TAG.sub("", text) if "[" in text else text
+        return _TAG.sub("", self.sung_text) if "[" in self.sung_text else self.sung_text
+
+    @cached_property
+    def may_have_marks(self) -> bool:
+        """Whether it is worth looking for what is no word: most lyrics have nothing of the kind."""
+        return MAY_BE_MARK.search(self.sung_text) is not None or MAY_BE_CHORDS.search(self.sung_text) is not None
 
     @cached_property
     def syllables(self) -> tuple[int, ...]:
