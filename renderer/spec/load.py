@@ -105,7 +105,7 @@ def load_songs(
 
 def _refuse_unknown(what: str, wanted: str | None, known: Iterable[str]) -> None:
     """Raises UsageError for a name that the command line puts in place of the files', and that is none."""
-    if wanted is None or wanted in known or "/" in wanted or wanted.startswith(("~", ".")) or Path(wanted).is_dir():
+    if wanted is None or wanted in known or "/" in wanted or wanted.startswith(("~", ".")) or Path(wanted).exists():
         return
     raise UsageError(
         f"there is no {what} `{wanted}`",
