@@ -90,26 +90,39 @@ def run(arguments: list[str]) -> int:
     """The exit code of one command line; says on stderr what went wrong."""
     try:
         result = cli.main(args=arguments, prog_name="renderer", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
-    except SpecError as error:
-        from renderer.cli.show_diagnostics import show_diagnostics
-
-        show_diagnostics(error.diagnostics, stream=sys.stderr)
-        return EXIT_USAGE
-    except RendererError as error:
-        for fault in error.faults if isinstance(error, UnfitFiles) else (error,):
-            show_error(fault)
-        return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output left; so that the interpreter's own flush at exit doesn't complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FINE
+    except (click.ClickException, click.Abort, KeyboardInterrupt, RendererError, OSError) as error:
+        return _say(error)
     return result if isinstance(result, int) else EXIT_FINE
+
+
+def _say(error: BaseException) -> int:
+    """What ended a command, in words; the exit code."""
+    code = EXIT_USAGE
+    match error:
+        case click.ClickException():
+            error.show()
+        case KeyboardInterrupt() | click.Abort():
+            click.echo("interrupted", err=True)
+            code = EXIT_INTERRUPTED
+        case SpecError():
+            from renderer.cli.show_diagnostics import show_diagnostics
+
+            show_diagnostics(error.diagnostics, stream=sys.stderr)
+        case UnfitFiles():
+            for fault in error.faults:
+                show_error(fault)
+        case RendererError():
+            show_error(error)
+        case BrokenPipeError():
+            # The reader of our output left; so that the interpreter's own flush at exit doesn't complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = EXIT_FINE
+        case OSError():
+            from renderer.files import what_to_do, why_refused
+
+            what = f"`{error.filename}` can't be used" if error.filename else "the system refuses"
+            show_error(RendererError(what, why=why_refused(error), help=what_to_do(error)))
+    return code
 
 
 def show_error(error: RendererError) -> None:

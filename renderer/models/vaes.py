@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.files import is_folder, is_regular
 from renderer.models import hub, layouts
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
@@ -45,7 +46,7 @@ def read_vae(folder: Path) -> VaeFormat:
 
     Raises: ModelError saying what is there instead.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise _no_folder(folder)
     if not (folder / "config.json").is_file():
         raise _no_vae(folder)
@@ -83,7 +84,7 @@ def refuse_unfit(vae: str, found: VaeFormat, model: str, latent_width: int) -> N
 
 
 def _no_folder(path: Path) -> ModelError:
-    if path.is_file():
+    if is_regular(path):
         advice = f'vae = "{path.parent}"' if (path.parent / "config.json").is_file() else ""
         return ModelError(f"`{path}` is a file", why=NEEDED, help=advice)
     return ModelError(f"there is no VAE `{path}`", why="it is neither a known name nor a folder")

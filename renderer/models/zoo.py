@@ -7,14 +7,18 @@ src/diffusers/pipelines/ace_step.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
+from renderer.files import from_home, is_folder, real
 from renderer.models import dit_files, hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
 from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.near import suggestion
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
 REVISIONS = {
@@ -266,7 +270,7 @@ def find_vae(vae: str, facts: ModelFacts) -> Path | None:
     Raises: ModelError for what is no VAE, and for one that can't decode what the model makes.
     """
     known = VAES.get(vae)
-    folder = Path(vae).expanduser().resolve()
+    folder = real(from_home(vae))
     with named_by("vae"):
         found = vaes.ACE_STEP if known else vaes.read_vae(folder)
     with named_by("vae", "model"):
@@ -326,19 +330,19 @@ def _found(model: str, based_on: str | None) -> layouts.FoundModel:
 
 
 def _is_file(model: str) -> bool:
-    return is_dit_file(model) and not Path(model).expanduser().is_dir()
+    return is_dit_file(model) and not is_folder(from_home(model))
 
 
 def _existing_file(model: str) -> Path:
-    path = Path(model).expanduser()
+    path = from_home(model)
     if path.is_file():
         return path.absolute()
     raise ModelError(f"there is no file `{model}`", help="name a DiT's .safetensors file, a folder or a known model")
 
 
 def _existing(model: str) -> Path:
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = from_home(model)
+    if is_folder(folder):
         return folder.resolve()
     raise ModelError(
         f"there is no model `{model}`",
@@ -407,8 +411,8 @@ def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
 
 
 def _existing_lm(lm: str) -> Path:
-    folder = _mini_folder() / "lm" if lm == MINI else Path(lm).expanduser()
-    if folder.is_dir():
+    folder = _mini_folder() / "lm" if lm == MINI else from_home(lm)
+    if is_folder(folder):
         return folder.resolve()
     raise ModelError(
         f"there is no LM `{lm}`",

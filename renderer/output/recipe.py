@@ -16,6 +16,7 @@ import tomli_w
 
 from renderer import __version__
 from renderer.errors import UsageError
+from renderer.files import read_regular
 from renderer.output.tags.read import read_tag
 from renderer.song import Pinned, PinnedCot
 
@@ -91,7 +92,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises: UsageError when the file has none.
     """
     try:
-        found = path.read_text("utf-8") if path.suffix == ".toml" else read_tag(path, "renderer_recipe")
+        found = read_regular(path).decode() if path.suffix == ".toml" else read_tag(path, "renderer_recipe")
         recipe = _parse(found, path) if found else None
     except (OSError, ValueError) as error:
         raise UsageError(f"`{path.name}` can't be read", why=str(error)) from error

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
+from renderer.files import read_regular
 from renderer.output.audio import WRITERS
 from renderer.output.recipe import pinned_of, read_recipe, take_spec
 from renderer.song import Inference, is_seed
@@ -52,7 +53,7 @@ def holds_recipe(file: Path) -> bool:
     if file.suffix != ".toml":
         return False
     try:
-        return {"recipe", "keys"} <= set(tomllib.loads(file.read_text("utf-8")))
+        return {"recipe", "keys"} <= set(tomllib.loads(read_regular(file).decode()))
     except (OSError, ValueError, RecursionError):
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from renderer.errors import SpecError, StoreError, UsageError
+from renderer.files import what_to_do, why_refused
 from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import refuse_model_faults
@@ -111,7 +113,9 @@ def one_at_a_time(store: Store) -> Iterator[None]:
     lock = FileLock(store.lock_path)
     try:
         lock.acquire(timeout=0)
-    except Timeout as error:
+    except (OSError, NotImplementedError) as error:  # Timeout, which is an OSError, included
+        if not isinstance(error, Timeout):
+            raise _unlockable(store, error) from error
         raise StoreError(
             f"another render is writing to `{store.outputs}`",
             why="one at a time: they would do each other's work twice",
@@ -121,6 +125,16 @@ def one_at_a_time(store: Store) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _unlockable(store: Store, error: OSError | NotImplementedError) -> StoreError:
+    """Of a file that no lock can be had on: a folder in its place, someone else's, a file system without locks."""
+    refused = error if isinstance(error, OSError) else OSError(errno.ENOSYS, "it knows no locks")
+    return StoreError(
+        f"`{store.lock_path}` can't be locked",
+        why=why_refused(refused),
+        help=what_to_do(refused) or "give another folder with --out",
+    )
 
 
 def _outputs_of(takes: Sequence[Take], options: Options) -> Path:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
+from renderer.files import read_regular
 from renderer.output.audio import change_tags
 from renderer.output.measure import share_measurement
 from renderer.output.recipe import recipe_tags
@@ -87,7 +88,7 @@ def _sidecar(record: TakeRecord, recipe: Mapping[str, Any], path: Path) -> bytes
     """What it is to be: made when the one that lies there says, or when the audio was."""
     made = datetime.fromtimestamp(record.mtime_ns // 10**9, UTC).isoformat(timespec="seconds")
     with suppress(OSError, ValueError, KeyError, TypeError):
-        made = str(tomllib.loads(path.read_text("utf-8"))["made"]["at"])
+        made = str(tomllib.loads(read_regular(path).decode())["made"]["at"])
     return make_sidecar(record.take, recipe, record.page["notes"], record.environment, made)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.files import is_folder
 from renderer.spec.load import load_songs
 from renderer.spec.near import suggestion
 
@@ -64,7 +65,7 @@ def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith(".toml") or name in (".", "..") or Path(name).is_dir()
+    return "/" in name or name.endswith(".toml") or name in (".", "..") or is_folder(Path(name))
 
 
 def with_options(song: Song, options: Options) -> Song:

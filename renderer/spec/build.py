@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from renderer.files import from_home, is_folder, is_regular
 from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file
@@ -19,6 +19,7 @@ from renderer.spec.values import inference_of, metas_of, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
+    from pathlib import Path
 
     from renderer.spec.project import Project, Wanted
     from renderer.spec.schema import LoraTable, SongFile, VariantTable
@@ -131,7 +132,7 @@ def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnost
     path = project.folder / written
     if "\0" in written or not is_inside(path, project.root):
         return outside(parsed, ("lyrics_file",), written, project.root)
-    if not path.is_file():
+    if not is_regular(path):
         return at_value(
             parsed.source,
             ("lyrics_file",),
@@ -180,12 +181,12 @@ def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINT
     """A known name as it is; a folder or a DiT's file, relative to the file that names it, as its absolute path."""
     if written is None or written in known:
         return written
-    path = Path(written).expanduser()
+    path = from_home(written)
     if path.is_absolute():
         return str(path)
     beside = folder / path
-    return str(beside) if written.startswith(".") or is_dit_file(written) or beside.is_dir() else written
+    return str(beside) if written.startswith(".") or is_dit_file(written) or is_folder(beside) else written
 
 
 def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:
-    return tuple(Lora(path=folder / Path(table.path).expanduser(), scale=table.scale) for table in tables)
+    return tuple(Lora(path=folder / from_home(table.path), scale=table.scale) for table in tables)

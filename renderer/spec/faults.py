@@ -57,6 +57,7 @@ _TYPES = {
     "dict_type": "a table",
 }
 
+_PASTED = 'lyrics themselves stand in `lyrics = """…"""`, a file of them beside the spec is named in `lyrics_file`'
 _NEEDED = frozenset({"title", "caption", "lyrics"})
 
 
@@ -73,7 +74,11 @@ def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[st
     patched = deepcopy(dict(values))
     for detail in error.errors(include_url=False, include_input=False):
         path = _key_path(detail["loc"])
-        if path[0] in _NEEDED or (detail["type"] == "missing" and len(path) == 1):
+        if path[0] == "lyrics_file":
+            # The words are there, if not to be had: nothing else is to say that they are missing.
+            patched.pop("lyrics_file", None)
+            patched.setdefault("lyrics", _STAND_IN)
+        elif path[0] in _NEEDED or (detail["type"] == "missing" and len(path) == 1):
             patched[str(path[0])] = _STAND_IN
         elif path[0] == "seeds" and isinstance(path[-1], int):
             patched["seeds"][path[-1]] = MAX_SEED - path[-1]  # in place: the other seeds keep their positions
@@ -208,7 +213,8 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
             "why": _length(detail),
         }
     code = {"form": f"{name}-form", "order": f"{name}-order", "count": f"{name}-count"}.get(kind, f"{name}-choice")
-    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"]}
+    advice = _PASTED if key == "lyrics_file" else ""
+    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], "advice": advice}
 
 
 def _length(detail: ErrorDetails) -> str:

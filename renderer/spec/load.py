@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
+from renderer.files import is_folder, real, what_to_do, why_refused
 from renderer.spec.build import Draft, build_song, song_name
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
@@ -70,8 +71,8 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     projects = Projects(Wanted())
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
-        for file in _below(path, projects) if path.is_dir() else [_file(path)]:
-            found.setdefault(file.resolve(), file)
+        for file in _below(path, projects) if is_folder(path) else [_file(path)]:
+            found.setdefault(real(file), file)
     return tuple(sorted(found.values()))
 
 
@@ -94,7 +95,7 @@ def load_songs(
     names: dict[str, Path] = {}
     folders: dict[Path, Path] = {}
     for file in find_specs(paths):
-        folder = folders.get(file.parent) or folders.setdefault(file.parent, file.parent.resolve())
+        folder = folders.get(file.parent) or folders.setdefault(file.parent, real(file.parent))
         song, faults = _load(file, projects.of(folder))
         faults = [*_name_faults(file, names), *faults]
         diagnostics += faults
@@ -147,7 +148,7 @@ def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 def linked_folders(folder: Path) -> frozenset[Path]:
     """Where links below a folder lead, as far as its specs are looked for there: real paths."""
-    return frozenset(here.resolve() for here, _ in _walk(folder, Projects(Wanted())) if here.is_symlink())
+    return frozenset(real(here) for here, _ in _walk(folder, Projects(Wanted())) if here.is_symlink())
 
 
 def _below(folder: Path, projects: Projects) -> Iterator[Path]:
@@ -159,32 +160,36 @@ def _below(folder: Path, projects: Projects) -> Iterator[Path]:
 
 def _walk(folder: Path, projects: Projects) -> Iterator[tuple[Path, list[str]]]:
     """The folders in which specs are looked for, each with its files' names."""
-    outputs, seen = {projects.of(folder.resolve()).outputs.resolve()}, {folder.resolve()}
-    for where, folders, files in os.walk(folder, followlinks=True):
+    outputs, seen = {real(projects.of(real(folder)).outputs)}, {real(folder)}
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         here = Path(where)
         # A linked folder may be a project of its own, with outputs of its own.
-        outputs |= {
-            projects.of(path.resolve()).outputs.resolve() for path in map(here.joinpath, folders) if _links(path)
-        }
+        outputs |= {real(projects.of(real(path)).outputs) for path in map(here.joinpath, folders) if _links(path)}
         folders[:] = sorted(name for name in folders if _enters(here / name, outputs, seen))
         yield here, files
 
 
+def _refuse(error: OSError) -> None:
+    raise UsageError(
+        f"the folder `{error.filename}` can't be read", why=why_refused(error), help=what_to_do(error)
+    ) from error
+
+
 def _links(folder: Path) -> bool:
-    return folder.is_symlink() and folder.is_dir() and not folder.name.startswith(".")
+    return folder.is_symlink() and is_folder(folder) and not folder.name.startswith(".")
 
 
 def _enters(folder: Path, outputs: set[Path], seen: set[Path]) -> bool:
     """Whether specs are looked for in it: each folder once, wherever links lead."""
-    real = folder.resolve()
-    if folder.name.startswith(".") or real in outputs or real in seen:
+    leads = real(folder)
+    if folder.name.startswith(".") or leads in outputs or leads in seen:
         return False
-    seen.add(real)
+    seen.add(leads)
     return True
 
 
 def _file(path: Path) -> Path:
-    if not path.exists():
+    if not os.path.lexists(path):
         raise UsageError(
             f"`{path}` does not exist",
             help=_near_path(path) or "name spec files or folders of them; without a name it is specs/",

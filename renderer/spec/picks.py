@@ -18,6 +18,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from renderer.errors import UsageError
+from renderer.files import read_regular, what_to_do, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +52,14 @@ def read_picks(path: Path) -> dict[str, Pick]:
     Raises: UsageError when it holds something else.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except FileNotFoundError:
         return {}
-    except (UnicodeDecodeError, OSError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"`{path.name}` can't be read", why=why, help="mend it or move it away") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"`{path.name}` can't be read", why=str(error), help="mend it or move it away") from error
+    except OSError as error:
+        help = what_to_do(error) or "mend it or move it away"  # noqa: A001 - the word the errors use
+        raise UsageError(f"`{path.name}` can't be read", why=why_refused(error), help=help) from error
     return picks_in(text, path.name)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tomli_w
 from pydantic import Field, ValidationError
 
+from renderer.files import is_regular
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.checkpoints import NUM_CODES
 from renderer.spec.diagnostics import Diagnostic
@@ -91,7 +92,7 @@ def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:
     path = project.folder / written
     if "\0" in written or not is_inside(path, project.root):
         return outside(draft.parsed, ("codes",), written, project.root)
-    if not path.is_file():
+    if not is_regular(path):
         return at_value(
             source,
             ("codes",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from renderer.files import real
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value, diagnostics_of
@@ -93,7 +94,7 @@ def _landmarks(folder: Path) -> tuple[Path | None, Path | None]:
     nearest = None
     for above in (folder, *folder.parents):
         candidate = above / DEFAULTS_NAME
-        if nearest is None and candidate.is_file():
+        if nearest is None and os.path.lexists(candidate):
             nearest = candidate
         if os.path.lexists(above / ".git"):
             return above, nearest
@@ -126,7 +127,7 @@ def _read(path: Path | None, root: Path, wanted: Wanted) -> Project:
     faults = tuple(_faults(defaults, parsed, path, root))
     if faults:
         return replace(empty, diagnostics=faults)
-    outputs = (path.parent / defaults.outputs).resolve() if defaults.outputs else empty.outputs
+    outputs = real(path.parent / defaults.outputs) if defaults.outputs else empty.outputs
     lints = tuple(lint_settings([_layer(defaults, wanted)], parsed.source, allow=defaults.allow or ()))
     return replace(empty, outputs=outputs, defaults=defaults, diagnostics=lints)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from renderer.files import is_folder
 from renderer.spec.checkpoints import (
     CHECKPOINTS,
     DIT_FILE_SUFFIX,
@@ -185,7 +186,7 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     table = _table(variant)
     for position, lora in enumerate(variant.lora):
         path = (*table, "lora", position, "path")
-        if not lora.path.is_dir() and parsed.source.has((*table, "lora")):
+        if not is_folder(lora.path) and parsed.source.has((*table, "lora")):
             yield at_value(
                 parsed.source,
                 path,
@@ -283,7 +284,7 @@ def _unknown_name(
         return
     if path[-1] == "model" and is_dit_file(written):
         return
-    if not (folder / written).is_dir():
+    if not is_folder(folder / written):
         yield at_value(
             source,
             path,

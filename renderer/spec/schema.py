@@ -26,6 +26,7 @@ from renderer.song import MAX_SEED, MAX_SEEDS
 from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
 
 MAX_TIMESTEPS = 20  # that upstream takes from a list
+MAX_NAME_BYTES = 255  # of every file system in use
 ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
@@ -57,6 +58,14 @@ def _said(written: str) -> str:
     return written
 
 
+def _place(written: str) -> str:
+    if "\n" in written.strip() or "\r" in written.strip():
+        raise PydanticCustomError("place", "a file's name stands in one line")
+    if "\0" in written or any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in written.split("/")):
+        raise PydanticCustomError("place", f"no file is called that: a name has {MAX_NAME_BYTES} bytes at most")
+    return written
+
+
 def _descending(timesteps: list[float]) -> list[float]:
     if any(later > earlier for earlier, later in pairwise(timesteps)):
         raise PydanticCustomError("order", "time runs from 1 (noise) down to 0")
@@ -71,6 +80,7 @@ def _lyrics_form(written: Any) -> str:
 
 
 Said = Annotated[str, AfterValidator(_said), Field(json_schema_extra={"pattern": r"\S"})]
+Place = Annotated[Said, AfterValidator(_place)]
 Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
 Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -177,17 +187,17 @@ _BASED_ON = "What a DiT in one file was made from, a model name or a folder: siz
 class LoraTable(Table):
     """An adapter on the DiT."""
 
-    path: Said = Field(description="A PEFT folder, relative to this file.")
+    path: Place = Field(description="A PEFT folder, relative to this file.")
     scale: Annotated[float, Field(ge=0, le=2)] = Field(default=1.0, description="1 is full strength.")
 
 
 class VariantTable(InferenceTable):
     """Another way to render the song: only what differs."""
 
-    model: Said | None = Field(default=None, description=_MODEL)
+    model: Place | None = Field(default=None, description=_MODEL)
     based_on: Said | None = Field(default=None, description=_BASED_ON)
-    lm: Said | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
-    vae: Said | None = Field(default=None, description="The VAE that decodes: `official`, `scragvae` or a folder.")
+    lm: Place | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
+    vae: Place | None = Field(default=None, description="The VAE that decodes: `official`, `scragvae` or a folder.")
     lora: list[LoraTable] | None = Field(default=None, description="Adapters, merged in this order.")
 
 
@@ -217,12 +227,12 @@ Lyrics = Annotated[
 class SharedKeys(Table):
     """What a spec and `renderer.toml` have in common."""
 
-    model: Said | None = Field(default=None, description=_MODEL)
+    model: Place | None = Field(default=None, description=_MODEL)
     based_on: Said | None = Field(default=None, description=_BASED_ON)
-    lm: Said | None = Field(
+    lm: Place | None = Field(
         default=None, description="The 5 Hz LM: a name or a folder; left out, the one that belongs to the model."
     )
-    vae: Said | None = Field(
+    vae: Place | None = Field(
         default=None,
         description="The VAE that decodes: `official`, `scragvae` or a folder; left out, the one of the model.",
     )
@@ -249,10 +259,10 @@ class SongFile(SharedKeys):
     lyrics: Lyrics | None = Field(
         default=None, description="What is sung, in sections headed by tags such as `[verse]`."
     )
-    lyrics_file: Said | None = Field(
+    lyrics_file: Place | None = Field(
         default=None, description="A UTF-8 text file with the lyrics, relative to this file."
     )
-    codes: Said | None = Field(
+    codes: Place | None = Field(
         default=None, description="A file of pinned codes, relative to this file: followed instead of asking the LM."
     )
     instrumental: bool | None = Field(default=None, description="Instead of lyrics: nobody sings.")
@@ -267,6 +277,6 @@ class SongFile(SharedKeys):
 class DefaultsFile(SharedKeys):
     """`renderer.toml`: defaults for the specs beside and below it."""
 
-    outputs: Said | None = Field(
+    outputs: Place | None = Field(
         default=None, description="The folder that takes and report are written to, relative to this file."
     )

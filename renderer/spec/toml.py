@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from renderer.files import open_regular, what_to_do, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
 from renderer.spec.source import Source
 from renderer.spec.syntax_hints import syntax_hint
@@ -84,11 +85,15 @@ def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
     if (texts := _instead.get()) and (given := texts.get(path.resolve())) is not None:
         return given
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
         return Diagnostic(
-            code="unreadable", message="the file can't be read", file=path, why=(error.strerror or str(error)).lower()
+            code="unreadable",
+            message="the file can't be read",
+            file=path,
+            why=why_refused(error),
+            help=what_to_do(error),
         )
     if len(content) > max_bytes:
         return Diagnostic(

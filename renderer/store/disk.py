@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import StoreError
+from renderer.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ class RealDisk:
 
     def read(self, path: Path) -> bytes:
         """See `Disk.read`."""
-        return path.read_bytes()
+        return read_regular(path)
 
     def remove(self, path: Path) -> None:
         """See `Disk.remove`."""

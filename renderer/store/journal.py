@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from renderer.files import open_regular
 from renderer.store.disk import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Journal:
             self._torn = False
 
     def _raw(self) -> Iterator[bytes]:
-        with suppress(FileNotFoundError), self._path.open("rb") as file:
+        with suppress(FileNotFoundError), open_regular(self._path) as file:
             yield from file
 
     def _tell_odd(self, number: int) -> None:
@@ -169,6 +170,6 @@ def _sound(raw: bytes) -> Mapping[str, Any] | None:
 def _ends_torn(path: Path) -> bool:
     if not path.exists() or not path.stat().st_size:
         return False
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(-1, 2)
         return file.read(1) != b"\n"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import StoreError
+from renderer.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,5 +113,5 @@ def file_digest(path: Path) -> str:
 
     Raises: OSError when it can't be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

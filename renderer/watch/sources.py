@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renderer.files import read_regular
 from renderer.spec.load import find_specs, linked_folders
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
 
@@ -88,7 +89,7 @@ def _up_to(folder: Path, root: Path) -> Iterator[Path]:
 
 def _lyrics_path(spec: Path) -> Iterator[Path]:
     try:
-        written = tomllib.loads(spec.read_text("utf-8")).get("lyrics_file")
+        written = tomllib.loads(read_regular(spec).decode()).get("lyrics_file")
     except (OSError, ValueError, RecursionError):
         return  # what can't be read names no lyrics
     if isinstance(written, str) and written and "\0" not in written:
@@ -98,7 +99,7 @@ def _lyrics_path(spec: Path) -> Iterator[Path]:
 def _digest(path: Path) -> Iterator[str]:
     """The content's SHA-256; nothing when there is no such file."""
     try:
-        yield hashlib.sha256(path.read_bytes()).hexdigest()
+        yield hashlib.sha256(read_regular(path)).hexdigest()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return
     except OSError as error:

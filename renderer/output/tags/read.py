@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from renderer.files import open_regular
 from renderer.output.tags import flac, id3, mp3, opus, wav
 from renderer.output.tags.splice import TagError
 
@@ -24,7 +25,7 @@ def read_tags(path: Path) -> dict[str, str]:
 
     Raises: OSError; TagError when it is none of our formats, cut or damaged.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         behind = id3.id3_length(file)
         file.seek(behind)
         head = file.read(4)

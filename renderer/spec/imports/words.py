@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
+from renderer.files import is_regular, real
 from renderer.spec.build import MAX_LYRICS_BYTES
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.lyrics import is_instrumental, unified
@@ -37,8 +38,8 @@ def of_command_line(lyrics: Any, file: Path) -> tuple[Any, str]:
         return "", "no LM writes lyrics here"
     folder = file.absolute().parent
     try:
-        inside = is_inside(folder / written, folder.resolve())
-        is_there = inside and (folder / written).is_file()
+        inside = is_inside(folder / written, real(folder))
+        is_there = inside and is_regular(folder / written)
     except (OSError, ValueError):  # no name that a file could have
         return lyrics, ""
     if is_there:

@@ -1,0 +1,111 @@
+"""Files as they may lie on a user's disk: only regular ones are opened, and looking at a name never raises.
+
+Opening a named pipe waits for ever, a link may lead to itself, and a name may be longer than any file's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_ADVICE = {
+    errno.ENOSPC: "free some space, then try again",
+    errno.EDQUOT: "free some of your quota, then try again",
+    errno.EROFS: "the file system is read-only: write to another folder, or remount it",
+    errno.EACCES: "it belongs to someone else: take another folder, or give yourself the right",
+    errno.EPERM: "it belongs to someone else: take another folder, or give yourself the right",
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ELOOP: "it is a link that leads to itself: take it away",
+    errno.EIO: "check the drive",
+    errno.EMFILE: "too many files are open: raise `ulimit -n`",
+    errno.ENFILE: "too many files are open: end other programs",
+    errno.ENOLCK: "this file system can't lock files: take a folder on another",
+    errno.ENOSYS: "this file system can't do that: take a folder on another",
+    errno.ENOTDIR: "a file lies where a folder belongs",
+    errno.EISDIR: "a folder lies where a file belongs",
+    errno.ESTALE: "the network drive has lost it: mount it anew",
+}
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file, links followed, to read.
+
+    Raises: OSError as the system gives it; of EINVAL for a folder, a named pipe, a socket or a device.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, "it is a socket, not a file", str(path)) from error
+        raise
+    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if file is not None:
+        return file
+    kind = next((name for holds, name in _KINDS if holds(os.fstat(descriptor).st_mode)), "something else")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
+def read_regular(path: Path) -> bytes:
+    """What a regular file holds.
+
+    Raises: see `open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a regular file lies there, links followed; not where that can't be told."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there, links followed; not where that can't be told."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def real(path: Path) -> Path:
+    """Where links lead; of one that leads nowhere, its own absolute path."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: a link that leads to itself
+        return Path(os.path.abspath(path))  # noqa: PTH100 - `Path.absolute` leaves `..` in
+
+
+def from_home(written: str) -> Path:
+    """`~/models` from the user's home; `~somebody` who isn't known stays a name."""
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        return Path(written)
+
+
+def why_refused(error: OSError) -> str:
+    """What the system says, in lower case."""
+    words = error.strerror or str(error)
+    return words[:1].lower() + words[1:]
+
+
+def what_to_do(error: OSError) -> str:
+    """What helps against a refusal of the system; empty where that can't be told."""
+    return _ADVICE.get(error.errno or 0, "")
