@@ -107,11 +107,12 @@ def _strictly(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def _explained(code: str) -> str:
-    """A lint's entry of the reference page.
+    """What a code means: a lint's entry of the reference page, or an error's.
 
-    Raises: UsageError for a code that is no lint's.
+    Raises: UsageError for a code that nothing has.
     """
     from renderer.errors import UsageError
+    from renderer.spec.fault_table import FAULTS, fault_entry, value_codes
     from renderer.spec.lints.page import entry
     from renderer.spec.lints.table import LINTS
     from renderer.spec.near import suggestion
@@ -119,10 +120,11 @@ def _explained(code: str) -> str:
     for lint in LINTS:
         if lint.code == code:
             return entry(lint)
-    codes = tuple(lint.code for lint in LINTS)
-    raise UsageError(
-        f"there is no lint `{code}`", help=suggestion(code, codes) or "known are " + ", ".join(sorted(codes))
-    )
+    if told := fault_entry(code):
+        return told
+    codes = (*(lint.code for lint in LINTS), *(fault.code for fault in FAULTS))
+    near = suggestion(code, (*codes, *value_codes()))
+    raise UsageError(f"there is no code `{code}`", help=near or "known are " + ", ".join(sorted(codes)))
 
 
 def _summary(loaded: Loaded) -> str:

@@ -114,6 +114,15 @@ def test_github_gets_annotations_that_no_text_can_break_out_of(tmp_path: Path) -
     assert "100%25%0A::error::x" in line
 
 
+def test_errors_explain_themselves_as_lints_do(tmp_path: Path) -> None:
+    texts = [renderer("check", "--explain", code, cwd=tmp_path).stdout for code in ("bpm-range", "key-in-wrong-table")]
+    unknown = renderer("check", "--explain", "bpm-rang", cwd=tmp_path)
+
+    assert texts[0].startswith("## bpm-range\n\nerror: `bpm` is outside of its range. It takes 30 to 300.\n")
+    assert "Flagged:\n```toml\n" in texts[1]
+    assert (unknown.returncode, "did you mean `bpm-range`?" in unknown.stderr) == (2, True)
+
+
 def test_a_lint_explains_itself(tmp_path: Path) -> None:
     known = renderer("check", "--explain", "too-dense", cwd=tmp_path)
     unknown = renderer("check", "--explain", "to-dense", cwd=tmp_path)

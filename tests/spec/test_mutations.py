@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from renderer.pipeline.mend import mend
 from renderer.spec.diagnostics import plain
 from renderer.spec.lints.table import LINTS
 from renderer.spec.load import load_songs
+from renderer.spec.lyrics import parse, unified
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))
 SEEDS = [path.read_bytes() for path in SPECS] + [lint.bad.encode() for lint in LINTS if len(lint.bad) < 2000]
@@ -71,6 +73,79 @@ def test_mutated_specs_are_answered(tmp_path_factory: pytest.TempPathFactory, co
 @settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_twenty_thousand_mutated_specs_are_answered(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     is_answered(tmp_path_factory.getbasetemp() / "mutated", content)
+
+
+def lyric_lines() -> list[str]:
+    """Lines of the corpora: headings in every form, what would be sung by mistake, words in many scripts."""
+    folder = Path(__file__).parent
+    rows = [
+        row.split(" | ", 1)
+        for name in ("section_headers.txt", "headings_with_marks.txt")
+        for row in (folder / name).read_text("utf-8").splitlines()
+        if not row.startswith("#")
+    ]
+    marks = [row.split(" | ", 1)[-1] for row in (folder / "sung_by_mistake.txt").read_text("utf-8").splitlines()]
+    return [row[0] for row in rows] + [line for mark in marks for line in mark.split("\\n")] + WORDS
+
+
+WORDS = [
+    "", "", "", "the rain came down on Monday", "雨が降ってきた月曜日の朝", "дождь пришёл в понедельник",
+    "오늘 밤 너와 나", "نور العين", "तेरे बिना ज़िंदगी से", "wo3 xiang3 ni3", "(ooh)", "[", "]", "(" * 300, "[a" * 150,
+    "x " * 200,
+    "a:" * 100, "－" * 80, "`" * 299, "* " * 140,
+]  # fmt: skip
+SCRAPS = [
+    "[", "]", "(", ")", ":", "：", "**", "x2", " - ", "\n", "\n\n", "#", "♪", "\u200b", "<br>", "&#91;", "'", "=", "|",
+    "[00:12.00]", "Am ",
+]  # fmt: skip
+
+
+@st.composite
+def mutated_lyrics(draw: st.DrawFn) -> str:
+    """Lines of the corpora in any order, with some of their characters cut, doubled or strewn with odd ones."""
+    text = "\n".join(draw(st.lists(st.sampled_from(lyric_lines()), min_size=1, max_size=24)))
+    for _ in range(draw(st.integers(0, 5))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 12)))
+        middle = draw(
+            st.one_of(st.just(""), st.sampled_from(SCRAPS), st.just(text[start:end] * 2), st.text(max_size=3))
+        )
+        text = text[:start] + middle + text[end:]
+    return text
+
+
+def is_sent_as_written_and_mended_without_loss(folder: Path, text: str) -> None:
+    """Check lyrics and make what is certain: the one changes nothing that is sent, the other no sung word."""
+    folder.mkdir(exist_ok=True)
+    (folder / ".git").mkdir(exist_ok=True)
+    (folder / "words.txt").write_bytes(text.encode("utf-8", "surrogatepass"))
+    (folder / "song.toml").write_text('caption = "x"\nlyrics_file = "words.txt"\n', encoding="utf-8")
+    start = time.process_time()
+    loaded = load_songs([folder])
+    mended = mend([str(folder)], model=None)
+    assert time.process_time() - start < HANGS_SECONDS
+    for song in loaded.songs:
+        assert song.lyrics == unified(text)
+    for one in mended:
+        assert sung_words(one.after) == sung_words(one.before)
+
+
+def sung_words(text: str) -> list[str]:
+    """The lines that are sung."""
+    return [line for section in parse(unified(text)) for line in section.lines if line.strip()]
+
+
+@given(text=mutated_lyrics())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_mutated_lyrics_are_answered(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    is_sent_as_written_and_mended_without_loss(tmp_path_factory.getbasetemp() / "mutated-lyrics", text)
+
+
+@pytest.mark.long
+@given(text=mutated_lyrics())
+@settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
+def test_five_thousand_mutated_lyrics_are_answered(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    is_sent_as_written_and_mended_without_loss(tmp_path_factory.getbasetemp() / "mutated-lyrics", text)
 
 
 @pytest.mark.parametrize(
