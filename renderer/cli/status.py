@@ -52,13 +52,15 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     project = Project(selection.takes, options)
     status = make_status(project)
     if as_json:
-        click.echo(json.dumps(_document(status, errors), ensure_ascii=False, indent=2))
+        document = {"outputs": str(project.store.outputs), **_document(status, errors)}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return 0
     if len(status.takes) == 1 and named:
         _tell_take(project, status.takes[0])
     else:
         _tell(status, whole=not named)
     _tell_broken(errors)
+    _plain(f"outputs: {project.store.outputs}")
     return 0
 
 

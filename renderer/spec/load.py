@@ -21,7 +21,7 @@ from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.near import nearest, suggestion
-from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
+from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
 from renderer.spec.toml import read_toml
@@ -182,7 +182,7 @@ def _links(folder: Path) -> bool:
 def _enters(folder: Path, outputs: set[Path], seen: set[Path]) -> bool:
     """Whether specs are looked for in it: each folder once, wherever links lead."""
     leads = real(folder)
-    if folder.name.startswith(".") or leads in outputs or leads in seen:
+    if folder.name.startswith(".") or leads in outputs or leads in seen or is_library(leads):
         return False
     seen.add(leads)
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -22,11 +23,11 @@ from renderer.spec.values import inference_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DEFAULTS_NAME = "renderer.toml"
 SPECS_FOLDER = "specs"
 OUTPUTS_FOLDER = "outputs"
+STORE_FOLDER = ".store"  # what `renderer.store` keeps there: the mark of a folder that was rendered to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +63,21 @@ class Projects:
 
     _wanted: Wanted
     _by_folder: dict[Path, Project] = field(default_factory=dict)
-    _by_file: dict[tuple[Path | None, Path], Project] = field(default_factory=dict)
+    _by_file: dict[tuple[Path | None, Path, Path], Project] = field(default_factory=dict)
 
     def of(self, folder: Path) -> Project:
         """The project of the specs in `folder`, which must be resolved."""
         project = self._by_folder.get(folder)
         if project is None:
             git_root, defaults_path = _landmarks(folder)
-            root = git_root or _above_specs(defaults_path.parent if defaults_path else folder)
-            key = (defaults_path, root)
-            shared = self._by_file.get(key) or self._by_file.setdefault(key, _read(defaults_path, root, self._wanted))
+            root = git_root or (
+                _above_specs(defaults_path.parent) if defaults_path else _around_specs(folder) or folder
+            )
+            outputs = _home(folder, git_root, defaults_path) / OUTPUTS_FOLDER
+            key = (defaults_path, root, outputs)
+            shared = self._by_file.get(key)
+            if shared is None:
+                shared = self._by_file[key] = _read(defaults_path, root, outputs, self._wanted)
             project = self._by_folder[folder] = replace(shared, folder=folder)
         return project
 
@@ -87,6 +93,11 @@ def is_inside(path: Path, root: Path) -> bool:
         return path.resolve().is_relative_to(root)
     except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
         return False
+
+
+def is_library(folder: Path) -> bool:
+    """Whether takes were rendered to the folder."""
+    return (folder / STORE_FOLDER).is_dir()
 
 
 def _landmarks(folder: Path) -> tuple[Path | None, Path | None]:
@@ -105,12 +116,27 @@ def _above_specs(folder: Path) -> Path:
     return folder.parent if folder.name == SPECS_FOLDER else folder
 
 
-def _read(path: Path | None, root: Path, wanted: Wanted) -> Project:
-    above = _above_specs(path.parent) if path else root
+def _around_specs(folder: Path) -> Path | None:
+    """The parent of the nearest `specs` that the folder is or lies in."""
+    return next((above.parent for above in (folder, *folder.parents) if above.name == SPECS_FOLDER), None)
+
+
+def _home(folder: Path, git_root: Path | None, defaults_path: Path | None) -> Path:
+    """The folder that `outputs` lies in: one a project, from wherever it is asked for and whatever of it is named.
+
+    Where no `renderer.toml` says what a project is, what was rendered before does, so that it is found again.
+    """
+    if defaults_path:
+        return _above_specs(defaults_path.parent)
+    rendered = (above for above in (folder, *folder.parents) if is_library(above / OUTPUTS_FOLDER))
+    return next(rendered, None) or git_root or _around_specs(folder) or Path.cwd()
+
+
+def _read(path: Path | None, root: Path, outputs: Path, wanted: Wanted) -> Project:
     empty = Project(
         folder=root,
         root=root,
-        outputs=above / OUTPUTS_FOLDER,
+        outputs=outputs,
         wanted=wanted,
         defaults=DefaultsFile(),
         defaults_path=path,
