@@ -16,6 +16,7 @@ CALLED_HERE: Mapping[str, str] = {
     "sample_query": "caption",
     "lyric": "lyrics",
     "is_instrumental": "instrumental",
+    "make_instrumental": "instrumental",
     "name": "title",
     "song_name": "title",
     "seed": "seeds",

@@ -128,11 +128,11 @@ def _reads_as_lyrics(text: str) -> bool:
 
 def _tagged(text: str) -> tuple[dict[str, str], str]:
     """What stands in the first `<prompt>…</prompt>` and `<lyrics>…</lyrics>`, and the rest of the text."""
-    found: dict[str, str] = {}
+    found, rest = dict[str, str](), text
     for name in ("prompt", "lyrics"):
         start = re.search(f"<{name}>", text, re.IGNORECASE)
         end = re.compile(f"</{name}>", re.IGNORECASE).search(text, start.end()) if start else None
         if start and end:
             found[name] = text[start.end() : end.start()].strip()
-            text = text[: start.start()] + text[end.end() :]
-    return found, text.strip()
+            rest = rest.replace(text[start.start() : end.end()], "")
+    return found, rest.strip()
