@@ -61,6 +61,7 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     """
     from renderer.models import hub, zoo
 
+    names = tuple(zoo.known_as(name) for name in names)
     wanted = names if any(name in zoo.LMS for name in names) else _with_lms(names)
     sources = tuple(dict.fromkeys(source for name in wanted for source in zoo.sources_of(name)))
     if folder is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from renderer.errors import ModelError, ResourceError
+from renderer.models.ace_step.reads import files_in
 from renderer.models.hub_answers import check_address, told
 from renderer.store.disk import RealDisk, write_whole
 
@@ -22,7 +23,6 @@ SPARE_BYTES = 1_000_000_000  # what a fetch leaves free
 # Weights, their sizes, vocabularies, templates and encoded silence; never code, never pickled weights.
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "silence_latent.pt")
 MARKERS = ("config.json", "model_index.json")
-PIPELINE_FOLDERS = ("transformer", "condition_encoder", "text_encoder", "tokenizer", "vae")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,11 @@ def _in_cache(source: Source) -> Path | None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a component's folder (or a pipeline's) holds its config and all weights that it speaks of."""
-    if (folder / "model_index.json").is_file():
-        return all(_has_weights(folder / name) for name in PIPELINE_FOLDERS if name != "tokenizer")
-    return (folder / "config.json").is_file() and _has_weights(folder)
+    """Whether a component's folder (or a pipeline's) holds every file that it is read from."""
+    try:
+        return all(one.path.is_file() for one in files_in(folder))
+    except (ModelError, OSError):
+        return False
 
 
 def known_folders() -> tuple[Path, ...]:
@@ -195,16 +196,6 @@ def _ask(repo: str, revision: str) -> None:
         HfApi().model_info(repo, revision=revision, timeout=ASK_SECONDS)
     except Exception as error:
         raise told(error, repo, revision, constants.ENDPOINT) from error
-
-
-def _has_weights(folder: Path) -> bool:
-    for index in folder.glob("*.safetensors.index.json"):
-        try:
-            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError):
-            return False
-        return all((folder / shard).is_file() for shard in shards)
-    return any(folder.glob("*.safetensors"))
 
 
 def _folders_path() -> Path:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.files import real
 from renderer.models.other_formats import HEAD_BYTES, told_format
 from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from renderer.models.family import ModelFiles
 
 DIFFUSERS = "diffusers"
@@ -196,10 +199,44 @@ def _original(named: Path, dit: Path, config: dict[str, Any]) -> FoundModel:
     )
 
 
+def as_named(path: Path) -> Path:
+    """A folder's absolute place, itself not followed where it is a link: what lies beside the link counts, too."""
+    return real(path.parent) / path.name if path.is_symlink() else real(path)
+
+
+def places(path: Path) -> Iterator[Path]:
+    """Where a folder lies: as it is named, and where its link leads, each link of a chain in turn."""
+    seen: list[Path] = []
+    while path not in seen:
+        seen.append(path)
+        yield path
+        if path.is_symlink():
+            path = as_named(path.parent / path.readlink())
+
+
+def no_folder(path: Path, what: str, *, why: str, advice: str) -> ModelError:
+    """The error of a path that is no folder, told as what lies there: a file, a link that leads nowhere, nothing."""
+    try:
+        if path.is_symlink() and not path.exists():
+            why = f"it is a link to `{path.readlink()}`, which isn't there"
+            return ModelError(f"there is no {what} at `{path}`", why=why, help=advice)
+        if path.exists():
+            return ModelError(f"`{path}` is a file where a folder belongs", why=why, help=_folder_of(path) or advice)
+    except OSError as error:
+        return ModelError(f"there is no {what} `{str(path)[:80]}`", why=str(error.strerror), help=advice)
+    return ModelError(f"there is no {what} `{path}`", why="it is neither a known name nor a folder", help=advice)
+
+
+def _folder_of(path: Path) -> str:
+    return f"name the folder: `{path.parent}`" if (path.parent / "config.json").is_file() else ""
+
+
 def _beside(dit: Path, name: str) -> Path:
-    for folder in (dit / name, dit.parent / name):
+    for folder in (dit / name, *(place.parent / name for place in places(dit))):
         if (folder / "config.json").is_file():
             return folder
+        if folder.is_file() or folder.is_symlink():
+            raise no_folder(folder, name, why="its config.json and weights lie in it", advice=FETCH_AGAIN)
     raise ModelError(
         f"`{dit}` has no `{name}` in it or beside it",
         why="a stand-alone DiT in the original layout shares them with the bundle",

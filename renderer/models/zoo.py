@@ -14,7 +14,7 @@ from renderer.files import from_home, is_folder, real
 from renderer.models import dit_files, hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
-from renderer.spec.checkpoints import is_dit_file
+from renderer.spec.checkpoints import is_dit_file, published_as
 from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ REVISIONS = {
 }
 """The commits meant. Source: public projects that pin the same ones, none of them by us; nothing newer was published
 when they were read. The diffusers conversions are pinned nowhere: what `main` was when they are fetched stays."""
+A_SET = "a model set is a folder: config.json tells the sizes of its tensors"
+AN_LM = "an LM is a folder with config.json, model.safetensors, tokenizer.json and its chat template"
 MINI = "mini"
 MINI_MAX_DURATION = 60  # seconds: what the embedded model learnt from
 MINI_DCW = False  # it was judged without
@@ -202,6 +204,7 @@ def sources_of(name: str) -> tuple[hub.Source, ...]:
 
     Raises: ModelError for a name that isn't known.
     """
+    name = published_as(name) or name
     if name in MODELS:
         return MODELS[name].sources
     if name in LMS:
@@ -222,11 +225,17 @@ class Resolved:
     """What `renderer models fetch` would bring, by name."""
 
 
+def known_as(model: str) -> str:
+    """The known name of what is written as ACE-Step publishes it; what is a folder here, or anything else, as it is."""
+    return model if is_folder(from_home(model)) else published_as(model) or model
+
+
 def model_facts(model: str, based_on: str | None = None) -> ModelFacts:
     """Facts of a known name, a folder or a DiT in one file; a known name needn't be on disk.
 
     Raises: ModelError for a name that is neither, and for a folder or file that is no model set.
     """
+    model, based_on = known_as(model), known_as(based_on) if based_on else None
     if based_on in MODELS:
         return replace(model_facts(based_on), name=model)
     if model == MINI:
@@ -250,6 +259,7 @@ def resolve(
 
     Raises: ModelError for unknown names and for folders that aren't what they should be.
     """
+    model, lm, based_on = known_as(model), known_as(lm) if lm else None, known_as(based_on) if based_on else None
     if model == MINI:
         return _with_lm(_of_found(MINI, layouts.read_model(_mini_folder()), loras), lm)
     if known := MODELS.get(model):
@@ -261,6 +271,7 @@ def resolve(
 
 def own_vae(model: str, vae: str) -> bool:
     """Whether the known VAE is the one that the known model comes with."""
+    model = known_as(model)
     return model in MODELS and vae in VAES and MODELS[model].vae == VAES[vae]
 
 
@@ -309,8 +320,8 @@ def _facts(
 
 def _shifts(found: layouts.FoundModel) -> tuple[float, ...] | None:
     """What a folder was distilled for: its name says so where it is one that ACE-Step publishes, else its kind does."""
-    name = found.dit.name
-    known = MODELS.get(name.removeprefix(layouts.DIT_PREFIX)) if name.startswith(layouts.DIT_PREFIX) else None
+    names = [place.name for place in layouts.places(found.dit) if place.name.startswith(layouts.DIT_PREFIX)]
+    known = next((MODELS[own] for name in names if (own := name.removeprefix(layouts.DIT_PREFIX)) in MODELS), None)
     return known.shifts if known is not None and known.kind == found.kind else KINDS[found.kind].shifts
 
 
@@ -343,12 +354,9 @@ def _existing_file(model: str) -> Path:
 def _existing(model: str) -> Path:
     folder = from_home(model)
     if is_folder(folder):
-        return folder.resolve()
-    raise ModelError(
-        f"there is no model `{model}`",
-        why="it is neither a known name nor a folder",
-        help=f"{suggestion(model, (*MODELS, MINI))} known models: {', '.join((*MODELS, MINI))}".strip(),
-    )
+        return layouts.as_named(folder)
+    advice = f"{suggestion(model, (*MODELS, MINI))} known models: {', '.join((*MODELS, MINI))}".strip()
+    raise layouts.no_folder(folder, "model", why=A_SET, advice=advice)
 
 
 def _of_found(name: str, found: layouts.FoundModel, loras: tuple[tuple[str, float], ...]) -> Resolved:
@@ -414,8 +422,5 @@ def _existing_lm(lm: str) -> Path:
     folder = _mini_folder() / "lm" if lm == MINI else from_home(lm)
     if is_folder(folder):
         return folder.resolve()
-    raise ModelError(
-        f"there is no LM `{lm}`",
-        why="it is neither a known name nor a folder",
-        help=suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}",
-    )
+    advice = suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}"
+    raise layouts.no_folder(folder, "LM", why=AN_LM, advice=advice)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.files import from_home, is_folder, is_regular
 from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
-from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file
+from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file, published_as
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.pins import read_pinned
@@ -178,14 +178,17 @@ def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
 
 
 def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINTS) -> str | None:
-    """A known name as it is; a folder or a DiT's file, relative to the file that names it, as its absolute path."""
+    """A known name, also as it is published; a folder or a DiT's file, relative to the file naming it, as its path."""
     if written is None or written in known:
         return written
     path = from_home(written)
     if path.is_absolute():
         return str(path)
     beside = folder / path
-    return str(beside) if written.startswith(".") or is_dit_file(written) or is_folder(beside) else written
+    if written.startswith(".") or is_dit_file(written) or is_folder(beside):
+        return str(beside)
+    published = published_as(written)
+    return published if published in known else written
 
 
 def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:

@@ -62,6 +62,11 @@ PUBLISHED_PREFIX = "acestep-v15-"
 """How ACE-Step's own folders of checkpoints are called, before the name."""
 
 DIT_FILE_SUFFIX = ".safetensors"
+PUBLISHED_LM_PREFIX = "acestep-5Hz-lm-"
+PUBLISHER = "ACE-Step/"
+PUBLISHED_AT = ("https://huggingface.co/", "https://hf-mirror.com/", "https://modelscope.cn/models/", "hf://")
+BUNDLE_NAME = "Ace-Step1.5"
+"""ACE-Step's repository with the default DiT, LM, VAE and text encoder."""
 
 LMS = ("0.6B", "1.7B", "4B", "mini")
 VAES = ("official", "scragvae")
@@ -71,6 +76,24 @@ VAES = ("official", "scragvae")
 def is_dit_file(model: str) -> bool:
     """Whether a model is a DiT in one file, and not a name or a folder."""
     return model.endswith(DIT_FILE_SUFFIX)
+
+
+def published_as(written: str) -> str | None:
+    """The known name of a model or LM that is written as ACE-Step publishes it; None for anything else.
+
+    `acestep-v15-turbo`, `ACE-Step/acestep-v15-sft`, a repository's address, `acestep-5Hz-lm-0.6B`.
+    """
+    name = written.strip().rstrip("/")
+    for beginning in (*PUBLISHED_AT, PUBLISHER):
+        if name.lower().startswith(beginning.lower()):
+            name = name[len(beginning) :]
+    if name.lower() == BUNDLE_NAME.lower():
+        return DEFAULT_MODEL
+    for beginning, known in ((PUBLISHED_PREFIX, tuple(CHECKPOINTS)), (PUBLISHED_LM_PREFIX, LMS)):
+        if name.lower().startswith(beginning.lower()):
+            own = name[len(beginning) :].lower()
+            return next((one for one in known if one.lower() == own and one != "mini"), None)
+    return None
 
 
 @cache
@@ -83,5 +106,5 @@ def checkpoint_of(model: str) -> Checkpoint | None:
 
 def default_max_duration(model: str) -> float:
     """Seconds a song may last on that model where no `max_duration` says otherwise."""
-    checkpoint = CHECKPOINTS.get(model)
+    checkpoint = CHECKPOINTS.get(published_as(model) or model)
     return checkpoint.max_duration if checkpoint else DEFAULT_MAX_DURATION

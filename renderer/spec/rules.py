@@ -14,6 +14,7 @@ from renderer.spec.checkpoints import (
     checkpoint_of,
     default_max_duration,
     is_dit_file,
+    published_as,
 )
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.lints.table import ALLOWABLE
@@ -280,7 +281,9 @@ def _unknown_name(
     source: Source, path: KeyPath, written: str | None, folder: Path, known: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
     # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
-    if written is None or written in known or "/" in written or written.startswith(("~", ".")):
+    if written is None or "/" in written or written.startswith(("~", ".")):
+        return
+    if not {written, published_as(written)}.isdisjoint(known):
         return
     if path[-1] == "model" and is_dit_file(written):
         return

@@ -98,6 +98,8 @@ def test_a_fetch_that_broke_off_resumes_where_it_was(home: dict[str, str], tmp_p
     repo, lm = "ACE-Step/acestep-5Hz-lm-0.6B", tmp_path / "lm"
     lm.mkdir()
     (lm / "config.json").write_text('{"model_type": "qwen3", "vocab_size": 217204}')
+    (lm / "tokenizer.json").write_text("{}")
+    (lm / "chat_template.jinja").write_text("{{ messages }}")
     (lm / "model.safetensors").write_bytes(os.urandom(30_000_000))
     hub = FakeHub(repos={repo: (zoo.REVISIONS[repo], lm)}, break_off={"model.safetensors"})
     with hub as address:

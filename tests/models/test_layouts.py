@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import ModelError
-from renderer.models import layouts, zoo
+from renderer.models import identity, layouts, looked, zoo
+from renderer.models.family import Part
 from tests.models.ace_step.layouts import write_bundle, write_dit
 
 if TYPE_CHECKING:
@@ -130,3 +131,140 @@ def test_a_bundle_with_several_dits_means_turbo_unless_one_is_named(tiny_set: Pa
 )
 def test_a_checkpoints_kind_is_its_own_word(found: dict[str, object], kind: str) -> None:
     assert layouts.kind_of(found) == kind
+
+
+def moved(folder: Path, to: Path) -> Path:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(to)
+    return to
+
+
+def linked_away(bundle: Path, elsewhere: Path) -> Path:
+    """The DiT lies elsewhere, under another name; what belongs to it lies beside the link."""
+    dit = bundle / "acestep-v15-turbo"
+    dit.symlink_to(moved(dit, elsewhere / "blobs" / "f8e893"))
+    return dit
+
+
+def linked_in(bundle: Path, elsewhere: Path) -> Path:
+    """The link lies alone; what belongs to the DiT lies beside what it leads to."""
+    link = elsewhere / "my-turbo"
+    link.parent.mkdir()
+    link.symlink_to(bundle / "acestep-v15-turbo")
+    return link
+
+
+def linked_twice(bundle: Path, elsewhere: Path) -> Path:
+    """A link to a link: what belongs to the DiT lies beside the one in the middle."""
+    middle = linked_away(bundle, elsewhere)
+    link = elsewhere / "latest"
+    link.symlink_to(middle)
+    return link
+
+
+def relatively(bundle: Path, _: Path) -> Path:
+    dit = bundle / "acestep-v15-turbo"
+    moved(dit, bundle / "sets" / "one")
+    dit.symlink_to("sets/one")
+    return dit
+
+
+def below_a_link(bundle: Path, elsewhere: Path) -> Path:
+    """Not the DiT's folder, but the one above it."""
+    elsewhere.symlink_to(bundle)
+    return elsewhere / "acestep-v15-turbo"
+
+
+def part_by_part(bundle: Path, elsewhere: Path) -> Path:
+    """Each of the four lies somewhere else."""
+    for name in ("acestep-v15-turbo", "vae", "Qwen3-Embedding-0.6B", "acestep-5Hz-lm-1.7B"):
+        (bundle / name).symlink_to(moved(bundle / name, elsewhere / name / name[::-1]))
+    return bundle
+
+
+def file_by_file(bundle: Path, elsewhere: Path) -> Path:
+    """As in the hub's cache."""
+    for number, path in enumerate(sorted(path for path in bundle.rglob("*") if path.is_file())):
+        path.symlink_to(moved(path, elsewhere / "blobs" / str(number)))
+    return bundle / "acestep-v15-turbo"
+
+
+@pytest.mark.parametrize(
+    "linking", [linked_away, linked_in, linked_twice, relatively, below_a_link, part_by_part, file_by_file]
+)
+def test_links_are_followed_and_both_sides_are_looked_at(
+    tiny_set: Path, tmp_path: Path, linking: Callable[[Path, Path], Path]
+) -> None:
+    plain = write_bundle(tiny_set, tmp_path / "plain") / "acestep-v15-turbo"
+    named = linking(write_bundle(tiny_set, tmp_path / "checkpoints"), tmp_path / "elsewhere")
+
+    facts, files = zoo.model_facts(str(named)), zoo.resolve(str(named)).files
+    expected = zoo.resolve(str(plain)).files
+    assert files is not None
+    assert expected is not None
+    assert (facts.kind, facts.shifts) == ("turbo", (1.0, 2.0, 3.0))
+    assert looked.faults(files) == {}
+    parts = (Part.DIT, Part.VAE)
+    assert [identity.identity(files)[part] for part in parts] == [identity.identity(expected)[part] for part in parts]
+
+
+def test_a_published_name_counts_on_either_side_of_a_link(tiny_set: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints", dit="acestep-v15-turbo-shift3")
+    linked_in(write_bundle(tiny_set, tmp_path / "other"), tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "mine").symlink_to(bundle / "acestep-v15-turbo-shift3")
+
+    assert zoo.model_facts(str(tmp_path / "elsewhere" / "mine")).shifts == (3.0,)
+
+
+def a_weights_file(folder: Path) -> str:
+    return str(folder / "acestep-5Hz-lm-1.7B" / "model.safetensors")
+
+
+def a_dead_link(folder: Path) -> str:
+    (folder / "lm").symlink_to("gone")
+    return str(folder / "lm")
+
+
+def a_link_to_itself(folder: Path) -> str:
+    (folder / "lm").symlink_to("lm")
+    return str(folder / "lm")
+
+
+def nowhere(folder: Path) -> str:
+    return str(folder / "lm")
+
+
+def a_name_no_drive_takes(folder: Path) -> str:
+    return str(folder / ("l" * 300))
+
+
+@pytest.mark.parametrize(
+    ("naming", "words"),
+    [
+        (a_weights_file, "is a file where a folder belongs"),
+        (a_dead_link, "which isn't there"),
+        (a_link_to_itself, "which isn't there"),
+        (nowhere, "there is no LM"),
+        (a_name_no_drive_takes, "there is no LM"),
+    ],
+)
+def test_a_place_that_is_no_folder_says_what_it_is(
+    tiny_set: Path, tmp_path: Path, naming: Callable[[Path], str], words: str
+) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+
+    with pytest.raises(ModelError) as raised:
+        zoo.resolve(str(bundle), naming(bundle))
+    assert words in f"{raised.value.message} {raised.value.why}"
+    assert raised.value.help
+
+
+@pytest.mark.parametrize("name", ["vae", "Qwen3-Embedding-0.6B"])
+def test_a_file_where_a_part_of_the_bundle_belongs_is_told_as_that(tiny_set: Path, tmp_path: Path, name: str) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+    (bundle / name).rename(bundle / "aside")
+    (bundle / name).write_text("see the other drive")
+
+    with pytest.raises(ModelError, match="is a file where a folder belongs") as raised:
+        zoo.resolve(str(bundle))
+    assert name in raised.value.message

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.errors import ModelError
 from renderer.models import zoo
 from tests.models.ace_step.layouts import write_bundle
 
@@ -44,3 +45,50 @@ def test_a_folder_of_any_other_name_has_the_shifts_of_its_kind(tiny_set: Path, t
     bundle = write_bundle(tiny_set, tmp_path / "checkpoints", dit="acestep-v15-mine")
 
     assert zoo.model_facts(str(bundle)).shifts == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("acestep-v15-turbo", "turbo"),
+        ("ACE-Step/acestep-v15-sft", "sft"),
+        ("ACE-Step/acestep-v15-base", "base"),
+        ("acestep-v15-turbo-shift1", "turbo-shift1"),
+        ("ACE-Step/acestep-v15-turbo-continuous", "turbo-continuous"),
+        ("acestep-v15-xl-turbo", "xl-turbo"),
+        ("ACE-Step/acestep-v15-xl-sft-diffusers", "xl-sft-diffusers"),
+        ("https://huggingface.co/ACE-Step/acestep-v15-xl-base", "xl-base"),
+        ("https://modelscope.cn/models/ACE-Step/acestep-v15-sft/", "sft"),
+        ("ACE-Step/Ace-Step1.5", "turbo"),
+        ("ace-step/ACESTEP-V15-TURBO", "turbo"),
+    ],
+)
+def test_the_names_that_models_are_published_under_lead_to_ours(written: str, known: str) -> None:
+    facts = zoo.model_facts(written)
+
+    assert facts == zoo.model_facts(known)
+    assert zoo.sources_of(written) == zoo.sources_of(known)
+    assert zoo.resolve(written).missing == zoo.resolve(known).missing
+
+
+@pytest.mark.parametrize(("written", "known"), [("acestep-5Hz-lm-0.6B", "0.6B"), ("ACE-Step/acestep-5Hz-lm-4B", "4B")])
+def test_the_names_that_lms_are_published_under_lead_to_ours(written: str, known: str) -> None:
+    assert zoo.sources_of(written) == zoo.sources_of(known)
+    assert zoo.resolve("turbo", written).missing == zoo.resolve("turbo", known).missing
+
+
+@pytest.mark.parametrize("written", ["acestep-v15-mini", "acestep-v15-", "acestep-v16-turbo", "Other/acestep-v15-sft"])
+def test_a_name_that_nothing_is_published_under_stays_unknown(written: str) -> None:
+    with pytest.raises(ModelError, match="there is no model"):
+        zoo.model_facts(written)
+
+
+def test_a_folder_called_like_a_published_model_is_that_folder(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(tiny_set, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    files = zoo.resolve("acestep-v15-turbo").files
+    assert files is not None
+    assert files.dit == str(tmp_path / "acestep-v15-turbo")

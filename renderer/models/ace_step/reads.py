@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOKENIZER = "tokenizer.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 TOKENIZER_CONFIG = "tokenizer_config.json"
+MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
@@ -40,6 +41,32 @@ def files_of(part: Part, files: ModelFiles) -> tuple[ReadFile, ...]:
     Raises: ModelError for an index of shards that is none.
     """
     return tuple(_LISTS[part](files))
+
+
+def files_in(folder: Path) -> tuple[ReadFile, ...]:
+    """What a folder is read from by what its config says it is: a pipeline, a DiT, an LM, a text encoder, a VAE.
+
+    Raises: ModelError for a config or an index of shards that is none.
+    """
+    return tuple(_files_in(folder))
+
+
+def _files_in(folder: Path) -> Iterator[ReadFile]:
+    if (folder / MODEL_INDEX).exists():
+        yield _named("", folder / MODEL_INDEX)
+        yield _named("scheduler", folder / SCHEDULER)
+        yield from diffusers_dit_files(folder)
+        yield from text_encoder_files(folder / "text_encoder", folder / "tokenizer")
+        yield from vae_files(folder / "vae")
+        return
+    config = layouts.read_json(folder / on_disk.CONFIG)
+    if config.get("model_type") == "acestep":
+        yield from original_dit_files(folder)
+    elif config.get("model_type") == "qwen3":
+        encodes = config.get("vocab_size") == layouts.TEXT_ENCODER_VOCAB
+        yield from text_encoder_files(folder, folder) if encodes else lm_files(folder)
+    else:
+        yield from vae_files(folder)
 
 
 def context_files(part: Part, files: ModelFiles) -> tuple[ReadFile, ...]:
