@@ -7,6 +7,7 @@ RendererError
 │   └── UnfitFiles    files of checkpoints can't be rendered with; carries every fault
 ├── ResourceError     memory, disk or device can't do what is asked
 ├── StoreError        the outputs folder can't be read or written as needed
+│   ├── FolderBusy    another render is writing to the folder; later it isn't
 │   └── InputLost     what a job builds on is gone or damaged; it can be made again
 ├── StageError        one job failed in its stage; costs that take only
 └── WorkerDied        the worker process ended without a word
@@ -79,6 +80,10 @@ class ResourceError(RendererError):
 
 class StoreError(RendererError):
     """The outputs folder can't be read or written as needed."""
+
+
+class FolderBusy(StoreError):  # noqa: N818 - a state, which passes
+    """Another render is writing to the outputs folder."""
 
 
 class InputLost(StoreError):  # noqa: N818 - an event, as the executor sees it

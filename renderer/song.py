@@ -13,6 +13,7 @@ SAMPLE_RATE = 48_000  # Hz, from the VAE's config
 LATENT_RATE = 25  # latent frames a second: SAMPLE_RATE / 1,920
 CODE_RATE = 5  # codes a second: one code spans five latent frames
 SAMPLES_PER_LATENT = SAMPLE_RATE // LATENT_RATE
+MAX_TAKES = 10_000  # of a song; nobody listens to more
 LATENTS_PER_CODE = LATENT_RATE // CODE_RATE
 SAMPLES_PER_CODE = SAMPLE_RATE // CODE_RATE
 

@@ -5,7 +5,6 @@ Writes to exactly the path it is given; naming, renaming and flushing to disk ar
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,12 +13,12 @@ import numpy as np
 import soundfile
 
 from renderer.errors import StoreError
+from renderer.output.encoding import audio_length, sound_digest, write_by_memory, write_exactly
 from renderer.output.tags.flac import flac_sound, tag_flac
 from renderer.output.tags.mp3 import mp3_sound, tag_mp3
 from renderer.output.tags.opus import opus_sound, tag_opus
 from renderer.output.tags.splice import TagError
 from renderer.output.tags.wav import tag_wav, wav_sound
-from renderer.song import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from renderer.artifacts import Waveform
+    from renderer.output.encoding import FaultIn, Frames
 
-CHUNK_FRAMES = 65_536  # libsndfile's Ogg encoder overflows the stack on minutes in one call (libsndfile#1095)
+__all__ = ["WRITERS", "Writer", "audio_length", "change_tags", "peaks", "write_audio"]
 PEAK_BINS = 800
 
 
@@ -45,6 +45,8 @@ class Writer:
     """Replaces the tags of a file already written; the sound stays as it is."""
     sound: Callable[[BinaryIO], Iterator[bytes]]
     """The bytes that tags leave alone."""
+    write: Callable[[Frames, Path, Writer], FaultIn]
+    """Encodes; gives what tells whether a file holds the sound."""
     options: Mapping[str, str | float] = field(default_factory=dict)
     """libsndfile's encoder settings."""
 
@@ -52,42 +54,47 @@ class Writer:
 # 24 bit: rounding then lies at -146 dBFS, below what any converter resolves, so fades need no dither (which would need
 # a generator of its own), and browsers play it. PCM WAV has no PEAK chunk, whose time stamp would change the bytes.
 WRITERS: Mapping[str, Writer] = {
-    "wav": Writer(container="WAV", encoding="PCM_24", tag=tag_wav, sound=wav_sound),
-    "flac": Writer(container="FLAC", encoding="PCM_24", tag=tag_flac, sound=flac_sound),
+    "wav": Writer(container="WAV", encoding="PCM_24", tag=tag_wav, sound=wav_sound, write=write_exactly),
+    "flac": Writer(container="FLAC", encoding="PCM_24", tag=tag_flac, sound=flac_sound, write=write_exactly),
     # LAME's V0, about 245 kbit/s.
     "mp3": Writer(
         container="MP3",
         encoding="MPEG_LAYER_III",
         tag=tag_mp3,
         sound=mp3_sound,
+        write=write_by_memory,
         options={"bitrate_mode": "VARIABLE", "compression_level": 0.0},
     ),
     # libsndfile maps 0..1 to 256..6 kbit/s a channel: 0.64 is 192 kbit/s in stereo.
     "opus": Writer(
-        container="OGG", encoding="OPUS", tag=tag_opus, sound=opus_sound, options={"compression_level": 0.64}
+        container="OGG",
+        encoding="OPUS",
+        tag=tag_opus,
+        sound=opus_sound,
+        write=write_by_memory,
+        options={"compression_level": 0.64},
     ),
 }
 
 
 def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, str]) -> None:  # noqa: A002 - the spec's word
-    """Encode to `path` (any name will do), add tags, read back and count.
+    """Encode to `path` (any name will do), add tags, read back and compare, sample by sample or byte by byte.
 
     The same waveform and tags give the same bytes.
     Raises: StoreError when the file can't be written or does not hold what was written.
     """
     writer = WRITERS[format]
-    frames = waveform.samples.T
     try:
-        _encode(frames, path, writer)
+        fault_in = writer.write(waveform.samples.T, path, writer)
         writer.tag(path, tags)
-        written = audio_length(path)
+        fault = fault_in(path)
     except (soundfile.LibsndfileError, TagError, OSError) as error:
         raise StoreError(f"could not write `{path.name}` as {format}", why=_cause(error, path)) from error
-    if written != len(frames):
+    if fault:
         raise StoreError(
-            f"`{path.name}` is not whole: {written:,} of {len(frames):,} frames read back",
+            f"`{path.name}` is not what was written: {fault}",
             why=_cause(None, path),
-            help="render the take again; its latents are stored",
+            help="check the drive, then render the take again; its latents are stored",
         )
 
 
@@ -100,7 +107,7 @@ def change_tags(source: Path, target: Path, format: str, tags: Mapping[str, str]
     try:
         shutil.copyfile(source, target)
         writer.tag(target, tags)
-        kept = _sound_digest(source, writer) == _sound_digest(target, writer)
+        kept = sound_digest(source, writer) == sound_digest(target, writer)
     except (TagError, OSError) as error:
         raise StoreError(f"could not write the tags of `{source.name}`", why=_cause(error, target)) from error
     if not kept:
@@ -109,16 +116,6 @@ def change_tags(source: Path, target: Path, format: str, tags: Mapping[str, str]
             why=_cause(None, target),
             help="check the drive, then start again; the file is as it was",
         )
-
-
-def audio_length(path: Path) -> int:
-    """Frames (samples a channel) that the file really decodes to, whatever its header says."""
-    num_frames = 0
-    buffer = np.empty((CHUNK_FRAMES, 2), dtype=np.float32)
-    with soundfile.SoundFile(path) as sound:
-        while read := len(sound.read(out=buffer[:, : sound.channels], fill_value=None)):
-            num_frames += read
-    return num_frames
 
 
 def peaks(waveform: Waveform, num_bins: int = PEAK_BINS) -> npt.NDArray[np.int8]:
@@ -135,28 +132,6 @@ def peaks(waveform: Waveform, num_bins: int = PEAK_BINS) -> npt.NDArray[np.int8]
     high = np.maximum.reduceat(samples.max(axis=0), starts)
     levels: npt.NDArray[np.int8] = np.rint(np.clip(np.stack([low, high], axis=1), -1.0, 1.0) * 127).astype(np.int8)
     return levels
-
-
-def _sound_digest(path: Path, writer: Writer) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in writer.sound(file):
-            digest.update(piece)
-    return digest.digest()
-
-
-def _encode(frames: npt.NDArray[np.float32], path: Path, writer: Writer) -> None:
-    with soundfile.SoundFile(
-        path,
-        "w",
-        samplerate=SAMPLE_RATE,
-        channels=frames.shape[1],
-        format=writer.container,
-        subtype=writer.encoding,
-        **writer.options,
-    ) as sound:
-        for start in range(0, len(frames), CHUNK_FRAMES):
-            sound.write(frames[start : start + CHUNK_FRAMES])
 
 
 def _cause(error: Exception | None, path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from renderer.errors import SpecError, StoreError, UsageError
+from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
 from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
     from renderer.song import Take
+
+
+_GRACE_SECONDS = 0.2  # a watch that waits for its turn takes the lock for a moment to see whether it is free
 
 
 class Project:
@@ -108,15 +111,15 @@ def refuse_faults(selection: Selection, options: Options) -> None:
 def one_at_a_time(store: Store) -> Iterator[None]:
     """Hold the outputs folder's lock; the operating system frees it when this process ends, however it does.
 
-    Raises: StoreError when another render holds it.
+    Raises: FolderBusy when another render holds it.
     """
     lock = FileLock(store.lock_path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_GRACE_SECONDS, poll_interval=_GRACE_SECONDS / 10)
     except (OSError, NotImplementedError) as error:  # Timeout, which is an OSError, included
         if not isinstance(error, Timeout):
             raise _unlockable(store, error) from error
-        raise StoreError(
+        raise FolderBusy(
             f"another render is writing to `{store.outputs}`",
             why="one at a time: they would do each other's work twice",
             help="wait for it to end, or give another folder with --out",
@@ -137,7 +140,33 @@ def _unlockable(store: Store, error: OSError | NotImplementedError) -> StoreErro
     )
 
 
+def is_free(store: Store) -> bool:
+    """Whether no render holds the outputs folder just now."""
+    try:
+        with one_at_a_time(store):
+            return True
+    except FolderBusy:
+        return False
+
+
 def _outputs_of(takes: Sequence[Take], options: Options) -> Path:
+    """The one folder that these takes go to.
+
+    Raises: UsageError when there are several, or it holds specs.
+    """
+    outputs = _named_outputs(takes, options)
+    real = outputs.resolve()
+    for source in dict.fromkeys(take.song.source for take in takes):
+        if source.resolve().is_relative_to(real):
+            raise UsageError(
+                f"the outputs folder `{outputs}` holds specs",
+                why=f"`{source}` lies in it, and a song's folder there would be taken for takes",
+                help="give another folder with --out, or as `outputs` in renderer.toml",
+            )
+    return outputs
+
+
+def _named_outputs(takes: Sequence[Take], options: Options) -> Path:
     if options.outputs:
         return options.outputs
     folders = dict.fromkeys(take.song.outputs for take in takes)

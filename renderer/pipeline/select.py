@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.files import is_folder
+from renderer.song import MAX_TAKES
 from renderer.spec.load import load_songs
 from renderer.spec.near import suggestion
 
@@ -80,6 +81,12 @@ def with_options(song: Song, options: Options) -> Song:
             replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae) for variant in song.variants
         )
     seeds = options.seeds or song.seeds
+    if not options.first_seed and len(variants) * len(seeds) > MAX_TAKES:
+        raise UsageError(
+            f"`{song.name}` would have {len(variants) * len(seeds):,} takes",
+            why=f"of {len(variants)} variants and {len(seeds):,} seeds; a song has {MAX_TAKES:,} at most",
+            help="give fewer seeds with --seeds",
+        )
     return replace(
         song,
         variants=variants,

@@ -182,6 +182,15 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     yield from lint_texts(texts, parsed.source, draft=None)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
+    elif defaults.outputs is not None and (held := _specs_in(path.parent / defaults.outputs, path)):
+        yield at_value(
+            parsed.source,
+            ("outputs",),
+            code="outputs-hold-specs",
+            message="the outputs folder holds specs",
+            why=f"`{held.name}` lies in it: takes and specs would be taken for each other",
+            advice=f'name a folder of their own, such as "{OUTPUTS_FOLDER}"',
+        )
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)
     if defaults.metas.duration is not None and defaults.metas.duration > limit:
         yield at_value(
@@ -192,6 +201,16 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
             why=f"songs may last {limit:g} s here",
             advice="raise `max_duration`",
         )
+
+
+def _specs_in(folder: Path, defaults_path: Path) -> Path | None:
+    """What shows that specs lie in a folder: a `.toml` just in it, where no take puts one, or the project itself."""
+    real = folder.resolve()
+    if defaults_path.resolve().is_relative_to(real):
+        return defaults_path
+    places = (real, real / SPECS_FOLDER)
+    found = (file for place in places if place.is_dir() for file in sorted(place.glob("[!.]*.toml")) if file.is_file())
+    return next(found, None)
 
 
 def outside(parsed: Parsed, path: tuple[str, ...], written: str, root: Path) -> Diagnostic:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from renderer.files import is_folder
+from renderer.song import MAX_TAKES
 from renderer.spec.checkpoints import (
     CHECKPOINTS,
     DIT_FILE_SUFFIX,
@@ -41,6 +42,7 @@ def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     yield from unknown_codes(parsed.source, draft.spec.allow or ())
     yield from _models(draft)
     yield from _seeds(song, parsed)
+    yield from _num_takes(song, parsed)
     yield from _variant_names(song, parsed)
     yield from _duration(song, draft.spec, parsed)
     yield from _pinned(song, draft)
@@ -66,6 +68,19 @@ def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
                 advice="drop one",
             )
         seen.add(seed)
+
+
+def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
+    num_takes = len(song.variants) * len(song.seeds)
+    if num_takes > MAX_TAKES:
+        yield at_key(
+            parsed.source,
+            ("seeds",),
+            code="too-many-takes",
+            message=f"the song has {num_takes:,} takes",
+            why=f"{len(song.variants)} variants of {len(song.seeds):,} seeds each; a song has {MAX_TAKES:,} at most",
+            advice="take fewer seeds, or fewer variants",
+        )
 
 
 def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.errors import RendererError, StoreError
+from renderer.errors import FolderBusy, RendererError, StoreError
 from renderer.models.family import Residency
+from renderer.pipeline.project import is_free
 from renderer.pipeline.render import Stop
 from renderer.run.events import JobProgress, RunPlanned, TakeDone, TakeFailed
 from renderer.watch.events import Idle, PageWritten, Refused, RoundBegun, Said, Watching, WorkerDropped
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.run.events import RunEvent
     from renderer.run.local import Workers
+    from renderer.store.store import Store
     from renderer.watch.events import WatchEvent
     from renderer.watch.pages import Publish
 
 _TICK_SECONDS = 0.5
+_RETRY_SECONDS = 1.0  # while another render holds the folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,9 @@ class Watch:
         """Take -> the key under which it failed: not tried again until something changes."""
         self._num_rendered = self._num_failed = 0
         self._is_idle = self._is_starting = False
+        self._busy: Store | None = None
+        """The store that another render holds: what was asked for waits until it is free."""
+        self._retry_at = 0.0
         self._active_at = time.monotonic()
 
     def run(self) -> None:
@@ -133,12 +139,21 @@ class Watch:
                 self._wait_for_quiet()
         if self._quiet_at is not None and now >= self._quiet_at:
             self._look()
-        if self._round is None and not self._stop:
+        if self._round is None and not self._stop and not self._waits_for_folder(now):
             self._begin_round()
         # Until a round speaks it needs this process to itself: a page of many takes would hold it up.
         if self._pages.is_due and not self._is_starting:
             self._pages.write(self._projects_shown())
         self._rest()
+
+    def _waits_for_folder(self, now: float) -> bool:
+        if self._busy is None:
+            return False
+        if now >= self._retry_at:
+            self._retry_at = now + _RETRY_SECONDS
+            if is_free(self._busy):
+                self._busy = None
+        return self._busy is not None
 
     def _projects_shown(self) -> list[Project]:
         return [project for project, _ in plans(self._specs.takes, self._shown, _ignore)]
@@ -249,6 +264,11 @@ class Watch:
 
     def _refuse(self, ended: Round, error: RendererError) -> None:
         """A round that couldn't be: of several songs each by itself, of one no more until it changes."""
+        if isinstance(error, FolderBusy):
+            # Nothing of it is given up: the wish stands, and is taken up again.
+            self._busy = ended.project.store
+            self._tell(Said(text=f"{error.message}: what was saved is rendered when that has ended"))
+            return
         songs = dict.fromkeys(take.song.name for take in ended.project.takes)
         if len(songs) > 1 and not isinstance(error, StoreError):
             one_by_one = [Wish(songs=frozenset({song}), options=ended.wish.options) for song in songs]
@@ -316,6 +336,8 @@ class Watch:
     def _rest(self) -> None:
         """Say so when nothing is left to do, and drop the models when that lasts."""
         if self._round is not None or self._quiet_at is not None or not self._pages.is_settled or self._stop:
+            return
+        if self._busy is not None:
             return
         now = time.monotonic()
         if not self._is_idle:

@@ -4,7 +4,9 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from renderer.errors import StoreError
 from renderer.output.audio import WRITERS, audio_length, peaks, write_audio
 from renderer.output.tags.read import read_tag
 from renderer.song import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TAGS = {
     "title": "Ñandú «夜» 🌙",
@@ -126,3 +131,39 @@ def test_peaks_of_a_sound_shorter_than_the_bins_are_its_samples() -> None:
     outline = peaks(Waveform(samples=np.array([[0.0, 1.0], [0.0, -1.0]], dtype=np.float32)))
     assert outline.tolist() == [[0, 0], [-127, 127]]
     assert peaks(Waveform(samples=np.zeros((2, 0), dtype=np.float32))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("bit", [0, 7])
+def test_one_damaged_byte_of_sound_anywhere_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, bit: int
+) -> None:
+    writer = WRITERS[kind]
+    waveform = tone(0.5)
+    write_audio(waveform, tmp_path / "whole", kind, {})
+    whole = (tmp_path / "whole").read_bytes()
+    with (tmp_path / "whole").open("rb") as file:
+        sound = b"".join(writer.sound(file))
+    begin = len(whole) - len(sound) if whole.endswith(sound) else 200
+    positions = np.random.default_rng(7).integers(begin, len(whole), 40)
+
+    for position in [begin, len(whole) - 1, *positions]:
+
+        def damage(path: Path, tags: Mapping[str, str], position: int = int(position)) -> None:
+            writer.tag(path, tags)
+            content = bytearray(path.read_bytes())
+            content[position] ^= 1 << bit
+            path.write_bytes(content)
+
+        monkeypatch.setitem(WRITERS, kind, replace(writer, tag=damage))  # type: ignore[arg-type]
+        with pytest.raises(StoreError, match=r"not what was written|could not write"):
+            write_audio(waveform, tmp_path / "take", kind, {})
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("samples", [1, 2, 1152, 65_536, 65_537])
+def test_sound_of_any_length_and_level_reads_back_as_written(tmp_path: Path, kind: str, samples: int) -> None:
+    loud = np.random.default_rng(3).uniform(-1, 1, (2, samples)).astype(np.float32)
+    loud[:, 0], loud[:, -1] = 1.0, -1.0
+    write_audio(Waveform(samples=loud), tmp_path / "take", kind, {})
+    assert audio_length(tmp_path / "take") == samples

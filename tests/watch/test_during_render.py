@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.pipeline.project import one_at_a_time
+from renderer.store.store import Store
 from tests.watch.conftest import rendered, stages
 
 if TYPE_CHECKING:
@@ -104,3 +106,18 @@ def test_a_song_broken_while_it_is_rendered_is_finished_as_it_was(hasty: Songs, 
     assert rendered(said) == ["halb.s0"]
     hasty.remove("halb")
     running.until_idle()
+
+
+def test_an_edit_saved_while_another_render_holds_the_folder_is_rendered_when_that_ends(
+    hasty: Songs, running: Watching
+) -> None:
+    with one_at_a_time(Store(hasty.outputs)):
+        hasty.write("vier", mood="stubborn")
+        running.until("another render is writing")
+        hasty.write("fuenf")
+        said = running.until(SEEN)
+
+    said += running.until_idle()
+
+    assert sorted(rendered(said)) == ["fuenf.s0", "vier.s0"]
+    assert len([line for line in said if "another render is writing" in line]) <= 1
