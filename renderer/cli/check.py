@@ -40,6 +40,7 @@ def command(
 
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
+    from renderer.pipeline.prompt_tokens import count_prompts
     from renderer.spec.load import load_songs
 
     if explain is not None:
@@ -49,7 +50,7 @@ def command(
     if diff:
         return _show_changes(paths, model)
     refused = _fix(paths, model) if fix else 0
-    loaded = load_songs(paths, model=model)
+    loaded = load_songs(paths, model=model, count_prompts=count_prompts)
     diagnostics = tuple(map(_strictly, loaded.diagnostics)) if strict else loaded.diagnostics
     if form == "json":
         click.echo(json.dumps(_document(loaded, diagnostics), ensure_ascii=False, indent=2))

@@ -27,7 +27,7 @@ from renderer.spec.schema import SongFile
 from renderer.spec.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from renderer.song import Song
     from renderer.spec.project import Project
@@ -77,19 +77,25 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
 
 
 def load_songs(
-    paths: Iterable[str | Path], *, model: str | None = None, lm: str | None = None, vae: str | None = None
+    paths: Iterable[str | Path],
+    *,
+    model: str | None = None,
+    lm: str | None = None,
+    vae: str | None = None,
+    count_prompts: Callable[[Song], tuple[int, int] | None] | None = None,
 ) -> Loaded:
     """The songs of the specs at `paths` (files or folders), defaults filled in, and all diagnostics of all files.
 
     `model` takes the place of every model the files name, base and variants, before anything is checked against it;
     its own LM and VAE come with it, or `lm` and `vae`. Those alone take the place of every LM or VAE the files name.
+    `count_prompts` gives the tokens of the DiT's prompts, which are estimated where it is left out or says None.
 
     Raises: UsageError where a path doesn't exist, and for a model, LM or VAE that is neither known nor a folder.
     """
     _refuse_unknown("model", model, CHECKPOINTS)
     _refuse_unknown("LM", lm, LMS)
     _refuse_unknown("VAE", vae, VAES)
-    projects = Projects(Wanted(model=model, lm=lm, vae=vae))
+    projects = Projects(Wanted(model=model, lm=lm, vae=vae, count_prompts=count_prompts))
     songs: list[Song] = []
     diagnostics: list[Diagnostic] = []
     names: dict[str, Path] = {}

@@ -22,7 +22,9 @@ from renderer.spec.toml import Parsed, read_toml
 from renderer.spec.values import inference_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from renderer.song import Song
 
 DEFAULTS_NAME = "renderer.toml"
 SPECS_FOLDER = "specs"
@@ -37,6 +39,8 @@ class Wanted:
     model: str | None = None
     lm: str | None = None
     vae: str | None = None
+    count_prompts: Callable[[Song], tuple[int, int] | None] | None = None
+    """Tokens of a song's text prompt and lyric prompt, or None; None in its place leaves it to estimates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,3 +129,16 @@ def test_a_lint_explains_itself(tmp_path: Path) -> None:
 
     assert (known.returncode, "Flagged:" in known.stdout) == (0, True)
     assert (unknown.returncode, "did you mean `too-dense`?" in unknown.stderr) == (2, True)
+
+
+def test_prompts_that_are_cut_are_counted_by_the_models_own_tokenizer(tmp_path: Path) -> None:
+    caption = "warm slow blues, upright bass and brushes, " * 12
+    metas = '[metas]\nbpm = 96\nkeyscale = "A minor"\ntimesignature = "4"\nduration = 40\n'
+    (tmp_path / "song.toml").write_text(f'model = "mini"\ncaption = "{caption}"\ninstrumental = true\n{metas}')
+    shown = renderer("show", "--json", "song.toml", cwd=tmp_path)
+    (tokens,) = {
+        text["tokens"] for take in json.loads(shown.stdout) for text in take["sent"] if text["name"] == "text prompt"
+    }
+    result = renderer("check", "song.toml", cwd=tmp_path)
+
+    assert f"warning[long-prompt]: the DiT's text prompt has {tokens} tokens" in result.stdout

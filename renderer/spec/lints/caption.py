@@ -25,6 +25,7 @@ _BPM = re.compile(
     rf"|\bbpm(?:\s+of)?\s*(?:[:=]|around|about|~)?\s*(?P<after>{_NUMBER})(?:{_TO}(?P<after_to>{_NUMBER}))?(?![\d.])",
     re.IGNORECASE,
 )
+WORTH_COUNTING = 0.6  # of a limit: estimates are no further off
 _SAYS_TEMPO = re.compile("bpm|beats", re.IGNORECASE)
 _ABOUT = re.compile(
     r"(?:around|about|approx(?:imately|\.)?|roughly|circa|ca\.?|near|~|\u2248|etwa|unos|environ|cerca de|около)\s*$",
@@ -65,12 +66,13 @@ def long_caption(subject: Subject) -> Iterator[Finding]:
 
 
 def long_prompt(subject: Subject) -> Iterator[Finding]:
-    """A text prompt that likely leaves no room for the metas."""
+    """A text prompt that leaves no room for the metas."""
     tokens = num_tokens(subject.song.caption) + TEMPLATE_TOKENS
-    if tokens > MAX_PROMPT_TOKENS:
+    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_PROMPT_TOKENS else None
+    if (counted[0] if counted else tokens) > MAX_PROMPT_TOKENS:
         yield Finding(
             path=("caption",),
-            message=f"the DiT's text prompt has about {tokens} tokens",
+            message=f"the DiT's text prompt has {counted[0] if counted else f'about {tokens}'} tokens",
             why=f"it reads {MAX_PROMPT_TOKENS}, and bpm, key and duration come last: they would be cut off",
             help="shorten the caption",
         )

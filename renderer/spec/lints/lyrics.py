@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from renderer.spec.findings import Finding, LyricsFinding
 from renderer.spec.headings import mended
+from renderer.spec.lints.caption import WORTH_COUNTING
 from renderer.spec.lints.marks import is_lyric_head
 from renderer.spec.script import LATIN, is_english, likely_language, num_syllables, num_tokens, written_in
 from renderer.spec.tags import SECTION_NAMES, TagKind, is_known, kind_of, singular
@@ -57,9 +58,10 @@ def many_tokens(subject: Subject) -> Iterator[Finding]:
     if len(subject.lyrics) * 2 < MAX_TOKENS:
         return
     tokens = num_tokens(subject.lyrics)
-    if tokens > MAX_TOKENS:
+    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_TOKENS else None
+    if (counted[1] if counted else tokens) > MAX_TOKENS:
         why = f"the DiT reads {MAX_TOKENS}, and what comes after is not sung"
-        yield _about_all(subject, f"the lyrics have about {tokens} tokens", why)
+        yield _about_all(subject, f"the lyrics have {counted[1] if counted else f'about {tokens}'} tokens", why)
 
 
 def too_dense(subject: Subject) -> Iterator[Finding]:

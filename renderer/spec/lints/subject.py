@@ -94,6 +94,12 @@ class Subject:
         return letters(self.sung)
 
     @cached_property
+    def prompt_tokens(self) -> tuple[int, int] | None:
+        """Tokens of the DiT's text prompt and lyric prompt, counted; None where they can only be estimated."""
+        count = self.draft.project.wanted.count_prompts
+        return None if count is None else count(self.song)
+
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The base and the variants, each with what it writes itself."""
         spec = self.draft.spec
