@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.show_diagnostics import github_line, show_diagnostics
+from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def command(
     loaded = load_songs(paths, model=model, count_prompts=count_prompts)
     diagnostics = tuple(map(_strictly, loaded.diagnostics)) if strict else loaded.diagnostics
     if form == "json":
-        click.echo(json.dumps(_document(loaded, diagnostics), ensure_ascii=False, indent=2))
+        echo_json(_document(loaded, diagnostics))
     elif form == "github":
         for diagnostic in diagnostics:
             click.echo(github_line(diagnostic))

@@ -12,6 +12,7 @@ import click
 
 from renderer import __version__
 from renderer.cli.near_group import NearGroup
+from renderer.cli.streams import replace_what_cannot_be_shown
 from renderer.errors import RendererError, SpecError, UnfitFiles
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def main() -> None:
     """Run the command line; ends the process with 0, 1 (some takes failed), 2 (spec or usage) or 130 (interrupted)."""
     # A plan of thousands of takes is a large tree without cycles; the collector would walk it again and again.
     gc.set_threshold(100_000, 20, 100)
+    replace_what_cannot_be_shown()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from renderer.cli.options import make_options, takes_options
+from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,7 +36,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     plan, missing = project.plan(), project.missing()
     require_fit(plan, project.model_of)
     if as_json:
-        click.echo(json.dumps(_document(plan, missing), ensure_ascii=False, indent=2))
+        echo_json(_document(plan, missing))
         return 0
     _tell(plan, missing)
     _tell_cuts(plan, project)

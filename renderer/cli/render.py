@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.options import Clock, make_options, takes_options
+from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
         summary = render(project, listen=listen, stop=stop)
     page = _page(project, summary, console, measure=measure)
     if as_json:
-        click.echo(json.dumps(_document(summary), ensure_ascii=False, indent=2))
+        echo_json(_document(summary))
     else:
         _tell(summary, page)
     if summary.stopped:

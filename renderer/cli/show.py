@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from renderer.cli.options import make_options, takes_options
+from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,10 +43,10 @@ def _show_recipe(path: Path, *, as_json: bool) -> None:
     from renderer.output.recipe import read_recipe
 
     recipe = read_recipe(path)
-    text = (
-        json.dumps(recipe, ensure_ascii=False, indent=2) if as_json else tomli_w.dumps(recipe, multiline_strings=True)
-    )
-    click.echo(_safe(text))
+    if as_json:
+        echo_json(recipe)
+    else:
+        click.echo(_safe(tomli_w.dumps(recipe, multiline_strings=True)))
 
 
 def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> N
         facts = project.model_of(plan.take.variant).facts
         shown.setdefault(sent(plan, facts, project.store, options.preview), []).append(plan.name)
     if as_json:
-        click.echo(json.dumps([_row(names, texts) for texts, names in shown.items()], ensure_ascii=False, indent=2))
+        echo_json([_row(names, texts) for texts, names in shown.items()])
         return
     for texts, names in shown.items():
         click.echo(click.style(", ".join(map(_safe, names)), bold=True))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from renderer.cli.options import make_options, takes_options
+from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     status = make_status(project)
     if as_json:
         document = {"outputs": str(project.store.outputs), **_document(status, errors)}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        echo_json(document)
         return 0
     if len(status.takes) == 1 and named:
         _tell_take(project, status.takes[0])

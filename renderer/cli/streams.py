@@ -1,0 +1,46 @@
+"""Output in whatever encoding the terminal has: what it can't show is replaced, and nothing ends for it."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import sys
+from typing import Any
+
+import click
+
+_ASCII = "ascii-terminal"
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Let stdout and stderr write `?` for characters that their encoding lacks."""
+    codecs.register(_find)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # click takes a stream in plain ASCII for a mistake, and would send it UTF-8.
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=_ASCII if is_ascii else None, errors="replace")
+
+
+def echo_json(document: Any) -> None:
+    """Print a document for a program to read; in escapes where the encoding lacks a character, so that none is lost."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2)
+    click.echo(text)
+
+
+def _find(name: str) -> codecs.CodecInfo | None:
+    if name.replace("_", "-") != _ASCII:
+        return None
+    plain = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        plain.encode,
+        plain.decode,
+        incrementalencoder=plain.incrementalencoder,
+        incrementaldecoder=plain.incrementaldecoder,
+        name=_ASCII,
+    )
