@@ -369,6 +369,12 @@ def test_empty_lyrics_are_a_warning_and_an_empty_file_of_lyrics_is_an_error(tmp_
     assert (song.lyrics, song.sections, song.instrumental) == ("", (), False)
 
 
+def test_empty_lyrics_beside_a_file_of_them_are_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "both.toml").write_text('caption = "folk"\nlyrics = ""\nlyrics_file = "words.txt"\n')
+
+    assert [one.code for one in load_songs([tmp_path]).diagnostics] == ["lyrics-twice"]
+
+
 def test_a_foreign_file_is_sent_to_import(tmp_path: Path) -> None:
     (tmp_path / "my song.json").write_text("{}")
 

@@ -36,7 +36,8 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u180e]|[\U000e0000-\U000e007f
 
 def empty_lyrics(subject: Subject) -> Iterator[Finding]:
     """Lyrics written as empty: sung without words to go by, which is hardly ever what is meant."""
-    if not subject.song.instrumental and subject.draft.spec.lyrics is not None and not subject.lyrics:
+    spec = subject.draft.spec
+    if spec.lyrics is not None and spec.lyrics_file is None and not (subject.song.instrumental or subject.lyrics):
         yield Finding(
             path=("lyrics",),
             message="the lyrics are empty",
