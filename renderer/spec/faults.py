@@ -213,8 +213,8 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
             "why": _length(detail),
         }
     code = {"form": f"{name}-form", "order": f"{name}-order", "count": f"{name}-count"}.get(kind, f"{name}-choice")
-    advice = _PASTED if key == "lyrics_file" else ""
-    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], "advice": advice}
+    own = {"advice": _PASTED} if key == "lyrics_file" else {}
+    return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], **own}
 
 
 def _length(detail: ErrorDetails) -> str:
