@@ -15,6 +15,7 @@ from renderer.pipeline.render import render
 from renderer.run.client import WorkerClient
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress
 from renderer.run.local import Workers
+from tests.models.vaes import write_vae
 from tests.pipeline.conftest import Songs
 
 if TYPE_CHECKING:
@@ -87,6 +88,32 @@ def test_weights_replaced_under_the_same_path_are_read_anew(songs: Songs, tmp_pa
 
     assert summary.loads == {"vae": 1}
     assert songs.audio() != before
+
+
+def test_another_vae_is_read_and_nothing_else_and_the_former_one_is_not_used_by_mistake(
+    songs: Songs, tmp_path: Path
+) -> None:
+    bright = write_vae(tmp_path / "bright", tmp_path / "model" / "vae")
+    songs.render()
+    own = songs.audio()
+    songs.edit("eins", "seeds", f'vae = "{bright}"\nseeds')
+
+    other = songs.render()
+    sound = songs.audio()
+    songs.edit("eins", "shift = 3.0", "shift = 2.0")
+    shifted = songs.render()
+    songs.edit("eins", f'vae = "{bright}"\n', "")
+    songs.edit("eins", "shift = 2.0", "shift = 1.0")
+    back = songs.render()
+    last = songs.audio()
+    songs.render(force=True)
+
+    assert (other.rendered, other.loads) == (("eins.s1",), {"vae": 1})
+    assert sound != own
+    # The DiT is the same one, whatever decodes what it makes.
+    assert (shifted.rendered, shifted.loads) == (("eins.s1",), {})
+    assert (back.rendered, back.loads) == (("eins.s1",), {"vae": 1})
+    assert songs.audio() == last
 
 
 def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
