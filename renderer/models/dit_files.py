@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.models import layouts
+from renderer.models.regular_file import FETCH_AGAIN
 from renderer.models.safetensors_header import read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from renderer.models.safetensors_header import Entry
 
 ANCHORS = {
     "dit": "decoder.layers.",
@@ -63,7 +66,7 @@ def another_layout(path: Path) -> ModelError:
 
 def refuse_other(path: Path) -> None:
     """Raises: ModelError when the file holds no DiT with its encoders, or holds one twice."""
-    names = tuple(read_header(path))
+    names = tuple(_header(path))
     plain = [layouts.plain_name(name) for name in names]
     missing = [
         layouts.ORIGINAL_PREFIXES[component]
@@ -108,3 +111,12 @@ def _no_dit(path: Path, names: Iterable[str]) -> ModelError:
         why=f"its tensors are called {first}, …" if first else "it holds no tensors",
         help="take a checkpoint of ACE-Step 1.5 whose names begin with `decoder.`, with a usual prefix or without",
     )
+
+
+def _header(path: Path) -> Mapping[str, Entry]:
+    try:
+        return read_header(path)
+    except ModelError as error:
+        # It isn't one of those that are fetched by name.
+        advice = "download or save it again" if error.help == FETCH_AGAIN else error.help
+        raise ModelError(error.message, why=error.why, help=advice) from error

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.files import is_folder, is_regular
+from renderer.files import is_folder
 from renderer.models import hub, layouts
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
@@ -47,7 +47,7 @@ def read_vae(folder: Path) -> VaeFormat:
     Raises: ModelError saying what is there instead.
     """
     if not is_folder(folder):
-        raise _no_folder(folder)
+        raise layouts.no_folder(folder, "VAE", why=NEEDED, advice="name a folder, or one of `official`, `scragvae`")
     if not (folder / "config.json").is_file():
         raise _no_vae(folder)
     config = layouts.read_json(folder / "config.json")
@@ -81,13 +81,6 @@ def refuse_unfit(vae: str, found: VaeFormat, model: str, latent_width: int) -> N
             why=f"it decodes {found.told}; the DiT makes {made.told}",
             help="leave `vae` out, or name one that was trained for this model",
         )
-
-
-def _no_folder(path: Path) -> ModelError:
-    if is_regular(path):
-        advice = f'vae = "{path.parent}"' if (path.parent / "config.json").is_file() else ""
-        return ModelError(f"`{path}` is a file", why=NEEDED, help=advice)
-    return ModelError(f"there is no VAE `{path}`", why="it is neither a known name nor a folder")
 
 
 def _no_vae(folder: Path) -> ModelError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
-from renderer.files import from_home, is_folder, real
+from renderer.files import from_home, is_folder, is_regular, real
 from renderer.models import dit_files, hub, layouts, vaes
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.family import ModelFiles
@@ -346,7 +346,7 @@ def _is_file(model: str) -> bool:
 
 def _existing_file(model: str) -> Path:
     path = from_home(model)
-    if path.is_file():
+    if is_regular(path):
         return path.absolute()
     raise ModelError(f"there is no file `{model}`", help="name a DiT's .safetensors file, a folder or a known model")
 

@@ -123,19 +123,18 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
     digest = identity.UNREADABLE if faults else identity.vae_identity(folder)
     if digest == model.weights[Part.VAE] and not faults:
         return model
-    return replace(
-        _as_with(model, Path(vae).name, digest),
-        files=replace(model.files, vae=str(folder)),
-        faults={**{part: found for part, found in model.faults.items() if part is not Part.VAE}, **faults},
-    )
+    found = _as_with(model, Path(vae).name, digest)
+    return replace(found, files=replace(model.files, vae=str(folder)), faults={**found.faults, **faults})
 
 
 def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
+    """The set as it is told of with that VAE; what is wrong with its own doesn't matter then."""
     return replace(
         model,
         files=replace(model.files, vae=vae),
         weights={**model.weights, Part.VAE: digest},
         missing=(*model.missing, missing) if missing else model.missing,
+        faults={part: found for part, found in model.faults.items() if part is not Part.VAE},
         vae=vae,
     )
 

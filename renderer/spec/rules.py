@@ -295,6 +295,15 @@ def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> It
 def _unknown_name(
     source: Source, path: KeyPath, written: str | None, folder: Path, known: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
+    if written is not None and "\0" in written:
+        yield at_value(
+            source,
+            path,
+            code=f"{str(path[-1]).replace('_', '-')}-unknown",
+            message=f"`{path[-1]}` holds a NUL",
+            why="no name and no path has one",
+        )
+        return
     # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
     if written is None or "/" in written or written.startswith(("~", ".")):
         return

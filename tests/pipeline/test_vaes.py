@@ -239,7 +239,7 @@ def of_ace_steps_latents(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("make", "message", "way_out"),
     [
-        (a_file, "is a file", "a VAE is a folder with config.json and"),
+        (a_file, "is a file where a folder belongs", "a VAE is a folder with config.json and"),
         (nothing, "there is no VAE", "neither a known name nor a folder"),
         (without_config, "holds weights without a config.json", "in the format of diffusers"),
         (without_weights, "lacks the VAE's weights", "copy what is missing there"),
