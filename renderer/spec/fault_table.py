@@ -54,6 +54,8 @@ FAULTS: tuple[Fault, ...] = (
         bad=f"{_HEAD}instrumental = True\n",
         good=_SOUND,
     ),
+    Fault(code="outputs-hold-specs", finds="an outputs folder with specs in it, which would be taken for takes"),
+    Fault(code="too-many-takes", finds="more takes, seeds times variants, than a song may have"),
     Fault(code="json-syntax", finds="a file of ACE-Step's that is no JSON; nothing is imported from it"),
     Fault(code="too-deep", finds="lists or tables nested deeper than any spec has them"),
     Fault(code="key-too-long", finds="a dotted key of more than 32 parts"),
