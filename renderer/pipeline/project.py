@@ -18,6 +18,7 @@ from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.client import WorkerClient
 from renderer.run.local import Workers
+from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
 
@@ -44,6 +45,7 @@ class Project:
         refuse_takes_seeds(self.takes)
         self.settings: Settings = pick_settings(options)
         self.store = Store(_outputs_of(takes, options))
+        refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment: Mapping[str, Any] = environment(self.settings)
 

@@ -20,6 +20,7 @@ from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
+from renderer.spec.name_lengths import called, length_fault
 from renderer.spec.near import nearest, suggestion
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted, is_library
 from renderer.spec.rules import faults_of
@@ -103,7 +104,7 @@ def load_songs(
     for file in find_specs(paths):
         folder = folders.get(file.parent) or folders.setdefault(file.parent, real(file.parent))
         song, faults = _load(file, projects.of(folder))
-        faults = [*_name_faults(file, names), *faults]
+        faults = [*_name_faults(file, names), *_length_faults(song), *faults]
         diagnostics += faults
         if song is not None and not any(fault.level is Level.ERROR for fault in faults):
             songs.append(song)
@@ -223,7 +224,7 @@ def _near_path(path: Path) -> str:
 def name_fault(name: str) -> str:
     """Why a song can't be called that; nothing when it can."""
     if name and "." not in name and name.casefold() not in _RESERVED_NAMES and not _REFUSED.search(name):
-        return ""
+        return length_fault(name)
     return "takes are named `song.variant.s7` and their folder `outputs/song`, where `report` is taken"
 
 
@@ -239,10 +240,28 @@ def _name_faults(file: Path, names: dict[str, Path]) -> Iterator[Diagnostic]:
             help="rename one of the files",
         )
     if reason := name_fault(name):
+        is_long = reason == length_fault(name)
         yield Diagnostic(
-            code="song-name",
+            code="name-length" if is_long else "song-name",
             message=f"`{name}` can't name a song",
             file=file,
             why=reason,
-            help="rename the file, without dots and signs that file systems refuse",
+            help="take a shorter name"
+            if is_long
+            else "rename the file, without dots and signs that file systems refuse",
         )
+
+
+def _length_faults(song: Song | None) -> Iterator[Diagnostic]:
+    """Names that are too long where the song's takes go, or only with a variant's."""
+    for variant in song.variants if song else ():
+        name = called(song, variant.name) if song else ""
+        # A song whose own name is too long anywhere was told of already.
+        if song and not length_fault(song.name) and (fault := length_fault(name, song.outputs)):
+            yield Diagnostic(
+                code="name-length",
+                message=f"takes of `{name}` would have names too long for the disk",
+                file=song.source,
+                why=fault,
+                help="take a shorter name for the variant or the file",
+            )
