@@ -78,6 +78,7 @@ def is_dit_file(model: str) -> bool:
     return model.endswith(DIT_FILE_SUFFIX)
 
 
+@cache
 def published_as(written: str) -> str | None:
     """The known name of a model or LM that is written as ACE-Step publishes it; None for anything else.
 

@@ -17,6 +17,7 @@ def _any_of(text: str) -> str:
     return "|".join(map(re.escape, phrases))
 
 
+MIN_SPACED = 5  # letters that stand alone, one behind the other, which no lyrics have by chance
 BRACKETED = re.compile(r"\[([^\[\]]{1,12})\]")
 BARS = re.compile(r"[|:%]+|-+|N\.?C\.?|\(?[x\u00d7]\d\)?", re.IGNORECASE)
 SOLFEGE = re.compile(r"(?:do|r[eé]|mi|fa|sol|la|si)[#b]?(?:m|maj|min|-)?\d?", re.IGNORECASE)
@@ -128,16 +129,54 @@ ANY_MARKUP = re.compile(
     rf"[<&#*_=~+`>\u2013\u2014\u2500\u2501{_BULLETS}{_NOTES}]|---|- - -|https?:|www\."
 )  # a text without any of these has none of the above
 PUNCTUATION = re.compile("[\\s,.!?;:\uff0c\u3002\uff01\uff1f\u3001\u2026\"'\uff1b\uff1a~-]+")
-# A text in which neither is found has nothing of the above.
-MAY_BE_MARK = re.compile(
-    rf"[\d\[\]{{}}|<>&#*_=~+`:\uff1a{_BULLETS}{_NOTES}]|(?:[-\u2013\u2014\u2500\u2501]\s?){{3}}|https?|www\."
-    r"|\b(?:bis\b|repea?t|répét|répèt|wiederhol|wdh|ripet|powt|повтор|tekrar|lặp|ulangi|herhaal|upprep|gjenta|toista|repris)"
-    r"|重|反[复復]|繰|くりかえ|반복|^\s*[(\uff08].{1,60}[)\uff09]\s*$"
-    r"|(?:^|\s)[^\W\d_](?:[\s,.\uff0c\u3002]+[^\W\d_](?!\w)){4}",
-    re.IGNORECASE | re.MULTILINE,
-)
-MAY_BE_CHORDS = re.compile(
+_SIGNS = re.compile(rf"[\d\[\]{{}}|<>&#*_=~+`:\uff1a{_BULLETS}{_NOTES}]")
+_CHORDS = re.compile(
     rf"^[\s(]*(?:{CHORD.pattern}|N\.?C\.?)(?:[\s)]+|$)(?:[A-HN]|$)"
-    r"|^.{0,40}\b(?:[Dd]o|[Rr][eé]|[Mm]i|[Ff]a|[Ss]ol|[Ll]a|[Ss]i)(?:[#b]|m\b|m?7)",
+    r"|^.{0,40}\b(?:[Dd]o|[Rr][eé]|[Mm]i|[Ff]a|[Ss]ol|[Ll]a|[Ss]i)(?:[#b]m?\b|m\b|m?7)",
     re.MULTILINE,
 )
+_SPACED = re.compile(r"(?<!\S)[^\W\d_][^\w\s]?(?:[^\w\n]+[^\W\d_](?!\w)){4}")
+_BRACKETED_LINE = re.compile(r"^\s*[(\uff08].{1,60}[)\uff09]\s*$", re.MULTILINE)
+_PIECES = (
+    *(
+        "--",
+        "- -",
+        "\u2013\u2013",
+        "\u2014\u2014",
+        "\u2500",
+        "\u2501",
+        "\u2013 \u2013",
+        "\u2014 \u2014",
+        "http",
+        "www.",
+    ),
+    *(
+        "重",
+        "反复",
+        "反復",
+        "繰り返",
+        "くりかえ",
+        "반복",
+        " bis",
+        "(bis",
+        "repe",
+        "répét",
+        "répèt",
+        "wiederhol",
+        "wdh",
+        "ripet",
+    ),
+    *("powt", "повтор", "tekrar", "lặp", "ulangi", "herhaal", "upprep", "gjenta", "toista", "repris"),
+)
+
+
+def may_have_marks(text: str) -> bool:
+    """Whether it is worth looking through lyrics for any of the above; most have nothing of the kind. Quick."""
+    if _SIGNS.search(text):
+        return True
+    small = text.lower()
+    if any(piece in small for piece in _PIECES):
+        return True
+    if ("(" in text or "\uff08" in text) and _BRACKETED_LINE.search(text):
+        return True
+    return _SPACED.search(text) is not None or _CHORDS.search(text) is not None

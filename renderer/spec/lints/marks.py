@@ -20,6 +20,7 @@ from renderer.spec.lints.mark_forms import (
     FILLERS,
     LYRIC_HEAD,
     MARKUP,
+    MIN_SPACED,
     PUNCTUATION,
     REPEAT_AT_END,
     REPEAT_SIGNS,
@@ -44,7 +45,6 @@ Mark = tuple[int, str]
 
 MAX_SPELT = 9  # letters
 MAX_INSTRUCTION = 60  # characters
-MIN_SPACED = 5  # letters that stand alone, one behind the other, which no lyrics have by chance
 MOSTLY = 0.6  # of a line's words
 MIN_CHORDS = 2
 MIN_TIMES = 2  # lines that begin with a bare time of day

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from renderer.spec.checkpoints import Checkpoint, checkpoint_of
 from renderer.spec.findings import Finding, Mark
 from renderer.spec.headings import headings_in
-from renderer.spec.lints.mark_forms import MAY_BE_CHORDS, MAY_BE_MARK
+from renderer.spec.lints.mark_forms import may_have_marks
 from renderer.spec.script import letters, num_syllables
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Subject:
     @cached_property
     def may_have_marks(self) -> bool:
         """Whether it is worth looking for what is no word: most lyrics have nothing of the kind."""
-        return MAY_BE_MARK.search(self.sung_text) is not None or MAY_BE_CHORDS.search(self.sung_text) is not None
+        return may_have_marks(self.sung_text)
 
     @cached_property
     def syllables(self) -> tuple[int, ...]:
