@@ -156,8 +156,9 @@ def _users(songs: Sequence[Song]) -> Mapping[str, list[str]]:
     users: dict[str, list[str]] = {}
     for song in songs:
         for variant in song.variants:
-            lm = variant.lm or (zoo.MODELS[variant.model].lm if variant.model in zoo.MODELS else None)
-            for name in (variant.model, lm, variant.vae):
+            base = zoo.MODELS.get(variant.trained_as)
+            lm = variant.lm or (base.lm if base else None)
+            for name in (variant.model, variant.based_on, lm, variant.vae):
                 if name is not None and song.name not in users.setdefault(name, []):
                     users[name].append(song.name)
     return users

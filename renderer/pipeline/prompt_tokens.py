@@ -27,7 +27,7 @@ def count_prompts(song: Song) -> tuple[int, int] | None:
         dit_text_prompt,
     )
 
-    tokenizer = _tokenizer(song.variants[0].model)
+    tokenizer = _tokenizer(song.variants[0].trained_as)
     if tokenizer is None:
         return None
     metas = DecidedMetas(

@@ -106,7 +106,7 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
     limit = song.max_duration or default_max_duration(tightest.trained_as)
     if duration <= limit:
         return
-    who = "`max_duration` says" if song.max_duration else f"model `{tightest.model}` is limited to"
+    who = "`max_duration` says" if song.max_duration else f"model `{tightest.trained_as}` is limited to"
     yield at_value(
         parsed.source,
         ("metas", "duration") if spec.metas.duration is not None else ("max_duration",),
@@ -146,7 +146,7 @@ def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
 
 def _codebook(song: Song, pinned: Pinned, source: Source) -> Iterator[Diagnostic]:
     largest = max(pinned.codes)
-    for model in dict.fromkeys(variant.model for variant in song.variants if variant.inference.thinking):
+    for model in dict.fromkeys(one.trained_as for one in song.variants if one.inference.thinking):
         checkpoint = checkpoint_of(model)
         if checkpoint is not None and largest >= checkpoint.num_codes:
             yield at_value(
@@ -295,15 +295,6 @@ def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> It
 def _unknown_name(
     source: Source, path: KeyPath, written: str | None, folder: Path, known: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
-    if written is not None and "\0" in written:
-        yield at_value(
-            source,
-            path,
-            code=f"{str(path[-1]).replace('_', '-')}-unknown",
-            message=f"`{path[-1]}` holds a NUL",
-            why="no name and no path has one",
-        )
-        return
     # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
     if written is None or "/" in written or written.startswith(("~", ".")):
         return

@@ -51,7 +51,7 @@ def unusual_timesignature(subject: Subject) -> Iterator[Finding]:
 def max_duration_unused(subject: Subject) -> Iterator[Finding]:
     """A longest duration beside a duration that is within everybody's."""
     spec, duration = subject.draft.spec, subject.song.metas.duration
-    allowed = min(default_max_duration(variant.model) for variant in subject.song.variants)
+    allowed = min(default_max_duration(variant.trained_as) for variant in subject.song.variants)
     if spec.max_duration is not None and duration is not None and duration <= allowed:
         yield Finding(
             path=("max_duration",),

@@ -149,6 +149,23 @@ def test_settings_that_differ_between_variants_stand_open_and_all_of_them_folded
     assert ["inference_steps", "8", "8"] in [re.sub(r"<[^>]+>", " ", row).split() for row in rows]
 
 
+def test_a_vae_is_told_where_some_variant_has_another_than_its_models(tmp_path: Path) -> None:
+    report = small_report(tmp_path)
+    songs = tuple(
+        dataclasses.replace(
+            one, takes=tuple(dataclasses.replace(take, vae="bright" if take.variant else None) for take in one.takes)
+        )
+        for one in report.songs
+    )
+
+    def settings(page: str) -> list[list[str]]:
+        rows = [row for piece in folded(page) for row in re.findall(r"<tr.*?</tr>", piece, re.DOTALL)]
+        return [re.sub(r"<[^>]+>", " ", row).split() for row in rows]
+
+    assert ["vae", "–", "bright"] in settings(render_page(dataclasses.replace(report, songs=songs)))
+    assert not [row for row in settings(render_page(report)) if row[:1] == ["vae"]]
+
+
 def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:
     report = small_report(tmp_path)
     assert render_page(report) == render_page(report)
