@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import UsageError
 from renderer.files import read_regular
 from renderer.output.audio import WRITERS
-from renderer.output.recipe import pinned_of, read_recipe, take_spec
+from renderer.output.recipe import read_recipe, take_spec
+from renderer.pipeline.strangers import NAMES, song_of
 from renderer.song import Inference, is_seed
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES, is_dit_file
-from renderer.spec.pins import ENDING, pinned_text
+from renderer.spec.checkpoints import is_dit_file
+from renderer.spec.pins import ENDING, pinned_from, pinned_text
 from renderer.spec.seeds import RANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from renderer.song import Take
 
-NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "based_on": CHECKPOINTS, "lm": LMS, "vae": VAES}
 OPTIONS: Mapping[str, str] = {
     "lm_slots": "--lm-slots",
     "vae_tile": "--vae-tile",
@@ -71,21 +71,26 @@ def remake(file: Path, *, name: str) -> Remade:
             help="give the `.toml` beside the audio file",
         )
     told = recipe["spec"]
-    if "inference" in told:
+    if not isinstance(told, dict):
+        raise UsageError(f"the recipe of `{file.name}` holds no song", why="its `spec` is no table")
+    if isinstance(told.get("inference"), dict):
         # Recipes from before these settings tell of takes made without them.
         told = {**told, "inference": {**_BEFORE, **told["inference"]}}
     told, seeds = _without_odd_seeds(told)
+    told, left_out = song_of(told, file)
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
     if "model" in folders and "based_on" in told:
         folders.add("based_on")  # which stands beside a `model` or nowhere
     values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
-    pinned = pinned_of(recipe)
+    pinned = pinned_from(recipe.get("pinned"))
     if pinned:
         values = {"codes": f"{name}{ENDING}", **values}
     head = {key: value for key, value in values.items() if not _is_table(value)}
     tables = {key: value for key, value in values.items() if _is_table(value)}
     return Remade(
-        values=head | tables, codes=pinned_text(pinned) if pinned else None, notes=(*seeds, *_notes(recipe, folders))
+        values=head | tables,
+        codes=pinned_text(pinned) if pinned else None,
+        notes=(*seeds, *left_out, *_notes({**recipe, "spec": told}, folders)),
     )
 
 
@@ -103,6 +108,7 @@ def differences(take: Take, remade: Remade) -> tuple[str, ...]:
 def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A recipe's spec less the seeds that no spec can name, as version 0.1.0 took them, and what to tell of it."""
     seeds, inference = told.get("seeds"), told.get("inference", {})
+    inference = inference if isinstance(inference, dict) else {}
     odd = {name: inference[name] for name in _SEEDS if name in inference and not is_seed(inference[name])}
     if isinstance(seeds, list) and not all(map(is_seed, seeds)):
         odd["seeds"] = seeds
@@ -113,7 +119,8 @@ def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     notes = (
         f"left out `{name}`, which was {str(seed)[:40]}: {RANGE}, so it sounds another" for name, seed in odd.items()
     )
-    return {**told, **kept, "inference": inference}, tuple(notes)
+    settings = {"inference": inference} if isinstance(told.get("inference"), dict) else {}
+    return {**told, **kept, **settings}, tuple(notes)
 
 
 def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
@@ -121,12 +128,16 @@ def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
         yield _note_on_folder(key, recipe["spec"])
     for lora in recipe["spec"].get("lora", ()):
         yield f"the adapter `{lora['path']}` must lie beside the spec"
-    settings = recipe.get("settings", {})
-    options = [f"{option} {settings[key]:g}" for key, option in OPTIONS.items() if key in settings]
+    settings = recipe.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    options = [f"{option} {settings[key]:g}" for key, option in OPTIONS.items() if _is_number(settings.get(key))]
     if options:
         yield f"for the same samples: renderer render … {' '.join(options)}"
-    for note in recipe.get("degraded", ()):
+    degraded = recipe.get("degraded")
+    for note in degraded if isinstance(degraded, list) else ():
         yield f"it was made with less than asked: {note}"
+    if "pinned" in recipe and pinned_from(recipe["pinned"]) is None:
+        yield "left out `pinned`, which holds no codes: the LM writes others"
 
 
 def _note_on_folder(key: str, spec: Mapping[str, Any]) -> str:
@@ -134,6 +145,10 @@ def _note_on_folder(key: str, spec: Mapping[str, Any]) -> str:
         based_on = f", based on `{spec['based_on']}`" if "based_on" in spec else ""
         return f"`model` was a file called `{spec[key]}`{based_on}: write where it lies, and what it is based on"
     return f"`{key}` was a folder called `{spec[key]}`: write where it lies, or render with --{key}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_table(value: object) -> bool:

@@ -87,6 +87,15 @@ def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[st
     return patched
 
 
+def less_faults(values: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+    """The values without what is at fault."""
+    patched = deepcopy(dict(values))
+    for detail in error.errors(include_url=False, include_input=False):
+        if detail["type"] != "missing" or len(detail["loc"]) > 1:
+            _take_out(patched, _key_path(detail["loc"]))
+    return patched
+
+
 def _take_out(values: Any, path: KeyPath) -> None:
     """Remove what stands at `path`; of a list at fault, the whole list."""
     named = next((position for position, part in enumerate(path) if isinstance(part, int)), len(path))

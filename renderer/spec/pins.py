@@ -84,6 +84,14 @@ def parse_pinned(text: str) -> Pinned | None:
         return None
 
 
+def pinned_from(told: object) -> Pinned | None:
+    """What a recipe tells of pinned codes; None when it is no such thing."""
+    try:
+        return _pinned(_CodesFile.model_validate({"version": 1, **told})) if isinstance(told, dict) else None
+    except (ValidationError, TypeError):
+        return None
+
+
 def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:
     """What the spec's `codes` names; None when it names nothing."""
     written, source, project = draft.spec.codes, draft.parsed.source, draft.project

@@ -125,7 +125,10 @@ def _toml(values: Mapping[str, Any]) -> str:
     parts = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
     for key, table in values.items():
         if isinstance(table, dict):
-            parts.append("\n" * bool(parts) + f"[{key}]\n" + "".join(_line(*item) for item in table.items()))
+            nested = {name: inner for name, inner in table.items() if isinstance(inner, dict)}
+            lines = "".join(_line(*item) for item in table.items() if item[0] not in nested)
+            parts += ["\n" * bool(parts) + f"[{key}]\n{lines}"] if lines or not nested else []
+            parts += [f"\n{tomli_w.dumps({key: nested}, multiline_strings=True)}"] if nested else []
     return "".join(parts)
 
 
