@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import threading
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,9 @@ from starlette.routing import Route
 
 from renderer.errors import RendererError, UsageError
 from renderer.output.report import Served, render_page
+from renderer.serve.keyed import KEY, Keyed, equal, is_own
 from renderer.serve.live import Live, events_of
+from renderer.serve.prompt import Prompt
 from renderer.spec.picks import Pick, Vote
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
+    # Of the page's own policy, in its head, browsers pass this over.
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
 }
 
 
@@ -65,11 +71,15 @@ class Site:
     vote: Callable[[str, Pick], None]
     """Writes a vote down; raises RendererError when that can't be."""
     token: str
+    """Proves that a vote comes from the page."""
+    key: str
+    """Opens the page; in the address that the command prints, and nowhere else."""
 
 
 def make_site(live: Live, outputs: Path, vote: Callable[[str, Pick], None]) -> Site:
-    """A site with a token of its own."""
-    return Site(live=live, outputs=outputs.resolve(), vote=vote, token=secrets.token_urlsafe(24))
+    """A site with a token and a key of its own."""
+    token, key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    return Site(live=live, outputs=outputs.resolve(), vote=vote, token=token, key=key)
 
 
 def make_app(site: Site) -> Starlette:
@@ -107,7 +117,11 @@ def make_app(site: Site) -> Starlette:
         Route("/favicon.ico", no_icon),
         Route("/{path:path}", file),
     ]
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_Headers)]
+    middleware = [
+        Middleware(_Headers),
+        Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+        Middleware(Keyed, key=site.key),
+    ]
     return Starlette(routes=routes, middleware=middleware)
 
 
@@ -119,13 +133,19 @@ def serving(site: Site, port: int = 0) -> Iterator[str]:
     """
     with _listening(port) as listener:
         config = uvicorn.Config(
-            make_app(site), log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+            make_app(site),
+            http=Prompt,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            lifespan="off",
         )
         server = _ThreadServer(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="report-server", daemon=True)
         thread.start()
         try:
-            yield f"http://{HOST}:{listener.getsockname()[1]}/report/"
+            yield f"http://{HOST}:{listener.getsockname()[1]}/report/?{KEY}={site.key}"
         finally:
             site.live.end()
             server.should_exit = True
@@ -176,7 +196,9 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 async def _take_vote(site: Site, request: Request) -> Response:
-    if not secrets.compare_digest(request.headers.get("x-token", ""), site.token):
+    if not is_own(request.headers.get("origin"), request.headers.get("host")):
+        raise HTTPException(403, "votes are taken from this server's own page only")
+    if not equal(request.headers.get("x-token", ""), site.token):
         raise HTTPException(403, "this page is of another server: reload it")
     body = b""
     async for piece in request.stream():
@@ -186,6 +208,8 @@ async def _take_vote(site: Site, request: Request) -> Response:
     name, pick = _read_vote(site, body)
     try:
         await asyncio.to_thread(site.vote, name, pick)
+    except UsageError as error:
+        raise HTTPException(400, str(error)) from error
     except (RendererError, OSError) as error:
         raise HTTPException(500, str(error)) from error
     return PlainTextResponse("written")
@@ -197,13 +221,18 @@ def _read_vote(site: Site, body: bytes) -> tuple[str, Pick]:
         name = fields.pop("take")
         pick = Pick(**fields)
         pick = Pick(vote=Vote(pick.vote), note=pick.note, key=pick.key)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise HTTPException(400, "this is no vote") from error
-    if not isinstance(pick.note, str) or not isinstance(pick.key, str):
+    if not all(isinstance(text, str) and _is_text(text) for text in (name, pick.note, pick.key)):
         raise HTTPException(400, "this is no vote")
     if name not in {take.name for take in site.live.report.takes}:
         raise HTTPException(404, "there is no such take")
     return name, pick
+
+
+def _is_text(text: str) -> bool:
+    """Whether a TOML file, and whoever reads it on a terminal, can hold it."""
+    return not any(unicodedata.category(sign) in {"Cc", "Cs"} and sign not in "\n\t\r" for sign in text)
 
 
 def _file(site: Site, request: Request) -> Response:

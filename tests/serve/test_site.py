@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import json
 import re
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from renderer.errors import StoreError, UsageError
 from renderer.output.report import FormerTake
 from renderer.serve import Live, Site, make_site, serving
 from renderer.serve.live import HEARTBEAT_SECONDS
+from renderer.serve.prompt import Prompt
 from renderer.spec.picks import Pick, Vote
 from tests.output.report.songs import small_report
 
@@ -32,6 +35,7 @@ class Server:
         parts = urlsplit(url)
         self.site, self.votes = site, votes
         self.port = parts.port or 0
+        self.cookie = f"renderer-{self.port}={site.key}"
         self.url = url
 
     def ask(
@@ -41,7 +45,7 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.putrequest(method, path, skip_host=True)
-            named = {"Host": f"127.0.0.1:{self.port}"} | {
+            named = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie} | {
                 name.replace("_", "-"): text for name, text in headers.items()
             }
             if body is not None:
@@ -162,7 +166,7 @@ def test_a_vote_that_cannot_be_written_is_told_as_such(server: Server) -> None:
 
 def test_open_pages_hear_of_new_takes_and_progress(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
-    connection.request("GET", "/report/events")
+    connection.request("GET", "/report/events", headers={"Cookie": server.cookie})
     answer = connection.getresponse()
     assert answer.getheader("content-type", "").startswith("text/event-stream")
     assert answer.readline() == b": hello\n"
@@ -196,7 +200,7 @@ def test_the_server_ends_at_once_with_pages_still_listening(tmp_path: Path) -> N
     site = make_site(Live(small_report(tmp_path)), tmp_path, lambda _name, _pick: None)
     with serving(site) as url:
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=PATIENCE_SECONDS)
-        connection.request("GET", "/report/events")
+        connection.request("GET", f"/report/events?key={site.key}")
         answer = connection.getresponse()
         answer.readline()
         began = time.monotonic()
@@ -216,3 +220,173 @@ def test_the_served_page_names_the_version_of_each_sound(server: Server) -> None
     assert facts
     takes = json.loads(facts.group(1))["takes"]
     assert takes[0]["audio"] == "../chihuahua/chihuahua.s7.flac?v=00000007"
+
+
+def test_the_printed_address_opens_the_page_and_gives_its_browser_the_key(server: Server) -> None:
+    parts = urlsplit(server.url)
+    status, headers, body = server.ask(f"{parts.path}?{parts.query}", Cookie="")
+    cookie = headers["set-cookie"]
+
+    assert status == 200
+    assert server.site.token.encode() in body
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert server.ask("/report/", Cookie=cookie.partition(";")[0])[0] == 200
+    assert "set-cookie" not in server.ask("/report/")[1]
+    assert server.site.key.encode() not in body
+
+
+ANYTHING = (
+    "/",
+    "/report/",
+    "/report/index.html",
+    "/report/events",
+    "/chihuahua/chihuahua.s7.flac",
+    "/favicon.ico",
+    "/no",
+)
+
+
+@pytest.mark.parametrize("path", ANYTHING)
+@pytest.mark.parametrize(
+    "cookie", ["", "other=1", "renderer-{port}=", "renderer-{port}=wrong", "renderer-1={key}", "\xff;=;,"]
+)
+def test_without_the_key_nothing_is_read(server: Server, path: str, cookie: str) -> None:
+    """Other users of the machine can connect just as well."""
+    given = cookie.replace("{port}", str(server.port)).replace("{key}", server.site.key)
+    for asked in (path, f"{path}?key=", f"{path}?key=%ff%00", f"{path}?key={server.site.key[:-1]}"):
+        status, _, body = server.ask(asked, Cookie=given)
+        assert status == 403, asked
+        assert body == b"open the address that the command printed: it holds this page's key\n"
+
+
+def test_without_the_key_nobody_votes(server: Server) -> None:
+    body = json.dumps({"take": "chihuahua.s7", "vote": "keep"}).encode()
+
+    assert server.ask("/report/picks", "POST", body, X_Token=server.site.token, Cookie="")[0] == 403
+    assert server.votes == []
+
+
+def test_no_page_may_frame_what_is_served(server: Server) -> None:
+    for path in ("/report/", "/chihuahua/chihuahua.s7.flac", "/no", "/favicon.ico"):
+        headers = server.ask(path)[1]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+    for refused in (server.ask("/report/", Cookie=""), server.ask("/report/", Host="evil.example")):
+        assert refused[1]["x-frame-options"] == "DENY"
+
+
+ORIGINS = (
+    "https://evil.example",
+    "http://evil.example",
+    "null",
+    "",
+    "file://",
+    "http://127.0.0.1",
+    "http://127.0.0.1:1",
+)
+ORIGINS += (
+    "https://127.0.0.1:{port}",
+    "http://localhost:{port}",
+    "http://127.0.0.1:{port}.evil.example",
+    "http://[::1",
+    "é",
+)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_vote_from_another_page_is_refused(server: Server, origin: str) -> None:
+    body = json.dumps({"take": "chihuahua.s7", "vote": "keep"}).encode()
+    given = origin.replace("{port}", str(server.port)).encode().decode("latin-1")
+    status = server.ask("/report/picks", "POST", body, X_Token=server.site.token, Origin=given)[0]
+
+    assert status == 403
+    assert server.votes == []
+
+
+def test_a_vote_from_the_page_itself_is_taken(server: Server) -> None:
+    body = json.dumps({"take": "chihuahua.s7", "vote": "keep"}).encode()
+    own = f"http://127.0.0.1:{server.port}"
+
+    assert server.ask("/report/picks", "POST", body, X_Token=server.site.token, Origin=own)[0] == 200
+
+
+DEEP = "[" * 5_000 + "]" * 5_000
+KINDS = (
+    "null",
+    "true",
+    "0",
+    "1e999",
+    "NaN",
+    '""',
+    '"x"',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\\u001b[31m"',
+    "[]",
+    "[[]]",
+    "{}",
+    '{"a":1}',
+    DEEP,
+)
+
+
+@pytest.mark.parametrize("field", ["take", "vote", "note", "key", "stars"])
+def test_any_json_in_any_field_of_a_vote_is_a_bad_request_or_a_vote(server: Server, field: str) -> None:
+    for kind in KINDS:
+        fields = {"take": '"chihuahua.s7"', "vote": '"keep"', "note": '"x"', "key": '"00000007"', field: kind}
+        body = "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}"
+        status = server.ask("/report/picks", "POST", body.encode(), X_Token=server.site.token)[0]
+        assert status in ((200, 400, 404) if kind in ('""', '"x"') else (400,)), (field, kind[:20])
+    assert all(pick.note.isprintable() for _, pick in server.votes)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"null", b"7", b'"x"', b"[{}]", b'{"take":', DEEP.encode(), b"{" * 60_000]
+)
+def test_what_is_no_vote_is_a_bad_request(server: Server, body: bytes) -> None:
+    assert server.ask("/report/picks", "POST", body, X_Token=server.site.token)[0] == 400
+
+
+@pytest.mark.parametrize("token", ["é", "\x80\xff", "a b", "x" * 5_000])
+def test_an_odd_token_is_refused_and_no_fault_of_the_server(server: Server, token: str) -> None:
+    assert server.vote("chihuahua.s7", token, vote="keep") == 403
+
+
+SLOW = (
+    b"",
+    b"GET",
+    b"GET /report/ HTTP/1.1\r\nHost: x",
+    b"POST /report/picks HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n",
+)
+
+
+@pytest.mark.parametrize("begun", SLOW)
+def test_a_connection_that_does_not_say_what_it_wants_is_ended(
+    server: Server, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Prompt.patience_seconds == 60
+    monkeypatch.setattr(Prompt, "patience_seconds", 0.5)
+    begun = begun.replace(b"{host}", f"127.0.0.1:{server.port}".encode()).replace(b"{cookie}", server.cookie.encode())
+    if begun.startswith(b"POST"):
+        begun += f"X-Token: {server.site.token}\r\nContent-Length: 100\r\n\r\n{{".encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(begun)
+        # Bit by bit is no faster.
+        for _ in range(3):
+            time.sleep(0.1)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x" if begun else b"")
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+
+
+def test_a_client_that_reads_its_answer_slowly_is_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prompt, "patience_seconds", 0.2)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+    connection.request("GET", "/report/events", headers={"Cookie": server.cookie})
+    answer = connection.getresponse()
+    assert answer.readline() == b": hello\n"
+    time.sleep(0.6)
+    server.site.live.tell("still there")
+    assert [answer.readline() for _ in range(2)][1] == b"event: progress\n"
+    connection.close()

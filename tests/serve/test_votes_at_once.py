@@ -41,7 +41,7 @@ BY_PAGE = """
 import json, urllib.request
 {start}
 body = json.dumps(dict(take=sys.argv[3], vote="reject", note="heard " + sys.argv[3], key="12345678")).encode()
-request = urllib.request.Request(sys.argv[4] + "picks", body, headers={{"X-Token": sys.argv[5]}})
+request = urllib.request.Request(sys.argv[4].replace("?", "picks?"), body, headers={{"X-Token": sys.argv[5]}})
 sys.exit(urllib.request.urlopen(request).read() != b"written")
 """
 

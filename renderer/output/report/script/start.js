@@ -22,4 +22,8 @@ function start() {
 readDrawer();
 $("filters").hidden = false;
 start();
-if (served) connect();
+if (served) {
+  // The key opened the page; from here on a cookie does, and the address is one to show around.
+  history.replaceState(null, "", location.pathname + location.hash);
+  connect();
+}
