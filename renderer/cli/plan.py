@@ -11,10 +11,14 @@ from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.table import Table
 
     from renderer.pipeline.project import Project
-    from renderer.plan.jobs import Plan, TakePlan
+    from renderer.plan.jobs import Change, Plan, TakePlan
+
+    Elsewhere = Mapping[str, Sequence[Change]]
 
 
 @click.command(name="plan")
@@ -27,6 +31,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     from renderer.pipeline.models import require_fit
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
+    from renderer.pipeline.status import made_elsewhere
 
     options = make_options(**given)
     selection = select(named, options)
@@ -34,11 +39,12 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     plan, missing = project.plan(), project.missing()
+    elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)
     if as_json:
-        echo_json(_document(plan, missing))
+        echo_json(_document(plan, missing, elsewhere))
         return 0
-    _tell(plan, missing)
+    _tell(plan, missing, elsewhere)
     _tell_cuts(plan, project)
     return 0
 
@@ -54,20 +60,23 @@ def _tell_cuts(plan: Plan, project: Project) -> None:
             click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 
-def _tell(plan: Plan, missing: tuple[str, ...]) -> None:
+def _tell(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
     from rich.console import Console
 
+    from renderer.cli.status import told_elsewhere
     from renderer.pipeline.room import needed_bytes, told_bytes
     from renderer.spec.diagnostics import printable
 
     console = Console(highlight=False)
-    console.print(_table(plan))
+    console.print(_table(plan, elsewhere))
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
         told = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
         click.echo(told + _others(plan, component))
     room = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs{room}")
+    if note := told_elsewhere(list(elsewhere.values())):
+        click.echo(printable(note))
     if missing:
         names = " ".join(printable(name) for name in missing)
         click.echo(f"not fetched: {names} (renderer models fetch {names})")
@@ -89,7 +98,7 @@ def _others(plan: Plan, component: str) -> str:
     return f" ({printable(', '.join(dict.fromkeys(names)))})" if names else ""
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: Plan, elsewhere: Elsewhere) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -101,17 +110,18 @@ def _table(plan: Plan) -> Table:
         table.add_column(heading, overflow="fold")
     for take in plan.takes:
         runs = " → ".join(take.runs) or "-"
-        table.add_row(Text(printable(take.name)), runs, Text(printable(why(take))))
+        table.add_row(Text(printable(take.name)), runs, Text(printable(why(take, elsewhere[take.name]))))
     return table
 
 
-def why(take: TakePlan) -> str:
-    """`changed: shift 3.0 → 2.0`, in words."""
+def why(take: TakePlan, elsewhere: Sequence[Change]) -> str:
+    """`changed: shift 3.0 → 2.0`, `done (made with threads 2 → 1)`, in words."""
     changes = ", ".join(change.told for change in take.changes)
-    return f"{take.why}: {changes}" if changes else str(take.why)
+    made = f" (made with {', '.join(change.told for change in elsewhere)})" if elsewhere else ""
+    return f"{take.why}: {changes}{made}" if changes else f"{take.why}{made}"
 
 
-def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:
+def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dict[str, Any]:
     from renderer.plan.reasons import SET
 
     return {
@@ -122,6 +132,7 @@ def _document(plan: Plan, missing: tuple[str, ...]) -> dict[str, Any]:
                 "why": str(take.why),
                 "runs": [str(stage) for stage in take.runs],
                 "changes": [{"stage": c.stage, "name": c.name, "old": c.old, "new": c.new} for c in take.changes],
+                "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in elsewhere[take.name]],
                 "key": take.key,
                 "models": {name: take.requests[SET][name] for name in ("model", "based_on", "lm", "vae")},
             }

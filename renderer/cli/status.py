@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.project import Project
     from renderer.pipeline.status import Status, TakeStatus, Version
+    from renderer.plan.jobs import Change
     from renderer.spec.diagnostics import Diagnostic
 
 COLOURS = {
@@ -26,6 +27,7 @@ COLOURS = {
     "broken": "red",
 }
 
+MOST_TOLD = 4  # differences of surroundings, in a line
 ONLY = {
     "restored": ": its file moves back from old/",
     "tags": ": its tags are written anew, the sound stays",
@@ -71,13 +73,26 @@ def _tell(status: Status, *, whole: bool) -> None:
         for take in status.of(why):
             _line(str(why), take.plan.name, "; ".join(_reasons(take)))
     done = status.of(Why.DONE)
-    elsewhere = sum(bool(take.elsewhere) for take in done)
-    note = f" ({elsewhere} made in another environment: --refresh environment makes them again)" if elsewhere else ""
-    click.echo(f"{len(done)} of {len(status.takes)} takes done{note}")
+    click.echo(f"{len(done)} of {len(status.takes)} takes done")
+    if note := told_elsewhere([take.elsewhere for take in status.takes]):
+        _plain(note)
     if whole and status.without_spec:
         for name in status.without_spec:
             _line("no spec", name, "")
         click.echo("what has no spec stays until `renderer store gc --orphans` is told to free it")
+
+
+def told_elsewhere(differences: Sequence[Sequence[Change]]) -> str:
+    """Of takes made in other surroundings: how many, and what differs; nothing when there are none."""
+    several = [changes for changes in differences if changes]
+    if not several:
+        return ""
+    words = list(dict.fromkeys(change.told for changes in several for change in changes))
+    more = f" and {len(words) - MOST_TOLD} more" if len(words) > MOST_TOLD else ""
+    return (
+        f"{len(several)} made in another environment ({', '.join(words[:MOST_TOLD])}{more}): "
+        "renderer render --refresh environment makes them again"
+    )
 
 
 def _reasons(take: TakeStatus) -> Iterator[str]:

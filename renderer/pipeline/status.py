@@ -82,10 +82,13 @@ def versions(project: Project, plan: TakePlan) -> tuple[Version, ...]:
     )
 
 
+def made_elsewhere(project: Project, plan: TakePlan) -> tuple[Change, ...]:
+    """How the surroundings that a finished take was made in differ from today's; its bytes count all the same."""
+    return environment_changes(plan.made_in, project.environment) if plan.has_sound else ()
+
+
 def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:
-    elsewhere: tuple[Change, ...] = ()
-    if plan.has_sound:
-        elsewhere = environment_changes(plan.made_in, project.environment)
+    elsewhere = made_elsewhere(project, plan)
     return TakeStatus(plan=plan, elsewhere=elsewhere, last_failure=failure if plan.why is Why.FAILED else "")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from renderer.artifacts import Waveform
+from renderer.cli.main import run
 from renderer.pipeline.status import make_status, versions
 from renderer.plan.jobs import Why
 from tests.pipeline.without_models import carry_out, made
@@ -79,3 +82,25 @@ def test_forced_takes_of_the_same_bytes_leave_no_former_version(songs: Songs) ->
 
     assert songs.audio() == before
     assert list(songs.outputs.glob("*/old/*")) == []
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_other_surroundings_are_told_in_a_word(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Another number of threads sums in another order: some samples differ in the last bit."""
+    songs.write("eins")
+    carry_out(songs.project())
+    monkeypatch.chdir(songs.folder)
+    options = ["--device", "cpu", "--lm-slots", "2"]
+
+    assert run([command, *options, "--threads", "1"]) == 0
+    assert "environment" not in capsys.readouterr().out
+    assert run([command, *options, "--threads", "3"]) == 0
+    told = capsys.readouterr().out
+    assert "2 made in another environment (threads 1 → 3): renderer render --refresh environment" in told
+    assert run([command, *options, "--threads", "3", "--json"]) == 0
+    takes = json.loads(capsys.readouterr().out)["takes"]
+    assert [take["elsewhere"] for take in takes] == [[{"name": "threads", "old": 1, "new": 3}]] * 2
+    assert run(["plan", *options, "--threads", "3"]) == 0
+    assert "done (made with threads 1 → 3)" in capsys.readouterr().out
