@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from renderer.errors import RendererError
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
+from renderer.spec.imports.documents import WRAPPERS
 from renderer.spec.imports.draft import TABLES
-from renderer.spec.imports.entry import WRAPPERS
 from renderer.spec.imports.specs import Imported, read_foreign
 from renderer.spec.schema import SongFile
 

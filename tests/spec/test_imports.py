@@ -621,6 +621,13 @@ def test_json_lines_and_wrapped_lists_are_lists(tmp_path: Path) -> None:
     assert (len(wrapped.songs), wrapped.is_list, [left.key for left in wrapped.left_out]) == (2, True, ["metadata"])
 
 
+def test_a_song_with_lists_of_other_things_is_one_song(tmp_path: Path) -> None:
+    song = imported(tmp_path, FOLK | {"results": [{"file": "a.flac", "score": 0.5}], "tracks": [{"stem": "drums"}]})
+
+    assert song.values["caption"] == FOLK["caption"]
+    assert set(listed(song)) == {"results", "tracks"}
+
+
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [

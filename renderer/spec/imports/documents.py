@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from string import ascii_letters
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError, SpecError, UsageError
 from renderer.spec.diagnostics import Diagnostic, Span
+from renderer.spec.foreign import CALLED_HERE
 from renderer.spec.toml import parsed_toml
 
 if TYPE_CHECKING:
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 10_000  # that one file may hold
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".toml")
 WHAT_IS_TAKEN = "an import takes .json, .jsonl, .ndjson and .toml files, and takes rendered here"
+WRAPPERS = frozenset(
+    {
+        "params", "generation_params", "parameters", "config", "generation_config", "param_obj", "request", "input",
+        "metas", "meta", "metadata", "user_metadata", "audio_config", "inference", "output", "data", "result",
+    }
+)  # fmt: skip
+"""Tables that ACE-Step's interfaces put keys of a song into."""
+CHAT = "messages"
 _HELP: Mapping[tuple[str, ...], str] = {
     ("//", "/*", "#"): "JSON has no comments: take them out",
     ("'", "\u201c", "\u201d", "\u2018"): 'JSON puts texts between "…", straight ones',
@@ -70,15 +80,25 @@ def _document(whole: Any) -> Document:
     if isinstance(whole, list):
         return Document(entries=tuple(whole), is_list=True)
     if isinstance(whole, dict):
-        lists = [key for key, value in whole.items() if key in LISTS and _is_of_tables(value)]
+        lists = [key for key, value in whole.items() if key in LISTS and _is_of_songs(value)]
         if len(lists) == 1:
             beside = tuple(key for key, value in whole.items() if key != lists[0] and value not in (None, "", [], {}))
             return Document(entries=tuple(whole[lists[0]]), is_list=True, beside=beside)
     return Document(entries=(whole,), is_list=False)
 
 
-def _is_of_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+def _is_of_songs(value: Any) -> bool:
+    """Whether it is a list of tables, and one of them looks like a song's."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        return False
+    names = {snake(key) for one in value for key in one}
+    return not names.isdisjoint({*WRAPPERS, CHAT}) or "caption" in {CALLED_HERE.get(name, name) for name in names}
+
+
+def snake(key: str) -> str:
+    """`keyScale`, `Key-Scale` and `key scale` as `key_scale`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.strip())
+    return re.sub(r"[\s_-]+", "_", words).lower()
 
 
 def _parsed(text: str, file: Path) -> Any:

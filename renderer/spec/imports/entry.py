@@ -11,20 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
-from renderer.spec.imports.documents import Table, json_value
+from renderer.spec.imports.documents import CHAT, WRAPPERS, Table, json_value, snake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_DEPTH = 5  # of tables around a value
-WRAPPERS = frozenset(
-    {
-        "params", "generation_params", "parameters", "config", "generation_config", "param_obj", "request", "input",
-        "metas", "meta", "metadata", "user_metadata", "audio_config", "inference", "output", "data", "result",
-    }
-)  # fmt: skip
-_CHAT = "messages"
 MIN_LINES, MAX_LINE = 4, 60  # lines, and their mean length in characters, that make a message lyrics
 _SECTION = re.compile(r"\[(?:pre-chorus|chorus|verse|bridge|intro|outro|hook|refrain|inst)", re.IGNORECASE)
 
@@ -56,12 +49,12 @@ def fields_of(entry: Mapping[str, Any], file: Path, *, above: str = "", depth: i
         yield LeftOut(key=above + key, why="it is written more than once; the last one counts, as for ACE-Step")
     for key, value in entry.items():
         field = Field(key=above + key, name=snake(key), value=value)
-        if field.name in WRAPPERS or (field.name == _CHAT and isinstance(value, list)):
+        if field.name in WRAPPERS or (field.name == CHAT and isinstance(value, list)):
             inside.append(field)
         else:
             yield field
     for field in inside:
-        yield from _said(field, entry.get("lyrics")) if field.name == _CHAT else _unwrapped(field, file, depth)
+        yield from _said(field, entry.get("lyrics")) if field.name == CHAT else _unwrapped(field, file, depth)
 
 
 def _unwrapped(field: Field, file: Path, depth: int) -> Iterator[Field | LeftOut]:
@@ -84,12 +77,6 @@ def _read(text: str, file: Path) -> Any:
         return json_value(text, file) if text.strip() else None
     except RendererError:
         return text
-
-
-def snake(key: str) -> str:
-    """`keyScale`, `Key-Scale` and `key scale` as `key_scale`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.strip())
-    return re.sub(r"[\s_-]+", "_", words).lower()
 
 
 def _said(field: Field, lyrics: Any) -> Iterator[Field | LeftOut]:
