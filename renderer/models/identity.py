@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.reads import ReadFile
     from renderer.models.family import ModelFiles
 
+HEAD = 16  # characters
 SHA256_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,6 +36,11 @@ class Fingerprint:
     """Equal digests mean equal weights, configs and vocabularies."""
     files: Mapping[str, str] = field(default_factory=dict)
     """File -> its own SHA-256, in the order in which they make up the digest."""
+
+    @property
+    def heads(self) -> Mapping[str, str]:
+        """File -> the head of its digest: enough to tell whether it changed."""
+        return {name: digest[:HEAD] for name, digest in self.files.items()}
 
 
 UNREADABLE = "unreadable"
@@ -68,17 +74,17 @@ def fingerprints(files: ModelFiles, without: Container[Part] = ()) -> Mapping[Pa
     return found
 
 
-def vae_identity(folder: Path) -> str:
-    """The digest that a VAE's folder gives to the part.
+def vae_fingerprint(folder: Path) -> Fingerprint:
+    """The fingerprint that a VAE's folder gives to the part.
 
     Raises: ModelError for a file that isn't there.
     """
     memory = _read_memory()
     before = dict(memory)
-    digest = _fingerprint(vae_files(folder), memory).digest
+    found = _fingerprint(vae_files(folder), memory)
     if memory != before:
         _write_memory(memory)
-    return digest
+    return found
 
 
 def remembered(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.files import real
+from renderer.files import is_regular, real
 from renderer.models.other_formats import HEAD_BYTES, told_format
 from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
@@ -71,7 +71,7 @@ def read_model(folder: Path) -> FoundModel:
         return _read_pipeline(folder)
     if (folder / "config.json").is_file():
         return _read_stand_alone(folder)
-    if any(folder.glob(f"{DIT_PREFIX}*/config.json")):
+    if _parts_in(folder, f"{DIT_PREFIX}*"):
         return _read_bundle(folder)
     raise _not_a_model(folder)
 
@@ -87,7 +87,7 @@ def read_lm(folder: Path) -> Path:
             f"`{folder}` holds no 5 Hz LM",
             why=f"its config.json says model_type `{config.get('model_type')}`, an LM's says `qwen3`",
         )
-    if int(config.get("vocab_size", 0)) == TEXT_ENCODER_VOCAB:
+    if _vocabulary(config) == TEXT_ENCODER_VOCAB:
         raise ModelError(
             f"`{folder}` is the text encoder, not an LM",
             why="its vocabulary holds no audio codes",
@@ -162,7 +162,7 @@ def _read_pipeline(folder: Path) -> FoundModel:
         dit=folder,
         vae=folder / "vae",
         text_encoder=folder,
-        lm=lm if (lm / "config.json").is_file() else None,
+        lm=lm if _is_part(lm) else None,
         latent_width=_latent_width(config),
     )
 
@@ -175,7 +175,7 @@ def _read_stand_alone(folder: Path) -> FoundModel:
 
 
 def _read_bundle(folder: Path) -> FoundModel:
-    found = sorted(path.parent.name for path in folder.glob(f"{DIT_PREFIX}*/config.json"))
+    found = [path.name for path in _parts_in(folder, f"{DIT_PREFIX}*")]
     if len(found) > 1 and DEFAULT_DIT not in found:
         raise ModelError(
             f"`{folder}` holds {len(found)} DiTs: {', '.join(found)}",
@@ -232,8 +232,9 @@ def _folder_of(path: Path) -> str:
 
 
 def _beside(dit: Path, name: str) -> Path:
-    for folder in (dit / name, *(place.parent / name for place in places(dit))):
-        if (folder / "config.json").is_file():
+    candidates = (dit / name, *(place.parent / name for place in places(dit)))
+    for folder in candidates:
+        if _is_part(folder):
             return folder
         if folder.is_file() or folder.is_symlink():
             raise no_folder(folder, name, why="its config.json and weights lie in it", advice=FETCH_AGAIN)
@@ -245,16 +246,30 @@ def _beside(dit: Path, name: str) -> Path:
 
 
 def _lm_in(folder: Path) -> Path | None:
-    found = sorted(path.parent for path in folder.glob(f"{LM_PREFIX}*/config.json"))
+    found = _parts_in(folder, f"{LM_PREFIX}*")
     preferred = [path for path in found if path.name == DEFAULT_LM]
     return next(iter(preferred or found), None)
+
+
+def _parts_in(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if _is_part(path))
+
+
+def _is_part(folder: Path) -> bool:
+    """Whether a part lies there, whole or not: what its folder lacks is a fault of it, which whoever reads it tells."""
+    return is_regular(folder / "config.json") or any(folder.glob("*.safetensors"))
+
+
+def _vocabulary(config: dict[str, Any]) -> int:
+    found = config.get("vocab_size")
+    return found if isinstance(found, int) else 0
 
 
 def _another_config(folder: Path, config: dict[str, Any]) -> ModelError:
     if config.get("_class_name") == "AutoencoderOobleck":
         return ModelError(f"`{folder}` is a VAE alone", help="name the folder that holds it and the DiT")
     if config.get("model_type") == "qwen3":
-        lm = int(config.get("vocab_size", 0)) > TEXT_ENCODER_VOCAB
+        lm = _vocabulary(config) > TEXT_ENCODER_VOCAB
         what = "a 5 Hz LM" if lm else "the text encoder"
         advice = f'lm = "{folder}"' if lm else "name the folder that holds it and the DiT"
         return ModelError(f"`{folder}` is {what}, not a model set", help=advice)

@@ -120,11 +120,16 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
     # Without its model it can't be held against it, and nothing runs.
     own = model.files if model.missing else replace(model.files, vae=str(folder))
     faults = {} if model.missing else looked.faults(own, (Part.VAE,))
-    digest = identity.UNREADABLE if faults else identity.vae_identity(folder)
-    if digest == model.weights[Part.VAE] and not faults:
+    found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.vae_fingerprint(folder)
+    if found.digest == model.weights[Part.VAE] and not faults:
         return model
-    found = _as_with(model, Path(vae).name, digest)
-    return replace(found, files=replace(model.files, vae=str(folder)), faults={**found.faults, **faults})
+    other = _as_with(model, Path(vae).name, found.digest)
+    return replace(
+        other,
+        weight_files={**model.weight_files, Part.VAE: found.heads},
+        files=replace(model.files, vae=str(folder)),
+        faults={**other.faults, **faults},
+    )
 
 
 def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
@@ -165,6 +170,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
         facts=facts,
         files=resolved.files,
         weights={part: one.digest for part, one in found.items()},
+        weight_files={part: one.heads for part, one in found.items()},
         dtypes=by_part,
         faults=faults,
     )

@@ -12,7 +12,7 @@ from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
 from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
-from renderer.plan.reasons import FILE, SET, explain
+from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +37,8 @@ class PlannedModel:
     """Parts that aren't on disk, by the names `renderer models fetch` takes."""
     vae: str | None = None
     """The name of its VAE; None for the set's own, however it is named."""
+    weight_files: Mapping[Part, Mapping[str, str]] = field(default_factory=dict)
+    """Of what files each part's weights are: name -> the head of its digest, for telling which one changed."""
     faults: Mapping[Part, tuple[ModelError, ...]] = field(default_factory=dict)
     """What is wrong with the files of a part, which then has no fingerprint."""
 
@@ -101,6 +103,7 @@ def _plan_take(
     requests = {
         SET: _named(take, model, keys if given else {}),
         **{str(job.stage): _told(job) for job in jobs},
+        WEIGHTS: {str(part): model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
         FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
     }
     plan = TakePlan(
@@ -116,6 +119,10 @@ def _plan_take(
     )
     reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment)
     return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
+
+
+def _parts(jobs: Iterable[Job]) -> tuple[Part, ...]:
+    return tuple(dict.fromkeys(PART_OF[job.stage] for job in jobs))
 
 
 def _told(job: Job) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.effects import IDLE
 from renderer.plan.jobs import Change, Why
 from renderer.plan.keys import neutral
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SET = "set"
 """Beside the stages' requests, records tell which models and switches were named: reasons in the user's words."""
+WEIGHTS = "weight_files"
+"""And of what files each part's weights are, by their digests: which one changed. Part -> file -> digest."""
 FILE = "take"
 """And how the file is written: its format, and what its tags tell."""
 _CAUSES: Mapping[str, tuple[str, ...]] = {
@@ -133,7 +136,7 @@ def _switched(change: Change, names: set[str]) -> bool:
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iterator[Change]:
     seen: set[str] = set()
-    for stage in dict.fromkeys([SET, *new]):
+    for stage in dict.fromkeys([SET, *(name for name in new if name != WEIGHTS)]):
         # A stage that only one of the two has is explained by what switched it, not by its every field.
         if stage not in old or stage not in new:
             continue
@@ -148,7 +151,24 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
                 continue
             if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
                 continue
+            if field == "weights" and (files := tuple(_files_changed(old, new, stage))):
+                yield from (change for change in files if change.name not in seen)
+                seen |= {change.name for change in files}
+                continue
             yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)
+
+
+def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], stage: str) -> Iterator[Change]:
+    """Which files of a part aren't what they were; nothing where a version is older than these notes."""
+    part = PART_OF[Stage(stage)]
+    before, now = (version.get(WEIGHTS, {}).get(part, {}) for version in (old, new))
+    for name in dict.fromkeys([*before, *now]) if before and now else ():
+        if before.get(name) != now.get(name):
+            told = f"{name} of the {_PARTS[part]}"
+            yield Change(stage=stage, name=told, old=before.get(name), new=now.get(name))
+
+
+_PARTS = {Part.LM: "LM", Part.DIT: "DiT", Part.VAE: "VAE"}
 
 
 def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

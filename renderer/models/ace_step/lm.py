@@ -10,7 +10,6 @@ import torch
 
 from renderer.errors import ModelError, StageError
 from renderer.models import device as devices
-from renderer.models import layouts
 from renderer.models.ace_step import attention
 from renderer.models.ace_step.checks import check_codebooks
 from renderer.models.ace_step.decoder import Lm
@@ -18,6 +17,7 @@ from renderer.models.ace_step.engine import decode_all
 from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.launch import as_graph, eagerly
 from renderer.models.ace_step.lm_checkpoint import load_causal_lm
+from renderer.models.ace_step.on_disk import read_lm
 from renderer.models.ace_step.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.prefill import Prefill
 from renderer.models.ace_step.tokens import load_tokens
@@ -44,7 +44,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
         raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
     folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).lm
-    tokens = load_tokens(folder, int(layouts.read_json(folder / "config.json").get("vocab_size", 0)))
+    tokens = load_tokens(folder, read_lm(folder).config["vocab_size"])
     check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)

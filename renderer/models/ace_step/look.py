@@ -17,6 +17,7 @@ from renderer.models.ace_step import on_disk
 from renderer.models.ace_step.adapter import read_adapter
 from renderer.models.ace_step.chat_template import check_chat_template
 from renderer.models.ace_step.checks import check_scheduler, check_vae
+from renderer.models.ace_step.on_disk import SILENCE
 from renderer.models.ace_step.reads import TOKENIZER
 from renderer.models.ace_step.shapes import shapes
 from renderer.models.ace_step.silence_file import look_at_silence
@@ -61,6 +62,8 @@ def _dit(files: ModelFiles) -> Iterator[Callable[[], None]]:
     yield partial(check_scheduler, files)
     for name in on_disk.dit_components(files):
         yield partial(_look_at, files, name)
+    if files.layout == layouts.ORIGINAL:
+        yield partial(_look_at_silence, files)
     yield partial(_look_at_tokenizer, on_disk.tokenizer_folder(files))
     for folder, _ in files.loras:
         yield partial(_look_at_adapter, files, Path(folder))
@@ -78,9 +81,11 @@ def _look_at(files: ModelFiles, name: str) -> None:
     found = on_disk.read_component(files, name)
     expected = shapes(name, found.config)
     compare(expected, found.tensors, found.apart)
-    for tensor, path in found.apart.items():
-        batch, frames, channels = expected[tensor]
-        look_at_silence(path, (batch, channels, frames))
+
+
+def _look_at_silence(files: ModelFiles) -> None:
+    batch, frames, channels = shapes("condition_encoder", on_disk.read_config(files, "condition_encoder"))[SILENCE]
+    look_at_silence(Path(files.dit) / on_disk.SILENCE_FILE, (batch, channels, frames))
 
 
 def _look_at_lm(folder: Path) -> None:
@@ -95,8 +100,8 @@ def _look_at_vae(files: ModelFiles) -> None:
     folder, _ = on_disk.place(files, "vae")
     path = folder / on_disk.CONFIG
     check_vae(layouts.read_json(path), path)
-    found, dit = (on_disk.read_component(files, name) for name in ("vae", "dit"))
-    _agree(_Width(found, "decoder_input_channels"), _Width(dit, "audio_acoustic_hidden_dim"))
+    vae, dit = _Sizes(files, "vae"), _Sizes(files, "dit")
+    _agree(_Width(vae, "decoder_input_channels"), _Width(dit, "audio_acoustic_hidden_dim"))
 
 
 def _look_at_tokenizer(folder: Path) -> None:
@@ -115,15 +120,12 @@ def _look_at_tokenizer(folder: Path) -> None:
 
 
 def _look_at_adapter(files: ModelFiles, folder: Path) -> None:
-    read_adapter(folder, shapes("dit", on_disk.read_component(files, "dit").config))
+    read_adapter(folder, shapes("dit", on_disk.read_config(files, "dit")))
 
 
 def _look_at_widths(files: ModelFiles) -> None:
     """Whether what one component gives is as wide as what the next takes."""
-    try:
-        found = {name: on_disk.read_component(files, name) for name in on_disk.dit_components(files)}
-    except ModelError:
-        return  # which the component's own look tells
+    found = {name: _Sizes(files, name) for name in on_disk.dit_components(files)}
     dit, condition, text = found["dit"], found["condition_encoder"], found["text_encoder"]
     latents = _Width(dit, "audio_acoustic_hidden_dim")
     _agree(_Width(text, "hidden_size"), _Width(condition, "text_hidden_dim"))
@@ -134,10 +136,18 @@ def _look_at_widths(files: ModelFiles) -> None:
             _agree(_Width(found[name], "audio_acoustic_hidden_dim"), latents)
 
 
+class _Sizes:
+    """What a component's config says, and where."""
+
+    def __init__(self, files: ModelFiles, name: str) -> None:
+        self.config = on_disk.read_config(files, name)
+        self.path = on_disk.place(files, name)[0] / on_disk.CONFIG
+
+
 class _Width(NamedTuple):
     """A width that a component's config tells."""
 
-    of: on_disk.OnDisk
+    of: _Sizes
     key: str
     otherwise: str = ""
     """The key that counts where the other says nothing."""
@@ -151,7 +161,7 @@ class _Width(NamedTuple):
 def _agree(one: _Width, other: _Width) -> None:
     if one.value != other.value:
         raise ModelError(
-            f"`{one.of.config_path}` and `{other.of.config_path}` don't belong together",
+            f"`{one.of.path}` and `{other.of.path}` don't belong together",
             why=f"{one.key} is {one.value}, {other.key} is {other.value}: what one gives the other can't take",
             help=FETCH_AGAIN,
         )

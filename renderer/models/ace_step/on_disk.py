@@ -62,18 +62,27 @@ def read_component(files: ModelFiles, name: str) -> OnDisk:
     Raises: ModelError when a file is missing or isn't what it is called.
     """
     folder, stem = place(files, name)
-    path = folder / CONFIG
-    config = layouts.read_json(path)
+    config = read_config(files, name)
     if _is_one_of_four(files, name):
         return OnDisk(
             name=name,
-            config=configs.from_original(name, config, path),
-            config_path=path,
+            config=config,
+            config_path=folder / CONFIG,
             tensors=_original_tensors(files, name),
             apart={SILENCE: folder / SILENCE_FILE} if name == "condition_encoder" else {},
         )
-    checked = configs.checked(name, config, path)
-    return OnDisk(name=name, config=checked, config_path=path, tensors=_class_tensors(name, folder, stem))
+    return OnDisk(name=name, config=config, config_path=folder / CONFIG, tensors=_class_tensors(name, folder, stem))
+
+
+def read_config(files: ModelFiles, name: str) -> dict[str, Any]:
+    """A component's sizes, in the words of its class.
+
+    Raises: ModelError when the config is missing, or says what can't be.
+    """
+    path = place(files, name)[0] / CONFIG
+    config = layouts.read_json(path)
+    read = configs.from_original if _is_one_of_four(files, name) else configs.checked
+    return read(name, config, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,163 @@
+"""Weights on disk, from a plan's side: what is broken is refused before a worker starts, what changed is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import renderer
+from renderer.cli.main import run
+from renderer.errors import UnfitFiles
+from renderer.pipeline.options import Options
+from renderer.pipeline.project import Project
+from renderer.pipeline.render import render
+from renderer.pipeline.select import select
+from tests.models.ace_step import damage
+from tests.models.ace_step.layouts import write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from renderer.plan.jobs import Plan
+    from renderer.run.local import Workers
+
+SPEC = """
+caption = "calm piano"
+lyrics = "[verse]\\nla la la"
+model = "../bundle"
+[metas]
+bpm = 90
+keyscale = "A minor"
+timesignature = "4"
+duration = 10
+[inference]
+thinking = {thinking}
+"""
+
+
+@pytest.fixture
+def project(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in the working folder, its model in a bundle above."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_bundle(tiny_set, tmp_path / "bundle")
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    write(folder, "true")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write(project: Path, thinking: str) -> None:
+    (project / "specs" / "a.toml").write_text(SPEC.format(thinking=thinking).replace("../", "../../"))
+
+
+BREAKING: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a DiT cut by a byte": ("acestep-v15-turbo/model.safetensors", damage.cut_by_one),
+    "no silence": ("acestep-v15-turbo/silence_latent.pt", damage.remove),
+    "a text encoder's config cut in half": ("Qwen3-Embedding-0.6B/config.json", damage.cut_by_half),
+    "a VAE in fp8": ("vae/diffusion_pytorch_model.safetensors", damage.SAVED["fp8"]),
+    "an LM's tokenizer that is a page": ("acestep-5Hz-lm-1.7B/tokenizer.json", damage.make_page),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKING)
+@pytest.mark.parametrize("command", ["plan", "render"])
+def test_broken_weights_are_refused_before_a_worker_starts(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str, kind: str
+) -> None:
+    name, breaking = BREAKING[kind]
+    breaking(project.parent / "bundle" / name)
+
+    assert run([command, *(["--no-measure"] if command == "render" else [])]) == 2
+
+    told = capsys.readouterr().err
+    assert name in told
+    assert "Traceback" not in told
+    assert not list(project.rglob("worker.log"))
+
+
+def test_every_broken_file_is_told_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, breaking in BREAKING.values():
+        breaking(project.parent / "bundle" / name)
+
+    assert run(["plan"]) == 2
+    told = capsys.readouterr().err
+    assert all(name in told for name, _ in BREAKING.values())
+    assert told.count("error: ") == len(BREAKING)
+
+    with pytest.raises(UnfitFiles) as raised:
+        renderer.make_plan(renderer.load_songs(["specs/a.toml"]).songs, outputs=project / "outputs")
+    assert len(raised.value.faults) == len(BREAKING)
+
+
+def test_what_no_stage_reads_may_be_broken(project: Path) -> None:
+    """A song without the LM is planned beside a broken one."""
+    write(project, "false")
+    bundle = project.parent / "bundle"
+    damage.make_pointer(bundle / "acestep-5Hz-lm-1.7B" / "model.safetensors")
+    assert run(["plan"]) == 0
+
+    damage.make_pointer(bundle / "vae" / "diffusion_pytorch_model.safetensors")
+    assert run(["plan"]) == 2
+
+
+def test_a_broken_adapter_and_a_broken_vae_of_another_place_are_refused(
+    project: Path, tiny_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_set / "vae", project / "specs" / "bright")
+    damage.cut_by_half(project / "specs" / "bright" / "diffusion_pytorch_model.safetensors")
+    (project / "specs" / "voice").mkdir()
+    (project / "specs" / "voice" / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16}))
+    spec = project / "specs" / "a.toml"
+    spec.write_text('vae = "bright"\nlora = [{ path = "voice", scale = 1.0 }]\n' + spec.read_text())
+
+    assert run(["plan"]) == 2
+    told = capsys.readouterr().err
+    assert "bright/diffusion_pytorch_model.safetensors" in told
+    assert "there is no adapter_model.safetensors" in told
+
+
+def planned(project: Path, workers: Workers | None = None) -> Plan:
+    options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
+    mine = Project(select([str(project / "specs")], options).takes, options)
+    if workers is not None:
+        summary = render(mine, listen=lambda _: None, workers=workers)
+        assert not summary.failures
+    return Project(mine.takes, options).plan()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def changes(plan: Plan) -> list[tuple[Any, ...]]:
+    return [(change.name, change.stage) for take in plan.takes for change in take.changes]
+
+
+def test_weights_that_changed_are_named_by_their_file(project: Path, workers: Workers) -> None:
+    bundle = project.parent / "bundle"
+    (done,) = planned(project, workers).takes
+    assert str(done.why) == "done"
+
+    (bundle / "vae" / "notes.txt").write_text("from the hub, November")
+    assert str(planned(project).takes[0].why) == "done"
+
+    flip(bundle / "vae" / "diffusion_pytorch_model.safetensors")
+    assert changes(planned(project)) == [("diffusion_pytorch_model.safetensors of the VAE", "waveform")]
+
+    flip(bundle / "acestep-5Hz-lm-1.7B" / "model.safetensors")
+    config = bundle / "acestep-v15-turbo" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    found = planned(project)
+    assert changes(found) == [
+        ("model.safetensors of the LM", "codes"),
+        ("config.json of the DiT", "latents"),
+        ("diffusion_pytorch_model.safetensors of the VAE", "waveform"),
+    ]
+    assert "model.safetensors of the LM" in found.takes[0].changes[0].told
