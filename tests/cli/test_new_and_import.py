@@ -196,7 +196,8 @@ SHANTY = {"caption": "sea shanty", "lyrics": "[verse]\nhaul away"}
 
 
 def test_a_list_becomes_a_spec_each_and_a_bad_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "songs.json").write_text(json.dumps([SHANTY, {"lyrics": "la"}, SHANTY | {"bpm": 900}]))
+    last = SHANTY | {"bpm": 900, "inferenceSteps": "many"}
+    (tmp_path / "songs.json").write_text(json.dumps([SHANTY, {"lyrics": "la"}, last]))
 
     assert run(["import", "songs.json"]) == 2
     out, err = capsys.readouterr()
@@ -204,6 +205,7 @@ def test_a_list_becomes_a_spec_each_and_a_bad_one_is_named(tmp_path: Path, capsy
     assert "song 2 of `songs.json`: it holds no caption" in err
     assert "2 imported, 1 could not be" in err
     assert "left out `bpm`: `bpm` is 900, it takes 30 to 300" in out
+    assert "left out `inferenceSteps`: `inference_steps` is `many`, it takes a whole number" in out
 
 
 def test_a_list_mended_is_imported_beside_what_is_there(tmp_path: Path) -> None:

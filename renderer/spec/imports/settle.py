@@ -83,7 +83,8 @@ def _drop_faults(draft: SpecDraft) -> None:
             table, key = (detail["loc"] if detail["loc"][0] in TABLES else ("", detail["loc"][0]))[:2]
             place = draft.table(str(table)) if table else draft.values
             if place.pop(str(key), None) is not None:
-                why = ", ".join(filter(None, (fault.message, fault.why)))
+                shown = f"`{key}` is `{detail['input'][:40]}`" if isinstance(detail["input"], str) else fault.message
+                why = ", ".join(filter(None, (shown, fault.why)))
                 draft.left_out.append(LeftOut(key=draft.written[str(key)], why=why))
 
 
