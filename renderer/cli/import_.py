@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from renderer.errors import RendererError, SpecError, UsageError
+from renderer.errors import RendererError, SpecError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,11 @@ MAX_NAME = 100  # bytes of a song's name; longer ones are cut, for what is made 
 
 
 @click.command(name="import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--to",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     default=Path("specs"),
     show_default=True,
     metavar="FOLDER",
@@ -43,7 +43,7 @@ def command(files: tuple[Path, ...], folder: Path) -> int:
     from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.spec.load import load_songs
 
-    taken = {path.name.casefold() for path in folder.iterdir()} if folder.is_dir() else set()
+    taken = _names_in(folder)
     outcomes = [outcome for file in files for outcome in _import(file, folder, taken)]
     written = [outcome for outcome in outcomes if isinstance(outcome, Path)]
     if written:
@@ -52,6 +52,17 @@ def command(files: tuple[Path, ...], folder: Path) -> int:
     if failed and len(outcomes) > 1:
         click.echo(f"{len(written)} imported, {failed} could not be", err=True)
     return 2 if failed else 0
+
+
+def _names_in(folder: Path) -> set[str]:
+    """The names of what lies in a folder, letter case aside; none where there is no folder.
+
+    Raises: StoreError when it can't be read.
+    """
+    try:
+        return {path.name.casefold() for path in folder.iterdir()} if folder.is_dir() else set()
+    except OSError as error:
+        raise StoreError(f"`{folder}` can't be read", why=(error.strerror or str(error)).lower()) from error
 
 
 def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
