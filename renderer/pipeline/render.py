@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.models.family import Settings
     from renderer.pipeline.project import Project
-    from renderer.plan.jobs import Job
+    from renderer.plan.jobs import Job, TakePlan
     from renderer.run.events import RunEvent
 
 _ROUNDS = 3  # planning again heals damaged artifacts; a disk that damages every time is told, not fought
@@ -121,7 +121,7 @@ def render(
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE),
         failures=tuple(tally.failures.values()),
         remarks={remark: tuple(takes) for remark, takes in tally.remarks.items()},
-        stopped=bool(stop) and len(tally.rendered) + len(tally.failures) < len(plan.running),
+        stopped=bool(stop) and _is_unfinished(plan, tally),
         fault=tally.fault,
         seconds=time.monotonic() - began,
         loads=dict(tally.loads),
@@ -163,7 +163,7 @@ def _run(
             store.journal.tidy()
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
         with Keeper(plan, store, project.settings, project.environment) as keeper:
-            _set_right(plan, keeper, tally)
+            _set_right(plan, keeper, tally, stop)
         damaged = keeper.damaged
         for _ in range(_ROUNDS):
             with Keeper(plan, store, project.settings, project.environment) as keeper:
@@ -196,11 +196,26 @@ def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job]
     return unwanted
 
 
-def _set_right(plan: Plan, keeper: Keeper, tally: Tally) -> None:
+def _set_right(plan: Plan, keeper: Keeper, tally: Tally, stop: Stop) -> None:
     """What needs no sound made: names given back, tags written anew."""
     for take in plan.takes:
         if take.why is Why.RESTORED:
             keeper.restore(take)
             tally.restored.append(take.name)
-        if take.has_sound and take.changes and keeper.retag(take):
+        if take.has_sound and take.changes and not stop:
+            _retag(take, keeper, tally)
+
+
+def _retag(take: TakePlan, keeper: Keeper, tally: Tally) -> None:
+    try:
+        if keeper.retag(take):
             tally.retagged.append(take.name)
+    except StoreError as error:
+        # The take is there all the same: a title must not cost the night's other takes.
+        tally.failures[take.name] = Failure(take=take.name, stage="tags", error=error)
+
+
+def _is_unfinished(plan: Plan, tally: Tally) -> bool:
+    done = {*tally.rendered, *tally.failures, *tally.retagged}
+    wanted = (take for take in plan.takes if not take.has_sound or take.why is Why.TAGS)
+    return any(take.name not in done for take in wanted)

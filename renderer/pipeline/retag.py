@@ -80,6 +80,7 @@ def _record(record: TakeRecord, plan: TakePlan, recipe: Mapping[str, Any], temp:
         sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
         requests={**record.requests, FILE: plan.requests[FILE]},
         recipe=recipe,
+        distrusted=False,  # it was read just now
         before={name: getattr(record, name) for name in _OF_THE_FILE},
     )
 

@@ -21,9 +21,10 @@ from renderer.output.recipe import read_recipe
 from renderer.output.tags.read import read_tags
 from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks, heard, vote_on
-from renderer.pipeline.render import render
+from renderer.pipeline.render import Stop, render
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Vote
+from renderer.store.disk import RealDisk
 from renderer.store.store import Store
 from renderer.store.verify import verify
 from tests.pipeline.conftest import Songs
@@ -276,3 +277,38 @@ def _still_right(copy: Songs, before: bytes, after: bytes, name: str) -> None:
     assert tomllib.loads(audio(copy).with_suffix(".toml").read_text("utf-8"))["spec"]["title"] == "Zwei", name
     assert not (copy.outputs / "eins" / "old").exists(), name
     assert list(copy.outputs.rglob(".tmp-*")) == [], name
+
+
+def test_a_title_that_can_not_be_written_costs_itself_only(flac: Songs) -> None:
+    """The disk takes nothing new beside this song's takes; another title is written."""
+    flac.write("zwei", SPEC.replace("{format}", "flac"))
+    carry_out(flac.project())
+    before = audio(flac).read_bytes()
+    for name in ("eins", "zwei"):
+        flac.edit(name, '"Eins"', '"Drei"')
+
+    class Refusing(RealDisk):
+        def replace(self, source: Path, target: Path) -> None:
+            if target.name == audio(flac).name:
+                raise OSError(errno.EACCES, "not this one", str(target))
+            super().replace(source, target)
+
+    run = flac.project()
+    run.store = Store(run.store.outputs, Refusing())
+    summary = render(run, listen=flac.events.append)
+
+    assert summary.fault is None
+    assert [(failure.take, failure.stage) for failure in summary.failures] == [(NAME, "tags")]
+    assert summary.retagged == ("zwei.s1",)
+    assert audio(flac).read_bytes() == before
+    assert {take.why for take in flac.project().plan().takes} == {Why.TAGS, Why.DONE}
+
+
+def test_told_to_stop_it_leaves_the_other_titles_for_the_next_run(flac: Songs) -> None:
+    flac.edit("eins", '"Eins"', '"Zwei"')
+    stop = Stop()
+    stop.now()
+    summary = render(flac.project(), listen=flac.events.append, stop=stop)
+
+    assert (summary.stopped, summary.retagged) == (True, ())
+    assert render(flac.project(), listen=flac.events.append).retagged == (NAME,)

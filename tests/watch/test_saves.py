@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.output.tags.read import read_tags
 from tests.watch.conftest import Songs, Watching, rendered, stages
 
 if TYPE_CHECKING:
@@ -60,6 +62,18 @@ def test_a_changed_shift_renders_that_song_from_the_dit_on_and_says_why(project:
     assert "eins.s0: shift 3.0 → 2.0 in [inference]; latents → waveform" in said
     assert stages(said) == {"eins.s0": AGAIN}
     assert rendered(said) == ["eins.s0"]
+
+
+def test_a_changed_title_is_written_into_the_take_and_nothing_runs(project: Songs, running: Watching) -> None:
+    path = project.path("eins")
+    path.write_text(re.sub(r'title = ".*"', 'title = "Zwölf 🌙"', path.read_text("utf-8")), "utf-8")
+
+    said = running.until_idle()
+
+    assert any("→ Zwölf 🌙; only its tags are written anew" in line for line in said)
+    assert (stages(said), rendered(said)) == ({}, [])
+    assert read_tags(project.outputs / "eins" / "eins.s0.flac")["title"] == "Zwölf 🌙"
+    assert "Zwölf 🌙" in (project.outputs / "report" / "index.html").read_text("utf-8")
 
 
 def test_saving_as_vim_does_by_a_backup_and_a_new_file_renders_once(project: Songs, running: Watching) -> None:
