@@ -161,7 +161,8 @@ def _take(take: TakeStatus) -> dict[str, Any]:
         "why": str(plan.why),
         "runs": [str(stage) for stage in plan.runs],
         "changes": [
-            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place} for c in plan.changes
+            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place, "told": c.told}
+            for c in plan.changes
         ],
         "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in take.elsewhere],
         "last_failure": take.last_failure,

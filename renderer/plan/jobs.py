@@ -56,10 +56,14 @@ class Change:
     new: Any
     place: str = ""
     """Where it is set: `[inference]`, `[variants.wide]`, `--dtype`, …; empty for what no one sets by hand."""
+    words: str = ""
+    """What is told in place of the values, where those say nothing to a user."""
 
     @property
     def told(self) -> str:
         """`shift 3.0 → 2.0`; of texts, the first line that differs, cut to its beginning."""
+        if self.words:
+            return self.words
         old, new = _differing(self.old, self.new)
         return f"{self.name} {old} → {new}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.effects import IDLE
 from renderer.plan.jobs import Change, Why
-from renderer.plan.keys import neutral
+from renderer.plan.keys import FORMER, neutral
 from renderer.plan.words import is_left_out, word
 from renderer.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Refresh = Callable[[Mapping[str, Any]], bool] | None
 
+VERSION = "version"
 SET = "set"
 """Beside the stages' requests, records tell which models and switches were named: reasons in the user's words."""
 WEIGHTS = "weight_files"
@@ -142,9 +143,13 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
             continue
         # Versions on disk may be older than a field: without it a stage did what its neutral value does.
         before, now = (_flat({**_NEUTRAL.get(stage, {}), **version[stage]}) for version in (old, new))
+        former = None if before.get(VERSION) == now.get(VERSION) else FORMER.get((stage, before.get(VERSION, 0)))
         for field in dict.fromkeys([*before, *now]):
             known = word(stage, field, take)
             if before.get(field) == now.get(field) or known.name in seen:
+                continue
+            # Versions from then also recorded what had no effect; today a request holds its idle value.
+            if former is not None and (field in former.explains or now.get(field) == IDLE.get(known.name, ...)):
                 continue
             seen.add(known.name)
             if "model" in seen and is_left_out(known.name, take):
@@ -155,7 +160,14 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
                 yield from (change for change in files if change.name not in seen)
                 seen |= {change.name for change in files}
                 continue
-            yield Change(stage=stage, name=known.name, old=before.get(field), new=now.get(field), place=known.place)
+            yield Change(
+                stage=stage,
+                name=known.name,
+                old=before.get(field),
+                new=now.get(field),
+                place=known.place,
+                words=former.words if former is not None and field == VERSION else "",
+            )
 
 
 def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], stage: str) -> Iterator[Change]:

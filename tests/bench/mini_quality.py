@@ -104,6 +104,10 @@ def main() -> None:
     parser.add_argument("--model", default="mini", help="a model set's name or folder")
     parser.add_argument("--encoder", type=Path, help="folder of a set with the encoder, where the model's has none")
     parser.add_argument("--codec", action="store_true", help="only the rungs that need neither DiT nor LM")
+    parser.add_argument("--product", action="store_true", help="only what users get, and the composer beside it")
+    parser.add_argument(
+        "--dcw", action=argparse.BooleanOptionalAction, help="with or without, whatever the set's row says"
+    )
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +141,7 @@ def climb(asked: argparse.Namespace, pieces: Sequence[Piece]) -> tuple[Rungs, di
             raise SystemExit(f"{encoder} has no encoder of sound: name a set that has with --encoder")
         print(f"{encoder} has no encoder of sound: the rungs with true latents and codes are left out")
     tellings: dict[str, Any] = {}
-    if ladder.has_encoder(encoder):
+    if ladder.has_encoder(encoder) and not asked.product:
         codec_rungs(asked, pieces, sounds, encoder, rungs, tellings)
     if not asked.codec:
         product_rungs(asked, pieces, rungs, tellings)
@@ -168,24 +172,32 @@ def codec_rungs(
         return
     shuffled = {seed: np.random.default_rng(seed).permutation(found) for seed, found in codes.items()}
     for name, given in (("DiT true codes", codes), ("DiT shuffled codes", shuffled), ("DiT no codes", None)):
-        put(name, ladder.decode(asked.model, ladder.denoise(asked.model, pieces, given, asked.threads), asked.threads))
+        put(
+            name,
+            ladder.decode(
+                asked.model, ladder.denoise(asked.model, pieces, given, asked.dcw, asked.threads), asked.threads
+            ),
+        )
 
 
 def product_rungs(asked: argparse.Namespace, pieces: Sequence[Piece], rungs: Rungs, tellings: dict[str, Any]) -> None:
     """What users get, and what they would get from a set that has learnt nothing."""
-    first, second = ladder.render(asked.folder / "product", asked.model, pieces, asked.threads)
+    first, second = ladder.render(asked.folder / "product", asked.model, pieces, asked.threads, dcw=asked.dcw)
     rungs["product"] = [*first, *second]
+    alike = [likeness(one.sound(), other.sound()) for one, other in zip(first, second, strict=True)]
+    tellings["takes of a song differ"] = share([value < ALIKE for value in alike])
+    tellings |= thoughts(pieces, first)
+    if asked.product:
+        return
     untrained = asked.folder / "untrained"
     if not (untrained / "model_index.json").exists():
         build_set(untrained, "mini")
     rungs["untrained"] = ladder.render(
         asked.folder / "floor", str(untrained.resolve()), pieces[::FLOOR_SHARE], asked.threads
     )[0]
-    repeated = ladder.same_bytes(asked.folder / "again", asked.model, pieces[:NUM_REPEATED], asked.threads, first)
+    few = pieces[:NUM_REPEATED]
+    repeated = ladder.same_bytes(asked.folder / "again", asked.model, few, asked.threads, first, dcw=asked.dcw)
     tellings["same seed, same bytes"] = share(repeated)
-    alike = [likeness(one.sound(), other.sound()) for one, other in zip(first, second, strict=True)]
-    tellings["takes of a song differ"] = share([value < ALIKE for value in alike])
-    tellings |= thoughts(pieces, first)
 
 
 def thoughts(pieces: Sequence[Piece], takes: Sequence[Take]) -> dict[str, Any]:

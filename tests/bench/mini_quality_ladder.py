@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from renderer.models.ace_step.mini.sizes import MINI
 from renderer.models.ace_step.mini.train.texts import cot_of
 from renderer.models.ace_step.vae import Tiles
 from renderer.models.family import PART_OF, Done, Stage, StageJob, family
-from renderer.models.zoo import resolve
+from renderer.models.zoo import model_facts, resolve
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.requests import GivenMetas, LatentsRequest, WaveformRequest
@@ -49,6 +49,7 @@ FIRST_SEED = 10_000_000
 LATENT_VALUES_A_SECOND = 1_600
 BASELINE_HERTZ = LATENT_VALUES_A_SECOND / 2 / 2  # two channels, two values a cycle
 SEEDS = (1, 2)
+DCW: dict[str, Any] = {"dcw_enabled": True, "dcw_mode": "double", "dcw_scaler": 0.05, "dcw_high_scaler": 0.02}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +133,21 @@ def decode(model: str, latents: Mapping[int, npt.NDArray[np.float32]], threads: 
     return {int(seed): made.samples.T for seed, made in run_stage(model, Stage.WAVEFORM, jobs, threads).items()}
 
 
-def denoise(model: str, pieces: Sequence[Piece], codes: Mapping[int, Any] | None, threads: int) -> dict[int, Any]:
+def denoise(
+    model: str, pieces: Sequence[Piece], codes: Mapping[int, Any] | None, dcw: bool | None, threads: int
+) -> dict[int, Any]:
     """Latents of the pieces' own texts and metas with these codes, or with none, through the DiT stage."""
+    runs_dcw = model_facts(model).dcw if dcw is None else dcw
+    correction = DCW if runs_dcw else {}
     jobs = []
     for piece in pieces:
         metas = cot_of(piece)
         upstream: dict[Stage, Any] = {Stage.COT: Cot(text=think_yaml(metas), metas=metas)}
         if codes is not None:
             upstream[Stage.CODES] = Codes(codes=codes[piece.seed])
-        jobs.append(StageJob(id=str(piece.seed), request=latents_request(piece), upstream=upstream))
+        jobs.append(
+            StageJob(id=str(piece.seed), request=replace(latents_request(piece), **correction), upstream=upstream)
+        )
     return {int(seed): made.frames for seed, made in run_stage(model, Stage.LATENTS, jobs, threads).items()}
 
 
@@ -251,10 +258,15 @@ def spec_of(piece: Piece) -> str:
     )
 
 
-def render(folder: Path, model: str, pieces: Sequence[Piece], threads: int) -> list[list[Take]]:
+def render(
+    folder: Path, model: str, pieces: Sequence[Piece], threads: int, *, dcw: bool | None = None
+) -> list[list[Take]]:
     """The pieces as specs of a project in `folder`, rendered by the command line; takes by seed, then by piece."""
     (folder / "specs").mkdir(parents=True, exist_ok=True)
-    (folder / "renderer.toml").write_text(tomli_w.dumps({"model": model, "output": {"format": "wav"}}), "utf-8")
+    settings: dict[str, Any] = {"model": model, "output": {"format": "wav"}}
+    if dcw is not None:
+        settings["inference"] = {"dcw_enabled": dcw}
+    (folder / "renderer.toml").write_text(tomli_w.dumps(settings), "utf-8")
     for piece in pieces:
         (folder / "specs" / f"song-{piece.seed}.toml").write_text(spec_of(piece), "utf-8")
     command = [sys.executable, "-m", "renderer", "render", "--no-measure", "--json", "--threads", str(threads)]
@@ -282,9 +294,17 @@ def rendered(folder: Path, piece: Piece, seed: int) -> Take:
     return Take(piece=piece.seed, path=path, asked=asked, said=sidecar.get("decided", {}))
 
 
-def same_bytes(folder: Path, model: str, pieces: Sequence[Piece], threads: int, earlier: Sequence[Take]) -> list[bool]:
+def same_bytes(
+    folder: Path,
+    model: str,
+    pieces: Sequence[Piece],
+    threads: int,
+    earlier: Sequence[Take],
+    *,
+    dcw: bool | None,
+) -> list[bool]:
     """Whether a second project renders the first seed of these pieces to the same bytes."""
-    again = render(folder, model, pieces, threads)[0]
+    again = render(folder, model, pieces, threads, dcw=dcw)[0]
     return [one.path.read_bytes() == other.path.read_bytes() for one, other in zip(again, earlier, strict=False)]
 
 
