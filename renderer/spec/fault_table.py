@@ -55,6 +55,7 @@ FAULTS: tuple[Fault, ...] = (
         good=_SOUND,
     ),
     Fault(code="outputs-hold-specs", finds="an outputs folder with specs in it, which would be taken for takes"),
+    Fault(code="name-length", finds="a name too long for the disk with all that is made of it, such as former takes"),
     Fault(code="too-many-takes", finds="more takes, seeds times variants, than a song may have"),
     Fault(code="json-syntax", finds="a file of ACE-Step's that is no JSON; nothing is imported from it"),
     Fault(code="too-deep", finds="lists or tables nested deeper than any spec has them"),
