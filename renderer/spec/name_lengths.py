@@ -7,6 +7,7 @@ head of its key, what was altered by hand the head of its digest; in `.store` a 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
@@ -21,10 +22,12 @@ NAME_BYTES = 255  # what nearly every file system takes
 PATH_BYTES = 4_096
 ADDED_BYTES = len(".s4294967295.preview1.23457e+06.01234567-01234567.stray-01234567.flac")
 """The most that is put behind a song and its variant."""
+_FOLDERS = 64  # whose room is remembered: thousands of takes ask for the same one's
 _FOLDERS_BYTES = len("/.store/takes//") + len("0" * 64 + "-01234567.json")
 """The most that lies around a take's name in the outputs folder, beside what it is put behind it."""
 
 
+@lru_cache(_FOLDERS)
 def name_room(outputs: Path | None = None) -> int:
     """Bytes that a song and its variant may have together, for their files to be written to `outputs`."""
     if outputs is None:

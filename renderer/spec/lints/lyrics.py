@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from renderer.spec.findings import Finding, LyricsFinding
 from renderer.spec.headings import mended
 from renderer.spec.lints.caption import WORTH_COUNTING
-from renderer.spec.lints.marks import is_lyric_head
 from renderer.spec.script import LATIN, is_english, likely_language, num_syllables, num_tokens, written_in
 from renderer.spec.tags import SECTION_NAMES, TagKind, is_known, kind_of, singular
 
@@ -166,7 +165,7 @@ def unknown_tags(subject: Subject) -> Iterator[LyricsFinding]:
     """A tag that names no known section."""
     for number, found in subject.headings:
         tag = found.section.tag
-        if not is_known(tag) and not is_lyric_head(tag):
+        if not is_known(tag) and not _is_lyric_head(tag):
             near = get_close_matches(singular(tag), SECTION_NAMES, n=1, cutoff=0.75)
             yield LyricsFinding(
                 line=number,
@@ -249,6 +248,13 @@ def invisible_characters(subject: Subject) -> Iterator[LyricsFinding]:
                 why="it splits words for the model",
                 help="take it out",
             )
+
+
+def _is_lyric_head(tag: str) -> bool:
+    """Whether the tag says no more than that lyrics follow, which is another lint's matter."""
+    from renderer.spec.lints.mark_search import is_lyric_head  # noqa: PLC0415 - its patterns take their time to be made
+
+    return is_lyric_head(tag)
 
 
 def _with_blank_above(line: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from renderer.spec.headings import CHORD, TIME_MARK
+from renderer.spec.headings import TIME_MARK
+from renderer.spec.lints.mark_gate import BULLETS, NOTES
 
 
 def _words(text: str) -> frozenset[str]:
@@ -17,7 +18,6 @@ def _any_of(text: str) -> str:
     return "|".join(map(re.escape, phrases))
 
 
-MIN_SPACED = 5  # letters that stand alone, one behind the other, which no lyrics have by chance
 BRACKETED = re.compile(r"\[([^\[\]]{1,12})\]")
 BARS = re.compile(r"[|:%]+|-+|N\.?C\.?|\(?[x\u00d7]\d\)?", re.IGNORECASE)
 SOLFEGE = re.compile(r"(?:do|r[eé]|mi|fa|sol|la|si)[#b]?(?:m|maj|min|-)?\d?", re.IGNORECASE)
@@ -109,8 +109,6 @@ _MARKDOWN = (
     r"|(?<![\w*])\*[^*\s][^*\n]*\*(?![\w*])|\[[^\]\n]*\]\(https?:[^)\s]*\)"
 )
 _RULE = r"^\s*(?:([=_*~#+\u2013\u2014\u2500\u2501-])\s?)(?:\1\s?){2,}$"
-_BULLETS = "\u2022\u25cf\u25aa\u2023\u25e6"
-_NOTES = "\u2669-\u266c\U0001f3b5\U0001f3b6\U0001f3bc"
 MARKUP = (
     ("HTML", re.compile(rf"</?(?:{_ELEMENTS})\b[^<>\n]{{0,80}}>", re.IGNORECASE), "take it out"),
     (
@@ -118,65 +116,14 @@ MARKUP = (
         re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,6});"),
         "write the character itself",
     ),
-    ("a note sign", re.compile(f"[{_NOTES}]+"), "take it out"),
+    ("a note sign", re.compile(f"[{NOTES}]+"), "take it out"),
     ("a ruled line", re.compile(_RULE), "leave the line blank"),
     ("Markdown", re.compile(_MARKDOWN), "take the marks out"),
-    ("a bullet", re.compile(rf"^\s*[{_BULLETS}*]\s+(?=\S)"), "take it out"),
+    ("a bullet", re.compile(rf"^\s*[{BULLETS}*]\s+(?=\S)"), "take it out"),
     ("a web address", re.compile(r"(?<!\]\()https?://\S+|\bwww\.\S+"), "take it out"),
 )
 """What it is, its form, and what to do."""
 ANY_MARKUP = re.compile(
-    rf"[<&#*_=~+`>\u2013\u2014\u2500\u2501{_BULLETS}{_NOTES}]|---|- - -|https?:|www\."
+    rf"[<&#*_=~+`>\u2013\u2014\u2500\u2501{BULLETS}{NOTES}]|---|- - -|https?:|www\."
 )  # a text without any of these has none of the above
 PUNCTUATION = re.compile("[\\s,.!?;:\uff0c\u3002\uff01\uff1f\u3001\u2026\"'\uff1b\uff1a~-]+")
-_SIGNS = re.compile(rf"[\d\[\]{{}}|<>&#*_=~+`:\uff1a{_BULLETS}{_NOTES}]")
-_CHORDS = re.compile(
-    rf"^[\s(]*(?:{CHORD.pattern}|N\.?C\.?)(?:[\s)]+|$)(?:[A-HN]|$)"
-    r"|^.{0,40}\b(?:[Dd]o|[Rr][eé]|[Mm]i|[Ff]a|[Ss]ol|[Ll]a|[Ss]i)(?:[#b]m?\b|m\b|m?7)",
-    re.MULTILINE,
-)
-_SPACED = re.compile(r"(?<!\S)[^\W\d_][^\w\s]?(?:[^\w\n]+[^\W\d_](?!\w)){4}")
-_BRACKETED_LINE = re.compile(r"^\s*[(\uff08].{1,60}[)\uff09]\s*$", re.MULTILINE)
-_PIECES = (
-    *(
-        "--",
-        "- -",
-        "\u2013\u2013",
-        "\u2014\u2014",
-        "\u2500",
-        "\u2501",
-        "\u2013 \u2013",
-        "\u2014 \u2014",
-        "http",
-        "www.",
-    ),
-    *(
-        "重",
-        "反复",
-        "反復",
-        "繰り返",
-        "くりかえ",
-        "반복",
-        " bis",
-        "(bis",
-        "repe",
-        "répét",
-        "répèt",
-        "wiederhol",
-        "wdh",
-        "ripet",
-    ),
-    *("powt", "повтор", "tekrar", "lặp", "ulangi", "herhaal", "upprep", "gjenta", "toista", "repris"),
-)
-
-
-def may_have_marks(text: str) -> bool:
-    """Whether it is worth looking through lyrics for any of the above; most have nothing of the kind. Quick."""
-    if _SIGNS.search(text):
-        return True
-    small = text.lower()
-    if any(piece in small for piece in _PIECES):
-        return True
-    if ("(" in text or "\uff08" in text) and _BRACKETED_LINE.search(text):
-        return True
-    return _SPACED.search(text) is not None or _CHORDS.search(text) is not None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from renderer.spec.checkpoints import Checkpoint, checkpoint_of
 from renderer.spec.findings import Finding, Mark
 from renderer.spec.headings import headings_in
-from renderer.spec.lints.mark_forms import may_have_marks
+from renderer.spec.lints.mark_gate import may_have_marks
 from renderer.spec.script import letters, num_syllables
 
 if TYPE_CHECKING:
