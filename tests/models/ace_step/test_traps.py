@@ -50,6 +50,7 @@ from renderer.plan.asks import asks
 from renderer.requests import GivenMetas, WaveformRequest
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
+from tests.models.ace_step import straight_line
 from tests.models.ace_step.asks import OPEN, codes_request, cot_request
 from tests.models.ace_step.layouts import change_timbre_token, write_wide
 from tests.models.ace_step.listening import Heard
@@ -355,25 +356,29 @@ def dcw_by_kind(bench: Bench) -> None:
 
 
 def dcw_after_each_step(_: Bench) -> None:
-    """From the latents before the step and its own time; the last step, too."""
-    dcw, times = Dcw(mode="pix", scaler=0.5), (1.0, 0.6, 0.3)
-    sampling = Sampling(
-        timesteps=times, guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False, averaged_steps=2, dcw=dcw
-    )
+    """From the latents and the velocity a step begins with, at its own time; after the last step, too."""
+    times = (1.0, 0.6, 0.3)
     noise = initial_noise(11, 4, torch.Generator().manual_seed(0))
-    x = noise
 
     def velocity(latents: torch.Tensor, timestep: float) -> torch.Tensor:
         return latents * timestep + 1.0
 
-    for time, after, found in zip(
-        times, (0.6, 0.3, 0.0), denoise(velocity, noise, sampling, torch.Generator()), strict=True
-    ):
-        first = velocity(x, time)
-        way = (first + velocity(x - first * (time - after), after)) / 2 if after else first
-        stepped, guess = x - way * (time - after), x - first * time
-        x = stepped + 0.5 * (stepped - guess)
-        assert torch.allclose(found, x, atol=1e-5)
+    for mode in ("double", "pix"):
+        sampling = Sampling(
+            timesteps=times,
+            guidance_scale=1.0,
+            interval=(0.0, 1.0),
+            stochastic=False,
+            averaged_steps=3,
+            dcw=Dcw(mode=mode, scaler=0.5, high_scaler=0.4),
+        )
+        x = noise[0].double().numpy()
+        found = denoise(velocity, noise, sampling, torch.Generator())
+        for time, after, latents in zip(times, (0.6, 0.3, 0.0), found, strict=True):
+            first = x * time + 1.0
+            way = (first + ((x - first * (time - after)) * after + 1.0)) / 2
+            x = straight_line.corrected(x - way * (time - after), x - first * time, time, mode, 0.5, 0.4)
+            assert np.abs(latents[0].numpy() - x).max() < 1e-5
 
 
 def timbre_token(bench: Bench) -> None:
