@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from annotated_types import Ge, Le
 
 from renderer.spec.schema import (
+    ABOVE_ZERO,
     DefaultsFile,
     InferenceTable,
     LoraTable,
@@ -200,6 +201,7 @@ _KINDS: Mapping[str, str] = {
     "choice": "is none of its choices",
     "form": "is not written as it has to be",
     "order": "is out of order",
+    "count": "has too many entries, or none, of those that count",
     "length": "is too long, too short, or empty",
     "empty": "is empty",
 }
@@ -228,8 +230,12 @@ def _value_entry(code: str) -> str | None:
         return None
     told = (field.description or "").rstrip(".")
     limits = _limits(field)
-    takes = f" It takes {limits[0]:g} to {limits[1]:g}." if limits and match[2] == "range" else ""
+    takes = f" It takes {_told(*limits)}." if limits and match[2] == "range" else ""
     return f"## {code}\n\nerror: `{key}` {_KINDS[match[2]]}.{takes}\n\n`{key}`: {told}.\n"
+
+
+def _told(low: float, high: float) -> str:
+    return f"more than 0, {high:g} at most" if low == ABOVE_ZERO else f"{low:g} to {high:g}"
 
 
 def _fields() -> dict[str, FieldInfo]:
