@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,6 +93,7 @@ def run(arguments: list[str]) -> int:
     """The exit code of one command line; says on stderr what went wrong."""
     try:
         result = cli.main(args=arguments, prog_name="renderer", standalone_mode=False)
+        sys.stdout.flush()
     except (click.ClickException, click.Abort, KeyboardInterrupt, RendererError, OSError) as error:
         return _say(error)
     return result if isinstance(result, int) else EXIT_FINE
@@ -124,6 +126,8 @@ def _say(error: BaseException) -> int:
 
             what = f"`{error.filename}` can't be used" if error.filename else "the system refuses"
             show_error(RendererError(what, why=why_refused(error), help=what_to_do(error)))
+            with suppress(OSError):
+                sys.stdout.flush()
     return code
 
 

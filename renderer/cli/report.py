@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,8 +11,6 @@ import click
 from renderer.cli.options import make_options, takes_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from renderer.pipeline.project import Project
@@ -20,10 +19,25 @@ if TYPE_CHECKING:
 @click.command(name="report")
 @takes_options
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the page there, with links to the takes: for takes on a disk that can't be written.",
+)
 @click.option("--open", "open_page", is_flag=True, help="Open it in the browser.")
 @click.option("--serve", is_flag=True, help="Serve it to this machine's browser: new takes appear, votes are written.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="For --serve; by default a free one.")
-def command(named: tuple[str, ...], measure: bool, open_page: bool, serve: bool, port: int, **given: Any) -> None:
+def command(
+    named: tuple[str, ...],
+    measure: bool,
+    folder: Path | None,
+    open_page: bool,
+    serve: bool,
+    port: int,
+    **given: Any,
+) -> None:
     """Write the page with all takes to listen to: of PATHs, SONGs or TAKEs, by default of all that is in specs/."""
     from rich.console import Console
 
@@ -39,7 +53,8 @@ def command(named: tuple[str, ...], measure: bool, open_page: bool, serve: bool,
                 click.launch(url)
             threading.Event().wait()
     project = chosen_project(named, options)
-    page = measure_and_write(project, console) if measure else write_page(project)
+    own = measure and folder is None  # measurements are kept where the takes are
+    page = measure_and_write(project, console) if own else write_page(project, folder)
     console.print(str(page))
     if open_page:
         click.launch(page.resolve().as_uri())

@@ -118,10 +118,10 @@ def take_spec(take: Take) -> dict[str, Any]:
         "caption": song.caption,
         **words,
         "seeds": [take.seed],
-        "model": _name(variant.model),
-        "based_on": _name(variant.based_on) if variant.based_on else None,
-        "lm": _name(variant.lm) if variant.lm else None,
-        "vae": _name(variant.vae) if variant.vae else None,
+        "model": folder_name(variant.model),
+        "based_on": folder_name(variant.based_on) if variant.based_on else None,
+        "lm": folder_name(variant.lm) if variant.lm else None,
+        "vae": folder_name(variant.vae) if variant.vae else None,
         "max_duration": song.max_duration,
         "metas": dataclasses.asdict(song.metas),
         "inference": _inference(take),
@@ -149,7 +149,8 @@ def _lora(lora: Lora) -> dict[str, Any]:
     return {"path": lora.path.name, "scale": lora.scale}
 
 
-def _name(model: str) -> str:
+def folder_name(model: str) -> str:
+    """A model set as it may be told to anybody: a known name, or a folder's own name without where it lies."""
     # A folder's own name: where it lay says who made it, its weights' digest says what it was.
     is_folder = Path(model).is_absolute() or PureWindowsPath(model).is_absolute() or model.startswith((".", "~"))
     return PureWindowsPath(model).name if is_folder else model

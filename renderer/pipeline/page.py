@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer import __version__
 from renderer.artifacts import CotMetas
+from renderer.files import real
 from renderer.output.measure import missing_libraries, stored_measurement
+from renderer.output.recipe import folder_name
 from renderer.output.report.values import (
     Failure,
     FormerTake,
@@ -22,7 +26,7 @@ from renderer.output.report.values import (
     ReportSong,
     ReportTake,
 )
-from renderer.pipeline.measured import measured_folder
+from renderer.pipeline.measured import MEASURED_FOLDER, measured_folder
 from renderer.pipeline.noted import cuts, degradations, effective, left_out, prompts_as_sent
 from renderer.pipeline.picks import all_picks
 from renderer.plan.reasons import SET, changes_between
@@ -30,7 +34,6 @@ from renderer.store.disk import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from renderer.output.measure import Measurement
     from renderer.pipeline.project import Project
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 REPORT_FOLDER = "report"
+_PATHS = re.compile(r"(?<![\w.…/])~?/(?:[^\n`'\"]*?/)*(?P<name>[^\s/`'\":;,)]*)")
+UP = ".."  # from the page's own folder to the outputs
 NOTES: Mapping[str, str] = {
     "mini": "Rendered with mini, the embedded sketch model: it shows how renderer works, not how ACE-Step sounds.",
 }
@@ -65,14 +70,18 @@ class LastRun:
     """Take -> the line that tells how it failed."""
 
 
-def write_page(project: Project) -> Path:
-    """The report of these takes, written anew; returns the page.
+def write_page(project: Project, folder: Path | None = None) -> Path:
+    """The report of these takes, written anew, into its own folder or another; returns the page.
 
     Raises: StoreError, OSError when the outputs folder can't be written.
     """
     from renderer.output.report.page import write_report  # noqa: PLC0415 - jinja2 only when a page is written
 
-    return write_report(make_report(project), project.store.outputs / REPORT_FOLDER)
+    outputs = project.store.outputs
+    if folder is None:
+        return write_report(make_report(project), outputs / REPORT_FOLDER)
+    up = Path(os.path.relpath(real(outputs), real(folder))).as_posix()
+    return write_report(make_report(project, up), folder)
 
 
 def page_after(project: Project, summary: Summary) -> Path:
@@ -110,8 +119,8 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
-def make_report(project: Project) -> Report:
-    """All that the page shows of these takes, as they are on disk now."""
+def make_report(project: Project, up: str = UP) -> Report:
+    """All that the page shows of these takes, as they are on disk now; `up` leads from its folder to the outputs."""
     run, weights = last_run(project.store), dict[str, str]()
     songs = {take.song.name: take.song for take in project.takes}
     by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
@@ -119,7 +128,7 @@ def make_report(project: Project) -> Report:
     places = {take.name: place for place, take in enumerate(project.takes)}
     for plan in project.plans():
         for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
-            by_song[take.take.song.name].append(_take(take, project.store, run))
+            by_song[take.take.song.name].append(_take(take, project.store, run, up))
             weights |= _weights(take)
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
@@ -175,12 +184,23 @@ def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
         sections=song.sections,
         instrumental=song.instrumental,
         asked=song.metas,
-        source=os.path.relpath(song.source, outputs.parent),
+        source=_source(song, outputs),
         takes=tuple(takes),
     )
 
 
-def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
+def _source(song: Song, outputs: Path) -> str:
+    """The spec as seen from the project; of outputs elsewhere, its folder's name and its own."""
+    seen = Path(os.path.relpath(real(song.source), real(outputs.parent)))
+    return f"{song.source.absolute().parent.name}/{song.source.name}" if ".." in seen.parts else seen.as_posix()
+
+
+def _anywhere(text: str) -> str:
+    """A message without where things lie on this machine: the page is passed on."""
+    return _PATHS.sub(lambda found: f"…/{found['name']}", text)
+
+
+def _take(plan: TakePlan, store: Store, run: LastRun, up: str) -> ReportTake:
     heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
     record, place = next(((one, at) for one, at in heard if _is_asked(one, plan)), (None, ""))
     failed = run.failed.get(plan.name)
@@ -195,33 +215,35 @@ def _take(plan: TakePlan, store: Store, run: LastRun) -> ReportTake:
         seed=plan.take.seed,
         outcome=_outcome(plan, failed, run),
         why=_why(plan.changes),
-        model=plan.take.variant.model,
-        lm=plan.take.variant.lm,
+        model=folder_name(plan.take.variant.model),
+        lm=folder_name(plan.take.variant.lm) if plan.take.variant.lm else None,
         vae=plan.requests[SET]["vae"],
         based_on=plan.requests[SET]["based_on"],
         settings={name: _setting(value) for name, value in settings.items()},
         preview_seconds=plan.requests["latents"]["preview"],
-        audio=f"../{place}" if record else None,
+        audio=f"{up}/{place}" if record else None,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.get("seconds", 0.0),
         peaks=page.get("peaks", ""),
-        recipe=f"../{place.rpartition('.')[0]}.toml" if record else None,
+        recipe=f"{up}/{place.rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
         prompts={name.replace("_", " "): text for name, text in prompts_as_sent(notes).items()},
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
-        degraded=degradations(notes),
+        degraded=tuple(map(_anywhere, degradations(notes))),
         cut=cuts(notes),
-        left_out=left_out(notes),
+        left_out=tuple(map(_anywhere, left_out(notes))),
         measured=sounds.measured if sounds else None,
-        spectrogram=_picture(sounds),
-        former=tuple(_former(one, at, plan, store) for one, at in heard if not _is_asked(one, plan)),
+        spectrogram=_picture(sounds, up),
+        former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in heard if not _is_asked(one, plan)),
     )
 
 
-def _picture(sounds: Measurement | None) -> str | None:
-    return f"measured/{sounds.spectrogram.name}" if sounds and sounds.spectrogram else None
+def _picture(sounds: Measurement | None, up: str) -> str | None:
+    if sounds is None or sounds.spectrogram is None:
+        return None
+    return f"{'measured' if up == UP else f'{up}/{MEASURED_FOLDER}'}/{sounds.spectrogram.name}"
 
 
 def _used(plan: TakePlan) -> dict[str, Any]:
@@ -240,7 +262,8 @@ def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> 
 
 
 def _failure(line: Mapping[str, Any]) -> Failure:
-    return Failure(stage=line["stage"], message=line["message"], why=line["why"], help=line["help"])
+    told = {part: _anywhere(str(line[part])) for part in ("message", "why", "help")}
+    return Failure(stage=line["stage"], **told)
 
 
 def _decided(record: TakeRecord | None) -> CotMetas | None:
@@ -258,11 +281,11 @@ def _place(version: TakeRecord, store: Store) -> str:
     return place.relative_to(store.outputs).as_posix() if place else ""
 
 
-def _former(version: TakeRecord, place: str, plan: TakePlan, store: Store) -> FormerTake:
+def _former(version: TakeRecord, audio: str, plan: TakePlan, store: Store) -> FormerTake:
     sounds = stored_measurement(version.digest, measured_folder(store.outputs))
     return FormerTake(
         key8=version.mark,
-        audio=f"../{place}",
+        audio=audio,
         changes=_why(changes_between(version.requests, plan.requests, plan.take)),
         duration_seconds=version.page.get("seconds", 0.0),
         peaks=version.page.get("peaks", ""),

@@ -71,7 +71,10 @@ def write_report(report: Report, folder: Path) -> Path:
     Raises: StoreError, OSError as the disk gives it.
     """
     page = folder / "index.html"
-    write_whole(RealDisk(), page, render_page(report).encode())
+    content = bytearray()
+    for piece in _pieces(report):
+        content += piece.encode()
+    write_whole(RealDisk(), page, bytes(content))
     return page
 
 
