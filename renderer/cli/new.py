@@ -103,11 +103,6 @@ def _write(files: Mapping[Path, str]) -> None:
     """
     from renderer.store.edits import create
 
-    # Where a killed `new` left some of a project, the others are written.
-    if all(os.path.lexists(path) for path in files):
-        raise UsageError(
-            f"`{next(iter(files))}` is already there", why="nothing is overwritten", help="take another name"
-        )
     create(files)
     for path in files:
         click.echo(path)

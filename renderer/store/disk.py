@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import sys
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import StoreError
@@ -156,13 +157,15 @@ def is_temp(name: str) -> bool:
     return _TEMP.fullmatch(name) is not None
 
 
-def clear_temps(folder: Path) -> None:
-    """Take away what a killed writer left in just this folder; for whoever holds its lock."""
+def clear_temps(folder: Path, *, older_than_seconds: float = 0.0) -> None:
+    """Take away what a killed writer left in just this folder; for whoever holds its lock, or is patient."""
+    limit = time.time() - older_than_seconds
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if is_temp(entry.name) and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError):
-                    os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
+                    if not older_than_seconds or entry.stat(follow_symlinks=False).st_mtime <= limit:
+                        os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
 
 
 def commit(

@@ -82,9 +82,10 @@ def rehearse(path: Path, change: Callable[[str], str]) -> None:
 
 
 def create(files: Mapping[Path, str], *, disk: Disk | None = None) -> None:
-    """Write new text files, all of them or none; a file that is there already with the same content counts as written.
+    """Write new text files, all of them or none. Where a killed run left some of several, the others are written.
 
-    Raises: UsageError when something else bears one of the names, StoreError when one can't be written.
+    Raises: UsageError when all are there or something else bears one of the names, StoreError when one can't be
+    written.
     """
     disk = disk or RealDisk()
     made: list[Path] = []
@@ -94,6 +95,7 @@ def create(files: Mapping[Path, str], *, disk: Disk | None = None) -> None:
             for folder in sorted({path.parent.resolve() for path in files}):
                 with _told(folder):
                     held.enter_context(sole_writer(folder, disk))
+            _refuse_all_there(files)
             for path, text in files.items():
                 with _told(path):
                     if _is_already(path, text.encode()):
@@ -217,6 +219,13 @@ def _write_in_place(real: Path, before: _Before, content: bytes) -> bool:
 def _differs(real: Path, before: _Before) -> bool:
     now = _read(real)
     return now is None or now.content != before.content or now.state.st_ino != before.state.st_ino
+
+
+def _refuse_all_there(files: Mapping[Path, str]) -> None:
+    if all(os.path.lexists(path) for path in files):
+        raise UsageError(
+            f"`{next(iter(files))}` is already there", why="nothing is overwritten", help="take another name"
+        )
 
 
 def _is_already(path: Path, content: bytes) -> bool:

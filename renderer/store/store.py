@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STORE_FOLDER = ".store"
 BAD_FOLDER = "bad"
+_STALE_SECONDS = 3600.0  # no page takes an hour to write
 ARTIFACT_STAGES = ("cot", "codes", "latents")
 
 
@@ -76,6 +77,9 @@ class Store:
         """Take away what a killed run left half written; only for whoever holds the lock."""
         for folder in self._written_folders():
             clear_temps(folder)
+        # Page and measurements are written without the lock, just now too perhaps.
+        for folder in (self.outputs / "report", self.outputs / "report" / "measured"):
+            clear_temps(folder, older_than_seconds=_STALE_SECONDS)
 
     def require_there(self) -> None:
         """Notice that somebody took the folder away under a render.
@@ -264,11 +268,11 @@ class Store:
             self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
 
     def _written_folders(self) -> Iterator[Path]:
-        """Every folder that files are written into under temporary names."""
-        yield from (self.folder, self.outputs / "report", self.outputs / "report" / "measured")
+        """Every folder that who holds the lock writes files into under temporary names."""
+        yield self.folder
         for above in (self.outputs, *(self.folder / stage for stage in ARTIFACT_STAGES), self.folder / "takes"):
             if above.is_dir():
-                yield from (below for below in above.iterdir() if below.is_dir())
+                yield from (below for below in above.iterdir() if below.is_dir() and below.name != "report")
 
 
 def _refuse_swapped(record: TakeRecord, path: Path) -> None:

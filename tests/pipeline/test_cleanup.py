@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.errors import UsageError
 from renderer.pipeline.cleanup import clean, find
 from renderer.pipeline.measured import measured_folder
 from renderer.pipeline.picks import all_picks, heard, vote_on, write_picks
 from renderer.pipeline.status import make_status
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Pick, Vote
+from renderer.store.takes import encode_record
 from renderer.store.verify import verify
 from tests.pipeline.without_models import carry_out
 
@@ -174,3 +177,82 @@ def test_a_vote_is_on_the_version_that_was_heard(edited: Songs, monkeypatch: pyt
     assert record.key == next(take.key for take in edited.project().plan().takes if take.name == "eins.s1")
     vote_on(song, record, Vote.NONE, note="")
     assert all_picks([song]) == {}
+
+
+def test_a_version_that_is_kept_while_the_list_is_looked_at_stays_with_all_it_needs(edited: Songs) -> None:
+    found = garbage(edited)
+    former = next(piece.record for piece in found if piece.record)
+    (song,) = {take.song.name: take.song for take in edited.project().takes}.values()
+    write_picks(song, {former.take: Pick(vote=Vote.KEEP, key=former.key[:8])})
+
+    stayed = clean(edited.project(), found)
+
+    assert former in [piece.record for piece in stayed]
+    store = edited.project().store
+    place = store.find(former)
+    assert place is not None
+    assert place.with_suffix(".toml").exists()
+    assert all(store.has(stage, key) for stage, key in former.keys.items() if stage in {"cot", "codes", "latents"})
+
+
+def test_a_version_that_a_spec_saved_meanwhile_asks_for_stays(edited: Songs) -> None:
+    found = garbage(edited)
+    edited.edit("eins", "wild", "calm")
+
+    stayed = clean(edited.project(), found)
+
+    assert {piece.record.take for piece in stayed if piece.record} == {"eins.s1", "eins.s2"}
+    carry_out(edited.project())
+    assert not [take for take in edited.project().plan().takes if take.runs]
+
+
+def test_a_vote_on_a_version_that_was_freed_meanwhile_is_refused_and_not_written(
+    edited: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(edited.folder)
+    song, record = heard(["eins.s1"], None)["eins.s1"]
+    (edited.outputs / record.file).unlink()
+
+    with pytest.raises(UsageError, match="is gone"):
+        vote_on(song, record, Vote.KEEP, note="")
+
+    assert not (edited.folder / "specs" / "picks.toml").exists()
+
+
+@pytest.mark.parametrize("what", ["outputs/eins", "outputs/eins/old"])
+def test_nothing_outside_the_outputs_folder_is_deleted_wherever_links_lead(edited: Songs, what: str) -> None:
+    found = garbage(edited)
+    folder, elsewhere = edited.folder / what, edited.folder / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    before = sorted(path.name for path in elsewhere.rglob("*"))
+
+    stayed = clean(edited.project(), found)
+
+    assert len([piece for piece in stayed if piece.record]) == 2
+    assert sorted(path.name for path in elsewhere.rglob("*")) == before
+
+
+def test_a_sidecar_goes_with_its_record_when_its_audio_is_gone_already(edited: Songs) -> None:
+    found = garbage(edited)
+    for piece in found:
+        if piece.record:
+            (edited.outputs / piece.file).unlink()
+
+    assert clean(edited.project(), found) == ()
+
+    assert list((edited.outputs / "eins" / "old").iterdir()) == []
+
+
+def test_a_record_that_names_a_file_elsewhere_deletes_nothing(edited: Songs) -> None:
+    mine = edited.folder / "mine.flac"
+    former = next(piece.record for piece in garbage(edited) if piece.record)
+    old = edited.outputs / former.old_file
+    mine.write_bytes(old.read_bytes())
+    store = edited.project().store
+    path = store.folder / "takes" / former.take / f"{former.key}.json"
+    path.write_bytes(encode_record(replace(former, file="../mine.flac", mtime_ns=mine.stat().st_mtime_ns)))
+
+    clean(edited.project(), garbage(edited, orphans=True))
+
+    assert mine.exists()
