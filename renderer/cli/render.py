@@ -13,7 +13,7 @@ from renderer.cli.options import Clock, make_options, takes_options
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.pipeline.project import Project
     from renderer.pipeline.render import Stop, Summary
+    from renderer.spec.diagnostics import Diagnostic
 
 EXIT_SOME_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -44,7 +45,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     """
     from rich.console import Console
 
-    from renderer.cli.show_diagnostics import show_what_spoils
+    from renderer.cli.show_diagnostics import show_diagnostics, show_what_spoils
     from renderer.models.device import dtype_warning
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.render import Stop, render
@@ -56,6 +57,10 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
+    faults: Sequence[Diagnostic] = ()
+    if options.keep_going:
+        project, faults = project.without_faulty()
+        show_diagnostics(faults, stream=sys.stderr)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
         click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}", err=True)
     if verify:
@@ -71,7 +76,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
         _tell(summary, page)
     if summary.stopped:
         return EXIT_INTERRUPTED
-    broken = any(found.level == "error" for found in selection.diagnostics)
+    broken = any(found.level == "error" for found in (*selection.diagnostics, *faults))
     return EXIT_SOME_FAILED if summary.failures or summary.fault or broken else 0
 
 

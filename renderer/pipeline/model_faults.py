@@ -9,7 +9,7 @@ from renderer.spec.faults import at_value
 from renderer.spec.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from renderer.pipeline.options import Options
     from renderer.plan.make import PlannedModel
@@ -24,8 +24,19 @@ def refuse_model_faults(takes: Iterable[Take], model_of: Callable[[Variant], Pla
 
     Raises: SpecError with all that is wrong with sets that specs name, ModelError for one that no spec names.
     """
+    if found := model_faults(takes, model_of, options):
+        raise SpecError(tuple(dict.fromkeys(found.values())))
+
+
+def model_faults(
+    takes: Iterable[Take], model_of: Callable[[Variant], PlannedModel], options: Options
+) -> Mapping[Take, Diagnostic]:
+    """What is wrong with sets that specs name: a take of each variant that has one -> its fault.
+
+    Raises: ModelError for one that no spec names.
+    """
     variants = {(take.song.source, take.variant): take for take in takes}
-    found: dict[Diagnostic, None] = {}
+    found: dict[Take, Diagnostic] = {}
     for take in variants.values():
         try:
             model_of(take.variant)
@@ -33,9 +44,8 @@ def refuse_model_faults(takes: Iterable[Take], model_of: Callable[[Variant], Pla
             diagnostic = _placed(error, take, options)
             if diagnostic is None:
                 raise
-            found[diagnostic] = None
-    if found:
-        raise SpecError(tuple(found))
+            found[take] = diagnostic
+    return found
 
 
 def _placed(error: ModelError, take: Take, options: Options) -> Diagnostic | None:

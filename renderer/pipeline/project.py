@@ -13,7 +13,7 @@ from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
 from renderer.models.family import Residency
 from renderer.pipeline.environment import environment
-from renderer.pipeline.model_faults import refuse_model_faults
+from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.client import WorkerClient
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
     from renderer.song import Take
+    from renderer.spec.diagnostics import Diagnostic
 
 
 _GRACE_SECONDS = 0.2  # a watch that waits for its turn takes the lock for a moment to see whether it is free
@@ -87,6 +88,19 @@ class Project:
     def only(self, takes: Iterable[Take]) -> Project:
         """The same project with these of its takes."""
         return Project(tuple(takes), self.options)
+
+    def without_faulty(self) -> tuple[Project, tuple[Diagnostic, ...]]:
+        """The project less the songs that name models which can't be, and what is wrong with those.
+
+        Raises: SpecError when no song is left, ModelError for a model that no spec names.
+        """
+        found = model_faults(self.takes, self.model_of, self.options)
+        faulty = {take.song.source for take in found}
+        faults = tuple(dict.fromkeys(found.values()))
+        good = [take for take in self.takes if take.song.source not in faulty]
+        if found and not good:
+            raise SpecError(faults)
+        return (self.only(good) if found else self), faults
 
     def workers(self, residency: Residency = Residency.ALONE) -> Workers:
         """The worker process of this project, not started yet."""

@@ -153,7 +153,7 @@ def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
         lm=_model(spec.lm, folder, LMS) or _model(defaults.lm, above, LMS),
         inference=inference_of(defaults.inference, spec.inference),
         lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
-        vae=_model(spec.vae, folder, VAES) or _model(defaults.vae, above, VAES),
+        vae=_vae(spec.vae, folder) or _vae(defaults.vae, above),
     )
     for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
         yield _as_wanted(variant, project.wanted)
@@ -167,7 +167,7 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
         lm=_model(table.lm, folder, LMS) or base.lm,
         inference=inference_of(table, base=base.inference),
         lora=base.lora if table.lora is None else _loras(table.lora, folder),
-        vae=_model(table.vae, folder, VAES) or base.vae,
+        vae=_vae(table.vae, folder) or base.vae,
     )
 
 
@@ -189,6 +189,11 @@ def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINT
         return str(beside)
     published = published_as(written)
     return published if published in known else written
+
+
+def _vae(written: str | None, folder: Path) -> str | None:
+    """A known name as it is; anything else a folder relative to the file naming it, whether it is there or not."""
+    return written if written is None or written in VAES else str(folder / from_home(written))
 
 
 def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:

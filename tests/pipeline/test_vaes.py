@@ -286,6 +286,23 @@ def test_what_is_wrong_with_models_is_told_of_all_songs_at_once(
     assert "2 errors" in told
 
 
+def test_keeping_going_costs_only_the_songs_with_the_wrong_model(
+    songs: Songs, bright: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.write("eins")
+    songs.write("zwei")
+    named(songs, f"{bright}-not", song="zwei")
+    asked = ["render", "--device", "cpu", "--threads", "1", "--first-seed", "--lm-slots", "2", "--no-measure"]
+
+    assert run([*asked, str(songs.folder / "specs")]) == 2
+    assert songs.audio() == {}
+    assert run([*asked, "--keep-going", str(songs.folder / "specs")]) == 1
+
+    assert set(songs.audio()) == {"eins.s1.flac"}
+    assert "there is no VAE" in capsys.readouterr().err
+    assert run([*asked, "--keep-going", str(songs.folder / "specs" / "zwei.toml")]) == 2
+
+
 def test_a_vae_of_the_command_line_has_no_place_in_a_spec(songs: Songs, bright: Path) -> None:
     songs.write("eins")
     named(songs, bright)
