@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from renderer.song import Section
-from renderer.spec.tags import PARTS, TagKind, is_direction, is_weak, kind_of, names_part
+from renderer.spec.tags import PARTS, TagKind, is_direction, is_shouted, is_weak, kind_of, names_ending, names_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,14 +44,17 @@ _PAIRS = {
 }  # fmt: skip
 _SQUARE = "[\uff3b"
 _ROUND = "(\uff08"
-_TAGS = r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|center|font|hr|li|ul|blockquote|code)\b[^<>]{0,60}/?>"
-_SIGNS = "[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]"
-_LEADING = re.compile(
-    rf"(?:{_TAGS}|\s|#{{1,6}}(?=\s|\[|\w)|[*_~`=\u2022\u25cf\u25a0\u25b6|]|{_SIGNS}|>(?=\s)|[-\u2013\u2014]+(?=\s|\[)|\d{{1,2}}[.)]\s+(?=\[))+"
+_TAGS = (
+    r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|center|font|hr|li|ul|blockquote|code)\b[^<>]{0,60}/?>"
+    r"|<!--[^<>]{0,80}-->|\[/?(?:b|i|u|h[1-6]|center|size|color)(?:=[^\[\]]{0,20})?\]"
 )
-_TRAILING = re.compile(rf"(?:{_TAGS}|\s|[*_~`=#:\uff1a|.;,\uff0c\u3002\\]|{_SIGNS}|[-\u2013\u2014])+$")
+_SIGNS = "[\u203b\u25a0-\u27bf\ufe0f\U0001f300-\U0001faff]"
+_LEADING = re.compile(
+    rf"(?:{_TAGS}|\s|#{{1,6}}(?=\s|\[|\w)|[*_~`=\u2022|/\\]|{_SIGNS}|>(?=\s)|[-\u2013\u2014]+(?=\s|\[|\w)|\d{{1,2}}[.)]\s+(?=\[))+"
+)
+_TRAILING = re.compile(rf"(?:{_TAGS}|\s|[*_~`=#:\uff1a|.;,\uff0c\u3002\u2026/\\]|{_SIGNS}|[-\u2013\u2014])+$")
 _TIMES = re.compile(
-    r"[(\uff08\[]?\s*((?:x|\u00d7|\*)\s*\d{1,2}|\d{1,2}\s*(?:x|\u00d7|times|veces|vezes|fois|mal|раза?|раз|kez|lần|kali)|bis|[x\u00d7]\d)\s*[)\uff09\]]?",
+    r"[(\uff08\[]?\s*((?:x|\u00d7|\u0445|\*)\s*\d{1,2}|\d{1,2}\s*(?:x|\u00d7|\u0445|times|veces|vezes|fois|mal|раза?|раз|kez|lần|kali)|bis|[x\u00d7]\d)\s*[)\uff09\]]?",
     re.IGNORECASE,
 )
 _WORDS_BEHIND = re.compile(r"\s*(?:[:\uff1a]|[-\u2013\u2014]\s)?\s*(.+?)\s*")
@@ -167,10 +170,14 @@ def _in_other_form(line: str, *, opens: bool) -> Heading | None:
 
 def _mended(bare: str) -> str:
     """Brackets written twice as one pair, and a part's name with one of its square brackets missing as with both."""
-    if re.match(r"\[\[|\(\(|\{\{|.*\]\]$", bare):
-        bare = re.sub(r"([\[({])\1+", r"\1", re.sub(r"([\])}])\1+", r"\1", bare))
-    inside = bare.strip("[]")
-    return f"[{inside}]" if bare in {f"[{inside}", f"{inside}]"} and names_part(inside) else bare
+    if re.match(r"\[\[|\(\(|\{\{|<<|.*\]\]$", bare):
+        bare = re.sub(r"([\[({<])\1+\s*", r"\1", re.sub(r"\s*([\])}>])\1+", r"\1", bare))
+    if re.fullmatch("[\"'\u201c\u201d].*[\"'\u201c\u201d]", bare) and bare[1] in _SQUARE:
+        bare = bare[1:-1]
+    inside = bare.strip("[](){}").strip()
+    one_missing = bare in {f"[{inside}", f"{inside}]"}
+    other_kind = bare[1:-1].strip() == inside and bare[0] + bare[-1] in {"[)", "[}", "(]", "{]", "{)", "(}"}
+    return f"[{inside}]" if (one_missing or other_kind) and names_part(inside) else bare
 
 
 def _in_brackets(opening: str, inside: str, behind: str, line: str, *, opens: bool) -> Heading | None:
@@ -181,7 +188,11 @@ def _in_brackets(opening: str, inside: str, behind: str, line: str, *, opens: bo
     if found is None or LRC_FIELD.fullmatch(inside):
         return None
     square = opening in _SQUARE
-    certain = square or (names_part(found.tag) and (opens or not is_weak(found.tag) or found.number is not None))
+    certain = (
+        square
+        or names_ending(inside)
+        or (names_part(found.tag) and (opens or not is_weak(found.tag) or found.number is not None))
+    )
     if not certain or (square and line.strip().startswith(opening) and not _follows_tag(found, behind)):
         return None
     return _behind(f"[{inside}]", found, behind, square=square)
@@ -231,9 +242,13 @@ def _bare(bare: str, line: str, *, opens: bool) -> Heading | None:
     if found is not None and names_part(found.tag) and not re.search("[,\uff0c:\uff1a]", name):
         likely = opens or not is_weak(found.tag) or (line.rstrip()[-1:] in ":\uff1a" and not name[:1].islower())
         told = found.number is not None or times or marked or name[:1].isdecimal()
-        if likely and (told or (opens and not is_weak(found.tag) and not name[:1].islower())):
+        alone = opens and not name[:1].islower() and not is_weak(found.tag)
+        shouted = opens and name.isupper() and not is_shouted(found.tag)
+        if (likely and (told or alone)) or shouted:
             one = Heading(section=found, plain=f"[{name}]", clean=False, square=False)
             return _repeated(one.plain, found, times, square=False) if times else one
+    if found is not None and marked and names_ending(name):
+        return Heading(section=found, plain=f"[{name}]", clean=False, square=False)
     if annotated := re.fullmatch(r"([^()]{2,40}?)\s*[(\uff08]([^()]{1,60})[)\uff09]", bare):
         return _bare_annotated(annotated[1], annotated[2].strip(), marked=marked)
     return _bare_with_words(bare, opens=opens)

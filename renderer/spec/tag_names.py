@@ -34,7 +34,7 @@ kouplè, kouplet, refren
 beti, kiitikio, daraja
 bait, reff, ref, reffrain, refrein, pra-reff, pra reff, jembatan, korus, rangkap, pra-korus, pra korus
 koro, berso, taludtod, tulay, talata
-lời, điệp khúc, tiền điệp khúc, hậu điệp khúc, phiên khúc, cầu nối, khổ, đoạn, điệp, đoạn chuyển
+lời, điệp khúc, đk, tiền điệp khúc, hậu điệp khúc, phiên khúc, cầu nối, khổ, đoạn, điệp, đoạn chuyển
 mukhda, mukhra, antara, sthayi, asthayi, sanchari, pallavi, anupallavi, charanam, alaap
 куплет, припев, бридж, предприпев, пред-припев, препев, постприпев, пост-припев, рэп, хук, речитатив, мостик
 приспів, передприспів, перед-приспів, строфа, рефрен, мост, пред-рефрен, предрефрен, пре-хор, хор
@@ -230,6 +230,7 @@ premier deuxième letzter
 letzte erste zweite dritte ultimo primo seconda secondo terzo ostatni ostatnia pierwsza druga trzecia son ilk
 terakhir pertama kedua
 последний первый второй третий останній перший другий третій
+الأول الثاني الثالث الرابع الأخير א ב ג ד ראשון שני שלישי पहला दूसरा तीसरा
 """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 # Language names beside ACE-Step's own codes, as marks of who sings in what.

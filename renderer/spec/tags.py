@@ -40,8 +40,10 @@ class TagKind(StrEnum):
 
 SECTION_NAMES = tuple(sorted(SUNG_NAMES | INSTRUMENTAL_NAMES | {"fade out", "silence"}))
 PARTS = frozenset({TagKind.SUNG, TagKind.INSTRUMENTAL})
-_REPEATS = r"(?:\(?\s*(?:[x×✕*]\s*\d+|\d+\s*[x×✕])\s*\)?)"
-_DECORATION = re.compile(rf"^\d{{1,2}}\s*[.)ºªª°]?\s*(?=\D)|[\s.#№]*(?:{_REPEATS}|#?\d+|\b[ivIV]+)$")
+_REPEATS = r"(?:\(?\s*(?:[x×✕х*]\s*\d+|\d+\s*[x×✕х])\s*\)?)"
+_DECORATION = re.compile(
+    rf"^\d{{1,2}}\s*(?:st|nd|rd|th|er|ère|ème|e|-й|-я|-ый|-ая|[.)ºª°])?(?=\W|[^\x00-\x7f])\s*(?=\D)|[\s.#№]*(?:{_REPEATS}|#?\d+|\b[ivIV]+)$"
+)
 _SEPARATORS = re.compile(r"[\s/&+,;|·・_()（）-]+")
 _SPACES = re.compile(r"[\s/&+,;:.|·_()（）]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -51,7 +53,7 @@ _ORDINAL = re.compile(r"第[一二三四五六七八九十\d]+[段节節次遍]?
 def singular(tag: str) -> str:
     """A tag as it stands in the lists: small letters, without number or repeat."""
     name = " ".join(unicodedata.normalize("NFC", tag).casefold().split())
-    bare = _DECORATION.sub("", _ORDINAL.sub("", name)).strip(" .:-")
+    bare = _DECORATION.sub("", _ORDINAL.sub("", name)).strip(" .:-№")
     return bare or name
 
 
@@ -74,6 +76,14 @@ _INSTRUMENTAL = INSTRUMENTAL_NAMES - {
 _STRUCTURAL = SUNG_NAMES | {"intro", "outro", "interlude", "solo", "break", "breakdown", "bridge", "drop", "coda"}
 _WORDLESS = re.compile(r"\b(?:instrumental|solos?|interlude|break)\b")
 _ENDINGS = frozenset(ENDINGS)
+_SAID_ENDINGS = frozenset({
+    "fade out", "fade-out", "fadeout", "fade in", "fades out", "music fades out", "song fades out",
+    "instrumental fades out", "end of song", "song ends", "淡出", "フェードアウト", "페이드아웃",
+})  # fmt: skip
+_SHOUTED = frozenset({
+    "break", "drop", "end", "ending", "final", "finale", "start", "opening", "tag", "silence", "pause", "solo", "build",
+    "climax", "rap", "part", "theme", "jam", "instrumental", "most", "bro", "stick", "slot", "hook",
+})  # fmt: skip
 
 
 @lru_cache(_CACHED)
@@ -117,9 +127,19 @@ def names_part(text: str) -> bool:
     return bool(rest) and len(words) <= 5 and _listed(" ".join(rest)) in PARTS  # noqa: PLR2004 - words a part's name has
 
 
+def names_ending(text: str) -> bool:
+    """Whether the text is a common way to say how a song ends, and nothing that is sung: `fade out`."""
+    return " ".join(text.casefold().split()) in _SAID_ENDINGS
+
+
 def is_weak(text: str) -> bool:
     """Whether the name is also a word that may well be sung: `break`, `the end`."""
     return singular(text) in WEAK_NAMES
+
+
+def is_shouted(text: str) -> bool:
+    """Whether the name may stand in capitals for a word that is shouted: `BREAK`, not `CORO`."""
+    return singular(text) in _SHOUTED
 
 
 def _directs(name: str) -> bool:
