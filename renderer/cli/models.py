@@ -80,7 +80,7 @@ def _announce(num_bytes: int, cache: Path) -> None:
 
 
 @command.command(name="verify")
-@click.argument("names", nargs=-1, metavar="[NAME|FOLDER]...")
+@click.argument("names", nargs=-1, metavar="[NAME|FOLDER|FILE]...")
 def verify(names: tuple[str, ...]) -> int:
     """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""
     from renderer.models.verify import verify as verify_folder
@@ -136,11 +136,12 @@ def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
     """The folders of what is named, each with the name it was published under; without names all that is here."""
     from renderer.errors import ModelError
     from renderer.models import hub, zoo
+    from renderer.spec.checkpoints import is_dit_file
 
     folders: list[tuple[str, Path]] = []
     for name in names or (*zoo.MODELS, *zoo.LMS, *zoo.VAES):
-        if Path(name).is_dir():
-            folders.append((Path(name).resolve().name, Path(name)))
+        if Path(name).is_dir() or (is_dit_file(name) and Path(name).is_file()):
+            folders.append((Path(name).resolve().name if Path(name).is_dir() else "model", Path(name)))
             continue
         found = [(source.local_name, hub.find(source)) for source in zoo.sources_of(name)]
         if names and None in (folder for _, folder in found):

@@ -25,6 +25,8 @@ ANCHORS = {
     "audio_token_detokenizer": "detokenizer.layers.",
 }
 """Component -> how names begin that nothing else has."""
+BESIDE = ("config.json", "silence_latent.pt")
+"""What is read of a DiT's folder when its weights lie in a file elsewhere."""
 _OTHERS = (
     (".lora_", "an adapter", 'name its folder: lora = [{ path = "…" }]'),
     (".lokr_", "a LoKr adapter", "only PEFT's LoRA adapters are merged"),
@@ -51,6 +53,11 @@ def read_dit_file(path: Path, base: layouts.FoundModel | None) -> layouts.FoundM
     if base.layout != layouts.ORIGINAL:
         raise another_layout(path)
     return base.with_dit_file(path)
+
+
+def completes(folder: Path) -> bool:
+    """Whether a DiT's folder holds what isn't in a file of weights; its own weights aren't needed then."""
+    return all((folder / name).is_file() for name in BESIDE)
 
 
 def another_layout(path: Path) -> ModelError:

@@ -45,24 +45,25 @@ class Source:
         return self.called or self.folder or self.repo.rpartition("/")[2]
 
 
-def find(source: Source) -> Path | None:
-    """The folder on this disk, complete; None when it isn't. Asks no network.
+def find(source: Source, suffices: Callable[[Path], bool] | None = None) -> Path | None:
+    """The folder on this disk, complete or as far as `suffices`; None when it isn't. Asks no network.
 
     Folders that the user named come first, then the hub's cache (`HF_HOME` respected).
     """
+    suffices = suffices or is_complete
     for checkpoints in known_folders():
-        if is_complete(checkpoints / source.local_name):
+        if suffices(checkpoints / source.local_name):
             return (checkpoints / source.local_name).resolve()
-    return _in_cache(source)
+    return _in_cache(source, suffices)
 
 
-def _in_cache(source: Source) -> Path | None:
+def _in_cache(source: Source, suffices: Callable[[Path], bool]) -> Path | None:
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - 0.2 s that a help text needn't pay
 
     prefix = f"{source.folder}/" if source.folder else ""
     for marker in MARKERS:
         found = try_to_load_from_cache(source.repo, prefix + marker, revision=source.revision)
-        if isinstance(found, str) and is_complete(Path(found).parent):
+        if isinstance(found, str) and suffices(Path(found).parent):
             return Path(found).parent
     return None
 
@@ -105,7 +106,7 @@ def fetch(sources: Sequence[Source], announce: Callable[[int, Path], None]) -> l
     check_address(constants.ENDPOINT)
     wanted = _by_repository(sources)
     try:
-        for repository in {} if all(_in_cache(source) for source in sources) else wanted:
+        for repository in {} if all(_in_cache(source, is_complete) for source in sources) else wanted:
             _ask(*repository)
         missing = _missing_bytes(wanted)
         announce(missing, Path(constants.HF_HUB_CACHE))

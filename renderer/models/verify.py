@@ -38,8 +38,10 @@ class Verified:
 
 
 def verify(folder: Path) -> Iterator[Verified]:
-    """Read every file of a model's folder; digests that nothing contradicts are remembered."""
+    """Read every file of a model's folder, or a model in one file; digests that nothing contradicts are remembered."""
     names = {path.resolve(): path.relative_to(folder).as_posix() for path in folder.rglob("*") if _counts(path)}
+    if _counts(folder):
+        names = {folder.resolve(): folder.name}
     for path, name in sorted(names.items(), key=lambda found: found[1]):
         expected = _expected(path)
         by_git = expected is not None and len(expected) == GIT_NAME_LENGTH

@@ -378,7 +378,8 @@ def _of_found(name: str, found: layouts.FoundModel, loras: tuple[tuple[str, floa
 def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...], based_on: str | None) -> Resolved:
     """A known set; with `based_on`, that one, and `name` is the file whose weights take the place of its DiT's."""
     dit_file = _dit_file_on(known, name) if based_on else None
-    dit, vae, text_encoder = (hub.find(source) for source in (known.dit, known.vae, known.text_encoder))
+    dit = hub.find(known.dit, dit_files.completes if dit_file else None)
+    vae, text_encoder = hub.find(known.vae), hub.find(known.text_encoder)
     if dit is None or vae is None or text_encoder is None:
         return Resolved(files=None, missing=(based_on or name,))
     if known.layout == layouts.DIFFUSERS:

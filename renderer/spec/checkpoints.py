@@ -75,7 +75,7 @@ VAES = ("official", "scragvae")
 
 def is_dit_file(model: str) -> bool:
     """Whether a model is a DiT in one file, and not a name or a folder."""
-    return model.endswith(DIT_FILE_SUFFIX)
+    return model.lower().endswith(DIT_FILE_SUFFIX)
 
 
 @cache

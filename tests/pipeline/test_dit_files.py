@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from renderer.cli.main import run
 from renderer.errors import SpecError
+from renderer.models import hub
 from renderer.models.family import Stage
 from renderer.pipeline.page import make_report
 from renderer.plan.jobs import Why
@@ -125,6 +126,27 @@ def test_a_base_that_is_not_on_disk_is_named_for_fetching(
     songs.edit("eins", "seeds", f'model = "{merge}"\nbased_on = "xl-base"\nseeds')
 
     assert songs.project().missing()[:1] == ("xl-base",)
+
+
+def test_a_known_base_needs_only_what_the_file_does_not_hold(
+    songs: Songs, bundle: Path, merge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    checkpoints = shutil.copytree(bundle, tmp_path / "checkpoints")
+    (checkpoints / DIT).rename(checkpoints / "acestep-v15-sft")
+    config = checkpoints / "acestep-v15-sft" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "is_turbo": False, "model_version": "sft"}))
+    (checkpoints / "acestep-v15-sft" / "model.safetensors").unlink()
+    hub.remember_folder(checkpoints)
+    songs.write("eins")
+    songs.edit("eins", "seeds", f'model = "{merge}"\nbased_on = "sft"\nseeds')
+    songs.edit("eins", "[metas]", "[inference]\ninference_steps = 2\n[metas]")
+
+    summary = songs.render(first_seed=True, preview=1.0)
+
+    assert summary.rendered == ("eins.s1.preview1",)
+    asked = summary.plan.takes[0].requests["latents"]
+    assert (asked["steps"], asked["guidance_scale"]) == (2, 7.0)
 
 
 def test_a_take_of_a_merge_says_what_to_write_when_it_is_imported(
