@@ -83,14 +83,15 @@ def test_a_changed_shift_renders_that_songs_dit_and_vae_only(songs: Songs) -> No
     assert after["eins.s1.flac"] != before["eins.s1.flac"]
 
 
-def test_a_new_title_only_writes_the_audio_again(songs: Songs) -> None:
+def test_a_new_title_runs_no_stage(songs: Songs) -> None:
     songs.write("eins")
     songs.render()
 
     songs.edit("eins", 'title = "eins"', 'title = "Ein anderer"')
-    songs.render()
+    summary = songs.render()
 
-    assert stages_run(songs) == {Stage.WAVEFORM}
+    assert stages_run(songs) == set()
+    assert summary.retagged == ("eins.s1", "eins.s2")
 
 
 def test_a_former_version_moves_to_old_and_comes_back_without_rendering(songs: Songs) -> None:
