@@ -176,6 +176,12 @@ class Family(Protocol):
     def prepare(self) -> None:
         """Import what every part needs, so that the first one loads without that wait."""
 
+    def examine(self, part: Part, files: ModelFiles) -> None:
+        """Read what of a part only reading can tell, and only where that is quick: before other parts work for hours.
+
+        Raises: ModelError when the checkpoint is not what it claims.
+        """
+
     def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident.
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from renderer.artifacts import fault_of
-from renderer.errors import InputLost, RendererError, StageError, WorkerDied
+from renderer.errors import InputLost, ModelError, RendererError, StageError, WorkerDied
 from renderer.models import memory
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
 from renderer.run.attempts import Attempt, Queue
@@ -91,9 +91,11 @@ def execute(
 ) -> Iterator[RunEvent]:
     """Run the plan's jobs, telling what happens; `abandon` says of a job that nobody wants it any more.
 
-    Raises: StoreError when results can't be kept: what was kept until then stays.
+    Raises: ModelError, before anything ran, for files that a later part couldn't be loaded from; StoreError when
+    results can't be kept: what was kept until then stays.
     """
     run = _Run(plan, workers=workers, settings=settings, sink=sink, abandon=abandon, patience=patience or Patience())
+    yield from run.examine(plan.groups[1:])
     for group in plan.groups:
         yield from run.group(group)
 
@@ -119,6 +121,28 @@ class _Run:
         """Results on their way to the disk, the oldest first, with the seconds they took; jobs go on meanwhile."""
         self._most_keeping = min(_MOST_KEEPING, int(max(0, memory.available("cpu")) * _SHARE_KEEPING))
         self._patience = patience
+
+    def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
+        """Have the worker read the small files of parts that come later, before the first one works for hours.
+
+        Raises: ModelError where a part couldn't be loaded from them.
+        """
+        if not any(self._wanted(group.jobs) for group in later):
+            return
+        attempt = Attempt()
+        parts = tuple((group.part, group.files, group.jobs[0].settings["weights"]) for group in later)
+        try:
+            client = self._workers.client()
+            client.send({"do": "examine", "parts": parts})
+            yield from self._until(attempt, client, {}, "examined")
+        except WorkerDied:
+            # Whatever ended it is told when it happens again to a job.
+            self._workers.end()
+        except BaseException:
+            self._workers.end()
+            raise
+        if attempt.broken:
+            raise ModelError(attempt.broken.message, why=attempt.broken.why, help=attempt.broken.help)
 
     def group(self, group: Group) -> Iterator[RunEvent]:
         """Every stage of one part, the part loaded once."""

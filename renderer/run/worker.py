@@ -24,7 +24,7 @@ from renderer.run.wire import receive
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.family import Family, LoadedPart
+    from renderer.models.family import Family, LoadedPart, ModelFiles
 
 _PROGRESS_SECONDS = 0.1
 
@@ -48,6 +48,7 @@ class Worker:
         self._resident: dict[Part, tuple[tuple[Any, ...], LoadedPart]] = {}
         self._families: dict[str, Family] = {}
         self._told: dict[str, float] = {}
+        self._examined: set[tuple[Any, ...]] = set()
 
     def serve(self) -> None:
         """Carry out commands one by one; cancellations overtake them."""
@@ -84,6 +85,8 @@ class Worker:
         match command["do"]:
             case "import":
                 self._import(command["family"])
+            case "examine":
+                self._examine(command["parts"])
             case "load":
                 self._load(command)
             case "run":
@@ -108,6 +111,21 @@ class Worker:
             gc.freeze()
             self._families[name] = found
         return self._families[name]
+
+    def _examine(self, parts: tuple[tuple[Part, ModelFiles, str], ...]) -> None:
+        for part, files, weights in parts:
+            # Once for each fingerprint: a watch renders again and again.
+            seen = (part, files.read_by(part), weights)
+            if seen in self._examined:
+                continue
+            try:
+                self._family(files.family).examine(part, files)
+            except RendererError:
+                raise
+            except Exception:  # noqa: BLE001 - not the files' fault: told when the part is loaded
+                traceback.print_exc()
+            self._examined.add(seen)
+        self._outbox.put({"event": "examined"})
 
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]

@@ -10,7 +10,7 @@ import pytest
 
 import renderer
 from renderer.cli.main import run
-from renderer.errors import UnfitFiles
+from renderer.errors import ModelError, UnfitFiles
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
@@ -161,3 +161,51 @@ def test_weights_that_changed_are_named_by_their_file(project: Path, workers: Wo
         ("diffusion_pytorch_model.safetensors of the VAE", "waveform"),
     ]
     assert "model.safetensors of the LM" in found.takes[0].changes[0].told
+
+
+def silent_silence(bundle: Path) -> None:
+    import torch
+
+    torch.save(torch.zeros(1, 8, 15_000), bundle / "acestep-v15-turbo" / "silence_latent.pt")
+
+
+def old_pickle_of_code(bundle: Path) -> None:
+    """Of the format before zips, which a plan doesn't look into."""
+    import torch
+
+    path = bundle / "acestep-v15-turbo" / "silence_latent.pt"
+    torch.save({"run": print}, path, _use_new_zipfile_serialization=False)
+
+
+def texts_without_an_end(bundle: Path) -> None:
+    path = bundle / "Qwen3-Embedding-0.6B" / "tokenizer.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "post_processor": None}))
+
+
+def a_vocabulary_of_nothing(bundle: Path) -> None:
+    path = bundle / "Qwen3-Embedding-0.6B" / "tokenizer.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model": {"type": "BPE", "vocab": [], "merges": 3}}))
+
+
+@pytest.mark.parametrize(
+    ("breaking", "words"),
+    [
+        (silent_silence, "the silence latent is all zero"),
+        (old_pickle_of_code, "silence_latent.pt` is no tensor"),
+        (texts_without_an_end, "ends texts with"),
+        (a_vocabulary_of_nothing, "has no readable tokenizer"),
+    ],
+)
+def test_what_only_reading_tells_is_read_before_the_lm_begins(
+    project: Path, workers: Workers, breaking: Callable[[Path], None], words: str
+) -> None:
+    breaking(project.parent / "bundle")
+    options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
+    mine = Project(select([str(project / "specs")], options).takes, options)
+    heard: list[str] = []
+
+    with pytest.raises(ModelError, match=words):
+        render(mine, listen=lambda event: heard.append(type(event).__name__), workers=workers)
+
+    assert heard == ["RunPlanned"]
+    assert not list((project / "outputs" / ".store" / "codes").glob("*"))

@@ -21,8 +21,9 @@ from renderer.models.ace_step.checks import check_vae
 from renderer.models.ace_step.hollow import hollow
 from renderer.models.ace_step.on_disk import OnDisk, read_component
 from renderer.models.ace_step.original import read_silence
+from renderer.models.ace_step.shapes import shapes
 from renderer.models.ace_step.stored import compare
-from renderer.models.ace_step.weights import fill, num_bytes
+from renderer.models.ace_step.weights import fill, num_bytes, read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,20 @@ def find_component(files: ModelFiles, name: str) -> Component:
     compare(expected, found.tensors, found.apart)
     ready = {key: read_silence(path, expected[key]) for key, path in found.apart.items()}
     return Component(name=name, module=module, tensors=found.tensors, ready=ready)
+
+
+def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
+    """One tensor of a component, wherever it lies, on the CPU in the dtype it is stored in.
+
+    Raises: ModelError when it isn't there, or isn't what it should be.
+    """
+    found = read_component(files, name)
+    if tensor in found.apart:
+        return read_silence(found.apart[tensor], shapes(name, found.config)[tensor])
+    stored = found.tensors.get(tensor)
+    if stored is None:
+        raise ModelError(f"`{found.config_path.parent}` lacks `{tensor}`", help="fetch the model again")
+    return read_tensor(stored)
 
 
 def qwen3_config(folder: Path) -> Qwen3Config:

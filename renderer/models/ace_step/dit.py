@@ -15,7 +15,7 @@ from renderer.models import device as devices
 from renderer.models import layouts, memory
 from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.checkpoint import find_component
+from renderer.models.ace_step.checkpoint import find_component, read_ready
 from renderer.models.ace_step.checks import check_scheduler, check_silence
 from renderer.models.ace_step.conditions import Encoders, Hearing, cuts, silent_timbre, silent_timbre_by_token
 from renderer.models.ace_step.dcw import Dcw
@@ -32,7 +32,7 @@ from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.lora import merge
-from renderer.models.ace_step.on_disk import left_out
+from renderer.models.ace_step.on_disk import SILENCE, left_out
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.stored import named
 from renderer.models.ace_step.text_tokens import load_text_tokens
@@ -241,6 +241,15 @@ def _is_xl(dit: Component) -> bool:
     """Whether the DiT is wider than its encoders: how XL sets are told from the others, in either layout."""
     sizes = dit.module.config
     return sizes.encoder_hidden_size not in (None, sizes.hidden_size)
+
+
+def examine_dit(files: ModelFiles) -> None:
+    """Read the small files whose content decides whether the DiT can work: encoded silence, the text tokenizer.
+
+    Raises: ModelError when they aren't what they should be.
+    """
+    check_silence(read_ready(files, "condition_encoder", SILENCE), files)
+    load_text_tokens(files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

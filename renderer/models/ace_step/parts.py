@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.dit import load_dit
+from renderer.models.ace_step.dit import examine_dit, load_dit
 from renderer.models.ace_step.vae import load_vae
 from renderer.models.family import Part
 
@@ -36,6 +36,11 @@ class AceStep:
     def prepare(self) -> None:
         """Import the LM's libraries too; those of DiT and VAE came with this module."""
         from renderer.models.ace_step import lm  # noqa: F401, PLC0415 - the import is all
+
+    def examine(self, part: Part, files: ModelFiles) -> None:
+        """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""
+        if part is Part.DIT:
+            examine_dit(files)
 
     def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident."""

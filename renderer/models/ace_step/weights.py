@@ -73,6 +73,16 @@ def _read_staged(tensors: Mapping[str, Stored], device: torch.device) -> Iterato
         yield targets.popitem()
 
 
+def read_tensor(stored: Stored) -> Tensor:
+    """One tensor.
+
+    Raises: ModelError when its file is no safetensors.
+    """
+    with _open(stored.path) as opened:
+        found: Tensor = opened.get_tensor(stored.name)
+        return found
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a small safetensors file.
 
