@@ -100,10 +100,13 @@ SCRAPS = [
 ]  # fmt: skip
 
 
+LINES = lyric_lines()
+
+
 @st.composite
 def mutated_lyrics(draw: st.DrawFn) -> str:
     """Lines of the corpora in any order, with some of their characters cut, doubled or strewn with odd ones."""
-    text = "\n".join(draw(st.lists(st.sampled_from(lyric_lines()), min_size=1, max_size=24)))
+    text = "\n".join(draw(st.lists(st.sampled_from(LINES), min_size=1, max_size=24)))
     for _ in range(draw(st.integers(0, 5))):
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.integers(0, 12)))
