@@ -181,7 +181,7 @@ genre effect effects production arrangement callback accent delivery flow regist
 bpm major minor sound sounds
 sfx rain thunder wind waves ocean birds fire footsteps door car siren heartbeat clock music musical song track
 extended short long brief
-final last big huge small slowly suddenly gradually freestyle improv raw rough sweet smooth soulful bluesy jazzy
+final last big huge small slowly suddenly gradually freestyle improv only raw rough sweet smooth soulful bluesy jazzy
 funky rocky
 theatrical conversational deadpan sarcastic sinister menacing creepy ominous spiritual sacred meditative
 meditation prayer ritual tribal

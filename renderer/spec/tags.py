@@ -146,9 +146,10 @@ def _directs(name: str) -> bool:
     """Whether at least half of the words say how something sounds."""
     if any(part in name for part in DIRECTION_PARTS):
         return True
-    words = [word for word in _SPACES.split(name) if word and word not in MODIFIERS and not word.isdecimal()]
+    words = [word for word in _SPACES.split(name) if word and not word.isdecimal()]
     known = sum(map(_is_direction, words))
-    return bool(known) and known * 2 >= len(words)
+    others = sum(word not in MODIFIERS and not _is_direction(word) for word in words)
+    return bool(known) and known >= others
 
 
 def _is_direction(word: str) -> bool:

@@ -69,11 +69,16 @@ _VOICES = _any_of(
     """
 )
 _VOICE = rf"(?:{_VOICES})(?:\s?(?:vocals?|voice|singer|rapper|lead))?(?:\s?(?:\d|[A-D]))?"
+_SURE_VOICES = (
+    "male|female|man|woman|men|women|boys?|girls?|duet|singer|vocalist|rapper|choir|hombre|mujer|homem|mulher|homme|femme"
+    "|mann|frau|uomo|donna|男|女|合|男声|女声|男聲|女聲|남|여|남자|여자|мужчина|женщина"
+)
 VOICE = re.compile(
-    rf"\s*(?:\*\*)?(?:[(\uff08]\s*{_VOICE}\s*[)\uff09]\s*[:\uff1a]?(?=\s*$)"
+    rf"\s*(?:\*\*)?(?:[(\uff08](?:{_SURE_VOICES})(?:\s?\d)?[)\uff09](?=\s*\S)|[(\uff08]\s*{_VOICE}\s*[)\uff09]\s*[:\uff1a]?(?=\s*$)"
     rf"|[(\uff08]?{_VOICE}[)\uff09]?(?:\*\*)?\s*[:\uff1a])",
     re.IGNORECASE,
 )
+PRONOUN = re.compile(r"\s*(?:all|everyone|m|f|lead|group)\s*[:\uff1a]", re.IGNORECASE)  # words of their own as well
 
 _FIELD_NAMES = _any_of(
     """
@@ -96,6 +101,16 @@ _LYRICS = _any_of(
     歌词, 歌詞, 가사, lời bài hát, बोल, كلمات
     """
 )
+TITLE_TAG = re.compile(
+    r"(?:song )?title|artist|album|composer|copyright|título|titre|titel|titolo|название|标题|標題|タイトル|제목",
+    re.IGNORECASE,
+)
+CHATTER = re.compile(
+    r"(?:(?:sure|certainly|of course|okay)[,!. ]*)?(?:here(?:'s|\u2019s| is| are)|aquí (?:está|tienes)|voici"
+    r"|hier (?:ist|sind)|ecco|вот|以下是|这是).{0,60}"
+    r"(?:lyrics|song|letra|canción|paroles|chanson|liedtext|testo|canzone|текст|песн|歌词|歌曲).{0,40}[:\uff1a!.]",
+    re.IGNORECASE,
+)  # a language model's words before the song
 LYRIC_HEAD = re.compile(rf"[#*_=\s\[<-]*(?:the )?(?:song )?(?:{_LYRICS})[#*_=\s\]>-]*[:\uff1a]?[*_\s]*", re.IGNORECASE)
 
 _ELEMENTS = _any_of(

@@ -13,12 +13,14 @@ from renderer.spec.lints.mark_forms import (
     BARS,
     BRACKETED,
     CAPO,
+    CHATTER,
     CHORD_PRO,
     CHORD_START,
     FIELD,
     FILLERS,
     LYRIC_HEAD,
     MARKUP,
+    PRONOUN,
     PUNCTUATION,
     REPEAT_AT_END,
     REPEAT_SIGNS,
@@ -28,6 +30,7 @@ from renderer.spec.lints.mark_forms import (
     TABLATURE,
     TIMES_BEFORE,
     TIMES_INSIDE,
+    TITLE_TAG,
     TOKENS,
     VOICE,
 )
@@ -42,6 +45,7 @@ Mark = tuple[int, str]
 """A line's number in the lyrics, and what of it is meant."""
 
 MIN_SPACED = 5  # letters that stand alone, one behind the other, which no lyrics have by chance
+FIRST_LINES = 3  # where a language model says that it has written a song
 MAX_SPELT = 9  # letters
 MAX_INSTRUCTION = 60  # characters
 MOSTLY = 0.6  # of a line's words
@@ -51,12 +55,17 @@ MIN_TIMES = 2  # lines that begin with a bare time of day
 
 def is_lyric_head(text: str) -> bool:
     """Whether a line or a tag says no more than that lyrics follow: `# Lyric`, `[Lyrics]`."""
-    return LYRIC_HEAD.fullmatch(text) is not None
+    return LYRIC_HEAD.fullmatch(text) is not None or TITLE_TAG.fullmatch(text) is not None
 
 
 def labels(subject: Subject) -> Iterator[Mark]:
     """Lines that begin with who sings."""
-    yield from _matches(subject.sung_lines, VOICE.match)
+    found = list(_matches(subject.sung_lines, VOICE.match))
+    # `All: the things we said` is a line of a song; twice, or alone in its line, it is a label.
+    if len(found) > 1 or not all(
+        PRONOUN.match(text) and subject.lines[number].strip() != text.strip() for number, text in found
+    ):
+        yield from found
 
 
 def markup(subject: Subject) -> Iterator[tuple[str, str, tuple[Mark, ...]]]:
@@ -139,6 +148,9 @@ def repeats(subject: Subject) -> Iterator[Mark]:
             yield number, found[0]
         elif len(line) <= MAX_INSTRUCTION and _is_instruction(line):
             yield number, line
+    for number, heading in subject.headings:
+        if _is_instruction(f"[{heading.section.tag}]"):
+            yield number, subject.lines[number]
 
 
 def _is_instruction(line: str) -> bool:
@@ -170,6 +182,7 @@ def fields(subject: Subject) -> Iterator[Mark]:
     for number, found in subject.headings:
         if is_lyric_head(found.section.tag) and found.section.number is None:
             yield number, subject.lines[number]
+    yield from ((number, line) for number, line in subject.sung_lines[:FIRST_LINES] if CHATTER.fullmatch(line.strip()))
 
 
 def _conflicts(subject: Subject) -> Iterator[Mark]:

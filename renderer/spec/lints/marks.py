@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from renderer.spec.findings import LyricsFinding
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from renderer.spec.lints.subject import Subject
+
+_REPEATS = re.compile("repe|repit|wiederhol|повтор|tekrar|重复|反复|反復|繰り返|반복", re.IGNORECASE)
 
 
 def chord_marks(subject: Subject) -> Iterator[LyricsFinding]:
@@ -38,7 +41,8 @@ def time_marks(subject: Subject) -> Iterator[LyricsFinding]:
 
 def repeat_marks(subject: Subject) -> Iterator[LyricsFinding]:
     """A word to the singer to sing something again."""
-    if search := _search(subject):
+    in_tags = any(_REPEATS.search(found.section.tag) for _, found in subject.headings)
+    if search := _search(subject, worthwhile=in_tags):
         yield from _once(
             search.repeats(subject),
             "would be sung, and nothing is repeated",
