@@ -140,6 +140,9 @@ OTHERS: Mapping[str, bytes] = {
     "2.4 with an extended head": id3(4, 0x40, b"\0\0\0\x06\x01\0" + frame(b"TIT2", b"\x03Nuit")),
     "2.3 with an extended head": id3(3, 0x40, b"\0\0\0\x06" + bytes(6) + frame(b"TIT2", b"\x00Nuit")),
     "2.4 in two tags": id3(4, 0, frame(b"TIT2", b"\x03Nuit")) + id3(4, 0, frame(b"TIT2", b"\x03Jour")),
+    "UTF-16 described by letters that end in zeros": id3(
+        3, 0, frame(b"TXXX", b"\x02" + "Ā\0".encode("utf-16-be") + "x".encode("utf-16-be")) + frame(b"TIT2", WIDE)
+    ),
     "several texts": id3(4, 0, frame(b"TIT2", b"\x03Nuit\x00Jour")),
     "frames nobody knows": id3(4, 0, frame(b"PRIV", bytes(9)) + frame(b"XYZW", b"") + frame(b"TIT2", b"\x03Nuit")),
 }
@@ -265,3 +268,21 @@ def test_splicing_is_what_slices_would_give(tmp_path: Path, length: int, tail: i
     path.write_bytes(head + old + rest)
     splice(path, len(head), len(head) + len(old), new)
     assert path.read_bytes() == head + new + rest
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_no_text_is_written_as_far_as_it_is(tmp_path: Path, kind: str) -> None:
+    """Half of a character, as a folder's odd name may hold it; a NUL, which ends a text in ID3."""
+    write_audio(tone(0.1), tmp_path / "take", kind, {"title": "a\udcffb", "comment": "c\0d"})
+    assert read_tags(tmp_path / "take")["title"] == "a?b"
+    assert read_tags(tmp_path / "take")["comment"].replace("\0", "") == "cd"
+
+
+@pytest.mark.parametrize("head", [b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f", b"ID3\x03\x00\x00\x40\x00\x00\x00"])
+def test_tags_that_say_they_are_endless_are_refused(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "odd.mp3"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(1 << 28)
+    with pytest.raises(TagError):
+        read_tags(path)

@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from renderer.output.tags.names import NAMES, OF_FRAME
-from renderer.output.tags.splice import TagError, exactly
+from renderer.output.tags.splice import MOST_READ_BYTES, TagError, exactly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _WIDE = (1, 2)
 _OLD_FRAMES = {"TT2": "TIT2", "TBP": "TBPM", "TKE": "TKEY", "ULT": "USLT", "COM": "COMM", "TSS": "TSSE", "TXX": "TXXX"}
 _UNSYNC, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
-_INFLATED_BYTES = 1 << 26  # no tag of anyone's is longer
 
 
 class _Frame(NamedTuple):
@@ -69,7 +68,10 @@ def read_id3(file: BinaryIO) -> dict[str, str]:
     if head[:3] != MAGIC or len(head) < HEAD_BYTES:
         return {}
     version, flags = head[3], head[5]
-    body = exactly(file, _number(head[6:]))
+    length = _number(head[6:])
+    if length > MOST_READ_BYTES:
+        raise TagError("its tags are too long to be any")
+    body = exactly(file, length)
     if flags & _UNSYNC and version < 4:  # noqa: PLR2004 - the version that moved it into the frames
         body = _synced(body)
     if flags & _EXTENDED and version > 2:  # noqa: PLR2004 - 2.2 has none
@@ -84,7 +86,7 @@ def read_id3(file: BinaryIO) -> dict[str, str]:
 def _encoded(name: str, text: str) -> bytes:
     kind = NAMES[name].frame if name in NAMES else FREE_TEXT
     # A NUL ends a text in ID3.
-    content = text.replace("\0", "").encode()
+    content = text.replace("\0", "").encode("utf-8", "replace")
     if kind in _WITH_LANGUAGE:
         content = _LANGUAGE + b"\0" + content
     elif kind == FREE_TEXT:
@@ -150,7 +152,7 @@ def _plain(version: int, flags: int, content: bytes) -> bytes | None:
     if not packed:
         return content
     try:
-        return zlib.decompressobj().decompress(content, _INFLATED_BYTES)
+        return zlib.decompressobj().decompress(content, MOST_READ_BYTES)
     except zlib.error:
         return None
 
@@ -173,9 +175,12 @@ def _decoded(frame: _Frame) -> Iterator[tuple[str, str]]:
 
 
 def _split(content: bytes, encoding: int) -> tuple[str, str]:
-    step = 2 if encoding in _WIDE else 1
-    end = next((at for at in range(0, len(content), step) if not any(content[at : at + step])), len(content))
-    return _text(content[:end], encoding), _text(content[end + step :], encoding)
+    mark = b"\0\0" if encoding in _WIDE else b"\0"
+    end = content.find(mark)
+    while end % len(mark) > 0 and end >= 0:  # the second byte of one letter and the first of the next
+        end = content.find(mark, end + 1)
+    end = len(content) if end < 0 else end
+    return _text(content[:end], encoding), _text(content[end + len(mark) :], encoding)
 
 
 def _text(content: bytes, encoding: int) -> str:

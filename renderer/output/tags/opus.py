@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from renderer.output.tags.splice import TagError, exactly
+from renderer.output.tags.splice import MOST_READ_BYTES, TagError, exactly
 from renderer.output.tags.vorbis import decode_comments, encode_comments
 
 if TYPE_CHECKING:
@@ -87,17 +87,22 @@ def opus_sound(file: BinaryIO) -> Iterator[bytes]:
 def _comments(pages: Iterable[_Page]) -> tuple[bytes, int]:
     """What follows the magic of the comments' packet, and how many pages lie before the sound."""
     own: int | None = None
-    packet = b""
+    parts: list[bytes] = []
+    num_bytes = 0
     for count, page in enumerate(pages, start=1):
         if own is None:
             if not page.body.startswith(_OPUS_HEAD):
                 raise TagError("it is no Opus file")
             own = page.stream
         elif page.stream == own:
-            packet += page.body
+            parts.append(page.body)
+            num_bytes += len(page.body)
+            if num_bytes > MOST_READ_BYTES:
+                raise TagError("its comments are too long to be any")
             if any(length < _FULL for length in page.segments[:-1]):
                 raise TagError("its comments share a page with sound")
             if page.segments and page.segments[-1] < _FULL:
+                packet = b"".join(parts)
                 if not packet.startswith(_OPUS_TAGS):
                     raise TagError("it has no comments")
                 return packet[len(_OPUS_TAGS) :], count

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
+MOST_READ_BYTES = 1 << 26  # no tags of anyone's are longer: what says it is comes from a stranger
 
 
 class TagError(ValueError):

@@ -19,7 +19,7 @@ _LENGTH = struct.Struct("<I")
 
 def encode_comments(vendor: bytes, tags: Tags) -> bytes:
     """The comments without Vorbis' framing bit, which neither FLAC nor Opus has."""
-    lines = [f"{field_of(name)}={text}".encode() for name, text in tags.items()]
+    lines = [f"{field_of(name)}={text}".encode("utf-8", "replace") for name, text in tags.items()]
     return b"".join((_sized(vendor), _LENGTH.pack(len(lines)), *map(_sized, lines)))
 
 

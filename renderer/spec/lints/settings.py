@@ -214,7 +214,9 @@ def chain_skipped(layer: Layer) -> Iterator[Finding]:
     else:
         keys, reason = ("use_cot_caption", "use_cot_language", *keys), "`use_cot_metas` is false"
     for key in keys:
-        yield from layer.without_effect(key, f"the chain of thought is skipped: {reason}")
+        # A switch that is off beside a chain that is off says what happens.
+        if getattr(layer.inference, key) is not False:
+            yield from layer.without_effect(key, f"the chain of thought is skipped: {reason}")
 
 
 def lm_guidance_unused(layer: Layer) -> Iterator[Finding]:
