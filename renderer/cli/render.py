@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
@@ -111,22 +110,19 @@ def _verify(project: Project, *, as_json: bool) -> None:
 
 @contextmanager
 def _stopping(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop at the next token, step or tile; a second one at once."""
+    """Ctrl-C, SIGTERM and a lost terminal stop at the next token, step or tile; a second one at once."""
+    from renderer.cli.stopping import hearing, is_hangup
 
-    def asked(number: int, frame: object) -> None:
-        del frame
+    def asked(number: int) -> None:
+        if stop.wanted and is_hangup(number):
+            return
         if stop.wanted:
             raise KeyboardInterrupt
         stop.now()
         click.echo("stopping at the next token, step or tile (again to stop at once)", err=True)
-        del number
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with hearing(asked):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(summary: Summary, page: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import webbrowser
 from contextlib import ExitStack, contextmanager
@@ -104,20 +103,17 @@ def _listener() -> Iterator[Listen]:
 
 @contextmanager
 def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM ask for the end; the list tells which of them came."""
+    """Ctrl-C, SIGTERM and a lost terminal ask for the end; the list tells which of them came."""
+    from renderer.cli.stopping import hearing
+
     came: list[int] = []
 
-    def asked(number: int, frame: object) -> None:
-        del frame
+    def asked(number: int) -> None:
         came.append(number)
         stop()
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with hearing(asked):
         yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _both(first: Listen, second: Listen) -> Listen:

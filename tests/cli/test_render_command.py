@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +141,77 @@ def test_ctrl_c_stops_at_the_next_token(project: Path, decoding: subprocess.Pope
     # The chain of thought was done and stays; of 1,200 codes none is kept.
     assert journal(project).count('"job-done"') == 1
     assert '"stopped": true' in journal(project)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
+    project: Path, decoding: subprocess.Popen[str], times: int
+) -> None:
+    for _ in range(times):  # a shell tells it, and so does the system
+        decoding.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+
+    assert decoding.wait(timeout=120) == 130
+    told = (project / "log").read_text("utf-8")
+    assert "(stopped)" in told
+    assert "Traceback" not in told
+    assert '"stopped": true' in journal(project)
+
+
+RENDER = [sys.executable, "-m", "renderer", "render", "--threads", "1", "--no-measure"]
+
+
+def test_a_terminal_that_goes_away_stops_the_run_as_ctrl_c_does(project: Path) -> None:
+    (project / "specs" / "lang.toml").write_text(GOOD.format(duration=240), "utf-8")
+    master, slave = pty.openpty()
+
+    def own_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    rendering = subprocess.Popen(
+        RENDER, cwd=project, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal, env=environment
+    )
+    os.close(slave)
+    reader = threading.Thread(target=_read_all, args=(master,), daemon=True)
+    reader.start()
+    try:
+        wait_until(lambda: '"job-done"' in journal(project) or rendering.poll() is not None)
+        assert rendering.poll() is None
+        os.close(master)
+        assert rendering.wait(timeout=120) == 130
+    finally:
+        rendering.kill()
+        rendering.wait()
+    assert '"stopped": true' in journal(project)
+
+
+def _read_all(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(descriptor, 1024):
+            pass
+
+
+def test_a_hangup_that_is_to_be_ignored_is(project: Path) -> None:
+    (project / "specs" / "eins.toml").write_text(GOOD.format(duration=10), "utf-8")
+    log = project / "log"
+    with log.open("w") as written:
+        ignoring = subprocess.Popen(
+            ["nohup", *RENDER],
+            cwd=project,
+            stdout=written,
+            stderr=written,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    try:
+        wait_until(lambda: '"job-done"' in journal(project) or ignoring.poll() is not None)
+        ignoring.send_signal(signal.SIGHUP)
+        assert ignoring.wait(timeout=120) == 0, log.read_text("utf-8")
+    finally:
+        ignoring.kill()
+        ignoring.wait()
+    assert '"stopped": false' in journal(project)
 
 
 def test_ctrl_c_again_stops_at_once_whatever_the_worker_does(project: Path, decoding: subprocess.Popen[str]) -> None:

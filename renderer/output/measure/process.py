@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +128,9 @@ def _in_process(
     with child:
         assert child.stdin is not None  # noqa: S101 - for the type checker: both are pipes
         assert child.stdout is not None  # noqa: S101 - as above
-        child.stdin.write(json.dumps(asked))
-        child.stdin.close()
+        # The pipe stays open: when this process ends, however it does, so does the other.
+        child.stdin.write(f"{json.dumps(asked)}\n")
+        child.stdin.flush()
         begun(child.terminate)
         left = dict.fromkeys(file.digest for file in files)
         try:
@@ -145,10 +147,15 @@ def _in_process(
 
 
 def main(folder: Path) -> None:
-    """The measuring process: files as JSON on stdin, one line of JSON a file on stdout."""
+    """The measuring process: files as one line of JSON on stdin, one line of JSON a file on stdout.
+
+    It ends when stdin does: nobody is left to measure for.
+    """
     if hasattr(os, "nice"):
         os.nice(10)  # numbers can wait: whoever renders or listens goes first
-    for file in json.loads(sys.stdin.read()):
+    files = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
+    for file in files:
         try:
             _measure(Path(file["path"]), file["digest"], folder)
             answer = {"digest": file["digest"]}
@@ -156,6 +163,14 @@ def main(folder: Path) -> None:
             answer = {"digest": file["digest"], "problem": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _end_with_stdin() -> None:
+    # Not sys.stdin, which a thread that waits would hold on to when the process ends by itself.
+    while os.read(0, 1024):
+        pass
+    # At once: a song's analysis takes seconds, and no result is half written under its name.
+    os._exit(0)
 
 
 def _measure(path: Path, digest: str, folder: Path) -> None:

@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from renderer import __version__
+from renderer.files import open_regular
 from renderer.output.report import view, words
 from renderer.output.report.timeline import make_timeline
 from renderer.store.disk import RealDisk, write_whole
@@ -81,7 +82,7 @@ def write_report(report: Report, folder: Path) -> Path:
 def is_whole(page: Path) -> bool:
     """Whether a page is there to its end: a drive that lost power may have left an empty one, or zeros."""
     try:
-        with page.open("rb") as file:
+        with open_regular(page) as file:
             file.seek(-len(_END), os.SEEK_END)
             return file.read() == _END
     except OSError:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -45,3 +48,31 @@ def test_files_are_measured_apart_and_kept_by_their_digest(tmp_path: Path) -> No
 def test_a_damaged_result_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / ("a" * 16 + ".json")).write_text('{"version": 2, "measured": {"bpm"', "utf-8")
     assert stored_measurement("a" * 64, tmp_path) is None
+
+
+MEASURING = """
+import hashlib, sys
+from pathlib import Path
+from renderer.output.measure import SoundFile, measure_files
+
+found = sorted(Path(sys.argv[1]).glob("*.flac"))
+files = [SoundFile(path=path, digest=hashlib.sha256(path.name.encode()).hexdigest()) for path in found]
+for one in measure_files(files, Path(sys.argv[1]) / "measured"):
+    print(one.digest, flush=True)
+"""
+
+
+def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
+    for number in range(30):
+        sound_file(tmp_path / f"{number}.flac")
+    asking = subprocess.Popen([sys.executable, "-c", MEASURING, str(tmp_path)], stdout=subprocess.PIPE)
+    assert asking.stdout
+    assert asking.stdout.readline()  # it is at it
+    (measuring,) = psutil.Process(asking.pid).children()
+    asking.kill()
+    asking.wait()
+    asking.stdout.close()
+
+    psutil.wait_procs([measuring], timeout=60)
+    assert not measuring.is_running()
+    assert len(list((tmp_path / "measured").glob("*.json"))) < 30

@@ -1,0 +1,59 @@
+"""Signals that ask for an end: Ctrl-C, SIGTERM, and a terminal that went away, unless that is to be ignored (nohup)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OUTPUTS = (1, 2)  # of every process: what it says, and what went wrong
+
+
+@contextmanager
+def hearing(asked: Callable[[int], None]) -> Iterator[None]:
+    """Tell of each such signal while the scope lasts."""
+
+    def hear(number: int, frame: object) -> None:
+        del frame
+        if is_hangup(number):
+            _let_go_of_terminals()
+        asked(number)
+
+    before = {number: signal.signal(number, hear) for number in _numbers()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_hangup(number: int) -> bool:
+    """Whether it says that the terminal went away; it may come twice, from the shell and from the system."""
+    return hasattr(signal, "SIGHUP") and number == signal.SIGHUP
+
+
+def _numbers() -> Iterator[int]:
+    yield from (signal.SIGINT, signal.SIGTERM)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP
+
+
+def _let_go_of_terminals() -> None:
+    """What would be written to a terminal that is gone goes nowhere; a file hears all of it."""
+    for descriptor in _OUTPUTS:
+        if os.isatty(descriptor) or not _takes(descriptor):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+
+
+def _takes(descriptor: int) -> bool:
+    try:
+        os.write(descriptor, b"")
+    except OSError:
+        return False
+    return True
