@@ -73,7 +73,7 @@ def turbo_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
 def shifted_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
     """The same for sft and base, each operation in float32. Source: ace-step/ACE-Step-1.5, acestep/models/base."""
     steps = torch.linspace(1.0, 0.0, num_steps + 1, dtype=torch.float32)[1:-1]
-    # Left alone at 1.0, where the formula would only round; as noise is, which it could miss.
+    # Left alone at 1.0, where the formula would only round; as noise is, which it can miss, and guidance with it.
     bent = steps if shift == 1.0 else shift * steps / (1 + (shift - 1) * steps)
     return (1.0, *bent.tolist())
 
