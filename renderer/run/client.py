@@ -40,7 +40,9 @@ class WorkerClient:
     def __init__(self, settings: Settings, log_path: Path, *, module: str = "renderer.run.worker") -> None:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log_path
-        with log_path.open("wb") as log:
+        # Anew: a link in its place leads to what is not ours.
+        log_path.unlink(missing_ok=True)
+        with log_path.open("xb") as log:
             self._process = subprocess.Popen(
                 python("-m", module),
                 stdin=subprocess.PIPE,

@@ -105,7 +105,8 @@ class RealDisk:
 
     def append(self, path: Path, line: bytes) -> None:
         """See `Disk.append`."""
-        with path.open("ab") as file:
+        # Where a link lies in its place, what it leads to is not ours.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab") as file:
             file.write(line)
             file.flush()
             _flush(file.fileno())

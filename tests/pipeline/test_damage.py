@@ -16,9 +16,11 @@ from safetensors.numpy import load_file, save_file
 
 from renderer.artifacts import Codes, Latents, fault_of
 from renderer.cli.render import _verify
+from renderer.errors import StoreError
 from renderer.pipeline.page import page_after
 from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
+from renderer.run.client import WorkerClient
 from renderer.store.disk import move_take
 from renderer.store.encoding import encode
 from renderer.store.store import Store
@@ -388,3 +390,28 @@ def test_a_version_moves_with_both_folders_flushed(sound: Songs) -> None:
 
     moved = disk.operations.index("replace x.wav")
     assert {"flush_folder eins", "flush_folder old"} <= set(disk.operations[moved:])
+
+
+def test_links_in_the_store_lead_no_writer_to_files_that_arent_ours(sound: Songs) -> None:
+    mine = sound.folder / "mine.txt"
+    mine.write_text("mine")
+    store = sound.outputs / ".store"
+    for name in ("journal.jsonl", "worker.log", "page-shows", "lock"):
+        (store / name).unlink(missing_ok=True)
+        (store / name).symlink_to(mine)
+    report = sound.outputs / "report"
+    report.mkdir(exist_ok=True)
+    (report / "index.html").symlink_to(mine)
+    sound.edit("eins", "calm", "wild")
+
+    with pytest.raises(StoreError):
+        sound.render(preview=1.0)
+    (store / "lock").unlink()
+    sound.render(preview=1.0)
+    (store / "journal.jsonl").unlink()
+    carry_out(sound.project())
+    page_after(sound.project(), nothing_done(sound))
+    with WorkerClient(sound.project().settings, store / "worker.log"):
+        pass
+
+    assert mine.read_text() == "mine"
