@@ -37,7 +37,7 @@ thinking = {thinking}
 DEFAULTS = """
 model = "{model}"
 [inference]
-inference_steps = 1
+inference_steps = 8
 use_cot_metas = false
 use_cot_caption = false
 use_cot_language = false
