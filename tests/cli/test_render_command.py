@@ -171,7 +171,13 @@ def test_a_terminal_that_goes_away_stops_the_run_as_ctrl_c_does(project: Path) -
 
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     rendering = subprocess.Popen(
-        RENDER, cwd=project, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal, env=environment
+        RENDER,
+        cwd=project,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=own_terminal,  # noqa: PLW1509 - no thread runs yet
+        env=environment,
     )
     os.close(slave)
     reader = threading.Thread(target=_read_all, args=(master,), daemon=True)
