@@ -16,7 +16,7 @@ from renderer.spec.edits import moved, new_name, new_value
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
 from renderer.spec.hints import hint
 from renderer.spec.languages import LANGUAGES
-from renderer.spec.near import nearest, suggestion
+from renderer.spec.near import nearest, same_but_case, suggestion
 from renderer.spec.schema import (
     ABOVE_ZERO,
     DefaultsFile,
@@ -171,7 +171,8 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             message=f"`{path[-1]}` can't name a variant",
             why="it becomes part of file names: letters, digits, `-` and `_`",
         )
-    told = hint(key, kind, written)
+    # Of a list, what is said about the whole of it fits no single value.
+    told = hint(key if isinstance(path[-1], str) or written == -1 else "", kind, written)
     edits = new_value(source, path, told.toml) if told.toml is not None else ()
     if kind in _RANGES:
         return at_value(
@@ -194,6 +195,8 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             edits=edits,
         )
     fault = _by_kind(kind, key, name, written, detail)
+    if kind == "literal_error" and (same := same_but_case(str(written), _choices(detail))):
+        edits = new_value(source, path, f'"{same}"')
     return at_value(source, path, **{"advice": told.advice, **fault}, edits=edits)
 
 
@@ -206,12 +209,11 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
         }
     if kind == "literal_error":
         expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "`")
-        choices = [choice for choice in expected.split("`") if choice.isalnum()]
         return {
             "code": f"{name}-choice",
             "message": f"`{key}` is {_shown(written)}",
             "why": f"it takes {expected}",
-            "advice": suggestion(str(written), choices),
+            "advice": suggestion(str(written), _choices(detail)),
         }
     if kind == "empty":
         return {"code": f"{name}-empty", "message": f"`{key}` is empty", "why": "there is nothing to go by"}
@@ -224,6 +226,11 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
     code = {"form": f"{name}-form", "order": f"{name}-order", "count": f"{name}-count"}.get(kind, f"{name}-choice")
     own = {"advice": _PASTED} if key == "lyrics_file" else {}
     return {"code": code, "message": f"`{key}` is {_shown(written)}", "why": detail["msg"], **own}
+
+
+def _choices(detail: ErrorDetails) -> list[str]:
+    expected = str(detail.get("ctx", {}).get("expected", ""))
+    return [choice for choice in expected.split("'") if choice.replace("-", "").isalnum()]
 
 
 def _length(detail: ErrorDetails) -> str:

@@ -24,6 +24,11 @@ def near_names(written: str, known: Iterable[str], *, most: int = 3, cutoff: flo
     return tuple(by_name[name] for name in get_close_matches(written[:_MOST].lower(), by_name, n=most, cutoff=cutoff))
 
 
+def same_but_case(written: str, known: Iterable[str]) -> str:
+    """The known name that differs in its letters' case alone; empty where there is none."""
+    return next((name for name in known if name.casefold() == written.strip().casefold()), "")
+
+
 def suggestion(written: str, known: Iterable[str], *, most: int = 1) -> str:
     """`did you mean …?` when something known is near; else empty."""
     near = near_names(written, known, most=most)

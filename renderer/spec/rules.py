@@ -17,9 +17,10 @@ from renderer.spec.checkpoints import (
     is_dit_file,
     published_as,
 )
+from renderer.spec.edits import new_value
 from renderer.spec.faults import at_key, at_value
 from renderer.spec.lints.table import ALLOWABLE
-from renderer.spec.near import suggestion
+from renderer.spec.near import same_but_case, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -310,4 +311,5 @@ def _unknown_name(
             message=f"there is no {_CALLED.get(str(path[-1]), path[-1])} `{written}`",
             why="it is neither a known name nor a folder",
             advice=suggestion(written, known) or "known are " + ", ".join(known),
+            edits=new_value(source, path, f'"{same}"') if (same := same_but_case(written, known)) else (),
         )

@@ -42,6 +42,8 @@ class _Place:
     column: int
     """Of the fault in the line, from 0."""
     reason: str
+    below: str
+    """The lines that follow."""
 
     @property
     def rest(self) -> str:
@@ -59,7 +61,8 @@ Told = tuple[str, tuple[Edit, ...]]
 def syntax_hint(source: Source, line: int, column: int, reason: str) -> Told:
     """Advice, and what mends the line; `line` and `column` are the fault's, from 1, `reason` is tomllib's."""
     start = sum(len(above) + 1 for above in source.lines[: line - 1])
-    place = _Place(line=source.line(line), start=start, column=column - 1, reason=reason)
+    below = source.text[start + len(source.line(line)) :]
+    place = _Place(line=source.line(line), start=start, column=column - 1, reason=reason, below=below)
     found = (hint(place) for hint in _HINTS)
     return next((told for told in found if told is not None), ("", ()))
 
@@ -67,6 +70,12 @@ def syntax_hint(source: Source, line: int, column: int, reason: str) -> Told:
 def _conflict(place: _Place) -> Told | None:
     if re.match(r"<{7}|={7}$|>{7}|\|{7}", place.line):
         return "git's mark of a conflict: keep one version, and take the marks out", ()
+    return None
+
+
+def _json(place: _Place) -> Told | None:
+    if place.line.lstrip()[:1] == "{" and place.start == 0:
+        return "this is JSON: `renderer import` makes a spec of ACE-Step's own files", ()
     return None
 
 
@@ -89,7 +98,11 @@ def _curly(place: _Place) -> Told | None:
         return (advice, ()) if place.reason.startswith("Invalid value") else None
     long = re.match(f'{_CURLY}{{3}}|"""', value)
     if long:
-        return f'{advice}: write """', (place.replaced(first, first + 3, '"""'),)
+        closing = re.search(rf"^{_CURLY}{{3}}(?=\s*(?:#.*)?$)", place.below, re.MULTILINE)
+        edits = [place.replaced(first, first + 3, '"""')]
+        if closing:
+            edits.append(place.replaced(len(place.line) + closing.start(), len(place.line) + closing.end(), '"""'))
+        return f'{advice}: write """', tuple(edits)
     inside = value[1:-1]
     if len(value) < 2 or not re.match(f'[{_OPENING}\u300d"]', closes) or re.search(r'["\\]', inside):  # noqa: PLR2004 - two quotes
         return advice, ()
@@ -176,5 +189,5 @@ def _others(place: _Place) -> Told | None:
 
 
 _HINTS: tuple[Callable[[_Place], Told | None], ...] = (
-    _conflict, _twice, _curly, _truth, _unit, _unquoted, _colon, _behind, _comment, _header, _others,
+    _conflict, _json, _twice, _curly, _truth, _unit, _unquoted, _colon, _behind, _comment, _header, _others,
 )  # fmt: skip

@@ -151,12 +151,15 @@ def sung_headings(subject: Subject) -> Iterator[LyricsFinding]:
         if found.words and shown == found.plain:
             message, why = f"words in the line of `{shown}`", "a tag stands in a line of its own; here it may be sung"
         behind = ", and the words in the next line" if found.words else ""
+        told = found.plain
+        if isinstance(subject.draft.spec.lyrics, list) and written.startswith("[["):
+            told = f'section = "{found.plain[1:-1]}"'  # the list form puts the brackets round it
         yield LyricsFinding(
             line=number,
             text=shown,
             message=message,
             why=why,
-            help=f"write `{found.plain}`{behind}",
+            help=f"write `{told}`{behind}",
             mends=((number, mended),),
         )
 
