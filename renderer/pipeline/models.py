@@ -146,7 +146,8 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
 
 def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     facts = zoo.model_facts(variant.model, variant.based_on)
-    loras = tuple((str(lora.path), lora.scale) for lora in variant.lora)
+    # At scale 0 an adapter leaves the weights as they are.
+    loras = tuple((str(lora.path), lora.scale) for lora in variant.lora if lora.scale > 0)
     resolved = zoo.resolve(variant.model, variant.lm, loras, variant.based_on)
     by_part = numbers(settings)
     if resolved.files is None:

@@ -130,6 +130,7 @@ EDITS: Mapping[str, Edit] = {
     "a setting written out as it was": Edit(
         "shift = 3.0", "shift = 3.0\ndcw_enabled = true\ndcw_scaler = 0.05", NOTHING, (), Why.DONE
     ),
+    "an adapter at scale 0": Edit("[output]", '[[lora]]\npath = "."\nscale = 0.0\n[output]', NOTHING, (), Why.DONE),
     "cfg_interval_start on turbo": Edit("shift = 3.0", "shift = 3.0\ncfg_interval_start = 0.2", NOTHING, (), Why.DONE),
     "use_cot_caption where all metas are given": Edit(
         "shift = 3.0", "shift = 3.0\nuse_cot_caption = true", NOTHING, (), Why.DONE, "zwei.s1"

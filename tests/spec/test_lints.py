@@ -66,6 +66,8 @@ PLACES = {
     "unconstrained": (7, "false"),
     "lm-guidance-unused": (8, "lm_negative_prompt"),
     "lm-greedy": (8, "lm_top_p"),
+    "lora-unused": (8, "0.0"),
+    "lm-of-nothing": (1, "lm"),
     "max-duration-unused": (1, "max_duration"),
 }
 EACH = pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.code)

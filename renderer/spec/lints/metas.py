@@ -61,6 +61,34 @@ def max_duration_unused(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def lora_unused(subject: Subject) -> Iterator[Finding]:
+    """An adapter without strength."""
+    spec = subject.draft.spec
+    for table, loras in (((), spec.lora), *((("variants", name), one.lora) for name, one in spec.variants.items())):
+        for position, lora in enumerate(loras or ()):
+            if lora.scale == 0:
+                yield Finding(
+                    path=(*table, "lora", position, "scale"),
+                    message="the adapter has no effect",
+                    why="at `scale` 0 the weights stay as they are",
+                    help="1 is full strength",
+                )
+
+
+def lm_of_nothing(subject: Subject) -> Iterator[Finding]:
+    """An LM where none runs."""
+    spec, (base, *variants) = subject.draft.spec, subject.layers
+    named = [((), base, spec.lm), *((one.table, one, spec.variants[str(one.table[-1])].lm) for one in variants)]
+    for table, layer, lm in named:
+        if lm is not None and not layer.runs_lm and (table or not any(one.runs_lm for one in variants)):
+            yield Finding(
+                path=(*table, "lm"),
+                message="`lm` has no effect",
+                why="with these settings the LM does not run",
+                mark=Mark.KEY,
+            )
+
+
 def language_of_instrumental(subject: Subject) -> Iterator[Finding]:
     """A language where nobody sings."""
     language = subject.draft.spec.metas.vocal_language

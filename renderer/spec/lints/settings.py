@@ -193,19 +193,19 @@ def steps_beside_times(layer: Layer) -> Iterator[Finding]:
 
 def lm_unused(layer: Layer) -> Iterator[Finding]:
     """Settings of an LM that doesn't run."""
-    if _codes_run(layer) or _chain_runs(layer):
+    if layer.runs_lm:
         return
-    reason = "codes are pinned, and no LM runs" if _follows(layer) else "with these settings the LM does not run"
+    reason = "codes are pinned, and no LM runs" if layer.follows_pins else "with these settings the LM does not run"
     for key in _LM_KEYS:
         yield from layer.without_effect(key, reason)
 
 
 def chain_skipped(layer: Layer) -> Iterator[Finding]:
     """Settings of a chain of thought that doesn't run."""
-    if _chain_runs(layer):
+    if layer.runs_chain:
         return
-    keys: tuple[str, ...] = ("lm_seed",) if _codes_run(layer) else ()
-    if _follows(layer):
+    keys: tuple[str, ...] = ("lm_seed",) if layer.runs_codes else ()
+    if layer.follows_pins:
         # The caption and language of the chain of thought that is pinned beside the codes are still heard.
         keys, reason = ("use_cot_metas",), "codes are pinned"
     elif layer.metas_all_given:
@@ -221,17 +221,17 @@ def chain_skipped(layer: Layer) -> Iterator[Finding]:
 
 def lm_guidance_unused(layer: Layer) -> Iterator[Finding]:
     """Guidance of an LM that writes no codes, or is not guided."""
-    if _chain_runs(layer) and not _codes_run(layer):
+    if layer.runs_chain and not layer.runs_codes:
         for key in ("lm_cfg_scale", "lm_negative_prompt"):
             yield from layer.without_effect(key, "guidance is for codes, and none are written here")
-    elif _codes_run(layer) and layer.inference.lm_cfg_scale <= 1:
+    elif layer.runs_codes and layer.inference.lm_cfg_scale <= 1:
         yield from layer.without_effect("lm_negative_prompt", "`lm_cfg_scale` switches guidance off")
 
 
 def lm_greedy(layer: Layer) -> Iterator[Finding]:
     """Settings of drawing where nothing is drawn."""
-    if (_codes_run(layer) or _chain_runs(layer)) and layer.inference.lm_temperature == 0:
-        keys = ("lm_top_k", "lm_top_p", "lm_seed") if _chain_runs(layer) else ("lm_top_k", "lm_top_p")
+    if layer.runs_lm and layer.inference.lm_temperature == 0:
+        keys = ("lm_top_k", "lm_top_p", "lm_seed") if layer.runs_chain else ("lm_top_k", "lm_top_p")
         for key in keys:
             yield from layer.without_effect(key, "at `lm_temperature` 0 the most probable token is taken")
 
@@ -245,15 +245,3 @@ def unconstrained(layer: Layer) -> Iterator[Finding]:
             why="metas may be lost, yours are not put in, and the song's length is left to chance",
             help="leave it out",
         )
-
-
-def _follows(layer: Layer) -> bool:
-    return layer.pinned and layer.inference.thinking
-
-
-def _codes_run(layer: Layer) -> bool:
-    return layer.inference.thinking and not layer.pinned
-
-
-def _chain_runs(layer: Layer) -> bool:
-    return layer.inference.use_cot_metas and not layer.metas_all_given and not _follows(layer)

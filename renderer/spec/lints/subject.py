@@ -153,6 +153,26 @@ class Layer:
         """What is known of the model; None for a folder of one's own."""
         return checkpoint_of(self.model)
 
+    @property
+    def follows_pins(self) -> bool:
+        """Whether pinned codes take the LM's place."""
+        return self.pinned and self.inference.thinking
+
+    @property
+    def runs_codes(self) -> bool:
+        """Whether the LM writes codes."""
+        return self.inference.thinking and not self.pinned
+
+    @property
+    def runs_chain(self) -> bool:
+        """Whether the LM writes a chain of thought."""
+        return self.inference.use_cot_metas and not self.metas_all_given and not self.follows_pins
+
+    @property
+    def runs_lm(self) -> bool:
+        """Whether the LM is asked for anything."""
+        return self.runs_codes or self.runs_chain
+
     def found(self, key: str, message: str, *, why: str = "", help: str = "") -> tuple[Finding, ...]:  # noqa: A002 - as in diagnostics
         """A finding at `key`, or at the `model` that doesn't suit it; none where this layer writes neither."""
         if key in self.written:

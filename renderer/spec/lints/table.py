@@ -257,6 +257,20 @@ SONG_LINTS: tuple[SongLint, ...] = (
         good="max_duration = 200\n" + _SPEC,
     ),
     SongLint(
+        code="lora-unused",
+        level=Level.NOTE,
+        check=metas.lora_unused,
+        bad=_SPEC + '[[lora]]\npath = "."\nscale = 0.0\n',
+        good=_SPEC + '[[lora]]\npath = "."\nscale = 0.5\n',
+    ),
+    SongLint(
+        code="lm-of-nothing",
+        level=Level.NOTE,
+        check=metas.lm_of_nothing,
+        bad='lm = "4B"\n' + _SPEC + "[inference]\nthinking = false\nuse_cot_metas = false\n" + _ENGLISH,
+        good='lm = "4B"\n' + _SPEC + "[inference]\nthinking = false\n" + _ENGLISH,
+    ),
+    SongLint(
         code="unusual-bpm",
         level=Level.NOTE,
         check=metas.unusual_bpm,
