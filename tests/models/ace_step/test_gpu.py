@@ -288,7 +288,7 @@ def test_dcw_is_on_a_gpu_what_it_is_on_a_cpu(mode: str, num_frames: int) -> None
     on_cpu = corrected(stepped, guess, 0.7, dcw)
     found = corrected(stepped.cuda(), guess.cuda(), 0.7, dcw)
 
-    assert (found.cpu() - on_cpu).abs().max() < 2e-6
+    assert (found.cpu() - on_cpu).abs().max() < 5e-6
     alone = corrected(stepped[1:].cuda(), guess[1:].cuda(), 0.7, dcw)
     assert torch.equal(alone[0], found[1])
 
