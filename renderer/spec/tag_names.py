@@ -10,7 +10,7 @@ import unicodedata
 # Parts with words. The first row's source: ace-step/ACE-Step-1.5, docs/en (tutorial and inference guides).
 _SUNG = """
 verse, chorus, pre-chorus, prechorus, pre chorus, post-chorus, postchorus, post chorus, hook, refrain, bridge, rap
-pre-hook, prehook, post-hook, middle eight, middle 8, pre-verse, stanza, call and response, part, vocal break
+pre-hook, prehook, post-hook, middle eight, middle 8, pre-verse, stanza, part, vocal break
 estrofa, verso, coro, estribillo, puente, precoro, pre-coro, pre-estribillo, preestribillo, post-coro, postcoro
 gancho
 estrofe, refrão, refrao, pré-refrão, pre-refrão, pré-refrao, pre-refrao, pós-refrão, pos-refrao, ponte, parte
@@ -18,13 +18,13 @@ couplet, strophe, pré-refrain, pre-refrain, post-refrain, pont, accroche
 vers, vorrefrain, vor-refrain, pre-refrain, brücke, kehrreim, kehrvers, sprechgesang
 strofa, ritornello, pre-ritornello, inciso, strofe
 couplet, refrein, brug, voorrefrein, kouplet
-refräng, refrang, omkvæd, refræng, refreng, brygga, stick, mellemstykke, bro
+refräng, refrängen, refrang, omkvæd, refræng, refreng, brygga, stick, mellemstykke, bro
 säkeistö, kertosäe, kertsi, väliosa, silta, esikertosäe, c-osa
 zwrotka, refren, przedrefren, pre-refren, mostek, zwrotki, bridż
 sloka, refrén, předrefrén, predrefrén, slok, mezisloka, bridž
 verze, versszak, elő-refrén, híd, átvezető, előrefrén
 strofă, punte, pre-refren
-most, predrefren
+most, predrefren, prerefren, c-teil
 kıta, kita, nakarat, ön nakarat, son nakarat, köprü, dörtlük, söz, bölüm
 bənd, nəqərat
 posmas, priedainis, tiltelis
@@ -67,30 +67,33 @@ introduction, main theme, theme, jam, instrumental break, bass drop, pre-drop, o
 introducción, introduccion, interludio, intermedio, cierre, instrumental, desenlace
 introdução, introducao, interlúdio, encerramento, desfecho
 intermède, ouverture, pause instrumentale
-vorspiel, nachspiel, zwischenspiel, einleitung, schluss, zwischenteil, auftakt, ausklang
-introduzione, intermezzo, strumentale, finale
+gitarrensolo, klaviersolo, vorspiel, nachspiel, zwischenspiel, einleitung, schluss, zwischenteil, auftakt, ausklang
+introduzione, intermezzo, strumentale, assolo, finale
 tussenspel, inleiding, slot, naspel, voorspel
 mellanspel, mellemspil, mellomspill, förspel, efterspel, forspill, etterspill
 välisoitto, alkusoitto, loppusoitto, soolo
-wstęp, zakończenie, solówka, przerywnik, przejście, przygrywka
+wstęp, zakończenie, solówka, przerywnik, interludium, końcówka, przejście, przygrywka
 předehra, mezihra, dohra, úvod, závěr, medzihra, predohra, záver, sólo
 bevezető, közjáték, befejezés, szóló, előjáték, utójáték, átkötés
 uvod, završetak, prijelaz, međuigra, încheiere, interludiu
-giriş, çıkış, ara nağme, ara nagme, ara müzik, enstrümantal, bitiş, kapanış, final
+giriş, çıkış, ara, ara nağme, ara nagme, ara müzik, enstrümantal, bitiş, kapanış, final
 pembuka, penutup, interlud, musik, lagu pembuka
 dạo đầu, dạo giữa, dạo nhạc, nhạc dạo, gian tấu, mở đầu, đoạn kết, kết thúc, kết
-вступление, проигрыш, соло, интро, аутро, концовка, кода, финал, инструментал, интерлюдия, вступ, програш, інтро
+вступление, проигрыш, переход, соло, интро, аутро, концовка, кода, финал, инструментал, интерлюдия, вступ
+програш, інтро
 кінцівка
 увод, крај, завършек, εισαγωγή, σόλο, φινάλε, ιντερλούδιο, έξοδος, ιντερλουδιο
 פתיחה, סיום, מעבר, סולו, אינטרו, אאוטרו
-مقدمة, المقدمة, خاتمة, الخاتمة, فاصل, الفاصل, فاصل موسيقي, صولو, مقدمه, پایان, اینترو, اوترو, سولو, اختتام, آغاز
-प्रस्तावना, इंट्रो, आउट्रो, इंटरल्यूड, आलाप, अंत, शुरुआत, संगीत, समापन, इंस्ट्रुमेंटल, ভূমিকা, ইন্ট্রো, সমাপ্তি
+مقدمة, المقدمة, خاتمة, الخاتمة, فاصل, الفاصل, فاصل موسيقي, عزف, صولو, مقدمه, پایان, اینترو, اوترو, سولو, اختتام
+آغاز
+प्रस्तावना, परिचय, इंट्रो, आउट्रो, इंटरल्यूड, आलाप, अंत, शुरुआत, संगीत, समापन, इंस्ट्रुमेंटल, ভূমিকা, ইন্ট্রো
+সমাপ্তি
 ਆਲਾਪ
 อินโทร, เอาท์โทร, เอาต์โทร, โซโล่, โซโล, ดนตรี, บรรเลง, จบ
 前奏, 间奏, 間奏, 尾奏, 后奏, 後奏, 尾声, 尾聲, 结尾, 結尾, 开场, 開場, 纯音乐, 純音樂, 吉他独奏, 独奏, 獨奏
 高潮, 引子, 序曲, 过门, 終章, 终章, 间奏曲
 イントロ, アウトロ, 間奏ソロ, ソロ, エンディング, インスト, インタールード, 後奏
-전주, 간주, 후주, 아웃트로, 아우트로, 인트로, 엔딩, 솔로, 간주중
+전주, 간주, 후주, 아웃트로, 아우트로, 인트로, 엔딩, 솔로, 절정, 간주중
 """
 # Words that may be sung as well as head a part; outside square brackets they need more than themselves to be a heading.
 _WEAK = """
@@ -181,7 +184,8 @@ genre effect effects production arrangement callback accent delivery flow regist
 bpm major minor sound sounds
 sfx rain thunder wind waves ocean birds fire footsteps door car siren heartbeat clock music musical song track
 extended short long brief
-final last big huge small slowly suddenly gradually freestyle improv only raw rough sweet smooth soulful bluesy jazzy
+final last big huge small slowly suddenly gradually freestyle improv only raw rough sweet smooth soulful bluesy
+jazzy
 funky rocky
 theatrical conversational deadpan sarcastic sinister menacing creepy ominous spiritual sacred meditative
 meditation prayer ritual tribal
@@ -227,7 +231,8 @@ guitar piano
 sax saxophone synth drum bass violin trumpet organ vocal acoustic melodic spoken rap male female
 último ultima última primer primera segundo segunda primeiro primeira terceiro tercera tercero final dernier
 premier deuxième letzter
-letzte erste zweite dritte ultimo primo seconda secondo terzo ostatni ostatnia pierwsza druga trzecia son ilk
+letzte sista första andra siste letzter erste zweite dritte ultimo primo seconda secondo terzo ostatni ostatnia
+pierwsza druga trzecia son ilk
 terakhir pertama kedua
 последний первый второй третий останній перший другий третій
 الأول الثاني الثالث الرابع الأخير א ב ג ד ראשון שני שלישי पहला दूसरा तीसरा

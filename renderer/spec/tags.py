@@ -91,6 +91,8 @@ def kind_of(tag: str) -> TagKind:
     """What the tag is for, as far as its words tell."""
     name = singular(tag)
     listed = _listed(name)
+    if listed is TagKind.UNKNOWN and not _WORDLESS.search(name):
+        listed = _listed(_without_modifiers(name))
     if listed is not TagKind.UNKNOWN:
         return listed
     if _anywhere(_ENDINGS).search(name) and not _anywhere(_STRUCTURAL).search(name):
@@ -122,9 +124,14 @@ def names_part(text: str) -> bool:
     name = singular(text)
     if _listed(name) in PARTS:
         return True
-    words = [word for word in _SEPARATORS.split(name) if word]
-    rest = [word for word in words if word not in MODIFIERS and not word.isdecimal()]
-    return bool(rest) and len(words) <= 5 and _listed(" ".join(rest)) in PARTS  # noqa: PLR2004 - words a part's name has
+    few = len(_SEPARATORS.split(name)) <= 5  # noqa: PLR2004 - words a part's name has
+    return few and _listed(_without_modifiers(name)) in PARTS
+
+
+def _without_modifiers(name: str) -> str:
+    """`second verse` as `verse`."""
+    words = _SEPARATORS.split(name)
+    return " ".join(word for word in words if word and word not in MODIFIERS and not word.isdecimal())
 
 
 def names_ending(text: str) -> bool:
