@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from renderer.cli.streams import say
+
 
 @click.command(name="keep")
 @click.argument("named", nargs=-1, required=True, metavar="TAKE...")
@@ -22,4 +24,4 @@ def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path |
     songs = heard(named, outputs)
     for name, (song, record) in songs.items():
         path = vote_on(song, record, chosen, note=note, outputs=outputs)
-        click.echo(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")
+        say(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")

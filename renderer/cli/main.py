@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from contextlib import suppress
@@ -104,7 +105,11 @@ def _say(error: BaseException) -> int:
     code = EXIT_USAGE
     match error:
         case click.ClickException():
-            error.show()
+            from renderer.cli.streams import safe
+
+            told = io.StringIO()
+            error.show(file=told)
+            click.echo(safe(told.getvalue()), err=True, nl=False)
         case KeyboardInterrupt() | click.Abort():
             click.echo("interrupted", err=True)
             code = EXIT_INTERRUPTED

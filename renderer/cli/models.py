@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli.near_group import NearGroup
+from renderer.cli.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     if folder is not None:
         return _use(folder, sources)
     for source, found in zip(sources, hub.fetch(sources, _announce), strict=True):
-        click.echo(f"{source.local_name}: {found}")
+        say(f"{source.local_name}: {found}")
     return 0
 
 
@@ -128,7 +129,7 @@ def _use(folder: Path, sources: Sequence[Source]) -> int:
         )
     hub.remember_folder(folder)
     for source in sources:
-        click.echo(f"{source.local_name}: {(folder / source.local_name).resolve()}")
+        say(f"{source.local_name}: {(folder / source.local_name).resolve()}")
     return 0
 
 

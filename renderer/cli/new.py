@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.streams import say
 from renderer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,4 +106,4 @@ def _write(files: Mapping[Path, str]) -> None:
 
     create(files)
     for path in files:
-        click.echo(path)
+        say(str(path))

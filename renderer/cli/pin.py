@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli.options import make_options, takes_options
+from renderer.cli.streams import say
 
 
 @click.command(name="pin")
@@ -28,4 +29,4 @@ def command(named: tuple[str, ...], **given: Any) -> None:
     selection = select(named, options)
     project = Project(selection.takes, options)
     path = pin(project, named[0], all_picks(selection.songs))
-    click.echo(f"pinned in {path}, named in {selection.takes[0].song.source}")
+    say(f"pinned in {path}, named in {selection.takes[0].song.source}")

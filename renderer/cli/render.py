@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.options import Clock, make_options, takes_options
-from renderer.cli.streams import echo_json
+from renderer.cli.streams import echo_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -150,7 +150,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
         before = sum(summary.loads_song_by_song.values())
         click.echo(f"loads: {_loads(summary.loads)}; song by song it would have been {before}")
     if page:
-        click.echo(f"listen: {page}")
+        say(f"listen: {page}")
     if summary.fault:
         show_error(summary.fault)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.options import make_options, takes_options
+from renderer.cli.streams import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,7 @@ def command(
     project = chosen_project(named, options)
     own = measure and folder is None  # measurements are kept where the takes are
     page = measure_and_write(project, console) if own else write_page(project, folder)
-    console.print(str(page))
+    say(str(page))
     if open_page:
         click.launch(page.resolve().as_uri())
 
@@ -65,10 +66,11 @@ def measure_and_write(project: Project, console: Console) -> Path:
     from renderer.output.measure import missing_libraries
     from renderer.pipeline.measured import measure_takes, unmeasured
     from renderer.pipeline.page import write_page
+    from renderer.spec.diagnostics import printable
 
     todo = () if missing_libraries() else unmeasured(project)
     with console.status(f"measuring {len(todo)} takes"):
         problems = [one.problem for one in measure_takes(project) if one.problem] if todo else []
     for problem in dict.fromkeys(problems):
-        console.print(f"not measured: {problem}", markup=False)
+        console.print(f"not measured: {printable(problem)}", markup=False)
     return write_page(project)

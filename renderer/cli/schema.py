@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from renderer.cli.streams import say
+
 
 @click.command(name="schema")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("schemas"))
@@ -18,7 +20,7 @@ def command(folder: Path) -> None:
 
     for name, text in (*schemas().items(), ("lints.md", page())):
         edit(folder / name, partial(_instead, text))
-        click.echo(folder / name)
+        say(str(folder / name))
 
 
 def _instead(text: str, former: str) -> str:

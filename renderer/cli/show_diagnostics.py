@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.streams import safe
 from renderer.spec.diagnostics import TEXT_WIDTH, Diagnostic, Level, Tone, lines
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ def github_line(diagnostic: Diagnostic) -> str:
     level = {Level.NOTE: "notice"}.get(diagnostic.level, str(diagnostic.level))
     span = diagnostic.span
     where = {
-        "file": "" if diagnostic.file is None else str(diagnostic.file),
+        "file": "" if diagnostic.file is None else safe(str(diagnostic.file)),
         "line": span.line if span else 1,
         "col": span.column if span else 1,
         "endColumn": span.end - 1 if span else 1,
         "title": diagnostic.code,
     }
     properties = ",".join(f"{key}={_github_value(str(value))}" for key, value in where.items())
-    words = "; ".join(filter(None, (diagnostic.message, diagnostic.why, diagnostic.help)))
+    words = safe("; ".join(filter(None, (diagnostic.message, diagnostic.why, diagnostic.help))))
     return f"::{level} {properties}::{_github_text(words)}"
 
 

@@ -44,3 +44,15 @@ def _find(name: str) -> codecs.CodecInfo | None:
         incrementaldecoder=plain.incrementaldecoder,
         name=_ASCII,
     )
+
+
+def say(text: str) -> None:
+    """A line or several for a person to read, nothing in them able to move the cursor or to turn the writing round."""
+    click.echo(safe(text))
+
+
+def safe(text: str) -> str:
+    """The text line by line, with control and invisible characters as escapes."""
+    from renderer.spec.diagnostics import printable
+
+    return "\n".join(map(printable, text.split("\n")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from renderer.spec.near import nearest, suggestion
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
-from renderer.spec.toml import read_toml
+from renderer.spec.toml import other_kind, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,9 +123,18 @@ def _refuse_unknown(what: str, wanted: str | None, known: Iterable[str]) -> None
 
 
 def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
-    parsed = read_toml(file)
+    leads = real(file) if file.is_symlink() else file
+    parsed = other_kind(file, leads) if leads.name in NO_SPECS else read_toml(file)
     if isinstance(parsed, Diagnostic):
         return None, [parsed]
+    if file.is_symlink() and not leads.is_relative_to(project.root):
+        song, diagnostics = _judged(parsed, project)
+        # What lies outside of the project is named, not shown: it may be anything of the user's.
+        return song, [replace(one, span=None, excerpt="") for one in diagnostics]
+    return _judged(parsed, project)
+
+
+def _judged(parsed: Parsed, project: Project) -> tuple[Song | None, list[Diagnostic]]:
     spec, diagnostics = _validated(parsed)
     if spec is not None:
         draft = Draft(spec=spec, parsed=parsed, project=project)

@@ -81,7 +81,7 @@ class Projects:
             key = (defaults_path, root, outputs)
             shared = self._by_file.get(key)
             if shared is None:
-                shared = self._by_file[key] = _read(defaults_path, root, outputs, self._wanted)
+                shared = self._by_file[key] = _seen(_read(defaults_path, root, outputs, self._wanted))
             project = self._by_folder[folder] = replace(shared, folder=folder)
         return project
 
@@ -134,6 +134,13 @@ def _home(folder: Path, git_root: Path | None, defaults_path: Path | None) -> Pa
         return _above_specs(defaults_path.parent)
     rendered = (above for above in (folder, *folder.parents) if is_library(above / OUTPUTS_FOLDER))
     return next(rendered, None) or git_root or _around_specs(folder) or Path.cwd()
+
+
+def _seen(project: Project) -> Project:
+    """Of a `renderer.toml` that is a link, no lines are shown: it may lead to anything of the user's."""
+    if project.defaults_path is None or not project.defaults_path.is_symlink():
+        return project
+    return replace(project, diagnostics=tuple(replace(one, span=None, excerpt="") for one in project.diagnostics))
 
 
 def _read(path: Path | None, root: Path, outputs: Path, wanted: Wanted) -> Project:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from renderer.files import open_regular, what_to_do, why_refused
+from renderer.files import is_regular, open_regular, real, what_to_do, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
 from renderer.spec.source import Source
 from renderer.spec.syntax_hints import syntax_hint
@@ -41,6 +41,8 @@ class Parsed:
 
 def read_toml(path: Path) -> Parsed | Diagnostic:
     """The file's values, with line ends unified and a byte-order mark dropped, or why they can't be had."""
+    if path.is_symlink() and (leads := real(path)).suffix != path.suffix and is_regular(leads):
+        return other_kind(path, leads)
     text = read_text(path, max_bytes=MAX_BYTES)
     return text if isinstance(text, Diagnostic) else parsed_toml(text, path)
 
@@ -68,6 +70,17 @@ def parsed_toml(text: str, path: Path) -> Parsed | Diagnostic:
         )
     except ValueError as error:  # TOMLDecodeError, and int() at more digits than Python converts
         return _syntax(source, str(error))
+
+
+def other_kind(path: Path, leads: Path) -> Diagnostic:
+    """Of a link to a file that is none of ours: nothing of it is read, so that none of its lines are shown."""
+    return Diagnostic(
+        code="other-kind",
+        message="it is a link to a file of another kind",
+        file=path,
+        why=f"it leads to `{leads.name}`",
+        help=f"link to a `{path.suffix}` file, or take the link away",
+    )
 
 
 @contextmanager
