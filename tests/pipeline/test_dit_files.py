@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from renderer.cli.main import run
-from renderer.errors import SpecError
+from renderer.errors import ModelError, SpecError
 from renderer.models import hub
 from renderer.models.family import Stage
 from renderer.pipeline.page import make_report
@@ -147,6 +147,24 @@ def test_a_known_base_needs_only_what_the_file_does_not_hold(
     assert summary.rendered == ("eins.s1.preview1",)
     asked = summary.plan.takes[0].requests["latents"]
     assert (asked["steps"], asked["guidance_scale"]) == (2, 7.0)
+
+
+def test_a_file_of_other_sizes_than_its_base_is_refused_before_anything_runs(
+    songs: Songs, bundle: Path, merge: Path, tmp_path: Path
+) -> None:
+    wrong = shutil.copytree(bundle, tmp_path / "checkpoints")
+    config = wrong / DIT / "config.json"
+    sizes = json.loads(config.read_text())
+    config.write_text(json.dumps({**sizes, "intermediate_size": sizes["intermediate_size"] + 8}))
+    songs.write("eins")
+    songs.edit("eins", "seeds", f'model = "{merge}"\nbased_on = "{wrong}"\nseeds')
+
+    with pytest.raises(ModelError) as raised:
+        songs.render(first_seed=True)
+
+    assert "has the shape" in raised.value.message
+    assert str(merge) in raised.value.why
+    assert raised.value.help == f"its sizes are from `{config}`: name what it was made from in `based_on`"
 
 
 def test_a_take_of_a_merge_says_what_to_write_when_it_is_imported(

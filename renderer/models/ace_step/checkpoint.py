@@ -75,7 +75,7 @@ def find_component(files: ModelFiles, name: str) -> Component:
         check_vae(found.config, found.config_path)
     module = _empty(name, found)
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    compare(expected, found.tensors, found.apart)
+    compare(expected, found.tensors, found.apart, config=found.config_path)
     ready = {key: read_silence(path, expected[key]) for key, path in found.apart.items()}
     return Component(name=name, module=module, tensors=found.tensors, ready=ready)
 

@@ -80,7 +80,7 @@ _STEPS: Mapping[Part, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
 def _look_at(files: ModelFiles, name: str) -> None:
     found = on_disk.read_component(files, name)
     expected = shapes(name, found.config)
-    compare(expected, found.tensors, found.apart)
+    compare(expected, found.tensors, found.apart, config=found.config_path)
 
 
 def _look_at_silence(files: ModelFiles) -> None:

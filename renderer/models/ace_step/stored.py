@@ -80,17 +80,24 @@ def entries(tensors: Iterable[Stored]) -> dict[Stored, Entry]:
 
 
 def compare(
-    expected: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Stored], apart: Collection[str] = ()
+    expected: Mapping[str, tuple[int, ...]],
+    tensors: Mapping[str, Stored],
+    apart: Collection[str] = (),
+    *,
+    config: Path | None = None,
 ) -> None:
     """Hold what a class expects against what the headers say; `apart` are tensors that lie in no safetensors file.
+
+    `config` is what the expectation comes from, where it may lie elsewhere than beside the tensors.
 
     Raises: ModelError naming every missing or surplus tensor, else one of another shape, or of a dtype that isn't read.
     """
     found = entries(tensors.values())
     _check_dtypes({name: (stored, found[stored]) for name, stored in tensors.items()})
-    _check_names(set(expected), set(tensors) | set(apart), tensors)
+    advice = _other_base(tensors, config)
+    _check_names(set(expected), set(tensors) | set(apart), tensors, advice)
     for name, stored in tensors.items():
-        _check_shape(name, stored, found[stored].shape, tuple(expected[name]))
+        _check_shape(name, stored, found[stored].shape, tuple(expected[name]), advice)
 
 
 def named(names: Iterable[str]) -> str:
@@ -169,26 +176,33 @@ def _check_dtypes(found: Mapping[str, tuple[Stored, Entry]]) -> None:
     )
 
 
-def _check_names(expected: set[str], found: set[str], tensors: Mapping[str, Stored]) -> None:
+def _other_base(tensors: Mapping[str, Stored], config: Path | None) -> str:
+    """What to do where sizes come from another folder than the weights; nothing where they lie side by side."""
+    if config is None or all(stored.path.parent == config.parent for stored in tensors.values()):
+        return ""
+    return f"its sizes are from `{config}`: name what it was made from in `based_on`"
+
+
+def _check_names(expected: set[str], found: set[str], tensors: Mapping[str, Stored], advice: str) -> None:
     where = ", ".join(sorted({str(stored.path) for stored in tensors.values()})[:MOST_NAMED])
     if missing := expected - found:
         raise ModelError(
             f"tensors are missing: {named(missing)}",
             why=f"the model's classes expect them in {where}",
-            help="fetch the model again, or check that it is an ACE-Step 1.5 checkpoint",
+            help=advice or "fetch the model again, or check that it is an ACE-Step 1.5 checkpoint",
         )
     if surplus := found - expected:
         raise ModelError(
             f"tensors have no place in the model: {named(surplus)}",
             why=f"they lie in {where}; dropping them could drop part of the model",
-            help="check that it is an ACE-Step 1.5 checkpoint",
+            help=advice or "check that it is an ACE-Step 1.5 checkpoint",
         )
 
 
-def _check_shape(name: str, stored: Stored, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+def _check_shape(name: str, stored: Stored, found: tuple[int, ...], expected: tuple[int, ...], advice: str) -> None:
     if found != expected:
         raise ModelError(
             f"tensor `{name}` has the shape {found}, expected is {expected}",
-            why=f"`{stored.path}` and the config beside it don't belong together",
-            help="fetch the model again",
+            why=f"`{stored.path}` and the config{'' if advice else ' beside it'} don't belong together",
+            help=advice or "fetch the model again",
         )
