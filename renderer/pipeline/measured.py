@@ -11,6 +11,7 @@ from renderer.output.measure import (
     missing_libraries,
     stored_measurement,
 )
+from renderer.store.gc import lies_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -58,7 +59,8 @@ def forget_measurements(store: Store) -> None:
     """
     digests = [version.digest for name in store.take_names() for version in store.versions(name)]
     for path in measurements_without(digests, measured_folder(store.outputs)):
-        store.disk.remove(path)
+        if lies_below(path, store.outputs):
+            store.disk.remove(path)
 
 
 def measured_folder(outputs: Path) -> Path:

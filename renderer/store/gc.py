@@ -74,7 +74,7 @@ def free_version(store: Store, record: TakeRecord) -> bool:
         for audio in (store.outputs / record.file, store.outputs / record.old_file):
             if not audio.exists():
                 _free_sidecar(store, audio, record)
-    elif not _is(place, record.digest) or not _lies_below(place, store.outputs):
+    elif not _is(place, record.digest) or not lies_below(place, store.outputs):
         return False
     else:
         # The audio after its sidecar: cut off in between, the next time finds it and finishes.
@@ -90,7 +90,7 @@ def free_artifact(store: Store, artifact: StoredFile) -> bool:
     Raises: OSError as the disk gives it.
     """
     # Its own digest stands in the file; one that doesn't match is set aside by the reading.
-    if store.get(artifact.stage, artifact.key) is None or not _lies_below(artifact.path, store.outputs):
+    if store.get(artifact.stage, artifact.key) is None or not lies_below(artifact.path, store.outputs):
         return False
     store.forget(artifact)
     return True
@@ -116,11 +116,11 @@ def _version(store: Store, record: TakeRecord, place: Path | None, why: str) -> 
 
 def _free_sidecar(store: Store, audio: Path, record: TakeRecord) -> None:
     sidecar = audio.with_suffix(".toml")
-    if _is(sidecar, record.sidecar_digest) and _lies_below(sidecar, store.outputs):
+    if _is(sidecar, record.sidecar_digest) and lies_below(sidecar, store.outputs):
         store.disk.remove(sidecar)
 
 
-def _lies_below(path: Path, outputs: Path) -> bool:
+def lies_below(path: Path, outputs: Path) -> bool:
     """Whether a file really is in the outputs folder, wherever links lead."""
     return path.resolve().is_relative_to(outputs.resolve())
 

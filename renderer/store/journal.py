@@ -17,7 +17,7 @@ from renderer.files import open_regular
 from renderer.store.disk import make_folder, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from renderer.store.disk import Disk
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONG_BYTES = 8_000_000  # about forty thousand lines
+_MOST_ODD_BYTES = 1_000_000  # of odd lines that are kept aside
 BAD_NAME = "bad/journal.jsonl"  # beside it
 
 _STAGES = frozenset({"cot", "codes", "latents", "waveform"})
@@ -124,25 +125,30 @@ class Journal:
 
         Raises: StoreError, OSError as the disk gives it.
         """
-        raw = list(self._raw())
-        sound = [(one, line) for one in raw if (line := _sound(one)) is not None]
-        if len(sound) < len(raw):
+        odd, num_odd, num_bytes = b"", 0, 0
+        failed: dict[str, bytes] = {}
+        for raw in self._raw():
+            line = _sound(raw)
+            if line is None:
+                num_odd, odd = num_odd + 1, (odd + raw)[:_MOST_ODD_BYTES]
+                continue
+            num_bytes += len(raw)
+            if line["event"] == "take-failed":
+                failed[line["take"]] = raw
+            elif line["event"] == "take-done":
+                failed.pop(line["take"], None)
+        if num_odd:
             # For whoever wants to know what they were.
-            aside = self._path.parent / BAD_NAME
-            make_folder(self._disk, aside.parent)
-            write_whole(self._disk, aside, b"".join(raw))
-        kept = [one for one, _ in sound]
-        if sum(map(len, kept)) > LONG_BYTES:
-            failed: dict[str, bytes] = {}
-            for one, line in sound:
-                if line["event"] == "take-failed":
-                    failed[line["take"]] = one
-                elif line["event"] == "take-done":
-                    failed.pop(line["take"], None)
-            kept = list(failed.values())
-        if len(kept) < len(raw):
-            write_whole(self._disk, self._path, b"".join(kept))
-            self._torn = False
+            make_folder(self._disk, (self._path.parent / BAD_NAME).parent)
+            write_whole(self._disk, self._path.parent / BAD_NAME, odd)
+        if num_bytes > LONG_BYTES:
+            self._write_anew(failed.values())
+        elif num_odd:
+            self._write_anew(raw for raw in self._raw() if _sound(raw) is not None)
+
+    def _write_anew(self, lines: Iterable[bytes]) -> None:
+        write_whole(self._disk, self._path, b"".join(lines))
+        self._torn = False
 
     def _raw(self) -> Iterator[bytes]:
         with suppress(FileNotFoundError), open_regular(self._path) as file:

@@ -10,6 +10,7 @@ import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from renderer.artifacts import fault_of
 from renderer.errors import StoreError
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
@@ -119,6 +120,8 @@ class Store:
 
         Raises: StoreError, OSError as the disk gives it; nothing is left half written then.
         """
+        if fault := fault_of(artifact):
+            raise StoreError(f"what `{stage}` gave isn't kept", why=fault)
         content = encode(artifact, made_by, f"{stage}/{key}")
         write_whole(self.disk, self._path(stage, key), content)
         self._keys(stage).add(key)

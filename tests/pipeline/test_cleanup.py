@@ -256,3 +256,15 @@ def test_a_record_that_names_a_file_elsewhere_deletes_nothing(edited: Songs) -> 
     clean(edited.project(), garbage(edited, orphans=True))
 
     assert mine.exists()
+
+
+def test_a_file_beside_the_measurements_that_isnt_one_stays(edited: Songs) -> None:
+    folder = measured_folder(edited.outputs)
+    folder.mkdir(parents=True)
+    mine = [folder / name for name in ("notes.json", "cover.webp", "0123456789abcdef.txt", "0123456789abcdef0.json")]
+    for path in (*mine, folder / "0123456789abcdef.json"):
+        path.write_text("mine")
+
+    clean(edited.project(), garbage(edited))
+
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in mine)

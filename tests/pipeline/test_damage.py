@@ -415,3 +415,10 @@ def test_links_in_the_store_lead_no_writer_to_files_that_arent_ours(sound: Songs
         pass
 
     assert mine.read_text() == "mine"
+
+
+def test_what_cant_be_is_never_put_into_the_store(sound: Songs) -> None:
+    store = sound.project().store
+    with pytest.raises(StoreError, match="isn't kept"):
+        store.put("latents", "ab12", latents(bad=np.nan), {})
+    assert not store.has("latents", "ab12")

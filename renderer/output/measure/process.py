@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.output.report.values import Measured
 from renderer.processes import SAFE_FOLDER, inherited, python
-from renderer.store.disk import RealDisk, commit, temp_beside, write_whole
+from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
+_MEASURED = re.compile(r"[0-9a-f]{16}\.(json|webp)")
 VERSION = 3  # raised when measuring changes: older results are made again
 
 
@@ -83,7 +85,7 @@ def share_measurement(digest: str, other: str, folder: Path) -> None:
 def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ...]:
     """What lies below `folder` for files other than these: numbers and pictures nobody can ask for any more."""
     stems = {_kept(digest, folder).stem for digest in digests}
-    found = (path for pattern in ("*.json", "*.webp") for path in sorted(folder.glob(pattern)))
+    found = sorted(path for path in folder.glob("*") if _MEASURED.fullmatch(path.name))
     return tuple(path for path in found if path.stem not in stems)
 
 
@@ -112,7 +114,7 @@ def measure_files(
 def _in_process(
     files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(RealDisk(), folder)
     asked = [{"path": str(file.path.absolute()), "digest": file.digest} for file in files]
     child = subprocess.Popen(
         python("-m", "renderer.output.measure", str(folder.absolute())),
