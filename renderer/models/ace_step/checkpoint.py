@@ -27,7 +27,6 @@ from renderer.models.ace_step.weights import fill, num_bytes, read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -94,16 +93,11 @@ def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
     return read_tensor(stored)
 
 
-def qwen3_config(folder: Path) -> Qwen3Config:
-    """An LM's or text encoder's config as transformers reads it.
-
-    Raises: ModelError with transformers' own word where it can't.
-    """
-    try:
-        return Qwen3Config.from_pretrained(folder)
-    except Exception as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"`{folder / 'config.json'}` can't be used", why=why, help="fetch the model again") from error
+def qwen3_config(sizes: Mapping[str, Any]) -> Qwen3Config:
+    """An LM's or text encoder's config, of its checked sizes alone: what else its file says changes nothing."""
+    rotations = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
+    told = {key: value for key, value in sizes.items() if key not in {"rope_theta", "model_type"}}
+    return Qwen3Config(**told, rope_parameters=rotations)
 
 
 def _empty(component: str, found: OnDisk) -> Any:
@@ -112,7 +106,7 @@ def _empty(component: str, found: OnDisk) -> Any:
         # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         cls = CLASSES[component]
-        config: Any = qwen3_config(found.config_path.parent) if component == "text_encoder" else dict(found.config)
+        config: Any = qwen3_config(found.config) if component == "text_encoder" else dict(found.config)
         module: Any = cls(config) if component == "text_encoder" else cls.from_config(config)
     if component == "audio_tokenizer":
         settings = module.config

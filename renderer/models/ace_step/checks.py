@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 from renderer.models import layouts
-from renderer.models.ace_step.configs import PAIR_DEFAULTS
+from renderer.models.ace_step.on_disk import CONFIG, place, read_config
+from renderer.models.ace_step.shapes import DEFAULT_LEVELS
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def check_codebooks(files: ModelFiles, num_codes: int) -> None:
     """
     if not layouts.has_audio_tokenizer(files):
         return
-    config, where = _pair_config(files)
-    levels = config.get("fsq_input_levels") or PAIR_DEFAULTS["fsq_input_levels"]
+    levels = read_config(files, "audio_tokenizer")["fsq_input_levels"] or DEFAULT_LEVELS
+    where = place(files, "audio_tokenizer")[0] / CONFIG
     if num_codes != prod(levels):
         raise ModelError(
             "LM and DiT don't belong together",
@@ -87,9 +88,3 @@ def _check_values(path: Path, found: Mapping[str, Any], expected: Mapping[str, A
                 why="ACE-Step 1.5 was trained with it",
                 help=FETCH_AGAIN,
             )
-
-
-def _pair_config(files: ModelFiles) -> tuple[dict[str, Any], Path]:
-    folder = Path(files.dit)
-    path = (folder / "audio_tokenizer" if files.layout == layouts.DIFFUSERS else folder) / "config.json"
-    return layouts.read_json(path), path

@@ -142,7 +142,12 @@ class Qwen3(_Heads):
     num_attention_heads: Size = 32
     num_key_value_heads: Size | None = 32
     tie_word_embeddings: bool = False
-    layer_types: list[str] | None = None
+    rope_theta: Positive
+    rms_norm_eps: Positive = 1e-6
+    hidden_act: Literal["silu"] = "silu"
+    max_position_embeddings: Size = 32_768
+    use_sliding_window: Literal[False] = False
+    layer_types: list[LayerType] | None = None
 
     @model_validator(mode="after")
     def _each_layer_typed(self) -> Self:
@@ -167,6 +172,8 @@ def checked(component: str, config: Mapping[str, Any], path: Path) -> dict[str, 
 
     Raises: ModelError naming every value that can't be.
     """
+    if CLASSES[component] is Qwen3:
+        config = _with_rope_theta(config, path)
     try:
         return CLASSES[component].model_validate(dict(config)).model_dump()
     except ValidationError as error:
@@ -179,12 +186,19 @@ def from_original(component: str, config: Mapping[str, Any], path: Path) -> dict
     Raises: ModelError naming a key that is missing, or a value that can't be.
     """
     try:
-        words = _CONVERSIONS[component]({**config, "rope_theta": rope_theta(config, path)})
+        words = _CONVERSIONS[component](_with_rope_theta(config, path))
     except KeyError as error:
         raise ModelError(
             f"`{path}` says no {error}", why="the sizes of the tensors follow from it", help="fetch the model again"
         ) from error
     return checked(component, words, path)
+
+
+def _with_rope_theta(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    try:
+        return {**config, "rope_theta": rope_theta(config, path)}
+    except KeyError as error:
+        raise ModelError(f"`{path}` says no {error}", why="positions rotate by it", help=FETCH_AGAIN) from error
 
 
 def rope_theta(config: Mapping[str, Any], path: Path) -> Any:

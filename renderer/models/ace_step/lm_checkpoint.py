@@ -24,7 +24,7 @@ def load_causal_lm(folder: Path, *, dtype: torch.dtype, device: torch.device, at
     Raises: ModelError naming every missing, surplus or misshaped tensor, or saying why the folder is no 5 Hz LM.
     """
     found = read_lm(folder)
-    config = qwen3_config(folder)
+    config = qwen3_config(found.config)
     config._attn_implementation = attention  # noqa: SLF001 - what from_pretrained sets
     with hollow():
         model: Any = Qwen3ForCausalLM(config)

@@ -97,10 +97,8 @@ def _look_at_lm(folder: Path) -> None:
 
 
 def _look_at_vae(files: ModelFiles) -> None:
-    folder, _ = on_disk.place(files, "vae")
-    path = folder / on_disk.CONFIG
-    check_vae(layouts.read_json(path), path)
     vae, dit = _Sizes(files, "vae"), _Sizes(files, "dit")
+    check_vae(vae.config, vae.path)
     _agree(_Width(vae, "decoder_input_channels"), _Width(dit, "audio_acoustic_hidden_dim"))
 
 

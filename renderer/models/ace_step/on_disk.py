@@ -14,6 +14,7 @@ from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step import configs
 from renderer.models.ace_step.stored import ALL_IN_ONE, Stored, stored_tensors
+from renderer.models.regular_file import FETCH_AGAIN
 from renderer.models.safetensors_header import read_header
 
 if TYPE_CHECKING:
@@ -82,7 +83,16 @@ def read_config(files: ModelFiles, name: str) -> dict[str, Any]:
     path = place(files, name)[0] / CONFIG
     config = layouts.read_json(path)
     read = configs.from_original if _is_one_of_four(files, name) else configs.checked
-    return read(name, config, path)
+    found = read(name, config, path)
+    if name == "text_encoder" and (slides := _sliding(found)):
+        raise ModelError(f"`{path}` is no text encoder's", why=f"its layers are {slides}", help=FETCH_AGAIN)
+    return found
+
+
+def _sliding(config: Mapping[str, Any]) -> list[str]:
+    """The kinds of a Qwen3's layers where not all of them attend to everything."""
+    kinds = sorted(set(config["layer_types"] or ("full_attention",)))
+    return kinds if kinds != ["full_attention"] else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +112,8 @@ def read_lm(folder: Path) -> LmOnDisk:
     """
     layouts.read_lm(folder)
     config = configs.checked("lm", layouts.read_json(folder / CONFIG), folder / CONFIG)
-    kinds = sorted(set(config["layer_types"] or ("full_attention",)))
-    if kinds != ["full_attention"]:
-        raise ModelError(f"`{folder}` is no 5 Hz LM", why=f"its layers are {kinds}")
+    if slides := _sliding(config):
+        raise ModelError(f"`{folder}` is no 5 Hz LM", why=f"its layers are {slides}")
     body, head = split_head(stored_tensors(folder, STEM), tied=config["tie_word_embeddings"])
     return LmOnDisk(config=config, body=body, head=head)
 

@@ -192,4 +192,5 @@ def test_a_config_that_says_little_has_the_defaults_of_its_class(tiny_set: Path,
             state = CLASSES[name].from_config({}).state_dict()
         assert shapes(name, checked(name, {}, tmp_path)) == {key: tuple(one.shape) for key, one in state.items()}, name
     config = json.loads((tiny_set / "lm" / "config.json").read_text())
-    assert checked("lm", {"model_type": "qwen3"}, tmp_path).keys() <= {*config, "tie_word_embeddings"}
+    little = {"model_type": "qwen3", "rope_theta": 1_000_000.0}
+    assert checked("lm", little, tmp_path).keys() <= {*config, "tie_word_embeddings", "rope_theta"}
