@@ -16,6 +16,7 @@ from renderer.models import identity, memory, zoo
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Part, Stage
 from renderer.models.layouts import plain_name
+from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_original import CODES, REQUEST, latents_job
@@ -148,6 +149,16 @@ def test_its_memory_is_counted_from_its_own_header(bundle: Path, tensors: Tensor
     of_file = memory.parameters(files_of(str(tmp_path / "merge.safetensors"), str(bundle)), Part.DIT)
 
     assert of_file == memory.parameters(files_of(str(bundle)), Part.DIT)
+
+
+def test_its_weights_and_not_its_bases_are_read_ahead(bundle: Path, tensors: Tensors, tmp_path: Path) -> None:
+    merge = tmp_path / "merge.safetensors"
+    save_file(tensors, merge)
+    text_encoder = bundle / "Qwen3-Embedding-0.6B" / "model.safetensors"
+
+    asked = read_ahead(Part.DIT, files_of(str(merge), str(bundle)))
+
+    assert asked == merge.stat().st_size + text_encoder.stat().st_size
 
 
 def test_its_fingerprint_follows_its_bytes_and_not_its_name(
