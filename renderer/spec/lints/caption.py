@@ -32,7 +32,8 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _BOUND = re.compile(
-    r"(?P<below>under|below|less than|up to|max(?:imum)?|<)\s*$|(?P<above>over|above|more than|at least|from|>)\s*$",
+    r"(?P<below>under|below|less than|slower than|(?:no|not) (?:faster|more) than|up to|max(?:imum)?|<)\s*$"
+    r"|(?P<above>over|above|more than|faster than|(?:no|not) (?:slower|less) than|at least|from|>)\s*$",
     re.IGNORECASE,
 )
 _OTHER_TIME = re.compile(r"half[- ]?time|double[- ]?time", re.IGNORECASE)
@@ -47,7 +48,10 @@ _KEY = re.compile(
     rf"(?![- ]?{_INTERVALS}\b)",
     re.IGNORECASE,
 )
-_SAYS_HOW = re.compile(r"a\s+(?:major|minor)$")  # an article, unless nothing that it could belong to follows
+_VAGUE = re.compile("around|about|~|ish", re.IGNORECASE)
+_OR_SO = re.compile(r"\s*-?(?:ish\b|or so\b)", re.IGNORECASE)
+_SAYS_HOW = re.compile(r"a\s+(?i:major|minor)$")  # an article, unless nothing that it could belong to follows
+_NOUN_LATER = re.compile(r"[^.;:]{0,40}\b(?:key|mode|tonality|scale|mood|feel|sound|colou?r)\b", re.IGNORECASE)
 _NO_NOUN = re.compile(
     r"\s*(?:$|[,.;:!?()\u2014\u2013/]|-\s|(?:and|with|at|for|in|over|on|then|but|around|that|which|by|from|to|or)\b)",
     re.IGNORECASE,
@@ -83,8 +87,12 @@ def tempo_in_caption(subject: Subject) -> Iterator[Finding]:
     asked, caption = subject.song.metas.bpm, subject.draft.spec.caption
     if not _SAYS_TEMPO.search(caption):
         return
-    for match in _BPM.finditer(caption):
-        low, high = _tempo_range(match, caption)
+    found = [(match, _tempo_range(match, caption)) for match in _BPM.finditer(caption)]
+    # Of several, as in `from 80 bpm to 120 bpm`, the song may have any tempo between.
+    named = [tempo for _, both in found for tempo in both if 0 < tempo < float("inf")]
+    between = (min(named), max(named)) if len(found) > 1 else None
+    for match, own in found:
+        low, high = between or own
         if asked is None or not (low <= asked <= high or _at_other_time(asked, low, high, caption)):
             written = match[0].lower().removesuffix("bpm").removeprefix("bpm").strip(" :=-")
             yield Finding(
@@ -100,7 +108,8 @@ def key_in_caption(subject: Subject) -> Iterator[Finding]:
     """A key in the caption that the metas contradict, or should have instead."""
     asked, caption = subject.song.metas.keyscale, subject.draft.spec.caption
     for match in _KEY.finditer(caption):
-        if _SAYS_HOW.fullmatch(match[1]) and not _NO_NOUN.match(caption, match.end()):
+        after = match.end()
+        if _SAYS_HOW.fullmatch(match[1]) and (_NOUN_LATER.match(caption, after) or not _NO_NOUN.match(caption, after)):
             continue
         named = normalised_keyscale(
             re.sub(r"(?i)[- ]?sharp", "#", re.sub(r"(?i)[- ]?flat", "b", match[1].replace("-", " ")))
@@ -120,8 +129,9 @@ def _tempo_range(match: re.Match[str], caption: str) -> tuple[float, float]:
     first, last = match["from"] or match["after"], match["to"] or match["after_to"]
     low = float(first.replace(",", "."))
     high = float(last.replace(",", ".")) if last else low
-    before = caption[max(match.start() - 16, 0) : match.start()]
-    if last is None and (_ABOUT.search(before) or "ish" in match[0].lower() or re.search(r"around|about|~", match[0])):
+    before = caption[max(match.start() - 20, 0) : match.start()]
+    vague = _ABOUT.search(before) or _OR_SO.match(caption, match.end()) or _VAGUE.search(match[0])
+    if last is None and vague:
         return low * (1 - TEMPO_ABOUT), low * (1 + TEMPO_ABOUT)
     bound = _BOUND.search(before)
     if bound and last is None:
