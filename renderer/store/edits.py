@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError, UsageError
+from renderer.files import open_regular, what_to_do, why_refused
 from renderer.store.disk import RealDisk, clear_temps, commit, make_folder, temp_beside, write_new
 
 if TYPE_CHECKING:
@@ -167,12 +168,8 @@ def _text(path: Path, before: _Before) -> str:
 
 def _read(real: Path) -> _Before | None:
     try:
-        # A named pipe would be waited for.
-        with os.fdopen(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
-            return _Before(content=file.read(), state=state)
+        with open_regular(real) as file:
+            return _Before(content=file.read(), state=os.fstat(file.fileno()))
     except FileNotFoundError:
         return None
 
@@ -252,9 +249,10 @@ def _told(path: Path) -> Iterator[None]:
         raise UsageError(
             f"`{path}` is already there", why="nothing is overwritten", help="take another name"
         ) from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise StoreError(f"`{path}` can't be written", why=why) from error
+    except OSError as error:
+        raise StoreError(f"`{path}` can't be written", why=why_refused(error), help=what_to_do(error)) from error
+    except RuntimeError as error:
+        raise StoreError(f"`{path}` can't be written", why="it is a link that leads to itself") from error
 
 
 def _with_ends_of(old: str, text: str) -> str:

@@ -69,7 +69,7 @@ def test_status_of_a_take_says_why_it_would_run_and_what_lies_there(
     document = json.loads(said(capsys, "status", "--json", *OPTIONS))
     assert [take["why"] for take in document["takes"]] == ["changed", "changed"]
     assert document["takes"][0]["changes"][0] == {
-        "stage": "cot", "name": "bpm", "old": 90, "new": 91, "place": "[metas]"
+        "stage": "cot", "name": "bpm", "old": 90, "new": 91, "place": "[metas]", "told": "bpm 90 → 91"
     }  # fmt: skip
 
 

@@ -153,7 +153,8 @@ def test_whatever_operation_the_disk_refuses_the_file_is_whole(tmp_path: Path, e
             create({path: "calm\n", folder / "other.toml": "other\n"}, disk=disk)
             edit(path, shout, disk=disk)
         except StoreError as error:
-            assert error.why == os.strerror(error_number).lower()  # noqa: PT017 - not every position is refused
+            assert error.why.lower() == os.strerror(error_number).lower()  # noqa: PT017 - not every one is refused
+            assert error.help  # noqa: PT017 - as above
         found = {one.name: one.read_text() for one in folder.iterdir()} if folder.exists() else {}
         assert found.get("song.toml") in (None, "calm\n", "new = 1\nLOUD\n"), found
         assert set(found.values()) <= {"calm\n", "other\n", "new = 1\nLOUD\n"}, found
