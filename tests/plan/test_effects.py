@@ -10,7 +10,9 @@ import pytest
 
 from renderer.models import zoo
 from renderer.plan.asks import asks
+from renderer.song import Pinned, PinnedCot
 from renderer.spec.load import load_songs
+from renderer.spec.pins import pinned_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +87,26 @@ def test_what_check_calls_without_effect_is_what_no_request_tells(tmp_path: Path
 
     quiet = {"thinking", "lm_temperature", "infer_method", "inference_steps", "shift"}
     assert {name for name, times in found.items() if times} >= set(VALUES) - quiet - {"lm_repetition_penalty"}
+
+
+@pytest.mark.parametrize("chain", [None, PinnedCot(text="caption: slow\nlanguage: en", caption="slow", language="en")])
+def test_what_check_calls_without_effect_beside_pinned_codes_is_what_no_request_tells(
+    tmp_path: Path, chain: PinnedCot | None
+) -> None:
+    pinned = Pinned(
+        codes=(1, 2, 3) * 50, cot=chain, take="song.s7", caption="slow blues", codes_key="a", cot_key="b", digest="c"
+    )
+    (tmp_path / "song.codes").write_text(pinned_text(pinned), "utf-8")
+    head = 'codes = "song.codes"\n'
+    for _, some, others in drawn(60):
+        metas = {name: value for name, value in some.items() if name != "duration"}
+        settings = {**others, "thinking": "true"}
+        here, told = asked_and_told(tmp_path, head + spec("sft", metas, settings))
+        for name, value in settings.items():
+            (other,) = (one for one in VALUES[name] if one != value)
+            if name != "thinking" and (name, value) not in QUIET:
+                there, _ = asked_and_told(tmp_path, head + spec("sft", metas, {**settings, name: other}))
+                assert (here == there) is (name in told), (metas, settings, name)
 
 
 @pytest.mark.parametrize(("duration", "limit"), [*itertools.product(("20", "200"), ("210", "240", "600"))])

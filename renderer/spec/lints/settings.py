@@ -206,8 +206,9 @@ def chain_skipped(layer: Layer) -> Iterator[Finding]:
         return
     keys: tuple[str, ...] = ("lm_seed",) if layer.runs_codes else ()
     if layer.follows_pins:
-        # The caption and language of the chain of thought that is pinned beside the codes are still heard.
-        keys, reason = ("use_cot_metas",), "codes are pinned"
+        # Caption and language of a chain of thought that is pinned beside the codes are still heard.
+        heard = ("use_cot_caption", "use_cot_language") if not layer.pinned_chain else ()
+        keys, reason = ("use_cot_metas", *heard), "codes are pinned"
     elif layer.metas_all_given:
         keys = ("use_cot_metas", "use_cot_caption", "use_cot_language", *keys)
         reason = "bpm, keyscale, timesignature and duration are given"

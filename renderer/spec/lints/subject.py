@@ -113,6 +113,7 @@ class Subject:
                 model=base.trained_as,
                 inference=base.inference,
                 pinned=self.song.pinned is not None,
+                pinned_chain=self.song.pinned is not None and self.song.pinned.cot is not None,
             ),
             *(
                 Layer(
@@ -123,6 +124,7 @@ class Subject:
                     model=variant.trained_as,
                     inference=variant.inference,
                     pinned=self.song.pinned is not None,
+                    pinned_chain=self.song.pinned is not None and self.song.pinned.cot is not None,
                 )
                 for variant in variants
             ),
@@ -147,6 +149,8 @@ class Layer:
     inference: Inference
     pinned: bool = False
     """Whether the song follows pinned codes, where it thinks."""
+    pinned_chain: bool = False
+    """Whether the chain of thought they were written for is pinned with them."""
 
     @property
     def checkpoint(self) -> Checkpoint | None:
