@@ -303,13 +303,13 @@ def _meant(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple
     key, own = str(path[-1]), tuple(_table(path, root).model_fields)
     if is_table(source, path):
         near = nearest(key, (*own, "lora"))
-        return (f"did you mean `{near}`?", _renamed(source, path, near)) if near else ("", ())
+        return (f"did you mean `{near}`?", _renamed(source, path, near, own)) if near else ("", ())
     if called := CALLED_HERE.get(key.lower()):
         told = _called(source, path, called, root)
         if told is not None:
             return told
     if near := _respelt(key, own) or nearest(key, own):
-        return f"did you mean `{near}`?", _renamed(source, path, near)
+        return f"did you mean `{near}`?", _renamed(source, path, near, own)
     return _meant_elsewhere(source, path, root)
 
 
@@ -332,7 +332,7 @@ def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[
         key, (*homes, *root.model_fields), cutoff=0.75 if len(key) >= SURE_LENGTH else 0.65
     )
     if near in homes:
-        edits = moved(source, path, (homes[near],), near) if _is_sure(key, near) else ()
+        edits = moved(source, path, (homes[near],), near) if _is_sure(key, near, (*homes, *root.model_fields)) else ()
         return f"did you mean `{near}` below `[{homes[near]}]`?", edits
     return (f"did you mean `{near}`, above the tables?", ()) if near else ("", ())
 
@@ -342,15 +342,29 @@ def is_table(source: Source, path: KeyPath) -> bool:
     return source.key_range(path) is not None and source.value_range(path) is None
 
 
-def _renamed(source: Source, path: KeyPath, name: str) -> tuple[Edit, ...]:
-    return new_name(source, path, name) if _is_sure(str(path[-1]), name) else ()
+def _renamed(source: Source, path: KeyPath, name: str, known: Iterable[str]) -> tuple[Edit, ...]:
+    return new_name(source, path, name) if _is_sure(str(path[-1]), name, known) else ()
 
 
-def _is_sure(written: str, meant: str) -> bool:
-    """Whether the one is the other misspelt, and no word of its own."""
+def _is_sure(written: str, meant: str, known: Iterable[str]) -> bool:
+    """Whether the one is the other misspelt, no word of its own, and nothing else that is known is as near."""
     if _letters(written) == _letters(meant):
         return True
-    return len(meant) >= SURE_LENGTH and SequenceMatcher(None, written.lower(), meant).ratio() >= SURE
+    if len(meant) < SURE_LENGTH:
+        return False
+    near = {name: _likeness(written, name) for name in known}
+    return near.get(meant, 0.0) >= SURE and all(
+        likeness < near[meant] for name, likeness in near.items() if name != meant
+    )
+
+
+def _likeness(written: str, name: str) -> float:
+    """How alike two keys are, of 1.0; two letters that changed places count as one slip."""
+    small = written.lower()
+    swapped = (small[:at] + small[at + 1] + small[at] + small[at + 2 :] for at in range(len(small) - 1))
+    if len(small) == len(name) and name in swapped:
+        return 1 - 1 / (2 * len(name))
+    return SequenceMatcher(None, small, name).ratio()
 
 
 def _respelt(key: str, known: Iterable[str]) -> str:

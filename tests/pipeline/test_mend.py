@@ -51,6 +51,7 @@ def check(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (f"{SOUND}[meta]\nbpm = 90\n", f"{SOUND}[metas]\nbpm = 90\n"),
         (f"{SOUND}[infrence]\nshift = '3.0'\n", f"{SOUND}[inference]\nshift = 3.0\n"),
         ('captoin = "x"\ninstrumental = true\n', SOUND),
+        (f"{SOUND}[inference]\nshfit = 3.0\n", f"{SOUND}[inference]\nshift = 3.0\n"),
         ('prompt = "x" # what\ninstrumental = true\n', 'caption = "x" # what\ninstrumental = true\n'),
         (f"{SOUND}tempo = 90 # slow\n[metas]\nduration = 60\n", f"{SOUND}[metas]\nbpm = 90 # slow\nduration = 60\n"),
         (f"{SOUND}bpm = 90\n", f"{SOUND}\n[metas]\nbpm = 90\n"),
@@ -82,6 +83,7 @@ def test_keys_quotes_and_values_are_put_right_where_certain(project: Path, befor
         f"{SOUND}metas = {{ seeds = [3] }}\n",
         f"{SOUND}[metas]\nbpn = 90\n",
         f"{SOUND}xyz = 3\n",
+        f"{SOUND}[inference]\nlm_top_x = 3\n",
     ],
 )
 def test_what_could_be_meant_in_two_ways_is_left_alone(project: Path, text: str) -> None:
@@ -125,15 +127,17 @@ def test_line_ends_mark_and_mode_stay_and_links_are_followed(project: Path) -> N
     words, spec = project / "words.txt", project / "song.toml"
     words.write_bytes(b"\xef\xbb\xbf[Verse 1]:\r\nthe rain\r\n\n[Chorus]:\nwe rise")
     words.chmod(0o640)
-    spec.symlink_to("real.spec")
-    (project / "real.spec").write_bytes(b'caption = "x"\r\nlyrics_file = "words.txt"\r\nseeds = 3\r\n')
+    real = project / ".kept" / "song.toml"
+    real.parent.mkdir()
+    spec.symlink_to(".kept/song.toml")
+    real.write_bytes(b'caption = "x"\r\nlyrics_file = "words.txt"\r\nseeds = 3\r\n')
     for mended in mend([str(project)], model=None):
         write(mended)
 
     assert words.read_bytes() == b"\xef\xbb\xbf[Verse 1]\r\nthe rain\r\n\n[Chorus]\nwe rise"
     assert words.stat().st_mode & 0o777 == 0o640
     assert spec.is_symlink()
-    assert (project / "real.spec").read_bytes() == b'caption = "x"\r\nlyrics_file = "words.txt"\r\nseeds = [3]\r\n'
+    assert real.read_bytes() == b'caption = "x"\r\nlyrics_file = "words.txt"\r\nseeds = [3]\r\n'
 
 
 def test_nothing_outside_the_project_is_changed(project: Path, tmp_path: Path) -> None:
