@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from io import BufferedReader
 
+_FOLDER = "a folder"
 _KINDS = (
-    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISDIR, _FOLDER),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
@@ -43,7 +44,7 @@ _ADVICE = {
 def open_regular(path: Path) -> BufferedReader:
     """A regular file, links followed, to read.
 
-    Raises: OSError as the system gives it; of EINVAL for a folder, a named pipe, a socket or a device.
+    Raises: OSError as the system gives it; of EISDIR for a folder, of EINVAL for a named pipe, a socket or a device.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
@@ -56,7 +57,8 @@ def open_regular(path: Path) -> BufferedReader:
         return file
     kind = next((name for holds, name in _KINDS if holds(os.fstat(descriptor).st_mode)), "something else")
     os.close(descriptor)
-    raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+    number = errno.EISDIR if kind == _FOLDER else errno.EINVAL
+    raise OSError(number, f"it is {kind}, not a file", str(path))
 
 
 def read_regular(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 
 from renderer.errors import ResourceError
+from renderer.files import real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,8 +58,8 @@ class FolderWatch(FileSystemEventHandler):
 
         Raises: ResourceError when the system watches no more folders.
         """
-        real_trees = {tree.resolve() for tree in trees}
-        covered = {folder for folder in folders if _is_below(folder.resolve(), real_trees)}
+        real_trees = {real(tree) for tree in trees}
+        covered = {folder for folder in folders if _is_below(real(folder), real_trees)}
         wanted = {(tree, True) for tree in trees} | {(folder, False) for folder in folders if folder not in covered}
         for place in tuple(self._watches):
             if place not in wanted or self._watches[place][0] != _identity(place[0]):
@@ -82,7 +83,7 @@ class FolderWatch(FileSystemEventHandler):
             return
         try:
             # Resolved, so that events bear the same paths on every system.
-            watch = self._observer.schedule(self, str(folder.resolve()), recursive=recursive, event_filter=_CHANGES)
+            watch = self._observer.schedule(self, str(real(folder)), recursive=recursive, event_filter=_CHANGES)
         except OSError as error:
             raise ResourceError(
                 f"`{folder}` can't be watched",

@@ -5,12 +5,14 @@ Reads whole files and compares digests: what an editor touched without changing 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.files import read_regular
+from renderer.files import is_folder, is_regular, read_regular, real
 from renderer.spec.load import find_specs, linked_folders
 from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
 
@@ -48,26 +50,26 @@ class Differences:
 def read_sources(paths: Iterable[Path]) -> Sources:
     """Look at the specs at `paths` (files or folders) and at all they are made of; what isn't there is passed over."""
     projects = Projects(Wanted())
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if os.path.lexists(path)]
     specs = find_specs(path for path in there if path.is_dir() or path.suffix == ".toml")
-    homes = {path.resolve() for path in there if path.is_dir()} | {spec.parent.resolve() for spec in specs}
+    homes = {real(path) for path in there if path.is_dir()} | {real(spec.parent) for spec in specs}
     found = [projects.of(home) for home in homes]
     defaults = [folder / DEFAULTS_NAME for project in found for folder in _up_to(project.folder, project.root)]
     lyrics = [path for spec in specs for path in _lyrics_path(spec)]
     files = [*specs, *defaults, *lyrics]
     return Sources(
         digests={path: digest for path in files for digest in _digest(path)},
-        trees=frozenset(path for path in paths if not path.is_file()).union(
+        trees=frozenset(path for path in paths if not is_regular(path)).union(
             *(linked_folders(path) for path in there if path.is_dir())
         ),
         # A link's own folder and its target's: either may change what is read.
         folders=frozenset(
             folder
             for path in (*files, *(path.absolute() for path in paths))
-            for folder in (path.parent, path.resolve().parent)
-            if folder.is_dir()
+            for folder in (path.parent, real(path).parent)
+            if is_folder(folder)
         ),
-        outputs=frozenset(project.outputs.resolve() for project in found),
+        outputs=frozenset(real(project.outputs) for project in found),
     )
 
 
@@ -103,4 +105,6 @@ def _digest(path: Path) -> Iterator[str]:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return
         yield f"unreadable: {error.strerror}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import RendererError
+from renderer.files import real
 from renderer.pipeline.select import select, spec_paths
 from renderer.spec.diagnostics import Level
 from renderer.watch.events import Looked, Refused, Saved
@@ -77,7 +78,7 @@ class Specs:
 
     def _by_resolved(self) -> dict[Path, Path]:
         """Resolved path -> path as spelt, of every file."""
-        return {path.resolve(): path for path in self.sources.digests} if self.sources else {}
+        return {real(path): path for path in self.sources.digests} if self.sources else {}
 
     def _read(self) -> Look:
         try:

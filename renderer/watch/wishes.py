@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import RendererError
+from renderer.files import real
 from renderer.pipeline.project import Project
 from renderer.plan.jobs import Plan, Why
 from renderer.spec.diagnostics import Level
@@ -45,11 +46,11 @@ def faulty_files(selection: Selection) -> frozenset[Path]:
 def meant_now(before: Takes, selection: Selection) -> Takes:
     """The takes the specs mean now; of broken specs, and of all below a broken `renderer.toml`, the last good ones."""
     faulty = faulty_files(selection)
-    adrift = tuple(file.parent.resolve() for file in faulty if file.name == DEFAULTS_NAME)
+    adrift = tuple(real(file.parent) for file in faulty if file.name == DEFAULTS_NAME)
 
     def is_broken(take: Take) -> bool:
         source = take.song.source
-        return source in faulty or any(source.resolve().is_relative_to(folder) for folder in adrift)
+        return source in faulty or any(real(source).is_relative_to(folder) for folder in adrift)
 
     return (
         *(take for take in selection.takes if not is_broken(take)),
