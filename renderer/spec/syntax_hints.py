@@ -29,6 +29,8 @@ _NOTHINGS = frozenset({"None", "null", "nil", "NULL", "none", "undefined"})
 _CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
 _FRACTION = re.compile(r"\d{1,2}/\d{1,2}")
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:bpm|s|sec|secs|seconds?)", re.IGNORECASE)
+_CURLY_KEY = re.compile(rf"\s*({_CURLY}([\w-]+){_CURLY})\s*=")
+_STRAIGHT = "TOML's quotes are straight ones"
 _SHORT = 40  # characters that fit a line of advice
 
 
@@ -86,28 +88,36 @@ def _twice(place: _Place) -> Told | None:
 
 
 def _curly(place: _Place) -> Told | None:
-    """`caption = “slow blues”`."""
-    quotes = [match.start() for match in re.finditer(_CURLY, place.line)]
+    """`caption = “slow blues”`, `allow = [“unusual-bpm”]`, `“caption” = …`."""
+    if not re.search(_CURLY, place.line):
+        return None
+    if key := _CURLY_KEY.match(place.line):
+        return _STRAIGHT, (place.replaced(*key.span(1), key[2]),)
     pair = _PAIR.fullmatch(place.line)
-    if not quotes or pair is None:
+    if pair is None:
         return None
     value, first = _BEHIND_QUOTE.sub(r"\1", pair[4]).rstrip(), pair.start(4)
     opens, closes = value[:1], value[-1:]
-    advice = "TOML's quotes are straight ones"
+    if opens == "[" and not re.search("[\"'\\\\]", value):
+        return _STRAIGHT, (place.replaced(first, first + len(value), re.sub(_CURLY, '"', value)),)
     if not (re.match(_CURLY, opens) or (opens == '"' and re.match(_CURLY, closes))):
-        return (advice, ()) if place.reason.startswith("Invalid value") else None
-    long = re.match(f'{_CURLY}{{3}}|"""', value)
-    if long:
+        return (_STRAIGHT, ()) if place.reason.startswith("Invalid value") else None
+    return _curly_value(place, value, first)
+
+
+def _curly_value(place: _Place, value: str, first: int) -> Told:
+    """A text between curly quotes, which begins at `first` in its line."""
+    if re.match(f'{_CURLY}{{3}}|"""', value):
         closing = re.search(rf"^{_CURLY}{{3}}(?=\s*(?:#.*)?$)", place.below, re.MULTILINE)
         edits = [place.replaced(first, first + 3, '"""')]
         if closing:
             edits.append(place.replaced(len(place.line) + closing.start(), len(place.line) + closing.end(), '"""'))
-        return f'{advice}: write """', tuple(edits)
+        return f'{_STRAIGHT}: write """', tuple(edits)
     inside = value[1:-1]
-    if len(value) < 2 or not re.match(f'[{_OPENING}\u300d"]', closes) or re.search(r'["\\]', inside):  # noqa: PLR2004 - two quotes
-        return advice, ()
+    if len(value) < 2 or not re.match(f'[{_OPENING}\u300d"]', value[-1]) or re.search(r'["\\]', inside):  # noqa: PLR2004 - two quotes
+        return _STRAIGHT, ()
     shown = f': "{inside}"' if len(inside) < _SHORT else ""
-    return advice + shown, (place.replaced(first, first + len(value), f'"{inside}"'),)
+    return _STRAIGHT + shown, (place.replaced(first, first + len(value), f'"{inside}"'),)
 
 
 def _truth(place: _Place) -> Told | None:

@@ -61,6 +61,7 @@ def check(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (f"{SOUND}seeds = 3\n", f"{SOUND}seeds = [3]\n"),
         (f'{SOUND}seeds = ["1", "2"]\n', f"{SOUND}seeds = [1, 2]\n"),
         (f'{SOUND}[output]\nformat = "FLAC"\n', f'{SOUND}[output]\nformat = "flac"\n'),
+        (f"allow = [\u201cunusual-bpm\u201d]\n{SOUND}", f'allow = ["unusual-bpm"]\n{SOUND}'),
         (f'model = "Turbo"\n{SOUND}', f'model = "turbo"\n{SOUND}'),
         (f"{HEAD}lyrics = \u201c\u201c\u201c\na\n\u201d\u201d\u201d\n", f'{HEAD}lyrics = """\na\n"""\n'),
         ("caption = \u201cx\u201d # c\ninstrumental = true\n", 'caption = "x" # c\ninstrumental = true\n'),

@@ -110,6 +110,8 @@ def test_a_value_at_fault_comes_with_a_way_out(tmp_path: Path, line: str, advice
         ("caption = \u00abslow blues\u00bb\n", 'TOML\'s quotes are straight ones: "slow blues"'),
         ('caption = "slow blues\u201d\n', 'TOML\'s quotes are straight ones: "slow blues"'),
         ("lyrics = \u201c\u201c\u201c\n[verse]\n", 'TOML\'s quotes are straight ones: write """'),
+        ("allow = [\u201cunusual-bpm\u201d]\n", "TOML's quotes are straight ones"),
+        ("\u201ccaption\u201d = 'x'\n", "TOML's quotes are straight ones"),
         ("caption: slow blues\n", "write caption = …"),
         ('caption "slow blues"\n', "write caption = …"),
         ("instrumental = True\n", "write true"),
