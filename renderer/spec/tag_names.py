@@ -97,6 +97,7 @@ dạo đầu, dạo giữa, dạo nhạc, nhạc dạo, gian tấu, mở đầu,
 """
 # Words that may be sung as well as head a part; outside square brackets they need more than themselves to be a heading.
 _WEAK = """
+kita, breakdown, đoạn, khổ, strofe, stick, ara, شعر, c-teil, đk, перехід, переход
 break, drop, end, ending, final, finale, start, opening, tag, silence, pause, solo, build, climax, hook, rap
 part, theme, jam
 riff, transition, vamp, refrain, coda, overture, reprise, stick, bro, most, pont, slot, parte, ref, lời, kết
