@@ -218,10 +218,13 @@ def no_folder(path: Path, what: str, *, why: str, advice: str) -> ModelError:
     """The error of a path that is no folder, told as what lies there: a file, a link that leads nowhere, nothing."""
     try:
         if path.is_symlink() and not path.exists():
-            why = f"it is a link to `{path.readlink()}`, which isn't there"
+            target = path.readlink()
+            loops = path.parent / target == path
+            why = "it is a link that leads to itself" if loops else f"it is a link to `{target}`, which isn't there"
             return ModelError(f"there is no {what} at `{path}`", why=why, help=advice)
         if path.exists():
-            return ModelError(f"`{path}` is a file where a folder belongs", why=why, help=_folder_of(path) or advice)
+            what = "a file" if is_regular(path) else "no folder, but a pipe or a device,"
+            return ModelError(f"`{path}` is {what} where a folder belongs", why=why, help=_folder_of(path) or advice)
     except OSError as error:
         return ModelError(f"there is no {what} `{str(path)[:80]}`", why=str(error.strerror), help=advice)
     return ModelError(f"there is no {what} `{path}`", why="it is neither a known name nor a folder", help=advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -230,6 +231,11 @@ def a_link_to_itself(folder: Path) -> str:
     return str(folder / "lm")
 
 
+def a_pipe(folder: Path) -> str:
+    os.mkfifo(folder / "lm")
+    return str(folder / "lm")
+
+
 def nowhere(folder: Path) -> str:
     return str(folder / "lm")
 
@@ -243,7 +249,8 @@ def a_name_no_drive_takes(folder: Path) -> str:
     [
         (a_weights_file, "is a file where a folder belongs"),
         (a_dead_link, "which isn't there"),
-        (a_link_to_itself, "which isn't there"),
+        (a_link_to_itself, "a link that leads to itself"),
+        (a_pipe, "a pipe or a device"),
         (nowhere, "there is no LM"),
         (a_name_no_drive_takes, "there is no LM"),
     ],

@@ -7,7 +7,7 @@ acestep/models/xl_base/modeling_acestep_v15_xl_base.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -69,6 +69,16 @@ class Blocks(_Heads):
     sliding_window: Size | None = 128
     layer_types: list[LayerType] | None = None
 
+    num_typed: ClassVar[str]
+    """The key with the number of layers that `layer_types` tells of."""
+
+    @model_validator(mode="after")
+    def _each_layer_typed(self) -> Self:
+        num_layers = getattr(self, self.num_typed)
+        if self.layer_types is not None and len(self.layer_types) < num_layers:
+            raise ValueError(f"layer_types names {len(self.layer_types)} of {num_layers} layers")
+        return self
+
 
 class Dit(Blocks):
     """`AceStepTransformer1DModel`."""
@@ -80,12 +90,7 @@ class Dit(Blocks):
     encoder_hidden_size: Size | None = None
     is_turbo: bool = False
     model_version: str | None = None
-
-    @model_validator(mode="after")
-    def _each_layer_typed(self) -> Self:
-        if self.layer_types is not None and len(self.layer_types) < self.num_hidden_layers:
-            raise ValueError(f"layer_types names {len(self.layer_types)} of {self.num_hidden_layers} layers")
-        return self
+    num_typed = "num_hidden_layers"
 
 
 class ConditionEncoder(Blocks):
@@ -95,6 +100,7 @@ class ConditionEncoder(Blocks):
     timbre_hidden_dim: Size = 64
     num_lyric_encoder_hidden_layers: Layers = 8
     num_timbre_encoder_hidden_layers: Layers = 4
+    num_typed = "num_lyric_encoder_hidden_layers"
 
 
 class AudioTokenDetokenizer(Blocks):
@@ -103,6 +109,7 @@ class AudioTokenDetokenizer(Blocks):
     audio_acoustic_hidden_dim: Size = 64
     pool_window_size: Size = 5
     num_attention_pooler_hidden_layers: Layers = 2
+    num_typed = "num_attention_pooler_hidden_layers"
 
 
 class AudioTokenizer(AudioTokenDetokenizer):
