@@ -157,12 +157,14 @@ def _unlockable(store: Store, error: OSError | NotImplementedError) -> StoreErro
 
 
 def is_free(store: Store) -> bool:
-    """Whether no render holds the outputs folder just now."""
+    """Whether no render holds the outputs folder just now; of one that can't be locked, a render tells better."""
     try:
         with one_at_a_time(store):
             return True
     except FolderBusy:
         return False
+    except StoreError:
+        return True
 
 
 def _outputs_of(takes: Sequence[Take], options: Options) -> Path:

@@ -17,11 +17,12 @@ from tokenizers import Tokenizer
 from renderer.errors import StoreError, WorkerDied
 from renderer.models.family import Stage
 from renderer.pipeline.keep import Keeper
-from renderer.pipeline.project import one_at_a_time
+from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.local import execute
 from renderer.run.patience import Patience
+from renderer.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,3 +305,13 @@ def test_a_damaged_artifact_is_set_aside_and_made_again_in_the_same_run(
     assert [line["key"] for line in songs.project().store.journal.lines() if line["event"] == "set-aside"] == [
         artifact.stem
     ]
+
+
+def test_a_folder_is_free_unless_another_render_holds_it(three: Callable[[str], Songs], tmp_path: Path) -> None:
+    store = three("free").project().store
+    store.prepare()
+    assert is_free(store)
+    with one_at_a_time(store):
+        assert not is_free(store)
+    assert is_free(store)
+    assert is_free(Store(tmp_path / "deleted")), "whoever renders there is told what is amiss"
