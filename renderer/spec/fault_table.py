@@ -47,6 +47,7 @@ class Fault:
 
 FAULTS: tuple[Fault, ...] = (
     Fault(code="unreadable", finds="a file that can't be opened: its rights, a folder of its name, a disk that fails"),
+    Fault(code="other-kind", finds="a link to a file of another kind: none of it is read, so that none of it is shown"),
     Fault(code="file-too-large", finds="a file far larger than any spec or lyrics: 64 KiB is the limit"),
     Fault(code="encoding", finds="a file that isn't UTF-8; save it as UTF-8"),
     Fault(
