@@ -124,9 +124,13 @@ def _checked(header: Mapping[str, Any], begin: int, size: int) -> Mapping[str, E
     end = _check_spans(sorted(spans))
     if begin + end != size:
         more = begin + end - size
-        told = f"{more:,} bytes are missing at its end" if more > 0 else f"{-more:,} bytes too many lie at its end"
+        told = f"its end is missing, {_bytes(more)}" if more > 0 else f"{_bytes(-more)} too many at its end"
         raise _DamagedError(f"{told}: its header speaks of {begin + end:,}, it has {size:,}")
     return entries
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
 def _check_metadata(found: object) -> None:

@@ -212,7 +212,7 @@ def listed(folder: Path) -> Path:
         (a_file, "is a file where a folder belongs"),
         (lokr, "is a LoKr"),
         (no_config, "there is no adapter_config.json"),
-        (cut, "1 bytes are missing at its end"),
+        (cut, "its end is missing, 1 byte:"),
         (pickled, "is a pickle, which could run code"),
         (listed, "holds no JSON object"),
     ],

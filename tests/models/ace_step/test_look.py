@@ -392,7 +392,7 @@ def test_what_was_found_sound_is_looked_at_again_only_when_a_file_changes(sets: 
     content = path.read_bytes()
     damage.cut_by_one(path)
     (fault,) = looked.faults(files)[Part.VAE]
-    assert "1 bytes are missing at its end" in fault.why
+    assert "its end is missing, 1 byte:" in fault.why
     assert len(json.loads(memory.read_text())) == len(Part)
     path.write_bytes(content)
     memory.write_text("torn")
