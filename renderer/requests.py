@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST = 600  # seconds a spec may ask for: no limit at all where it says a duration
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LmSampling:
@@ -55,7 +57,7 @@ class CotRequest:
     metas: GivenMetas
     use_cot_caption: bool = False
     use_cot_language: bool = False
-    max_duration: int
+    max_duration: int = LONGEST
     """Seconds the LM may choose at most."""
     sampling: LmSampling
     seed: int
@@ -68,7 +70,7 @@ class CodesRequest:
     caption: str
     lyrics: str
     metas: GivenMetas
-    max_duration: int
+    max_duration: int = LONGEST
     """Seconds of codes at most when neither the user nor the chain of thought says a duration."""
     preview: float | None = None
     """Seconds after which the codes stop; None renders the whole song."""
@@ -83,22 +85,24 @@ class LatentsRequest:
     caption: str
     lyrics: str
     metas: GivenMetas
-    vocal_language: str | None
+    vocal_language: str | None = None
     """None: the chain of thought's language if it has one, else `unknown`."""
-    use_cot_caption: bool
-    use_cot_language: bool
-    max_duration: int
-    preview: float | None
+    use_cot_caption: bool = False
+    use_cot_language: bool = False
+    max_duration: int = LONGEST
+    preview: float | None = None
     steps: int
-    guidance_scale: float
+    guidance_scale: float = 1.0
     """1.0 on turbo checkpoints, where guidance is distilled."""
-    infer_method: str
+    infer_method: str = "ode"
     """`ode` or `sde`."""
-    shift: float
-    timesteps: tuple[float, ...] | None
-    cfg_interval_start: float
+    shift: float = 1.0
+    """1.0 leaves the times where they are."""
+    timesteps: tuple[float, ...] | None = None
+    """None: `steps` of equal length, shifted."""
+    cfg_interval_start: float = 0.0
     """In upstream's direction: guidance runs while start <= t <= end, t from 1 (noise) to 0."""
-    cfg_interval_end: float
+    cfg_interval_end: float = 1.0
     seed: int
     sampler_mode: str = "euler"
     """Or `heun`: two looks a step."""
@@ -118,7 +122,7 @@ class LatentsRequest:
 class WaveformRequest:
     """The VAE: latents (upstream) to sound, trimmed to the asked length, peak at -1 dBFS."""
 
-    duration: float | None
+    duration: float | None = None
     """Seconds to trim to; None keeps what the latents hold."""
 
 

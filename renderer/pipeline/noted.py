@@ -30,14 +30,16 @@ def said(noted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in noted.items() if not _is_prompt(name) and name != "seconds"}
 
 
+_AS_ASKED = frozenset({"vocal_language", "max_duration", "preview", "timesteps", "use_cot_caption", "use_cot_language"})
+"""What stands elsewhere in a recipe, or is asked of the LM, too: the recipe tells it as the spec has it."""
+
+
 def effective(latents: Mapping[str, Any]) -> dict[str, Any]:
     """What the key holds in place of settings that a checkpoint overrules: equal keys have equal recipes."""
     return {
         "inference_steps": latents["steps"],
-        "guidance_scale": latents["guidance_scale"],
-        "shift": latents["shift"],
-        # These are called in a request as in a spec; what has no effect is None there.
-        **{name: latents[name] for name in neutral(LatentsRequest)},
+        # These are called in a request as in a spec; what has no effect stands at its neutral value there.
+        **{name: latents[name] for name in neutral(LatentsRequest) if name not in _AS_ASKED},
     }
 
 

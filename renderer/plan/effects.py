@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from renderer.requests import LONGEST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
     from renderer.song import PinnedCot
 
 _Lm = TypeVar("_Lm", "CotRequest", "CodesRequest")
-LONGEST = 600  # seconds a spec may ask for: no limit at all where it says a duration
 IDLE: Mapping[str, Any] = {
     "use_cot_caption": False,
     "use_cot_language": False,
     "max_duration": LONGEST,
+    "sampler_mode": "euler",
     "cfg_interval_start": 0.0,
     "cfg_interval_end": 1.0,
     "lm_negative_prompt": "",

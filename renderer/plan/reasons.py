@@ -41,6 +41,7 @@ _SWITCHES: Mapping[str, tuple[str, ...]] = {
     "dcw_mode": ("dcw_enabled", "model"),
     "dcw_scaler": ("dcw_enabled", "model"),
     "dcw_high_scaler": ("dcw_enabled", "dcw_mode", "model"),
+    "sampler_mode": ("infer_method",),
     "use_cot_caption": _METAS,
     "use_cot_language": (*_METAS, "vocal_language"),
     "max_duration": ("duration",),

@@ -229,7 +229,8 @@ def test_a_version_from_before_a_setting_is_told_against_what_it_did_then(songs:
     take = planned(songs, "eins.s1")
     before = {**take.requests, "latents": dict(take.requests["latents"])}
     for name in neutral(LatentsRequest):
-        del before["latents"][name]
+        if name.startswith(("dcw_", "retake_", "sampler_")):  # what version 0.1.0 hadn't
+            del before["latents"][name]
 
     told = [change.told_with_place for change in changes_between(before, take.requests, take.take)]
 

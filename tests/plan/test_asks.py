@@ -249,11 +249,13 @@ def test_writing_a_default_out_moves_no_key(folder: Path, switches: tuple[str, .
 
 
 def test_settings_that_are_off_are_in_no_key(folder: Path) -> None:
-    """What sft was asked before there were any of them is what it is asked now."""
+    """What is left of a request: texts, what the LM decides, and what has no neutral value."""
     assert set(canonical(asked(folder, SUNG, model="sft").latents)) == {
-        *("caption", "lyrics", "metas", "vocal_language", "use_cot_caption", "use_cot_language", "max_duration"),
-        *("preview", "steps", "guidance_scale", "infer_method", "shift", "timesteps", "cfg_interval_start"),
-        *("cfg_interval_end", "seed"),
+        *("caption", "lyrics", "metas", "use_cot_caption", "use_cot_language", "max_duration"),
+        *("steps", "guidance_scale", "seed"),
+    }
+    assert set(canonical(asked(folder, SUNG + ALL_GIVEN, model="sft").latents)) == {
+        *("caption", "lyrics", "metas", "steps", "guidance_scale", "seed"),
     }
 
 
