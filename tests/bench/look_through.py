@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NUM_MERGES = 151_387  # of Qwen's BPE
+QWEN = {"model_type": "qwen3", "rope_theta": 1_000_000}
 RUNS = 5
 LOOK = """
 import sys, time
@@ -46,8 +47,8 @@ def write_set(folder: Path) -> None:
     }
     _write(folder / "vae", "vae", vae, "diffusion_pytorch_model")
     text, lm = SIZES["full"].text, SIZES["full"].lm
-    _write(folder / TEXT_FOLDER, "text_encoder", {"model_type": "qwen3", "vocab_size": THINK + 2, **text}, "model")
-    _write(folder / LM_FOLDER, "lm", {"model_type": "qwen3", "vocab_size": LM_WIDTH, **lm}, "model")
+    _write(folder / TEXT_FOLDER, "text_encoder", {**QWEN, "vocab_size": THINK + 2, **text}, "model")
+    _write(folder / LM_FOLDER, "lm", {**QWEN, "vocab_size": LM_WIDTH, **lm}, "model")
     write_tokenizers(folder)
     for name in (TEXT_FOLDER, LM_FOLDER):
         _lengthen(folder / name / "tokenizer.json")
