@@ -136,7 +136,8 @@ def make_folder(disk: Disk, folder: Path) -> None:
     Raises: OSError as the disk gives it.
     """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
         # Who may make a folder may not always read the one above it, and without that nobody can flush it.
         with contextlib.suppress(PermissionError):

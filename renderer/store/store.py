@@ -268,6 +268,8 @@ class Store:
             folder = self.folder / BAD_FOLDER
             make_folder(self.disk, folder)
             self.disk.replace(path, folder / f"{stage}-{path.name}")
+            for changed in (folder, path.parent):
+                self.disk.flush_folder(changed)
             self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
 
     def _written_folders(self) -> Iterator[Path]:

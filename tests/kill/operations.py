@@ -1,8 +1,9 @@
 """Commands that write, ended before each of their disk operations in turn, or cut off from power there.
 
-`python -m tests.kill.operations kill|cut SCENARIO FOLDER EVERY` does that for one scenario and says what it did as
-JSON; `cut` needs to be allowed to mount. Every life is a fork of this process, which has its imports done. An operation
-is what the interpreter tells its audit hooks of, below the project's folder, and every flush.
+`python -m tests.kill.operations kill|cut|trace SCENARIO FOLDER EVERY` does that for one scenario and says what it did
+as JSON; `cut` needs to be allowed to mount, `trace` looks at the order of operations instead. Every life is a fork of
+this process, which has its imports done. An operation is what the interpreter tells its audit hooks of, below the
+project's folder, and every flush.
 """
 
 from __future__ import annotations
@@ -251,6 +252,36 @@ def cut(name: str, folder: Path, every: int) -> dict[str, Any]:
     return {"cuts": len(cuts), "told": sum(len(told.splitlines()) for _, told in cuts)}
 
 
+def trace(name: str, folder: Path, every: int) -> dict[str, Any]:
+    """Where nothing can be mounted: the order of writes, flushes and renames, for every file that gets a name.
+
+    A temporary file is flushed after it was last written and before it gets its name, and the folder of the name after.
+    """
+    del every
+    scenario, project, told = SCENARIOS[name], folder / "project", folder / "operations"
+    _prepare(scenario, project, folder / "model")
+
+    def hooked() -> None:
+        file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        _hook(project, lambda *operation: os.write(file, json.dumps(operation).encode() + b"\n") and None)
+
+    assert _in_fork(scenario.run, project, hooked) in scenario.codes
+    operations = [json.loads(line) for line in told.read_text().splitlines()]
+    named = [(at, *paths) for at, (kind, *paths) in enumerate(operations) if kind in {"os.rename", "os.link"}]
+    for at, source, target in named:
+        if is_temp(Path(source).name):
+            written = max((i for i in range(at) if operations[i] == ["open", source]), default=-1)
+            flushed = ["flush", source] in operations[written + 1 : at]
+            assert written >= 0, f"{name}: {target} comes from nowhere"
+            assert flushed, f"{name}: {target} gets its name before it is on the drive"
+        after = operations[at + 1 :]
+        assert ["flush", str(Path(target).parent)] in after, f"{name}: the name {target} isn't flushed"
+    made = [(at, path) for at, (kind, path, *_) in enumerate(operations) if kind == "os.mkdir"]
+    for at, path in made:
+        assert ["flush", str(Path(path).parent)] in operations[at + 1 :], f"{name}: the folder {path} isn't flushed"
+    return {"operations": len(operations), "named": len(named), "folders": len(made)}
+
+
 def look(project: Path, before: Path, after: Path, where: str) -> None:
     """What must hold whenever a life ends: files of the user's are the old or the new ones, no sound is lost."""
     for folder in ("specs", "album", "more", "schemas"):
@@ -335,7 +366,7 @@ def _life(scenario: Scenario, project: Path, *, at: int | None) -> tuple[int, in
     def hooked() -> None:
         count = 0
 
-        def before_operation() -> None:
+        def before_operation(*_: str) -> None:
             nonlocal count
             if count == at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -356,7 +387,7 @@ def _paused(scenario: Scenario, project: Path, told: Path) -> Iterator[tuple[int
     waiting, going = os.pipe()
 
     def hooked() -> None:
-        def before_operation() -> None:
+        def before_operation(*_: str) -> None:
             os.write(writing, b".")
             os.read(waiting, 1)
 
@@ -402,11 +433,12 @@ def _fork(work: Callable[[], int | None], folder: Path, prepare: Callable[[], No
         os._exit(99)
 
 
-def _hook(project: Path, before_operation: Callable[[], None]) -> None:
+def _hook(project: Path, before_operation: Callable[..., None]) -> None:
+    """Call it with each operation's name and the paths it is about."""
     flush = os.fsync
 
     def flushed(descriptor: int) -> None:
-        before_operation()
+        before_operation("flush", _path_of(descriptor) if sys.platform == "linux" else "")
         flush(descriptor)
 
     os.fsync = flushed
@@ -416,11 +448,18 @@ def _hook(project: Path, before_operation: Callable[[], None]) -> None:
             path, _, flags = values
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes and isinstance(path, str | Path) and _is_below(path, project):
-                before_operation()
+                before_operation("open", os.path.abspath(path))  # noqa: PTH100 - as below
+        elif event == "os.mkdir" and os.path.isdir(str(values[0])):  # noqa: PTH112 - as below
+            return
         elif event in WRITING and isinstance(values[0], str | Path) and _is_below(values[0], project):
-            before_operation()
+            paths = [os.path.abspath(path) for path in values[:2] if isinstance(path, str | Path)]  # noqa: PTH100 - as below
+            before_operation(event, *paths)
 
     sys.addaudithook(hear)
+
+
+def _path_of(descriptor: int) -> str:
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
 def _is_below(path: str | Path, project: Path) -> bool:
@@ -439,7 +478,7 @@ def _mount(disk: Path, mounted: Path, options: str) -> Iterator[None]:
 def main() -> None:
     """See the module."""
     how, name, folder, every = sys.argv[1:]
-    work = {"kill": kill, "cut": cut}[how]
+    work = {"kill": kill, "cut": cut, "trace": trace}[how]
     # Imported before the forks: what a command imports inside its body.
 
     print(json.dumps(work(name, Path(folder).resolve(), int(every))))

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,14 @@ def may_mount() -> bool:
     """Whether this machine lets a test mount a file: root does, in a container that may."""
     if sys.platform != "linux" or os.geteuid() or not shutil.which("mkfs.ext4"):
         return False
-    tried = subprocess.run(["unshare", "-m", "losetup", "-f"], capture_output=True, check=False)
-    return tried.returncode == 0
+    with tempfile.TemporaryDirectory() as folder:
+        steps = "truncate -s 2M disk && mkfs.ext4 -q -F disk && mkdir on && mount -o loop disk on && umount -d on"
+        return (
+            subprocess.run(
+                ["unshare", "-m", "sh", "-c", steps], cwd=folder, capture_output=True, check=False
+            ).returncode
+            == 0
+        )
 
 
 @pytest.mark.parametrize("scenario", FEW)
@@ -79,6 +86,23 @@ def test_what_was_told_written_is_there_after_any_power_cut(scenario: str, tmp_p
     done = carry_out("cut", scenario, tmp_path, tiny_set, every=1, prefix=("unshare", "-m"))
     print(scenario, done)
     assert done["cuts"] > 5
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="a descriptor's path is told by /proc")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_file_is_flushed_before_it_gets_its_name_and_the_name_after(
+    scenario: str, tmp_path: Path, tiny_set: Path
+) -> None:
+    print(scenario, carry_out("trace", scenario, tmp_path, tiny_set, every=1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a descriptor's path is told by /proc")
+@pytest.mark.parametrize("scenario", ["pin", "import", "render"])
+def test_some_files_are_flushed_before_they_get_their_names_and_these_after(
+    scenario: str, tmp_path: Path, tiny_set: Path
+) -> None:
+    assert carry_out("trace", scenario, tmp_path, tiny_set, every=1)["named"] > 1
 
 
 @pytest.mark.skipif(not may_mount(), reason="mounting a file is not allowed here")
