@@ -31,6 +31,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
     Raises: UsageError when the take is longer than its model makes.
     """
     song, inference = take.song, take.variant.inference
+    preview = None if preview is None else float(preview)  # a program may say 20, and means the command line's 20.0
     limit = int(song.max_duration or facts.max_duration)
     pinned = song.pinned if inference.thinking else None
     length = _shortened(song.metas.duration, preview)

@@ -83,10 +83,15 @@ def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
     kind: type = type(request)
     values = ((name, default, getattr(request, name)) for name, default in _fields(kind))
     return {
-        name: _json(value, canonical=canonical) if hasattr(value, "__dataclass_fields__") else value
+        name: _json(value, canonical=canonical) if hasattr(value, "__dataclass_fields__") else _number(value)
         for name, default, value in values
         if not (canonical and default is not MISSING and value == default)
     }
+
+
+def _number(value: Any) -> Any:
+    """The value; of the two noughts, which compute alike and are written differently, the plain one."""
+    return value or 0.0 if value.__class__ is float else value
 
 
 @cache

@@ -46,8 +46,13 @@ def collect(folder: Path) -> dict[str, Any]:
     """
     home = folder / "home"
     home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_", "RENDERER_"))}
-    environment = kept | {"HOME": str(home), "HF_HOME": str(home / "hub"), "OMP_NUM_THREADS": "1"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HF_", "XDG_", "RENDERER_", "FORCE_COLOR"))
+    }
+    quiet = {"COLUMNS": "100", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+    environment = kept | quiet | {"HOME": str(home), "HF_HOME": str(home / "hub")}
     command = [sys.executable, "-m", "tests.golden.collect", str(folder / "project")]
     root = Path(__file__).parents[2]
     ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)

@@ -41,6 +41,7 @@ def moved_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     Keys of other weights, of a stage whose version was raised, and of what builds on such may move.
     """
     versions, current = before["keys"]["versions"], now["keys"]["versions"]
+    jobs, current_jobs = _by_take(before["jobs"]), _by_take(now["jobs"])
     return [
         f"`{take}`: the key of its file moved and that of its sound didn't, "
         f'and STAGE_VERSIONS["take"] is {versions["take"]} as before'
@@ -49,11 +50,21 @@ def moved_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if _moved(before, now, take, "take") and not _moved(before, now, take, "waveform")
     ] + [
         f'`{job}`: its key moved ({"; ".join(reasons)}), and STAGE_VERSIONS["{stage}"] is {versions[stage]} as before'
-        for job, old in before["jobs"].items()
+        for job in jobs
         for take, _, stage in [job.rpartition(" ")]
-        if job in now["jobs"] and _moved(before, now, take, stage) and versions[stage] == current[stage]
-        if (reasons := _reasons(before, now, job))
+        if job in current_jobs and _moved(before, now, take, stage) and versions[stage] == current[stage]
+        if (reasons := _reasons(before, now, job, jobs[job], current_jobs[job]))
     ]
+
+
+def _by_take(jobs: Mapping[str, Any]) -> dict[str, Any]:
+    """`plain.s2 cot` -> the job, also for takes that share it."""
+    return {
+        f"{take} {stage}": job
+        for name, job in jobs.items()
+        for first, _, stage in [name.rpartition(" ")]
+        for take in job.get("for", [first])
+    }
 
 
 def _moved(before: Mapping[str, Any], now: Mapping[str, Any], take: str, stage: str) -> bool:
@@ -61,9 +72,10 @@ def _moved(before: Mapping[str, Any], now: Mapping[str, Any], take: str, stage: 
     return old != new
 
 
-def _reasons(before: Mapping[str, Any], now: Mapping[str, Any], job: str) -> list[str]:
+def _reasons(
+    before: Mapping[str, Any], now: Mapping[str, Any], job: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[str]:
     """What of a key's parts is another; nothing where weights or the keys below explain it."""
-    old, new = before["jobs"][job], now["jobs"][job]
     here, there = (_flat({**one["request"], **one["settings"]}) for one in (old, new))
     told = [
         f"{name} {here.get(name, ABSENT)!r} → {there.get(name, ABSENT)!r}"

@@ -221,3 +221,24 @@ def test_another_default_of_a_checkpoint_moves_the_keys_of_songs_that_left_it_ou
     assert moved(asked(tmp_path, facts), asked(tmp_path, later)) == DIT
     said = {f"inference__{written}": value}
     assert moved(asked(tmp_path, facts, **said), asked(tmp_path, later, **said)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lm_temperature", "0.0"), ("dcw_scaler", "0.0"), ("cfg_interval_start", "0.0"), ("retake_variance", "0.0")],
+)
+def test_a_nought_with_a_sign_is_a_nought(tmp_path: Path, name: str, value: str) -> None:
+    here, there = (
+        asked(tmp_path, "sft", inference__dcw_enabled="true", **{f"inference__{name}": one})
+        for one in (value, f"-{value}")
+    )
+
+    assert moved(here, there) == set()
+
+
+def test_a_preview_has_one_key_however_its_seconds_are_written(tmp_path: Path) -> None:
+    (tmp_path / "song.toml").write_text(spec(), "utf-8")
+    (song,) = load_songs([tmp_path / "song.toml"]).require()
+    (take,) = song.takes()
+
+    assert moved(*(asks(take, zoo.model_facts("turbo"), seconds) for seconds in (20, 20.0))) == set()
