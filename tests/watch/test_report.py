@@ -42,7 +42,7 @@ def test_finished_takes_are_measured_once_nothing_is_rendered(project: Songs, se
 
 def test_an_open_page_is_told_of_a_saved_song(project: Songs, serving: tuple[Watching, str]) -> None:
     watching, address = serving
-    with urllib.request.urlopen(address + "events", timeout=PATIENCE_SECONDS) as events:
+    with urllib.request.urlopen(address.replace("?", "events?"), timeout=PATIENCE_SECONDS) as events:
         assert events.readline() == b": hello\n"
         project.write("zwei")
         watching.until_idle()
