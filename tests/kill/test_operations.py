@@ -21,15 +21,7 @@ from tests.kill.operations import SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FEW: dict[str, int] = {
-    "keep": 3,
-    "pin": 5,
-    "new": 3,
-    "import a take": 4,
-    "store gc": 7,
-    "report": 3,
-    "render an edit": 31,
-}
+FEW: dict[str, int] = {"keep": 2, "pin": 4, "new": 2, "import a take": 2, "store gc": 6, "report": 2, "render": 31}
 """Scenario -> how many operations lie between two that are tried in the short form."""
 
 
@@ -75,7 +67,7 @@ def test_a_command_killed_before_any_of_its_operations_loses_nothing(
 ) -> None:
     done = carry_out("kill", scenario, tmp_path, tiny_set, every=1)
     print(scenario, done)
-    assert done["kills"] == done["operations"] > 5
+    assert done["kills"] == done["operations"] >= 5
 
 
 @pytest.mark.long
@@ -85,7 +77,7 @@ def test_what_was_told_written_is_there_after_any_power_cut(scenario: str, tmp_p
     # In a mount namespace of its own: nothing stays mounted, however it ends.
     done = carry_out("cut", scenario, tmp_path, tiny_set, every=1, prefix=("unshare", "-m"))
     print(scenario, done)
-    assert done["cuts"] > 5
+    assert done["cuts"] >= 5
 
 
 @pytest.mark.long
