@@ -209,18 +209,24 @@ FIRST_DAY = ("caption", "lyrics", "metas", "sampling", "seed")
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("steps", "inference_steps"), ("shift", "shift"), ("guidance_scale", "guidance_scale")]
+    ("name", "later", "setting", "stages"),
+    [
+        ("steps", 30, "inference__inference_steps", DIT),
+        ("shift", 3.0, "inference__shift", DIT),
+        ("guidance_scale", 3.0, "inference__guidance_scale", DIT),
+        ("dcw", True, "inference__dcw_enabled", DIT),
+        ("max_duration", 300, "max_duration", LM | DIT),
+    ],
 )
 def test_another_default_of_a_checkpoint_moves_the_keys_of_songs_that_left_it_out(
-    tmp_path: Path, name: str, written: str
+    tmp_path: Path, name: str, later: Any, setting: str, stages: set[str]
 ) -> None:
     facts = zoo.model_facts("sft")
-    later = replace(facts, **{name: 3.0 if name != "steps" else 30})
-    value = f"{getattr(facts, name):g}"
+    other = replace(facts, **{name: later})
+    said = {setting: dict(defaults("sft"))[setting]}
 
-    assert moved(asked(tmp_path, facts), asked(tmp_path, later)) == DIT
-    said = {f"inference__{written}": value}
-    assert moved(asked(tmp_path, facts, **said), asked(tmp_path, later, **said)) == set()
+    assert moved(asked(tmp_path, facts), asked(tmp_path, other)) == stages
+    assert moved(asked(tmp_path, facts, **said), asked(tmp_path, other, **said)) == set()
 
 
 @pytest.mark.parametrize(
