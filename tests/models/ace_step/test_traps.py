@@ -195,7 +195,8 @@ def no_padding(bench: Bench) -> None:
 
 def missing_pair(bench: Bench) -> None:
     files = bench.copy()
-    shutil.rmtree(bench.folder / "copy" / "audio_tokenizer")
+    for component in ("audio_tokenizer", "audio_token_detokenizer"):
+        shutil.rmtree(bench.folder / "copy" / component)
     songs = bench.spec("[metas]\nduration = 10\n", model=bench.folder / "copy").songs
     told: list[object] = []
     with pytest.raises(ModelError, match="can't read the LM's codes"):
