@@ -10,7 +10,7 @@ from renderer.models.regular_file import FETCH_AGAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PUBLISHED = "fetch the published safetensors: renderer models fetch"
+PUBLISHED = "fetch the published safetensors: renderer models fetch NAME"
 HEAD_BYTES = 1024
 """What has to be read of a file to tell."""
 
@@ -54,7 +54,7 @@ def _as_nothing(head: bytes) -> bool:
 FORMATS = (
     Format(
         told="a Git LFS pointer, which only names the file",
-        help="run `git lfs pull` where it was cloned, or fetch the model again: renderer models fetch",
+        help="run `git lfs pull` where it was cloned, or fetch the model again: renderer models fetch NAME",
         begins=_with(b"version https://git-lfs", b"version https://hawser"),
     ),
     Format(
@@ -79,7 +79,7 @@ FORMATS = (
     ),
     Format(
         told="a zip: a pickle of torch.save, which isn't read because pickles can run code, or an archive",
-        help="unpack it where it is an archive, else fetch the published safetensors: renderer models fetch",
+        help="unpack it where it is an archive, else fetch the published safetensors: renderer models fetch NAME",
         begins=_with(b"PK\x03\x04", b"PK\x05\x06"),
     ),
     Format(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-FETCH_AGAIN = "fetch the model again: renderer models fetch"
+FETCH_AGAIN = "fetch the model again: renderer models fetch NAME"
 UNFINISHED = (".aria2", ".part", ".crdownload", ".incomplete", ".download", ".tmp")
 """What download programs put behind the name of a file that they haven't whole."""
 _KINDS = (

@@ -10,6 +10,7 @@ from renderer.errors import ModelError
 from renderer.models import layouts
 from renderer.models.ace_step.on_disk import CONFIG, place, read_config
 from renderer.models.ace_step.shapes import DEFAULT_LEVELS
+from renderer.models.regular_file import FETCH_AGAIN
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 STEREO = 2
 SCHEDULER = {"num_train_timesteps": 1, "shift": 1.0}
-FETCH_AGAIN = "fetch the model again: renderer models fetch"
 
 
 def check_codebooks(files: ModelFiles, num_codes: int) -> None:

@@ -130,7 +130,7 @@ def _refuse_missing(folder: Path, single: Path) -> None:
         raise ModelError(
             f"`{single}` is missing",
             why=f"`{other}` lies there, in a format that isn't read: pickles can run code, GGUF is quantised",
-            help="fetch the published safetensors: renderer models fetch",
+            help="fetch the published safetensors: renderer models fetch NAME",
         )
     try:
         regular(single)
@@ -138,7 +138,7 @@ def _refuse_missing(folder: Path, single: Path) -> None:
         raise ModelError(
             error.message,
             why=error.why or f"there is no index of shards either (`{single.name}.index.json`)",
-            help="fetch the model again: renderer models fetch",
+            help="fetch the model again: renderer models fetch NAME",
         ) from error
 
 
@@ -172,7 +172,7 @@ def _check_dtypes(found: Mapping[str, tuple[Stored, Entry]]) -> None:
         f"tensors in `{where}` are {', '.join(dtypes)}" if len(wrong) > 1 else what,
         why=f"read are {', '.join(DTYPES)}"
         + ("; fp8 and less are quantised, as ComfyUI has them" if quantised else ""),
-        help="fetch the published weights, which are none of the quantised ones: renderer models fetch",
+        help="fetch the published weights, which are none of the quantised ones: renderer models fetch NAME",
     )
 
 

@@ -216,7 +216,7 @@ def scaled(path: Path) -> None:
         (as_archive, "a pickle of torch.save", "fetch the published safetensors"),
         (as_side_file, "a side file of a Mac", "copy the file itself"),
         (damage.zeros, "nothing but zeros", "fetch the model again"),
-        (damage.empty, "it is empty", "fetch the model again"),
+        (damage.empty, "it is empty", "fetch the model again: renderer models fetch NAME"),
         (damage.make_folder, "is a folder where a file belongs", "fetch the model again"),
         (damage.make_pipe, "is a named pipe where a file belongs", "fetch the model again"),
         (all_in_one, "is an all-in-one file", "fetch the published set"),
