@@ -621,6 +621,17 @@ def test_json_lines_and_wrapped_lists_are_lists(tmp_path: Path) -> None:
     assert (len(wrapped.songs), wrapped.is_list, [left.key for left in wrapped.left_out]) == (2, True, ["metadata"])
 
 
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [('"rain"', "a text"), ("null", "`null`"), ("3", "a number"), ("true", "true or false"), ("[1]", "a list")],
+)
+def test_what_stands_in_a_song_s_place_is_called_what_it_is(tmp_path: Path, line: str, what: str) -> None:
+    (error,) = read_foreign(line, tmp_path / "songs.jsonl").songs
+
+    assert isinstance(error, UsageError)
+    assert error.why == f"a table is expected, this is {what}"
+
+
 def test_a_song_with_lists_of_other_things_is_one_song(tmp_path: Path) -> None:
     song = imported(tmp_path, FOLK | {"results": [{"file": "a.flac", "score": 0.5}], "tracks": [{"stem": "drums"}]})
 

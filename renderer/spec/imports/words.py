@@ -66,6 +66,8 @@ def settled(lyrics: Any, *, instrumental: bool) -> tuple[dict[str, Any], str]:
 
 
 def kind(value: object) -> str:
-    """What a value that is no text is called."""
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    """What a value that is of another kind than expected is called."""
+    if value is None:
+        return "`null`"
+    names = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
     return next((name for kind, name in names.items() if isinstance(value, kind)), "a date or time")
