@@ -43,6 +43,11 @@ class Section:
     first: int = field(default=0, compare=False)
     """The line that the first of `lines` stands in: its heading's own, or one below the heading and its directions."""
 
+    @property
+    def numbered_tag(self) -> str:
+        """The tag with its number: `verse 2`."""
+        return self.tag if self.number is None else f"{self.tag} {self.number}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metas:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from difflib import SequenceMatcher
+from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
 from annotated_types import Ge, Le
@@ -254,15 +255,20 @@ def _missing(source: Source, path: KeyPath) -> Diagnostic:
 
 def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
     key = str(path[-1])
+    if _is_the_songs(path, root):
+        return _of_all_variants(source, path)
     if key in root.model_fields and len(path) > 1:
+        inside = is_table(source, path)
         return at_key(
             source,
             path,
             code="key-in-wrong-table",
             message=f"`{key}` stands in {_table_name(path)}",
-            why="TOML gives every key below a `[table]` line to that table",
-            advice="move it above the first line that begins with `[`",
-            edits=moved(source, path, (), key),
+            why="a dot in a `[table]` line puts it inside another"
+            if inside
+            else "TOML gives every key below a `[table]` line to that table",
+            advice=f"write `[{key}]`" if inside else "move it above the first line that begins with `[`",
+            edits=() if inside else moved(source, path, (), key),
         )
     home = _home(key)
     if home:
@@ -295,6 +301,29 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         why=elsewhere or f"no key of {place}",
         advice=advice,
         edits=edits,
+    )
+
+
+def _is_the_songs(path: KeyPath, root: type[Table]) -> bool:
+    """Whether a key in a variant's table is one that only a song has, by its name here or another."""
+    if path[0] != "variants" or len(path) != 3:  # noqa: PLR2004 - `variants`, the variant's name, the key
+        return False
+    key = CALLED_HERE.get(str(path[-1]).lower(), str(path[-1]))
+    return key not in VariantTable.model_fields and (key in root.model_fields or bool(_home(key)))
+
+
+def _of_all_variants(source: Source, path: KeyPath) -> Diagnostic:
+    """A song's key in a variant's table. What it was to be there isn't certain: moved, it would change every take."""
+    key, variant = str(path[-1]), _table_name(path)
+    called = CALLED_HERE.get(key.lower(), key)
+    home = f"below `[{_home(called)}]`" if _home(called) else "above the first line that begins with `[`"
+    place = f"as `[{key}]`" if is_table(source, path) else home
+    what = "it" if called == key else f"`{called}`"
+    why, advice = "all variants of a song have it in common", f"write {what} {place} for all, or in another spec"
+    if key == "inference":
+        why, advice = "a variant's settings stand in its table itself", f"write its keys below {variant}"
+    return at_key(
+        source, path, code="key-in-wrong-table", message=f"`{key}` stands in {variant}", why=why, advice=advice
     )
 
 
@@ -332,7 +361,8 @@ def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[
         key, (*homes, *root.model_fields), cutoff=0.75 if len(key) >= SURE_LENGTH else 0.65
     )
     if near in homes:
-        edits = moved(source, path, (homes[near],), near) if _is_sure(key, near, (*homes, *root.model_fields)) else ()
+        sure = path[0] != "variants" and _is_sure(key, near, (*homes, *root.model_fields))  # see `_of_all_variants`
+        edits = moved(source, path, (homes[near],), near) if sure else ()
         return f"did you mean `{near}` below `[{homes[near]}]`?", edits
     return (f"did you mean `{near}`, above the tables?", ()) if near else ("", ())
 
@@ -441,7 +471,7 @@ def _shown(value: Any) -> str:
 
 
 def _type_of(value: Any) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
         return f"`{str(value).lower()}`"
     if isinstance(value, dict):
         return "a table"

@@ -56,7 +56,7 @@ def _restyled(line: str, style: str) -> str:
     found = header(line)
     if found is None or found.annotation is None:
         return line
-    tag = found.tag if found.number is None else f"{found.tag} {found.number}"
+    tag = found.numbered_tag
     return f"[{tag} - {found.annotation}]" if style == "bracket" else f"[{tag}] ({found.annotation})"
 
 
@@ -127,7 +127,7 @@ class _Reading:
         self.lines.append(line)
 
     def _direct(self, found: Section) -> None:
-        tag = found.tag if found.number is None else f"{found.tag} {found.number}"
+        tag = found.numbered_tag
         direction = f"{tag}: {found.annotation}" if found.annotation else tag
         self.head = replace(self.head, annotation=", ".join(filter(None, (self.head.annotation, direction))))
 

@@ -194,7 +194,7 @@ def _others(place: _Place) -> Told | None:
     if "Unescaped '\\'" in place.reason:
         return "write `\\\\` for a backslash, or put the text in '''…'''", ()
     if place.reason.startswith("Illegal character '\\n'"):
-        return 'text over several lines stands between """ and """', ()
+        return 'end the text with its quote; one over several lines stands between """ and """', ()
     return None
 
 

@@ -76,6 +76,11 @@ def test_keys_quotes_and_values_are_put_right_where_certain(project: Path, befor
 @pytest.mark.parametrize(
     "text",
     [
+        f"{SOUND}[variants.fast]\nbpm = 150\n",
+        f"{SOUND}[variants.fast]\ntempo = 150\n",
+        f"{SOUND}[variants.fast]\nseeds = [1]\n",
+        f"{SOUND}[variants.fast]\nvocal_languge = 'en'\n",
+        f"{SOUND}[variants.fast.metas]\nbpm = 150\n",
         f"{SOUND}seeds = [-1]\n",
         f"{SOUND}[metas]\nbpm = 92.5\n",
         f'{SOUND}[metas]\nkeyscale = "Bb"\n',

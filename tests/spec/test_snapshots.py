@@ -69,6 +69,11 @@ CASES: dict[str, bytes | str] = {
     "guidance-interval": SOUND + "[inference]\ncfg_interval_start = 0.8\ncfg_interval_end = 0.2\n",
     "variant-names": SOUND + '[variants.s7]\nshift = 1.0\n[variants."a b"]\nshift = 1.0\n',
     "variant-key": SOUND + "[variants.wide]\nshifft = 1.0\n",
+    "variant-of-songs": SOUND
+    + "[variants.a]\nbpm = 90\nseed = 3\n[variants.b.metas]\nbpm = 90\n[variants.b.inference]\nshift = 2.0\n",
+    "table-in-table": SOUND + '[metas.output]\nformat = "flac"\n',
+    "bpm-nan": SOUND + "[metas]\nbpm = nan\n",
+    "empty-numbered": HEAD + 'lyrics = """\n[verse 2]\n\n[chorus]\nwe rise\n"""\n',
     "model-unknown": SOUND + 'model = "turbbo"\n',
     "duration-limit": SOUND + "[metas]\nduration = 500\n",
     "allow-unknown": SOUND + 'allow = ["unusual-bmp"]\n',

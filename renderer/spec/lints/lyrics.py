@@ -87,7 +87,7 @@ def too_thin(subject: Subject) -> Iterator[Finding]:
     if duration is not None and syllables and syllables / duration < SLOW_PACE:
         yield _about_duration(
             subject,
-            f"{syllables} syllables for {duration:g} s",
+            f"{syllables} syllable{'s'[: syllables != 1]} for {duration:g} s",
             "long stretches have no words, which ACE-Step fills as it likes",
             "shorten the song, or add sections such as `[instrumental]`",
         )
@@ -126,12 +126,11 @@ def stacked_tags(subject: Subject) -> Iterator[LyricsFinding]:
         line, section = subject.lines[number], found.section
         tags = [tag for tag in _TAGS.findall(line) if kind_of(tag) is not TagKind.LANGUAGE]
         if len(tags) > 1 and line.lstrip().startswith("["):
-            tag = section.tag if section.number is None else f"{section.tag} {section.number}"
             yield LyricsFinding(
                 line=number,
                 message="several tags in one line",
                 why="stacked tags may be sung",
-                help=f"write `[{tag}] ({section.annotation})`" if section.annotation else "keep one",
+                help=f"write `[{section.numbered_tag}] ({section.annotation})`" if section.annotation else "keep one",
             )
 
 
@@ -198,9 +197,9 @@ def empty_sections(subject: Subject) -> Iterator[LyricsFinding]:
         if not section.lines and not section.annotation and kind_of(section.tag) is TagKind.SUNG:
             yield LyricsFinding(
                 line=section.start,
-                message=f"`[{section.tag}]` has no words",
+                message=f"`[{section.numbered_tag}]` has no words",
                 why="the model may sing words of its own there",
-                help=f"add lines, say how it is played (`[{section.tag}] (…)`), or write `[instrumental]`",
+                help=f"add lines, say how it is played (`[{section.numbered_tag}] (…)`), or write `[instrumental]`",
             )
 
 
