@@ -56,7 +56,7 @@ def weights(folder: Path) -> dict[str, float]:
     """GB/s of one file, page cache warm, both ways; and that both give the same bits."""
     files = resolve(str(folder)).files
     assert files is not None
-    tensors = find_component(files, "dit").blueprint.tensors
+    tensors = find_component(files, "dit").tensors
     rates = {}
     read: dict[str, dict[str, torch.Tensor]] = {}
     for name, way in (("mapped", _read_mapped), ("staged", _read_staged), ("staged again", _read_staged)):
