@@ -175,8 +175,11 @@ def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
         raise _unmerged(
             folder, f"its {CONFIG} says lora_alpha = 0: the song would sound as without it", "leave it out of `lora`"
         )
-    if rank is not None and (not isinstance(rank, int) or isinstance(rank, bool) or rank < 1):
-        raise _unmerged(folder, f"its {CONFIG} says r = {rank}; a rank is a whole number from 1")
+    pattern = config.get("rank_pattern") or {}
+    of_layers = list(pattern.values()) if isinstance(pattern, dict) else [pattern]
+    for one in [*([] if rank is None else [rank]), *of_layers]:
+        if not isinstance(one, int) or isinstance(one, bool) or one < 1:
+            raise _unmerged(folder, f"its {CONFIG} says r = {one}; a rank is a whole number from 1")
 
 
 def _refuse_other_kinds(folder: Path, header: Mapping[str, Entry]) -> None:
@@ -236,8 +239,7 @@ def _check_rank(folder: Path, target: str, rank: int, config: Mapping[str, Any])
 def _ranks(config: Mapping[str, Any]) -> Iterator[int]:
     if config.get("r") is not None:
         yield config["r"]
-        pattern = config.get("rank_pattern")
-        yield from pattern.values() if isinstance(pattern, dict) else ()
+        yield from (config.get("rank_pattern") or {}).values()
 
 
 def _stranger(folder: Path, why: str) -> ModelError:

@@ -135,6 +135,8 @@ CASES: dict[str, tuple[dict[str, torch.Tensor], dict[str, object], str]] = {
     "alpha as text": (PLAIN, {"lora_alpha": "16"}, "lora_alpha = 16"),
     "no alpha": (PLAIN, {"lora_alpha": None}, "lora_alpha = None"),
     "r as text": (PLAIN, {"r": "8"}, "r = 8; a rank is a whole number"),
+    "r of a layer as a list": (PLAIN, {"rank_pattern": {"q_proj": [8]}}, "r = [8]; a rank is a whole number"),
+    "ranks of layers as a list": (PLAIN, {"rank_pattern": [8]}, "r = [8]; a rank is a whole number"),
     "r of another training": (PLAIN, {"r": 4}, "says r = 4, the matrices of `layers.0.self_attn.to_q` have the rank 8"),
     "whole numbers": ({name: tensor.to(torch.int8) for name, tensor in PLAIN.items()}, {}, "is I8"),
     "fp8": ({name: tensor.to(torch.float8_e4m3fn) for name, tensor in PLAIN.items()}, {}, "is F8_E4M3"),

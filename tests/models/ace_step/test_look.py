@@ -148,7 +148,17 @@ def without_its_numbers(path: Path) -> None:
             archive.writestr(name, content)
 
 
-@pytest.mark.parametrize("breaking", [other_pickle, flat, shorter, whole_numbers, without_its_numbers])
+def encrypted_by_a_bit(path: Path) -> None:
+    """A bit of the zip's directory that a drive changed."""
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 8] |= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "breaking", [other_pickle, flat, shorter, whole_numbers, without_its_numbers, encrypted_by_a_bit]
+)
 def test_silence_that_is_none_is_told_without_running_its_pickle(
     tiny_set: Path, tmp_path: Path, breaking: Callable[[Path], None]
 ) -> None:
