@@ -130,7 +130,7 @@ class _Run:
         if not any(self._wanted(group.jobs) for group in later):
             return
         attempt = Attempt()
-        parts = tuple((group.part, group.files, group.jobs[0].settings["weights"]) for group in later)
+        parts = tuple((group.part, group.files.absolute(), group.jobs[0].settings["weights"]) for group in later)
         try:
             client = self._workers.client()
             client.send({"do": "examine", "parts": parts})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +13,13 @@ import pytest
 import renderer
 from renderer.cli.main import run
 from renderer.errors import ModelError, UnfitFiles
+from renderer.pipeline.keep import Keeper
 from renderer.pipeline.options import Options
-from renderer.pipeline.project import Project
+from renderer.pipeline.project import Project, one_at_a_time
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
+from renderer.run.events import TakeDone
+from renderer.run.local import execute
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from renderer.models.family import ModelFiles
     from renderer.plan.jobs import Plan
     from renderer.run.local import Workers
 
@@ -209,3 +215,24 @@ def test_what_only_reading_tells_is_read_before_the_lm_begins(
 
     assert heard == ["RunPlanned"]
     assert not list((project / "outputs" / ".store" / "codes").glob("*"))
+
+
+def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: Path, workers: Workers) -> None:
+    """As those of a hub's cache are where HF_HOME says `hub` and not `/home/me/hub`."""
+    options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
+    mine = Project(select([str(project / "specs")], options).takes, options)
+    mine.store.prepare()
+    plan = mine.plan()
+    nearby = replace(plan, groups=tuple(replace(group, files=relative(group.files)) for group in plan.groups))
+
+    with one_at_a_time(mine.store), Keeper(nearby, mine.store, mine.settings, mine.environment) as keeper:
+        run = execute(nearby, workers=workers, settings=mine.settings, sink=keeper, abandon=lambda _: False)
+        done = [event for event in run if isinstance(event, TakeDone)]
+
+    assert len(done) == len(plan.takes) == 1
+
+
+def relative(files: ModelFiles) -> ModelFiles:
+    return replace(
+        files, **{name: os.path.relpath(getattr(files, name)) for name in ("dit", "vae", "text_encoder", "lm")}
+    )
