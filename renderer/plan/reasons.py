@@ -51,6 +51,17 @@ _SWITCHES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("lm_top_k", "lm_top_p", "lm_seed", "seed"), ("lm_temperature",)),
 }
 """A setting -> those that switch it on or off: their change is told and not that it went idle, which no one wrote."""
+_OFF: Mapping[str, Callable[[Any], bool]] = {
+    "lm_temperature": lambda value: value is not None and value <= 0,
+    "lm_cfg_scale": lambda value: value is not None and value <= 1,
+    "guidance_scale": lambda value: value is not None and value <= 1,
+    "infer_method": lambda value: value == "sde",
+    "use_cot_metas": lambda value: not value,
+    **dict.fromkeys(
+        ("bpm", "keyscale", "timesignature", "duration", "vocal_language"), lambda value: value is not None
+    ),
+}
+"""Those of them of which not every change switches -> whether they are off, or leave nothing to decide."""
 _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
     "cot": neutral(CotRequest),
     "codes": neutral(CodesRequest),
@@ -128,12 +139,22 @@ def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple
 def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> tuple[Change, ...]:
     """What differs between the requests of two versions of a take, each value told once, in the spec's words."""
     changes = tuple(_changes(old, new, take))
-    names = {change.name for change in changes}
-    return tuple(change for change in changes if not _switched(change, names))
+    by_name = {change.name: change for change in changes}
+    return tuple(change for change in changes if not _switched(change, by_name))
 
 
-def _switched(change: Change, names: set[str]) -> bool:
-    return IDLE.get(change.name) in (change.old, change.new) and not names.isdisjoint(_SWITCHES.get(change.name, ()))
+def _switched(change: Change, others: Mapping[str, Change]) -> bool:
+    """Whether it only went idle, or is idle no longer, because another setting was changed."""
+    idle = IDLE.get(change.name)
+    if idle not in (change.old, change.new):
+        return False
+    switches = (others[name] for name in _SWITCHES.get(change.name, ()) if name in others)
+    return any(_switches(switch, off_now=change.new == idle) for switch in switches)
+
+
+def _switches(change: Change, *, off_now: bool) -> bool:
+    off = _OFF.get(change.name)
+    return off is None or (off(change.old), off(change.new)) == (not off_now, off_now)
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iterator[Change]:

@@ -189,6 +189,37 @@ def test_an_edit_runs_what_it_must_and_says_why(songs: Songs, edit: Edit) -> Non
     assert planned(songs, edit.take).why is Why.DONE
 
 
+SEVERAL: Mapping[str, tuple[str, str, set[str]]] = {
+    "a temperature, and what it could switch off": (
+        "shift = 3.0",
+        "shift = 3.0\nlm_temperature = 0.7\nlm_seed = 5\nlm_top_k = 40",
+        {"lm_temperature", "lm_seed", "lm_top_k"},
+    ),
+    "a temperature that switches off what draws": (
+        "shift = 3.0",
+        "shift = 3.0\nlm_temperature = 0.0",
+        {"lm_temperature"},
+    ),
+    "a guidance, and what it is pulled away from": (
+        "shift = 3.0",
+        'shift = 3.0\nlm_cfg_scale = 3.0\nlm_negative_prompt = "noise"',
+        {"lm_cfg_scale", "lm_negative_prompt"},
+    ),
+    "a tempo, and what a chain of thought may rewrite": (
+        'bpm = 90\nvocal_language = "en"\n\n[inference]',
+        'bpm = 100\nvocal_language = "en"\n\n[inference]\nuse_cot_caption = true',
+        {"bpm", "use_cot_caption"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), SEVERAL.values(), ids=SEVERAL.keys())
+def test_of_several_settings_each_that_was_changed_is_told(songs: Songs, old: str, new: str, told: set[str]) -> None:
+    songs.edit("eins", old, new)
+
+    assert {change.name for change in planned(songs, "eins.s1").changes} == told
+
+
 def deleted(songs: Songs) -> None:
     (songs.outputs / "eins" / "eins.s1.flac").unlink()
 
