@@ -18,7 +18,10 @@ _OPEN = frozenset({"", "auto", "-1", "0", "none", "n/a", "null", "random", "unkn
 _RANGE = re.compile(r"\s*(\d{2,3})\s*(?:-|\u2013|to|bis)\s*(\d{2,3})\s*(?:bpm)?\s*", re.IGNORECASE)
 _SPAN = re.compile(r"\s*(\d{1,6})\s*(?:\.\.|-|\u2013)\s*(\d{1,6})\s*")
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
-_NEAREST_BEATS = {"12/8": "6", "6/4": "6", "9/8": "3", "3/8": "3", "2/2": "2", "8/8": "4", "C": "4"}
+_NEAREST_BEATS: Mapping[str, str] = {
+    "12/8": "6", "9/8": "3", "6/4": "6", "3/8": "3", "2/2": "2", "c": "4", "\u00a2": "2", "8/8": "4", "4:4": "4",
+    "3:4": "3", "6:8": "6",
+}  # fmt: skip
 _MAX_SPAN = 200  # seeds that are written out
 
 
@@ -113,20 +116,8 @@ def _timesignature(written: Any) -> Hint:
     if _is_open(written):
         return Hint(advice="leave it out, and the LM decides the time signature")
     text = str(written).strip().replace(" ", "")
-    near = {
-        "12/8": "6",
-        "9/8": "3",
-        "6/4": "6",
-        "3/8": "3",
-        "2/2": "2",
-        "c": "4",
-        "¢": "2",
-        "8/8": "4",
-        "4:4": "4",
-        "3:4": "3",
-        "6:8": "6",
-    }
-    return Hint(advice=f"`{near[text.lower()]}` is nearest") if text.lower() in near else NOTHING
+    near = _NEAREST_BEATS.get(text.lower())
+    return Hint(advice=f"`{near}` is nearest") if near else NOTHING
 
 
 def _language(written: Any) -> Hint:
@@ -146,7 +137,7 @@ def _seeds(written: Any) -> Hint:
         and (parts := re.split(r"[,\s]+", written.strip(" []")))
         and all(map(str.isdecimal, parts))
     ):
-        return _write(f"[{', '.join(parts)}]")
+        return _write(json.dumps([int(part) for part in parts]))
     return NOTHING
 
 
