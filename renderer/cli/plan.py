@@ -74,7 +74,8 @@ def _tell(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
         told = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
         click.echo(told + _others(plan, component))
     room = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
-    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {len(plan.jobs)} jobs{room}")
+    jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
+    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {jobs}{room}")
     if note := told_elsewhere(list(elsewhere.values())):
         click.echo(printable(note))
     if missing:
