@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 from renderer.files import is_regular, real
-from renderer.models.other_formats import HEAD_BYTES, told_format
+from renderer.models.other_formats import why_no_json
 from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ModelError(f"`{path}` is no JSON", why="it is nested too deep", help="fetch the model again") from error
     except ValueError as error:
-        kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
-        why = f"it is {kind.told}" if kind else str(error) if content else "it is empty"
-        raise ModelError(f"`{path}` is no JSON", why=why, help=FETCH_AGAIN) from error
+        raise ModelError(f"`{path}` is no JSON", why=why_no_json(content) or str(error), help=FETCH_AGAIN) from error
     if not isinstance(found, dict):
         raise ModelError(f"`{path}` holds no JSON object", help="fetch the model again")
     return found

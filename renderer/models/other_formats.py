@@ -106,3 +106,15 @@ FORMATS = (
 def told_format(head: bytes) -> Format | None:
     """The kind of file that begins with `head`; None where that says nothing."""
     return next((kind for kind in FORMATS if kind.begins(head)), None)
+
+
+def why_no_json(content: bytes) -> str:
+    """What a file is that should be JSON; empty where it begins like some, and only its reader knows what is wrong."""
+    if not content:
+        return "it is empty"
+    if content.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte-order mark, which an editor put there"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is UTF-16, saved so by an editor; JSON is UTF-8"
+    kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
+    return f"it is {kind.told}" if kind else ""

@@ -68,6 +68,14 @@ def torn_config(folder: Path) -> None:
     (folder / "config.json").write_text("{")
 
 
+def config_with_mark(folder: Path) -> None:
+    (folder / "config.json").write_text("{}", encoding="utf-8-sig")
+
+
+def config_in_utf16(folder: Path) -> None:
+    (folder / "config.json").write_text("{}", encoding="utf-16")
+
+
 @pytest.mark.parametrize(
     ("make", "message", "way_out"),
     [
@@ -82,6 +90,8 @@ def torn_config(folder: Path) -> None:
         (pickles, "holds weights in a format that isn't read", "pickles can run code"),
         (nothing, "holds no model set", "neither model_index.json nor config.json"),
         (torn_config, "is no JSON", "fetch the model again"),
+        (config_with_mark, "is no JSON", "it begins with a byte-order mark"),
+        (config_in_utf16, "is no JSON", "it is UTF-16"),
     ],
 )
 def test_a_folder_that_is_no_model_set_says_what_it_is(

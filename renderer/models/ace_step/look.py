@@ -23,7 +23,7 @@ from renderer.models.ace_step.shapes import shapes
 from renderer.models.ace_step.silence_file import look_at_silence
 from renderer.models.ace_step.stored import compare
 from renderer.models.family import Part
-from renderer.models.other_formats import HEAD_BYTES, told_format
+from renderer.models.other_formats import why_no_json
 from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
@@ -113,9 +113,8 @@ def _look_at_tokenizer(folder: Path) -> None:
 
 
 def _why_none(content: bytes, error: ValidationError) -> str:
-    kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
-    if kind or not content:
-        return f"it is {kind.told}" if kind else "it is empty"
+    if why := why_no_json(content):
+        return why
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"`{where}`: {first['msg']}" if where else first["msg"]
