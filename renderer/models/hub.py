@@ -82,7 +82,7 @@ def known_folders() -> tuple[Path, ...]:
         found = json.loads(_folders_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ()
-    return tuple(Path(folder) for folder in found)
+    return tuple(Path(folder) for folder in found if isinstance(folder, str)) if isinstance(found, list) else ()
 
 
 def remember_folder(folder: Path) -> None:

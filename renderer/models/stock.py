@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
+from renderer.files import from_home
 from renderer.models import device as devices
 from renderer.models import hub, layouts, memory, vaes, zoo
 from renderer.models.family import Part
@@ -81,7 +82,7 @@ def _own_model(variant: Variant, model: str, device: str, dtype: str) -> Stock:
 
 def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
     del variant
-    folder = layouts.read_lm(Path(lm).expanduser())
+    folder = layouts.read_lm(zoo.existing_lm(lm))
     return _own(
         lm, "lm", "transformers", folder, memory.count(folder, "model"), devices.dtypes(device, dtype).lm, device
     )
@@ -89,7 +90,7 @@ def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
 
 def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> Stock:
     del variant
-    folder = Path(vae).expanduser()
+    folder = from_home(vae)
     vaes.read_vae(folder)
     params = memory.count(folder, vaes.STEM)
     return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)

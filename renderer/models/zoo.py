@@ -269,6 +269,18 @@ def resolve(
     return _with_lm(_of_found(model, _found(model, based_on), loras), lm)
 
 
+def existing_lm(lm: str) -> Path:
+    """The folder of an LM by its path, or of the embedded one.
+
+    Raises: ModelError when there is none.
+    """
+    folder = _mini_folder() / "lm" if lm == MINI else from_home(lm)
+    if is_folder(folder):
+        return folder.resolve()
+    advice = suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}"
+    raise layouts.no_folder(folder, "LM", why=AN_LM, advice=advice)
+
+
 def own_vae(model: str, vae: str) -> bool:
     """Whether the known VAE is the one that the known model comes with."""
     model = known_as(model)
@@ -411,17 +423,9 @@ def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
     if lm is None or (lm == MINI and resolved.files is not None and resolved.files.name == MINI):
         return resolved
     with named_by("lm"):
-        folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(_existing_lm(lm))
+        folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(existing_lm(lm))
     if folder is None:
         return Resolved(files=None, missing=(*resolved.missing, lm))
     if resolved.files is None:
         return resolved
     return Resolved(files=resolved.files.with_lm(str(folder)))
-
-
-def _existing_lm(lm: str) -> Path:
-    folder = _mini_folder() / "lm" if lm == MINI else from_home(lm)
-    if is_folder(folder):
-        return folder.resolve()
-    advice = suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}"
-    raise layouts.no_folder(folder, "LM", why=AN_LM, advice=advice)

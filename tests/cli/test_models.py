@@ -376,3 +376,26 @@ def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, 
     unknown = renderer(home, "doctor", "--device", "tpu")
     assert unknown.returncode == 1
     assert "there is no device `tpu`\n" in unknown.stdout
+
+
+@pytest.mark.parametrize("command", ["doctor", "models"])
+def test_an_lm_or_vae_that_nobody_has_is_told_as_by_render(home: dict[str, str], tmp_path: Path, command: str) -> None:
+    (tmp_path / "specs").mkdir()
+    spec = 'caption = "calm piano"\ninstrumental = true\nlm = "~nosuchuser/lm"\nvae = "~nosuchuser/vae"\n'
+    (tmp_path / "specs" / "a.toml").write_text(spec)
+
+    told = renderer(home, command, cwd=tmp_path)
+
+    said = told.stdout + told.stderr
+    assert "there is no LM `~nosuchuser/lm`" in said
+    assert "there is no VAE" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("content", ["5", '{"a": 1}', "[3]", '"x"', "[", ""])
+def test_a_damaged_list_of_folders_is_as_none(home: dict[str, str], content: str) -> None:
+    folders = Path(home["XDG_CONFIG_HOME"]) / "renderer" / "checkpoints.json"
+    folders.parent.mkdir(parents=True)
+    folders.write_text(content)
+
+    assert listed(home)["turbo"]["on_disk"] is None

@@ -14,16 +14,17 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from renderer.output.report.values import Measured
 from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
 _MEASURED = re.compile(r"[0-9a-f]{16}\.(json|webp)")
@@ -131,9 +132,8 @@ def _in_process(
         assert child.stdin is not None  # noqa: S101 - for the type checker: both are pipes
         assert child.stdout is not None  # noqa: S101 - as above
         # The pipe stays open: when this process ends, however it does, so does the other.
-        child.stdin.write(f"{json.dumps(asked)}\n")
-        child.stdin.flush()
         begun(child.terminate)
+        _ask(child.stdin, asked)
         left = dict.fromkeys(file.digest for file in files)
         try:
             for line in child.stdout:
@@ -146,6 +146,16 @@ def _in_process(
         yield Measurement(
             digest=digest, measured=None, spectrogram=None, problem=f"the measuring process ended ({child.returncode})"
         )
+
+
+def _ask(pipe: IO[str], asked: Sequence[Mapping[str, str]]) -> None:
+    try:
+        pipe.write(f"{json.dumps(asked)}\n")
+        pipe.flush()
+    except OSError:
+        # It ended before it heard all: what it answered until then counts, the rest is told with its exit code.
+        with suppress(OSError):
+            pipe.close()
 
 
 def main(folder: Path) -> None:

@@ -50,6 +50,22 @@ def test_a_damaged_result_counts_as_none(tmp_path: Path) -> None:
     assert stored_measurement("a" * 64, tmp_path) is None
 
 
+def test_a_measuring_process_that_ends_at_once_is_told_of_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory is short; more is asked for than a pipe holds."""
+    ends = tmp_path / "python"
+    ends.write_text("#!/bin/sh\nexit 7\n")
+    ends.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(ends))
+    files = [SoundFile(path=tmp_path / f"{number}.flac", digest=f"{number:064x}") for number in range(3_000)]
+
+    found = list(measure_files(files, tmp_path / "measured"))
+
+    assert [one.digest for one in found] == [file.digest for file in files]
+    assert {one.problem for one in found} == {"the measuring process ended (7)"}
+
+
 MEASURING = """
 import hashlib, sys
 from pathlib import Path
