@@ -136,6 +136,10 @@ def test_an_interrupted_run_says_so_and_what_still_waits(tmp_path: Path) -> None
     )
     assert "then interrupted" in page
     assert "1 waiting" in page
+    words = " ".join(
+        re.sub(r"<[^>]+>", "", page[page.index('class="lede">') :].split(">", 1)[1].split("</p>")[0]).split()
+    )
+    assert re.search(r"1 waiting; the last run took \d+ s, then interrupted\.$", words), words
     assert "not rendered yet" in page
 
 
