@@ -129,7 +129,7 @@ def _tell_broken(errors: Sequence[Diagnostic]) -> None:
     for error in errors:
         counts[str(error.file)] = counts.get(str(error.file), 0) + 1
     for file, count in counts.items():
-        _line("broken", file, f"{count} faults: renderer check {file}")
+        _line("broken", file, f"{count} fault{'s'[: count != 1]}: renderer check {file}")
 
 
 def _line(word: str, name: str, note: str) -> None:

@@ -75,9 +75,9 @@ def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: P
     def voted(text: str) -> str:
         if vote is Vote.KEEP and store.find(record) is None:
             raise UsageError(f"`{record.take}` is gone", why="it was deleted or altered a moment ago", help="render it")
-        before = picks_in(text, path.name).get(record.take, Pick())
+        before = picks_in(text, str(path)).get(record.take, Pick())
         pick = Pick(vote=vote, note=note or (before.note if vote else ""), key=record.key[:8] if vote or note else "")
-        return picks_text(text, path.name, {record.take: pick})
+        return picks_text(text, str(path), {record.take: pick})
 
     edit(path, voted)
     return path
@@ -103,5 +103,5 @@ def write_picks(song: Song, picks: Mapping[str, Pick]) -> Path:
     Raises: UsageError when the file there is no picks file, StoreError when it can't be written.
     """
     path = picks_path(song)
-    edit(path, lambda text: picks_text(text, path.name, picks))
+    edit(path, lambda text: picks_text(text, str(path), picks))
     return path

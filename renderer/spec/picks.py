@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tomlkit import TOMLDocument
 
+_FORM = '`["song.s0"]`, and `vote = "keep"` in the line below'
+
 
 class Vote(StrEnum):
     """What a listener decided."""
@@ -56,15 +58,15 @@ def read_picks(path: Path) -> dict[str, Pick]:
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError as error:
-        raise UsageError(f"`{path.name}` can't be read", why=str(error), help="mend it or move it away") from error
+        raise UsageError(f"`{path}` can't be read", why=str(error), help="mend it or move it away") from error
     except OSError as error:
         help = what_to_do(error) or "mend it or move it away"  # noqa: A001 - the word the errors use
-        raise UsageError(f"`{path.name}` can't be read", why=why_refused(error), help=help) from error
-    return picks_in(text, path.name)
+        raise UsageError(f"`{path}` can't be read", why=why_refused(error), help=help) from error
+    return picks_in(text, str(path))
 
 
 def picks_in(text: str, file: str) -> dict[str, Pick]:
-    """The same of a text, of a file of that name.
+    """The same of a text; `file` is where it lies, for errors.
 
     Raises: UsageError when it holds something else.
     """
@@ -105,7 +107,7 @@ def _document(text: str, file: str) -> TOMLDocument:
 
 def _pick(file: str, name: str, table: object) -> Pick:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-        raise UsageError(f"`{file}`: `{name}` is no pick", why="a pick is a table of texts", help="see its docs")
+        raise UsageError(f"`{file}`: `{name}` is no pick", why="a pick is a table of texts", help=_FORM)
     if unknown := set(table) - {"vote", "note", "key"}:
         raise UsageError(f"`{file}`: `{name}` has an unknown key `{min(unknown)}`")
     if table.get("vote", "") not in set(Vote):
