@@ -211,7 +211,7 @@ def _behind(plain: str, found: Section, behind: str, *, square: bool) -> Heading
         return _repeated(plain, found, times[1], square=square)
     if kind_of(found.tag) not in PARTS:
         return None
-    annotated = re.fullmatch(r"[(\uff08]([^()\uff08\uff09]*)[)\uff09][\s:\uff1a*_.]*(.*)", behind)
+    annotated = re.fullmatch(r"[\s:\uff1a]*[(\uff08]([^()\uff08\uff09]*)[)\uff09][\s:\uff1a*_.]*(.*)", behind)
     if annotated:
         section = replace(found, annotation=", ".join(filter(None, (found.annotation, annotated[1].strip()))) or None)
         return Heading(
@@ -250,12 +250,13 @@ def _bare(bare: str, line: str, *, opens: bool) -> Heading | None:
     if found is not None and marked and names_ending(name):
         return Heading(section=found, plain=f"[{name}]", clean=False, square=False)
     if annotated := re.fullmatch(r"([^()]{2,40}?)\s*[(\uff08]([^()]{1,60})[)\uff09]", bare):
-        return _bare_annotated(annotated[1], annotated[2].strip(), marked=marked)
+        name = _TRAILING.sub("", annotated[1])
+        return _bare_annotated(name, annotated[2].strip(), marked=marked or annotated[1][-1] in ":\uff1a")
     return _bare_with_words(bare, opens=opens)
 
 
 def _bare_annotated(name: str, annotation: str, *, marked: bool) -> Heading | None:
-    """`**Verse 1 (whispered)**`, `Chorus (x2):`."""
+    """`**Verse 1 (whispered)**`, `Chorus (x2):`, `Verse 1: (whispered)`."""
     found = header(f"[{name}]")
     if found is None or not names_part(found.tag) or is_weak(found.tag) or not (marked or found.number is not None):
         return None
