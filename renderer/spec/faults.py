@@ -278,7 +278,7 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             code="key-in-wrong-table",
             message=f"`{key}` stands {'in ' + _table_name(path) if len(path) > 1 else 'outside its table'}",
             why=f"it belongs to `[{home}]`",
-            advice=f"write it below `[{home}]`",
+            advice=_once(source, (home, key), f"write it below `[{home}]`"),
             edits=moved(source, path, (home,), key),
         )
     if key in NOT_SUPPORTED:
@@ -345,12 +345,18 @@ def _meant(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple
 def _called(source: Source, path: KeyPath, called: str, root: type[Table]) -> tuple[str, tuple[Edit, ...]] | None:
     """Where a key is written that has another name here."""
     if called in _table(path, root).model_fields:
-        return f"here it is `{called}`", new_name(source, path, called)
+        return _once(source, (*path[:-1], called), f"here it is `{called}`"), new_name(source, path, called)
     if home := _home(called):
-        return f"here it is `{called}` below `[{home}]`", moved(source, path, (home,), called)
+        advice = _once(source, (home, called), f"here it is `{called}` below `[{home}]`")
+        return advice, moved(source, path, (home,), called)
     if called in root.model_fields:
-        return f"here it is `{called}`, above the tables", moved(source, path, (), called)
+        return _once(source, (called,), f"here it is `{called}`, above the tables"), moved(source, path, (), called)
     return None
+
+
+def _once(source: Source, target: KeyPath, advice: str) -> str:
+    """The advice to write a key at `target`, or not to where it is written there already."""
+    return f"{advice}, where one stands already: keep one of them" if source.has(target) else advice
 
 
 def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple[Edit, ...]]:

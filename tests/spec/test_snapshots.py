@@ -49,6 +49,7 @@ CASES: dict[str, bytes | str] = {
     "unknown-key": SOUND + 'captoin = "x"\n',
     "unknown-table": SOUND + "[meta]\nbpm = 90\n",
     "other-name": SOUND + 'prompt = "x"\ntempo = 90\n',
+    "other-name-too": SOUND + "seeds = [4]\nseed = 3\nbpm = 90\ntempo = 90\n[metas]\nbpm = 100\n",
     "unsupported": SOUND + "use_adg = true\n[inference]\naudio_cover_strength = 0.5\n",
     "wrong-table": SOUND + "bpm = 90\n[metas]\nseeds = [3]\nshift = 3.0\n",
     "belongs-to-defaults": SOUND + 'outputs = "takes"\n',
