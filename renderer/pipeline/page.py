@@ -345,13 +345,13 @@ def _load(line: Mapping[str, Any], at: float) -> ReportLoad:
 
 
 def _disk_bytes(outputs: Path) -> int:
-    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(outputs))
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(str(outputs)))
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder / entry.name)
+                yield from _walk(entry.path)
             else:
                 yield entry

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from renderer.requests import StageRequest
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_PLAIN = frozenset({str, int, bool, type(None)})
 STAGE_VERSIONS: Mapping[str, int] = {"cot": 2, "codes": 2, "latents": 3, "waveform": 2, "take": 1}
 """Raised by one when a stage's code gives other bytes for the same request; what it was before is told in `FORMER`."""
 
@@ -56,8 +58,7 @@ def job_key(stage: str, request: Mapping[str, Any], settings: Mapping[str, Any],
         "settings": settings,
         "upstream": upstream,
     }
-    text = json.dumps(parts, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()
 
 
 def told(request: StageRequest) -> dict[str, Any]:
@@ -81,17 +82,17 @@ def neutral(request: type) -> dict[str, Any]:
 def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
     # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
     kind: type = type(request)
-    values = ((name, default, getattr(request, name)) for name, default in _fields(kind))
-    return {
-        name: _json(value, canonical=canonical) if hasattr(value, "__dataclass_fields__") else _number(value)
-        for name, default, value in values
-        if not (canonical and default is not MISSING and value == default)
-    }
-
-
-def _number(value: Any) -> Any:
-    """The value; of the two noughts, which compute alike and are written differently, the plain one."""
-    return value or 0.0 if value.__class__ is float else value
+    told: dict[str, Any] = {}
+    for name, default in _fields(kind):
+        value = getattr(request, name)
+        if canonical and default is not MISSING and value == default:
+            continue
+        if value.__class__ is float:
+            value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
+        elif value.__class__ not in _PLAIN and hasattr(value, "__dataclass_fields__"):
+            value = _json(value, canonical=canonical)
+        told[name] = value
+    return told
 
 
 @cache

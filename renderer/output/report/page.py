@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import zlib
@@ -72,10 +73,10 @@ def write_report(report: Report, folder: Path) -> Path:
     Raises: StoreError, OSError as the disk gives it.
     """
     page = folder / "index.html"
-    content = bytearray()
+    content = io.BytesIO()
     for piece in _pieces(report):
-        content += piece.encode()
-    write_whole(RealDisk(), page, bytes(content))
+        content.write(piece.encode())
+    write_whole(RealDisk(), page, content.getvalue())  # which is no copy
     return page
 
 

@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from renderer.artifacts import CotMetas
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
 
 def link(path: str) -> str:
     """A relative path as a URL: song names may hold `#`, `%` and blanks."""
@@ -73,7 +75,8 @@ def coded(text: str) -> Markup:
 
 def visible(text: str) -> str:
     """Control characters as their pictures: a page can't hold them, and hiding them would lie about what was sent."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: _picture(found.group()), text)
+    # A page of thousands of takes asks this a million times, and hardly ever of a text that has any.
+    return text if text.isprintable() else _CONTROLS.sub(lambda found: _picture(found.group()), text)
 
 
 def _picture(character: str) -> str:
