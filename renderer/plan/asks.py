@@ -98,7 +98,7 @@ def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: 
         guidance_scale=guidance if facts.guided else 1.0,
         infer_method=inference.infer_method,
         shift=_shift(inference, facts),
-        timesteps=_times(inference),
+        timesteps=inference.timesteps,
         cfg_interval_start=inference.cfg_interval_start,
         cfg_interval_end=inference.cfg_interval_end,
         seed=take.seed,
@@ -108,15 +108,10 @@ def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: 
     return _with_retake(_with_dcw(asked, inference, facts), inference)
 
 
-def _times(inference: Inference) -> tuple[float, ...] | None:
-    """The user's own times without the 0 at which every song ends, written or not."""
-    return None if inference.timesteps is None else tuple(time for time in inference.timesteps if time > 0.0)
-
-
 def _steps(inference: Inference, facts: ModelFacts) -> int:
     """Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it."""
-    if (times := _times(inference)) is not None:
-        return len(times)
+    if inference.timesteps is not None:
+        return sum(time > 0.0 for time in inference.timesteps)
     steps = inference.inference_steps or facts.steps
     return steps if facts.max_steps is None else min(steps, facts.max_steps)
 

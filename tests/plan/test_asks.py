@@ -195,12 +195,6 @@ def test_own_times_leave_nothing_to_steps_and_shift(folder: Path) -> None:
     assert (plain.steps, plain.shift) == (3, 1.0)
 
 
-def test_the_end_of_own_times_is_asked_for_alike_written_or_not(folder: Path) -> None:
-    lists = ("[1.0, 0.75, 0.3]", "[1.0, 0.75, 0.3, 0.0]", "[1.0, 0.75, 0.3, 0.0, 0.0]")
-
-    assert len({asked(folder, switched(f"timesteps = {times}")).latents for times in lists}) == 1
-
-
 @pytest.mark.parametrize(
     ("switches", "expected"),
     [
