@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from renderer import __version__
@@ -15,6 +16,7 @@ from renderer.artifacts import CotMetas
 from renderer.files import real
 from renderer.output.measure import missing_libraries, stored_measurement
 from renderer.output.recipe import folder_name
+from renderer.output.report.peaks import NUM_BINS, fold_peaks
 from renderer.output.report.values import (
     Failure,
     FormerTake,
@@ -128,7 +130,8 @@ def make_report(project: Project, up: str = UP) -> Report:
     places = {take.name: place for place, take in enumerate(project.takes)}
     for plan in project.plans():
         for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
-            by_song[take.take.song.name].append(_take(take, project.store, run, up))
+            takes = by_song[take.take.song.name]
+            takes.append(_take(take, project.store, run, up, beside=takes[-1] if takes else None))
             weights |= _weights(take)
     return Report(
         songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
@@ -200,7 +203,8 @@ def _anywhere(text: str) -> str:
     return _PATHS.sub(lambda found: f"…/{found['name']}", text)
 
 
-def _take(plan: TakePlan, store: Store, run: LastRun, up: str) -> ReportTake:
+def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTake | None) -> ReportTake:
+    """`beside` is the take before it in the song, whose settings are nearly always the same: they are kept once."""
     heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
     record, place = next(((one, at) for one, at in heard if _is_asked(one, plan)), (None, ""))
     failed = run.failed.get(plan.name)
@@ -208,7 +212,9 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str) -> ReportTake:
     notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
     sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
     inference = plan.take.variant.inference
-    settings = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
+    used = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
+    settings = {name: _setting(value) for name, value in used.items()}
+    shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
     return ReportTake(
         name=plan.name,
         variant=plan.take.variant.name,
@@ -219,16 +225,16 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str) -> ReportTake:
         lm=folder_name(plan.take.variant.lm) if plan.take.variant.lm else None,
         vae=plan.requests[SET]["vae"],
         based_on=plan.requests[SET]["based_on"],
-        settings={name: _setting(value) for name, value in settings.items()},
+        settings=beside.settings if beside and shared else settings,
         preview_seconds=plan.requests["latents"]["preview"],
         audio=f"{up}/{place}" if record else None,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.get("seconds", 0.0),
-        peaks=page.get("peaks", ""),
+        peaks=fold_peaks(page.get("peaks", ""), NUM_BINS),
         recipe=f"{up}/{place.rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
-        prompts={name.replace("_", " "): text for name, text in prompts_as_sent(notes).items()},
+        prompts={intern(name.replace("_", " ")): intern(text) for name, text in prompts_as_sent(notes).items()},
         seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
         failure=_failure(failed) if failed and not record else None,
         degraded=tuple(map(_anywhere, degradations(notes))),
@@ -326,9 +332,9 @@ def _job(line: Mapping[str, Any], at: float) -> ReportJob:
     """`at` is when it ended, in seconds since the run's start."""
     seconds = float(line.get("seconds", 0.0))
     return ReportJob(
-        stage=line["stage"],
-        part=line["part"],
-        takes=tuple(line["takes"]),
+        stage=intern(line["stage"]),
+        part=intern(line["part"]),
+        takes=tuple(map(intern, line["takes"])),
         start_seconds=max(0.0, at - seconds),
         seconds=seconds,
         failed=line["event"] == "job-failed",

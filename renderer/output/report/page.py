@@ -19,6 +19,7 @@ from markupsafe import Markup
 from renderer import __version__
 from renderer.files import open_regular
 from renderer.output.report import view, words
+from renderer.output.report.peaks import NUM_BINS
 from renderer.output.report.timeline import make_timeline
 from renderer.store.disk import RealDisk, write_whole
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from renderer.output.report.values import Report
 
-NUM_BINS = 200  # bars of a waveform at its widest on the page
 _END = b"</html>"
 SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "folds", "live", "start")
 

@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+NUM_BINS = 200  # bars of a waveform at its widest on the page
+
 
 def encode_peaks(peaks: npt.NDArray[np.int8]) -> str:
     """int8 [bins, 2], lowest and highest, as base64."""
