@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.api import make_plan, render
     from renderer.spec.load import load_songs
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["__version__", "load_songs", "make_plan", "render"]
 
 _HOMES = {

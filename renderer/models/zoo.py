@@ -41,7 +41,7 @@ A_SET = "a model set is a folder: config.json tells the sizes of its tensors"
 AN_LM = "an LM is a folder with config.json, model.safetensors, tokenizer.json and its chat template"
 MINI = "mini"
 MINI_MAX_DURATION = 60  # seconds: what the embedded model learnt from
-MINI_DCW = False  # it was judged without
+MINI_DCW = False  # judged with and without, see its card: tempo is heard more often without
 MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
 
 
