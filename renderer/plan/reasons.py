@@ -128,6 +128,8 @@ def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
 
 def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     """What differs between the surroundings of two renders: `torch 2.12.0 → 2.13.0`."""
+    if old == new:
+        return ()
     before, now = _flat(old), _flat(new)
     return tuple(
         Change(stage="environment", name=name.removeprefix("versions."), old=before.get(name), new=now.get(name))

@@ -153,7 +153,7 @@ def costs(folder: Path, num_takes: int, chromium: str | None) -> Iterator[tuple[
     yield "plan, finished", cost(folder, "plan", "--json", *SETTINGS)
     yield "status", cost(folder, "status", *SETTINGS)
     yield "page, first time", cost(folder, "report", *SETTINGS, "--no-measure")
-    cost(folder, "render", *SETTINGS, "--no-measure")  # says what the page shows
+    yield "render, writes page", cost(folder, "render", *SETTINGS, "--no-measure")
     yield "finished render", cost(folder, "render", *SETTINGS, "--no-measure")
     spec = specs / "song000.toml"
     spec.write_text(spec.read_text("utf-8").replace("seeds = [1, ", "seeds = [99, 1, "), "utf-8")
