@@ -143,6 +143,15 @@ def test_ctrl_c_stops_at_the_next_token(project: Path, decoding: subprocess.Pope
     assert '"stopped": true' in journal(project)
 
 
+@pytest.fixture
+def heard_hangups() -> Iterator[None]:
+    """Tests that run under nohup would hand down that hangups are ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard_hangups")
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
     project: Path, decoding: subprocess.Popen[str], times: int
@@ -161,6 +170,7 @@ def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
 RENDER = [sys.executable, "-m", "renderer", "render", "--threads", "1", "--no-measure"]
 
 
+@pytest.mark.usefixtures("heard_hangups")
 def test_a_terminal_that_goes_away_stops_the_run_as_ctrl_c_does(project: Path) -> None:
     (project / "specs" / "lang.toml").write_text(GOOD.format(duration=240), "utf-8")
     master, slave = pty.openpty()
