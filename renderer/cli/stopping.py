@@ -16,9 +16,11 @@ _OUTPUTS = (1, 2)  # of every process: what it says, and what went wrong
 @contextmanager
 def hearing(asked: Callable[[int], None]) -> Iterator[None]:
     """Tell of each such signal while the scope lasts."""
+    heard: set[int] = set()
 
     def hear(number: int, frame: object) -> None:
         del frame
+        heard.add(number)
         if is_hangup(number):
             _let_go_of_terminals()
         asked(number)
@@ -28,7 +30,8 @@ def hearing(asked: Callable[[int], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # A terminal goes away once, and may be told again while the page and the summary are written.
+            signal.signal(number, signal.SIG_IGN if is_hangup(number) and number in heard else handler)
 
 
 def is_hangup(number: int) -> bool:
