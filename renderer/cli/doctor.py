@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from renderer.models.doctor import Finding
+    from renderer.models.catalog.doctor import Finding
 
 INDENT = 22  # columns before what was found
 MIN_WIDTH = 30
@@ -24,7 +24,7 @@ SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(device: str, dtype: str, as_json: bool) -> int:
     """Look at Python, torch, device, memory, disk and models; exits with 1 when rendering can't work."""
-    from renderer.models.doctor import examine
+    from renderer.models.catalog.doctor import examine
     from renderer.pipeline.select import songs_here
 
     variants = [variant for song in songs_here() for variant in song.variants]

@@ -67,7 +67,7 @@ def _names_in(folder: Path) -> set[str]:
 
 def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
     """Write the specs that a file holds; gives the path of each, or what kept it from being written, told already."""
-    from renderer.pipeline.from_recipe import holds_recipe
+    from renderer.takes.from_recipe import holds_recipe
 
     try:
         if holds_recipe(file):
@@ -150,10 +150,10 @@ def _names_well(letter: str) -> bool:
 
 def _import_recipe(file: Path, folder: Path, taken: set[str]) -> Path:
     """Write the spec that renders an audio file's samples again, from the recipe in it; gives its path."""
-    from renderer.pipeline.from_recipe import differences, remake
     from renderer.spec.diagnostics import printable
     from renderer.spec.imports.specs import Imported
     from renderer.spec.load import load_songs
+    from renderer.takes.from_recipe import differences, remake
 
     path = folder / f"{spec_name(file)}.toml"
     remade = remake(file, name=path.stem)

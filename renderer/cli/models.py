@@ -14,8 +14,8 @@ from renderer.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from renderer.models.hub import Source
-    from renderer.models.stock import Stock
+    from renderer.models.catalog.hub import Source
+    from renderer.models.catalog.inventory import Stock
     from renderer.song import Song
 
 MOST_NAMED = 2  # songs that the table names before it only counts them
@@ -33,7 +33,7 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
         return 0
     from renderer.cli.main import show_error
     from renderer.models import device as devices
-    from renderer.models.stock import known_models, models_of
+    from renderer.models.catalog.inventory import known_models, models_of
     from renderer.pipeline.select import songs_here
 
     songs, picked = songs_here(), devices.pick(device)
@@ -60,7 +60,7 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     A model set brings its LM along unless another LM is named beside it. With --dir nothing is fetched: from then on
     models are also looked for in that folder, which is laid out like upstream's `checkpoints`.
     """
-    from renderer.models import hub, zoo
+    from renderer.models.catalog import hub, zoo
 
     names = tuple(zoo.known_as(name) for name in names)
     wanted = names if any(name in zoo.LMS for name in names) else _with_lms(names)
@@ -73,7 +73,7 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
 
 
 def _announce(num_bytes: int, cache: Path) -> None:
-    from renderer.pipeline.room import told_bytes
+    from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable
 
     what = f"fetching {told_bytes(num_bytes)} into" if num_bytes else "all of it is in"
@@ -84,8 +84,8 @@ def _announce(num_bytes: int, cache: Path) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME|FOLDER|FILE]...")
 def verify(names: tuple[str, ...]) -> int:
     """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""
-    from renderer.models.verify import verify as verify_folder
-    from renderer.pipeline.room import told_bytes
+    from renderer.models.catalog.verify import verify as verify_folder
+    from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable
 
     seen, broken = 0, []
@@ -111,14 +111,14 @@ def _told_sound(num_files: int) -> str:
 
 
 def _with_lms(names: Sequence[str]) -> Sequence[str]:
-    from renderer.models import zoo
+    from renderer.models.catalog import zoo
 
     return (*names, *dict.fromkeys(zoo.MODELS[name].lm for name in names if name in zoo.MODELS))
 
 
 def _use(folder: Path, sources: Sequence[Source]) -> int:
     from renderer.errors import ModelError
-    from renderer.models import hub
+    from renderer.models.catalog import hub
 
     missing = [source.local_name for source in sources if not hub.is_complete(folder / source.local_name)]
     if missing:
@@ -136,7 +136,7 @@ def _use(folder: Path, sources: Sequence[Source]) -> int:
 def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
     """The folders of what is named, each with the name it was published under; without names all that is here."""
     from renderer.errors import ModelError
-    from renderer.models import hub, zoo
+    from renderer.models.catalog import hub, zoo
     from renderer.spec.checkpoints import is_dit_file
 
     folders: list[tuple[str, Path]] = []
@@ -153,7 +153,7 @@ def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:
 
 def _users(songs: Sequence[Song]) -> Mapping[str, list[str]]:
     """Model, LM or VAE -> the songs that use it."""
-    from renderer.models import zoo
+    from renderer.models.catalog import zoo
 
     users: dict[str, list[str]] = {}
     for song in songs:
@@ -183,7 +183,7 @@ def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]
 
 def _abilities(stock: Stock) -> dict[str, object]:
     """What a model set can do; LMs and VAEs have none of it."""
-    from renderer.models import zoo
+    from renderer.models.catalog import zoo
 
     if stock.name not in zoo.MODELS:
         return {}

@@ -18,10 +18,10 @@ def command(named: tuple[str, ...], **given: Any) -> None:
     The LM then stays out: seeds vary the DiT only, and lyrics, caption and sampling may change while the song stays.
     """
     from renderer.errors import UsageError
-    from renderer.pipeline.picks import all_picks
-    from renderer.pipeline.pin import pin
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
+    from renderer.takes.pin import pin
+    from renderer.takes.votes import all_picks
 
     options = make_options(**given)
     if len(named) != 1:

@@ -51,7 +51,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
 
 def _tell_cuts(plan: Plan, project: Project) -> None:
     """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
-    from renderer.pipeline.sent import cut_off
+    from renderer.pipeline.prompt_preview import cut_off
     from renderer.spec.diagnostics import printable
 
     for take in plan.running:
@@ -64,7 +64,7 @@ def _tell(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
     from rich.console import Console
 
     from renderer.cli.status import told_elsewhere
-    from renderer.pipeline.room import needed_bytes, told_bytes
+    from renderer.pipeline.disk_budget import needed_bytes, told_bytes
     from renderer.spec.diagnostics import printable
 
     console = Console(highlight=False)

@@ -84,7 +84,7 @@ def _page(project: Project, summary: Summary, console: Console, *, measure: bool
     from renderer.cli.main import show_error
     from renderer.cli.report import measure_and_write
     from renderer.errors import RendererError, StoreError
-    from renderer.pipeline.page import page_after
+    from renderer.report.build import page_after
 
     try:
         page = page_after(project, summary)

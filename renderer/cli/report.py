@@ -43,7 +43,7 @@ def command(
     from rich.console import Console
 
     from renderer.cli.serving import chosen_project, report_served
-    from renderer.pipeline.page import write_page
+    from renderer.report.build import write_page
 
     options = make_options(**given)
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -63,10 +63,10 @@ def command(
 
 def measure_and_write(project: Project, console: Console) -> Path:
     """Measure what isn't yet, then write the page with it; problems are told and cost nothing else."""
-    from renderer.output.measure import missing_libraries
-    from renderer.pipeline.measured import measure_takes, unmeasured
-    from renderer.pipeline.page import write_page
+    from renderer.report.build import write_page
     from renderer.spec.diagnostics import printable
+    from renderer.takes.measure import missing_libraries
+    from renderer.takes.measurements import measure_takes, unmeasured
 
     todo = () if missing_libraries() else unmeasured(project)
     with console.status(f"measuring {len(todo)} takes"):

@@ -29,7 +29,7 @@ def report_served(named: Sequence[str], options: Options, *, measure: bool, port
     Raises: UsageError when the port is taken or `renderer[serve]` isn't installed.
     """
     serve = serving_library()
-    from renderer.pipeline.page import make_report
+    from renderer.report.build import make_report
 
     project = chosen_project(named, options)
     live = serve.Live(make_report(project))
@@ -90,8 +90,8 @@ def _follow(named: Sequence[str], options: Options, live: Live, ended: threading
 
 
 def _publish(named: Sequence[str], options: Options, live: Live, *, measure: bool) -> None:
-    from renderer.pipeline.measured import measure_takes
-    from renderer.pipeline.page import make_report
+    from renderer.report.build import make_report
+    from renderer.takes.measurements import measure_takes
 
     project = chosen_project(named, options)
     live.publish(make_report(project))
@@ -118,7 +118,7 @@ def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, 
 
     It raises UsageError for a take of which no spec was ever sound, StoreError when the file can't be written.
     """
-    from renderer.pipeline import picks
+    from renderer.takes import votes as picks
 
     writing = threading.Lock()
     known = _songs(named, options)

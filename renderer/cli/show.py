@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from renderer.pipeline.options import Options
-    from renderer.pipeline.sent import Sent
+    from renderer.pipeline.prompt_preview import Sent
 
 AUDIO = (".wav", ".flac", ".mp3", ".opus")
 
@@ -40,7 +40,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
 def _show_recipe(path: Path, *, as_json: bool) -> None:
     import tomli_w
 
-    from renderer.output.recipe import read_recipe
+    from renderer.takes.recipe import read_recipe
 
     recipe = read_recipe(path)
     if as_json:
@@ -51,8 +51,8 @@ def _show_recipe(path: Path, *, as_json: bool) -> None:
 
 def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> None:
     from renderer.pipeline.project import Project, refuse_faults
+    from renderer.pipeline.prompt_preview import sent
     from renderer.pipeline.select import select
-    from renderer.pipeline.sent import sent
 
     selection = select(named, options)
     refuse_faults(selection, options)

@@ -110,7 +110,7 @@ def _folders(named: Sequence[str]) -> list[str]:
 
 
 def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
-    from renderer.pipeline.room import told_bytes
+    from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable
 
     for piece in garbage:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def tell_verified(store: Store) -> int:
     """Read every artifact and audio file, tell what is damaged; returns how many are."""
-    from renderer.pipeline.room import told_bytes
+    from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable
     from renderer.store.verify import verify
 

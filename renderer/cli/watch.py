@@ -15,8 +15,8 @@ from renderer.cli.options import make_options, takes_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from renderer.output.report import Report
     from renderer.pipeline.project import Project
+    from renderer.report import Report
     from renderer.watch.events import WatchEvent
     from renderer.watch.pages import Publish
 

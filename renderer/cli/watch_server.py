@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from renderer.output.report import Report
     from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
+    from renderer.report import Report
     from renderer.serve import Live
     from renderer.watch.events import WatchEvent
 

@@ -11,9 +11,9 @@ import psutil
 
 from renderer.errors import ResourceError
 from renderer.models import device as devices
-from renderer.models import layouts
 from renderer.models.ace_step.on_disk import all_four
 from renderer.models.ace_step.stored import entries, stored_tensors
+from renderer.models.catalog import layouts
 from renderer.models.family import Part
 from renderer.song import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT
 

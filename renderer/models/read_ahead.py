@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.models import layouts
+from renderer.models.catalog import layouts
 from renderer.models.family import Part
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from renderer.pipeline.keep import disk_faults
-from renderer.pipeline.measured import forget_measurements
-from renderer.pipeline.page import shown_by
-from renderer.pipeline.picks import all_picks, kept_by, picks_path
 from renderer.pipeline.status import without_spec
+from renderer.report.build import shown_by
 from renderer.store.edits import sole_writer
 from renderer.store.gc import Wanted, find_garbage, free_artifact, free_version
+from renderer.takes.measurements import forget_measurements
+from renderer.takes.result_writer import disk_faults
+from renderer.takes.votes import all_picks, kept_by, picks_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

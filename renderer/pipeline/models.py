@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from renderer.errors import ModelError, UnfitFiles, UsageError, named_by
-from renderer.models import device, identity, looked, zoo
+from renderer.models import device
+from renderer.models.catalog import identity, looked, zoo
 from renderer.models.family import PART_OF, ModelFiles, Part, Settings
 from renderer.plan.make import PlannedModel
 

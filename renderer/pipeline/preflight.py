@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
-from renderer.models import layouts, memory
+from renderer.models import memory
+from renderer.models.catalog import layouts
 from renderer.models.family import Stage
 from renderer.plan.lengths import asked_seconds
 

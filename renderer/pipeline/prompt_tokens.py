@@ -62,8 +62,8 @@ def _tokenizer(model: str) -> Tokenizer | None:
 
 
 def _text_encoder(model: str) -> Path | None:
-    from renderer.models import hub, layouts, zoo  # noqa: PLC0415 - as above
     from renderer.models.ace_step.mini.place import WEIGHTS  # noqa: PLC0415 - as above
+    from renderer.models.catalog import hub, layouts, zoo  # noqa: PLC0415 - as above
 
     if model == zoo.MINI:
         return WEIGHTS

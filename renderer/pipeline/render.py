@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from renderer.errors import ResourceError, StoreError
 from renderer.models.family import Part
 from renderer.models.read_ahead import read_ahead
-from renderer.pipeline.keep import Keeper, disk_faults
+from renderer.pipeline.disk_budget import refuse_without_room
 from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
 from renderer.pipeline.project import one_at_a_time
-from renderer.pipeline.room import refuse_without_room
-from renderer.pipeline.tally import Failure, Tally, note, outcome
+from renderer.pipeline.run_stats import Failure, Tally, note, outcome
 from renderer.plan.jobs import Plan, Why
-from renderer.run.awake import awake
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.local import Workers, execute
+from renderer.run.sleep_inhibitor import awake
+from renderer.takes.result_writer import Keeper, disk_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

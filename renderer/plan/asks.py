@@ -10,7 +10,7 @@ from renderer.plan.effects import without_idle
 from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
 
 if TYPE_CHECKING:
-    from renderer.models.zoo import ModelFacts
+    from renderer.models.catalog.zoo import ModelFacts
     from renderer.song import Inference, Metas, Take
 
 

@@ -17,8 +17,8 @@ from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import ModelFiles, Settings
-    from renderer.models.zoo import ModelFacts
     from renderer.requests import StageRequest
     from renderer.song import Take, Variant
     from renderer.store.store import Store

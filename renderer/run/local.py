@@ -25,7 +25,7 @@ from renderer.run.events import (
     TakeFailed,
     WorkerRestarted,
 )
-from renderer.run.patience import Patience
+from renderer.run.watchdog import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence

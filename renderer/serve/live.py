@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from renderer.output.report import Report
+    from renderer.report import Report
 
 END = ""  # in place of an event: no more will come
 HEARTBEAT_SECONDS = 15.0  # so that a lost connection is noticed on both sides

@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from renderer.errors import RendererError, UsageError
-from renderer.output.report import Served, render_page
+from renderer.report import Served, render_page
 from renderer.serve.keyed import KEY, Keyed, equal, is_own
 from renderer.serve.live import Live, events_of
 from renderer.serve.prompt import Prompt
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from renderer.output.report import Report
+    from renderer.report import Report
 
 HOST = "127.0.0.1"
 MAX_VOTE_BYTES = 64_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from renderer.pipeline.measured import measure_takes
+from renderer.takes.measurements import measure_takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import RendererError, StoreError
-from renderer.output.report import write_report
-from renderer.pipeline.page import REPORT_FOLDER, make_report
+from renderer.report import write_report
+from renderer.report.build import REPORT_FOLDER, make_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from renderer.output.report import Report
     from renderer.pipeline.project import Project
+    from renderer.report import Report
 
 
 class Publish(Protocol):

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renderer.models.family import PART_OF, Stage
-from renderer.output.report.peaks import encode_peaks
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
 from renderer.store.store import Store
 from renderer.store.takes import TakeRecord
-from renderer.store.versions import put_version
+from renderer.takes.peaks import encode_peaks
+from renderer.takes.versions import put_version
 from tests.pipeline.thousand import NUM_SEEDS, HastyDisk, write_specs
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from renderer.models import device as devices
-from renderer.models.zoo import resolve
+from renderer.models.catalog.zoo import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.vae import _keep_only_decoding
 from renderer.models.ace_step.velocity import Conditions
 from renderer.models.ace_step.weights import _read_mapped, _read_staged
-from renderer.models.zoo import resolve
+from renderer.models.catalog.zoo import resolve
 from renderer.song import SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.models.ace_step import configs, shapes
-from renderer.models.layouts import ORIGINAL_PREFIXES
+from renderer.models.catalog.layouts import ORIGINAL_PREFIXES
 from tests.bench.full_size_set import DIT_FOLDER, LM_FOLDER, LM_WIDTH, SIZES, TEXT_FOLDER, THINK, write_tokenizers
 from tests.models.ace_step.layouts import original_name
 
@@ -27,7 +27,8 @@ QWEN = {"model_type": "qwen3", "rope_theta": 1_000_000}
 RUNS = 5
 LOOK = """
 import sys, time
-from renderer.models import looked, zoo
+from renderer.models.catalog import looked
+from renderer.models.catalog import zoo
 files = zoo.resolve(sys.argv[1]).files
 began, worked = time.perf_counter(), time.process_time()
 faults = looked.faults(files)

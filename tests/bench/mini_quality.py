@@ -22,8 +22,8 @@ import numpy as np
 from renderer.models.ace_step.mini.build import build_set
 from renderer.models.ace_step.mini.composer.song import draw, play
 from renderer.models.ace_step.mini.composer.styles import BY_NAME
-from renderer.output.measure import analysis
 from renderer.song import SAMPLE_RATE
+from renderer.takes.measure import analysis
 from tests.bench import mini_quality_ladder as ladder
 from tests.bench.mini_quality_listen import (
     Facts,

@@ -26,8 +26,8 @@ from renderer.models.ace_step.mini.encoder import FILE, encode, load_encoder
 from renderer.models.ace_step.mini.sizes import MINI
 from renderer.models.ace_step.mini.train.texts import cot_of
 from renderer.models.ace_step.vae import Tiles
+from renderer.models.catalog.zoo import model_facts, resolve
 from renderer.models.family import PART_OF, Done, Stage, StageJob, family
-from renderer.models.zoo import model_facts, resolve
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.requests import GivenMetas, LatentsRequest, WaveformRequest

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.signal import stft
 
 from renderer.models.ace_step.mini.composer.layout import Span, lay_out
-from renderer.output.measure import analysis
 from renderer.song import SAMPLE_RATE
+from renderer.takes.measure import analysis
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -16,7 +16,7 @@ import torch
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.lm_checkpoint import load_causal_lm
-from renderer.models.zoo import resolve
+from renderer.models.catalog.zoo import resolve
 
 NUM_SONGS = 2
 SECONDS = 180

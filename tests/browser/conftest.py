@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from renderer.output.report import Report, write_report
-from tests.output.report.songs import small_report
+from renderer.report import Report, write_report
+from tests.report.songs import small_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.output.audio import WRITERS
-from renderer.output.report import Report
+from renderer.report import Report
 from renderer.spec.picks import Pick, Vote, read_picks
+from renderer.takes.audio import WRITERS
 from tests.browser.conftest import SECONDS
 from tests.browser.listening import decks, record, take, wait_for, wait_until_playing
-from tests.output.report.songs import rendered, small_report, song
+from tests.report.songs import rendered, small_report, song
 
 if TYPE_CHECKING:
     from collections.abc import Callable

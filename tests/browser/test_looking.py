@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from renderer.output.report import Report, encode_peaks
+from renderer.report import Report, encode_peaks
 from renderer.song import Metas, Section
 from tests.browser.listening import decks, take, wait_until_playing
-from tests.output.report.songs import CAPTION, SECTIONS, broken, lyrics_of, rendered, run_of, small_report, song
+from tests.report.songs import CAPTION, SECTIONS, broken, lyrics_of, rendered, run_of, small_report, song
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from renderer.output.report import ReportTake
+    from renderer.report import ReportTake
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"`&lt;\u202eabc"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from renderer.models import zoo
+from renderer.models.catalog import zoo
 from tests.models.ace_step.layouts import write_bundle, write_dit
-from tests.models.fake_hub import FakeHub
-from tests.models.vaes import write_vae
+from tests.models.catalog.fake_hub import FakeHub
+from tests.models.catalog.vaes import write_vae
 
 
 @pytest.fixture

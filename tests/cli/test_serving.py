@@ -8,8 +8,8 @@ import pytest
 
 from renderer.cli.serving import voter
 from renderer.errors import UsageError
-from renderer.output.report import Report
 from renderer.pipeline.options import Options
+from renderer.report import Report
 from renderer.serve import Live
 from renderer.spec.picks import Pick, Vote, read_picks
 

@@ -108,9 +108,9 @@ def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     import numpy as np
 
     from renderer.artifacts import Waveform
-    from renderer.output.audio import write_audio
-    from renderer.output.recipe import make_recipe, recipe_tags
     from renderer.spec.load import load_songs
+    from renderer.takes.audio import write_audio
+    from renderer.takes.recipe import make_recipe, recipe_tags
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "song.toml").write_text(SPEC.format(rest=ALL_METAS))

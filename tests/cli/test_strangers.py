@@ -13,8 +13,8 @@ import pytest
 
 from renderer.artifacts import Waveform
 from renderer.cli.main import run
-from renderer.output.audio import write_audio
-from renderer.output.recipe import read_recipe
+from renderer.takes.audio import write_audio
+from renderer.takes.recipe import read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,17 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.cli.main import run as run_command
-from renderer.output.report.page import is_whole
-from renderer.pipeline.keep import Keeper, disk_faults
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project, one_at_a_time
 from renderer.pipeline.select import select
 from renderer.plan.jobs import Why
+from renderer.report.page import is_whole
 from renderer.run.events import TakeDone
 from renderer.store.disk import is_temp
 from renderer.store.edits import sole_writer
 from renderer.store.store import Store
 from renderer.store.verify import verify
+from renderer.takes.result_writer import Keeper, disk_faults
 from tests.pipeline.without_models import made
 
 if TYPE_CHECKING:

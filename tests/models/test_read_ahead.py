@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.models import read_ahead as module
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import ModelFiles, Part
 from renderer.models.read_ahead import read_ahead
-from renderer.models.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:

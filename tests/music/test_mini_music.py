@@ -16,8 +16,8 @@ import pytest
 import soundfile
 
 from renderer.models.ace_step.mini.composer.layout import lay_out
-from renderer.output.measure import analysis
 from renderer.song import SAMPLE_RATE
+from renderer.takes.measure import analysis
 from tests.bench.mini_quality_listen import decibels, heard_key, likeness, longest_gap, same_key, same_tempo, stretches
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import pytest
 
 from renderer.errors import UsageError
 from renderer.pipeline.cleanup import clean, find
-from renderer.pipeline.measured import measured_folder
-from renderer.pipeline.picks import all_picks, heard, vote_on, write_picks
+from renderer.pipeline.rendered import rendered_takes
 from renderer.pipeline.status import make_status
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Pick, Vote
 from renderer.store.takes import encode_record
 from renderer.store.verify import verify
+from renderer.takes.measurements import measured_folder
+from renderer.takes.votes import all_picks, vote_on, write_picks
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
@@ -165,9 +166,9 @@ def test_verify_names_every_damaged_file_and_sets_artifacts_aside(edited: Songs)
     assert not artifact.exists()
 
 
-def test_a_vote_is_on_the_version_that_was_heard(edited: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vote_is_on_the_version_that_was_rendered_takes(edited: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(edited.folder)
-    ((song, record),) = heard(["eins.s1"], None).values()
+    ((song, record),) = rendered_takes(["eins.s1"], None).values()
 
     vote_on(song, record, Vote.KEEP, note="the bridge")
     vote_on(song, record, Vote.REJECT, note="")
@@ -210,7 +211,7 @@ def test_a_vote_on_a_version_that_was_freed_meanwhile_is_refused_and_not_written
     edited: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(edited.folder)
-    song, record = heard(["eins.s1"], None)["eins.s1"]
+    song, record = rendered_takes(["eins.s1"], None)["eins.s1"]
     (edited.outputs / record.file).unlink()
 
     with pytest.raises(UsageError, match="is gone"):

@@ -17,9 +17,9 @@ from safetensors.numpy import load_file, save_file
 from renderer.artifacts import Codes, Latents, fault_of
 from renderer.cli.render import _verify
 from renderer.errors import StoreError
-from renderer.pipeline.page import page_after
 from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
+from renderer.report.build import page_after
 from renderer.run.client import WorkerClient
 from renderer.store.disk import move_take
 from renderer.store.encoding import encode

@@ -16,13 +16,13 @@ from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
 from renderer.models.family import Stage
-from renderer.pipeline.keep import Keeper
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.local import execute
-from renderer.run.patience import Patience
+from renderer.run.watchdog import Patience
 from renderer.store.store import Store
+from renderer.takes.result_writer import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable

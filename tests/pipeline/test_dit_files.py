@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from renderer.cli.main import run
 from renderer.errors import ModelError, SpecError
-from renderer.models import hub
+from renderer.models.catalog import hub
 from renderer.models.family import Stage
-from renderer.pipeline.page import make_report
 from renderer.plan.jobs import Why
+from renderer.report.build import make_report
 from renderer.run.events import JobDone
 from renderer.spec.diagnostics import place
 from tests.models.ace_step.layouts import write_bundle

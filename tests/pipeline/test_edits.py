@@ -15,7 +15,7 @@ from renderer.plan.jobs import Why
 from renderer.plan.keys import neutral
 from renderer.plan.reasons import changes_between
 from renderer.requests import LatentsRequest
-from tests.models.vaes import write_vae
+from tests.models.catalog.vaes import write_vae
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:

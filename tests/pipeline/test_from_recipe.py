@@ -11,8 +11,8 @@ import tomli_w
 
 from renderer.cli.main import run
 from renderer.models.family import Stage
-from renderer.pipeline.from_recipe import differences, remake
-from renderer.pipeline.pin import pin
+from renderer.takes.from_recipe import differences, remake
+from renderer.takes.pin import pin
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:

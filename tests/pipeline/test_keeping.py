@@ -15,8 +15,6 @@ import pytest
 from renderer.artifacts import Waveform
 from renderer.errors import InputLost
 from renderer.models.family import Part, Stage
-from renderer.pipeline.drafts import Desk
-from renderer.pipeline.keep import Keeper
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
 from renderer.run import local
@@ -24,6 +22,8 @@ from renderer.run.events import JobDone, JobProgress, TakeDone
 from renderer.run.local import execute
 from renderer.store.disk import TEMP_PREFIX, RealDisk
 from renderer.store.store import Store
+from renderer.takes.audio_writers import Desk
+from renderer.takes.result_writer import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

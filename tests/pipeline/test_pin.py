@@ -10,10 +10,10 @@ import pytest
 from renderer.errors import SpecError, UsageError
 from renderer.models.family import Stage
 from renderer.pipeline.options import Options
-from renderer.pipeline.pin import naming, pin
 from renderer.pipeline.project import refuse_faults
 from renderer.pipeline.select import select
 from renderer.plan.jobs import Why
+from renderer.takes.pin import naming, pin
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
-from renderer.output.report.compare import flags
-from renderer.pipeline.page import make_report
+from renderer.report.build import make_report
+from renderer.report.compare import flags
 from renderer.run.events import TakeDone
 
 if TYPE_CHECKING:

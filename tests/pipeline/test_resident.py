@@ -15,7 +15,7 @@ from renderer.pipeline.render import render
 from renderer.run.client import WorkerClient
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress
 from renderer.run.local import Workers
-from tests.models.vaes import write_vae
+from tests.models.catalog.vaes import write_vae
 from tests.pipeline.conftest import Songs
 
 if TYPE_CHECKING:

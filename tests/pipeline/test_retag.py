@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from renderer.output.audio import WRITERS
-from renderer.output.measure import stored_measurement
-from renderer.output.recipe import read_recipe
-from renderer.output.tags.read import read_tags
-from renderer.pipeline.measured import measured_folder
-from renderer.pipeline.picks import all_picks, heard, vote_on
 from renderer.pipeline.render import Stop, render
+from renderer.pipeline.rendered import rendered_takes
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Vote
 from renderer.store.disk import RealDisk
 from renderer.store.store import Store
 from renderer.store.verify import verify
+from renderer.takes.audio import WRITERS
+from renderer.takes.measure import stored_measurement
+from renderer.takes.measurements import measured_folder
+from renderer.takes.recipe import read_recipe
+from renderer.takes.tags.read import read_tags
+from renderer.takes.votes import all_picks, vote_on
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_disk_faults import refusal
 from tests.pipeline.without_models import carry_out
@@ -149,11 +150,11 @@ def test_a_version_that_comes_back_bears_todays_title(flac: Songs) -> None:
 
 def test_votes_and_measurements_stay(flac: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(flac.folder)
-    ((song, version),) = heard([NAME], None).values()
+    ((song, version),) = rendered_takes([NAME], None).values()
     vote_on(song, version, Vote.KEEP, note="the bridge")
     folder = measured_folder(flac.outputs)
     folder.mkdir(parents=True)
-    from renderer.output.measure.process import _measure
+    from renderer.takes.measure.process import _measure
 
     _measure(audio(flac), version.digest, folder)
     measured = stored_measurement(version.digest, folder)

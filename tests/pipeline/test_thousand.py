@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from renderer.pipeline.page import write_page
 from renderer.plan.jobs import Why
+from renderer.report.build import write_page
 from tests.bench.big_library import finish as finish_run
 from tests.pipeline.thousand import NUM_SEEDS, NUM_SPECS, finish, write_specs
 

@@ -12,11 +12,11 @@ import pytest
 from renderer.cli.main import run
 from renderer.errors import ModelError, SpecError
 from renderer.models.family import Part, Stage
-from renderer.pipeline.page import make_report
 from renderer.plan.jobs import Why
+from renderer.report.build import make_report
 from renderer.run.events import JobDone
 from renderer.spec.diagnostics import place
-from tests.models.vaes import write_vae
+from tests.models.catalog.vaes import write_vae
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,13 @@ import pytest
 import renderer
 from renderer.cli.main import run
 from renderer.errors import ModelError, UnfitFiles
-from renderer.pipeline.keep import Keeper
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project, one_at_a_time
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.events import TakeDone
 from renderer.run.local import execute
+from renderer.takes.result_writer import Keeper
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
 from renderer.models.family import Stage
-from renderer.pipeline.keep import Keeper, disk_faults
 from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
+from renderer.takes.result_writer import Keeper, disk_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.errors import UsageError
-from renderer.models import zoo
+from renderer.models.catalog import zoo
 from renderer.plan.asks import asks
 from renderer.plan.keys import canonical
 from renderer.requests import GivenMetas

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.models import zoo
+from renderer.models.catalog import zoo
 from renderer.plan.asks import asks
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.load import load_songs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from renderer.models import zoo
+from renderer.models.catalog import zoo
 from renderer.plan.asks import asks
 from renderer.plan.keys import canonical, neutral
 from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.zoo import ModelFacts
+    from renderer.models.catalog.zoo import ModelFacts
     from renderer.plan.asks import Asks
 
 REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest, GivenMetas, LmSampling)

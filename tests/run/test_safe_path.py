@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.models.doctor import _trial
+from renderer.models.catalog.doctor import _trial
 from renderer.models.family import ModelFiles
-from renderer.output.measure import SoundFile, measure_files, missing_libraries
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.run.client import WorkerClient
+from renderer.takes.measure import SoundFile, measure_files, missing_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,7 @@ def test_the_trial_of_the_device_finds_its_modules_whatever_the_variables_say(ho
 def test_a_program_in_the_project_is_not_taken_for_the_systems(
     hostile_surroundings: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from renderer.run.awake import awake
+    from renderer.run.sleep_inhibitor import awake
 
     program = hostile_surroundings.folder / "caffeinate"
     program.write_text(f"#!/bin/sh\necho caffeinate >> {hostile_surroundings.mark}\nexec sleep 5\n")

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from renderer.errors import StoreError, UsageError
-from renderer.output.report import FormerTake
+from renderer.report import FormerTake
 from renderer.serve import Live, Site, make_site, serving
 from renderer.serve.live import HEARTBEAT_SECONDS
 from renderer.serve.prompt import Prompt
 from renderer.spec.picks import Pick, Vote
-from tests.output.report.songs import small_report
+from tests.report.songs import small_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

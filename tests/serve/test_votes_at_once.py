@@ -12,7 +12,7 @@ import pytest
 
 from renderer.cli.serving import voter
 from renderer.pipeline.options import Options
-from renderer.pipeline.page import make_report
+from renderer.report.build import make_report
 from renderer.serve import Live, make_site, serving
 from renderer.spec.picks import Pick, Vote, read_picks
 from tests.pipeline.conftest import Songs
@@ -33,7 +33,7 @@ while not go.exists():
 """
 BY_COMMAND = """
 from renderer.cli.main import run
-from renderer.pipeline import picks
+from renderer.takes import votes as picks
 {start}
 sys.exit(run(["keep", sys.argv[3], "--note", "heard " + sys.argv[3]]))
 """

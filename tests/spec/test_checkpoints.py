@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from renderer.errors import ModelError
-from renderer.models import zoo
+from renderer.models.catalog import zoo
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MAX_DURATION, LMS, VAES, default_max_duration
 
 

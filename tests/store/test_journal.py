@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from renderer.pipeline.page import last_run
 from renderer.plan.make import last_failures
+from renderer.report.build import last_run
 from renderer.store import journal as journals
 from renderer.store.store import Store
 

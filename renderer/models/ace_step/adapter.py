@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import ModelError
 from renderer.models.ace_step.on_disk import renamed
 from renderer.models.ace_step.stored import DTYPES, named
-from renderer.models.layouts import read_json
-from renderer.models.safetensors_header import read_header
+from renderer.models.catalog.layouts import read_json
+from renderer.models.catalog.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.safetensors_header import Entry
+    from renderer.models.catalog.safetensors_header import Entry
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

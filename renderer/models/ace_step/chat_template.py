@@ -8,8 +8,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from renderer.errors import ModelError
 from renderer.models.ace_step import prompt
-from renderer.models.layouts import read_json
-from renderer.models.regular_file import FETCH_AGAIN, read_bytes
+from renderer.models.catalog.layouts import read_json
+from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

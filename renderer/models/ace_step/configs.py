@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from renderer.errors import ModelError
-from renderer.models.regular_file import FETCH_AGAIN
+from renderer.models.catalog.regular_file import FETCH_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ import torch
 from renderer.artifacts import Latents
 from renderer.errors import StageError
 from renderer.models import device as devices
-from renderer.models import layouts, memory
+from renderer.models import memory
 from renderer.models.ace_step.ahead import Ahead, reached
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.checkpoint import find_component, read_ready
@@ -36,6 +36,7 @@ from renderer.models.ace_step.on_disk import SILENCE, left_out
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.stored import named
 from renderer.models.ace_step.text_tokens import load_text_tokens
+from renderer.models.catalog import layouts
 from renderer.models.family import Failed, Part, Stage
 
 if TYPE_CHECKING:

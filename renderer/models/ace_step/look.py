@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from renderer.errors import ModelError
-from renderer.models import layouts
 from renderer.models.ace_step import on_disk
 from renderer.models.ace_step.adapter import read_adapter
 from renderer.models.ace_step.chat_template import check_chat_template
@@ -22,9 +21,10 @@ from renderer.models.ace_step.reads import TOKENIZER
 from renderer.models.ace_step.shapes import shapes
 from renderer.models.ace_step.silence_file import look_at_silence
 from renderer.models.ace_step.stored import compare
+from renderer.models.catalog import layouts
+from renderer.models.catalog.other_formats import why_no_json
+from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
 from renderer.models.family import Part
-from renderer.models.other_formats import why_no_json
-from renderer.models.regular_file import FETCH_AGAIN, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

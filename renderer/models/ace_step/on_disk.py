@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.models import layouts
 from renderer.models.ace_step import configs
 from renderer.models.ace_step.stored import ALL_IN_ONE, Stored, stored_tensors
-from renderer.models.regular_file import FETCH_AGAIN
-from renderer.models.safetensors_header import read_header
+from renderer.models.catalog import layouts
+from renderer.models.catalog.regular_file import FETCH_AGAIN
+from renderer.models.catalog.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

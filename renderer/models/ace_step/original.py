@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from renderer.errors import ModelError
-from renderer.models.regular_file import regular
+from renderer.models.catalog.regular_file import regular
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.models import layouts
 from renderer.models.ace_step import adapter, on_disk
 from renderer.models.ace_step.stored import weight_files
+from renderer.models.catalog import layouts
 from renderer.models.family import Part
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.models.other_formats import HEAD_BYTES, told_format
-from renderer.models.regular_file import regular
+from renderer.models.catalog.other_formats import HEAD_BYTES, told_format
+from renderer.models.catalog.regular_file import regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

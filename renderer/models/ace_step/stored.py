@@ -7,9 +7,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.models.layouts import read_json
-from renderer.models.regular_file import FETCH_AGAIN, regular
-from renderer.models.safetensors_header import Entry, read_header
+from renderer.models.catalog.layouts import read_json
+from renderer.models.catalog.regular_file import FETCH_AGAIN, regular
+from renderer.models.catalog.safetensors_header import Entry, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
-from renderer.models import layouts
 from renderer.models.ace_step.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
 from renderer.models.ace_step.tokens import read_tokenizer
-from renderer.models.regular_file import FETCH_AGAIN
+from renderer.models.catalog import layouts
+from renderer.models.catalog.regular_file import FETCH_AGAIN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
-from renderer.models import identity, memory, zoo
+from renderer.models import memory
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.catalog import identity, zoo
+from renderer.models.catalog.layouts import plain_name
 from renderer.models.family import Part, Stage
-from renderer.models.layouts import plain_name
 from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard

@@ -14,8 +14,8 @@ from renderer.models.ace_step.fused_dit import FusedDit
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.velocity import Conditions
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, Failed, Part, Stage
-from renderer.models.zoo import resolve
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 

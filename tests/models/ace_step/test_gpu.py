@@ -28,9 +28,9 @@ from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.plain_dit import PlainDit
 from renderer.models.ace_step.prefill import Prefill
 from renderer.models.ace_step.vae import checked_peak, scale_to_peak
+from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_GRAIN, to_host
 from renderer.models.family import Done, Part, Stage, StageJob
-from renderer.models.zoo import resolve
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard

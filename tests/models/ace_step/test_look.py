@@ -13,11 +13,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from renderer.models import identity, looked
 from renderer.models.ace_step.look import look
 from renderer.models.ace_step.reads import files_of as files_read
+from renderer.models.catalog import identity, looked
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Part
-from renderer.models.zoo import resolve
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
 
@@ -435,7 +435,9 @@ def test_what_lies_beside_the_files_that_are_read_changes_no_digest(files: Model
 def test_looking_imports_no_torch(sets: Path) -> None:
     script = f"""
 import sys
-from renderer.models import identity, looked, zoo
+from renderer.models.catalog import identity
+from renderer.models.catalog import looked
+from renderer.models.catalog import zoo
 for name in {LAYOUTS!r}:
     files = zoo.resolve({str(sets)!r} + "/" + name).files
     assert not looked.faults(files)

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
-from renderer.models import identity
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.catalog import identity
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import ModelFiles, Part
-from renderer.models.zoo import resolve
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 

@@ -15,8 +15,8 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Part, Stage
-from renderer.models.zoo import resolve
 from tests.models.ace_step.layouts import (
     COMPONENTS,
     DIFFUSERS_FILE,
@@ -198,7 +198,7 @@ def test_weights_never_lie_in_anonymous_memory_twice(
     num_bytes = widen(dit, aligned=aligned)
     script = f"""
 import threading
-from renderer.models.zoo import resolve
+from renderer.models.catalog.zoo import resolve
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.family import Part
 from tests.models.ace_step.listening import Heard

@@ -11,8 +11,8 @@ import torch
 
 from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, ModelFiles, Part, Settings, Stage, StageJob
-from renderer.models.zoo import resolve
 from renderer.requests import WaveformRequest
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard

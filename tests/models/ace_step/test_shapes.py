@@ -12,8 +12,8 @@ from renderer.models.ace_step import on_disk
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.look import look
 from renderer.models.ace_step.shapes import shapes
+from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Part
-from renderer.models.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from transformers import AutoConfig, AutoTokenizer
 import renderer
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
-from renderer.models import device, zoo
+from renderer.models import device
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
 from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts
@@ -44,7 +44,8 @@ from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.phases import CodesPhase, CotPhase, _num_codes
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.ace_step.vae import Tiles, checked_latents, checked_peak
-from renderer.models.doctor import examine
+from renderer.models.catalog import zoo
+from renderer.models.catalog.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
 from renderer.plan.asks import asks
 from renderer.requests import GivenMetas, WaveformRequest

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from renderer.models.ace_step.mini.place import WEIGHTS
-from renderer.models.layouts import read_lm, read_model
+from renderer.models.catalog.layouts import read_lm, read_model
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,140 @@
+"""The known models as a user asks for them: on disk or not, how large, whether this machine holds them. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.errors import ModelError
+from renderer.files import from_home
+from renderer.models import device as devices
+from renderer.models import memory
+from renderer.models.catalog import hub, layouts, vaes, zoo
+from renderer.models.family import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from renderer.song import Variant
+
+
+WORK_BYTES = 1.5e9  # cache, activations and tiles of a song of usual length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """A known model set, LM or VAE."""
+
+    name: str
+    kind: str
+    """`turbo`, `sft`, `base`, `lm` or `vae`."""
+    layout: str
+    sources: tuple[hub.Source, ...]
+    on_disk: Path | None
+    """Its DiT's folder, the LM's or the VAE's; None when something is missing."""
+    num_params: float
+    """Of what is resident at once at most."""
+    resident_bytes: float
+    """Those parameters in this machine's dtypes, with room to work."""
+    fits: bool
+    asked: str = ""
+    """As specs name it, where that is another than the name."""
+
+
+def known_models(device: str, dtype: str) -> Iterator[Stock]:
+    """Every row of the tables, for a picked device."""
+    dtypes, free = devices.dtypes(device, dtype), memory.available(device)
+    for name, known in zoo.MODELS.items():
+        missing = any(hub.find(source) is None for source in known.sources)
+        params = known.num_params + zoo.PARAMS_TEXT_ENCODER
+        yield _stock(name, known.kind, known.layout, known.sources, params, dtypes.dit, free, missing=missing)
+    for name, lm in zoo.LMS.items():
+        missing = hub.find(lm.source) is None
+        yield _stock(name, "lm", "transformers", (lm.source,), lm.num_params, dtypes.lm, free, missing=missing)
+    for name, source in zoo.VAES.items():
+        missing = hub.find(source) is None
+        yield _stock(name, "vae", layouts.DIFFUSERS, (source,), zoo.PARAMS_VAE, dtypes.vae, free, missing=missing)
+
+
+def models_of(variants: Iterable[Variant], device: str, dtype: str) -> tuple[tuple[Stock, ...], tuple[ModelError, ...]]:
+    """The folders and files that variants name beside what is known; and why some of them are no models."""
+    found: dict[str, Stock] = {}
+    faults: dict[str, ModelError] = {}
+    for variant in variants:
+        for asked, look in _LOOKS.items():
+            name = getattr(variant, asked)
+            if name is None or name in _KNOWN or name in found or name in faults:
+                continue
+            try:
+                found[name] = look(variant, name, device, dtype)
+            except ModelError as error:
+                faults[name] = error
+    return tuple(found.values()), tuple(faults.values())
+
+
+def _own_model(variant: Variant, model: str, device: str, dtype: str) -> Stock:
+    facts = zoo.model_facts(model, variant.based_on)
+    files = zoo.resolve(model, variant.lm, (), variant.based_on).files
+    params = sum(memory.parameters(files, Part.DIT).values()) if files else zoo.PARAMS_2B + zoo.PARAMS_TEXT_ENCODER
+    place = Path(files.dit_file or files.dit) if files else None
+    return _own(model, facts.kind, facts.layout, place, params, devices.dtypes(device, dtype).dit, device)
+
+
+def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
+    del variant
+    folder = layouts.read_lm(zoo.existing_lm(lm))
+    return _own(
+        lm, "lm", "transformers", folder, memory.count(folder, "model"), devices.dtypes(device, dtype).lm, device
+    )
+
+
+def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> Stock:
+    del variant
+    folder = from_home(vae)
+    vaes.read_vae(folder)
+    params = memory.count(folder, vaes.STEM)
+    return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)
+
+
+def _own(asked: str, kind: str, layout: str, place: Path | None, params: float, dtype: str, device: str) -> Stock:
+    resident = params * memory.ITEM_SIZE[dtype] + WORK_BYTES
+    return Stock(
+        name=Path(asked).name,
+        kind=kind,
+        layout=layout,
+        sources=(),
+        on_disk=place,
+        num_params=params,
+        resident_bytes=resident,
+        fits=resident <= memory.available(device),
+        asked=asked,
+    )
+
+
+_KNOWN = frozenset({*zoo.MODELS, *zoo.LMS, *zoo.VAES, zoo.MINI})
+_LOOKS: Mapping[str, Callable[[Variant, str, str, str], Stock]] = {"model": _own_model, "lm": _own_lm, "vae": _own_vae}
+
+
+def _stock(
+    name: str,
+    kind: str,
+    layout: str,
+    sources: tuple[hub.Source, ...],
+    num_params: float,
+    dtype: str,
+    free: int,
+    *,
+    missing: bool,
+) -> Stock:
+    resident = num_params * memory.ITEM_SIZE[dtype] + WORK_BYTES
+    return Stock(
+        name=name,
+        kind=kind,
+        layout=layout,
+        sources=sources,
+        on_disk=None if missing else hub.find(sources[0]),
+        num_params=num_params,
+        resident_bytes=resident,
+        fits=resident <= free,
+    )

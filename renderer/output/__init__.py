@@ -1,1 +1,0 @@
-"""Waveforms -> files people open: audio with its recipe, and the report."""

@@ -1,0 +1,61 @@
+"""How much a plan will write, guessed before anything runs, and whether the drive has room for it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from renderer.errors import ResourceError
+from renderer.models.family import Stage
+from renderer.song import LATENT_RATE, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from renderer.plan.jobs import Plan, TakePlan
+
+GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
+LATENT_BYTES = LATENT_RATE * 64 * 4  # a second: 64 channels of float32
+PCM_BYTES = SAMPLE_RATE * 2 * 3  # a second: stereo, 24 bit
+AUDIO_BYTES: Mapping[str, float] = {"wav": PCM_BYTES, "flac": 0.8 * PCM_BYTES, "mp3": 40_000, "opus": 32_000}
+"""A second, on the generous side; the bit rates are those of `renderer.takes.audio`."""
+SPARE_BYTES = 32_000_000  # for records, journal and report
+
+
+def needed_bytes(plan: Plan) -> int:
+    """What the plan's takes will take on the drive, about; never less for want of a guess."""
+    return round(sum(_needed(take) for take in plan.running))
+
+
+def refuse_without_room(plan: Plan, folder: Path) -> None:
+    """Raises: ResourceError when the drive that `folder` lies on can't hold what the plan makes."""
+    needed, free = needed_bytes(plan) + SPARE_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise ResourceError(
+            f"this needs about {told_bytes(needed)} on disk, {told_bytes(free)} are free",
+            why=f"{len(plan.running)} takes with their latents go to `{folder}`",
+            help="free some space, give another folder with --out, render fewer takes, or write mp3 or opus",
+        )
+
+
+def told_bytes(num_bytes: float) -> str:
+    """`3.2 MB`."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:  # noqa: PLR2004 - the step between units
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} GB"
+
+
+def _needed(plan: TakePlan) -> float:
+    rate = AUDIO_BYTES[plan.take.song.output.format] if Stage.WAVEFORM in plan.runs else 0.0
+    rate += LATENT_BYTES if Stage.LATENTS in plan.runs else 0.0
+    return rate * _seconds(plan)
+
+
+def _seconds(plan: TakePlan) -> float:
+    asked = plan.requests[Stage.LATENTS]
+    pinned = plan.take.song.pinned
+    whole = asked["metas"]["duration"] or (pinned.seconds if pinned else min(GUESSED_SECONDS, asked["max_duration"]))
+    return min(whole, asked["preview"] or whole)

@@ -1,0 +1,180 @@
+"""What LM and DiT are sent for a take, text by text, as far as it is known before it renders. No torch.
+
+What the LM has yet to decide is marked; what it decided is taken from the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from renderer.artifacts import Codes, Cot, CotMetas
+from renderer.models.ace_step.briefing import brief
+from renderer.models.ace_step.metas import given_as_cot, think_yaml
+from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_prompt
+from renderer.models.family import Stage
+from renderer.plan.asks import asks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenizers import Tokenizer
+
+    from renderer.models.catalog.zoo import ModelFacts
+    from renderer.models.family import ModelFiles
+    from renderer.plan.asks import Asks
+    from renderer.plan.jobs import TakePlan
+    from renderer.requests import CodesRequest, LatentsRequest
+    from renderer.store.store import Store
+
+UNDECIDED = "‹the LM decides›"
+MAX_TEXT_TOKENS = 256  # of the DiT's text prompt; metas come last
+MAX_LYRIC_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One text as a model is sent it."""
+
+    stage: Stage
+    name: str
+    """`prompt`, `negative prompt`, `text prompt`, `lyric prompt`."""
+    text: str
+    num_tokens: int | None
+    """None where the tokenizer isn't on disk, or the text isn't decided."""
+    max_tokens: int | None = None
+    """What comes after is cut off."""
+
+
+def sent(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[Sent, ...]:
+    """Every text of a take, in the order of the stages."""
+    asked = asks(plan.take, facts, preview)
+    cot = _decided(plan, store)
+    return tuple(
+        Sent(
+            stage=stage,
+            name=name,
+            text=text,
+            num_tokens=_count(text, tokenizer_file(plan.files, stage)),
+            max_tokens={"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}.get(name),
+        )
+        for stage, name, text in _texts(asked, cot)
+    )
+
+
+def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> Iterator[tuple[str, int, int]]:
+    """The DiT's prompts that are longer than it reads: name, tokens, and how many it reads.
+
+    Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
+    """
+    tokenizer = tokenizer_file(plan.files, Stage.LATENTS)
+    texts = _dit_prompts(asks(plan.take, facts, preview), _decided(plan, store))
+    limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
+    for (name, limit), text in zip(limits, texts, strict=True):
+        count = _count(text, tokenizer)
+        if count is not None and count > limit:
+            yield name, count, limit
+
+
+def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
+    """The tokenizer that reads a stage's texts, when it is on disk."""
+    if stage in {Stage.COT, Stage.CODES}:
+        places = [Path(files.lm) / "tokenizer.json"] if files.lm else []
+    else:
+        folder = Path(files.text_encoder)
+        places = [folder / "tokenizer" / "tokenizer.json", folder / "tokenizer.json"]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _texts(asked: Asks, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
+    if asked.cot is not None:
+        yield Stage.COT, "prompt", cot_prompt(asked.cot.caption, asked.cot.lyrics)
+    if asked.codes is not None:
+        codes = asked.codes
+        yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, asked, cot))
+        if codes.sampling.guided:
+            yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.sampling.negative_prompt)
+    text, lyrics = _dit_prompts(asked, cot)
+    yield Stage.LATENTS, "text prompt", text
+    yield Stage.LATENTS, "lyric prompt", lyrics
+
+
+def _yaml(codes: CodesRequest, asked: Asks, cot: Cot | None) -> str:
+    """The think block of the codes prompt; the fields stand in alphabetical order, so each can be written alone."""
+    if cot is not None:
+        return think_yaml(cot.metas)
+    given = given_as_cot(codes.metas)
+    open_fields = _open_fields(asked)
+    rows = [
+        think_yaml(CotMetas(**{name: value})) if value is not None else f"{name}: {UNDECIDED}"
+        for name, value in sorted(asdict(given).items())
+        if value is not None or name in open_fields
+    ]
+    return "\n".join(rows)
+
+
+def _open_fields(asked: Asks) -> frozenset[str]:
+    """What the chain of thought has yet to decide."""
+    if asked.cot is None:
+        return frozenset()
+    given = asdict(asked.cot.metas)
+    names = {name for name, value in given.items() if value is None}
+    names |= {"caption"} if asked.cot.use_cot_caption else set()
+    return frozenset(names | ({"language"} if asked.cot.use_cot_language else set()))
+
+
+def _dit_prompts(asked: Asks, cot: Cot | None) -> tuple[str, str]:
+    request = asked.latents
+    if asked.cot is not None and cot is None:
+        return _undecided_prompts(request, asked)
+    briefing = brief(request, cot, _no_codes(asked))
+    return briefing.text, briefing.lyrics
+
+
+def _undecided_prompts(request: LatentsRequest, asked: Asks) -> tuple[str, str]:
+    open_fields = _open_fields(asked)
+    said = Cot(
+        text="",
+        metas=CotMetas(
+            caption=UNDECIDED if "caption" in open_fields else None,
+            language=UNDECIDED if "language" in open_fields else None,
+        ),
+    )
+    briefing = brief(request, said, _no_codes(asked))
+    # The metas are the last lines of the prompt; what nobody said yet stands there as what upstream writes for nothing.
+    caption, heading, metas = briefing.text.rpartition("# Metas\n")
+    lines = [
+        f"- {name}: {UNDECIDED}" if (name := line[2:].partition(":")[0]) in open_fields else line
+        for line in metas.split("\n")
+    ]
+    return caption + heading + "\n".join(lines), briefing.lyrics
+
+
+def _no_codes(asked: Asks) -> Codes | None:
+    """Stands for codes that are still to be written: the prompts only ask whether there are any."""
+    import numpy as np  # noqa: PLC0415 - only to show
+
+    return None if asked.codes is None else Codes(codes=np.zeros(0, dtype=np.int32))
+
+
+def _decided(plan: TakePlan, store: Store) -> Cot | None:
+    key = plan.keys.get(Stage.COT)
+    if key is None:
+        return next((one for one in plan.given.values() if isinstance(one, Cot)), None)
+    found = plan.given.get(key) or (store.get(Stage.COT, key) if store.has(Stage.COT, key) else None)
+    return found if isinstance(found, Cot) else None
+
+
+def _count(text: str, tokenizer: Path | None) -> int | None:
+    if tokenizer is None or UNDECIDED in text:
+        return None
+    return len(_tokenizer(tokenizer).encode(text).ids)
+
+
+@cache
+def _tokenizer(path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer  # noqa: PLC0415 - only where something is counted
+
+    return Tokenizer.from_file(str(path))

@@ -1,0 +1,31 @@
+"""Report -> one page that opens from disk: values (what it shows), view, page, and their template."""
+
+from renderer.report.page import Served, render_page, write_report
+from renderer.report.values import (
+    Failure,
+    FormerTake,
+    Outcome,
+    Report,
+    ReportJob,
+    ReportLoad,
+    ReportRun,
+    ReportSong,
+    ReportTake,
+)
+from renderer.takes.peaks import encode_peaks
+
+__all__ = [
+    "Failure",
+    "FormerTake",
+    "Outcome",
+    "Report",
+    "ReportJob",
+    "ReportLoad",
+    "ReportRun",
+    "ReportSong",
+    "ReportTake",
+    "Served",
+    "encode_peaks",
+    "render_page",
+    "write_report",
+]

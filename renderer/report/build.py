@@ -1,0 +1,363 @@
+"""Store, journal and plan -> the report's value, and the page written from it. Renders nothing, waits for no render."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from renderer import __version__
+from renderer.artifacts import CotMetas
+from renderer.files import real
+from renderer.plan.reasons import SET, changes_between
+from renderer.report.values import (
+    Failure,
+    FormerTake,
+    Outcome,
+    Report,
+    ReportJob,
+    ReportLoad,
+    ReportRun,
+    ReportSong,
+    ReportTake,
+)
+from renderer.store.disk import write_whole
+from renderer.takes.measure import missing_libraries, stored_measurement
+from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
+from renderer.takes.peaks import NUM_BINS, fold_peaks
+from renderer.takes.provenance import cuts, degradations, effective, left_out, prompts_as_sent
+from renderer.takes.recipe import folder_name
+from renderer.takes.votes import all_picks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.render import Summary
+    from renderer.plan.jobs import Change, Plan, TakePlan
+    from renderer.song import Song
+    from renderer.store.store import Store
+    from renderer.store.takes import TakeRecord
+    from renderer.takes.measure import Measurement
+
+REPORT_FOLDER = "report"
+_PATHS = re.compile(r"(?<![\w.…/])~?/(?:[^\n`'\"]*?/)*(?P<name>[^\s/`'\":;,)]*)")
+UP = ".."  # from the page's own folder to the outputs
+NOTES: Mapping[str, str] = {
+    "mini": "Rendered with mini, the embedded sketch model: it shows how renderer works, not how ACE-Step sounds.",
+}
+
+
+@dataclass(slots=True)
+class LastRun:
+    """What the journal tells of the last run: its jobs, not its lines, which are hundreds of thousands at times."""
+
+    started: datetime | None = None
+    """None when nothing has run yet."""
+    last: datetime | None = None
+    """When it last wrote something down."""
+    ended: Mapping[str, Any] | None = None
+    """The line that ended it; None while it runs, or when it was cut off."""
+    jobs: list[ReportJob] = field(default_factory=list)
+    loads: list[ReportLoad] = field(default_factory=list)
+    num_worker_restarts: int = 0
+    done: set[str] = field(default_factory=set)
+    """Takes that it rendered."""
+    failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Take -> the line that tells how it failed."""
+
+
+def write_page(project: Project, folder: Path | None = None) -> Path:
+    """The report of these takes, written anew, into its own folder or another; returns the page.
+
+    Raises: StoreError, OSError when the outputs folder can't be written.
+    """
+    from renderer.report.page import write_report  # noqa: PLC0415 - jinja2 only when a page is written
+
+    outputs = project.store.outputs
+    if folder is None:
+        return write_report(make_report(project), outputs / REPORT_FOLDER)
+    up = Path(os.path.relpath(real(outputs), real(folder))).as_posix()
+    return write_report(make_report(project, up), folder)
+
+
+def page_after(project: Project, summary: Summary) -> Path:
+    """The report after a run; left as it is when it already shows just these takes and nothing was done.
+
+    Raises: StoreError, OSError when the outputs folder can't be written.
+    """
+    from renderer.report.page import is_whole  # noqa: PLC0415 - jinja2 only where a page is looked for
+
+    page, mark = project.store.outputs / REPORT_FOLDER / "index.html", shown_by(project.store)
+    shows = _fingerprint(summary.plan)
+    if len(summary.kept) == len(summary.plan.takes) and is_whole(page) and _text(mark) == shows:
+        return page
+    written = write_page(project)
+    write_whole(project.store.disk, mark, shows.encode())
+    return written
+
+
+def shown_by(store: Store) -> Path:
+    """The file that tells what the page shows; without it the next run writes the page."""
+    return store.folder / "page-shows"
+
+
+def _fingerprint(plan: Plan) -> str:
+    """What the page shows once all is done: these versions of these takes, with these votes."""
+    picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
+    shown = [
+        *sorted((take.name, take.key, take.take.song.title) for take in plan.takes),
+        *sorted((n, str(p)) for n, p in picks.items()),
+    ]
+    return hashlib.sha256(f"{__version__} {shown}".encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def make_report(project: Project, up: str = UP) -> Report:
+    """All that the page shows of these takes, as they are on disk now; `up` leads from its folder to the outputs."""
+    run, weights = last_run(project.store), dict[str, str]()
+    songs = {take.song.name: take.song for take in project.takes}
+    by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
+    # A plan has changed takes first; the page keeps the specs' order, so that nothing jumps while it is looked at.
+    places = {take.name: place for place, take in enumerate(project.takes)}
+    for plan in project.plans():
+        for take in sorted(plan.takes, key=lambda planned: places[planned.take.name]):
+            takes = by_song[take.take.song.name]
+            takes.append(_take(take, project.store, run, up, beside=takes[-1] if takes else None))
+            weights |= _weights(take)
+    return Report(
+        songs=tuple(_song(song, by_song[name], project.store.outputs) for name, song in songs.items()),
+        run=_run(project, weights, run),
+        picks=all_picks(songs.values()),
+        notes=tuple(_notes(project, by_song)),
+    )
+
+
+def _notes(project: Project, by_song: Mapping[str, Sequence[ReportTake]]) -> Iterator[str]:
+    yield from (NOTES[name] for name in sorted({take.variant.model for take in project.takes}) if name in NOTES)
+    told = dict.fromkeys(remark for takes in by_song.values() for take in takes for remark in take.left_out)
+    yield from (f"{remark[0].upper()}{remark[1:]}." for remark in told)
+    if missing_libraries():
+        yield "Tempo, key and loudness are not measured: `pip install 'renderer[measure]'` adds what it takes."
+
+
+def last_run(store: Store) -> LastRun:
+    """What the journal tells from the last run's start on."""
+    run = LastRun()
+    for line in store.journal.lines():
+        if line["event"] == "run-started":
+            run = LastRun()
+        _hear(run, line)
+    return run
+
+
+def _hear(run: LastRun, line: Mapping[str, Any]) -> None:
+    run.last = datetime.fromisoformat(line["at"])
+    run.started = run.started or run.last
+    seconds = (run.last - run.started).total_seconds()
+    match line["event"]:
+        case "job-done" | "job-failed":
+            run.jobs.append(_job(line, seconds))
+        case "loaded":
+            run.loads.append(_load(line, seconds))
+        case "worker-restarted":
+            run.num_worker_restarts += 1
+        case "take-done":
+            run.done.add(line["take"])
+        case "take-failed":
+            run.failed[line["take"]] = line
+        case "run-ended":
+            run.ended = run.ended or line
+
+
+def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
+    return ReportSong(
+        name=song.name,
+        title=song.title,
+        caption=song.caption,
+        lyrics=song.lyrics,
+        sections=song.sections,
+        instrumental=song.instrumental,
+        asked=song.metas,
+        source=_source(song, outputs),
+        takes=tuple(takes),
+    )
+
+
+def _source(song: Song, outputs: Path) -> str:
+    """The spec as seen from the project; of outputs elsewhere, its folder's name and its own."""
+    seen = Path(os.path.relpath(real(song.source), real(outputs.parent)))
+    return f"{song.source.absolute().parent.name}/{song.source.name}" if ".." in seen.parts else seen.as_posix()
+
+
+def _anywhere(text: str) -> str:
+    """A message without where things lie on this machine: the page is passed on."""
+    return _PATHS.sub(lambda found: f"…/{found['name']}", text)
+
+
+def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTake | None) -> ReportTake:
+    """`beside` is the take before it in the song, whose settings are nearly always the same: they are kept once."""
+    heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
+    record, place = next(((one, at) for one, at in heard if _is_asked(one, plan)), (None, ""))
+    failed = run.failed.get(plan.name)
+    page = record.page if record else {}
+    notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
+    sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
+    inference = plan.take.variant.inference
+    used = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
+    settings = {name: _setting(value) for name, value in used.items()}
+    shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
+    return ReportTake(
+        name=plan.name,
+        variant=plan.take.variant.name,
+        seed=plan.take.seed,
+        outcome=_outcome(plan, failed, run),
+        why=_why(plan.changes),
+        model=folder_name(plan.take.variant.model),
+        lm=folder_name(plan.take.variant.lm) if plan.take.variant.lm else None,
+        vae=plan.requests[SET]["vae"],
+        based_on=plan.requests[SET]["based_on"],
+        settings=beside.settings if beside and shared else settings,
+        preview_seconds=plan.requests["latents"]["preview"],
+        audio=f"{up}/{place}" if record else None,
+        num_bytes=record.num_bytes if record else 0,
+        duration_seconds=page.get("seconds", 0.0),
+        peaks=fold_peaks(page.get("peaks", ""), NUM_BINS),
+        recipe=f"{up}/{place.rpartition('.')[0]}.toml" if record else None,
+        key8=plan.key[:8],
+        decided=_decided(record),
+        prompts={intern(name.replace("_", " ")): intern(text) for name, text in prompts_as_sent(notes).items()},
+        seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
+        failure=_failure(failed) if failed and not record else None,
+        degraded=tuple(map(_anywhere, degradations(notes))),
+        cut=cuts(notes),
+        left_out=tuple(map(_anywhere, left_out(notes))),
+        measured=sounds.measured if sounds else None,
+        spectrogram=_picture(sounds, up),
+        former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in heard if not _is_asked(one, plan)),
+    )
+
+
+def _picture(sounds: Measurement | None, up: str) -> str | None:
+    if sounds is None or sounds.spectrogram is None:
+        return None
+    return f"{'measured' if up == UP else f'{up}/{MEASURED_FOLDER}'}/{sounds.spectrogram.name}"
+
+
+def _used(plan: TakePlan) -> dict[str, Any]:
+    latents = plan.requests["latents"]
+    return {**effective(latents), "infer_method": latents["infer_method"]}
+
+
+def _setting(value: Any) -> str | int | float | bool | None:
+    return ", ".join(f"{entry:g}" for entry in value) if isinstance(value, list | tuple) else value
+
+
+def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> Outcome:
+    if plan.has_sound:
+        return Outcome.RENDERED if plan.name in run.done else Outcome.CACHED
+    return Outcome.FAILED if failed and failed.get("key") == plan.key else Outcome.WAITING
+
+
+def _failure(line: Mapping[str, Any]) -> Failure:
+    told = {part: _anywhere(str(line[part])) for part in ("message", "why", "help")}
+    return Failure(stage=line["stage"], **told)
+
+
+def _decided(record: TakeRecord | None) -> CotMetas | None:
+    decided = record.recipe.get("decided") if record else None
+    return CotMetas(**decided) if decided else None
+
+
+def _is_asked(version: TakeRecord, plan: TakePlan) -> bool:
+    return version.key == plan.key and not version.remade
+
+
+def _place(version: TakeRecord, store: Store) -> str:
+    """Where a version's audio lies, below the outputs folder; empty when it is gone."""
+    place = store.find(version)
+    return place.relative_to(store.outputs).as_posix() if place else ""
+
+
+def _former(version: TakeRecord, audio: str, plan: TakePlan, store: Store) -> FormerTake:
+    sounds = stored_measurement(version.digest, measured_folder(store.outputs))
+    return FormerTake(
+        key8=version.mark,
+        audio=audio,
+        changes=_why(changes_between(version.requests, plan.requests, plan.take)),
+        duration_seconds=version.page.get("seconds", 0.0),
+        peaks=version.page.get("peaks", ""),
+        loudness_lufs=sounds.measured.loudness_lufs if sounds and sounds.measured else None,
+    )
+
+
+def _why(changes: Iterable[Change]) -> str:
+    return ", ".join(change.told for change in changes)
+
+
+def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRun | None:
+    if run.started is None or run.last is None:
+        return None
+    ended = run.ended
+    return ReportRun(
+        started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+        seconds=ended["seconds"] if ended else (run.last - run.started).total_seconds(),
+        ended="still running, or cut off" if ended is None else "interrupted" if ended["stopped"] else "finished",
+        jobs=tuple(run.jobs),
+        loads=tuple(run.loads),
+        loads_song_by_song=ended["loads_song_by_song"] if ended else {},
+        num_worker_restarts=run.num_worker_restarts,
+        disk_bytes=_disk_bytes(project.store.outputs),
+        device=project.settings.device,
+        dtype=project.settings.dtype,
+        threads=project.settings.threads,
+        versions=project.environment["versions"],
+        weights=weights,
+    )
+
+
+def _weights(take: TakePlan) -> dict[str, str]:
+    return {stage: request["weights"] for stage, request in take.requests.items() if "weights" in request}
+
+
+def _job(line: Mapping[str, Any], at: float) -> ReportJob:
+    """`at` is when it ended, in seconds since the run's start."""
+    seconds = float(line.get("seconds", 0.0))
+    return ReportJob(
+        stage=intern(line["stage"]),
+        part=intern(line["part"]),
+        takes=tuple(map(intern, line["takes"])),
+        start_seconds=max(0.0, at - seconds),
+        seconds=seconds,
+        failed=line["event"] == "job-failed",
+    )
+
+
+def _load(line: Mapping[str, Any], at: float) -> ReportLoad:
+    return ReportLoad(
+        component=line["component"],
+        start_seconds=max(0.0, at - line["seconds"]),
+        seconds=line["seconds"],
+        num_bytes=line["num_bytes"],
+    )
+
+
+def _disk_bytes(outputs: Path) -> int:
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(str(outputs)))
+
+
+def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path)
+            else:
+                yield entry

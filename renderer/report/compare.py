@@ -1,0 +1,115 @@
+"""Asked, decided, measured: whether they agree, and which words the LM changed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from renderer.report.values import ReportTake
+    from renderer.song import Metas
+
+BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
+DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM
+SILENCE_SECONDS = 3.0
+TRUE_PEAK_DB = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Something about a take that one should hear or look at."""
+
+    code: str
+    """Sorted and filtered by: `bpm`, `key`, `length`, …"""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A run of words in the LM's caption."""
+
+    text: str
+    kind: str
+    """`same`, `added` or `dropped`."""
+
+
+def flags(take: ReportTake, asked: Metas) -> tuple[Flag, ...]:
+    """What doesn't fit; tempos count as equal at half and double, keys with their enharmonic names."""
+    return (*_compared(take, asked), *_faults(take))
+
+
+def same_tempo(wanted: float, heard: float) -> bool:
+    """Whether two tempos are one, half and double time included: what is felt at 140 is often counted at 70."""
+    return any(abs(heard * factor - wanted) <= BPM_TOLERANCE * wanted for factor in (0.5, 1.0, 2.0))
+
+
+def same_key(wanted: str, heard: str) -> bool:
+    """Whether two keys are one: `Db major` is `C# major`; its relative minor is not."""
+    return _pitch_and_mode(wanted) == _pitch_and_mode(heard)
+
+
+def changed_words(asked: str, written: str) -> tuple[Words, ...]:
+    """The LM's caption beside the asked one, word by word."""
+    old, new = re.findall(r"\S+\s*", asked), re.findall(r"\S+\s*", written)
+    # The last word of a text has no blank behind it and is the same word all the same.
+    matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)
+    return tuple(_words(matcher, old, new))
+
+
+def _compared(take: ReportTake, asked: Metas) -> Iterator[Flag]:
+    heard, decided = take.measured, take.decided
+    if heard is None:
+        return
+    bpm = asked.bpm or (decided and decided.bpm)
+    if bpm and heard.bpm and not same_tempo(bpm, heard.bpm):
+        yield Flag(code="tempo", text=f"{heard.bpm:.0f} bpm heard, {bpm} wanted")
+    key = asked.keyscale or (decided and decided.keyscale)
+    if key and heard.keyscale and not same_key(key, heard.keyscale):
+        yield Flag(code="key", text=f"{heard.keyscale} heard, {key} wanted")
+    seconds = _wanted_seconds(take, asked)
+    if seconds and abs(heard.duration_seconds - seconds) > DURATION_TOLERANCE_SECONDS:
+        yield Flag(code="length", text=f"{heard.duration_seconds:.1f} s long, {seconds:.1f} s wanted")
+    if max(heard.head_silence_seconds, heard.tail_silence_seconds) > SILENCE_SECONDS:
+        head, tail = heard.head_silence_seconds, heard.tail_silence_seconds
+        yield Flag(code="silence", text=f"silent for {head:.1f} s at the head, {tail:.1f} s at the tail")
+    if heard.num_clipped:
+        yield Flag(code="clipping", text=f"{heard.num_clipped:,} samples clipped")
+    if heard.true_peak_db is not None and heard.true_peak_db > TRUE_PEAK_DB:
+        yield Flag(code="peak", text=f"true peak at {heard.true_peak_db:+.1f} dBTP")
+
+
+def _faults(take: ReportTake) -> Iterator[Flag]:
+    if take.degraded:
+        yield Flag(code="degraded", text=f"degraded: {', '.join(take.degraded)}")
+    if take.cut:
+        yield Flag(code="cut", text="; ".join(take.cut))
+
+
+def _wanted_seconds(take: ReportTake, asked: Metas) -> float | None:
+    decided = take.decided.duration if take.decided else None
+    seconds = asked.duration if asked.duration is not None else decided
+    if seconds is None or take.preview_seconds is None:
+        return seconds
+    return min(seconds, take.preview_seconds)
+
+
+def _pitch_and_mode(keyscale: str) -> tuple[int, str]:
+    note, _, mode = keyscale.partition(" ")
+    pitch = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[note[0].upper()]
+    shift = sum({"#": 1, "♯": 1, "b": -1, "♭": -1}[sign] for sign in note[1:])
+    return (pitch + shift) % 12, mode.lower()
+
+
+def _words(matcher: SequenceMatcher[str], old: Sequence[str], new: Sequence[str]) -> Iterator[Words]:
+    for kind, old_from, old_to, new_from, new_to in matcher.get_opcodes():
+        if kind == "equal":
+            yield Words(text="".join(new[new_from:new_to]), kind="same")
+            continue
+        if old_to > old_from:
+            yield Words(text="".join(old[old_from:old_to]), kind="dropped")
+        if new_to > new_from:
+            yield Words(text="".join(new[new_from:new_to]), kind="added")

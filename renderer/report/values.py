@@ -1,0 +1,189 @@
+"""All that the report shows, as one frozen value; whoever has store and journal fills it in, the page only draws it.
+
+Paths are relative to the report's folder, with forward slashes and unquoted: `../chihuahua/chihuahua.s7.flac`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from renderer.song import Metas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.artifacts import CotMetas
+    from renderer.song import Section
+    from renderer.spec.picks import Pick
+    from renderer.takes.measure.values import Measured
+
+Setting = str | int | float | bool | None
+
+
+class Outcome(StrEnum):
+    """What became of a take in the last run."""
+
+    RENDERED = "rendered"
+    CACHED = "cached"
+    """Stored already; nothing ran for it."""
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """A job it hangs on failed."""
+    WAITING = "waiting"
+    """Planned, but the run ended before its turn, or is still at it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no audio."""
+
+    stage: str
+    message: str
+    why: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerTake:
+    """An earlier version of a take, kept for before/after."""
+
+    key8: str
+    """The head of its key: what its file name tells."""
+    audio: str
+    changes: str
+    """What differs since, `shift 2.0 → 3.0`; may be empty."""
+    duration_seconds: float
+    peaks: str = ""
+    loudness_lufs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTake:
+    """One take: what was asked of it, what came of it, where it lies."""
+
+    name: str
+    variant: str
+    """Empty for the base."""
+    seed: int
+    outcome: Outcome
+    why: str = ""
+    """Why it ran: `new`, `shift 3.0 → 2.0 in [inference]`."""
+    model: str
+    lm: str | None = None
+    vae: str | None = None
+    """None for the model's own."""
+    based_on: str | None = None
+    """What a model in one file takes the rest from."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """Under the spec's names, as they were used."""
+    preview_seconds: float | None = None
+    audio: str | None = None
+    """None when there is none."""
+    num_bytes: int = 0
+    duration_seconds: float = 0.0
+    peaks: str = ""
+    """`encode_peaks`' text."""
+    spectrogram: str | None = None
+    recipe: str | None = None
+    """The sidecar TOML."""
+    key8: str = ""
+    decided: CotMetas | None = None
+    """What the LM wrote; None without chain of thought."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """As sent: what it was for -> text."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Stage -> how long its own job ran."""
+    failure: Failure | None = None
+    degraded: tuple[str, ...] = ()
+    """How the render was made easier to fit: `tiles of 256`."""
+    cut: tuple[str, ...] = ()
+    """Texts that the DiT didn't hear to their end: `the text prompt has 300 tokens, the DiT hears 256`."""
+    left_out: tuple[str, ...] = ()
+    """What of its checkpoint wasn't read."""
+    measured: Measured | None = None
+    former: tuple[FormerTake, ...] = ()
+    """The newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSong:
+    """One song with its takes, in the order of the spec."""
+
+    name: str
+    title: str
+    caption: str
+    lyrics: str
+    """As sent, down to the blank."""
+    sections: tuple[Section, ...] = ()
+    instrumental: bool = False
+    asked: Metas = field(default_factory=Metas)
+    source: str
+    """The spec file, relative to the project."""
+    takes: tuple[ReportTake, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLoad:
+    """A component read from disk."""
+
+    component: str
+    start_seconds: float
+    """Since the run began; so everywhere below."""
+    seconds: float
+    num_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportJob:
+    """One job that ran: a bar of the timeline."""
+
+    stage: str
+    part: str
+    takes: tuple[str, ...]
+    start_seconds: float
+    seconds: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRun:
+    """The batch as a whole."""
+
+    started: str
+    """Local date and time, for people."""
+    seconds: float
+    ended: str = "finished"
+    """`finished`, `interrupted`, or why it stopped."""
+    jobs: tuple[ReportJob, ...] = ()
+    loads: tuple[ReportLoad, ...] = ()
+    loads_song_by_song: Mapping[str, int] = field(default_factory=dict)
+    """Component -> how often rendering take after take would have read it."""
+    num_worker_restarts: int = 0
+    disk_bytes: int = 0
+    """Of the outputs folder."""
+    device: str = ""
+    dtype: str = ""
+    threads: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Part -> name and digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole page."""
+
+    songs: tuple[ReportSong, ...]
+    run: ReportRun | None = None
+    """None when nothing has run yet."""
+    notes: tuple[str, ...] = ()
+    """Sentences above everything else: `mini is trained on nothing and hisses`."""
+    picks: Mapping[str, Pick] = field(default_factory=dict)
+    """All of picks.toml, of takes that are not here too: an export must not lose them."""
+
+    @property
+    def takes(self) -> tuple[ReportTake, ...]:
+        """Every take, song after song."""
+        return tuple(take for song in self.songs for take in song.takes)

@@ -1,0 +1,280 @@
+"""Report -> what the template prints: words and numbers laid out, nothing decided anew."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from renderer.report.compare import Flag, Words, changed_words, flags
+from renderer.report.values import Outcome
+from renderer.report.words import link, visible
+from renderer.takes.peaks import fold_peaks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from renderer.artifacts import CotMetas
+    from renderer.report.values import FormerTake, Report, ReportSong, ReportTake, Setting
+    from renderer.takes.measure.values import Measured
+
+OUTCOME_WORDS = {
+    Outcome.RENDERED: "rendered",
+    Outcome.CACHED: "stored already",
+    Outcome.FAILED: "failed",
+    Outcome.BLOCKED: "blocked",
+    Outcome.WAITING: "waiting",
+}
+ORIGINS = ("asked", "decided", "measured")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaRow:
+    """One meta of a song: asked for, decided by the LM, heard in its takes."""
+
+    name: str
+    asked: str
+    decided: str
+    measured: str
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """One setting over all variants of a song."""
+
+    name: str
+    values: tuple[str, ...]
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionView:
+    """A caption the LM wrote, against the asked one."""
+
+    words: tuple[Words, ...]
+    variants: tuple[str, ...]
+    """Which wrote it; empty when all of the song did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeView:
+    """A take's row."""
+
+    take: ReportTake
+    index: int
+    """Among all takes of the page, from 0."""
+    number: int
+    """Within its song, from 1."""
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongView:
+    """A song's card."""
+
+    song: ReportSong
+    metas: tuple[MetaRow, ...]
+    """Those of which somebody said something."""
+    meta_columns: tuple[str, ...]
+    """Who said something: of ORIGINS, in that order."""
+    variants: tuple[str, ...]
+    settings: tuple[SettingRow, ...]
+    """Those in which its variants differ first."""
+    captions: tuple[CaptionView, ...]
+    takes: tuple[TakeView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The page."""
+
+    songs: tuple[SongView, ...]
+    counts: tuple[tuple[Outcome, str, int], ...]
+    """Outcomes that occurred, with their words."""
+    flag_counts: tuple[tuple[str, int], ...]
+
+    @property
+    def takes(self) -> tuple[TakeView, ...]:
+        """Every row, song after song."""
+        return tuple(take for song in self.songs for take in song.takes)
+
+
+def make_view(report: Report) -> View:
+    """Everything the template needs, in its order."""
+    songs: list[SongView] = []
+    num_takes = 0
+    for song in report.songs:
+        rows = tuple(_take_view(song, number, num_takes) for number in range(len(song.takes)))
+        songs.append(_song_view(song, rows))
+        num_takes += len(rows)
+    outcomes = Counter(take.outcome for take in report.takes)
+    flagged = Counter(flag.code for view in songs for row in view.takes for flag in row.flags)
+    return View(
+        songs=tuple(songs),
+        counts=tuple(
+            (outcome, words, outcomes[outcome]) for outcome, words in OUTCOME_WORDS.items() if outcomes[outcome]
+        ),
+        flag_counts=tuple(sorted(flagged.items())),
+    )
+
+
+def _take_view(song: ReportSong, number: int, before: int) -> TakeView:
+    take = song.takes[number]
+    return TakeView(
+        take=take,
+        index=before + number,
+        number=number + 1,
+        flags=flags(take, song.asked),
+    )
+
+
+def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
+    variants = tuple(dict.fromkeys(take.variant for take in song.takes))
+    metas = tuple(row for row in _metas(song, rows) if any(getattr(row, name) for name in ORIGINS))
+    return SongView(
+        song=song,
+        metas=metas,
+        meta_columns=tuple(name for name in ORIGINS if any(getattr(row, name) for row in metas)),
+        variants=variants,
+        settings=_settings(song, variants),
+        captions=_captions(song, variants),
+        takes=rows,
+    )
+
+
+def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
+    asked = song.asked
+    flagged = {flag.code for row in rows for flag in row.flags}
+    decided = [take.decided for take in song.takes if take.decided]
+    heard = [take.measured for take in song.takes if take.measured]
+    return (
+        MetaRow(
+            name="bpm",
+            asked=_asked(asked.bpm),
+            decided=_decided(decided, lambda cot: cot.bpm),
+            measured=_span([one.bpm for one in heard], "{:.0f}"),
+            flagged="tempo" in flagged,
+        ),
+        MetaRow(
+            name="key",
+            asked=_asked(asked.keyscale),
+            decided=_decided(decided, lambda cot: cot.keyscale),
+            measured=_heard_keys(heard),
+            flagged="key" in flagged,
+        ),
+        MetaRow(
+            name="time",
+            asked=_asked(asked.timesignature),
+            decided=_decided(decided, lambda cot: cot.timesignature),
+            measured="",
+            flagged=False,
+        ),
+        MetaRow(
+            name="duration",
+            asked=f"{asked.duration:g} s" if asked.duration is not None else "",
+            decided=_decided(decided, lambda cot: f"{cot.duration} s" if cot.duration is not None else None),
+            measured=_span([one.duration_seconds for one in heard], "{:.1f}", " s"),
+            flagged="length" in flagged,
+        ),
+        MetaRow(
+            name="language",
+            asked=_asked(asked.vocal_language),
+            decided=_decided(decided, lambda cot: cot.language),
+            measured="",
+            flagged=False,
+        ),
+    )
+
+
+def _asked(value: float | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _decided(cots: Iterable[CotMetas], pick: Callable[[CotMetas], object]) -> str:
+    found = dict.fromkeys(str(value) for cot in cots if (value := pick(cot)) is not None)
+    return " · ".join(found)
+
+
+def _span(values: Iterable[float | None], form: str, unit: str = "") -> str:
+    found = sorted(value for value in values if value is not None)
+    if not found:
+        return ""
+    low, high = form.format(found[0]), form.format(found[-1])
+    return f"{low}{unit}" if low == high else f"{low}–{high}{unit}"
+
+
+def _heard_keys(heard: Iterable[Measured]) -> str:
+    counts = Counter(one.keyscale for one in heard if one.keyscale)
+    if len(counts) <= 1:
+        return "".join(counts)
+    return " · ".join(f"{key} ×{count}" for key, count in counts.most_common(3))
+
+
+def _settings(song: ReportSong, variants: Sequence[str]) -> tuple[SettingRow, ...]:
+    by_variant = {take.variant: {**_models(take), **take.settings} for take in song.takes}
+    names = dict.fromkeys(name for settings in by_variant.values() for name in settings)
+    rows = []
+    for name in names:
+        values = tuple(_value(by_variant[variant].get(name)) for variant in variants)
+        rows.append(SettingRow(name=name, values=values, differs=len(set(values)) > 1))
+    return tuple(sorted(rows, key=lambda row: not row.differs))
+
+
+def _models(take: ReportTake) -> dict[str, Setting]:
+    # The last two are told only where some variant has them.
+    named = {"model": take.model, "lm": take.lm, "based_on": take.based_on, "vae": take.vae}
+    return {name: value for name, value in named.items() if name in ("model", "lm") or value}
+
+
+def _value(value: Setting) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, ...]:
+    wrote: dict[str, list[str]] = {}
+    for take in song.takes:
+        written = take.decided.caption if take.decided else None
+        if written and take.variant not in wrote.setdefault(written, []):
+            wrote[written].append(take.variant)
+    return tuple(
+        CaptionView(
+            words=changed_words(visible(song.caption), visible(written)),
+            variants=tuple(by) if len(by) < len(variants) else (),
+        )
+        for written, by in wrote.items()
+    )
+
+
+def take_facts(row: TakeView, song: SongView, num_bins: int, *, versioned: bool) -> dict[str, object]:
+    """What the page's script knows of a take; waveforms in at most `num_bins` bins.
+
+    `versioned` links name the version: a server has several under one name over time, a disk has one.
+    """
+    take = row.take
+    return {
+        "name": take.name,
+        "song": song.song.name,
+        "title": visible(song.song.title),
+        "variant": visible(take.variant),
+        "seed": take.seed,
+        "outcome": take.outcome,
+        "flags": [flag.code for flag in row.flags],
+        "key": take.key8,
+        "audio": link(take.audio) + (f"?v={take.key8}" if versioned else "") if take.audio else None,
+        "seconds": round(take.duration_seconds, 3),
+        "lufs": take.measured.loudness_lufs if take.measured else None,
+        "peaks": fold_peaks(take.peaks, num_bins),
+        "former": [_former_facts(former) for former in take.former],
+    }
+
+
+def _former_facts(former: FormerTake) -> dict[str, object]:
+    return {
+        "key": former.key8,
+        "audio": link(former.audio),
+        "seconds": round(former.duration_seconds, 3),
+        "lufs": former.loudness_lufs,
+    }

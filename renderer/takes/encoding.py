@@ -1,0 +1,129 @@
+"""Sound -> an encoded file, and what tells whether a file still holds it: the samples, or the encoder's bytes.
+
+Frames counted are not enough: a byte that a drive changed leaves their number as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from renderer.song import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from renderer.takes.audio import Writer
+
+    Frames = npt.NDArray[np.float32]
+    FaultIn = Callable[[Path], str]
+
+CHUNK_FRAMES = 65_536  # libsndfile's Ogg encoder overflows the stack on minutes in one call (libsndfile#1095)
+
+
+def write_exactly(frames: Frames, path: Path, writer: Writer) -> FaultIn:
+    """Encode float32 [frames, channels] without loss; what is returned compares a file's samples with them.
+
+    It gives what is amiss, or nothing. Raises: LibsndfileError, OSError.
+    """
+    _encode(frames, path, writer)
+    return partial(_fault_in_samples, frames)
+
+
+def write_by_memory(frames: Frames, path: Path, writer: Writer) -> FaultIn:
+    """Encode with loss, small as that is, in memory; what is returned compares a file's bytes with the encoder's.
+
+    It gives what is amiss, or nothing. Raises: LibsndfileError, OSError, TagError.
+    """
+    encoded = BytesIO()
+    _encode(frames, encoded, writer)
+    path.write_bytes(encoded.getbuffer())
+    encoded.seek(0)
+    return partial(_fault_in_bytes, _digest(writer.sound(encoded)), len(frames), writer)
+
+
+def _encode(frames: Frames, target: Path | BytesIO, writer: Writer) -> None:
+    with soundfile.SoundFile(
+        target,
+        "w",
+        samplerate=SAMPLE_RATE,
+        channels=frames.shape[1],
+        format=writer.container,
+        subtype=writer.encoding,
+        **writer.options,
+    ) as sound:
+        for start in range(0, len(frames), CHUNK_FRAMES):
+            sound.write(frames[start : start + CHUNK_FRAMES])
+
+
+def _fault_in_samples(frames: Frames, path: Path) -> str:
+    # libsndfile cuts floats to 24 bits for WAV and rounds them for FLAC: whichever it does, it does for all.
+    like = set(_TO_24_BITS)
+    read = 0
+    with soundfile.SoundFile(path) as sound:
+        if (sound.samplerate, sound.channels) != (SAMPLE_RATE, frames.shape[1]):
+            return f"{sound.channels} channels at {sound.samplerate} Hz"
+        while len(found := sound.read(CHUNK_FRAMES, dtype="int32", always_2d=True)):
+            wanted = frames[read : read + len(found)]
+            like = {way for way in like if np.array_equal(found >> 8, way(wanted))}
+            read += len(found)
+            if not like:
+                return f"a sample is another before {read / SAMPLE_RATE:.1f} s"
+    return _fault_in_length(read, len(frames))
+
+
+def _cut(frames: Frames) -> npt.NDArray[np.int32]:
+    scaled: npt.NDArray[np.float64] = np.rint(frames.astype(np.float64) * 2**31)
+    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32) >> 8
+
+
+def _rounded(frames: Frames) -> npt.NDArray[np.int32]:
+    scaled: npt.NDArray[np.float64] = np.rint(frames.astype(np.float64) * 2**23)
+    return np.clip(scaled, -(2**23), 2**23 - 1).astype(np.int32)
+
+
+_TO_24_BITS = (_cut, _rounded)
+
+
+def _fault_in_bytes(digest: bytes, num_frames: int, writer: Writer, path: Path) -> str:
+    if sound_digest(path, writer) != digest:
+        return "its sound is not what the encoder gave"
+    return _fault_in_length(audio_length(path), num_frames)
+
+
+def _fault_in_length(read: int, asked: int) -> str:
+    return "" if read == asked else f"{read:,} of {asked:,} frames read back"
+
+
+def audio_length(path: Path) -> int:
+    """Frames (samples a channel) that the file really decodes to, whatever its header says."""
+    num_frames = 0
+    buffer = np.empty((CHUNK_FRAMES, 2), dtype=np.float32)
+    with soundfile.SoundFile(path) as sound:
+        while read := len(sound.read(out=buffer[:, : sound.channels], fill_value=None)):
+            num_frames += read
+    return num_frames
+
+
+def sound_digest(path: Path, writer: Writer) -> bytes:
+    """SHA-256 of a file's sound, without its tags.
+
+    Raises: TagError, OSError.
+    """
+    with path.open("rb") as file:
+        return _digest(writer.sound(file))
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()

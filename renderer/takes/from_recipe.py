@@ -1,0 +1,165 @@
+"""A recipe, in an audio file's tags or beside it -> the spec that renders the same samples again."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import UsageError
+from renderer.files import read_regular
+from renderer.song import Inference, is_seed
+from renderer.spec.checkpoints import is_dit_file
+from renderer.spec.pins import ENDING, pinned_from, pinned_text
+from renderer.spec.seeds import RANGE
+from renderer.takes.audio import WRITERS
+from renderer.takes.recipe import read_recipe, take_spec
+from renderer.takes.untrusted_recipe import NAMES, song_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from renderer.song import Take
+
+OPTIONS: Mapping[str, str] = {
+    "lm_slots": "--lm-slots",
+    "vae_tile": "--vae-tile",
+    "vae_overlap": "--vae-overlap",
+    "preview": "--preview",
+}
+"""Settings that are in no spec, and the option that sets each."""
+
+
+_SEEDS = ("lm_seed", "retake_seed")
+_BEFORE: Mapping[str, Any] = {"dcw_enabled": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remade:
+    """A spec made from a recipe."""
+
+    values: Mapping[str, Any]
+    codes: str | None
+    """The text of the codes file that it names."""
+    notes: tuple[str, ...]
+    """What the spec alone can't say."""
+
+
+def holds_recipe(file: Path) -> bool:
+    """Whether a file is an audio file, or the TOML beside one."""
+    if file.suffix[1:].lower() in WRITERS:
+        return True
+    if file.suffix != ".toml":
+        return False
+    try:
+        return {"recipe", "keys"} <= set(tomllib.loads(read_regular(file).decode()))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def remake(file: Path, *, name: str) -> Remade:
+    """The spec of the take in `file`, to be written as `name`.
+
+    Raises: UsageError when the file holds no recipe, or only its keys.
+    """
+    recipe = read_recipe(file)
+    if "spec" not in recipe:
+        raise UsageError(
+            f"`{file.name}` holds only the keys of its recipe",
+            why='it was written with `recipe = "key"`',
+            help="give the `.toml` beside the audio file",
+        )
+    told = recipe["spec"]
+    if not isinstance(told, dict):
+        raise UsageError(f"the recipe of `{file.name}` holds no song", why="its `spec` is no table")
+    if isinstance(told.get("inference"), dict):
+        # Recipes from before these settings tell of takes made without them.
+        told = {**told, "inference": {**_BEFORE, **told["inference"]}}
+    told, seeds = _without_odd_seeds(told)
+    told, left_out = song_of(told, file)
+    folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
+    if "model" in folders and "based_on" in told:
+        folders.add("based_on")  # which stands beside a `model` or nowhere
+    values = {key: value for key, value in told.items() if value not in ({}, []) and key not in folders}
+    pinned = pinned_from(recipe.get("pinned"))
+    if pinned:
+        values = {"codes": f"{name}{ENDING}", **values}
+    head = {key: value for key, value in values.items() if not _is_table(value)}
+    tables = {key: value for key, value in values.items() if _is_table(value)}
+    return Remade(
+        values=head | tables,
+        codes=pinned_text(pinned) if pinned else None,
+        notes=(*seeds, *left_out, *_notes({**recipe, "spec": told}, folders)),
+    )
+
+
+def differences(take: Take, remade: Remade) -> tuple[str, ...]:
+    """What a `renderer.toml` makes different in the new spec's take: `metas.bpm is 120`."""
+    known_good = _flat({"inference": asdict(Inference())})
+    wanted, found = {**known_good, **_flat(remade.values)}, _flat(take_spec(take))
+    return tuple(
+        f"`{key}` is {found.get(key)!r}, the recipe has {wanted.get(key)!r}"
+        for key in dict.fromkeys([*wanted, *found])
+        if key not in {*NAMES, "codes"} and found.get(key) != wanted.get(key)
+    )
+
+
+def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A recipe's spec less the seeds that no spec can name, as version 0.1.0 took them, and what to tell of it."""
+    seeds, inference = told.get("seeds"), told.get("inference", {})
+    inference = inference if isinstance(inference, dict) else {}
+    odd = {name: inference[name] for name in _SEEDS if name in inference and not is_seed(inference[name])}
+    if isinstance(seeds, list) and not all(map(is_seed, seeds)):
+        odd["seeds"] = seeds
+    if not odd:
+        return dict(told), ()
+    kept = {"seeds": [one for one in seeds if is_seed(one)]} if "seeds" in odd and isinstance(seeds, list) else {}
+    inference = {name: value for name, value in inference.items() if name not in odd}
+    notes = (
+        f"left out `{name}`, which was {str(seed)[:40]}: {RANGE}, so it sounds another" for name, seed in odd.items()
+    )
+    settings = {"inference": inference} if isinstance(told.get("inference"), dict) else {}
+    return {**told, **kept, **settings}, tuple(notes)
+
+
+def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
+    for key in sorted(folders - {"based_on"}):
+        yield _note_on_folder(key, recipe["spec"])
+    for lora in recipe["spec"].get("lora", ()):
+        yield f"the adapter `{lora['path']}` must lie beside the spec"
+    settings = recipe.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    options = [f"{option} {settings[key]:g}" for key, option in OPTIONS.items() if _is_number(settings.get(key))]
+    if options:
+        yield f"for the same samples: renderer render … {' '.join(options)}"
+    degraded = recipe.get("degraded")
+    for note in degraded if isinstance(degraded, list) else ():
+        yield f"it was made with less than asked: {note}"
+    if "pinned" in recipe and pinned_from(recipe["pinned"]) is None:
+        yield "left out `pinned`, which holds no codes: the LM writes others"
+
+
+def _note_on_folder(key: str, spec: Mapping[str, Any]) -> str:
+    if key == "model" and is_dit_file(spec[key]):
+        based_on = f", based on `{spec['based_on']}`" if "based_on" in spec else ""
+        return f"`model` was a file called `{spec[key]}`{based_on}: write where it lies, and what it is based on"
+    return f"`{key}` was a folder called `{spec[key]}`: write where it lies, or render with --{key}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value not in (None, [], {}):
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,8 @@
+"""The measuring process: `python -m renderer.takes.measure FOLDER`."""
+
+import sys
+from pathlib import Path
+
+from renderer.takes.measure.process import main
+
+main(Path(sys.argv[1]))

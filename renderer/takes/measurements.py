@@ -1,0 +1,68 @@
+"""Finished takes -> their measurements, after the audio is on disk; kept beside the report by the audio's digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.store.gc import lies_below
+from renderer.takes.measure import (
+    SoundFile,
+    measure_files,
+    measurements_without,
+    missing_libraries,
+    stored_measurement,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from renderer.pipeline.project import Project
+    from renderer.store.store import Store
+    from renderer.takes.measure import Measurement
+
+MEASURED_FOLDER = "report/measured"  # below the outputs folder
+
+
+def unmeasured(project: Project) -> tuple[SoundFile, ...]:
+    """The takes on disk, former versions too, that have no measurement yet; each file once."""
+    store = project.store
+    folder = measured_folder(store.outputs)
+    records = [version for take in project.plan().takes for version in store.versions(take.name)]
+    found = {record.digest: store.find(record) for record in records}
+    return tuple(
+        SoundFile(path=path, digest=digest)
+        for digest, path in found.items()
+        if path is not None and stored_measurement(digest, folder) is None
+    )
+
+
+def _hear_nothing(end: Callable[[], None]) -> None:
+    del end
+
+
+def measure_takes(
+    project: Project, begun: Callable[[Callable[[], None]], None] = _hear_nothing
+) -> Generator[Measurement, None, None]:
+    """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed.
+
+    `begun` is told of the measuring process by what ends it, from any thread.
+    """
+    if not missing_libraries():
+        yield from measure_files(unmeasured(project), measured_folder(project.store.outputs), begun)
+
+
+def forget_measurements(store: Store) -> None:
+    """Delete what was measured of files that no record tells of any more.
+
+    Raises: OSError as the disk gives it.
+    """
+    digests = [version.digest for name in store.take_names() for version in store.versions(name)]
+    for path in measurements_without(digests, measured_folder(store.outputs)):
+        if lies_below(path, store.outputs):
+            store.disk.remove(path)
+
+
+def measured_folder(outputs: Path) -> Path:
+    """Where measurements and spectrograms lie."""
+    return outputs / MEASURED_FOLDER

@@ -1,0 +1,286 @@
+"""Results -> disk: artifacts into the store, waveforms into audio files with recipe, sidecar and record."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from renderer.artifacts import Codes, Cot, Latents, Waveform
+from renderer.errors import InputLost, StoreError
+from renderer.models.family import PART_OF, Stage
+from renderer.plan.reasons import SET
+from renderer.run.events import RunEvent, TakeDone
+from renderer.run.sink import Keeping
+from renderer.song import SAMPLE_RATE
+from renderer.store.takes import TakeRecord
+from renderer.takes.audio_writers import Desk
+from renderer.takes.provenance import cuts, degradations, effective, remarks
+from renderer.takes.recipe import make_recipe, recipe_tags
+from renderer.takes.retag import retag
+from renderer.takes.sidecar import make_sidecar
+from renderer.takes.versions import put_version, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from renderer.artifacts import Artifact, CotMetas
+    from renderer.models.family import Settings
+    from renderer.plan.jobs import Job, Plan, TakePlan
+    from renderer.store.encoding import Stored
+    from renderer.store.store import Store
+    from renderer.takes.audio_writers import Draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A take whose audio is being written."""
+
+    plan: TakePlan
+    recipe: Mapping[str, Any]
+    notes: Mapping[str, Any]
+    seconds: float
+    """Of sound."""
+    draft: Future[Draft]
+
+
+class Keeper:
+    """The executor's sink: knows the plan's takes, the store and the writers; a context manager."""
+
+    def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Mapping[str, Any]) -> None:
+        self._takes = {take.name: take for take in plan.takes}
+        self._given = {key: artifact for take in plan.takes for key, artifact in take.given.items()}
+        self._store = store
+        self._settings = settings
+        self._environment = environment
+        self._desk = Desk(store.disk)
+        self.damaged: set[str] = set()
+        """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._desk.close()
+
+    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
+        """What the job builds on, read from the store with its digest checked.
+
+        Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
+        """
+        self._store.require_there()
+        with disk_faults(self._store):
+            if job.stage is Stage.WAVEFORM:
+                self._require_story(job)
+            return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
+
+    def keep(self, job: Job, artifact: Artifact) -> Keeping:
+        """Artifacts go into the store, a waveform becomes every take that shares it.
+
+        Raises: InputLost when what belongs to a take is damaged, StoreError when the disk refuses.
+        """
+        if not isinstance(artifact, Waveform):
+            return Keeping(finish=partial(self._put, job, artifact))
+        self._store.require_there()
+        with disk_faults(self._store):
+            begun = [self._begin_take(self._takes[name], artifact) for name in job.takes]
+        return Keeping(
+            finish=partial(self._name_takes, begun),
+            waits_for=tuple(take.draft for take in begun),
+            num_bytes=artifact.samples.nbytes,
+        )
+
+    def restore(self, plan: TakePlan) -> None:
+        """Give a former version its name back; the one that bears it moves to `old/`.
+
+        Raises: StoreError when the disk refuses.
+        """
+        record = self._store.take(plan.name, plan.key)
+        if record is None:
+            raise StoreError(f"`{plan.file}` is gone", help="start again: it is made anew from its latents")
+        with disk_faults(self._store):
+            restore(self._store, record)
+            self._store.journal.append("take-restored", {"take": plan.name, "key": plan.key, "file": record.file})
+
+    def retag(self, plan: TakePlan) -> bool:
+        """Write a take's tags anew; False when its audio is damaged: it is then set aside, to be made again.
+
+        Raises: StoreError when the disk refuses.
+        """
+        with disk_faults(self._store):
+            record = retag(self._store, plan)
+            if record is None:
+                self.damaged.add(plan.name)
+                return False
+            self._store.journal.append("take-retagged", {"take": plan.name, "key": plan.key, "file": record.file})
+        return True
+
+    def _require_story(self, job: Job) -> None:
+        """What the chain of thought decided is told in the audio's tags, so it must be there before there is audio."""
+        for name in job.takes:
+            if Stage.COT in self._takes[name].keys:
+                self._read(Stage.COT, self._takes[name].keys[Stage.COT], job)
+
+    def _read(self, stage: Stage, key: str, job: Job) -> Artifact:
+        artifact = self._find(stage, key)
+        if artifact is None:
+            raise self._lost(stage, job.takes)
+        return artifact
+
+    def _find(self, stage: Stage, key: str) -> Artifact | None:
+        return self._given.get(key) or self._store.get(stage, key)
+
+    def _lost(self, stage: Stage, takes: Sequence[str]) -> InputLost:
+        self.damaged.update(takes)
+        return InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
+
+    def _made_by(self, job: Job) -> dict[str, Any]:
+        return {
+            "stage": str(job.stage),
+            "key": job.key,
+            "upstream": {str(stage): key for stage, key in job.upstream.items()},
+            "settings": dict(job.settings),
+            "environment": dict(self._environment),
+        }
+
+    def _put(self, job: Job, artifact: Stored) -> Iterator[RunEvent]:
+        self._store.require_there()
+        with disk_faults(self._store):
+            self._store.put(job.stage, job.key, artifact, self._made_by(job))
+        return iter(())
+
+    def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
+        """What is told of a take, gathered now, and its audio file, which is written meanwhile."""
+        cot, notes = self._story(plan)
+        notes["waveform"] = dict(waveform.notes)
+        recipe = self._recipe(plan, cot.metas if cot else None, notes)
+        output = plan.take.song.output
+        tags = recipe_tags(recipe, output.recipe)
+        return _Begun(
+            plan=plan,
+            recipe=recipe,
+            notes=notes,
+            seconds=waveform.samples.shape[1] / SAMPLE_RATE,
+            draft=self._desk.begin(waveform, self._store.outputs / plan.file, output.format, tags),
+        )
+
+    def _name_takes(self, begun: Sequence[_Begun]) -> Iterator[RunEvent]:
+        """Give the audio files their names as they are done; each is on disk before it is told."""
+        for take in begun:
+            self._store.require_there()
+            with disk_faults(self._store):
+                record = self._name_take(take)
+                self._store.journal.append("take-done", {"take": record.take, "key": record.key, "file": record.file})
+            yield TakeDone(take=take.plan, seconds=take.seconds, remarks=remarks(take.notes))
+
+    def _name_take(self, take: _Begun) -> TakeRecord:
+        with _named(take.plan):
+            draft = take.draft.result()
+        try:
+            made = datetime.now(UTC).isoformat(timespec="seconds")
+            sidecar = make_sidecar(take.plan.name, take.recipe, take.notes, self._environment, made)
+            record = self._record(take, draft, sidecar)
+            put_version(self._store, record, draft.temp, sidecar)
+        finally:
+            self._desk.forget(draft.temp)
+        return record
+
+    def _record(self, take: _Begun, draft: Draft, sidecar: bytes) -> TakeRecord:
+        plan = take.plan
+        return TakeRecord(
+            key=plan.key,
+            take=plan.name,
+            song=plan.take.song.name,
+            file=plan.file,
+            num_bytes=draft.num_bytes,
+            mtime_ns=draft.mtime_ns,
+            digest=draft.digest,
+            sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
+            requests=plan.requests,
+            keys={str(stage): key for stage, key in plan.keys.items()},
+            environment=self._environment,
+            recipe=take.recipe,
+            page={"peaks": draft.peaks, "seconds": take.seconds, "notes": take.notes},
+        )
+
+    def _recipe(self, plan: TakePlan, decided: CotMetas | None, notes: Mapping[str, Any]) -> dict[str, Any]:
+        requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
+        return make_recipe(
+            plan.take,
+            keys={str(stage): key for stage, key in plan.keys.items()} | {"take": plan.key},
+            decided=decided,
+            weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
+            settings=self._counted(requests),
+            versions=self._environment["versions"],
+            effective=effective(requests[Stage.LATENTS]),
+            vae=plan.requests[SET]["vae"],
+            degraded=degradations(notes),
+            cut=cuts(notes),
+        )
+
+    def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Any]]:
+        """The chain of thought, and what each stage noted while it made its part."""
+        cot: Cot | None = None
+        notes: dict[str, Any] = {}
+        for stage in (Stage.COT, Stage.CODES, Stage.LATENTS):
+            artifact = self._find(stage, plan.keys[stage]) if stage in plan.keys else None
+            match artifact:
+                case Cot():
+                    cot = artifact
+                    notes["cot"] = {**artifact.notes, "text": artifact.text}
+                case Codes():
+                    notes["codes"] = {**artifact.notes, "num_codes": len(artifact.codes)}
+                case Latents():
+                    notes["latents"] = {**artifact.notes, "num_frames": len(artifact.frames)}
+                case None if stage is Stage.COT and stage in plan.keys:
+                    raise self._lost(stage, (plan.name,))
+        return cot, notes
+
+    def _counted(self, requests: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | int | float]:
+        counted: dict[str, str | int | float] = {
+            "lm_slots": self._settings.lm_slots,
+            "vae_tile": self._settings.vae_tile,
+            "vae_overlap": self._settings.vae_overlap,
+        }
+        if preview := requests[Stage.LATENTS]["preview"]:
+            counted["preview"] = preview
+        dtypes = {f"dtype_{PART_OF[stage]}": request["dtype"] for stage, request in requests.items()}
+        return {**counted, **dtypes}
+
+
+@contextmanager
+def _named(plan: TakePlan) -> Iterator[None]:
+    """Tell of a file that couldn't be written under the name it was to have."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(
+            f"`{plan.file}` can't be written",
+            why=error.why or error.message,
+            help="free some space or check the drive, then start again: it goes on where it stopped",
+        ) from error
+
+
+@contextmanager
+def disk_faults(store: Store) -> Iterator[None]:
+    """Say of the operating system's refusals what they mean and what to do; on its way they become StoreError."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "free some space, then start again: it goes on where it stopped",
+            errno.EDQUOT: "free some of your quota, then start again: it goes on where it stopped",
+            errno.EROFS: "the file system is read-only: remount it or give another folder with --out",
+            errno.EACCES: "the folder belongs to someone else: give another with --out",
+        }
+        store.require_there()
+        raise StoreError(
+            f"`{store.outputs}` can't be used",
+            why=error.strerror or str(error),
+            help=advice.get(error.errno or 0, "check the drive, then start again: it goes on where it stopped"),
+        ) from error

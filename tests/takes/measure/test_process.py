@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from PIL import Image
+
+from renderer.takes.audio import write_audio
+from renderer.takes.measure import SoundFile, measure_files, stored_measurement
+from tests.report.songs import music
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sound_file(path: Path, kind: str = "flac") -> SoundFile:
+    write_audio(music(1, 5.0, bpm=120), path, kind, {})
+    return SoundFile(path=path, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_files_are_measured_apart_and_kept_by_their_digest(tmp_path: Path) -> None:
+    whole = sound_file(tmp_path / "whole.flac")
+    broken = SoundFile(path=tmp_path / "broken.flac", digest="b" * 64)
+    broken.path.write_bytes(b"fLaC and then nothing of use")
+    kept = tmp_path / "measured"
+
+    found = {one.digest: one for one in measure_files([broken, whole], kept)}
+
+    assert found["b" * 64].measured is None
+    assert "LibsndfileError" in found["b" * 64].problem
+    measured = found[whole.digest].measured
+    assert measured
+    assert measured.bpm == pytest.approx(120, rel=0.02)
+    assert measured.duration_seconds == 5.0
+    assert measured.true_peak_db == pytest.approx(-1.0, abs=0.3)
+    with Image.open(found[whole.digest].spectrogram or "") as picture:
+        assert (picture.format, picture.size) == ("WEBP", (800, 160))
+
+    whole.path.unlink()
+    assert next(measure_files([whole], kept)) == found[whole.digest], "measured again although it was kept"
+    assert not list(kept.glob("*.tmp"))
+
+
+def test_a_damaged_result_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / ("a" * 16 + ".json")).write_text('{"version": 2, "measured": {"bpm"', "utf-8")
+    assert stored_measurement("a" * 64, tmp_path) is None
+
+
+def test_a_measuring_process_that_ends_at_once_is_told_of_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory is short; more is asked for than a pipe holds."""
+    ends = tmp_path / "python"
+    ends.write_text("#!/bin/sh\nexit 7\n")
+    ends.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(ends))
+    files = [SoundFile(path=tmp_path / f"{number}.flac", digest=f"{number:064x}") for number in range(3_000)]
+
+    found = list(measure_files(files, tmp_path / "measured"))
+
+    assert [one.digest for one in found] == [file.digest for file in files]
+    assert {one.problem for one in found} == {"the measuring process ended (7)"}
+
+
+MEASURING = """
+import hashlib, sys
+from pathlib import Path
+from renderer.takes.measure import SoundFile, measure_files
+
+found = sorted(Path(sys.argv[1]).glob("*.flac"))
+files = [SoundFile(path=path, digest=hashlib.sha256(path.name.encode()).hexdigest()) for path in found]
+for one in measure_files(files, Path(sys.argv[1]) / "measured"):
+    print(one.digest, flush=True)
+"""
+
+
+def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
+    for number in range(30):
+        sound_file(tmp_path / f"{number}.flac")
+    asking = subprocess.Popen([sys.executable, "-c", MEASURING, str(tmp_path)], stdout=subprocess.PIPE)
+    assert asking.stdout
+    assert asking.stdout.readline()  # it is at it
+    (measuring,) = psutil.Process(asking.pid).children()
+    asking.kill()
+    asking.wait()
+    asking.stdout.close()
+
+    psutil.wait_procs([measuring], timeout=60)
+    assert not measuring.is_running()
+    assert len(list((tmp_path / "measured").glob("*.json"))) < 30
