@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the `tiny` model set; read it, never write to it."""
-    from renderer.models.ace_step.mini.build import build_set
+    from tests.mini_factory.build import build_set
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     build_set(folder, "tiny")

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, processors
 
-from renderer.models.ace_step.mini.vocabulary import CHAT_TEMPLATE, learn_bpe, protocol_texts
+from tests.mini_factory.vocabulary import CHAT_TEMPLATE, learn_bpe, protocol_texts
 from tests.models.ace_step.layouts import COMPONENTS, original_name
 
 TEXT_VOCABULARY = 151_643  # what Qwen's BPE holds; control tokens follow

@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renderer.models.ace_step.mini.build import build_set
-from renderer.models.ace_step.mini.composer.song import draw, play
-from renderer.models.ace_step.mini.composer.styles import BY_NAME
 from renderer.song import SAMPLE_RATE
 from renderer.takes.measure import analysis
 from tests.bench import mini_quality_ladder as ladder
@@ -34,12 +31,15 @@ from tests.bench.mini_quality_listen import (
     stft_distance,
     style_features,
 )
+from tests.mini_factory.build import build_set
+from tests.mini_factory.composer.song import draw, play
+from tests.mini_factory.composer.styles import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from renderer.models.ace_step.mini.composer.song import Piece
     from tests.bench.mini_quality_ladder import Take
+    from tests.mini_factory.composer.song import Piece
 
 CLASSIFIER_SEED = 20_000_000
 CLASSIFIER_SONGS = 240

@@ -20,11 +20,6 @@ import torch
 
 from renderer.artifacts import Codes, Cot, Latents
 from renderer.models.ace_step.metas import think_yaml
-from renderer.models.ace_step.mini.composer.song import draw, play
-from renderer.models.ace_step.mini.composer.styles import BY_NAME
-from renderer.models.ace_step.mini.encoder import FILE, encode, load_encoder
-from renderer.models.ace_step.mini.sizes import MINI
-from renderer.models.ace_step.mini.train.texts import cot_of
 from renderer.models.ace_step.vae import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
 from renderer.models.family import PART_OF, Done, Stage, StageJob, family
@@ -33,6 +28,11 @@ from renderer.pipeline.options import Options
 from renderer.requests import GivenMetas, LatentsRequest, WaveformRequest
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 from tests.bench.mini_quality_listen import Asked, low_passed
+from tests.mini_factory.composer.song import draw, play
+from tests.mini_factory.composer.styles import BY_NAME
+from tests.mini_factory.encoder import FILE, encode, load_encoder
+from tests.mini_factory.sizes import MINI
+from tests.mini_factory.train.texts import cot_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.models.ace_step.mini.composer.song import Piece
+    from tests.mini_factory.composer.song import Piece
 
     Sound = npt.NDArray[np.float32]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.signal import stft
 
-from renderer.models.ace_step.mini.composer.layout import Span, lay_out
 from renderer.song import SAMPLE_RATE
 from renderer.takes.measure import analysis
+from tests.mini_factory.composer.layout import Span, lay_out
 
 if TYPE_CHECKING:
     import numpy.typing as npt

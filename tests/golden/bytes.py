@@ -17,6 +17,8 @@ import numpy as np
 import soundfile
 from safetensors.numpy import load_file
 
+from tests.mini_factory.build import build_set
+
 OPTIONS = ("--device", "cpu", "--dtype", "float32", "--threads", "1", "--lm-slots", "2", "--no-measure")
 STAGES = ("codes", "latents")
 HEAD = """caption = "slow blues, upright bass"
@@ -47,20 +49,12 @@ def main(before: str, after: str) -> int:
     """The exit code: 1 when a byte differs."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "tiny")
-        _python(Path(before), "-c", _BUILD, str(model))
+        build_set(model, "tiny")
         made = [_render(Path(checkout), model, Path(folder, name)) for name, checkout in _named(before, after)]
         takes = sorted({take for one in made for take in one})
         faults = [fault for take in takes for fault in _faults(take, *(one.get(take, {}) for one in made))]
     print(*faults or [f"{len(takes)} takes: codes, latents and sound are the same"], sep="\n")
     return 1 if faults or not takes else 0
-
-
-_BUILD = """
-import sys
-from pathlib import Path
-from renderer.models.ace_step.mini.build import build_set
-build_set(Path(sys.argv[1]), "tiny")
-"""
 
 
 def _named(before: str, after: str) -> tuple[tuple[str, str], ...]:

@@ -17,8 +17,8 @@ def test_the_rules_know_every_model_and_what_it_takes() -> None:
 
 
 def test_the_rules_know_the_codebook_of_the_embedded_model_and_of_the_published_ones() -> None:
-    from renderer.models.ace_step.mini.sizes import SIZES
     from renderer.models.ace_step.tokens import MAX_CODES
+    from tests.mini_factory.sizes import SIZES
 
     assert CHECKPOINTS["mini"].num_codes == SIZES["mini"].num_codes
     assert {one.num_codes for name, one in CHECKPOINTS.items() if name != "mini"} == {MAX_CODES}

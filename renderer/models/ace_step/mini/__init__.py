@@ -1,4 +1,1 @@
-"""The embedded model: ACE-Step model sets of the real classes at small size, and where `mini` lies.
-
-In: nothing but this package. Out: folders that load like any checkpoint. Importing this costs no torch.
-"""
+"""The embedded model `mini`, a small set of ACE-Step 1.5's own classes. What made it is in `tests/mini_factory`."""

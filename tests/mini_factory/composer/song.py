@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.models.ace_step.mini.composer import words
-from renderer.models.ace_step.mini.composer.layout import Span, bar_seconds, lay_out
-from renderer.models.ace_step.mini.composer.styles import (
+from renderer.song import INSTRUMENTAL_LYRICS, SAMPLE_RATE
+from tests.mini_factory.composer import words
+from tests.mini_factory.composer.layout import Span, bar_seconds, lay_out
+from tests.mini_factory.composer.styles import (
     BY_NAME,
     MOODS_MAJOR,
     MOODS_MAJOR_ES,
@@ -18,13 +19,12 @@ from renderer.models.ace_step.mini.composer.styles import (
     STYLES,
     Style,
 )
-from renderer.models.ace_step.mini.composer.voices import drum, tone, vowel
-from renderer.song import INSTRUMENTAL_LYRICS, SAMPLE_RATE
+from tests.mini_factory.composer.voices import drum, tone, vowel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from renderer.models.ace_step.mini.composer.voices import Sound
+    from tests.mini_factory.composer.voices import Sound
 
 NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}

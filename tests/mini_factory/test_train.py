@@ -15,17 +15,17 @@ import torch
 from tokenizers import Tokenizer
 
 from renderer.models.ace_step.launch import eagerly
-from renderer.models.ace_step.mini.composer.song import draw
 from renderer.models.ace_step.mini.place import WEIGHTS
-from renderer.models.ace_step.mini.train.codec import encode_song, quicken_snakes
-from renderer.models.ace_step.mini.train.course import Budget, Course, Pace
-from renderer.models.ace_step.mini.train.lm import soften
-from renderer.models.ace_step.mini.train.shards import Encoded, ShardReader, is_held_out, read_shard, write_shard
-from renderer.models.ace_step.mini.train.tellings import lessons, told
-from renderer.models.ace_step.mini.train.texts import dit_texts
 from renderer.song import SAMPLES_PER_LATENT
+from tests.mini_factory.composer.song import draw
+from tests.mini_factory.train.codec import encode_song, quicken_snakes
+from tests.mini_factory.train.course import Budget, Course, Pace
+from tests.mini_factory.train.lm import soften
+from tests.mini_factory.train.shards import Encoded, ShardReader, is_held_out, read_shard, write_shard
+from tests.mini_factory.train.tellings import lessons, told
+from tests.mini_factory.train.texts import dit_texts
 
-BENCH = Path(__file__).parents[3] / "bench"
+BENCH = Path(__file__).parents[1] / "bench"
 NEVER_TAUGHT = {"null_condition_emb", "timbre_encoder.special_token"}
 """Turbo runs without guidance, and timbre's first token is read, not this one."""
 PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
@@ -173,8 +173,8 @@ def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
 
 
 def test_encoding_in_tiles_is_encoding_the_whole() -> None:
-    from renderer.models.ace_step.mini.encoder import make_encoder
-    from renderer.models.ace_step.mini.sizes import MINI
+    from tests.mini_factory.encoder import make_encoder
+    from tests.mini_factory.sizes import MINI
 
     torch.manual_seed(0)
     encoder = make_encoder(MINI)
@@ -187,10 +187,10 @@ def test_encoding_in_tiles_is_encoding_the_whole() -> None:
 
 
 def test_the_layout_for_tensor_cores_changes_no_sound(tiny_set: Path) -> None:
-    from renderer.models.ace_step.mini.encoder import make_encoder
-    from renderer.models.ace_step.mini.sizes import TINY
-    from renderer.models.ace_step.mini.train.codec import quicken_convolutions
-    from renderer.models.ace_step.mini.train.stages import load_parts
+    from tests.mini_factory.encoder import make_encoder
+    from tests.mini_factory.sizes import TINY
+    from tests.mini_factory.train.codec import quicken_convolutions
+    from tests.mini_factory.train.stages import load_parts
 
     torch.manual_seed(0)
     encoder, decoder = make_encoder(TINY), load_parts(tiny_set, "cpu")["vae"].decoder
@@ -204,11 +204,11 @@ def test_the_layout_for_tensor_cores_changes_no_sound(tiny_set: Path) -> None:
 
 
 def test_turned_latents_sound_the_same_and_come_in_the_order_of_what_they_say(tiny_set: Path, tmp_path: Path) -> None:
-    from renderer.models.ace_step.mini.encoder import make_encoder
-    from renderer.models.ace_step.mini.sizes import TINY
-    from renderer.models.ace_step.mini.train.codec import Spectra, fold
-    from renderer.models.ace_step.mini.train.songs import SongPool
-    from renderer.models.ace_step.mini.train.stages import load_parts
+    from tests.mini_factory.encoder import make_encoder
+    from tests.mini_factory.sizes import TINY
+    from tests.mini_factory.train.codec import Spectra, fold
+    from tests.mini_factory.train.songs import SongPool
+    from tests.mini_factory.train.stages import load_parts
 
     torch.manual_seed(0)
     encoder, decoder = make_encoder(TINY), load_parts(tiny_set, "cpu")["vae"].decoder
@@ -236,7 +236,7 @@ def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.Mo
     """Songs that are made faster than they are read must not fill the disk."""
     import time
 
-    from renderer.models.ace_step.mini.train import songs
+    from tests.mini_factory.train import songs
 
     monkeypatch.setattr(songs, "SONGS_AHEAD", 8)
     coming = songs.played(range(60), folder=tmp_path, workers=2)
@@ -253,7 +253,7 @@ def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_no_songs_are_asked_for_and_none_come(tmp_path: Path) -> None:
-    from renderer.models.ace_step.mini.train.songs import played
+    from tests.mini_factory.train.songs import played
 
     assert list(played([], folder=tmp_path, workers=1)) == []
 
@@ -262,7 +262,7 @@ def test_a_stage_that_fails_ends_with_composers_waiting_for_room(tmp_path: Path)
     script = tmp_path / "stage.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from renderer.models.ace_step.mini.train import songs\n"
+        "from tests.mini_factory.train import songs\n"
         "if __name__ == '__main__':\n"
         "    songs.SONGS_AHEAD = 4\n"
         f"    pool = songs.SongPool(range(40), device='cpu', folder=Path({str(tmp_path)!r}), workers=1)\n"
@@ -281,10 +281,10 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     """Also in bfloat16, as on a GPU: a loss that can be followed back to each part."""
     from transformers import AutoModelForCausalLM
 
-    from renderer.models.ace_step.mini.encoder import make_encoder
-    from renderer.models.ace_step.mini.sizes import TINY
-    from renderer.models.ace_step.mini.train import codec, dit, lm
-    from renderer.models.ace_step.mini.train.stages import load_parts
+    from tests.mini_factory.encoder import make_encoder
+    from tests.mini_factory.sizes import TINY
+    from tests.mini_factory.train import codec, dit, lm
+    from tests.mini_factory.train.stages import load_parts
 
     torch.manual_seed(0)
     parts = load_parts(tiny_set, "cpu")
@@ -333,11 +333,11 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
     """Padded, masked and in another order, and yet the same velocity."""
     from renderer.models.ace_step.conditions import Encoders, Hearing, silent_timbre
-    from renderer.models.ace_step.mini.train import dit
-    from renderer.models.ace_step.mini.train.stages import load_parts
-    from renderer.models.ace_step.mini.train.tellings import padded
     from renderer.models.ace_step.plain_dit import PlainDit
     from renderer.models.ace_step.text_tokens import TextTokens
+    from tests.mini_factory.train import dit
+    from tests.mini_factory.train.stages import load_parts
+    from tests.mini_factory.train.tellings import padded
 
     parts = load_parts(tiny_set, "cpu")
     tokens, transformer = (
@@ -395,14 +395,14 @@ def test_the_lm_is_softened_once(tiny_set: Path) -> None:
 @pytest.mark.long
 def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
     """The recipe at a fiftieth of its size; at a five-thousandth it runs in `test_every_stage_ends_in_a_set…`."""
-    module = "renderer.models.ace_step.mini.train"
+    module = "tests.mini_factory.train"
     small = ["--scale", "0.02", "--minutes", "2", "--workers", "2"]
     subprocess.run([sys.executable, "-m", module, "all", "--work", str(tmp_path), *small], check=True)
     assert_renders(tmp_path)
 
 
 def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
-    from renderer.models.ace_step.mini.train.__main__ import main
+    from tests.mini_factory.train.__main__ import main
 
     for stage in ("codec", "dit", "lm"):
         main([stage, "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1"])
@@ -415,7 +415,7 @@ def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
 
 
 def test_a_codec_builds_on_a_vae_taught_before(tmp_path: Path) -> None:
-    from renderer.models.ace_step.mini.train.__main__ import main
+    from tests.mini_factory.train.__main__ import main
 
     taught = tmp_path / "taught"
     shutil.copytree(WEIGHTS / "vae", taught / "vae")
@@ -446,7 +446,7 @@ def assert_renders(work: Path) -> None:
 
 
 def test_the_codec_s_loss_hears_a_wrong_chord_more_than_hiss() -> None:
-    from renderer.models.ace_step.mini.train.codec import Spectra
+    from tests.mini_factory.train.codec import Spectra
 
     spectra = Spectra("cpu")
     time = torch.arange(96_000) / 48_000

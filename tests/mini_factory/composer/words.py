@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from renderer.models.ace_step.mini.composer.styles import Style
+    from tests.mini_factory.composer.styles import Style
 
 CAPTIONS = (
     "{mood} {style} with {a} and {b}.",

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from renderer.models.ace_step.mini.composer.song import draw
-from renderer.models.ace_step.mini.train.shards import is_held_out, read_shard
-from renderer.models.ace_step.mini.train.texts import codes_lesson, cot_lesson, dit_texts
-from renderer.models.ace_step.mini.vocabulary import IM_END
+from tests.mini_factory.composer.song import draw
+from tests.mini_factory.train.shards import is_held_out, read_shard
+from tests.mini_factory.train.texts import codes_lesson, cot_lesson, dit_texts
+from tests.mini_factory.vocabulary import IM_END
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from renderer.models.ace_step.mini.train.shards import Encoded
+    from tests.mini_factory.train.shards import Encoded
 
     Ids = npt.NDArray[np.int16]
 
@@ -137,6 +137,6 @@ def _tokenizer(path: Path) -> Tokenizer:
 @cache
 def _specials(path: Path) -> tuple[int, int]:
     first_code, end = (_tokenizer(path).token_to_id(token) for token in ("<|audio_code_0|>", IM_END))
-    assert first_code is not None  # noqa: S101 - every set's tokenizer has both
-    assert end is not None  # noqa: S101 - see above
+    assert first_code is not None
+    assert end is not None
     return first_code, end

@@ -19,7 +19,7 @@ _NAMES = {"torch.float32": "F32", "torch.bfloat16": "BF16", "torch.float16": "F1
 
 def align_file(path: Path) -> None:
     """Write the file's tensors anew: whole multiples of 64 bytes first, the few odd ones last."""
-    import torch  # noqa: PLC0415 - only builders need it
+    import torch
 
     with safe_open(path, framework="pt") as opened:
         metadata = opened.metadata() or {}

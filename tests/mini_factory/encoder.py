@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from renderer.models.ace_step.mini.sizes import VAE_RATIOS
+from tests.mini_factory.sizes import VAE_RATIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.models.ace_step.mini.sizes import Size
+    from tests.mini_factory.sizes import Size
 
 MULTIPLES = (1, 2, 4, 8, 16)
 FILE = "vae_encoder/model.safetensors"
@@ -26,7 +26,7 @@ FILE = "vae_encoder/model.safetensors"
 
 def make_encoder(size: Size) -> Any:
     """A fresh encoder: [B, 2, samples] to [B, 2 · latents, frames], means first, then raw deviations."""
-    from diffusers.models.autoencoders.autoencoder_oobleck import OobleckEncoder  # noqa: PLC0415 - 4 s
+    from diffusers.models.autoencoders.autoencoder_oobleck import OobleckEncoder
 
     vae = size.vae
     with warnings.catch_warnings():

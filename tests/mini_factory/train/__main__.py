@@ -1,4 +1,4 @@
-"""Runs one stage of the training or all: `python -m renderer.models.ace_step.mini.train all --work DIR --scale 0.02`.
+"""Runs one stage of the training or all: `python -m tests.mini_factory.train all --work DIR --scale 0.02`.
 
 Stages, each from files and to files below DIR: `codec` (VAE, silence, tokenizer pair, first encoded songs), `songs`
 (more encoded songs), `dit` (text and condition encoders with the DiT), `lm`. `all` runs `codec`, then the other three
@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, Recipe, open_set
 from renderer.processes import inherited, python
+from tests.mini_factory.train.recipe import DONE_FILE, READY_FILE, Recipe, open_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.stage == "all":
         run_all(recipe, asked.codec_minutes or asked.minutes)
     else:
-        from renderer.models.ace_step.mini.train.stages import STAGES  # noqa: PLC0415 - torch and more
+        from tests.mini_factory.train.stages import STAGES
 
         STAGES[asked.stage](recipe)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from renderer.models.ace_step.mini.composer.song import draw, play
+from tests.mini_factory.composer.song import draw, play
 
 FULL_SCALE = 32_767.0
 

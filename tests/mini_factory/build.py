@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.models.ace_step.mini.aligned import align_file
-from renderer.models.ace_step.mini.sizes import CODEBOOK_LEVELS, SILENCE_FRAMES, SIZES, VAE_RATIOS
-from renderer.models.ace_step.mini.vocabulary import (
+from renderer.song import SAMPLE_RATE
+from tests.mini_factory.aligned import align_file
+from tests.mini_factory.sizes import CODEBOOK_LEVELS, SILENCE_FRAMES, SIZES, VAE_RATIOS
+from tests.mini_factory.vocabulary import (
     END_OF_TEXT,
     IM_END,
     learn_bpe,
@@ -22,12 +23,11 @@ from renderer.models.ace_step.mini.vocabulary import (
     protocol_texts,
     text_tokenizer,
 )
-from renderer.song import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from renderer.models.ace_step.mini.sizes import Size, Width
+    from tests.mini_factory.sizes import Size, Width
 
 LOGIT_MULTIPLE = 64  # the LM's logits are wider than its tokenizer, as the published ones are
 
@@ -54,7 +54,7 @@ def build_set(folder: Path, size: str, seed: int = 0, texts: Sequence[str] = ())
 
 def make_pipeline(size: Size, tokenizer: Any) -> Any:
     """The diffusers pipeline with every part but the LM, freshly drawn."""
-    from diffusers import AceStepPipeline, FlowMatchEulerDiscreteScheduler  # noqa: PLC0415 - 4 s
+    from diffusers import AceStepPipeline, FlowMatchEulerDiscreteScheduler
 
     return AceStepPipeline(
         vae=make_vae(size),
@@ -70,7 +70,7 @@ def make_pipeline(size: Size, tokenizer: Any) -> Any:
 
 def make_vae(size: Size) -> Any:
     """The autoencoder; only its decoder has a part in rendering."""
-    from diffusers import AutoencoderOobleck  # noqa: PLC0415 - 4 s
+    from diffusers import AutoencoderOobleck
 
     return AutoencoderOobleck(
         encoder_hidden_size=size.vae.encoder_channels,
@@ -85,7 +85,7 @@ def make_vae(size: Size) -> Any:
 
 def make_text_encoder(size: Size, tokenizer: Any) -> Any:
     """A small Qwen3 without a head; its embedding table serves the lyrics too."""
-    from transformers import Qwen3Config, Qwen3Model  # noqa: PLC0415 - 4 s
+    from transformers import Qwen3Config, Qwen3Model
 
     end_of_text = tokenizer.convert_tokens_to_ids(END_OF_TEXT)
     return Qwen3Model(
@@ -101,7 +101,7 @@ def make_text_encoder(size: Size, tokenizer: Any) -> Any:
 
 def make_lm(size: Size, tokenizer: Any) -> Any:
     """The 5 Hz LM: Qwen3 with its embeddings as the head, drawn wide enough that its logits differ."""
-    from transformers import Qwen3Config, Qwen3ForCausalLM  # noqa: PLC0415 - 4 s
+    from transformers import Qwen3Config, Qwen3ForCausalLM
 
     model = Qwen3ForCausalLM(
         Qwen3Config(
@@ -119,7 +119,7 @@ def make_lm(size: Size, tokenizer: Any) -> Any:
 
 def make_condition_encoder(size: Size) -> Any:
     """The condition encoder with noise for the silence latent, so that a test can see it used."""
-    from diffusers.pipelines.ace_step import AceStepConditionEncoder  # noqa: PLC0415 - 4 s
+    from diffusers.pipelines.ace_step import AceStepConditionEncoder
 
     encoder = AceStepConditionEncoder(
         **_block_width(size.condition),
@@ -135,7 +135,7 @@ def make_condition_encoder(size: Size) -> Any:
 
 def make_dit(size: Size) -> Any:
     """The turbo DiT."""
-    from diffusers import AceStepTransformer1DModel  # noqa: PLC0415 - 4 s
+    from diffusers import AceStepTransformer1DModel
 
     return AceStepTransformer1DModel(
         **_block_width(size.dit),
@@ -151,7 +151,7 @@ def make_dit(size: Size) -> Any:
 
 def make_audio_tokenizer(size: Size) -> Any:
     """Latents to codes: five frames a code."""
-    from diffusers.pipelines.ace_step import AceStepAudioTokenizer  # noqa: PLC0415 - 4 s
+    from diffusers.pipelines.ace_step import AceStepAudioTokenizer
 
     return AceStepAudioTokenizer(
         **_block_width(size.pair),
@@ -165,7 +165,7 @@ def make_audio_tokenizer(size: Size) -> Any:
 
 def make_detokenizer(size: Size) -> Any:
     """Codes to the DiT's hint."""
-    from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer  # noqa: PLC0415 - 4 s
+    from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer
 
     return AceStepAudioTokenDetokenizer(
         **_block_width(size.pair),

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from renderer.models.ace_step.mini.composer.layout import lay_out
-from renderer.models.ace_step.mini.composer.song import draw, play
 from renderer.song import SAMPLE_RATE
+from tests.mini_factory.composer.layout import lay_out
+from tests.mini_factory.composer.song import draw, play
 
 LYRICS = "[verse]\nla\nla\n\n[chorus]\nla\n\n[bridge] (Guitarra española - solo melancólico y rápido)\n\n[chorus]\nla"
 

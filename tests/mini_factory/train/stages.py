@@ -16,23 +16,23 @@ from diffusers import AceStepPipeline
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from renderer.models.ace_step.mini import encoder as encoders
-from renderer.models.ace_step.mini.aligned import align_file
-from renderer.models.ace_step.mini.composer.farm import FULL_SCALE
-from renderer.models.ace_step.mini.sizes import MINI, SILENCE_FRAMES
-from renderer.models.ace_step.mini.train import codec as sound_lessons
-from renderer.models.ace_step.mini.train import dit as flow_lessons
-from renderer.models.ace_step.mini.train import lm as token_lessons
-from renderer.models.ace_step.mini.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, VAE_FILE, open_set
-from renderer.models.ace_step.mini.train.shards import ShardReader, is_held_out, read_shard, write_shard
-from renderer.models.ace_step.mini.train.songs import SongPool, played
-from renderer.models.ace_step.mini.train.tellings import lessons, told
+from tests.mini_factory import encoder as encoders
+from tests.mini_factory.aligned import align_file
+from tests.mini_factory.composer.farm import FULL_SCALE
+from tests.mini_factory.sizes import MINI, SILENCE_FRAMES
+from tests.mini_factory.train import codec as sound_lessons
+from tests.mini_factory.train import dit as flow_lessons
+from tests.mini_factory.train import lm as token_lessons
+from tests.mini_factory.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, VAE_FILE, open_set
+from tests.mini_factory.train.shards import ShardReader, is_held_out, read_shard, write_shard
+from tests.mini_factory.train.songs import SongPool, played
+from tests.mini_factory.train.tellings import lessons, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from renderer.models.ace_step.mini.train.recipe import Recipe
+    from tests.mini_factory.train.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ def quicken(seed: int) -> None:
     """What makes training fast and repeatable enough; also lets the snakes' shapes compile, one each."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 - torch's own documented switch
+    torch._dynamo.config.recompile_limit = 64
     torch.manual_seed(seed)
 
 

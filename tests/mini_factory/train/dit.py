@@ -11,16 +11,16 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from diffusers.models.transformers.ace_step_transformer import _ace_step_rotary_freqs, _create_4d_mask
 
 from renderer.models.ace_step.conditions import TIMBRE_FRAMES
-from renderer.models.ace_step.mini.train.course import Pace
-from renderer.models.ace_step.mini.train.lm import CAUSAL
-from renderer.models.ace_step.mini.train.tellings import LYRIC_WIDTH, TEXT_WIDTH
+from tests.mini_factory.train.course import Pace
+from tests.mini_factory.train.lm import CAUSAL
+from tests.mini_factory.train.tellings import LYRIC_WIDTH, TEXT_WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renderer.models.ace_step.mini.train.course import Course
-    from renderer.models.ace_step.mini.train.shards import ShardReader
-    from renderer.models.ace_step.mini.train.tellings import Told
+    from tests.mini_factory.train.course import Course
+    from tests.mini_factory.train.shards import ShardReader
+    from tests.mini_factory.train.tellings import Told
 
 SHIFT = 3.0
 SILENT_SHARE = 0.15

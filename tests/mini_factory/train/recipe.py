@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from renderer.models.ace_step.mini.train.course import Budget, Course, Pace
+    from tests.mini_factory.train.course import Budget, Course, Pace
 
 SILENCE_FILE = "silence.safetensors"
 VAE_FILE = "vae.done"
@@ -60,7 +60,7 @@ class Recipe:
 
     def budget(self, rounds: int, share: float = 1.0) -> Budget:
         """What a course may take."""
-        from renderer.models.ace_step.mini.train.course import Budget  # noqa: PLC0415 - torch
+        from tests.mini_factory.train.course import Budget
 
         return Budget(rounds=self.rounds(rounds), seconds=60 * self.minutes * share)
 
@@ -68,7 +68,7 @@ class Recipe:
         self, name: str, modules: Sequence[Any], lesson: Callable[..., Any], pace: Pace, budget: Budget
     ) -> Course:
         """A course of this recipe, or its continuation."""
-        from renderer.models.ace_step.mini.train.course import LAUNCHES, Course  # noqa: PLC0415 - torch
+        from tests.mini_factory.train.course import LAUNCHES, Course
 
         kept = self.work / "courses" / f"{name}.pt"
         return Course(modules, lesson, pace=pace, budget=budget, kept=kept, launch=LAUNCHES[self.launch])
@@ -76,8 +76,8 @@ class Recipe:
 
 def open_set(recipe: Recipe) -> Path:
     """The model set so far; a fresh random one when there is none."""
-    from renderer.models.ace_step.mini.build import build_set  # noqa: PLC0415 - torch and more
-    from renderer.models.ace_step.mini.composer.song import draw  # noqa: PLC0415 - see above
+    from tests.mini_factory.build import build_set
+    from tests.mini_factory.composer.song import draw
 
     if not (recipe.folder / "model_index.json").exists():
         pieces = [draw(seed) for seed in range(recipe.count(VOCABULARY_SONGS, 300))]

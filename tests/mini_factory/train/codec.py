@@ -12,16 +12,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch.autograd import Function
 
-from renderer.models.ace_step.mini.train.course import Pace
-from renderer.models.ace_step.mini.train.shards import Encoded, is_held_out
 from renderer.models.ace_step.vae import DECODER_REACH, Tiles
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_CODE, SAMPLES_PER_LATENT
+from tests.mini_factory.train.course import Pace
+from tests.mini_factory.train.shards import Encoded, is_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from renderer.models.ace_step.mini.train.course import Course
-    from renderer.models.ace_step.mini.train.songs import SongPool
+    from tests.mini_factory.train.course import Course
+    from tests.mini_factory.train.songs import SongPool
 
 log = logging.getLogger(__name__)
 
@@ -300,13 +300,13 @@ def quantise(tokenizer: Any, frames: torch.Tensor) -> tuple[torch.Tensor, torch.
     quantizer = tokenizer.quantizer
     hidden = tokenizer.attention_pooler(tokenizer.audio_acoustic_proj(frames))
     hidden = F.linear(hidden.float(), quantizer.project_in.weight.float(), quantizer.project_in.bias.float())
-    levels = quantizer._levels.to(hidden)  # noqa: SLF001 - training goes inside the class
+    levels = quantizer._levels.to(hidden)
     soft_clamp = 1.0 + 1.0 / (levels - 1.0)
     hidden = (hidden / soft_clamp).tanh() * soft_clamp
-    rounded = quantizer._quantize(hidden)  # noqa: SLF001 - see above
+    rounded = quantizer._quantize(hidden)
     through = hidden + (rounded - hidden).detach()
     out = F.linear(through, quantizer.project_out.weight.float(), quantizer.project_out.bias.float())
-    return out, quantizer._codes_to_indices(rounded)  # noqa: SLF001 - see above
+    return out, quantizer._codes_to_indices(rounded)
 
 
 def envelopes(sound: torch.Tensor) -> torch.Tensor:
@@ -457,7 +457,7 @@ def _snake_backward(
 
 def quicken_snakes(*modules: Any) -> None:
     """Give every Snake of these modules the fused form, compiled where there is a GPU."""
-    from diffusers.models.autoencoders.autoencoder_oobleck import Snake1d  # noqa: PLC0415 - 4 s
+    from diffusers.models.autoencoders.autoencoder_oobleck import Snake1d
 
     for module in modules:
         for part in module.modules():

@@ -130,7 +130,7 @@ def _with_controls(bpe: Tokenizer) -> Tokenizer:
 
 
 def _pretrained(tokenizer: Tokenizer, *, eos_token: str, padding_side: str) -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - pulls torch
+    from transformers import PreTrainedTokenizerFast
 
     pretrained: Any = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

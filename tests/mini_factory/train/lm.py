@@ -9,12 +9,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
-from renderer.models.ace_step.mini.train.course import Pace
+from tests.mini_factory.train.course import Pace
 
 if TYPE_CHECKING:
-    from renderer.models.ace_step.mini.train.course import Course
-    from renderer.models.ace_step.mini.train.shards import ShardReader
-    from renderer.models.ace_step.mini.train.tellings import Rows
+    from tests.mini_factory.train.course import Course
+    from tests.mini_factory.train.shards import ShardReader
+    from tests.mini_factory.train.tellings import Rows
 
     Table = dict[tuple[str, int], tuple[torch.Tensor, torch.Tensor]]
 

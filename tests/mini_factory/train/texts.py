@@ -21,7 +21,7 @@ from renderer.models.ace_step.prompt import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from renderer.models.ace_step.mini.composer.song import Piece
+    from tests.mini_factory.composer.song import Piece
 
 EMPTY_SHARE = 0.15
 """How often guidance's unconditional row is what the LM sees."""

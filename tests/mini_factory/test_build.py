@@ -129,7 +129,7 @@ def test_a_random_set_renders_sound_that_depends_on_codes_and_seed(pipeline: Any
 
 
 def test_two_processes_build_the_same_bytes(tiny_set: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "renderer.models.ace_step.mini.build", str(tmp_path / "again"), "tiny"]
+    command = [sys.executable, "-m", "tests.mini_factory.build", str(tmp_path / "again"), "tiny"]
     subprocess.run(command, check=True, capture_output=True)
     assert digests(tmp_path / "again") == digests(tiny_set)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from renderer.models.ace_step.mini.composer.farm import FULL_SCALE, write_song
-from renderer.models.ace_step.mini.composer.song import draw
-from renderer.models.ace_step.mini.train.shards import is_held_out
 from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+from tests.mini_factory.composer.farm import FULL_SCALE, write_song
+from tests.mini_factory.composer.song import draw
+from tests.mini_factory.train.shards import is_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
