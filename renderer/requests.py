@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST = 600  # seconds a spec may ask for: no limit at all where it says a duration
+from renderer.facts import MAX_DURATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class CotRequest:
     metas: GivenMetas
     use_cot_caption: bool = False
     use_cot_language: bool = False
-    max_duration: int = LONGEST
+    max_duration: int = MAX_DURATION
     """Seconds the LM may choose at most."""
     sampling: LmSampling
     seed: int
@@ -70,7 +70,7 @@ class CodesRequest:
     caption: str
     lyrics: str
     metas: GivenMetas
-    max_duration: int = LONGEST
+    max_duration: int = MAX_DURATION
     """Seconds of codes at most when neither the user nor the chain of thought says a duration."""
     preview: float | None = None
     """Seconds after which the codes stop; None renders the whole song."""
@@ -89,7 +89,7 @@ class LatentsRequest:
     """None: the chain of thought's language if it has one, else `unknown`."""
     use_cot_caption: bool = False
     use_cot_language: bool = False
-    max_duration: int = LONGEST
+    max_duration: int = MAX_DURATION
     preview: float | None = None
     steps: int
     guidance_scale: float = 1.0

@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from renderer.facts import CODE_RATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SAMPLE_RATE = 48_000  # Hz, from the VAE's config
-LATENT_RATE = 25  # latent frames a second: SAMPLE_RATE / 1,920
-CODE_RATE = 5  # codes a second: one code spans five latent frames
-SAMPLES_PER_LATENT = SAMPLE_RATE // LATENT_RATE
 MAX_TAKES = 10_000  # of a song; nobody listens to more
-LATENTS_PER_CODE = LATENT_RATE // CODE_RATE
-SAMPLES_PER_CODE = SAMPLE_RATE // CODE_RATE
-
 MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
 MAX_SEEDS = 10_000  # of a song
 INSTRUMENTAL_LYRICS = "[Instrumental]"

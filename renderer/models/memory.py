@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import psutil
 
 from renderer.errors import ResourceError
+from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.on_disk import all_four
 from renderer.models.ace_step.stored import entries, stored_tensors
 from renderer.models.catalog import layouts
 from renderer.models.family import Part
-from renderer.song import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,6 @@ LOGIT_COPIES = 10  # float32 copies of a row's logits that sampling holds at mos
 MASK_ROWS = 512  # of the sliding window's mask that are made at once
 MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, of those rows
 VAE_LAYERS_ALIVE = 8  # full-rate tensors at once; 2.3 GB at tiles of 512 in bfloat16 were measured
-VAE_REACH = 8  # latent frames to each side that the decoder hears
 DIT_FOLDERS = {"dit": "transformer"}
 
 

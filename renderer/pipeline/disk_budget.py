@@ -6,8 +6,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError
+from renderer.facts import LATENT_CHANNELS, LATENT_RATE, SAMPLE_RATE
 from renderer.models.family import Stage
-from renderer.song import LATENT_RATE, SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Plan, TakePlan
 
 GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
-LATENT_BYTES = LATENT_RATE * 64 * 4  # a second: 64 channels of float32
+LATENT_BYTES = LATENT_RATE * LATENT_CHANNELS * 4  # a second, in float32
 PCM_BYTES = SAMPLE_RATE * 2 * 3  # a second: stereo, 24 bit
 AUDIO_BYTES: Mapping[str, float] = {"wav": PCM_BYTES, "flac": 0.8 * PCM_BYTES, "mp3": 40_000, "opus": 32_000}
 """A second, on the generous side; the bit rates are those of `renderer.takes.audio`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from renderer.errors import ModelError, UnfitFiles, UsageError, named_by
+from renderer.facts import VAE_REACH
 from renderer.models import device
 from renderer.models.catalog import identity, looked, zoo
 from renderer.models.family import PART_OF, ModelFiles, Part, Settings
@@ -26,8 +27,6 @@ LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
 
 NOT_FETCHED = "not fetched"
 """In place of the fingerprint of weights that aren't on disk."""
-
-VAE_REACH = 8  # latent frames on each side that a decoded frame depends on, with ACE-Step's ratios
 
 
 def pick_settings(options: Options) -> Settings:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import Codes, Cot, CotMetas
+from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.metas import given_as_cot, think_yaml
 from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_prompt
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
 
 UNDECIDED = "‹the LM decides›"
-MAX_TEXT_TOKENS = 256  # of the DiT's text prompt; metas come last
-MAX_LYRIC_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from renderer.requests import LONGEST
+from renderer.facts import MAX_DURATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ _Lm = TypeVar("_Lm", "CotRequest", "CodesRequest")
 IDLE: Mapping[str, Any] = {
     "use_cot_caption": False,
     "use_cot_language": False,
-    "max_duration": LONGEST,
+    "max_duration": MAX_DURATION,
     "sampler_mode": "euler",
     "cfg_interval_start": 0.0,
     "cfg_interval_end": 1.0,
@@ -62,7 +62,7 @@ def _sampling(sampling: LmSampling) -> LmSampling:
 
 
 def _limit(request: CotRequest | CodesRequest | LatentsRequest) -> int:
-    return request.max_duration if request.metas.duration is None else LONGEST
+    return request.max_duration if request.metas.duration is None else MAX_DURATION
 
 
 def _latents(request: LatentsRequest, *, has_cot: bool) -> LatentsRequest:

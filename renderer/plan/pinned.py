@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas
+from renderer.facts import CODE_RATE
 from renderer.models.family import Stage
-from renderer.song import CODE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

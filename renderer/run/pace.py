@@ -7,11 +7,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from renderer.facts import CODE_RATE
 from renderer.models.family import Stage
 from renderer.plan.lengths import asked_seconds
 from renderer.requests import CodesRequest
 from renderer.run.events import JobDone, JobFailed, JobProgress
-from renderer.song import CODE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

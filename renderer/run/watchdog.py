@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import WorkerDied
+from renderer.facts import MAX_DURATION
 from renderer.plan.lengths import asked_seconds
-
-MOST_SECONDS = 600.0  # what ACE-Step makes at most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +32,7 @@ class Patience:
         """The limit for one command to the worker, which ends with the event `last`."""
         if last != "ended":
             return Silence(limit_seconds=self.loading_seconds, doing="loading")
-        longest = max(asked_seconds(job.request) for job in jobs) or MOST_SECONDS
+        longest = max(asked_seconds(job.request) for job in jobs) or MAX_DURATION
         limit = self.least_seconds + self.per_second * longest
         return Silence(limit_seconds=limit, doing="its stage", factor=self.pace_factor)
 

@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from renderer.facts import NUM_CODES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_MODEL = "turbo"
 DEFAULT_MAX_DURATION = 240.0  # seconds
-NUM_CODES = 64_000  # entries of ACE-Step's audio codebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

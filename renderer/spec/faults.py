@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
+from renderer.facts import LANGUAGES
 from renderer.song import MAX_SEED
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edits import moved, new_name, new_value
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
 from renderer.spec.hints import hint
-from renderer.spec.languages import LANGUAGES
 from renderer.spec.near import nearest, same_but_case, suggestion
 from renderer.spec.schema import (
     ABOVE_ZERO,

@@ -1,15 +1,10 @@
-"""The languages and key signatures ACE-Step was trained with, and what people write for them."""
+"""What people write for ACE-Step's languages, key signatures and times: their spellings -> its own."""
 
 from __future__ import annotations
 
 import re
 
-# Source: ace-step/ACE-Step-1.5, acestep/constants.py
-LANGUAGES = (
-    "ar", "az", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr",
-    "ht", "hu", "id", "is", "it", "ja", "ko", "la", "lt", "ms", "ne", "nl", "no", "pa", "pl", "pt", "ro",
-    "ru", "sa", "sk", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "yue", "zh", "unknown",
-)  # fmt: skip
+from renderer.facts import LANGUAGES
 
 LANGUAGE_NAMES = {
     "arabic": "ar", "azerbaijani": "az", "bengali": "bn", "bulgarian": "bg", "cantonese": "yue", "catalan": "ca",

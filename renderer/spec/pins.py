@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tomli_w
 from pydantic import Field, ValidationError
 
+from renderer.facts import NUM_CODES
 from renderer.files import is_regular
 from renderer.song import Pinned, PinnedCot
-from renderer.spec.checkpoints import NUM_CODES
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import at_value
 from renderer.spec.project import is_inside, outside

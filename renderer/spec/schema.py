@@ -22,8 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from renderer.facts import LANGUAGES, MAX_BPM, MAX_DURATION, MIN_BPM, MIN_DURATION, NUM_CODES
 from renderer.song import MAX_SEED, MAX_SEEDS
-from renderer.spec.languages import KEYSCALE_PATTERN, LANGUAGES, TIMESIGNATURES, normalised_keyscale
+from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
 
 MAX_TIMESTEPS = 20  # that upstream takes from a list
 MAX_NAME_BYTES = 255  # of every file system in use
@@ -96,12 +97,12 @@ class Table(BaseModel):
 class MetasTable(Table):
     """What the music is, in ACE-Step's terms; what is left out the LM decides."""
 
-    bpm: Annotated[int, Field(ge=30, le=300)] | None = Field(
+    bpm: Annotated[int, Field(ge=MIN_BPM, le=MAX_BPM)] | None = Field(
         default=None, description="Beats a minute; 60 to 180 work best."
     )
     keyscale: Keyscale | None = Field(default=None, description="`A minor`, `F# major`.")
     timesignature: Timesignature | None = Field(default=None, description="Beats a bar: 2, 3, 4 or 6 (for 6/8).")
-    duration: Annotated[float, Field(ge=10, le=600)] | None = Field(
+    duration: Annotated[float, Field(ge=MIN_DURATION, le=MAX_DURATION)] | None = Field(
         default=None, description="Seconds; 30 to 240 work best."
     )
     vocal_language: Language | None = Field(default=None, description="The language that is sung.")
@@ -157,7 +158,7 @@ class InferenceTable(Table):
     lm_cfg_scale: Annotated[float, Field(ge=0, le=10)] | None = Field(
         default=None, description="How strongly the LM follows caption and lyrics; off at 1 and below."
     )
-    lm_top_k: Annotated[int, Field(ge=0, le=64_000)] | None = Field(default=None, description="0 is off.")
+    lm_top_k: Annotated[int, Field(ge=0, le=NUM_CODES)] | None = Field(default=None, description="0 is off.")
     lm_top_p: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="0 and 1 are off.")
     lm_repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = Field(default=None, description="1 is off.")
     lm_negative_prompt: Annotated[str, Field(max_length=4096)] | None = Field(
@@ -236,7 +237,7 @@ class SharedKeys(Table):
         default=None,
         description="The VAE that decodes: `official`, `scragvae` or a folder; left out, the one of the model.",
     )
-    max_duration: Annotated[float, Field(ge=10, le=600)] | None = Field(
+    max_duration: Annotated[float, Field(ge=MIN_DURATION, le=MAX_DURATION)] | None = Field(
         default=None, description="Seconds a song may last: bounds what the LM may choose and a spec may ask."
     )
     metas: MetasTable = Field(default_factory=MetasTable)

@@ -7,7 +7,7 @@ import unicodedata
 from enum import StrEnum
 from functools import cache, lru_cache
 
-from renderer.spec.languages import LANGUAGES
+from renderer.facts import LANGUAGES
 from renderer.spec.tag_names import (
     DIRECTION_PARTS,
     DIRECTION_WORDS,

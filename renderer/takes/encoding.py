@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

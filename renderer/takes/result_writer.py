@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import InputLost, StoreError
+from renderer.facts import SAMPLE_RATE
 from renderer.models.family import PART_OF, Stage
 from renderer.plan.reasons import SET
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import Keeping
-from renderer.song import SAMPLE_RATE
 from renderer.store.takes import TakeRecord
 from renderer.takes.audio_writers import Desk
 from renderer.takes.provenance import cuts, degradations, effective, remarks

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from renderer.facts import NUM_CODES
 from renderer.models import device as devices
 from renderer.models.catalog.zoo import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NUM_CODES = 64_000
 PROMPT_TOKENS = 400
 CONDITION_TOKENS = 300  # lyrics, one of timbre, text
 ITEM_BYTES = 2  # bfloat16

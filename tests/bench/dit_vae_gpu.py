@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.dcw import Dcw, corrected
 from renderer.models.ace_step.fused_dit import FusedDit
@@ -22,7 +23,6 @@ from renderer.models.ace_step.vae import _keep_only_decoding
 from renderer.models.ace_step.velocity import Conditions
 from renderer.models.ace_step.weights import _read_mapped, _read_staged
 from renderer.models.catalog.zoo import resolve
-from renderer.song import SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from renderer.facts import SILENCE_FRAMES
 from renderer.models.ace_step import configs, shapes
 from renderer.models.catalog.layouts import ORIGINAL_PREFIXES
 from tests.bench.full_size_set import DIT_FOLDER, LM_FOLDER, LM_WIDTH, SIZES, TEXT_FOLDER, THINK, write_tokenizers
@@ -74,7 +75,7 @@ def _write_dit(folder: Path) -> None:
 def _write_silence(path: Path) -> None:
     import torch
 
-    torch.save(torch.rand(1, 64, shapes.SILENCE_FRAMES), path)
+    torch.save(torch.rand(1, 64, SILENCE_FRAMES), path)
 
 
 def _write(folder: Path, component: str, config: Mapping[str, Any], stem: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from renderer.takes.measure import analysis
 from tests.bench import mini_quality_ladder as ladder
 from tests.bench.mini_quality_listen import (

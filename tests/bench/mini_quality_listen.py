@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.signal import stft
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from renderer.takes.measure import analysis
 from tests.mini_factory.composer.layout import Span, lay_out
 

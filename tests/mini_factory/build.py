@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE, SILENCE_FRAMES
 from tests.mini_factory.aligned import align_file
-from tests.mini_factory.sizes import CODEBOOK_LEVELS, SILENCE_FRAMES, SIZES, VAE_RATIOS
+from tests.mini_factory.sizes import CODEBOOK_LEVELS, SIZES, VAE_RATIOS
 from tests.mini_factory.vocabulary import (
     END_OF_TEXT,
     IM_END,

@@ -7,7 +7,6 @@ from math import prod
 
 CODEBOOK_LEVELS = (8, 5, 5, 5)
 VAE_RATIOS = (2, 4, 4, 6, 10)
-SILENCE_FRAMES = 15_000  # what AceStepConditionEncoder's buffer holds: 600 s at 25 Hz
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

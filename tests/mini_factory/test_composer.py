@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from tests.mini_factory.composer.layout import lay_out
 from tests.mini_factory.composer.song import draw, play
 

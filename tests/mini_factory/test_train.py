@@ -14,9 +14,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.launch import eagerly
 from renderer.models.ace_step.mini.place import WEIGHTS
-from renderer.song import SAMPLES_PER_LATENT
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.codec import encode_song, quicken_snakes
 from tests.mini_factory.train.course import Budget, Course, Pace

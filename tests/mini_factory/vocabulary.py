@@ -5,12 +5,13 @@ In: texts to learn merges from. Out: `tokenizer.json` and its configuration besi
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
+
+from renderer.facts import KEYSCALES, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,18 +67,14 @@ WORDS = (
     "vocals vocal drums bass guitar piano synth strings brass lead pad arpeggio melody rhythm beat groove",
     " de la el en y con una voz oscuro lento suave noche luz corazón canción guitarra española",
 )
-LANGUAGES = (
-    "ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk"
-    " sr sv sw ta te th tl tr uk ur vi yue zh unknown"
-)
 
 
 def protocol_texts() -> Iterator[str]:
     """What every text of the protocol is made of: frames, keys, languages."""
     yield from WORDS
-    yield " " + LANGUAGES
-    for note, sign, mode in product("ABCDEFG", ("", "#", "b", "♯", "♭"), ("major", "minor")):
-        yield f"keyscale: {note}{sign} {mode}\n"
+    yield " " + " ".join(LANGUAGES)
+    for keyscale in KEYSCALES:
+        yield f"keyscale: {keyscale}\n"
 
 
 def learn_bpe(texts: Sequence[str], num_merges: int) -> Tokenizer:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from renderer.takes.measure import analysis
 from tests.bench.mini_quality_listen import decibels, heard_key, likeness, longest_gap, same_key, same_tempo, stretches
 from tests.mini_factory.composer.layout import lay_out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renderer.artifacts import CotMetas, Waveform
+from renderer.facts import SAMPLE_RATE
 from renderer.report import (
     Failure,
     FormerTake,
@@ -19,7 +20,7 @@ from renderer.report import (
     ReportTake,
     encode_peaks,
 )
-from renderer.song import SAMPLE_RATE, Metas, Section
+from renderer.song import Metas, Section
 from renderer.takes.audio import peaks, write_audio
 from renderer.takes.measure.values import Measured
 

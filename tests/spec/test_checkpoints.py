@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from renderer.errors import ModelError
+from renderer.facts import NUM_CODES
 from renderer.models.catalog import zoo
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MAX_DURATION, LMS, VAES, default_max_duration
 
@@ -17,11 +18,10 @@ def test_the_rules_know_every_model_and_what_it_takes() -> None:
 
 
 def test_the_rules_know_the_codebook_of_the_embedded_model_and_of_the_published_ones() -> None:
-    from renderer.models.ace_step.tokens import MAX_CODES
     from tests.mini_factory.sizes import SIZES
 
     assert CHECKPOINTS["mini"].num_codes == SIZES["mini"].num_codes
-    assert {one.num_codes for name, one in CHECKPOINTS.items() if name != "mini"} == {MAX_CODES}
+    assert {one.num_codes for name, one in CHECKPOINTS.items() if name != "mini"} == {NUM_CODES}
 
 
 def test_the_rules_know_every_vae_and_which_model_can_not_have_it() -> None:

@@ -14,7 +14,7 @@ import soundfile
 
 from renderer.artifacts import Waveform
 from renderer.errors import StoreError
-from renderer.song import SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from renderer.takes.audio import WRITERS, audio_length, peaks, write_audio
 from renderer.takes.tags.read import read_tag
 

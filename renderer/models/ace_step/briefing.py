@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
+from renderer.facts import LATENT_RATE, LATENTS_PER_CODE
 from renderer.models.ace_step.metas import decided_metas, unquoted
 from renderer.models.ace_step.prompt import (
     CODES_INSTRUCTION,
@@ -14,7 +15,6 @@ from renderer.models.ace_step.prompt import (
     dit_lyric_prompt,
     dit_text_prompt,
 )
-from renderer.song import LATENT_RATE, LATENTS_PER_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

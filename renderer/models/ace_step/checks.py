@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models.ace_step.on_disk import CONFIG, place, read_config
 from renderer.models.ace_step.shapes import DEFAULT_LEVELS
 from renderer.models.catalog import layouts
 from renderer.models.catalog.regular_file import FETCH_AGAIN
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from renderer.errors import StageError
+from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models import device as devices
 from renderer.models.ace_step.velocity import Conditions
-from renderer.song import LATENT_RATE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.text_tokens import TextTokens
 
-MAX_TEXT_TOKENS = 256
-MAX_LYRIC_TOKENS = 2_048
 MOST_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
 TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio"
 

@@ -14,6 +14,7 @@ import numpy as np
 from llguidance.numpy import fill_next_token_bitmask_par
 
 from renderer.errors import ModelError, StageError
+from renderer.facts import BEATS, KEYSCALES, LANGUAGES, MAX_BPM, MAX_DURATION, MIN_BPM, MIN_DURATION
 from renderer.models.ace_step.masks import pack
 from renderer.models.ace_step.spelling import FieldSpellings
 from renderer.models.ace_step.tokens import CODE_TOKEN
@@ -28,24 +29,17 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.tokens import Tokens
     from renderer.requests import CotRequest
 
-BPM = (30, 300)
-MIN_DURATION, MAX_DURATION = 10, 600  # seconds
 MAX_CAPTION_TOKENS = 512
 MAX_COT_TOKENS = 640
 """The caption at its longest and every other field spelled byte by byte."""
-LANGUAGES = (
-    *("ar", "az", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr", "ht"),
-    *("hu", "id", "is", "it", "ja", "ko", "la", "lt", "ms", "ne", "nl", "no", "pa", "pl", "pt", "ro", "ru", "sa"),
-    *("sk", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "yue", "zh", "unknown"),
-)
 
 FIELD_VALUES: Mapping[str, Sequence[object] | None] = {
-    "bpm": range(BPM[0], BPM[1] + 1),
+    "bpm": range(MIN_BPM, MAX_BPM + 1),
     "caption": None,
     "duration": range(1, MAX_DURATION + 1),
-    "keyscale": [f"{note}{sign} {mode}" for note in "ABCDEFG" for sign in ("", *"#b♯♭") for mode in ("major", "minor")],
+    "keyscale": KEYSCALES,
     "language": LANGUAGES,
-    "timesignature": "2346",
+    "timesignature": BEATS,
 }
 """All that the grammar lets an open field say; None for a text."""
 
@@ -65,12 +59,12 @@ def cot_grammar(request: CotRequest) -> str:
     given = _given(request)
     lowest = min(MIN_DURATION, request.max_duration)
     fields = [
-        _field("bpm", given["bpm"], _numbers(*BPM)),
+        _field("bpm", given["bpm"], _numbers(MIN_BPM, MAX_BPM)),
         _CAPTION_RULE if request.use_cot_caption else "",
         _field("duration", given["duration"], _numbers(lowest, request.max_duration)),
         _field("keyscale", given["keyscale"], "/[A-G][#b♯♭]? (major|minor)/"),
         _field("language", None, f"/{'|'.join(LANGUAGES)}/") if request.use_cot_language else "",
-        _field("timesignature", given["timesignature"], "/[2346]/"),
+        _field("timesignature", given["timesignature"], f"/{'|'.join(BEATS)}/"),
     ]
     rules = [field for field in fields if field]
     names = " ".join(rule.partition(":")[0] for rule in rules)

@@ -10,13 +10,13 @@ import numpy as np
 
 from renderer.artifacts import Codes, Cot
 from renderer.errors import StageError
+from renderer.facts import CODE_RATE
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.engine import Decode
 from renderer.models.ace_step.grammar import MAX_COT_TOKENS, CotGrammar
 from renderer.models.ace_step.metas import given_as_cot, parse_cot, think_yaml
 from renderer.models.ace_step.rules import CodesGuide, CodesRules, CotRules, FreeGuide, FreeRules
 from renderer.models.family import Stage
-from renderer.song import CODE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from renderer.facts import SILENCE_FRAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
-SILENCE_FRAMES = 15_000  # of the condition encoder's buffer: 600 s at 25 Hz
 TIME_CHANNELS = 256  # of the sinusoid of a timestep
 RESIDUAL_KERNEL = 7  # of the VAE's convolutions, samples
 LAST_ENCODER_KERNEL = 3

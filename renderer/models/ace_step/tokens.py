@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from tokenizers import Tokenizer
 
 from renderer.errors import ModelError, StageError
+from renderer.facts import NUM_CODES
 from renderer.models.ace_step.chat_template import check_chat_template
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_CODES = 64_000
-"""The codebook of the published checkpoints; their tokens beyond it exist but mean nothing."""
 REAL_WIDTH = 217_204
 REAL_IDS = {
     "<|endoftext|>": 151_643,
@@ -117,7 +116,7 @@ def load_tokens(folder: Path, width: int) -> Tokens:
         end=ids["<|im_end|>"],
         pad=ids["<|endoftext|>"],
         first_code=codes[0],
-        num_codes=min(len(codes), MAX_CODES),
+        num_codes=min(len(codes), NUM_CODES),
         num_spelled=len(codes),
     )
 
@@ -131,7 +130,7 @@ def _check_ids(folder: Path, ids: dict[str, int], codes: list[int], width: int) 
             why=f"its vocabulary lacks {', '.join(f'`{token}`' for token in missing)}",
         )
     # The codes tell a published LM even where its logits are padded to another width.
-    is_published = len(codes) >= MAX_CODES or width == REAL_WIDTH
+    is_published = len(codes) >= NUM_CODES or width == REAL_WIDTH
     wrong = [token for token, expected in REAL_IDS.items() if is_published and ids.get(token) != expected]
     if wrong:
         raise ModelError(

@@ -14,13 +14,13 @@ import torch
 
 from renderer.artifacts import Waveform
 from renderer.errors import StageError
+from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.ahead import reached
 from renderer.models.ace_step.checkpoint import find_component
 from renderer.models.ace_step.fused_vae import fuse, slim
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.family import Stage
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
     from renderer.requests import WaveformRequest
 
-DECODER_REACH = 8  # latent frames to each side that the decoder hears
 SMALLEST_TILE = 32
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves
 PEAK_FLOOR = 1e-6
@@ -115,7 +114,7 @@ class LoadedVae:
                 if not is_out_of_memory(error) or tiles.length <= SMALLEST_TILE:
                     raise
             # Outside the handler: the exception holds what the failed tile had allocated.
-            tiles = Tiles(length=max(SMALLEST_TILE, tiles.length // 2), overlap=DECODER_REACH)
+            tiles = Tiles(length=max(SMALLEST_TILE, tiles.length // 2), overlap=VAE_REACH)
             devices.release(self.device)
 
     @torch.no_grad()

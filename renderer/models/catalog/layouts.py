@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.facts import LATENT_CHANNELS
 from renderer.files import is_regular, real
 from renderer.models.catalog.other_formats import why_no_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
@@ -36,7 +37,6 @@ ORIGINAL_PREFIXES = {
 """Component -> how its tensors begin in the one file of the original layout."""
 WRAPPERS = ("_orig_mod", "module")  # of torch.compile and DataParallel, which may wrap a part as well as the whole
 OUTER_NAMES = ("model", "diffusion_model")  # what trainers and ComfyUI call the whole
-PUBLISHED_LATENT_WIDTH = 64  # channels
 MOST_JSON_BYTES = 64_000_000  # of a config or an index of shards; the published ones stay below a hundredth
 TEXT_ENCODER_VOCAB = 151_669  # Qwen3-Embedding-0.6B: the vocabulary without audio codes
 
@@ -142,8 +142,8 @@ def kind_of(config: dict[str, Any]) -> str:
 
 def _latent_width(config: dict[str, Any]) -> int:
     # Present in every published config.
-    found = config.get("audio_acoustic_hidden_dim", PUBLISHED_LATENT_WIDTH)
-    return found if isinstance(found, int) else PUBLISHED_LATENT_WIDTH
+    found = config.get("audio_acoustic_hidden_dim", LATENT_CHANNELS)
+    return found if isinstance(found, int) else LATENT_CHANNELS
 
 
 def _read_pipeline(folder: Path) -> FoundModel:

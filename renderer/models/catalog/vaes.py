@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.facts import LATENT_CHANNELS, SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.files import is_folder
 from renderer.models.catalog import hub, layouts
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,7 @@ class VaeFormat:
         return f"latents of {self.latent_width} channels, {self.samples_per_latent} samples each, {self.sample_rate} Hz"
 
 
-ACE_STEP = VaeFormat(
-    latent_width=layouts.PUBLISHED_LATENT_WIDTH, samples_per_latent=SAMPLES_PER_LATENT, sample_rate=SAMPLE_RATE
-)
+ACE_STEP = VaeFormat(latent_width=LATENT_CHANNELS, samples_per_latent=SAMPLES_PER_LATENT, sample_rate=SAMPLE_RATE)
 """Of ACE-Step 1.5's own VAE and of every decoder trained on its latents."""
 
 

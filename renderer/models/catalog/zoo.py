@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
+from renderer.facts import LATENT_CHANNELS
 from renderer.files import from_home, is_folder, is_regular, real
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.catalog import dit_files, hub, layouts, vaes
@@ -98,7 +99,7 @@ class ModelFacts:
     """The LM that belongs to it: a known name, or a folder; None when the user has to name one."""
     own_lm: bool
     """Whether that LM lies inside the set, so that it goes where the set goes."""
-    latent_width: int = layouts.PUBLISHED_LATENT_WIDTH
+    latent_width: int = LATENT_CHANNELS
     """Channels of the latents that its DiT makes."""
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from renderer.song import CODE_RATE, Pinned
-from renderer.spec.checkpoints import NUM_CODES
+from renderer.facts import CODE_RATE, MAX_DURATION, NUM_CODES
+from renderer.song import Pinned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_SECONDS = 600  # the longest song a spec can ask for
 _TOKEN = re.compile(r"<\|audio_code_([0-9]{1,9})\|>")
 
 
@@ -26,8 +25,8 @@ def codes_in(value: Any) -> tuple[tuple[int, ...], str]:
         return (), "they are several takes' codes; a spec pins those of one"
     else:
         codes, why = tuple(value) if _all(value, int) else (), "they are no list of codes"
-    if len(codes) > MAX_SECONDS * CODE_RATE:
-        return (), f"they last {len(codes) / CODE_RATE:g} s, a song lasts {MAX_SECONDS} s at most"
+    if len(codes) > MAX_DURATION * CODE_RATE:
+        return (), f"they last {len(codes) / CODE_RATE:g} s, a song lasts {MAX_DURATION} s at most"
     if beyond := next((code for code in codes if not 0 <= code < NUM_CODES), None):
         return (), f"there is no code {beyond}: they run from 0 to {NUM_CODES - 1}"
     return codes, "" if codes else why

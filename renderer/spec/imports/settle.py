@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.errors import UsageError
-from renderer.song import CODE_RATE
+from renderer.facts import CODE_RATE
 from renderer.spec.checkpoints import DEFAULT_MODEL, default_max_duration
 from renderer.spec.faults import diagnostics_of
 from renderer.spec.imports import words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from renderer.facts import MAX_TEXT_TOKENS
 from renderer.spec.findings import Finding
 from renderer.spec.languages import normalised_keyscale
 from renderer.spec.script import num_tokens
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from renderer.spec.lints.subject import Subject
 
 MAX_CAPTION = 512  # characters. Source: ace-step/ACE-Step-1.5, docs/en
-MAX_PROMPT_TOKENS = 256  # of the DiT's text prompt; the rest is cut off, and metas come last
 TEMPLATE_TOKENS = 62  # of instruction, headings and metas around the caption, about
 
 _NUMBER = r"\d{2,3}(?:[.,]\d{1,2})?"
@@ -72,12 +72,12 @@ def long_caption(subject: Subject) -> Iterator[Finding]:
 def long_prompt(subject: Subject) -> Iterator[Finding]:
     """A text prompt that leaves no room for the metas."""
     tokens = num_tokens(subject.song.caption) + TEMPLATE_TOKENS
-    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_PROMPT_TOKENS else None
-    if (counted[0] if counted else tokens) > MAX_PROMPT_TOKENS:
+    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_TEXT_TOKENS else None
+    if (counted[0] if counted else tokens) > MAX_TEXT_TOKENS:
         yield Finding(
             path=("caption",),
             message=f"the DiT's text prompt has {counted[0] if counted else f'about {tokens}'} tokens",
-            why=f"it reads {MAX_PROMPT_TOKENS}, and bpm, key and duration come last: they would be cut off",
+            why=f"it reads {MAX_TEXT_TOKENS}, and bpm, key and duration come last: they would be cut off",
             help="shorten the caption",
         )
 

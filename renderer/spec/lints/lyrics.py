@@ -7,6 +7,7 @@ import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from renderer.facts import MAX_LYRIC_TOKENS
 from renderer.spec.findings import Finding, LyricsFinding
 from renderer.spec.headings import mended
 from renderer.spec.lints.caption import WORTH_COUNTING
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from renderer.spec.lints.subject import Subject
 
 MAX_CHARACTERS = 4096
-MAX_TOKENS = 2048
 QUICK_PACE = 6.0  # syllables a second that can still be sung; fast rap
 SLOW_PACE = 0.35  # syllables a second below which long stretches have no words
 INSTRUMENTAL_SECONDS = 6.0  # that a section without words takes, at least
@@ -55,12 +55,12 @@ def long_lyrics(subject: Subject) -> Iterator[Finding]:
 
 def many_tokens(subject: Subject) -> Iterator[Finding]:
     """More tokens than the DiT reads."""
-    if len(subject.lyrics) * 2 < MAX_TOKENS:
+    if len(subject.lyrics) * 2 < MAX_LYRIC_TOKENS:
         return
     tokens = num_tokens(subject.lyrics)
-    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_TOKENS else None
-    if (counted[1] if counted else tokens) > MAX_TOKENS:
-        why = f"the DiT reads {MAX_TOKENS}, and what comes after is not sung"
+    counted = subject.prompt_tokens if tokens > WORTH_COUNTING * MAX_LYRIC_TOKENS else None
+    if (counted[1] if counted else tokens) > MAX_LYRIC_TOKENS:
+        why = f"the DiT reads {MAX_LYRIC_TOKENS}, and what comes after is not sung"
         yield _about_all(subject, f"the lyrics have {counted[1] if counted else f'about {tokens}'} tokens", why)
 
 

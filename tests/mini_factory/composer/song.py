@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.song import INSTRUMENTAL_LYRICS, SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
+from renderer.song import INSTRUMENTAL_LYRICS
 from tests.mini_factory.composer import words
 from tests.mini_factory.composer.layout import Span, bar_seconds, lay_out
 from tests.mini_factory.composer.styles import (

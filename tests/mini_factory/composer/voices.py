@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_CODE
+from renderer.facts import SAMPLE_RATE, SAMPLES_PER_CODE
 
 if TYPE_CHECKING:
     import numpy.typing as npt

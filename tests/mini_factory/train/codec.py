@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch.autograd import Function
 
-from renderer.models.ace_step.vae import DECODER_REACH, Tiles
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_CODE, SAMPLES_PER_LATENT
+from renderer.facts import SAMPLE_RATE, SAMPLES_PER_CODE, SAMPLES_PER_LATENT, VAE_REACH
+from renderer.models.ace_step.vae import Tiles
 from tests.mini_factory.train.course import Pace
 from tests.mini_factory.train.shards import Encoded, is_held_out
 
@@ -218,7 +218,7 @@ def _sensitivity(
         heard = features(mid_side(decoder(given)))
         answer = sum((one * torch.randn_like(one)).sum() / one[0].numel() ** 0.5 for one in heard)
         (gradient,) = torch.autograd.grad(answer, given)
-        rows = gradient[:, :, DECODER_REACH:-DECODER_REACH].transpose(1, 2).flatten(0, 1)
+        rows = gradient[:, :, VAE_REACH:-VAE_REACH].transpose(1, 2).flatten(0, 1)
         total += rows.T @ rows
     return total / (total @ spread).trace()
 

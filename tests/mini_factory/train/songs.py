@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from renderer.song import SAMPLE_RATE, SAMPLES_PER_LATENT
+from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from tests.mini_factory.composer.farm import FULL_SCALE, write_song
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.shards import is_held_out

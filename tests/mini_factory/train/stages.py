@@ -16,10 +16,11 @@ from diffusers import AceStepPipeline
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from renderer.facts import SILENCE_FRAMES
 from tests.mini_factory import encoder as encoders
 from tests.mini_factory.aligned import align_file
 from tests.mini_factory.composer.farm import FULL_SCALE
-from tests.mini_factory.sizes import MINI, SILENCE_FRAMES
+from tests.mini_factory.sizes import MINI
 from tests.mini_factory.train import codec as sound_lessons
 from tests.mini_factory.train import dit as flow_lessons
 from tests.mini_factory.train import lm as token_lessons

@@ -10,7 +10,8 @@ import pytest
 
 from renderer.artifacts import Cot
 from renderer.errors import StageError
-from renderer.models.ace_step.grammar import LANGUAGES, CotGrammar
+from renderer.facts import LANGUAGES
+from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.masks import pack
 from renderer.models.ace_step.metas import parse_cot, think_yaml
 from renderer.models.ace_step.tokens import load_tokens

@@ -25,10 +25,11 @@ from transformers import AutoConfig, AutoTokenizer
 import renderer
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
+from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models import device
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.briefing import Briefing, brief, num_frames
-from renderer.models.ace_step.conditions import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS, Hearing, cuts
+from renderer.models.ace_step.conditions import Hearing, cuts
 from renderer.models.ace_step.dcw import Dcw
 from renderer.models.ace_step.denoise import (
     Sampling,
