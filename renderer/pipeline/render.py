@@ -21,7 +21,7 @@ from renderer.plan.jobs import Plan, Why
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.local import Workers, execute
 from renderer.run.sleep_inhibitor import awake
-from renderer.takes.result_writer import Keeper, disk_faults
+from renderer.takes.result_writer import ResultWriter, disk_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,18 +162,18 @@ def _run(
         with disk_faults(store):
             store.journal.tidy()
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
-        with Keeper(plan, store, project.settings, project.environment) as keeper:
-            _set_right(plan, keeper, tally, stop)
-        damaged = keeper.damaged
+        with ResultWriter(plan, store, project.settings, project.environment) as writer:
+            _set_right(plan, writer, tally, stop)
+        damaged = writer.damaged
         for _ in range(_ROUNDS):
-            with Keeper(plan, store, project.settings, project.environment) as keeper:
-                for event in execute(plan, workers=workers, settings=project.settings, sink=keeper, abandon=abandon):
+            with ResultWriter(plan, store, project.settings, project.environment) as writer:
+                for event in execute(plan, workers=workers, settings=project.settings, sink=writer, abandon=abandon):
                     with disk_faults(store):
                         note(store.journal, tally, event)
                     if isinstance(event, PartStarted):
                         _read_ahead(plan, event.part)
                     listen(event)
-            damaged |= keeper.damaged
+            damaged |= writer.damaged
             if not damaged or stop:
                 return
             plan = project.plan([take.take for take in plan.takes if take.name in damaged])
@@ -196,19 +196,19 @@ def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job]
     return unwanted
 
 
-def _set_right(plan: Plan, keeper: Keeper, tally: Tally, stop: Stop) -> None:
+def _set_right(plan: Plan, writer: ResultWriter, tally: Tally, stop: Stop) -> None:
     """What needs no sound made: names given back, tags written anew."""
     for take in plan.takes:
         if take.why is Why.RESTORED:
-            keeper.restore(take)
+            writer.restore(take)
             tally.restored.append(take.name)
         if take.has_sound and take.changes and not stop:
-            _retag(take, keeper, tally)
+            _retag(take, writer, tally)
 
 
-def _retag(take: TakePlan, keeper: Keeper, tally: Tally) -> None:
+def _retag(take: TakePlan, writer: ResultWriter, tally: Tally) -> None:
     try:
-        if keeper.retag(take):
+        if writer.retag(take):
             tally.retagged.append(take.name)
     except StoreError as error:
         # The take is there all the same: a title must not cost the night's other takes.

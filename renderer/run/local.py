@@ -14,7 +14,6 @@ from renderer.artifacts import fault_of
 from renderer.errors import InputLost, ModelError, RendererError, StageError, WorkerDied
 from renderer.models import memory
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
-from renderer.run.attempts import Attempt, Queue
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -25,7 +24,8 @@ from renderer.run.events import (
     TakeFailed,
     WorkerRestarted,
 )
-from renderer.run.watchdog import Patience
+from renderer.run.retry import Attempt, Queue
+from renderer.run.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from renderer.models.family import Settings
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.client import WorkerClient
-    from renderer.run.sink import Keeping, Sink
+    from renderer.run.sink import PendingWrite, Sink
 
 _WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 32}
 """Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
-_MOST_KEEPING = 2_500_000_000
+MOST_PENDING_BYTES = 2_500_000_000
 """Bytes of results on their way to the disk at once, where memory is plenty: the sound of ten minutes is 230 MB."""
-_SHARE_KEEPING = 0.25
+PENDING_SHARE = 0.25
 """Of free memory, that they may take."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1
@@ -87,14 +87,14 @@ def execute(
     settings: Settings,
     sink: Sink,
     abandon: Callable[[Job], bool],
-    patience: Patience | None = None,
+    watchdog: Watchdog | None = None,
 ) -> Iterator[RunEvent]:
     """Run the plan's jobs, telling what happens; `abandon` says of a job that nobody wants it any more.
 
     Raises: ModelError, before anything ran, for files that a later part couldn't be loaded from; StoreError when
     results can't be kept: what was kept until then stays.
     """
-    run = _Run(plan, workers=workers, settings=settings, sink=sink, abandon=abandon, patience=patience or Patience())
+    run = _Run(plan, workers=workers, settings=settings, sink=sink, abandon=abandon, watchdog=watchdog or Watchdog())
     yield from run.examine(plan.groups[1:])
     for group in plan.groups:
         yield from run.group(group)
@@ -109,7 +109,7 @@ class _Run:
         settings: Settings,
         sink: Sink,
         abandon: Callable[[Job], bool],
-        patience: Patience,
+        watchdog: Watchdog,
     ) -> None:
         self._takes = {take.name: take for take in plan.takes}
         self._workers = workers
@@ -117,10 +117,10 @@ class _Run:
         self._sink = sink
         self._abandon = abandon
         self._lost: set[str] = set()
-        self._keeping: deque[tuple[Job, float, Keeping]] = deque()
+        self._pending: deque[tuple[Job, float, PendingWrite]] = deque()
         """Results on their way to the disk, the oldest first, with the seconds they took; jobs go on meanwhile."""
-        self._most_keeping = min(_MOST_KEEPING, int(max(0, memory.available("cpu")) * _SHARE_KEEPING))
-        self._patience = patience
+        self._most_pending = min(MOST_PENDING_BYTES, int(max(0, memory.available("cpu")) * PENDING_SHARE))
+        self._watchdog = watchdog
 
     def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
         """Have the worker read the small files of parts that come later, before the first one works for hours.
@@ -158,7 +158,7 @@ class _Run:
 
     def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
         queue = Queue(self._wanted(group.of(stage)), window=_WINDOWS[group.part])
-        while (taken := queue.take()) or self._keeping:
+        while (taken := queue.take()) or self._pending:
             batch = self._wanted(taken)
             attempt = yield from self._attempt(group, stage, batch)
             if attempt.died:
@@ -226,10 +226,10 @@ class _Run:
         """Pass the worker's events on until the `last` one comes."""
         told: set[str] = set()
         looked = heard = time.monotonic()
-        silence = self._patience.silence(last, jobs.values())
+        silence = self._watchdog.silence(last, jobs.values())
         asked: Iterable[str] = jobs
         while True:
-            for kept in self._finish(attempt, most=self._most_keeping):
+            for kept in self._finish(attempt, most=self._most_pending):
                 yield kept
                 # What the parent's disk and listeners took is not the worker's silence.
                 heard = time.monotonic()
@@ -283,16 +283,16 @@ class _Run:
         # The worker's own clock where it tells: a job's first word may be its last.
         seconds = float(result.artifact.notes.get("seconds", since_first_word))
         try:
-            self._keeping.append((job, seconds, self._sink.keep(job, result.artifact)))
+            self._pending.append((job, seconds, self._sink.write(job, result.artifact)))
         except InputLost as error:
             attempt.failed[job.key] = error
 
     def _finish(self, attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
         """Finish, in the order they came, the results that need no waiting, and waiting until `most` bytes are left."""
-        while self._keeping and (self._keeping[0][-1].ready or self._num_bytes_kept() > most):
-            job, seconds, keeping = self._keeping.popleft()
+        while self._pending and (self._pending[0][-1].ready or self._num_bytes_pending() > most):
+            job, seconds, pending = self._pending.popleft()
             try:
-                yield from keeping.finish()
+                yield from pending.finish()
             except InputLost as error:
                 attempt.failed[job.key] = error
                 attempt.unkept.append(job)
@@ -300,8 +300,8 @@ class _Run:
             attempt.finished.add(job.key)
             yield JobDone(job=job, seconds=seconds)
 
-    def _num_bytes_kept(self) -> int:
-        return sum(keeping.num_bytes for _, _, keeping in self._keeping)
+    def _num_bytes_pending(self) -> int:
+        return sum(pending.num_bytes for _, _, pending in self._pending)
 
 
 def _impossible(job: Job, fault: str) -> StageError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class PendingWrite:
     """A result on its way to the disk."""
 
     finish: Callable[[], Iterator[RunEvent]]
@@ -44,7 +44,7 @@ class Sink(Protocol):
         Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
         """
 
-    def keep(self, job: Job, artifact: Artifact) -> Keeping:
+    def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """Begin to put the result on disk.
 
         Raises: InputLost when what belongs to it is damaged, StoreError when it can't be kept.

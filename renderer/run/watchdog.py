@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Watchdog:
     """The limits, generous: a slow processor with a large model is no fault."""
 
     least_seconds: float = 300.0
@@ -46,7 +46,7 @@ class Silence:
     factor: float = 0.0
 
     def broken_after(self, seconds: float) -> None:
-        """A sign of life came; a slow pace earns more patience."""
+        """A sign of life came; a slow pace earns more time."""
         self.limit_seconds = max(self.limit_seconds, self.factor * seconds)
 
     def check(self, client: WorkerClient, seconds: float) -> None:

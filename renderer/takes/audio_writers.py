@@ -1,7 +1,7 @@
 """Waveform -> an audio file that is whole and read back, but has no name yet; a few at a time, in threads.
 
 Encoding and reading back takes a second for three minutes of sound: the worker decodes the next take meanwhile.
-Names, records and the journal are the keeper's, in the order the results came.
+Names, records and the journal are the result writer's, in the order the results came.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_THREADS = 8  # a fast GPU decodes three minutes of sound in a fifth of a se
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class PendingFile:
     """A file beside its target, under a temporary name."""
 
     temp: Path
@@ -41,8 +41,8 @@ class Draft:
     """Its outline, as the page draws it."""
 
 
-class Desk:
-    """Where drafts are written; closed, it leaves no file without a name."""
+class AudioWriterPool:
+    """Threads that write audio files; closed, it leaves no file without a name."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
@@ -57,8 +57,8 @@ class Desk:
         for temp in tuple(self._temps):
             self.forget(temp)
 
-    def begin(self, waveform: Waveform, target: Path, format: str, tags: Mapping[str, str]) -> Future[Draft]:  # noqa: A002 - the spec's word
-        """A draft of `target`, under way.
+    def begin(self, waveform: Waveform, target: Path, format: str, tags: Mapping[str, str]) -> Future[PendingFile]:  # noqa: A002 - the spec's word
+        """A pending file of `target`, under way.
 
         Raises: OSError when the target's folder takes no files; the future StoreError or OSError.
         """
@@ -67,18 +67,18 @@ class Desk:
         return self._threads.submit(_write, self._disk, waveform, temp, format, tags)
 
     def forget(self, temp: Path) -> None:
-        """Take a draft away, unless it got its name."""
+        """Take a file away, unless it got its name."""
         self._temps.discard(temp)
         with suppress(OSError):
             temp.unlink(missing_ok=True)
 
 
-def _write(disk: Disk, waveform: Waveform, temp: Path, format: str, tags: Mapping[str, str]) -> Draft:  # noqa: A002 - the spec's word
+def _write(disk: Disk, waveform: Waveform, temp: Path, format: str, tags: Mapping[str, str]) -> PendingFile:  # noqa: A002 - the spec's word
     write_audio(waveform, temp, format, tags)
     # Here already: when the file gets its name, whoever reads the worker's next results has less to wait for.
     disk.flush(temp)
     written = temp.stat()
-    return Draft(
+    return PendingFile(
         temp=temp,
         num_bytes=written.st_size,
         mtime_ns=written.st_mtime_ns,

@@ -16,9 +16,9 @@ from renderer.facts import SAMPLE_RATE
 from renderer.models.family import PART_OF, Stage
 from renderer.plan.reasons import SET
 from renderer.run.events import RunEvent, TakeDone
-from renderer.run.sink import Keeping
+from renderer.run.sink import PendingWrite
 from renderer.store.takes import TakeRecord
-from renderer.takes.audio_writers import Desk
+from renderer.takes.audio_writers import AudioWriterPool
 from renderer.takes.provenance import cuts, degradations, effective, remarks
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.store.encoding import Stored
     from renderer.store.store import Store
-    from renderer.takes.audio_writers import Draft
+    from renderer.takes.audio_writers import PendingFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,10 @@ class _Begun:
     notes: Mapping[str, Any]
     seconds: float
     """Of sound."""
-    draft: Future[Draft]
+    file: Future[PendingFile]
 
 
-class Keeper:
+class ResultWriter:
     """The executor's sink: knows the plan's takes, the store and the writers; a context manager."""
 
     def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ class Keeper:
         self._store = store
         self._settings = settings
         self._environment = environment
-        self._desk = Desk(store.disk)
+        self._pool = AudioWriterPool(store.disk)
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
 
@@ -66,7 +66,7 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._desk.close()
+        self._pool.close()
 
     def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
         """What the job builds on, read from the store with its digest checked.
@@ -79,19 +79,19 @@ class Keeper:
                 self._require_story(job)
             return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
-    def keep(self, job: Job, artifact: Artifact) -> Keeping:
+    def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """Artifacts go into the store, a waveform becomes every take that shares it.
 
         Raises: InputLost when what belongs to a take is damaged, StoreError when the disk refuses.
         """
         if not isinstance(artifact, Waveform):
-            return Keeping(finish=partial(self._put, job, artifact))
+            return PendingWrite(finish=partial(self._put, job, artifact))
         self._store.require_there()
         with disk_faults(self._store):
             begun = [self._begin_take(self._takes[name], artifact) for name in job.takes]
-        return Keeping(
+        return PendingWrite(
             finish=partial(self._name_takes, begun),
-            waits_for=tuple(take.draft for take in begun),
+            waits_for=tuple(take.file for take in begun),
             num_bytes=artifact.samples.nbytes,
         )
 
@@ -166,7 +166,7 @@ class Keeper:
             recipe=recipe,
             notes=notes,
             seconds=waveform.samples.shape[1] / SAMPLE_RATE,
-            draft=self._desk.begin(waveform, self._store.outputs / plan.file, output.format, tags),
+            file=self._pool.begin(waveform, self._store.outputs / plan.file, output.format, tags),
         )
 
     def _name_takes(self, begun: Sequence[_Begun]) -> Iterator[RunEvent]:
@@ -180,32 +180,32 @@ class Keeper:
 
     def _name_take(self, take: _Begun) -> TakeRecord:
         with _named(take.plan):
-            draft = take.draft.result()
+            file = take.file.result()
         try:
             made = datetime.now(UTC).isoformat(timespec="seconds")
             sidecar = make_sidecar(take.plan.name, take.recipe, take.notes, self._environment, made)
-            record = self._record(take, draft, sidecar)
-            put_version(self._store, record, draft.temp, sidecar)
+            record = self._record(take, file, sidecar)
+            put_version(self._store, record, file.temp, sidecar)
         finally:
-            self._desk.forget(draft.temp)
+            self._pool.forget(file.temp)
         return record
 
-    def _record(self, take: _Begun, draft: Draft, sidecar: bytes) -> TakeRecord:
+    def _record(self, take: _Begun, file: PendingFile, sidecar: bytes) -> TakeRecord:
         plan = take.plan
         return TakeRecord(
             key=plan.key,
             take=plan.name,
             song=plan.take.song.name,
             file=plan.file,
-            num_bytes=draft.num_bytes,
-            mtime_ns=draft.mtime_ns,
-            digest=draft.digest,
+            num_bytes=file.num_bytes,
+            mtime_ns=file.mtime_ns,
+            digest=file.digest,
             sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
             requests=plan.requests,
             keys={str(stage): key for stage, key in plan.keys.items()},
             environment=self._environment,
             recipe=take.recipe,
-            page={"peaks": draft.peaks, "seconds": take.seconds, "notes": take.notes},
+            page={"peaks": file.peaks, "seconds": take.seconds, "notes": take.notes},
         )
 
     def _recipe(self, plan: TakePlan, decided: CotMetas | None, notes: Mapping[str, Any]) -> dict[str, Any]:

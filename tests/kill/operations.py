@@ -32,7 +32,7 @@ from renderer.store.disk import is_temp
 from renderer.store.edits import sole_writer
 from renderer.store.store import Store
 from renderer.store.verify import verify
-from renderer.takes.result_writer import Keeper, disk_faults
+from renderer.takes.result_writer import ResultWriter, disk_faults
 from tests.pipeline.without_models import made
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ def carry_out() -> int:
         store.clear_leftovers()
         plan = project.plan()
         store.journal.tidy()
-        with Keeper(plan, store, project.settings, project.environment) as keeper:
+        with ResultWriter(plan, store, project.settings, project.environment) as writer:
             for take in plan.takes:
                 if take.why is Why.RESTORED:
-                    keeper.restore(take)
+                    writer.restore(take)
                 if take.has_sound and take.changes:
-                    keeper.retag(take)
+                    writer.retag(take)
             for job in plan.jobs:
-                keeper.upstream(job)
-                for event in keeper.keep(job, made(job)).finish():
+                writer.upstream(job)
+                for event in writer.write(job, made(job)).finish():
                     if isinstance(event, TakeDone):
                         record = store.take(event.take.name, event.take.key)
                         assert record

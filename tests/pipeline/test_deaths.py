@@ -20,9 +20,9 @@ from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.local import execute
-from renderer.run.watchdog import Patience
+from renderer.run.watchdog import Watchdog
 from renderer.store.store import Store
-from renderer.takes.result_writer import Keeper
+from renderer.takes.result_writer import ResultWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,17 +97,17 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
     project = songs.project(preview=LONG)
     project.store.prepare()
     plan = project.plan()
-    keeper = Keeper(plan, project.store, project.settings, project.environment)
-    patience = Patience(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
+    writer = ResultWriter(plan, project.store, project.settings, project.environment)
+    watchdog = Watchdog(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
     hangs, events = [signal.SIGSTOP], []
     with one_at_a_time(project.store):
         run = execute(
             plan,
             workers=songs.workers,
             settings=project.settings,
-            sink=keeper,
+            sink=writer,
             abandon=lambda _: False,
-            patience=patience,
+            watchdog=watchdog,
         )
         for event in run:
             events.append(event)

@@ -19,7 +19,7 @@ from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.events import TakeDone
 from renderer.run.local import execute
-from renderer.takes.result_writer import Keeper
+from renderer.takes.result_writer import ResultWriter
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
 
@@ -225,8 +225,8 @@ def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: 
     plan = mine.plan()
     nearby = replace(plan, groups=tuple(replace(group, files=relative(group.files)) for group in plan.groups))
 
-    with one_at_a_time(mine.store), Keeper(nearby, mine.store, mine.settings, mine.environment) as keeper:
-        run = execute(nearby, workers=workers, settings=mine.settings, sink=keeper, abandon=lambda _: False)
+    with one_at_a_time(mine.store), ResultWriter(nearby, mine.store, mine.settings, mine.environment) as writer:
+        run = execute(nearby, workers=workers, settings=mine.settings, sink=writer, abandon=lambda _: False)
         done = [event for event in run if isinstance(event, TakeDone)]
 
     assert len(done) == len(plan.takes) == 1

@@ -10,7 +10,7 @@ from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
 from renderer.models.family import Stage
 from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
-from renderer.takes.result_writer import Keeper, disk_faults
+from renderer.takes.result_writer import ResultWriter, disk_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +42,12 @@ def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
     with one_at_a_time(project.store), disk_faults(project.store):
         project.store.clear_leftovers()
         plan = project.plan()
-        with Keeper(plan, project.store, project.settings, project.environment) as keeper:
+        with ResultWriter(plan, project.store, project.settings, project.environment) as writer:
             for take in plan.takes:
                 if take.why is Why.RESTORED:
-                    keeper.restore(take)
+                    writer.restore(take)
                 if take.has_sound and take.changes:
-                    keeper.retag(take)
+                    writer.retag(take)
             for job in plan.jobs:
-                keeper.upstream(job)
-                list(keeper.keep(job, make(job)).finish())
+                writer.upstream(job)
+                list(writer.write(job, make(job)).finish())

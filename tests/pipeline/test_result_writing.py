@@ -22,8 +22,8 @@ from renderer.run.events import JobDone, JobProgress, TakeDone
 from renderer.run.local import execute
 from renderer.store.disk import TEMP_PREFIX, RealDisk
 from renderer.store.store import Store
-from renderer.takes.audio_writers import Desk
-from renderer.takes.result_writer import Keeper
+from renderer.takes.audio_writers import AudioWriterPool
+from renderer.takes.result_writer import ResultWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Artifact
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
-    from renderer.run.sink import Keeping
+    from renderer.run.sink import PendingWrite
     from tests.pipeline.conftest import Songs
 
 SPEC = """
@@ -49,7 +49,7 @@ use_cot_metas = false
 """
 
 
-class Reluctant(Keeper):
+class Reluctant(ResultWriter):
     """Its files are done when somebody waits for them, and not before."""
 
     num_bytes = 0
@@ -58,12 +58,12 @@ class Reluctant(Keeper):
         super().__init__(*given)  # type: ignore[arg-type]
         self.begun: list[Job] = []
 
-    def keep(self, job: Job, artifact: Artifact) -> Keeping:
-        keeping = super().keep(job, artifact)
-        if not keeping.waits_for:
-            return keeping
+    def write(self, job: Job, artifact: Artifact) -> PendingWrite:
+        pending = super().write(job, artifact)
+        if not pending.waits_for:
+            return pending
         self.begun.append(job)
-        return replace(keeping, waits_for=(Future(),), num_bytes=self.num_bytes)
+        return replace(pending, waits_for=(Future(),), num_bytes=self.num_bytes)
 
 
 class Bulky(Reluctant):
@@ -75,9 +75,9 @@ class Bulky(Reluctant):
 class Forgetful(Reluctant):
     """What the first take belongs to turns out to be damaged when its file is done."""
 
-    def keep(self, job: Job, artifact: Artifact) -> Keeping:
-        keeping = super().keep(job, artifact)
-        return replace(keeping, finish=lost) if self.begun == [job] else keeping
+    def write(self, job: Job, artifact: Artifact) -> PendingWrite:
+        pending = super().write(job, artifact)
+        return replace(pending, finish=lost) if self.begun == [job] else pending
 
 
 def lost() -> Iterator[RunEvent]:
@@ -91,14 +91,14 @@ def seven(songs: Songs) -> Songs:
     return songs
 
 
-def carry_out(songs: Songs, keeper_of: Callable[..., Keeper]) -> Iterator[tuple[Keeper, RunEvent]]:
+def carry_out(songs: Songs, writer_of: Callable[..., ResultWriter]) -> Iterator[tuple[ResultWriter, RunEvent]]:
     project = songs.project(preview=1.0)
     project.store.prepare()
     plan = project.plan()
-    with one_at_a_time(project.store), keeper_of(plan, project.store, project.settings, project.environment) as keeper:
-        run = execute(plan, workers=songs.workers, settings=project.settings, sink=keeper, abandon=lambda _: False)
+    with one_at_a_time(project.store), writer_of(plan, project.store, project.settings, project.environment) as writer:
+        run = execute(plan, workers=songs.workers, settings=project.settings, sink=writer, abandon=lambda _: False)
         for event in run:
-            yield keeper, event
+            yield writer, event
 
 
 def leftovers(songs: Songs) -> list[Path]:
@@ -108,16 +108,16 @@ def leftovers(songs: Songs) -> list[Path]:
 def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_MOST_KEEPING", 3 * Bulky.num_bytes)
+    monkeypatch.setattr(local, "MOST_PENDING_BYTES", 3 * Bulky.num_bytes)
     waiting, told = [], []
-    for keeper, event in carry_out(seven, Bulky):
-        assert isinstance(keeper, Reluctant)
+    for writer, event in carry_out(seven, Bulky):
+        assert isinstance(writer, Reluctant)
         if isinstance(event, TakeDone):
-            waiting.append(len(keeper.begun) - len(told))
+            waiting.append(len(writer.begun) - len(told))
             told.append(event.take.name)
             assert (seven.outputs / event.take.file).exists()
 
-    assert told == [name for job in keeper.begun for name in job.takes]
+    assert told == [name for job in writer.begun for name in job.takes]
     assert len(told) == 7
     assert max(waiting) == 4
     assert leftovers(seven) == []
@@ -128,9 +128,9 @@ def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
 ) -> None:
     monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
     begun = [
-        len(keeper.begun)
-        for keeper, event in carry_out(seven, Reluctant)
-        if isinstance(keeper, Reluctant) and isinstance(event, TakeDone)
+        len(writer.begun)
+        for writer, event in carry_out(seven, Reluctant)
+        if isinstance(writer, Reluctant) and isinstance(event, TakeDone)
     ]
 
     assert begun == [7] * 7
@@ -141,27 +141,27 @@ def test_a_take_that_cant_be_kept_after_its_batch_is_over_is_made_again(
 ) -> None:
     monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
     told = []
-    for keeper, event in carry_out(seven, Forgetful):
-        assert isinstance(keeper, Reluctant)
+    for writer, event in carry_out(seven, Forgetful):
+        assert isinstance(writer, Reluctant)
         told += [event.take.name] if isinstance(event, TakeDone) else []
 
-    assert len(keeper.begun) == 8
-    assert keeper.begun[0] == keeper.begun[-1]
+    assert len(writer.begun) == 8
+    assert writer.begun[0] == writer.begun[-1]
     assert len(told) == len(set(told)) == 7
 
 
 def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> None:
     done: list[str] = []
     kills = [signal.SIGKILL]
-    for keeper, event in carry_out(seven, Reluctant):
-        assert isinstance(keeper, Reluctant)
+    for writer, event in carry_out(seven, Reluctant):
+        assert isinstance(writer, Reluctant)
         if isinstance(event, JobDone):
             done.append(event.job.key)
-        if isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and len(keeper.begun) == 2 and kills:
-            assert not set(done) & {job.key for job in keeper.begun}
+        if isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and len(writer.begun) == 2 and kills:
+            assert not set(done) & {job.key for job in writer.begun}
             os.kill(seven.workers.client().pid, kills.pop())
 
-    keys = [job.key for job in keeper.begun]
+    keys = [job.key for job in writer.begun]
     assert not kills
     assert len(keys) == len(set(keys)) == 7
     assert len(done) == len(set(done)) == 14
@@ -198,12 +198,12 @@ def test_a_refused_file_ends_the_run_and_the_others_under_way_leave_nothing_behi
     assert refused.audio() == undisturbed.audio()
 
 
-def test_a_draft_that_got_no_name_goes_with_its_desk(tmp_path: Path) -> None:
-    desk = Desk(RealDisk())
+def test_a_file_that_got_no_name_goes_with_its_pool(tmp_path: Path) -> None:
+    pool = AudioWriterPool(RealDisk())
     sound = Waveform(samples=np.random.default_rng(1).uniform(-0.5, 0.5, (2, 96_000)).astype(np.float32))
-    drafts = [desk.begin(sound, tmp_path / f"{number}.flac", "flac", {"title": "one"}) for number in range(8)]
-    assert drafts[0].result().temp.exists()
+    files = [pool.begin(sound, tmp_path / f"{number}.flac", "flac", {"title": "one"}) for number in range(8)]
+    assert files[0].result().temp.exists()
 
-    desk.close()
+    pool.close()
 
     assert list(tmp_path.iterdir()) == []
