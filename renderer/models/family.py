@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from renderer.artifacts import Artifact
-    from renderer.requests import StageRequest
+    from renderer.models.ace_step.protocol.requests import StageRequest
 
 
 class Stage(StrEnum):

@@ -15,19 +15,19 @@ from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.metas import given_as_cot, think_yaml
 from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_prompt
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.family import Stage
-from renderer.plan.asks import asks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tokenizers import Tokenizer
 
+    from renderer.models.ace_step.protocol.requests import CodesRequest, LatentsRequest
+    from renderer.models.ace_step.protocol.stage_requests import StageRequests
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import ModelFiles
-    from renderer.plan.asks import Asks
     from renderer.plan.jobs import TakePlan
-    from renderer.requests import CodesRequest, LatentsRequest
     from renderer.store.store import Store
 
 UNDECIDED = "‹the LM decides›"
@@ -49,7 +49,7 @@ class Sent:
 
 def sent(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[Sent, ...]:
     """Every text of a take, in the order of the stages."""
-    asked = asks(plan.take, facts, preview)
+    asked = stage_requests(plan.take, facts, preview)
     cot = _decided(plan, store)
     return tuple(
         Sent(
@@ -69,7 +69,7 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
     Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
     """
     tokenizer = tokenizer_file(plan.files, Stage.LATENTS)
-    texts = _dit_prompts(asks(plan.take, facts, preview), _decided(plan, store))
+    texts = _dit_prompts(stage_requests(plan.take, facts, preview), _decided(plan, store))
     limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
     for (name, limit), text in zip(limits, texts, strict=True):
         count = _count(text, tokenizer)
@@ -87,7 +87,7 @@ def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _texts(asked: Asks, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
+def _texts(asked: StageRequests, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
     if asked.cot is not None:
         yield Stage.COT, "prompt", cot_prompt(asked.cot.caption, asked.cot.lyrics)
     if asked.codes is not None:
@@ -100,7 +100,7 @@ def _texts(asked: Asks, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
     yield Stage.LATENTS, "lyric prompt", lyrics
 
 
-def _yaml(codes: CodesRequest, asked: Asks, cot: Cot | None) -> str:
+def _yaml(codes: CodesRequest, asked: StageRequests, cot: Cot | None) -> str:
     """The think block of the codes prompt; the fields stand in alphabetical order, so each can be written alone."""
     if cot is not None:
         return think_yaml(cot.metas)
@@ -114,7 +114,7 @@ def _yaml(codes: CodesRequest, asked: Asks, cot: Cot | None) -> str:
     return "\n".join(rows)
 
 
-def _open_fields(asked: Asks) -> frozenset[str]:
+def _open_fields(asked: StageRequests) -> frozenset[str]:
     """What the chain of thought has yet to decide."""
     if asked.cot is None:
         return frozenset()
@@ -124,7 +124,7 @@ def _open_fields(asked: Asks) -> frozenset[str]:
     return frozenset(names | ({"language"} if asked.cot.use_cot_language else set()))
 
 
-def _dit_prompts(asked: Asks, cot: Cot | None) -> tuple[str, str]:
+def _dit_prompts(asked: StageRequests, cot: Cot | None) -> tuple[str, str]:
     request = asked.latents
     if asked.cot is not None and cot is None:
         return _undecided_prompts(request, asked)
@@ -132,7 +132,7 @@ def _dit_prompts(asked: Asks, cot: Cot | None) -> tuple[str, str]:
     return briefing.text, briefing.lyrics
 
 
-def _undecided_prompts(request: LatentsRequest, asked: Asks) -> tuple[str, str]:
+def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[str, str]:
     open_fields = _open_fields(asked)
     said = Cot(
         text="",
@@ -151,7 +151,7 @@ def _undecided_prompts(request: LatentsRequest, asked: Asks) -> tuple[str, str]:
     return caption + heading + "\n".join(lines), briefing.lyrics
 
 
-def _no_codes(asked: Asks) -> Codes | None:
+def _no_codes(asked: StageRequests) -> Codes | None:
     """Stands for codes that are still to be written: the prompts only ask whether there are any."""
     import numpy as np  # noqa: PLC0415 - only to show
 

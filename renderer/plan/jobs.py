@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from renderer.artifacts import Artifact
+    from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.family import ModelFiles
-    from renderer.requests import StageRequest
     from renderer.song import Take
 
 COMPONENTS: Mapping[Part, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.requests import StageRequest
+    from renderer.models.ace_step.protocol.requests import StageRequest
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _PLAIN = frozenset({str, int, bool, type(None)})

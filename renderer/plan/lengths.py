@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from renderer.requests import CodesRequest, CotRequest, LatentsRequest, StageRequest, WaveformRequest
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    LatentsRequest,
+    StageRequest,
+    WaveformRequest,
+)
 
 COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
 

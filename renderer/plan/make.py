@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.models.ace_step.protocol.stage_requests import StageRequests, stage_requests
 from renderer.models.family import PART_OF, Part, Stage
-from renderer.plan.asks import Asks, asks
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
 from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
@@ -17,9 +17,9 @@ from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import ModelFiles, Settings
-    from renderer.requests import StageRequest
     from renderer.song import Take, Variant
     from renderer.store.store import Store
 
@@ -90,7 +90,7 @@ def last_failures(store: Store) -> Mapping[str, str]:
 def _plan_take(
     take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask
 ) -> tuple[TakePlan, tuple[Job, ...]]:
-    asked = asks(take, model.facts, ask.preview)
+    asked = stage_requests(take, model.facts, ask.preview)
     pinned = pinned_artifacts(take, asked.latents.preview)
     given = {stage: key for stage, (key, _) in pinned.items()}
     jobs = _jobs(asked, model, settings, given=given, take=take.name)
@@ -146,7 +146,7 @@ def _named(take: Take, model: PlannedModel, pinned: Mapping[Stage, str]) -> dict
 
 
 def _jobs(
-    asked: Asks, model: PlannedModel, settings: Settings, *, given: dict[Stage, str], take: str
+    asked: StageRequests, model: PlannedModel, settings: Settings, *, given: dict[Stage, str], take: str
 ) -> tuple[Job, ...]:
     jobs: dict[Stage, Job] = {}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from renderer.models.ace_step.protocol.effects import IDLE
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.models.family import PART_OF, Part, Stage
-from renderer.plan.effects import IDLE
 from renderer.plan.jobs import Change, Why
 from renderer.plan.keys import FORMER, neutral
 from renderer.plan.words import is_left_out, word
-from renderer.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from renderer.facts import CODE_RATE
+from renderer.models.ace_step.protocol.requests import CodesRequest
 from renderer.models.family import Stage
 from renderer.plan.lengths import asked_seconds
-from renderer.requests import CodesRequest
 from renderer.run.events import JobDone, JobFailed, JobProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.plan.jobs import Job
-    from renderer.requests import StageRequest
     from renderer.run.events import RunEvent
 
 WINDOW_SECONDS = 15.0

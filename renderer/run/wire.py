@@ -14,8 +14,15 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    GivenMetas,
+    LatentsRequest,
+    LmSampling,
+    WaveformRequest,
+)
 from renderer.models.family import Done, Failed, ModelFiles, Part, Residency, Settings, Stage, StageJob
-from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

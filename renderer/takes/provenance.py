@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from renderer.models.ace_step.protocol.requests import LatentsRequest
 from renderer.plan.keys import neutral
-from renderer.requests import LatentsRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

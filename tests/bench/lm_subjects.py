@@ -16,9 +16,9 @@ from renderer.models.ace_step.engine import Decode
 from renderer.models.ace_step.fused import fuse
 from renderer.models.ace_step.launch import eagerly
 from renderer.models.ace_step.prefill import Prefill
+from renderer.models.ace_step.protocol.requests import LmSampling
 from renderer.models.ace_step.rules import CodesGuide, CodesRules
 from renderer.models.ace_step.tokens import REAL_IDS, REAL_WIDTH, Tokens
-from renderer.requests import LmSampling
 
 if TYPE_CHECKING:
     from renderer.models.ace_step.launch import Launch

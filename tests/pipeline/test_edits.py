@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.models.ace_step.protocol.requests import LatentsRequest
 from renderer.plan.jobs import Why
 from renderer.plan.keys import neutral
 from renderer.plan.reasons import changes_between
-from renderer.requests import LatentsRequest
 from tests.models.catalog.vaes import write_vae
 from tests.pipeline.without_models import carry_out
 

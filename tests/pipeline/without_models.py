@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.artifacts import Artifact
+    from renderer.models.ace_step.protocol.requests import CodesRequest
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Job
-    from renderer.requests import CodesRequest
 
 
 def made(job: Job) -> Artifact:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.plan.keys import canonical, job_key, neutral, told
-from renderer.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 
 REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest)
 

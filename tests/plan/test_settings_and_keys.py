@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    GivenMetas,
+    LatentsRequest,
+    LmSampling,
+    WaveformRequest,
+)
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
-from renderer.plan.asks import asks
 from renderer.plan.keys import canonical, neutral
-from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
 from renderer.song import Inference
 from renderer.spec.load import load_songs
 from renderer.spec.schema import InferenceTable, MetasTable
@@ -19,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from renderer.models.ace_step.protocol.stage_requests import StageRequests
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.plan.asks import Asks
 
 REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest, GivenMetas, LmSampling)
 LM, DIT, VAE = {"cot", "codes"}, {"latents"}, {"waveform"}
@@ -37,15 +44,15 @@ def spec(**values: str) -> str:
     return "".join((head, *tables[""], "[metas]\n", *tables["metas"], "[inference]\n", *tables["inference"]))
 
 
-def asked(folder: Path, model: str | ModelFacts, **values: str) -> Asks:
+def asked(folder: Path, model: str | ModelFacts, **values: str) -> StageRequests:
     path = folder / "song.toml"
     path.write_text(spec(**values), "utf-8")
     (song,) = load_songs([path]).require()
     (take,) = song.takes()
-    return asks(take, zoo.model_facts(model) if isinstance(model, str) else model, None)
+    return stage_requests(take, zoo.model_facts(model) if isinstance(model, str) else model, None)
 
 
-def moved(one: Asks, other: Asks) -> set[str]:
+def moved(one: StageRequests, other: StageRequests) -> set[str]:
     """The stages whose own part of the key differs; what builds on them moves with them."""
     pairs = ((stage, getattr(one, stage), getattr(other, stage)) for stage in ("cot", "codes", "latents", "waveform"))
     return {stage for stage, a, b in pairs if (a and repr(canonical(a))) != (b and repr(canonical(b)))}
@@ -247,4 +254,4 @@ def test_a_preview_has_one_key_however_its_seconds_are_written(tmp_path: Path) -
     (song,) = load_songs([tmp_path / "song.toml"]).require()
     (take,) = song.takes()
 
-    assert moved(*(asks(take, zoo.model_facts("turbo"), seconds) for seconds in (20, 20.0))) == set()
+    assert moved(*(stage_requests(take, zoo.model_facts("turbo"), seconds) for seconds in (20, 20.0))) == set()

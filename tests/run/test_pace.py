@@ -15,7 +15,7 @@ from renderer.run.pace import Pace
 from tests.models.ace_step.asks import OPEN, codes_request, cot_request
 
 if TYPE_CHECKING:
-    from renderer.requests import CodesRequest, CotRequest
+    from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
 
 FILES = ModelFiles(
     family="ace_step", name="tiny", kind="turbo", layout="diffusers", dit="", vae="", text_encoder="", lm=""

@@ -7,8 +7,8 @@ import io
 import numpy as np
 
 from renderer.artifacts import Latents
+from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.family import Stage, StageJob
-from renderer.requests import WaveformRequest
 from renderer.run.wire import receive, send
 
 

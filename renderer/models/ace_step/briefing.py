@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.metas import DecidedMetas
-    from renderer.requests import LatentsRequest
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
 
 TOLD_DURATION = 30.0  # seconds that the text prompt says where nobody does
 FALLBACK_DURATION = 120.0  # seconds that a song then gets, where no codes tell its length

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.kinds import Kind
     from renderer.models.ace_step.launch import Launch
     from renderer.models.ace_step.prefill import Prefill, Prefilled
-    from renderer.requests import LmSampling
+    from renderer.models.ace_step.protocol.requests import LmSampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.briefing import Briefing
     from renderer.models.ace_step.checkpoint import Component
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
     from renderer.models.ace_step.velocity import Conditions, Dit
     from renderer.models.device import Dtypes
     from renderer.models.family import Done, Listener, ModelFiles, Settings, StageJob
-    from renderer.requests import LatentsRequest
 
 WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.decoder import Lm
     from renderer.models.ace_step.prefill import Prefilled
+    from renderer.models.ace_step.protocol.requests import LmSampling
     from renderer.models.family import Listener
-    from renderer.requests import LmSampling
 
 SHORTEST = 1_024  # tokens; a pass's cache is this long or a power of two times it
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
+    from renderer.models.ace_step.protocol.requests import CotRequest
     from renderer.models.ace_step.spelling import Tree
     from renderer.models.ace_step.tokens import Tokens
-    from renderer.requests import CotRequest
 
 MAX_CAPTION_TOKENS = 512
 MAX_COT_TOKENS = 640

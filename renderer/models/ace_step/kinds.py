@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from renderer.models.ace_step import masks
 
 if TYPE_CHECKING:
-    from renderer.requests import LmSampling
+    from renderer.models.ace_step.protocol.requests import LmSampling
 
 
 PAIR = 2

@@ -13,7 +13,7 @@ from renderer.artifacts import CotMetas
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.requests import GivenMetas, LatentsRequest
+    from renderer.models.ace_step.protocol.requests import GivenMetas, LatentsRequest
 
 UNKNOWN_LANGUAGE = "unknown"
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import CotMetas
     from renderer.models.ace_step.engine import Decoded, Guide, Rules
+    from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
     from renderer.models.ace_step.tokens import Tokens
     from renderer.models.family import StageJob
-    from renderer.requests import CodesRequest, CotRequest
 
 FREE_EXTRA = 500
 """Tokens beyond the codes asked for, where nothing makes the LM end on time.

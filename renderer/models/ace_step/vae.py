@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.artifacts import Latents
+    from renderer.models.ace_step.protocol.requests import WaveformRequest
     from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
-    from renderer.requests import WaveformRequest
 
 SMALLEST_TILE = 32
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm import load_lm
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
 from renderer.models.family import Failed, ModelFiles, Settings, Stage, StageJob
-from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from renderer.requests import LmSampling
+    from renderer.models.ace_step.protocol.requests import LmSampling
 
 SYSTEM = {
     "role": "system",

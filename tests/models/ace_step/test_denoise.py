@@ -26,7 +26,7 @@ from tests.models.ace_step.test_parts import REQUEST, SETTINGS, asked_of_pipelin
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.requests import LatentsRequest
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
 
 BUGGY_COUNTS = (11, 83, 161, 225)
 """Among them those whose latent length diffusers' own pipeline miscounts."""

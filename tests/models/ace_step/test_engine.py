@@ -16,8 +16,8 @@ from renderer.errors import ResourceError
 from renderer.models.ace_step import sampling
 from renderer.models.ace_step.decoder import Pass
 from renderer.models.ace_step.engine import decode_all
+from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.family import Failed, Stage
-from renderer.requests import GivenMetas
 from tests.models.ace_step.asks import (
     OPEN,
     SAMPLING,

@@ -422,7 +422,7 @@ def test_sound_is_scaled_on_the_device_to_the_bits_that_a_cpu_gives(level: float
 
 
 def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
-    from renderer.requests import WaveformRequest
+    from renderer.models.ace_step.protocol.requests import WaveformRequest
     from tests.models.ace_step.test_vae import latents
 
     files = resolve(str(tiny_set)).files

@@ -14,9 +14,9 @@ from renderer.facts import LANGUAGES
 from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.masks import pack
 from renderer.models.ace_step.metas import parse_cot, think_yaml
+from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.family import Stage
-from renderer.requests import GivenMetas
 from tests.models.ace_step.asks import OPEN, cot_request, job, load, results
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.models.ace_step.grammar import Writing
+    from renderer.models.ace_step.protocol.requests import CotRequest
     from renderer.models.ace_step.tokens import Tokens
-    from renderer.requests import CotRequest
 
 KEYSCALE = re.compile(r"[A-G][#b♯♭]? (major|minor)")
 

@@ -10,8 +10,8 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.metas import parse_cot
+from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.family import Failed, Stage
-from renderer.requests import GivenMetas
 from tests.models.ace_step.asks import OPEN, SAMPLING, Heard, codes_request, cot_request, job, load, results
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from renderer.artifacts import Cot, CotMetas
 from renderer.models.ace_step.briefing import brief
 from renderer.models.ace_step.metas import decided_metas, given_as_cot, parse_cot, think_yaml
-from renderer.requests import GivenMetas
+from renderer.models.ace_step.protocol.requests import GivenMetas
 from tests.models.ace_step.asks import OPEN, latents_request
 
 LONG = (

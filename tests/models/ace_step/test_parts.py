@@ -11,16 +11,16 @@ import torch
 
 from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, ModelFiles, Part, Settings, Stage, StageJob
-from renderer.requests import WaveformRequest
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.requests import LatentsRequest
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
 
 SETTINGS = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=64, vae_overlap=8)
 REQUEST = latents_request()

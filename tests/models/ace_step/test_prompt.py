@@ -9,7 +9,7 @@ import pytest
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step import prompt
 from renderer.models.ace_step.metas import DecidedMetas, given_as_cot, think_yaml
-from renderer.requests import GivenMetas
+from renderer.models.ace_step.protocol.requests import GivenMetas
 
 SYSTEM = (
     "<|im_start|>system\n# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n<|im_end|>\n"

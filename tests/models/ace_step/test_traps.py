@@ -43,13 +43,13 @@ from renderer.models.ace_step.dit import DITS, load_dit
 from renderer.models.ace_step.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.phases import CodesPhase, CotPhase, _num_codes
+from renderer.models.ace_step.protocol.requests import GivenMetas, WaveformRequest
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.tokens import load_tokens
 from renderer.models.ace_step.vae import Tiles, checked_latents, checked_peak
 from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
-from renderer.plan.asks import asks
-from renderer.requests import GivenMetas, WaveformRequest
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
 from tests.models.ace_step import straight_line
@@ -62,8 +62,8 @@ from tests.models.ace_step.test_parts import REQUEST, SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
     from renderer.models.ace_step.velocity import Conditions
-    from renderer.requests import LatentsRequest
 
 END = "<|endoftext|>"
 
@@ -100,7 +100,7 @@ class Bench:
         """What the DiT is asked for a spec."""
         (song,) = self.spec(text).songs
         (take,) = song.takes()
-        return asks(take, zoo.model_facts(str(self.tiny)), None).latents
+        return stage_requests(take, zoo.model_facts(str(self.tiny)), None).latents
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def dropped_condition(_: Bench) -> None:
 def unguided_thoughts(bench: Bench) -> None:
     (song,) = bench.spec('[inference]\nlm_cfg_scale = 3.0\nlm_negative_prompt = "noise"\n').songs
     (take,) = song.takes()
-    asked = asks(take, zoo.model_facts(str(bench.tiny)), None)
+    asked = stage_requests(take, zoo.model_facts(str(bench.tiny)), None)
     assert asked.cot is not None
     assert asked.codes is not None
     assert (asked.cot.sampling.cfg_scale, asked.codes.sampling.cfg_scale) == (1.0, 3.0)

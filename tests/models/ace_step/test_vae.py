@@ -14,10 +14,10 @@ from diffusers import AutoencoderOobleck
 from renderer.artifacts import Latents
 from renderer.models.ace_step.fused_vae import Snake, slim
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.vae import PEAK, LoadedVae, Tiles, _keep_only_decoding, checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, Failed, Part, Stage, StageJob
-from renderer.requests import WaveformRequest
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 

@@ -14,8 +14,8 @@ from renderer.facts import MAX_DURATION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.plan.asks import Asks
-    from renderer.requests import CodesRequest, CotRequest, LatentsRequest, LmSampling
+    from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, LmSampling
+    from renderer.models.ace_step.protocol.stage_requests import StageRequests
     from renderer.song import PinnedCot
 
 _Lm = TypeVar("_Lm", "CotRequest", "CodesRequest")
@@ -35,7 +35,7 @@ IDLE: Mapping[str, Any] = {
 """A setting, as the spec calls it -> its value where it does nothing."""
 
 
-def without_idle(asked: Asks, pinned: PinnedCot | None) -> Asks:
+def without_idle(asked: StageRequests, pinned: PinnedCot | None) -> StageRequests:
     """The same requests; `pinned` is the chain of thought that the spec brings along, where one is followed."""
     cot, codes = asked.cot, asked.codes
     return replace(

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.errors import UsageError
+from renderer.models.ace_step.protocol.requests import GivenMetas
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
-from renderer.plan.asks import asks
 from renderer.plan.keys import canonical
-from renderer.requests import GivenMetas
 from renderer.spec.load import load_songs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.plan.asks import Asks
+    from renderer.models.ace_step.protocol.stage_requests import StageRequests
 
 SUNG = 'caption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n'
 NO_METAS = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
@@ -28,12 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(folder: Path, text: str, *, model: str = "turbo", preview: float | None = None) -> Asks:
+def asked(folder: Path, text: str, *, model: str = "turbo", preview: float | None = None) -> StageRequests:
     path = folder / "a.toml"
     path.write_text(text, "utf-8")
     (song,) = load_songs([path]).require()
     (take,) = song.takes()
-    return asks(take, zoo.model_facts(model), preview)
+    return stage_requests(take, zoo.model_facts(model), preview)
 
 
 def switched(*switches: str) -> str:

@@ -6,8 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
-from renderer.plan.effects import without_idle
-from renderer.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling, WaveformRequest
+from renderer.models.ace_step.protocol.effects import without_idle
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    GivenMetas,
+    LatentsRequest,
+    LmSampling,
+    WaveformRequest,
+)
 
 if TYPE_CHECKING:
     from renderer.models.catalog.zoo import ModelFacts
@@ -15,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asks:
+class StageRequests:
     """The requests of one take; None where ACE-Step runs no such stage."""
 
     cot: CotRequest | None
@@ -24,7 +31,7 @@ class Asks:
     waveform: WaveformRequest
 
 
-def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
+def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> StageRequests:
     """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
 
     Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which phase).
@@ -51,7 +58,7 @@ def asks(take: Take, facts: ModelFacts, preview: float | None) -> Asks:
         and inference.use_cot_metas
         and None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
     )
-    asked = Asks(
+    asked = StageRequests(
         cot=CotRequest(
             caption=song.caption,
             lyrics=song.lyrics,
