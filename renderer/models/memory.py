@@ -12,15 +12,15 @@ import psutil
 from renderer.errors import ResourceError
 from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
-from renderer.models.ace_step.on_disk import all_four
-from renderer.models.ace_step.stored import entries, stored_tensors
+from renderer.models.ace_step.checkpoints.on_disk import all_four
+from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
 from renderer.models.catalog import layouts
 from renderer.models.family import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from renderer.models.ace_step.stored import Stored
+    from renderer.models.ace_step.checkpoints.stored import Stored
     from renderer.models.device import Dtypes
     from renderer.models.family import ModelFiles, Settings
 

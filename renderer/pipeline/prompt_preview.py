@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
-from renderer.models.ace_step.briefing import brief
-from renderer.models.ace_step.metas import given_as_cot, think_yaml
-from renderer.models.ace_step.prompt import codes_negative_prompt, codes_prompt, cot_prompt
+from renderer.models.ace_step.protocol.dit_prompt import brief
+from renderer.models.ace_step.protocol.metas import given_as_cot, think_yaml
+from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.family import Stage
 

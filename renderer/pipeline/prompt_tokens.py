@@ -19,8 +19,8 @@ _BPM, _KEYSCALE, _TIMESIGNATURE, _DURATION = 120, "C# minor", "4", 120.0
 
 def count_prompts(song: Song) -> tuple[int, int] | None:
     """Tokens of the text prompt and of the lyric prompt; None where the tokenizer isn't on disk, or can't be read."""
-    from renderer.models.ace_step.metas import DecidedMetas  # noqa: PLC0415 - only where lengths come near the limit
-    from renderer.models.ace_step.prompt import (  # noqa: PLC0415 - as above
+    from renderer.models.ace_step.protocol.metas import DecidedMetas  # noqa: PLC0415 - only where lengths come near the limit
+    from renderer.models.ace_step.protocol.prompt import (  # noqa: PLC0415 - as above
         CODES_INSTRUCTION,
         TEXT2MUSIC_INSTRUCTION,
         dit_lyric_prompt,
@@ -50,7 +50,7 @@ def count_prompts(song: Song) -> tuple[int, int] | None:
 @cache
 def _tokenizer(model: str) -> Tokenizer | None:
     """The tokenizer of a model's text encoder: a known name's, or a folder's."""
-    from renderer.models.ace_step.tokens import read_tokenizer  # noqa: PLC0415 - as above
+    from renderer.models.ace_step.protocol.tokens import read_tokenizer  # noqa: PLC0415 - as above
 
     try:
         folder = _text_encoder(model)

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from renderer.facts import SAMPLES_PER_LATENT
-from renderer.models.ace_step.checkpoint import find_component
-from renderer.models.ace_step.dcw import Dcw, corrected
-from renderer.models.ace_step.fused_dit import FusedDit
-from renderer.models.ace_step.plain_dit import PlainDit
-from renderer.models.ace_step.vae import _keep_only_decoding
-from renderer.models.ace_step.velocity import Conditions
-from renderer.models.ace_step.weights import _read_mapped, _read_staged
+from renderer.models.ace_step.checkpoints.components import find_component
+from renderer.models.ace_step.checkpoints.weights import _read_mapped, _read_staged
+from renderer.models.ace_step.dit.dcw import Dcw, corrected
+from renderer.models.ace_step.dit.fused import FusedDit
+from renderer.models.ace_step.dit.plain import PlainDit
+from renderer.models.ace_step.dit.velocity import Conditions
+from renderer.models.ace_step.vae.part import _keep_only_decoding
 from renderer.models.catalog.zoo import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renderer.models.ace_step.velocity import Dit
+    from renderer.models.ace_step.dit.velocity import Dit
 
 DEVICE = torch.device("cuda:0")
 LENGTHS = (30, 60, 180, 240, 600)

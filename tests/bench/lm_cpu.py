@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from renderer.models.ace_step.engine import decode_all
-from renderer.models.ace_step.launch import eagerly
+from renderer.models.ace_step.lm.engine import decode_all
+from renderer.models.kernels.cuda_graph import eagerly
 from tests.bench.lm_subjects import SIZES, Nobody, engine_of, plainly, random_model, songs
 
 CPU = torch.device("cpu")

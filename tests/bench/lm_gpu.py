@@ -23,13 +23,14 @@ import transformers
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from renderer.models import device as devices
-from renderer.models.ace_step import fused, sampling
-from renderer.models.ace_step.attention import row_memory
-from renderer.models.ace_step.decoder import Lm, Pass
-from renderer.models.ace_step.engine import Decoded, decode_all
-from renderer.models.ace_step.kinds import Filters, Kind
-from renderer.models.ace_step.launch import as_graph, eagerly
-from renderer.models.ace_step.prefill import Prefill, Prefilled
+from renderer.models.ace_step.lm import sampling
+from renderer.models.ace_step.lm.decoder import Lm, Pass
+from renderer.models.ace_step.lm.engine import Decoded, decode_all
+from renderer.models.ace_step.lm.pass_spec import Filters, Kind
+from renderer.models.ace_step.lm.prefill import Prefill, Prefilled
+from renderer.models.kernels import qwen3 as fused
+from renderer.models.kernels.attention import row_memory
+from renderer.models.kernels.cuda_graph import as_graph, eagerly
 from tests.bench.lm_subjects import RULES, SAMPLING, SIZES, Nobody, Size, engine_of, plainly, random_model, song, songs
 
 if TYPE_CHECKING:

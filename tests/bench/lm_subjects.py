@@ -11,17 +11,17 @@ import torch
 from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList, Qwen3Config
 
 from renderer.models import device as devices
-from renderer.models.ace_step.decoder import Lm
-from renderer.models.ace_step.engine import Decode
-from renderer.models.ace_step.fused import fuse
-from renderer.models.ace_step.launch import eagerly
-from renderer.models.ace_step.prefill import Prefill
+from renderer.models.ace_step.lm.decoder import Lm
+from renderer.models.ace_step.lm.engine import Decode
+from renderer.models.ace_step.lm.prefill import Prefill
+from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules
 from renderer.models.ace_step.protocol.requests import LmSampling
-from renderer.models.ace_step.rules import CodesGuide, CodesRules
-from renderer.models.ace_step.tokens import REAL_IDS, REAL_WIDTH, Tokens
+from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
+from renderer.models.kernels.cuda_graph import eagerly
+from renderer.models.kernels.qwen3 import fuse
 
 if TYPE_CHECKING:
-    from renderer.models.ace_step.launch import Launch
+    from renderer.models.kernels.cuda_graph import Launch
 
 SAMPLING = LmSampling(
     temperature=0.85,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.facts import SILENCE_FRAMES
-from renderer.models.ace_step import configs, shapes
+from renderer.models.ace_step.checkpoints import configs, shapes
 from renderer.models.catalog.layouts import ORIGINAL_PREFIXES
 from tests.bench.full_size_set import DIT_FOLDER, LM_FOLDER, LM_WIDTH, SIZES, TEXT_FOLDER, THINK, write_tokenizers
 from tests.models.ace_step.layouts import original_name

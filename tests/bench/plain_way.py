@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from renderer.models import device as devices
-from renderer.models.ace_step.checkpoint import find_component
-from renderer.models.ace_step.lm_checkpoint import load_causal_lm
+from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
+from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.catalog.zoo import resolve
 
 NUM_SONGS = 2

@@ -15,8 +15,8 @@ import torch
 from tokenizers import Tokenizer
 
 from renderer.facts import SAMPLES_PER_LATENT
-from renderer.models.ace_step.launch import eagerly
 from renderer.models.ace_step.mini.place import WEIGHTS
+from renderer.models.kernels.cuda_graph import eagerly
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.codec import encode_song, quicken_snakes
 from tests.mini_factory.train.course import Budget, Course, Pace
@@ -332,9 +332,9 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 
 def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
     """Padded, masked and in another order, and yet the same velocity."""
-    from renderer.models.ace_step.conditions import Encoders, Hearing, silent_timbre
-    from renderer.models.ace_step.plain_dit import PlainDit
-    from renderer.models.ace_step.text_tokens import TextTokens
+    from renderer.models.ace_step.dit.conditions import Encoders, Hearing, silent_timbre
+    from renderer.models.ace_step.dit.plain import PlainDit
+    from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from tests.mini_factory.train import dit
     from tests.mini_factory.train.stages import load_parts
     from tests.mini_factory.train.tellings import padded

@@ -50,7 +50,8 @@ def test_a_gpu_that_is_not_there_is_told_with_the_reason() -> None:
 
 def test_picking_imports_no_torch() -> None:
     script = (
-        "import sys; from renderer.models import device, zoo, identity, memory, hub, stock, doctor;"
+        "import sys; from renderer.models import device, memory;"
+        "from renderer.models.catalog import zoo, identity, hub, inventory, doctor;"
         "device.pick('auto'); device.dtypes('cpu', 'auto'); zoo.model_facts('turbo');"
         "print([name for name in ('torch', 'transformers', 'diffusers') if name in sys.modules])"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.dit import examine_dit, load_dit
-from renderer.models.ace_step.vae import load_vae
+from renderer.models.ace_step.dit.part import examine_dit, load_dit
+from renderer.models.ace_step.vae.part import load_vae
 from renderer.models.family import Part
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
     """The 5 Hz LM; its libraries are imported only when a run needs it."""
-    from renderer.models.ace_step import lm  # noqa: PLC0415 - the DiT and VAE do without
+    from renderer.models.ace_step.lm import part as lm  # noqa: PLC0415 - the DiT and VAE do without
 
     return lm.load_lm(files, settings, listener)
 
@@ -35,7 +35,7 @@ class AceStep:
 
     def prepare(self) -> None:
         """Import the LM's libraries too; those of DiT and VAE came with this module."""
-        from renderer.models.ace_step import lm  # noqa: F401, PLC0415 - the import is all
+        from renderer.models.ace_step.lm import part as lm  # noqa: F401, PLC0415 - the import is all
 
     def examine(self, part: Part, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from renderer.errors import ModelError, ResourceError
-from renderer.models.ace_step.reads import files_in
+from renderer.models.ace_step.checkpoints.reads import files_in
 from renderer.models.catalog.hub_answers import check_address, told
 from renderer.store.disk import RealDisk, write_whole
 

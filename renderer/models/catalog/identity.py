@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from renderer.models.ace_step.reads import files_of, vae_files
+from renderer.models.ace_step.checkpoints.reads import files_of, vae_files
 from renderer.models.catalog.regular_file import regular
 from renderer.models.family import Part
 from renderer.store.disk import RealDisk, write_whole
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
-    from renderer.models.ace_step.reads import ReadFile
+    from renderer.models.ace_step.checkpoints.reads import ReadFile
     from renderer.models.family import ModelFiles
 
 HEAD = 16  # characters

@@ -11,8 +11,8 @@ import platformdirs
 
 from renderer import __version__
 from renderer.errors import ModelError
-from renderer.models.ace_step.look import look
-from renderer.models.ace_step.reads import context_files, files_of
+from renderer.models.ace_step.checkpoints.look import look
+from renderer.models.ace_step.checkpoints.reads import context_files, files_of
 from renderer.models.family import Part
 from renderer.store.disk import RealDisk, write_whole
 

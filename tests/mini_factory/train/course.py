@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.models.ace_step.launch import as_graph, eagerly
+from renderer.models.kernels.cuda_graph import as_graph, eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.models.ace_step.launch import Launch
+    from renderer.models.kernels.cuda_graph import Launch
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from diffusers.models.transformers.ace_step_transformer import _ace_step_rotary_freqs, _create_4d_mask
 
-from renderer.models.ace_step.conditions import TIMBRE_FRAMES
+from renderer.models.ace_step.dit.conditions import TIMBRE_FRAMES
 from tests.mini_factory.train.course import Pace
 from tests.mini_factory.train.lm import CAUSAL
 from tests.mini_factory.train.tellings import LYRIC_WIDTH, TEXT_WIDTH

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
-from renderer.models.ace_step.metas import DecidedMetas, think_yaml
-from renderer.models.ace_step.prompt import (
+from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml
+from renderer.models.ace_step.protocol.prompt import (
     CODES_INSTRUCTION,
     NO_NEGATIVE_PROMPT,
     TEXT2MUSIC_INSTRUCTION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.lm import load_lm
+from renderer.models.ace_step.lm.part import load_lm
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
 from renderer.models.family import Failed, ModelFiles, Settings, Stage, StageJob
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Cot
-    from renderer.models.ace_step.lm import LmPart
+    from renderer.models.ace_step.lm.part import LmPart
     from renderer.models.family import LoadedPart
 
 SAMPLING = LmSampling(

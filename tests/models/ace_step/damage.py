@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load, save_file
 
-from renderer.models.ace_step.reads import context_files, files_of
+from renderer.models.ace_step.checkpoints.reads import context_files, files_of
 from renderer.models.family import Part
 
 if TYPE_CHECKING:

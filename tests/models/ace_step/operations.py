@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from renderer.models.ace_step.velocity import Conditions, Dit
+    from renderer.models.ace_step.dit.velocity import Conditions, Dit
 
 
 class Large(TorchDispatchMode):

@@ -1,6 +1,6 @@
 """What only a CUDA device can show: graphs, pinned reading, kernels, the LM's draws.
 
-On a machine with one: `pytest -m gpu tests/models/ace_step/test_gpu.py tests/models/ace_step/test_engine.py`.
+On a machine with one: `pytest -m gpu tests/models/ace_step/test_gpu.py tests/models/ace_step/lm/test_engine.py`.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ import pytest
 import torch
 
 from renderer.artifacts import Cot
-from renderer.models.ace_step import denoise, fused_dit, sampling
-from renderer.models.ace_step.attention import Reach, grouped_attention
-from renderer.models.ace_step.checkpoint import find_component
-from renderer.models.ace_step.dcw import Dcw, corrected
-from renderer.models.ace_step.decoder import Pass
-from renderer.models.ace_step.denoise import Sampling
-from renderer.models.ace_step.fused_dit import FusedDit
-from renderer.models.ace_step.launch import eagerly
-from renderer.models.ace_step.lm import LmPart
-from renderer.models.ace_step.metas import parse_cot
+from renderer.models.ace_step.checkpoints.components import find_component
+from renderer.models.ace_step.dit import denoise
+from renderer.models.ace_step.dit import fused as fused_dit
+from renderer.models.ace_step.dit.dcw import Dcw, corrected
+from renderer.models.ace_step.dit.denoise import Sampling
+from renderer.models.ace_step.dit.fused import FusedDit
+from renderer.models.ace_step.dit.plain import PlainDit
+from renderer.models.ace_step.lm import sampling
+from renderer.models.ace_step.lm.decoder import Pass
+from renderer.models.ace_step.lm.part import LmPart
+from renderer.models.ace_step.lm.prefill import Prefill
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.plain_dit import PlainDit
-from renderer.models.ace_step.prefill import Prefill
-from renderer.models.ace_step.vae import checked_peak, scale_to_peak
+from renderer.models.ace_step.protocol.metas import parse_cot
+from renderer.models.ace_step.vae.part import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_GRAIN, to_host
 from renderer.models.family import Done, Part, Stage, StageJob
+from renderer.models.kernels.attention import Reach, grouped_attention
+from renderer.models.kernels.cuda_graph import eagerly
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
+from tests.models.ace_step.dit.test_fused import conditions, transformer
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
+from tests.models.ace_step.lm.test_engine import codes_of, songs
 from tests.models.ace_step.operations import one_matrix_a_take
-from tests.models.ace_step.test_engine import codes_of, songs
-from tests.models.ace_step.test_fused_dit import conditions, transformer
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 
 if TYPE_CHECKING:
@@ -411,7 +413,7 @@ def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(
 
 @pytest.mark.parametrize("level", [3.7, 0.11, 1e-5])
 def test_sound_is_scaled_on_the_device_to_the_bits_that_a_cpu_gives(level: float) -> None:
-    from tests.models.ace_step.test_vae import noise, upstreams_scaling
+    from tests.models.ace_step.vae.test_part import noise, upstreams_scaling
 
     sound = noise(level).cuda()
 
@@ -423,7 +425,7 @@ def test_sound_is_scaled_on_the_device_to_the_bits_that_a_cpu_gives(level: float
 
 def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
     from renderer.models.ace_step.protocol.requests import WaveformRequest
-    from tests.models.ace_step.test_vae import latents
+    from tests.models.ace_step.vae.test_part import latents
 
     files = resolve(str(tiny_set)).files
     assert files is not None
@@ -441,8 +443,8 @@ def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @torch.inference_mode()
 def test_the_fused_decoder_stands_as_close_to_the_truth_as_diffusers_own(dtype: torch.dtype) -> None:
-    from renderer.models.ace_step.fused_vae import fuse
-    from tests.models.ace_step.test_vae import decoder
+    from renderer.models.ace_step.vae.fused import fuse
+    from tests.models.ace_step.vae.test_part import decoder
 
     frames = torch.randn((1, 64, 300), generator=torch.Generator().manual_seed(1))
     truth = decoder(dtype=torch.float64)(frames.double())

@@ -27,11 +27,9 @@ from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models import device
-from renderer.models.ace_step import prompt
-from renderer.models.ace_step.briefing import Briefing, brief, num_frames
-from renderer.models.ace_step.conditions import Hearing, cuts
-from renderer.models.ace_step.dcw import Dcw
-from renderer.models.ace_step.denoise import (
+from renderer.models.ace_step.dit.conditions import Hearing, cuts
+from renderer.models.ace_step.dit.dcw import Dcw
+from renderer.models.ace_step.dit.denoise import (
     Sampling,
     custom_timesteps,
     denoise,
@@ -39,14 +37,16 @@ from renderer.models.ace_step.denoise import (
     shifted_timesteps,
     turbo_timesteps,
 )
-from renderer.models.ace_step.dit import DITS, load_dit
-from renderer.models.ace_step.grammar import CotGrammar
+from renderer.models.ace_step.dit.part import DITS, load_dit
+from renderer.models.ace_step.lm.grammar import CotGrammar
+from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase, _num_codes
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.phases import CodesPhase, CotPhase, _num_codes
+from renderer.models.ace_step.protocol import prompt
+from renderer.models.ace_step.protocol.dit_prompt import Briefing, brief, num_frames
 from renderer.models.ace_step.protocol.requests import GivenMetas, WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
-from renderer.models.ace_step.tokens import load_tokens
-from renderer.models.ace_step.vae import Tiles, checked_latents, checked_peak
+from renderer.models.ace_step.protocol.tokens import load_tokens
+from renderer.models.ace_step.vae.part import Tiles, checked_latents, checked_peak
 from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
@@ -62,8 +62,8 @@ from tests.models.ace_step.test_parts import REQUEST, SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from renderer.models.ace_step.dit.velocity import Conditions
     from renderer.models.ace_step.protocol.requests import LatentsRequest
-    from renderer.models.ace_step.velocity import Conditions
 
 END = "<|endoftext|>"
 

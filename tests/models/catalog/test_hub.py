@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.models.ace_step.reads import files_in
+from renderer.models.ace_step.checkpoints.reads import files_in
 from renderer.models.catalog import hub
 from tests.models.ace_step.damage import make_page
 from tests.models.ace_step.layouts import write_bundle

@@ -1,0 +1,118 @@
+"""A model set's components from its files: which class, filled with which tensors.
+
+`ModelFiles` go in, filled torch modules come out; knows nothing of what they compute.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AceStepTransformer1DModel, AutoencoderOobleck
+from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer, AceStepAudioTokenizer, AceStepConditionEncoder
+from transformers import Qwen3Config, Qwen3Model
+
+from renderer.errors import ModelError
+from renderer.models import device as devices
+from renderer.models.ace_step.checkpoints.checks import check_vae
+from renderer.models.ace_step.checkpoints.on_disk import OnDisk, read_component
+from renderer.models.ace_step.checkpoints.original import read_silence
+from renderer.models.ace_step.checkpoints.shapes import shapes
+from renderer.models.ace_step.checkpoints.stored import compare
+from renderer.models.ace_step.checkpoints.weights import fill, num_bytes, read_tensor
+from renderer.models.kernels.meta_init import hollow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from renderer.models.ace_step.checkpoints.stored import Stored
+    from renderer.models.family import Listener, ModelFiles
+
+CLASSES: Mapping[str, Any] = {
+    "dit": AceStepTransformer1DModel,
+    "condition_encoder": AceStepConditionEncoder,
+    "audio_tokenizer": AceStepAudioTokenizer,
+    "audio_token_detokenizer": AceStepAudioTokenDetokenizer,
+    "vae": AutoencoderOobleck,
+    "text_encoder": Qwen3Model,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component whose files were checked and whose weights are still on disk."""
+
+    name: str
+    module: Any
+    """On the meta device."""
+    tensors: Mapping[str, Stored]
+    ready: Mapping[str, Tensor] = field(default_factory=dict)
+    """Tensors that lie in no safetensors file."""
+
+    def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
+        """The module with its weights on the device, its load reported."""
+        began = time.perf_counter()
+        fill(self.module, self.tensors, dtype=getattr(torch, dtype), device=device, ready=self.ready)
+        self.module.to(device)
+        devices.synchronise(device)
+        listener.loaded(self.name, time.perf_counter() - began, num_bytes(self.module))
+        return self.module
+
+
+def find_component(files: ModelFiles, name: str) -> Component:
+    """A component of `CLASSES`, its files checked against its class; reads headers only.
+
+    Raises: ModelError when files are missing or aren't what the class expects.
+    """
+    found = read_component(files, name)
+    if name == "vae":
+        check_vae(found.config, found.config_path)
+    module = _empty(name, found)
+    expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    compare(expected, found.tensors, found.apart, config=found.config_path)
+    ready = {key: read_silence(path, expected[key]) for key, path in found.apart.items()}
+    return Component(name=name, module=module, tensors=found.tensors, ready=ready)
+
+
+def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
+    """One tensor of a component, wherever it lies, on the CPU in the dtype it is stored in.
+
+    Raises: ModelError when it isn't there, or isn't what it should be.
+    """
+    found = read_component(files, name)
+    if tensor in found.apart:
+        return read_silence(found.apart[tensor], shapes(name, found.config)[tensor])
+    stored = found.tensors.get(tensor)
+    if stored is None:
+        raise ModelError(f"`{found.config_path.parent}` lacks `{tensor}`", help="fetch the model again")
+    return read_tensor(stored)
+
+
+def qwen3_config(sizes: Mapping[str, Any]) -> Qwen3Config:
+    """An LM's or text encoder's config, of its checked sizes alone: what else its file says changes nothing."""
+    rotations = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
+    told = {key: value for key, value in sizes.items() if key not in {"rope_theta", "model_type"}}
+    return Qwen3Config(**told, rope_parameters=rotations)
+
+
+def _empty(component: str, found: OnDisk) -> Any:
+    """The component without memory for its weights; tables that no file holds are real."""
+    with hollow(), warnings.catch_warnings():
+        # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+        cls = CLASSES[component]
+        config: Any = qwen3_config(found.config) if component == "text_encoder" else dict(found.config)
+        module: Any = cls(config) if component == "text_encoder" else cls.from_config(config)
+    if component == "audio_tokenizer":
+        settings = module.config
+        module.quantizer = type(module.quantizer)(
+            dim=settings.fsq_dim, levels=settings.fsq_input_levels, num_quantizers=settings.fsq_input_num_quantizers
+        )
+    if component == "text_encoder":
+        module.rotary_emb = type(module.rotary_emb)(config=config)
+    return module

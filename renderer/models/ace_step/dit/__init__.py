@@ -1,0 +1,1 @@
+"""The DiT and its encoders: codes or noise to latents."""

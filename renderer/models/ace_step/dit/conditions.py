@@ -1,0 +1,162 @@
+"""What the DiT hears: texts and codes to conditions, one take at a time, so that nothing is ever padded.
+
+Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py, whose arithmetic this repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from renderer.errors import StageError
+from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
+from renderer.models import device as devices
+from renderer.models.ace_step.dit.velocity import Conditions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from renderer.models.ace_step.protocol.text_tokens import TextTokens
+
+MOST_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
+TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoders:
+    """The small models in front of the DiT, resident."""
+
+    tokens: TextTokens
+    text_encoder: Any
+    condition_encoder: Any
+    audio_tokenizer: Any | None
+    """With the detokenizer: codes to hints; None in pipelines published without them."""
+    audio_token_detokenizer: Any | None
+    timbre: Tensor
+    """[1, 1, width]: the condition encoder's of silence, the same for every take."""
+    device: torch.device
+    dtype: torch.dtype
+    """The DiT's, in which conditions are handed on."""
+
+
+def cuts(tokens: TextTokens, text: str, lyrics: str) -> tuple[str, ...]:
+    """What of the prompts lies beyond the limits of training and isn't heard, in words; nothing when all is."""
+    told = []
+    for name, prompt, limit, lost in (
+        ("text", text, MAX_TEXT_TOKENS, "metas"),
+        ("lyric", lyrics, MAX_LYRIC_TOKENS, "lines"),
+    ):
+        length = len(tokens.ids(prompt))
+        if length > limit:
+            told.append(f"the {name} prompt has {length} tokens, the DiT hears {limit}: the {lost} at its end are lost")
+    return tuple(told)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """The encoders at work on several takes: what is said twice is encoded once."""
+
+    encoders: Encoders
+    heard: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    """Text and lyric prompt -> what was encoded for them."""
+
+    @torch.no_grad()
+    def conditions(self, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int) -> Conditions:
+        """Prompts as written for the DiT, with codes (int [n], 5 Hz) or None, to conditions for `num_frames` latents.
+
+        Raises: StageError when there are codes and nothing to read them with, or a code the codebook lacks.
+        """
+        encoders = self.encoders
+        source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
+        if (text, lyrics) not in self.heard:
+            self.heard[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
+        return Conditions(
+            encoded=self.heard[text, lyrics],
+            null=encoders.condition_encoder.null_condition_emb.to(encoders.dtype),
+            context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
+        )
+
+
+def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
+    """[1, 1, width]: the same in XL sets, whose timbre is read where a token of its own stands before the silence.
+
+    diffusers' class holds the token and leaves it out. Source: ace-step/ACE-Step-1.5, acestep/models/xl_turbo
+    """
+    encoder = condition_encoder.timbre_encoder
+
+    def behind_the_token(_module: Any, _given: Any, frames: Tensor) -> Tensor:
+        return torch.cat([encoder.special_token.to(frames.dtype).expand(len(frames), -1, -1), frames], dim=1)
+
+    placing = encoder.embed_tokens.register_forward_hook(behind_the_token)
+    try:
+        return silent_timbre(condition_encoder)
+    finally:
+        placing.remove()
+
+
+@torch.no_grad()
+def silent_timbre(condition_encoder: Any) -> Tensor:
+    """[1, 1, width]: what stands for "no reference audio"; its input is encoded silence, never zeros."""
+    silence = condition_encoder.silence_latent[:, :TIMBRE_FRAMES]
+    timbre, _ = condition_encoder.timbre_encoder(silence, torch.zeros(1, device=silence.device, dtype=torch.long))
+    return cast("Tensor", timbre)
+
+
+def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
+    """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
+    text_ids, lyric_ids = (
+        devices.sent(torch.tensor([encoders.tokens.ids(prompt, limit)]), encoders.device)
+        for prompt, limit in ((text, MAX_TEXT_TOKENS), (lyrics, MAX_LYRIC_TOKENS))
+    )
+    encoder = encoders.condition_encoder
+    # Lyrics are only looked up: their context comes from the condition encoder's own lyric encoder.
+    looked_up = encoders.text_encoder.get_input_embeddings()(lyric_ids)
+    # Its parts one by one, as its forward has them: that would encode the timbre anew, and wait for the device.
+    sung: Tensor = encoder.lyric_encoder(
+        inputs_embeds=looked_up.to(encoder.dtype), attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool)
+    )
+    read: Tensor = encoder.text_projector(_read(encoders.text_encoder, text_ids).to(encoder.dtype))
+    return torch.cat([sung, encoders.timbre, read], dim=1)
+
+
+def _read(text_encoder: Any, ids: Tensor) -> Tensor:
+    """[1, tokens, width]; one text without padding needs no mask but the causal one, which the layers know."""
+    read: Tensor = text_encoder(
+        input_ids=ids, attention_mask={"full_attention": None}, use_cache=False
+    ).last_hidden_state
+    return read
+
+
+def _silence(encoders: Encoders, num_frames: int) -> Tensor:
+    """[1, frames, channels]: encoded silence, from its start again where it is too short."""
+    silence: Tensor = encoders.condition_encoder.silence_latent
+    repeats = -(-num_frames // silence.shape[1])
+    return silence.repeat(1, repeats, 1)[:, :num_frames]
+
+
+def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
+    """[1, 5 · codes, channels]: what the codes stand for."""
+    tokenizer, detokenizer = encoders.audio_tokenizer, encoders.audio_token_detokenizer
+    if tokenizer is None or detokenizer is None:
+        raise StageError(
+            "this model set can't read audio codes",
+            why="it was published without audio_tokenizer and audio_token_detokenizer",
+            help="take another model set, or set `thinking = false`",
+        )
+    # Numbers of the config and of the host: those of the quantizer lie on the device, which would be waited for.
+    codebook_size = prod(tokenizer.config.fsq_input_levels)
+    if codes.max() >= codebook_size or codes.min() < 0:
+        raise StageError(
+            f"the LM wrote code {codes.max()}, the codebook ends at {codebook_size - 1}",
+            why="LM and DiT don't belong together",
+            help="take the LM that belongs to the model set",
+        )
+    indices = devices.sent(torch.from_numpy(codes).to(torch.long), encoders.device)
+    quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
+    hints: Tensor = detokenizer(quantized)
+    return hints

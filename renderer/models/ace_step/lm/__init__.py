@@ -1,0 +1,1 @@
+"""The 5 Hz LM: chains of thought and audio codes."""

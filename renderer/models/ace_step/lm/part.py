@@ -1,0 +1,115 @@
+"""The 5 Hz LM, resident: loads it and runs its two stages for a whole list of jobs at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from renderer.errors import ModelError, StageError
+from renderer.models import device as devices
+from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
+from renderer.models.ace_step.checkpoints.checks import check_codebooks
+from renderer.models.ace_step.checkpoints.on_disk import read_lm
+from renderer.models.ace_step.lm.decoder import Lm
+from renderer.models.ace_step.lm.engine import decode_all
+from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
+from renderer.models.ace_step.lm.prefill import Prefill
+from renderer.models.ace_step.protocol.tokens import load_tokens
+from renderer.models.family import Done, Failed, Stage
+from renderer.models.kernels import attention
+from renderer.models.kernels.cuda_graph import as_graph, eagerly
+from renderer.models.kernels.qwen3 import fuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from renderer.models.ace_step.lm.engine import Decode, Decoded
+    from renderer.models.ace_step.lm.phases import Phase, Prepared
+    from renderer.models.ace_step.protocol.tokens import Tokens
+    from renderer.models.family import Listener, ModelFiles, Settings, StageJob
+
+
+_PHASES: Mapping[Stage, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
+
+
+def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
+    """The LM of a model set, resident.
+
+    Raises: ModelError when its folder isn't a 5 Hz LM, ResourceError when the device can't be used.
+    """
+    if files.lm is None:
+        raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
+    folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
+    dtype = devices.dtypes(settings.device, settings.dtype).lm
+    tokens = load_tokens(folder, read_lm(folder).config["vocab_size"])
+    check_codebooks(files, tokens.num_codes)
+    began = time.monotonic()
+    model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
+    fuse(model.model)
+    lm = Lm(
+        model=model,
+        device=device,
+        dtype=getattr(torch, dtype),
+        launch=as_graph if device.type == "cuda" else eagerly,
+        prefill=Prefill(model.model, grain=devices.lm_grain(settings.device), recorded=device.type == "cuda"),
+        attention=devices.lm_attention(settings.device, dtype),
+        ahead=device.type == "cuda",
+    )
+    devices.synchronise(device)
+    listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
+    return LmPart(lm, tokens, settings.lm_slots)
+
+
+class LmPart:
+    """The resident LM with `lm_slots` pairs of rows."""
+
+    def __init__(self, lm: Lm, tokens: Tokens, lm_slots: int) -> None:
+        self._lm: Lm | None = lm
+        self._tokens, self._lm_slots = tokens, lm_slots
+        self._phases: dict[Stage, Phase] = {}
+
+    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Chains of thought or codes of all jobs, decoded together."""
+        phase, prepared = self._phase(stage), dict[str, "Prepared"]()
+        for job in jobs:
+            try:
+                prepared[job.id] = phase.prepare(job)
+            except StageError as error:
+                yield _failed(job.id, error)
+        for result in self._decode([entry.decode for entry in prepared.values()], listener):
+            if isinstance(result, Failed):
+                yield result
+            else:
+                yield _done(phase, prepared[result.id], result)
+
+    def close(self) -> None:
+        """Drop the weights and free the device's memory."""
+        if self._lm is not None:
+            device, self._lm = self._lm.device, None
+            devices.release(device)
+
+    def _phase(self, stage: Stage) -> Phase:
+        """Made when first needed: grammars for a real vocabulary take seconds to set up."""
+        if stage not in self._phases:
+            self._phases[stage] = _PHASES[stage](self._tokens)
+        return self._phases[stage]
+
+    def _decode(self, decodes: Sequence[Decode], listener: Listener) -> Iterator[Decoded | Failed]:
+        if self._lm is None:
+            raise RuntimeError("the LM was closed")
+        free_bytes = devices.free_bytes(self._lm.device)
+        yield from decode_all(self._lm, decodes, self._lm_slots, free_bytes, listener)
+
+
+def _done(phase: Phase, prepared: Prepared, decoded: Decoded) -> Done | Failed:
+    try:
+        return Done(id=decoded.id, artifact=phase.read(prepared, decoded))
+    except StageError as error:
+        return _failed(decoded.id, error)
+
+
+def _failed(job_id: str, error: StageError) -> Failed:
+    return Failed(id=job_id, message=error.message, why=error.why, help=error.help)

@@ -1,0 +1,191 @@
+"""The LM's two phases: a stage's job to what the engine is asked, its tokens to what the stage hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from renderer.artifacts import Codes, Cot
+from renderer.errors import StageError
+from renderer.facts import CODE_RATE
+from renderer.models.ace_step.lm.engine import Decode
+from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
+from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules, CotRules, FreeGuide, FreeRules
+from renderer.models.ace_step.protocol import prompt
+from renderer.models.ace_step.protocol.metas import given_as_cot, parse_cot, think_yaml
+from renderer.models.family import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from renderer.artifacts import CotMetas
+    from renderer.models.ace_step.lm.engine import Decoded, Guide, Rules
+    from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
+    from renderer.models.ace_step.protocol.tokens import Tokens
+    from renderer.models.family import StageJob
+
+FREE_EXTRA = 500
+"""Tokens beyond the codes asked for, where nothing makes the LM end on time.
+
+Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
+"""
+_COT_STREAM, _CODES_STREAM = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A job ready for the engine, with its prompts as text."""
+
+    decode: Decode
+    prompt: str
+    negative: str | None
+    """None where there is no guidance."""
+
+    def notes(self, decoded: Decoded) -> dict[str, object]:
+        """How it was made, for the recipe."""
+        return {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative,
+            "prompt_tokens": len(self.decode.prompt),
+            "tokens": len(decoded.tokens),
+            "seconds": decoded.seconds,
+        }
+
+
+class Phase(Protocol):
+    """What one stage asks of the LM."""
+
+    def prepare(self, job: StageJob) -> Prepared:
+        """The job as prompts, rules and random numbers.
+
+        Raises: StageError when it can't be asked.
+        """
+
+    def read(self, prepared: Prepared, decoded: Decoded) -> Cot | Codes:
+        """The tokens as a result.
+
+        Raises: StageError when they hold none.
+        """
+
+
+class CotPhase:
+    """Caption and lyrics to a chain of thought."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._grammar = CotGrammar(tokens)
+        self._rules, self._free = CotRules(self._grammar), FreeRules(tokens)
+
+    def prepare(self, job: StageJob) -> Prepared:
+        """The prompt up to the assistant's turn, under the grammar of what the user left open."""
+        request = cast("CotRequest", job.request)
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
+        texts = _Texts(prompt.cot_prompt(request.caption, request.lyrics), None)
+        asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_COT_STREAM, max_tokens=MAX_COT_TOKENS)
+        if request.sampling.constrained:
+            return asked(rules=self._rules, start=partial(self._grammar.start, request))
+        return asked(rules=self._free, start=partial(FreeGuide, tokens=self._tokens, max_codes=None))
+
+    def read(self, prepared: Prepared, decoded: Decoded) -> Cot:
+        """The text as generated, without the token that ended it, and what it says."""
+        written = tuple(token for token in decoded.tokens if token not in self._tokens.stops)
+        text = self._tokens.decode(written)
+        return Cot(text=text, metas=parse_cot(text), notes=prepared.notes(decoded))
+
+
+class CodesPhase:
+    """Caption, lyrics and the think block to audio codes."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._rules, self._free = CodesRules(tokens), FreeRules(tokens)
+
+    def prepare(self, job: StageJob) -> Prepared:
+        """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
+        request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT))
+        metas = given_as_cot(request.metas) if cot is None else cot.metas
+        negative = request.sampling.negative_prompt
+        self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
+        self._refuse_wild(metas)
+        texts = _Texts(
+            prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
+            prompt.codes_negative_prompt(negative) if request.sampling.guided else None,
+        )
+        asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_CODES_STREAM)
+        target, limit = _num_codes(request, metas)
+        if request.sampling.constrained:
+            start = partial(CodesGuide, target=target, end=self._tokens.end)
+            return asked(max_tokens=target or limit, rules=self._rules, start=start)
+        wanted = None if request.preview is None else limit
+        start_free = partial(FreeGuide, tokens=self._tokens, max_codes=wanted)
+        return asked(max_tokens=(target or limit) + FREE_EXTRA, rules=self._free, start=start_free)
+
+    def read(self, prepared: Prepared, decoded: Decoded) -> Codes:
+        """The codes among the tokens; those beyond the codebook, drawn without constraints, become its last."""
+        codes = [self._tokens.code(token) for token in decoded.tokens if self._tokens.is_code(token)]
+        if not codes:
+            raise StageError(
+                "the LM wrote no audio codes",
+                why="nothing says how long the song is, and it ended at once",
+                help="give `duration` in [metas], or another seed",
+            )
+        return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(decoded))
+
+    def _refuse_wild(self, metas: CotMetas) -> None:
+        """Without a grammar the LM may write control tokens into its own caption."""
+        try:
+            self._tokens.refuse_control_tokens(caption=metas.caption or "")
+        except StageError as error:
+            raise StageError(
+                "the chain of thought can't be used",
+                why=f"it was written without constrained decoding: {error.message} it holds",
+                help="set `use_constrained_decoding = true`, or another `lm_seed`",
+            ) from error
+
+
+class _Texts(NamedTuple):
+    cond: str
+    uncond: str | None
+    """None where there is no guidance."""
+
+
+def _prepared(
+    tokens: Tokens,
+    job_id: str,
+    request: CotRequest | CodesRequest,
+    texts: _Texts,
+    *,
+    stream: int,
+    max_tokens: int,
+    rules: Rules,
+    start: Callable[[], Guide],
+) -> Prepared:
+    decode = Decode(
+        id=job_id,
+        prompt=tokens.encode(texts.cond),
+        negative=None if texts.uncond is None else tokens.encode(texts.uncond),
+        settings=request.sampling,
+        seed=request.seed,
+        stream=stream,
+        max_tokens=max_tokens,
+        rules=rules,
+        start=start,
+    )
+    return Prepared(decode=decode, prompt=texts.cond, negative=texts.uncond)
+
+
+def _num_codes(request: CodesRequest, metas: CotMetas) -> tuple[int | None, int]:
+    """How many codes are wanted, None when the LM decides, and how many there may be at most.
+
+    The user's duration counts before the chain of thought's.
+    """
+    limit = request.max_duration * CODE_RATE
+    seconds = request.metas.duration or min(metas.duration or 0, request.max_duration)
+    target = int(seconds * CODE_RATE) or None
+    if request.preview is None:
+        return target, limit
+    opening = max(1, int(request.preview * CODE_RATE))
+    return None if target is None else min(target, opening), min(limit, opening)

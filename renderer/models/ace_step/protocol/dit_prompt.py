@@ -1,0 +1,101 @@
+"""What the DiT is told of a take: prompts, length, and who each of the metas comes from. No torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from renderer.artifacts import CotMetas
+from renderer.facts import LATENT_RATE, LATENTS_PER_CODE
+from renderer.models.ace_step.protocol.metas import decided_metas, unquoted
+from renderer.models.ace_step.protocol.prompt import (
+    CODES_INSTRUCTION,
+    TEXT2MUSIC_INSTRUCTION,
+    dit_lyric_prompt,
+    dit_text_prompt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.artifacts import Codes, Cot
+    from renderer.models.ace_step.protocol.metas import DecidedMetas
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
+
+TOLD_DURATION = 30.0  # seconds that the text prompt says where nobody does
+FALLBACK_DURATION = 120.0  # seconds that a song then gets, where no codes tell its length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Briefing:
+    """The DiT's side of a take."""
+
+    metas: DecidedMetas
+    text: str
+    """The text prompt."""
+    lyrics: str
+    """The lyric prompt."""
+    num_frames: int
+    """Latent frames at 25 Hz: what the codes span, else what the duration needs."""
+    origins: Mapping[str, str]
+    """Who said each of the metas: `asked` (the user), `decided` (the LM), `default` or, a duration, `shortened`."""
+    departures: tuple[str, ...]
+    """Where the take departs from upstream, in words."""
+
+
+def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Briefing:
+    """Put together what the user asked and what the LM decided.
+
+    A preview shortens the duration that is told, too, so that text and length agree.
+    """
+    said = cot.metas if cot is not None else None
+    decided = decided_metas(request, said)
+    longest = min(request.max_duration, request.preview or math.inf)
+    whole = decided.duration or TOLD_DURATION
+    told = min(whole, longest)
+    metas = replace(decided, duration=told)
+    origins = _origins(request, said or CotMetas())
+    return Briefing(
+        metas=metas,
+        text=dit_text_prompt(metas, instruction=TEXT2MUSIC_INSTRUCTION if codes is None else CODES_INSTRUCTION),
+        lyrics=dit_lyric_prompt(request.lyrics, metas.language),
+        num_frames=_length(min(decided.duration or FALLBACK_DURATION, longest), codes),
+        origins=origins if told == whole else {**origins, "duration": "shortened"},
+        departures=_departures(origins, cot),
+    )
+
+
+def _departures(origins: Mapping[str, str], cot: Cot | None) -> tuple[str, ...]:
+    """Where this take is told something else than upstream would have told it, in words."""
+    told = []
+    if origins["caption"] == "decided" and cot is not None and "caption" in unquoted(cot.text):
+        told.append("caption: without the quotes the chain of thought wrote it in; upstream takes them for its text")
+    if origins["language"] == "decided":
+        told.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
+    return tuple(told)
+
+
+def _length(seconds: float, codes: Codes | None) -> int:
+    return num_frames(seconds) if codes is None else LATENTS_PER_CODE * len(codes.codes)
+
+
+def num_frames(duration: float) -> int:
+    """Latent frames for a duration in seconds, rounded up as diffusers does, float error aside."""
+    return math.ceil(round(duration * LATENT_RATE, 6))
+
+
+def _origins(request: LatentsRequest, said: CotMetas) -> dict[str, str]:
+    given = request.metas
+    return {
+        "caption": "decided" if request.use_cot_caption and said.caption else "asked",
+        "language": _origin(request.vocal_language, said.language if request.use_cot_language else None),
+        "bpm": _origin(given.bpm, said.bpm),
+        "keyscale": _origin(given.keyscale, said.keyscale),
+        "timesignature": _origin(given.timesignature, said.timesignature),
+        "duration": _origin(given.duration, said.duration),
+    }
+
+
+def _origin(asked: object, decided: object) -> str:
+    return "asked" if asked else "decided" if decided else "default"

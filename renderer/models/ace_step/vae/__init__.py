@@ -1,0 +1,1 @@
+"""The VAE's decoder: latents to sound."""

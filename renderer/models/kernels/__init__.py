@@ -1,0 +1,1 @@
+"""Building blocks of torch that know nothing of a model family."""

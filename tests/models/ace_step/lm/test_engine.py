@@ -1,0 +1,268 @@
+"""Many songs through few slots: nobody hears a neighbour, nobody waits for one, one fault costs one song."""
+
+from __future__ import annotations
+
+import gc
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import psutil
+import pytest
+import torch
+
+from renderer.artifacts import Codes, Cot
+from renderer.errors import ResourceError
+from renderer.models.ace_step.lm import sampling
+from renderer.models.ace_step.lm.decoder import Pass
+from renderer.models.ace_step.lm.engine import decode_all
+from renderer.models.ace_step.protocol.requests import GivenMetas
+from renderer.models.family import Failed, Stage
+from tests.models.ace_step.asks import (
+    OPEN,
+    SAMPLING,
+    Heard,
+    codes_request,
+    cot_request,
+    job,
+    load,
+    results,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from renderer.models.ace_step.lm.decoder import Lm
+    from renderer.models.ace_step.lm.engine import Decode
+    from renderer.models.ace_step.lm.part import LmPart
+    from renderer.models.family import StageJob
+
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+NO_MPS = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Metal device")
+DEVICES = [
+    "cpu",
+    pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_CUDA]),
+    pytest.param("mps", marks=[pytest.mark.gpu, NO_MPS]),
+]
+DTYPES = ["float32", "bfloat16"]
+
+
+def songs(count: int) -> list[StageJob]:
+    """Songs of different captions, lengths and settings."""
+    return [
+        job(
+            f"song {number}",
+            codes_request(
+                number,
+                caption=f"{'slow ' * (number % 9)}piano",
+                metas=replace(OPEN, duration=1 + number * 7 % 5),
+                sampling=replace(SAMPLING, temperature=0.5 + number % 3 / 2, top_k=number % 2 * 40),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def codes_of(lm: LmPart, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, list[int]]:
+    found = results(lm, Stage.CODES, jobs, heard)
+    return {name: result.codes.tolist() for name, result in found.items() if isinstance(result, Codes)}
+
+
+def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[Decode]:
+    return [lm._phase(Stage.CODES).prepare(one).decode for one in jobs]
+
+
+@torch.inference_mode()
+def logits_of(lm: LmPart, ours: Decode, others: Sequence[Decode], slot: int) -> torch.Tensor:
+    """Logits [steps, rows, columns] of `ours` in a slot, with others in the rest."""
+    loaded: Any = lm._lm
+    running = Pass(loaded, ours.kind, 4)
+    free = [number for number in range(4) if number != slot]
+    for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
+        randoms = sampling.uniforms(decode.seed, decode.stream, decode.max_tokens)
+        running.fill(where, loaded.prefill(decode.prompts), decode.settings, randoms)
+    seen = []
+    for _ in range(15):
+        running.forward()
+        seen.append(running._logits[[slot, slot + 4]].clone())
+        running.draw()
+    return torch.stack(seen)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_songs_logits_are_the_same_bits_alone_and_among_others(tiny_set: Path, device: str, dtype: str) -> None:
+    lm = load(tiny_set, dtype=dtype, device=device)
+    ours, *others = decodes_of(lm, [job(str(seed), codes_request(seed, caption="la " * seed)) for seed in range(1, 5)])
+
+    alone = logits_of(lm, ours, [], 0)
+
+    assert torch.equal(alone, logits_of(lm, ours, [], 3))
+    assert torch.equal(alone, logits_of(lm, ours, others, 1))
+    assert torch.equal(alone, logits_of(lm, ours, others[::-1], 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: Path, device: str, dtype: str) -> None:
+    lm = load(tiny_set, slots=3, dtype=dtype, device=device)
+    jobs = songs(20)
+    shuffled = random.Random(1).sample(jobs, len(jobs))
+
+    together = codes_of(lm, jobs)
+
+    assert len(together) == 20
+    assert codes_of(lm, shuffled) == together
+    assert codes_of(lm, jobs[5:8]) == {one.id: together[one.id] for one in jobs[5:8]}
+    for one in jobs[::6]:
+        assert codes_of(lm, [one]) == {one.id: together[one.id]}
+
+
+@pytest.mark.parametrize("stage", [Stage.COT, Stage.CODES])
+def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: Stage) -> None:
+    lm = load(tiny_set, slots=3)
+    jobs: list[StageJob] = songs(20)
+    if stage is Stage.COT:
+        jobs = [
+            job(f"song {seed}", cot_request(seed, caption="la " * (seed % 4 + 1), use_cot_caption=False))
+            for seed in range(7)
+        ]
+    waited = results(lm, stage, jobs)
+
+    lm._lm = replace(cast("Lm", lm._lm), ahead=True)
+    ran_ahead = results(lm, stage, jobs)
+
+    assert len(waited) == len(jobs)
+    assert list(ran_ahead) == list(waited)
+    for name, artifact in waited.items():
+        told = artifact.text if isinstance(artifact, Cot) else cast("Codes", artifact).codes.tolist()
+        again = ran_ahead[name]
+        assert told == (again.text if isinstance(again, Cot) else cast("Codes", again).codes.tolist())
+
+
+def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> None:
+    lm = load(tiny_set, slots=3)
+    jobs = [job(str(seed), cot_request(seed, use_cot_caption=seed % 2 == 0)) for seed in range(5)]
+
+    together = results(lm, Stage.COT, jobs)
+
+    alone = cast("Any", results(lm, Stage.COT, [jobs[2]])["2"])
+    assert alone.text == cast("Any", together["2"]).text
+
+
+def test_takes_with_one_chain_of_thought_run_its_prompt_once(tiny_set: Path) -> None:
+    lm = load(tiny_set, slots=2)
+    lengths: list[int] = []
+    model: Any = lm._lm
+    model.model.model.embed_tokens.register_forward_pre_hook(lambda _, ids: lengths.append(ids[0].shape[1]))
+
+    found = codes_of(lm, [job(str(seed), codes_request(seed, preview=1.0)) for seed in range(6)])
+
+    assert len(set(map(tuple, found.values()))) == 6
+    assert len([length for length in lengths if length > 1]) == 1
+
+
+def test_a_slot_is_refilled_at_once(tiny_set: Path) -> None:
+    """Two slots and songs of 10, 5 and 5 codes take ten steps, not fifteen."""
+    lm = load(tiny_set, slots=2)
+    lengths: list[int] = []
+    model: Any = lm._lm
+    model.model.model.embed_tokens.register_forward_pre_hook(lambda _, ids: lengths.append(ids[0].shape[1]))
+
+    codes_of(lm, [job(str(seconds), codes_request(metas=replace(OPEN, duration=seconds))) for seconds in (1, 2, 1.01)])
+
+    assert lengths.count(1) == 10
+
+
+def test_progress_counts_every_token(tiny_set: Path) -> None:
+    heard = Heard()
+
+    codes_of(load(tiny_set), [job("a", codes_request(preview=1.0))], heard)
+
+    assert heard.counts == {"a": [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]}
+
+
+def test_a_cancelled_song_stops_at_the_next_token_and_the_others_go_on(tiny_set: Path) -> None:
+    lm, jobs = load(tiny_set, slots=2), songs(5)
+    heard = Heard(cancel_after={"song 1": 3, "song 4": 0})
+
+    found = codes_of(lm, jobs, heard)
+
+    assert sorted(found) == ["song 0", "song 2", "song 3"]
+    assert len(heard.counts["song 1"]) == 3
+    assert "song 4" not in heard.counts
+    assert found["song 2"] == codes_of(lm, [jobs[2]])["song 2"]
+
+
+def test_nan_costs_the_song_it_appears_in(tiny_set: Path) -> None:
+    """Also its slot is clean for the next song."""
+    lm = load(tiny_set, slots=2)
+    bad = job("bad", codes_request(caption="quiz"))
+    good = [job(f"good {seed}", codes_request(seed)) for seed in range(5)]
+    expected = codes_of(lm, good)
+    decode, *others = decodes_of(lm, [bad, *good])
+    (poison, *_) = set(decode.prompt) - {token for other in others for token in other.prompt}
+    model: Any = lm._lm
+    with torch.no_grad():
+        model.model.model.embed_tokens.weight[poison] = torch.nan
+
+    found = results(lm, Stage.CODES, [good[0], bad, *good[1:]])
+
+    failed = found.pop("bad")
+    assert isinstance(failed, Failed)
+    assert failed.message == "the LM's logits hold NaN or inf"
+    assert "bfloat16 or float32" in failed.help
+    assert {name: cast("Codes", result).codes.tolist() for name, result in found.items()} == expected
+
+
+def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: Path) -> None:
+    lm: Any = load(tiny_set, slots=8)
+    decodes = decodes_of(lm, [job("a", codes_request())])
+    enough_for_three = lm._lm.bytes_of(decodes[0].kind, 3)
+
+    with pytest.raises(ResourceError) as refused:
+        list(decode_all(lm._lm, decodes, 8, enough_for_three, Heard()))
+
+    assert refused.value.message == "8 LM slots don't fit into memory"
+    assert refused.value.help == "use --lm-slots 3"
+
+
+def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path) -> None:
+    long = job("long", codes_request(metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=9000)))
+
+    found = results(load(tiny_set), Stage.CODES, [long, job("short", codes_request(preview=1.0))])
+
+    assert cast("Failed", found["long"]).message == "caption, lyrics and codes are too long for the LM"
+    assert isinstance(found["short"], Codes)
+
+
+def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path) -> None:
+    """Not only when Python next cleans up: the following pass needs the room."""
+    lm = load(tiny_set)
+    gc.collect()
+    gc.disable()
+    try:
+        codes_of(lm, [job("a", codes_request(preview=1.0))])
+        left = [one for one in gc.get_objects() if type(one) is Pass]
+    finally:
+        gc.enable()
+
+    assert not left
+
+
+def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
+    lm, resident = load(tiny_set, slots=16), []
+    process = psutil.Process()
+
+    class Weighing(Heard):
+        def progress(self, job_id: str, done: int, total: int, unit: str) -> None:  # noqa: ARG002
+            if done == total:
+                resident.append(process.memory_info().rss)
+
+    jobs = [job(str(seed), codes_request(seed, caption=f"song {seed}", preview=1.0)) for seed in range(500)]
+    for _ in lm.run(Stage.CODES, jobs, Weighing()):
+        pass
+
+    assert len(resident) == 500
+    assert resident[-1] <= resident[19] * 1.03
