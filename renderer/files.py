@@ -52,13 +52,19 @@ def open_regular(path: Path) -> BufferedReader:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, "it is a socket, not a file", str(path)) from error
         raise
-    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    if file is not None:
-        return file
-    kind = next((name for holds, name in _KINDS if holds(os.fstat(descriptor).st_mode)), "something else")
+    kind = other_kind(os.fstat(descriptor).st_mode)
+    if not kind:
+        return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     number = errno.EISDIR if kind == _FOLDER else errno.EINVAL
     raise OSError(number, f"it is {kind}, not a file", str(path))
+
+
+def other_kind(mode: int) -> str:
+    """What lies there instead of a regular file, by its `st_mode`: `a folder`, `a named pipe`; empty for a file."""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((name for holds, name in _KINDS if holds(mode)), "something else")
 
 
 def read_regular(path: Path) -> bytes:

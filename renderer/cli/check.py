@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.show_diagnostics import github_line, show_diagnostics
 from renderer.cli.streams import echo_json
 
@@ -45,7 +46,7 @@ def command(
 
     if explain is not None:
         click.echo(_explained(explain))
-        return 0
+        return EXIT_FINE
     paths = paths or ("specs",)
     if diff:
         return _show_changes(paths, model)
@@ -60,7 +61,7 @@ def command(
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded))
-    return 2 if refused or any(one.level == "error" for one in diagnostics) else 0
+    return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
 
 
 def _show_changes(paths: tuple[str, ...], model: str | None) -> int:
@@ -73,7 +74,7 @@ def _show_changes(paths: tuple[str, ...], model: str | None) -> int:
         for line in diff(mended):
             click.echo(printable(line))
     click.echo(_counted_changes(sum(len(mended.codes) for mended in changes), "to make with --fix"), err=True)
-    return 0
+    return EXIT_FINE
 
 
 def _fix(paths: tuple[str, ...], model: str | None) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
+
 if TYPE_CHECKING:
     from renderer.models.catalog.doctor import Finding
 
@@ -35,7 +37,7 @@ def command(device: str, dtype: str, as_json: bool) -> int:
     else:
         for finding in findings:
             _tell(finding)
-    return 1 if any(finding.state == "broken" for finding in findings) else 0
+    return EXIT_FAULTS if any(finding.state == "broken" for finding in findings) else EXIT_FINE
 
 
 def _tell(finding: Finding) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.errors import RendererError, SpecError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def command(files: tuple[Path, ...], folder: Path) -> int:
     failed = len(outcomes) - len(written)
     if failed and len(outcomes) > 1:
         click.echo(f"{len(written)} imported, {failed} could not be", err=True)
-    return 2 if failed else 0
+    return EXIT_USAGE if failed else EXIT_FINE
 
 
 def _names_in(folder: Path) -> set[str]:

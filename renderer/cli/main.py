@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from renderer import __version__
+from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED, EXIT_USAGE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.streams import replace_what_cannot_be_shown
 from renderer.errors import RendererError, SpecError, UnfitFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-EXIT_FINE = 0
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 class Row(NamedTuple):
@@ -82,7 +79,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; ends the process with 0, 1 (some takes failed), 2 (spec or usage) or 130 (interrupted)."""
+    """Run the command line; ends the process with one of `exit_codes`."""
     # A plan of thousands of takes is a large tree without cycles; the collector would walk it again and again.
     gc.set_threshold(100_000, 20, 100)
     replace_what_cannot_be_shown()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.streams import say
 
@@ -30,7 +31,7 @@ SIZES = ("bf16", "fp32", "needs")
 def command(context: click.Context, device: str, dtype: str, as_json: bool) -> int:
     """List the known models: on disk or not, whether they fit this machine, which specs use them."""
     if context.invoked_subcommand is not None:
-        return 0
+        return EXIT_FINE
     from renderer.cli.main import show_error
     from renderer.models import device as devices
     from renderer.models.catalog.inventory import known_models, models_of
@@ -42,11 +43,11 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     stocks = [*known_models(picked, dtype), *own]
     if as_json:
         click.echo(json.dumps([_document(stock, users) for stock in stocks], indent=2))
-        return 0
+        return EXIT_FINE
     _tell(stocks, users)
     for fault in faults:
         show_error(fault)
-    return 0
+    return EXIT_FINE
 
 
 @command.command(name="fetch")
@@ -69,7 +70,7 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
         return _use(folder, sources)
     for source, found in zip(sources, hub.fetch(sources, _announce), strict=True):
         say(f"{source.local_name}: {found}")
-    return 0
+    return EXIT_FINE
 
 
 def _announce(num_bytes: int, cache: Path) -> None:
@@ -101,7 +102,7 @@ def verify(names: tuple[str, ...]) -> int:
             click.echo(f"  {printable(str(path))}", err=True)
     else:
         click.echo(_told_sound(seen))
-    return 1 if broken else 0
+    return EXIT_FAULTS if broken else EXIT_FINE
 
 
 def _told_sound(num_files: int) -> str:
@@ -130,7 +131,7 @@ def _use(folder: Path, sources: Sequence[Source]) -> int:
     hub.remember_folder(folder)
     for source in sources:
         say(f"{source.local_name}: {(folder / source.local_name).resolve()}")
-    return 0
+    return EXIT_FINE
 
 
 def _on_disk(names: Sequence[str]) -> list[tuple[str, Path]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
 
@@ -43,10 +44,10 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     require_fit(plan, project.model_of)
     if as_json:
         echo_json(_document(plan, missing, elsewhere))
-        return 0
+        return EXIT_FINE
     _tell(plan, missing, elsewhere)
     _tell_cuts(plan, project)
-    return 0
+    return EXIT_FINE
 
 
 def _tell_cuts(plan: Plan, project: Project) -> None:

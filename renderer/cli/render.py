@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE, EXIT_INTERRUPTED
 from renderer.cli.options import Clock, make_options, takes_options
 from renderer.cli.streams import echo_json, say
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from renderer.pipeline.render import Stop, Summary
     from renderer.spec.diagnostics import Diagnostic
 
-EXIT_SOME_FAILED = 1
-EXIT_INTERRUPTED = 130
 MOST_REMARKS = 10  # that are told at the end; the report has them all
 MOST_NAMED = 3  # takes of one remark
 
@@ -76,7 +75,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     if summary.stopped:
         return EXIT_INTERRUPTED
     broken = any(found.level == "error" for found in (*selection.diagnostics, *faults))
-    return EXIT_SOME_FAILED if summary.failures or summary.fault or broken else 0
+    return EXIT_FAULTS if summary.failures or summary.fault or broken else EXIT_FINE
 
 
 def _page(project: Project, summary: Summary, console: Console, *, measure: bool) -> Path | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
 
@@ -34,7 +35,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     names = tuple(name for name in named if not name.lower().endswith(AUDIO))
     if names or not audio:
         _show_takes(names, make_options(**given), as_json=as_json)
-    return 0
+    return EXIT_FINE
 
 
 def _show_recipe(path: Path, *, as_json: bool) -> None:

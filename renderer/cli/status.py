@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
 
@@ -50,20 +51,20 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     if not selection.takes:
         _tell_broken(errors)
         click.echo("no takes" if not errors else "no take of a sound spec")
-        return 2 if errors else 0
+        return EXIT_USAGE if errors else EXIT_FINE
     project = Project(selection.takes, options)
     status = make_status(project)
     if as_json:
         document = {"outputs": str(project.store.outputs), **_document(status, errors)}
         echo_json(document)
-        return 0
+        return EXIT_FINE
     if len(status.takes) == 1 and named:
         _tell_take(project, status.takes[0])
     else:
         _tell(status, whole=not named)
     _tell_broken(errors)
     _plain(f"outputs: {project.store.outputs}")
-    return 0
+    return EXIT_FINE
 
 
 def _tell(status: Status, *, whole: bool) -> None:

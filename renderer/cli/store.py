@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.options import make_options
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from renderer.pipeline.project import Project
     from renderer.store.gc import Garbage
 
-EXIT_FAULTS = 1
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -65,7 +65,7 @@ def verify(named: tuple[str, ...], **given: Any) -> int:
     """
     from renderer.cli.verified import tell_verified
 
-    return EXIT_FAULTS if tell_verified(_project(named, given).store) else 0
+    return EXIT_FAULTS if tell_verified(_project(named, given).store) else EXIT_FINE
 
 
 @command.command(name="gc")

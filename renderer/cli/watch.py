@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED
 from renderer.cli.options import make_options, takes_options
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from renderer.watch.pages import Publish
 
     Listen = Callable[[WatchEvent], None]
-
-EXIT_INTERRUPTED = 130
 
 
 @click.command(name="watch")
@@ -81,7 +80,7 @@ def command(
         )
         with _stopping(watch.stop) as interrupted:
             watch.run()
-    return EXIT_INTERRUPTED if interrupted else 0
+    return EXIT_INTERRUPTED if interrupted else EXIT_FINE
 
 
 @contextmanager

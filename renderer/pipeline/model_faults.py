@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, SpecError
-from renderer.spec.faults import at_value
+from renderer.spec.faults import error_at
 from renderer.spec.places import place_of
 
 if TYPE_CHECKING:
@@ -55,4 +55,5 @@ def _placed(error: ModelError, take: Take, options: Options) -> Diagnostic | Non
     place = place_of(take.song.source, take.variant.name, error.settings)
     if place is None:
         return None
-    return at_value(*place, code=CODE, message=error.message, why=error.why, advice=error.help)
+    source, path = place
+    return error_at(source, source.value(path), code=CODE, message=error.message, why=error.why, advice=error.help)

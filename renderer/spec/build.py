@@ -11,7 +11,7 @@ from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file, published_as
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import at_key, at_value
+from renderer.spec.faults import error_at
 from renderer.spec.pins import read_pinned
 from renderer.spec.project import is_inside, outside
 from renderer.spec.toml import read_text
@@ -86,17 +86,17 @@ def _lyrics_faults(spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
     if spec.instrumental:
         given.append("instrumental")
     if not given:
-        yield at_key(
+        yield error_at(
             parsed.source,
-            ("lyrics",),
+            parsed.source.key(("lyrics",)),
             code="lyrics-missing",
             message="the song has no lyrics",
             advice="write `lyrics`, `lyrics_file` or `instrumental = true`",
         )
     elif len(given) > 1:
-        yield at_key(
+        yield error_at(
             parsed.source,
-            (given[1],),
+            parsed.source.key((given[1],)),
             code="lyrics-twice",
             message=f"`{given[0]}` and `{given[1]}` are both there",
             why="only one can say what is sung",
@@ -119,9 +119,9 @@ def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnosti
     text = lyrics_text.unified(raw)
     if text:
         return text
-    return at_value(
+    return error_at(
         parsed.source,
-        ("lyrics_file",),
+        parsed.source.value(("lyrics_file",)),
         code="lyrics-file-empty",
         message="the lyrics file is empty",
         advice='write the words into it; `lyrics = ""` asks for a song without any',
@@ -133,9 +133,9 @@ def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnost
     if "\0" in written or not is_inside(path, project.root):
         return outside(parsed, ("lyrics_file",), written, project.root)
     if not is_regular(path):
-        return at_value(
+        return error_at(
             parsed.source,
-            ("lyrics_file",),
+            parsed.source.value(("lyrics_file",)),
             code="lyrics-file-missing",
             message="the lyrics file is not there",
             why=f"looked for `{written}` beside the spec",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from renderer.spec.diagnostics import Edit
+    from renderer.spec.diagnostics import Edit, Span
     from renderer.spec.schema import Table
     from renderer.spec.source import KeyPath, Source
 
@@ -107,9 +107,9 @@ def _take_out(values: Any, path: KeyPath) -> None:
         values.pop(last, None)
 
 
-def at_value(
+def error_at(
     source: Source,
-    path: KeyPath,
+    span: Span,
     *,
     code: str,
     message: str,
@@ -117,32 +117,7 @@ def at_value(
     advice: str = "",
     edits: tuple[Edit, ...] = (),
 ) -> Diagnostic:
-    """An error under the value at `path`; `edits` mend it."""
-    span = source.value(path)
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.path,
-        span=span,
-        excerpt=source.line(span.line),
-        why=why,
-        help=advice,
-        edits=edits,
-    )
-
-
-def at_key(
-    source: Source,
-    path: KeyPath,
-    *,
-    code: str,
-    message: str,
-    why: str = "",
-    advice: str = "",
-    edits: tuple[Edit, ...] = (),
-) -> Diagnostic:
-    """An error under the key at `path`; `edits` mend it."""
-    span = source.key(path)
+    """An error at a place of the file, a key or its value; `edits` mend it."""
     return Diagnostic(
         code=code,
         message=message,
@@ -165,9 +140,9 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
     if kind == "missing":
         return _missing(source, path)
     if detail["loc"][-1] == "[key]":
-        return at_key(
+        return error_at(
             source,
-            path,
+            source.key(path),
             code="variant-name",
             message=f"`{path[-1]}` can't name a variant",
             why="it becomes part of file names: letters, digits, `-` and `_`",
@@ -176,9 +151,9 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
     told = hint(key if isinstance(path[-1], str) or written == -1 else "", kind, written)
     edits = new_value(source, path, told.toml) if told.toml is not None else ()
     if kind in _RANGES:
-        return at_value(
+        return error_at(
             source,
-            path,
+            source.value(path),
             code=f"{name}-range",
             message=f"`{key}` is {_shown(written)}",
             why=_range(path, root),
@@ -186,9 +161,9 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             edits=edits,
         )
     if kind in _TYPES:
-        return at_value(
+        return error_at(
             source,
-            path,
+            source.value(path),
             code=f"{name}-type",
             message=f"`{key}` is {_type_of(written)}",
             why=f"it takes {_TYPES[kind]}",
@@ -198,7 +173,7 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
     fault = _by_kind(kind, key, name, written, detail)
     if kind == "literal_error" and (same := same_but_case(str(written), _choices(detail))):
         edits = new_value(source, path, f'"{same}"')
-    return at_value(source, path, **{"advice": told.advice, **fault}, edits=edits)
+    return error_at(source, source.value(path), **{"advice": told.advice, **fault}, edits=edits)
 
 
 def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails) -> dict[str, str]:
@@ -250,7 +225,9 @@ def _key_path(loc: tuple[int | str, ...]) -> KeyPath:
 def _missing(source: Source, path: KeyPath) -> Diagnostic:
     where = f" of `[[{path[0]}]]` number {path[1] + 1}" if len(path) > 2 and isinstance(path[1], int) else ""  # noqa: PLR2004
     advice = {"caption": 'write `caption = "…"`: genre, instruments, mood, voice'}.get(str(path[-1]), "")
-    return at_key(source, path, code="missing-key", message=f"`{path[-1]}`{where} is missing", advice=advice)
+    return error_at(
+        source, source.key(path), code="missing-key", message=f"`{path[-1]}`{where} is missing", advice=advice
+    )
 
 
 def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
@@ -259,9 +236,9 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         return _of_all_variants(source, path)
     if key in root.model_fields and len(path) > 1:
         inside = is_table(source, path)
-        return at_key(
+        return error_at(
             source,
-            path,
+            source.key(path),
             code="key-in-wrong-table",
             message=f"`{key}` stands in {_table_name(path)}",
             why="a dot in a `[table]` line puts it inside another"
@@ -272,9 +249,9 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         )
     home = _home(key)
     if home:
-        return at_key(
+        return error_at(
             source,
-            path,
+            source.key(path),
             code="key-in-wrong-table",
             message=f"`{key}` stands {'in ' + _table_name(path) if len(path) > 1 else 'outside its table'}",
             why=f"it belongs to `[{home}]`",
@@ -282,9 +259,9 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             edits=moved(source, path, (home,), key),
         )
     if key in NOT_SUPPORTED:
-        return at_key(
+        return error_at(
             source,
-            path,
+            source.key(path),
             code="unsupported-key",
             message=f"ACE-Step's `{key}` is not supported here",
             why=NOT_SUPPORTED[key],
@@ -293,9 +270,9 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
     place = _table_name(path) if len(path) > 1 else ("a spec" if root is SongFile else "`renderer.toml`")
     elsewhere = _belongs_elsewhere(key, root)
     advice, edits = ("", ()) if elsewhere else _meant(source, path, root)
-    return at_key(
+    return error_at(
         source,
-        path,
+        source.key(path),
         code="unknown-key",
         message=f"`{key}` is unknown" if not elsewhere else f"`{key}` has no place here",
         why=elsewhere or f"no key of {place}",
@@ -322,8 +299,13 @@ def _of_all_variants(source: Source, path: KeyPath) -> Diagnostic:
     why, advice = "all variants of a song have it in common", f"write {what} {place} for all, or in another spec"
     if key == "inference":
         why, advice = "a variant's settings stand in its table itself", f"write its keys below {variant}"
-    return at_key(
-        source, path, code="key-in-wrong-table", message=f"`{key}` stands in {variant}", why=why, advice=advice
+    return error_at(
+        source,
+        source.key(path),
+        code="key-in-wrong-table",
+        message=f"`{key}` stands in {variant}",
+        why=why,
+        advice=advice,
     )
 
 

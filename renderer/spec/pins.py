@@ -24,7 +24,7 @@ from renderer.facts import NUM_CODES
 from renderer.files import is_regular
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import at_value
+from renderer.spec.faults import error_at
 from renderer.spec.project import is_inside, outside
 from renderer.spec.schema import Table
 from renderer.spec.toml import read_toml
@@ -101,9 +101,9 @@ def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:
     if "\0" in written or not is_inside(path, project.root):
         return outside(draft.parsed, ("codes",), written, project.root)
     if not is_regular(path):
-        return at_value(
+        return error_at(
             source,
-            ("codes",),
+            source.value(("codes",)),
             code="codes-missing",
             message="the codes file is not there",
             why=f"looked for {path}",
@@ -116,9 +116,9 @@ def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:
         file = _CodesFile.model_validate(parsed.values)
     except ValidationError as error:
         first = error.errors()[0]
-        return at_value(
+        return error_at(
             source,
-            ("codes",),
+            source.value(("codes",)),
             code="codes-file",
             message="the codes file can't be read",
             why=f"{path.name}: `{'.'.join(str(part) for part in first['loc'])}`: {first['msg'].lower()}",

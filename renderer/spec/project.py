@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from renderer.files import real
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import at_value, diagnostics_of
+from renderer.spec.faults import diagnostics_of, error_at
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
 from renderer.spec.lints.texts import texts_of_settings
@@ -194,9 +194,9 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     elif defaults.outputs is not None and (held := _specs_in(path.parent / defaults.outputs, path)):
-        yield at_value(
+        yield error_at(
             parsed.source,
-            ("outputs",),
+            parsed.source.value(("outputs",)),
             code="outputs-hold-specs",
             message="the outputs folder holds specs",
             why=f"`{held.name}` lies in it: takes and specs would be taken for each other",
@@ -204,9 +204,9 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
         )
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)
     if defaults.metas.duration is not None and defaults.metas.duration > limit:
-        yield at_value(
+        yield error_at(
             parsed.source,
-            ("metas", "duration"),
+            parsed.source.value(("metas", "duration")),
             code="duration-limit",
             message=f"`duration` is {defaults.metas.duration:g} s",
             why=f"songs may last {limit:g} s here",
@@ -226,9 +226,9 @@ def _specs_in(folder: Path, defaults_path: Path) -> Path | None:
 
 def outside(parsed: Parsed, path: tuple[str, ...], written: str, root: Path) -> Diagnostic:
     """The fault of a path that leaves the project."""
-    return at_value(
+    return error_at(
         parsed.source,
-        path,
+        parsed.source.value(path),
         code="path-outside",
         message=f"`{path[-1]}` leads out of the project",
         why=f"links included, it must stay inside `{root.name}`",

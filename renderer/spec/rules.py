@@ -18,7 +18,7 @@ from renderer.spec.checkpoints import (
     published_as,
 )
 from renderer.spec.edits import new_value
-from renderer.spec.faults import at_key, at_value
+from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
 
@@ -60,9 +60,9 @@ def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
     seen: set[int] = set()
     for position, seed in enumerate(song.seeds):
         if seed in seen:
-            yield at_value(
+            yield error_at(
                 parsed.source,
-                ("seeds", position),
+                parsed.source.value(("seeds", position)),
                 code="seeds-duplicate",
                 message=f"seed {seed} is there twice",
                 why="both would be the same take",
@@ -74,9 +74,9 @@ def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
 def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
     num_takes = len(song.variants) * len(song.seeds)
     if num_takes > MAX_TAKES:
-        yield at_key(
+        yield error_at(
             parsed.source,
-            ("seeds",),
+            parsed.source.key(("seeds",)),
             code="too-many-takes",
             message=f"the song has {num_takes:,} takes",
             why=f"{len(song.variants)} variants of {len(song.seeds):,} seeds each; a song has {MAX_TAKES:,} at most",
@@ -94,8 +94,12 @@ def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
             reason = "takes would look like those of a seed"
         else:
             continue
-        yield at_key(
-            parsed.source, ("variants", name), code="variant-name", message=f"`{name}` can't name a variant", why=reason
+        yield error_at(
+            parsed.source,
+            parsed.source.key(("variants", name)),
+            code="variant-name",
+            message=f"`{name}` can't name a variant",
+            why=reason,
         )
 
 
@@ -108,9 +112,9 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
     if duration <= limit:
         return
     who = "`max_duration` says" if song.max_duration else f"model `{tightest.trained_as}` is limited to"
-    yield at_value(
+    yield error_at(
         parsed.source,
-        ("metas", "duration") if spec.metas.duration is not None else ("max_duration",),
+        parsed.source.value(("metas", "duration") if spec.metas.duration is not None else ("max_duration",)),
         code="duration-limit",
         message=f"`duration` is {duration:g} s",
         why=f"{who} {limit:g} s",
@@ -125,18 +129,18 @@ def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
     duration = song.metas.duration
     if duration is not None and abs(duration - pinned.seconds) >= 1:
         own = draft.spec.metas.duration is not None
-        yield at_value(
+        yield error_at(
             source,
-            ("metas", "duration") if own else ("codes",),
+            source.value(("metas", "duration") if own else ("codes",)),
             code="codes-duration",
             message=f"`duration` is {duration:g} s, the pinned codes last {pinned.seconds:g} s",
             why="the song is as long as its codes",
             advice=f"take `duration` out, or write {pinned.seconds:g}",
         )
     if not any(variant.inference.thinking for variant in song.variants):
-        yield at_value(
+        yield error_at(
             source,
-            ("codes",),
+            source.value(("codes",)),
             code="codes-unused",
             message="codes are pinned, but nothing follows them",
             why="`thinking` is off",
@@ -150,9 +154,9 @@ def _codebook(song: Song, pinned: Pinned, source: Source) -> Iterator[Diagnostic
     for model in dict.fromkeys(one.trained_as for one in song.variants if one.inference.thinking):
         checkpoint = checkpoint_of(model)
         if checkpoint is not None and largest >= checkpoint.num_codes:
-            yield at_value(
+            yield error_at(
                 source,
-                ("codes",),
+                source.value(("codes",)),
                 code="codes-model",
                 message=f"the pinned codes go up to {largest}, those of model `{model}` to {checkpoint.num_codes - 1}",
                 why="they were written for another model",
@@ -174,9 +178,9 @@ def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
         else []
     )
     if named:
-        yield at_value(
+        yield error_at(
             parsed.source,
-            (*table, named[0]),
+            parsed.source.value((*table, named[0])),
             code="cfg-interval-order",
             message=f"the guidance interval runs from {start:g} to {end:g}",
             why="it starts after its end",
@@ -189,9 +193,9 @@ def _retake(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     if not inference.retake_variance or inference.retake_seed is not None:
         return
     if not variant.name or parsed.source.has(path):
-        yield at_value(
+        yield error_at(
             parsed.source,
-            path,
+            parsed.source.value(path),
             code="retake-seed-missing",
             message=f"`retake_variance` is {inference.retake_variance:g} without a `retake_seed`",
             why="the noise is turned towards another seed's, and a random one could not be rendered again",
@@ -204,9 +208,9 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     for position, lora in enumerate(variant.lora):
         path = (*table, "lora", position, "path")
         if not is_folder(lora.path) and parsed.source.has((*table, "lora")):
-            yield at_value(
+            yield error_at(
                 parsed.source,
-                path,
+                parsed.source.value(path),
                 code="lora-missing",
                 message="the adapter's folder is not there",
                 why=f"looked for {lora.path}",
@@ -217,9 +221,9 @@ def unknown_codes(source: Source, allow: Sequence[str]) -> Iterator[Diagnostic]:
     """The errors of codes in `allow` that are no warning's or note's."""
     for position, code in enumerate(allow):
         if code not in ALLOWABLE:
-            yield at_value(
+            yield error_at(
                 source,
-                ("allow", position),
+                source.value(("allow", position)),
                 code="allow-choice",
                 message=f"`{code}` can't be allowed",
                 why="it is no warning's or note's code",
@@ -255,9 +259,9 @@ def based_on_faults(
     path = (*table, "based_on")
     if model is None or not is_dit_file(model):
         told = "no `model` stands beside it" if model is None else f"`{model}` is a name or a folder, and whole"
-        yield at_key(
+        yield error_at(
             source,
-            path,
+            source.key(path),
             code="based-on-unused",
             message="`based_on` has no effect",
             why=f"it completes a DiT in one file, and {told}",
@@ -283,9 +287,9 @@ def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> It
         return  # before the places in the file are looked for, which takes its time
     written = next((path for key in ("vae", "model") if source.has(path := (*table, key))), None)
     if written:
-        yield at_value(
+        yield error_at(
             source,
-            written,
+            source.value(written),
             code="vae-unfit",
             message=f"the VAE `{vae}` can't decode what `{model}` makes",
             why=f"it was trained on ACE-Step's latents, and those of `{model}` are its own",
@@ -304,9 +308,9 @@ def _unknown_name(
     if path[-1] == "model" and is_dit_file(written):
         return
     if not is_folder(folder / written):
-        yield at_value(
+        yield error_at(
             source,
-            path,
+            source.value(path),
             code=f"{str(path[-1]).replace('_', '-')}-unknown",
             message=f"there is no {_CALLED.get(str(path[-1]), path[-1])} `{written}`",
             why="it is neither a known name nor a folder",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import stat
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
+from renderer.files import other_kind
 
 if TYPE_CHECKING:
     import os
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 FETCH_AGAIN = "fetch the model again: renderer models fetch NAME"
 UNFINISHED = (".aria2", ".part", ".crdownload", ".incomplete", ".download", ".tmp")
 """What download programs put behind the name of a file that they haven't whole."""
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 def regular(path: Path) -> os.stat_result:
@@ -33,8 +26,7 @@ def regular(path: Path) -> os.stat_result:
         found = path.stat()
     except OSError as error:
         raise _unseen(path, error) from error
-    kind = next((name for holds, name in _KINDS if holds(found.st_mode)), None)
-    if kind is not None:
+    if kind := other_kind(found.st_mode):
         raise ModelError(f"`{path}` is {kind} where a file belongs", help=FETCH_AGAIN)
     _refuse_unfinished(path)
     return found

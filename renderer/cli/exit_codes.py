@@ -1,0 +1,10 @@
+"""What a command ends with, for the scripts that ask."""
+
+from __future__ import annotations
+
+EXIT_FINE = 0
+EXIT_FAULTS = 1
+"""It ran, and not all is well: a take failed, a file is not what it was, this machine can't render."""
+EXIT_USAGE = 2
+"""It didn't run, or not on all it was given: a spec's error, a wrong option, a folder that can't be used."""
+EXIT_INTERRUPTED = 130
