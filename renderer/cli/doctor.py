@@ -13,7 +13,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 
 if TYPE_CHECKING:
-    from renderer.models.catalog.doctor import Finding
+    from renderer.models.catalog.doctor import CheckResult
 
 INDENT = 22  # columns before what was found
 MIN_WIDTH = 30
@@ -30,24 +30,24 @@ def command(device: str, dtype: str, as_json: bool) -> int:
     from renderer.pipeline.select import songs_here
 
     variants = [variant for song in songs_here() for variant in song.variants]
-    findings = list(examine(device, dtype, variants))
+    results = list(examine(device, dtype, variants))
     if as_json:
-        document = [{"what": one.what, "state": one.state, "found": one.found, "help": one.help} for one in findings]
+        document = [{"what": one.what, "state": one.state, "found": one.found, "help": one.help} for one in results]
         click.echo(json.dumps(document, indent=2))
     else:
-        for finding in findings:
-            _tell(finding)
-    return EXIT_FAULTS if any(finding.state == "broken" for finding in findings) else EXIT_FINE
+        for result in results:
+            _tell(result)
+    return EXIT_FAULTS if any(result.state == "broken" for result in results) else EXIT_FINE
 
 
-def _tell(finding: Finding) -> None:
+def _tell(result: CheckResult) -> None:
     from renderer.spec.diagnostics import printable
 
-    word, colour = SIGNS[finding.state]
-    told = _lines(printable(finding.found), INDENT)
-    click.echo(f"{click.style(f'{word:8}', fg=colour)} {finding.what:12} {told}")
-    if finding.help:
-        click.echo(f"{'':{INDENT - 1}} = help: {_lines(printable(finding.help), INDENT + len('= help: '))}")
+    word, colour = SIGNS[result.state]
+    told = _lines(printable(result.found), INDENT)
+    click.echo(f"{click.style(f'{word:8}', fg=colour)} {result.what:12} {told}")
+    if result.help:
+        click.echo(f"{'':{INDENT - 1}} = help: {_lines(printable(result.help), INDENT + len('= help: '))}")
 
 
 def _lines(text: str, indent: int) -> str:

@@ -15,7 +15,7 @@ from renderer.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from renderer.models.catalog.hub import Source
+    from renderer.models.catalog.hub import HubFolder
     from renderer.models.catalog.inventory import Stock
     from renderer.song import Song
 
@@ -117,7 +117,7 @@ def _with_lms(names: Sequence[str]) -> Sequence[str]:
     return (*names, *dict.fromkeys(zoo.MODELS[name].lm for name in names if name in zoo.MODELS))
 
 
-def _use(folder: Path, sources: Sequence[Source]) -> int:
+def _use(folder: Path, sources: Sequence[HubFolder]) -> int:
     from renderer.errors import ModelError
     from renderer.models.catalog import hub
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.pipeline.status import without_spec
 from renderer.report.build import shown_by
 from renderer.store.edits import sole_writer
-from renderer.store.gc import Wanted, find_garbage, free_artifact, free_version
+from renderer.store.gc import Retention, find_garbage, free_artifact, free_version
 from renderer.takes.measurements import forget_measurements
 from renderer.takes.result_writer import disk_faults
 from renderer.takes.votes import all_picks, kept_by, picks_path
@@ -28,13 +28,13 @@ def find(project: Project, *, older_than_seconds: float, orphans: bool) -> tuple
     plan = project.plan()
     keys = {key for take in plan.takes for key in (take.key, *take.keys.values())}
     picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
-    wanted = Wanted(
+    retention = Retention(
         keys=frozenset(keys),
         kept=kept_by(picks),
         orphans=frozenset(without_spec(project, plan) if orphans else ()),
         older_than_seconds=older_than_seconds,
     )
-    return find_garbage(project.store, wanted)
+    return find_garbage(project.store, retention)
 
 
 def clean(project: Project, garbage: Sequence[Garbage]) -> tuple[Garbage, ...]:

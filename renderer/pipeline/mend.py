@@ -11,7 +11,7 @@ from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edits import applied
 from renderer.spec.load import load_songs
 from renderer.spec.lyrics import parse, unified
-from renderer.spec.project import Projects, Wanted, is_inside
+from renderer.spec.project import Overrides, SpecFolders, is_inside
 from renderer.spec.toml import MAX_BYTES, Parsed, instead_of, parsed_toml, read_text
 from renderer.store.edits import edit
 
@@ -92,7 +92,7 @@ def diff(mended: Mended) -> Iterator[str]:
 
 def _is_ours(file: Path) -> bool:
     """Whether the file lies in its project, with its links followed."""
-    return is_inside(file, Projects(Wanted()).of(file.parent.resolve()).root)
+    return is_inside(file, SpecFolders(Overrides()).of(file.parent.resolve()).root)
 
 
 def _mend_file(file: Path, faults: Sequence[Diagnostic], texts: _Texts) -> bool:

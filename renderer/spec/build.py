@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
-    from renderer.spec.project import Project, Wanted
+    from renderer.spec.project import Overrides, SpecFolder
     from renderer.spec.schema import LoraTable, SongFile, VariantTable
     from renderer.spec.toml import Parsed
 
@@ -34,7 +34,7 @@ class Draft:
 
     spec: SongFile
     parsed: Parsed
-    project: Project
+    project: SpecFolder
 
 
 def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
@@ -104,7 +104,7 @@ def _lyrics_faults(spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
         )
 
 
-def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnostic:
+def _lyrics(spec: SongFile, parsed: Parsed, project: SpecFolder) -> str | Diagnostic:
     if spec.instrumental:
         return INSTRUMENTAL_LYRICS
     if isinstance(spec.lyrics, list):
@@ -128,7 +128,7 @@ def _lyrics(spec: SongFile, parsed: Parsed, project: Project) -> str | Diagnosti
     )
 
 
-def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnostic:
+def _from_file(written: str, parsed: Parsed, project: SpecFolder) -> str | Diagnostic:
     path = project.folder / written
     if "\0" in written or not is_inside(path, project.root):
         return outside(parsed, ("lyrics_file",), written, project.root)
@@ -143,7 +143,7 @@ def _from_file(written: str, parsed: Parsed, project: Project) -> str | Diagnost
     return read_text(path, max_bytes=MAX_LYRICS_BYTES)
 
 
-def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
+def _variants(spec: SongFile, project: SpecFolder) -> Iterator[Variant]:
     defaults, folder = project.defaults, project.folder
     above = project.defaults_path.parent if project.defaults_path else folder
     base = Variant(
@@ -156,7 +156,7 @@ def _variants(spec: SongFile, project: Project) -> Iterator[Variant]:
         vae=_vae(spec.vae, folder) or _vae(defaults.vae, above),
     )
     for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
-        yield _as_wanted(variant, project.wanted)
+        yield _overridden(variant, project.overrides)
 
 
 def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Variant:
@@ -171,10 +171,10 @@ def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Var
     )
 
 
-def _as_wanted(variant: Variant, wanted: Wanted) -> Variant:
-    if wanted.model is not None:
-        return replace(variant, model=wanted.model, based_on=None, lm=wanted.lm, vae=wanted.vae)
-    return replace(variant, lm=wanted.lm or variant.lm, vae=wanted.vae or variant.vae)
+def _overridden(variant: Variant, overrides: Overrides) -> Variant:
+    if overrides.model is not None:
+        return replace(variant, model=overrides.model, based_on=None, lm=overrides.lm, vae=overrides.vae)
+    return replace(variant, lm=overrides.lm or variant.lm, vae=overrides.vae or variant.vae)
 
 
 def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINTS) -> str | None:

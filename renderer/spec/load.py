@@ -22,7 +22,7 @@ from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.name_lengths import called, length_fault
 from renderer.spec.near import nearest, suggestion
-from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted, is_library
+from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
 from renderer.spec.toml import other_kind, read_toml
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from renderer.song import Song
-    from renderer.spec.project import Project
+    from renderer.spec.project import SpecFolder
     from renderer.spec.toml import Parsed
 
 NO_SPECS = frozenset({DEFAULTS_NAME, "picks.toml", "pyproject.toml"})
@@ -69,7 +69,7 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
 
     Raises: UsageError where a path doesn't exist or can't be a spec.
     """
-    projects = Projects(Wanted())
+    projects = SpecFolders(Overrides())
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         for file in _below(path, projects) if is_folder(path) else [_file(path)]:
@@ -96,7 +96,7 @@ def load_songs(
     _refuse_unknown("model", model, CHECKPOINTS)
     _refuse_unknown("LM", lm, LMS)
     _refuse_unknown("VAE", vae, VAES)
-    projects = Projects(Wanted(model=model, lm=lm, vae=vae, count_prompts=count_prompts))
+    projects = SpecFolders(Overrides(model=model, lm=lm, vae=vae, count_prompts=count_prompts))
     songs: list[Song] = []
     diagnostics: list[Diagnostic] = []
     names: dict[str, Path] = {}
@@ -122,7 +122,7 @@ def _refuse_unknown(what: str, wanted: str | None, known: Iterable[str]) -> None
     )
 
 
-def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
+def _load(file: Path, project: SpecFolder) -> tuple[Song | None, list[Diagnostic]]:
     leads = real(file) if file.is_symlink() else file
     parsed = other_kind(file, leads) if leads.name in NO_SPECS else read_toml(file)
     if isinstance(parsed, Diagnostic):
@@ -134,7 +134,7 @@ def _load(file: Path, project: Project) -> tuple[Song | None, list[Diagnostic]]:
     return _judged(parsed, project)
 
 
-def _judged(parsed: Parsed, project: Project) -> tuple[Song | None, list[Diagnostic]]:
+def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diagnostic]]:
     spec, diagnostics = _validated(parsed)
     if spec is not None:
         draft = Draft(spec=spec, parsed=parsed, project=project)
@@ -164,17 +164,17 @@ def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
 
 def linked_folders(folder: Path) -> frozenset[Path]:
     """Where links below a folder lead, as far as its specs are looked for there: real paths."""
-    return frozenset(real(here) for here, _ in _walk(folder, Projects(Wanted())) if here.is_symlink())
+    return frozenset(real(here) for here, _ in _walk(folder, SpecFolders(Overrides())) if here.is_symlink())
 
 
-def _below(folder: Path, projects: Projects) -> Iterator[Path]:
+def _below(folder: Path, projects: SpecFolders) -> Iterator[Path]:
     for here, files in _walk(folder, projects):
         for name in sorted(files):
             if name.endswith(".toml") and not name.startswith(".") and name not in NO_SPECS:
                 yield here / name
 
 
-def _walk(folder: Path, projects: Projects) -> Iterator[tuple[Path, list[str]]]:
+def _walk(folder: Path, projects: SpecFolders) -> Iterator[tuple[Path, list[str]]]:
     """The folders in which specs are looked for, each with its files' names."""
     outputs, seen = {real(projects.of(real(folder)).outputs)}, {real(folder)}
     for where, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.files import real
-from renderer.spec.project import Projects, Wanted
+from renderer.spec.project import Overrides, SpecFolders
 from renderer.spec.toml import Parsed, read_toml
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _tables(spec: Path, variant: str) -> Iterator[tuple[Source, KeyPath]]:
         if variant:
             yield own.source, ("variants", variant)
         yield own.source, ()
-    defaults_path = Projects(Wanted()).of(real(spec.parent)).defaults_path
+    defaults_path = SpecFolders(Overrides()).of(real(spec.parent)).defaults_path
     defaults = read_toml(defaults_path) if defaults_path else None
     if isinstance(defaults, Parsed):
         yield defaults.source, ()

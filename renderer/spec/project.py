@@ -33,7 +33,7 @@ STORE_FOLDER = ".store"  # what `renderer.store` keeps there: the mark of a fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Overrides:
     """What the command line puts in place of what the files say; None leaves it to them."""
 
     model: str | None = None
@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class SpecFolder:
     """What the specs of one folder share."""
 
     folder: Path
@@ -53,7 +53,7 @@ class Project:
     root: Path
     """Resolved; the paths that specs name must stay inside."""
     outputs: Path
-    wanted: Wanted
+    overrides: Overrides
     defaults: DefaultsFile
     defaults_path: Path | None
     """The nearest `renderer.toml`; None when there is none."""
@@ -62,14 +62,14 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Projects:
-    """Projects by folder, each `renderer.toml` read once."""
+class SpecFolders:
+    """Folders of specs by path, each `renderer.toml` read once."""
 
-    _wanted: Wanted
-    _by_folder: dict[Path, Project] = field(default_factory=dict)
-    _by_file: dict[tuple[Path | None, Path, Path], Project] = field(default_factory=dict)
+    _overrides: Overrides
+    _by_folder: dict[Path, SpecFolder] = field(default_factory=dict)
+    _by_file: dict[tuple[Path | None, Path, Path], SpecFolder] = field(default_factory=dict)
 
-    def of(self, folder: Path) -> Project:
+    def of(self, folder: Path) -> SpecFolder:
         """The project of the specs in `folder`, which must be resolved."""
         project = self._by_folder.get(folder)
         if project is None:
@@ -81,7 +81,7 @@ class Projects:
             key = (defaults_path, root, outputs)
             shared = self._by_file.get(key)
             if shared is None:
-                shared = self._by_file[key] = _seen(_read(defaults_path, root, outputs, self._wanted))
+                shared = self._by_file[key] = _seen(_read(defaults_path, root, outputs, self._overrides))
             project = self._by_folder[folder] = replace(shared, folder=folder)
         return project
 
@@ -136,19 +136,19 @@ def _home(folder: Path, git_root: Path | None, defaults_path: Path | None) -> Pa
     return next(rendered, None) or git_root or _around_specs(folder) or Path.cwd()
 
 
-def _seen(project: Project) -> Project:
+def _seen(project: SpecFolder) -> SpecFolder:
     """Of a `renderer.toml` that is a link, no lines are shown: it may lead to anything of the user's."""
     if project.defaults_path is None or not project.defaults_path.is_symlink():
         return project
     return replace(project, diagnostics=tuple(replace(one, span=None, excerpt="") for one in project.diagnostics))
 
 
-def _read(path: Path | None, root: Path, outputs: Path, wanted: Wanted) -> Project:
-    empty = Project(
+def _read(path: Path | None, root: Path, outputs: Path, overrides: Overrides) -> SpecFolder:
+    empty = SpecFolder(
         folder=root,
         root=root,
         outputs=outputs,
-        wanted=wanted,
+        overrides=overrides,
         defaults=DefaultsFile(),
         defaults_path=path,
     )
@@ -165,18 +165,18 @@ def _read(path: Path | None, root: Path, outputs: Path, wanted: Wanted) -> Proje
     if faults:
         return replace(empty, diagnostics=faults)
     outputs = real(path.parent / defaults.outputs) if defaults.outputs else empty.outputs
-    lints = tuple(lint_settings([_layer(defaults, wanted)], parsed.source, allow=defaults.allow or ()))
+    lints = tuple(lint_settings([_layer(defaults, overrides)], parsed.source, allow=defaults.allow or ()))
     return replace(empty, outputs=outputs, defaults=defaults, diagnostics=lints)
 
 
-def _layer(defaults: DefaultsFile, wanted: Wanted) -> Layer:
+def _layer(defaults: DefaultsFile, overrides: Overrides) -> Layer:
     table = defaults.inference
     return Layer(
         table=("inference",),
         model_path=("model",),
         written=table.model_fields_set | ({"model"} if defaults.model else set()),
         metas_all_given=False,
-        model=wanted.model or defaults.based_on or defaults.model or DEFAULT_MODEL,
+        model=overrides.model or defaults.based_on or defaults.model or DEFAULT_MODEL,
         inference=inference_of(table),
     )
 

@@ -236,12 +236,12 @@ def _models(draft: Draft) -> Iterator[Diagnostic]:
     tables: list[tuple[KeyPath, SongFile | VariantTable]] = [((), spec)]
     tables += [(("variants", name), table) for name, table in spec.variants.items()]
     for path, table in tables:
-        if project.wanted.model is None:
+        if project.overrides.model is None:
             yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
             yield from based_on_faults(draft.parsed.source, path, table.model, table.based_on, project.folder)
-        if project.wanted.model is None and project.wanted.lm is None:
+        if project.overrides.model is None and project.overrides.lm is None:
             yield from unknown_lm(draft.parsed.source, (*path, "lm"), table.lm, project.folder)
-        if project.wanted.model is None and project.wanted.vae is None:
+        if project.overrides.model is None and project.overrides.vae is None:
             yield from unknown_vae(draft.parsed.source, (*path, "vae"), table.vae, project.folder)
 
 

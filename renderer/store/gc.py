@@ -19,7 +19,7 @@ _NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Retention:
     """What must stay."""
 
     keys: frozenset[str]
@@ -43,20 +43,20 @@ class Garbage:
     record: TakeRecord | None = None
 
 
-def find_garbage(store: Store, wanted: Wanted) -> tuple[Garbage, ...]:
+def find_garbage(store: Store, retention: Retention) -> tuple[Garbage, ...]:
     """What no spec, no keeper and no remaining version needs, and is old enough."""
-    limit = time.time_ns() - int(wanted.older_than_seconds * _NS)
+    limit = time.time_ns() - int(retention.older_than_seconds * _NS)
     stays: list[TakeRecord] = []
     goes: list[Garbage] = []
     for name in store.take_names():
         for record in store.versions(name):
             place = store.find(record)
-            why = _why(store, record, place, wanted)
+            why = _why(store, record, place, retention)
             if not why or record.mtime_ns > limit:
                 stays.append(record)
             else:
                 goes.append(_version(store, record, place, why))
-    needed = wanted.keys | {key for record in stays for key in record.keys.values()}
+    needed = retention.keys | {key for record in stays for key in record.keys.values()}
     for artifact in store.artifacts():
         if artifact.key not in needed and artifact.mtime_ns <= limit:
             file = artifact.path.relative_to(store.outputs).as_posix()
@@ -96,13 +96,13 @@ def free_artifact(store: Store, artifact: StoredFile) -> bool:
     return True
 
 
-def _why(store: Store, record: TakeRecord, place: Path | None, wanted: Wanted) -> str:
+def _why(store: Store, record: TakeRecord, place: Path | None, retention: Retention) -> str:
     """Why a version could go; empty when it stays."""
-    if record.key in wanted.keys or wanted.kept(record):
+    if record.key in retention.keys or retention.kept(record):
         return ""
     if place is None:
         return "its audio was deleted or altered: only the record goes"
-    if record.take in wanted.orphans:
+    if record.take in retention.orphans:
         return "no spec asks for it"
     return "former version" if place == store.outputs / record.old_file else ""
 

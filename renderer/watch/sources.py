@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from renderer.files import is_folder, is_regular, read_regular, real
 from renderer.spec.load import find_specs, linked_folders
-from renderer.spec.project import DEFAULTS_NAME, Projects, Wanted
+from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +49,7 @@ class Differences:
 
 def read_sources(paths: Iterable[Path]) -> Sources:
     """Look at the specs at `paths` (files or folders) and at all they are made of; what isn't there is passed over."""
-    projects = Projects(Wanted())
+    projects = SpecFolders(Overrides())
     there = [path for path in paths if os.path.lexists(path)]
     specs = find_specs(path for path in there if path.is_dir() or path.suffix == ".toml")
     homes = {real(path) for path in there if path.is_dir()} | {real(spec.parent) for spec in specs}

@@ -64,13 +64,8 @@ LEFT_TWICE = {
     "Dit",
     "Draft",
     "Failure",
-    "Finding",
     "Lm",
     "Patience",
-    "Project",
-    "Source",
-    "Table",
-    "Wanted",
 }
 
 

@@ -47,7 +47,7 @@ print(json.dumps({"name": name, "threads": torch.get_num_threads()}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     what: str
@@ -57,7 +57,7 @@ class Finding:
     help: str = ""
 
 
-def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterator[Finding]:
+def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterator[CheckResult]:
     """Everything that rendering rests on, from the interpreter up, to the models that `variants` name."""
     yield _python()
     yield from _libraries()
@@ -67,7 +67,7 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     except RendererError as error:
         advice = error.help if isinstance(error, UsageError) else "use --device auto"
         found = ": ".join(part for part in (error.message, error.why) if part)
-        yield Finding(what="device", state="broken", found=found, help=advice)
+        yield CheckResult(what="device", state="broken", found=found, help=advice)
         yield _disk()
         return
     yield _trial(picked, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
@@ -78,29 +78,29 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     yield from _own_models(picked, dtype, variants)
 
 
-def _python() -> Finding:
+def _python() -> CheckResult:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info < OLDEST_PYTHON:
-        return Finding(what="python", state="broken", found=found, help="install Python 3.11 or later")
-    return Finding(what="python", state="fine", found=found)
+        return CheckResult(what="python", state="broken", found=found, help="install Python 3.11 or later")
+    return CheckResult(what="python", state="fine", found=found)
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries() -> Iterator[CheckResult]:
     for name, oldest in LIBRARIES.items():
         wanted = ".".join(map(str, oldest))
         try:
             found = version(name)
         except PackageNotFoundError:
-            yield Finding(what=name, state="broken", found="not installed", help=f"pip install '{name}>={wanted}'")
+            yield CheckResult(what=name, state="broken", found="not installed", help=f"pip install '{name}>={wanted}'")
             continue
         numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:2] if part.isdecimal())
         state = "fine" if numbers >= oldest else "broken"
-        yield Finding(
+        yield CheckResult(
             what=name, state=state, found=found, help="" if state == "fine" else f"{wanted} or later is needed"
         )
 
 
-def _trial(device: str, dtypes: list[str]) -> Finding:
+def _trial(device: str, dtypes: list[str]) -> CheckResult:
     """Let torch multiply on the device, in a process that may crash."""
     command = python("-c", TRIAL, device, *dtypes)
     try:
@@ -114,48 +114,48 @@ def _trial(device: str, dtypes: list[str]) -> Finding:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Finding(what="device", state="broken", found=f"{device} gave no answer", help="try --device cpu")
+        return CheckResult(what="device", state="broken", found=f"{device} gave no answer", help="try --device cpu")
     if ran.returncode:
         why = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        return Finding(what="device", state="broken", found=f"{device} fails: {why}", help="try --device cpu")
+        return CheckResult(what="device", state="broken", found=f"{device} fails: {why}", help="try --device cpu")
     told = json.loads(ran.stdout)
-    return Finding(what="device", state="fine", found=f"{told['name']} calculates in {', '.join(dtypes)}")
+    return CheckResult(what="device", state="fine", found=f"{told['name']} calculates in {', '.join(dtypes)}")
 
 
-def _dtypes(device: str, dtype: str) -> Finding:
+def _dtypes(device: str, dtype: str) -> CheckResult:
     chosen = devices.dtypes(device, dtype)
     told = f"LM {chosen.lm}, DiT {chosen.dit}, conditions {chosen.condition_encoder}, VAE {chosen.vae}"
     warning = devices.dtype_warning(device, dtype)
-    return Finding(what="dtype", state="warning" if warning else "fine", found=told, help=warning or "")
+    return CheckResult(what="dtype", state="warning" if warning else "fine", found=told, help=warning or "")
 
 
-def _memory(device: str) -> Finding:
+def _memory(device: str) -> CheckResult:
     total, free = psutil.virtual_memory().total, memory.available(device)
     found = f"{free / 1e9:.1f} GB free for models on {device}, {total / 1e9:.1f} GB of memory in all"
-    return Finding(what="memory", state="fine", found=found)
+    return CheckResult(what="memory", state="fine", found=found)
 
 
-def _disk() -> Finding:
+def _disk() -> CheckResult:
     free = shutil.disk_usage(".").free
     if free < LEAST_DISK:
-        return Finding(what="disk", state="broken", found=f"{free / 1e9:.1f} GB free here", help="make room")
-    return Finding(what="disk", state="fine", found=f"{free / 1e9:.1f} GB free here")
+        return CheckResult(what="disk", state="broken", found=f"{free / 1e9:.1f} GB free here", help="make room")
+    return CheckResult(what="disk", state="fine", found=f"{free / 1e9:.1f} GB free here")
 
 
-def _models(device: str, dtype: str) -> Iterator[Finding]:
+def _models(device: str, dtype: str) -> Iterator[CheckResult]:
     """What is on disk, and whether it would fit."""
     from renderer.models.catalog.inventory import known_models  # noqa: PLC0415 - reads the hub's cache
 
     here = [stock for stock in known_models(device, dtype) if stock.on_disk]
     yield from map(_fit, here)
-    yield Finding(what="model", state="fine", found=f"{zoo.MINI} (embedded), fits anywhere")
+    yield CheckResult(what="model", state="fine", found=f"{zoo.MINI} (embedded), fits anywhere")
     if all(stock.kind == "vae" for stock in here):
         folders = ", ".join(map(str, hub.known_folders())) or "the hub's cache"
         found = f"none of the published models in {folders}"
-        yield Finding(what="model", state="warning", found=found, help="renderer models fetch turbo 1.7B")
+        yield CheckResult(what="model", state="warning", found=found, help="renderer models fetch turbo 1.7B")
 
 
-def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterator[Finding]:
+def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterator[CheckResult]:
     """Folders and files that specs name, and whether they would fit."""
     from renderer.models.catalog.inventory import models_of  # noqa: PLC0415 - as above
 
@@ -163,10 +163,10 @@ def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterato
     yield from map(_fit, own)
     for fault in faults:
         found = f"{fault.message}: {fault.why}" if fault.why else fault.message
-        yield Finding(what="model", state="warning", found=found, help=fault.help)
+        yield CheckResult(what="model", state="warning", found=found, help=fault.help)
 
 
-def _fit(stock: Stock) -> Finding:
+def _fit(stock: Stock) -> CheckResult:
     state, told = ("fine", "fits") if stock.fits else ("warning", "doesn't fit into free memory")
     found = f"{stock.name} ({stock.kind}), {stock.resident_bytes / 1e9:.1f} GB resident, {told}"
-    return Finding(what="model", state=state, found=found)
+    return CheckResult(what="model", state=state, found=found)

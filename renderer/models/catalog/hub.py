@@ -26,7 +26,7 @@ MARKERS = ("config.json", "model_index.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class HubFolder:
     """A folder of a Hugging Face repository at a revision."""
 
     repo: str
@@ -45,7 +45,7 @@ class Source:
         return self.called or self.folder or self.repo.rpartition("/")[2]
 
 
-def find(source: Source, suffices: Callable[[Path], bool] | None = None) -> Path | None:
+def find(source: HubFolder, suffices: Callable[[Path], bool] | None = None) -> Path | None:
     """The folder on this disk, complete or as far as `suffices`; None when it isn't. Asks no network.
 
     Folders that the user named come first, then the hub's cache (`HF_HOME` respected).
@@ -57,7 +57,7 @@ def find(source: Source, suffices: Callable[[Path], bool] | None = None) -> Path
     return _in_cache(source, suffices)
 
 
-def _in_cache(source: Source, suffices: Callable[[Path], bool]) -> Path | None:
+def _in_cache(source: HubFolder, suffices: Callable[[Path], bool]) -> Path | None:
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - 0.2 s that a help text needn't pay
 
     prefix = f"{source.folder}/" if source.folder else ""
@@ -92,7 +92,7 @@ def remember_folder(folder: Path) -> None:
     write_whole(RealDisk(), _folders_path(), content.encode())
 
 
-def fetch(sources: Sequence[Source], announce: Callable[[int, Path], None]) -> list[Path]:
+def fetch(sources: Sequence[HubFolder], announce: Callable[[int, Path], None]) -> list[Path]:
     """Bring every source to the hub's cache, resuming what was begun; their folders, in order.
 
     `announce` is told the bytes that are missing and the cache's folder before any of them is asked for.
@@ -120,7 +120,7 @@ def fetch(sources: Sequence[Source], announce: Callable[[int, Path], None]) -> l
     return [_fetched(source, fetched[source.repo, source.revision]) for source in sources]
 
 
-def _by_repository(sources: Iterable[Source]) -> dict[tuple[str, str], list[str]]:
+def _by_repository(sources: Iterable[HubFolder]) -> dict[tuple[str, str], list[str]]:
     """Repository and revision -> patterns of the files wanted of it, so that each is asked once."""
     wanted: dict[tuple[str, str], list[str]] = {}
     for source in sources:
@@ -161,7 +161,7 @@ def _unseen() -> Any:
     return Unseen
 
 
-def _fetched(source: Source, root: Path) -> Path:
+def _fetched(source: HubFolder, root: Path) -> Path:
     folder = root / source.folder
     if not is_complete(folder):
         raise ModelError(

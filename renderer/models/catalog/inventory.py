@@ -30,7 +30,7 @@ class Stock:
     kind: str
     """`turbo`, `sft`, `base`, `lm` or `vae`."""
     layout: str
-    sources: tuple[hub.Source, ...]
+    sources: tuple[hub.HubFolder, ...]
     on_disk: Path | None
     """Its DiT's folder, the LM's or the VAE's; None when something is missing."""
     num_params: float
@@ -120,7 +120,7 @@ def _stock(
     name: str,
     kind: str,
     layout: str,
-    sources: tuple[hub.Source, ...],
+    sources: tuple[hub.HubFolder, ...],
     num_params: float,
     dtype: str,
     free: int,

@@ -109,16 +109,16 @@ class ModelSet:
 
     kind: str
     layout: str
-    dit: hub.Source
-    vae: hub.Source
-    text_encoder: hub.Source
+    dit: hub.HubFolder
+    vae: hub.HubFolder
+    text_encoder: hub.HubFolder
     shifts: tuple[float, ...] | None
     num_params: float
     """Of the DiT with its encoders and audio tokenizer pair, text encoder and VAE apart."""
     lm: str = "1.7B"
 
     @property
-    def sources(self) -> tuple[hub.Source, ...]:
+    def sources(self) -> tuple[hub.HubFolder, ...]:
         """Every folder it is made of, each once."""
         return tuple(dict.fromkeys((self.dit, self.vae, self.text_encoder)))
 
@@ -127,7 +127,7 @@ class ModelSet:
 class Lm:
     """A row of the table of LMs."""
 
-    source: hub.Source
+    source: hub.HubFolder
     num_params: float
 
 
@@ -138,11 +138,13 @@ PARAMS_TEXT_ENCODER = 595.8e6
 PARAMS_VAE = 168.7e6
 
 
-def _source(repo: str, folder: str = "") -> hub.Source:
-    return hub.Source(repo=repo, folder=folder, revision=REVISIONS.get(repo, "main"))
+def _source(repo: str, folder: str = "") -> hub.HubFolder:
+    return hub.HubFolder(repo=repo, folder=folder, revision=REVISIONS.get(repo, "main"))
 
 
-def _original(kind: str, dit: hub.Source, shifts: tuple[float, ...] | None, num_params: float = PARAMS_2B) -> ModelSet:
+def _original(
+    kind: str, dit: hub.HubFolder, shifts: tuple[float, ...] | None, num_params: float = PARAMS_2B
+) -> ModelSet:
     """A DiT in the original layout; VAE and text encoder are the bundle's."""
     return ModelSet(
         kind=kind,
@@ -200,7 +202,7 @@ VAES = {
 """VAEs of ACE-Step's latents. Source: ace-step/ACE-Step-1.5, docs/en/ALT_VAE.md."""
 
 
-def sources_of(name: str) -> tuple[hub.Source, ...]:
+def sources_of(name: str) -> tuple[hub.HubFolder, ...]:
     """What a known model set or LM is made of.
 
     Raises: ModelError for a name that isn't known.

@@ -51,7 +51,7 @@ class Document:
     """The keys beside the list in the table that wraps it."""
 
 
-class Table(dict[str, Any]):
+class JsonTable(dict[str, Any]):
     """A JSON object that remembers which of its keys were written more than once."""
 
     __slots__ = ("twice",)
@@ -126,7 +126,7 @@ def _toml(text: str, file: Path) -> Mapping[str, Any]:
 
 
 def json_value(text: str, file: Path, *, first_line: int = 1) -> Any:
-    """The value of a JSON text, its objects as `Table`.
+    """The value of a JSON text, its objects as `JsonTable`.
 
     Raises: SpecError with the place when it is no JSON.
     """
@@ -146,8 +146,8 @@ def json_value(text: str, file: Path, *, first_line: int = 1) -> Any:
         raise UsageError(f"`{file.name}` can't be read", why=str(error).split(";")[0].lower()) from error
 
 
-def _table(pairs: list[tuple[str, Any]]) -> Table:
-    table = Table(pairs)
+def _table(pairs: list[tuple[str, Any]]) -> JsonTable:
+    table = JsonTable(pairs)
     table.twice = tuple(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
     return table
 

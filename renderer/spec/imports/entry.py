@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
-from renderer.spec.imports.documents import CHAT, WRAPPERS, Table, json_value, snake
+from renderer.spec.imports.documents import CHAT, WRAPPERS, JsonTable, json_value, snake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ class Field:
 def fields_of(entry: Mapping[str, Any], file: Path, *, above: str = "", depth: int = 0) -> Iterator[Field | LeftOut]:
     """The fields of a song's table and of the tables that only wrap some, and what can't be read of them."""
     inside: list[Field] = []
-    for key in entry.twice if isinstance(entry, Table) else ():
+    for key in entry.twice if isinstance(entry, JsonTable) else ():
         yield LeftOut(key=above + key, why="it is written more than once; the last one counts, as for ACE-Step")
     for key, value in entry.items():
         field = Field(key=above + key, name=snake(key), value=value)

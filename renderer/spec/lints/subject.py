@@ -96,7 +96,7 @@ class Subject:
     @cached_property
     def prompt_tokens(self) -> tuple[int, int] | None:
         """Tokens of the DiT's text prompt and lyric prompt, counted; None where they can only be estimated."""
-        count = self.draft.project.wanted.count_prompts
+        count = self.draft.project.overrides.count_prompts
         return None if count is None else count(self.song)
 
     @cached_property
