@@ -1,15 +1,13 @@
 """What the stages hand on: Cot, Codes, Latents, Waveform. numpy arrays with shapes and rates; no torch."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: `json_values` reads the annotations.
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import numpy as np
+import numpy.typing as npt
 
-    import numpy as np
-    import numpy.typing as npt
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +28,7 @@ class Cot:
 
     text: str
     metas: CotMetas
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """How it was made (prompt as sent, token counts, seconds): for recipe and report, never in a key."""
+    notes: CotNotes = field(default_factory=CotNotes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ class Codes:
     """The LM's audio codes: int32 [n] at 5 Hz."""
 
     codes: npt.NDArray[np.int32]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: CodesNotes = field(default_factory=CodesNotes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +44,7 @@ class Latents:
     """The DiT's latents: float32 [frames, channels] at 25 Hz (64 channels in real checkpoints)."""
 
     frames: npt.NDArray[np.float32]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: DitNotes = field(default_factory=DitNotes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +52,12 @@ class Waveform:
     """Sound: float32 [2, samples] at 48 kHz, peak at -1 dBFS."""
 
     samples: npt.NDArray[np.float32]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: VaeNotes = field(default_factory=VaeNotes)
 
 
 Artifact = Cot | Codes | Latents | Waveform
+STORED: Mapping[str, type[Cot | Codes | Latents]] = {"cot": Cot, "codes": Codes, "latents": Latents}
+"""What an artifact's file calls its kind -> the kind."""
 
 
 def fault_of(artifact: Artifact) -> str:
@@ -66,11 +65,9 @@ def fault_of(artifact: Artifact) -> str:
 
     NaN and infinity come from numbers that overflowed or from damaged weights: what is built on them is noise.
     """
-    import numpy as np  # noqa: PLC0415 - reading specs and plans goes without
-
     match artifact:
         case Codes(codes=codes):
-            if codes.ndim != 1 or codes.dtype.kind != "i":
+            if codes.ndim != 1 or codes.dtype != np.int32:
                 return f"the codes are {codes.dtype} of shape {list(codes.shape)}"
             if codes.size and codes.min() < 0:
                 return "a code is below 0"

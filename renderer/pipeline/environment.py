@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from renderer.provenance import Environment
 
 if TYPE_CHECKING:
     from renderer.models.family import Settings
@@ -12,15 +14,15 @@ if TYPE_CHECKING:
 LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "numpy", "soundfile")
 
 
-def environment(settings: Settings) -> dict[str, Any]:
+def environment(settings: Settings) -> Environment:
     """Versions, device and threads, as recorded with each result."""
-    return {
-        "versions": {name: _version(name) for name in LIBRARIES},
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "device": settings.device.partition(":")[0],
-        "threads": settings.threads,
-    }
+    return Environment(
+        versions={name: _version(name) for name in LIBRARIES},
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        device=settings.device.partition(":")[0],
+        threads=settings.threads,
+    )
 
 
 def _version(library: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
+    from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.spec.diagnostics import Diagnostic
 
@@ -48,7 +49,7 @@ class Project:
         self.store = Store(_outputs_of(takes, options))
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
-        self.environment: Mapping[str, Any] = environment(self.settings)
+        self.environment = environment(self.settings)
 
     def plan(self, takes: Sequence[Take] | None = None) -> Plan:
         """What would run now, of all takes or of these.
@@ -108,9 +109,9 @@ class Project:
         log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
         return Workers(lambda: WorkerClient(self.settings, log), residency)
 
-    def differs(self, recorded: Mapping[str, Any]) -> bool:
+    def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""
-        return dict(recorded) != dict(self.environment)
+        return recorded != self.environment
 
 
 def refuse_faults(selection: Selection, options: Options) -> None:

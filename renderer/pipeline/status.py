@@ -84,7 +84,7 @@ def versions(project: Project, plan: TakePlan) -> tuple[Version, ...]:
 
 def made_elsewhere(project: Project, plan: TakePlan) -> tuple[Change, ...]:
     """How the surroundings that a finished take was made in differ from today's; its bytes count all the same."""
-    return environment_changes(plan.made_in, project.environment) if plan.has_sound else ()
+    return environment_changes(plan.made_in, project.environment) if plan.made_in else ()
 
 
 def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:

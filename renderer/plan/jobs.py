@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Artifact
     from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.family import ModelFiles
+    from renderer.provenance import Environment
     from renderer.song import Take
 
 COMPONENTS: Mapping[Part, tuple[str, ...]] = {
@@ -119,8 +120,8 @@ class TakePlan:
     given: Mapping[str, Artifact] = field(default_factory=dict)
     """Key -> what the spec brings along instead of asking the LM: pinned codes and their chain of thought."""
     changes: tuple[Change, ...] = ()
-    made_in: Mapping[str, Any] = field(default_factory=dict)
-    """The environment of the version on disk; empty when there is none."""
+    made_in: Environment | None = None
+    """Of the version on disk; None when there is none."""
     runs: tuple[Stage, ...] = ()
     """The stages that run for it; empty when it is done."""
 

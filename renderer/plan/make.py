@@ -13,6 +13,7 @@ from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
 from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
+from renderer.provenance import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,9 +50,9 @@ class Ask:
 
     preview: float | None = None
     force: bool = False
-    refresh: Callable[[Mapping[str, Any]], bool] | None = None
+    refresh: Callable[[Environment], bool] | None = None
     """Says of a recorded environment whether its results are to be made again; None keeps all."""
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
     """This run's, for telling what differs."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """What `last_failures` found."""
@@ -217,7 +218,7 @@ def _make_again(job: Job, store: Store, ask: Ask) -> bool:
     if ask.refresh is None:
         return False
     found = store.get_with_origin(job.stage, job.key)
-    return found is None or ask.refresh(found[1].get("environment", {}))
+    return found is None or ask.refresh(found[1].environment)
 
 
 def _with_runs(plan: TakePlan, jobs: Mapping[tuple[Stage, str], Job]) -> TakePlan:

@@ -12,6 +12,7 @@ import numpy as np
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
 from renderer.models.family import Stage
+from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def pinned_artifacts(take: Take, preview: float | None) -> Given:
         return {}
     whole = pinned.digest == content_digest(pinned)
     length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
-    codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes={"pinned": pinned.take})
+    codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes=CodesNotes(pinned=pinned.take))
     kept = whole and length >= len(pinned.codes)
     given: dict[Stage, tuple[str, Codes | Cot]] = {}
     if pinned.cot is not None:
@@ -60,7 +61,7 @@ def _cot(take: Take, pinned: Pinned, *, whole: bool) -> tuple[str, Cot]:
     own_caption = take.song.caption == pinned.caption
     if not own_caption:
         metas = replace(metas, caption=None)
-    cot = Cot(text=said.text, metas=metas, notes={"pinned": pinned.take})
+    cot = Cot(text=said.text, metas=metas, notes=CotNotes(pinned=pinned.take))
     return (pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})), cot
 
 

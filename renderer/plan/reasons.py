@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from renderer.json_values import to_json
 from renderer.models.ace_step.protocol.effects import IDLE
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.models.family import PART_OF, Part, Stage
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from renderer.plan.jobs import TakePlan
+    from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
 
-    Refresh = Callable[[Mapping[str, Any]], bool] | None
+    Refresh = Callable[[Environment], bool] | None
 
 VERSION = "version"
 SET = "set"
@@ -77,8 +79,8 @@ class Reason:
     why: Why
     changes: tuple[Change, ...] = ()
     """Which values changed since its last version."""
-    made_in: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """The environment of the version on disk."""
+    made_in: Environment | None = None
+    """Of the version on disk."""
 
 
 def explain(
@@ -88,7 +90,7 @@ def explain(
     force: bool,
     refresh: Refresh,
     failed: Mapping[str, str],
-    environment: Mapping[str, Any],
+    environment: Environment,
 ) -> Reason:
     """Whether a take is done, and if not, why it runs and which values changed since its last version."""
     if force:
@@ -126,14 +128,14 @@ def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
     return next((v for v in versions if store.find(v) == store.outputs / v.file), versions[0])
 
 
-def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+def environment_changes(old: Environment, new: Environment) -> tuple[Change, ...]:
     """What differs between the surroundings of two renders: `torch 2.12.0 → 2.13.0`."""
     if old == new:
         return ()
-    before, now = _flat(old), _flat(new)
+    before, now = _flat(to_json(old)), _flat(to_json(new))
     return tuple(
         Change(stage="environment", name=name.removeprefix("versions."), old=before.get(name), new=now.get(name))
-        for name in dict.fromkeys([*before, *now])
+        for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     )
 

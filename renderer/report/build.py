@@ -15,6 +15,7 @@ from renderer import __version__
 from renderer.artifacts import CotMetas
 from renderer.files import real
 from renderer.plan.reasons import SET, changes_between
+from renderer.provenance import Environment, Provenance
 from renderer.report.values import (
     Failure,
     FormerTake,
@@ -27,10 +28,11 @@ from renderer.report.values import (
     ReportTake,
 )
 from renderer.store.disk import write_whole
+from renderer.store.takes import PageFacts
 from renderer.takes.measure import missing_libraries, stored_measurement
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
-from renderer.takes.provenance import cuts, degradations, effective, left_out, prompts_as_sent
+from renderer.takes.provenance import effective
 from renderer.takes.recipe import folder_name
 from renderer.takes.votes import all_picks
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 REPORT_FOLDER = "report"
 _PATHS = re.compile(r"(?<![\w.…/])~?/(?:[^\n`'\"]*?/)*(?P<name>[^\s/`'\":;,)]*)")
+_NOTHING = Provenance(notes={}, environment=Environment())
 UP = ".."  # from the page's own folder to the outputs
 NOTES: Mapping[str, str] = {
     "mini": "Rendered with mini, the embedded sketch model: it shows how renderer works, not how ACE-Step sounds.",
@@ -208,8 +211,8 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTak
     heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
     record, place = next(((one, at) for one, at in heard if _is_asked(one, plan)), (None, ""))
     failed = run.failed.get(plan.name)
-    page = record.page if record else {}
-    notes: Mapping[str, Mapping[str, Any]] = page.get("notes", {})
+    page = record.page if record else PageFacts()
+    provenance = record.provenance if record else _NOTHING
     sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
     inference = plan.take.variant.inference
     used = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
@@ -229,17 +232,17 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTak
         preview_seconds=plan.requests["latents"]["preview"],
         audio=f"{up}/{place}" if record else None,
         num_bytes=record.num_bytes if record else 0,
-        duration_seconds=page.get("seconds", 0.0),
-        peaks=fold_peaks(page.get("peaks", ""), NUM_BINS),
+        duration_seconds=page.seconds,
+        peaks=fold_peaks(page.peaks, NUM_BINS),
         recipe=f"{up}/{place.rpartition('.')[0]}.toml" if record else None,
         key8=plan.key[:8],
         decided=_decided(record),
-        prompts={intern(name.replace("_", " ")): intern(text) for name, text in prompts_as_sent(notes).items()},
-        seconds={stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
+        prompts={intern(name.replace("_", " ")): intern(text) for name, text in provenance.prompts.items()},
+        seconds=provenance.seconds,
         failure=_failure(failed) if failed and not record else None,
-        degraded=tuple(map(_anywhere, degradations(notes))),
-        cut=cuts(notes),
-        left_out=tuple(map(_anywhere, left_out(notes))),
+        degraded=tuple(map(_anywhere, provenance.degraded)),
+        cut=provenance.cut,
+        left_out=tuple(map(_anywhere, provenance.left_out)),
         measured=sounds.measured if sounds else None,
         spectrogram=_picture(sounds, up),
         former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in heard if not _is_asked(one, plan)),
@@ -293,8 +296,8 @@ def _former(version: TakeRecord, audio: str, plan: TakePlan, store: Store) -> Fo
         key8=version.mark,
         audio=audio,
         changes=_why(changes_between(version.requests, plan.requests, plan.take)),
-        duration_seconds=version.page.get("seconds", 0.0),
-        peaks=version.page.get("peaks", ""),
+        duration_seconds=version.page.seconds,
+        peaks=version.page.peaks,
         loudness_lufs=sounds.measured.loudness_lufs if sounds and sounds.measured else None,
     )
 
@@ -319,7 +322,7 @@ def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRu
         device=project.settings.device,
         dtype=project.settings.dtype,
         threads=project.settings.threads,
-        versions=project.environment["versions"],
+        versions=project.environment.versions,
         weights=weights,
     )
 

@@ -281,7 +281,8 @@ class _Run:
             return
         since_first_word = time.monotonic() - attempt.started.get(job.key, time.monotonic())
         # The worker's own clock where it tells: a job's first word may be its last.
-        seconds = float(result.artifact.notes.get("seconds", since_first_word))
+        told = result.artifact.notes.seconds
+        seconds = since_first_word if told is None else told
         try:
             self._pending.append((job, seconds, self._sink.write(job, result.artifact)))
         except InputLost as error:

@@ -23,6 +23,7 @@ from renderer.models.ace_step.protocol.requests import (
     WaveformRequest,
 )
 from renderer.models.family import Done, Failed, ModelFiles, Part, Residency, Settings, Stage, StageJob
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ _VALUES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Cot, CotMetas, Codes, Latents, Waveform),
+        *(CotNotes, CodesNotes, DitNotes, VaeNotes),
         *(CotRequest, CodesRequest, LatentsRequest, WaveformRequest, GivenMetas, LmSampling),
         *(ModelFiles, Settings, StageJob, Done, Failed),
     )

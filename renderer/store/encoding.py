@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, fault_of
+from renderer.artifacts import STORED, Codes, Cot, Latents, fault_of
 from renderer.errors import StoreError
+from renderer.json_values import JsonError, from_json, to_json
+from renderer.provenance import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,20 +22,24 @@ if TYPE_CHECKING:
     Stored = Cot | Codes | Latents
 
 FORMAT_VERSION = 1
+_KIND = {kind: name for name, kind in STORED.items()}
 
 
-def encode(artifact: Stored, made_by: Mapping[str, Any], name: str) -> bytes:
-    """The artifact with its name, `stage/key`, and how it was made (request, environment, …) as safetensors bytes."""
+def encode(artifact: Stored, origin: Origin, name: str) -> bytes:
+    """The artifact with its name, `stage/key`, and what it was made from as safetensors bytes."""
     from safetensors.numpy import save  # noqa: PLC0415 - only when something is stored
 
-    content, arrays = _split(artifact)
+    told = to_json(artifact)
+    notes = told.pop("notes")
+    arrays = {field: np.ascontiguousarray(one) for field, one in told.items() if isinstance(one, np.ndarray)}
+    content = {field: one for field, one in told.items() if field not in arrays}
     record = json.dumps(
         {
             "version": FORMAT_VERSION,
             "name": name,
-            "content": content,
-            "notes": dict(artifact.notes),
-            "made_by": dict(made_by),
+            "content": content | {"kind": _KIND[type(artifact)]},
+            "notes": notes,
+            "made_by": to_json(origin),
         },
         sort_keys=True,
         ensure_ascii=False,
@@ -44,8 +49,8 @@ def encode(artifact: Stored, made_by: Mapping[str, Any], name: str) -> bytes:
     return save(dict(arrays), metadata={"renderer": sealed})
 
 
-def decode(raw: bytes, name: str) -> tuple[Stored, Mapping[str, Any]]:
-    """The artifact of that name, and how it was made.
+def decode(raw: bytes, name: str) -> tuple[Stored, Origin]:
+    """The artifact of that name, and what it was made from.
 
     Raises: StoreError when the bytes are truncated, altered, of another version or another artifact's, or hold what
     can't be, such as NaN.
@@ -65,19 +70,24 @@ def decode(raw: bytes, name: str) -> tuple[Stored, Mapping[str, Any]]:
         raise StoreError("an artifact doesn't match its digest", why="its bytes changed since they were written")
     if parsed["version"] != FORMAT_VERSION:
         raise StoreError(f"an artifact is of format {parsed['version']}, this renderer reads {FORMAT_VERSION}")
-    made_by = parsed["made_by"]
-    if (found := _name(parsed)) != name:
-        raise StoreError(f"an artifact lies under the name of another: it is `{found}`", why="files were swapped")
-    artifact = _join(parsed["content"], parsed["notes"], arrays)
+    try:
+        origin = from_json(Origin, parsed["made_by"])
+        # Version 0.1.0 told its name only there.
+        found = str(parsed.get("name", f"{origin.stage}/{origin.key}"))
+        if found != name:
+            raise StoreError(f"an artifact lies under the name of another: it is `{found}`", why="files were swapped")
+        artifact = from_json(_kind(parsed["content"]["kind"]), parsed["content"] | arrays | {"notes": parsed["notes"]})
+    except (JsonError, KeyError, TypeError) as error:
+        raise StoreError("an artifact is of another version", why=str(error)) from error
     if fault := fault_of(artifact):
         raise StoreError("an artifact holds what can't be", why=fault)
-    return artifact, made_by
+    return artifact, origin
 
 
-def _name(parsed: Mapping[str, Any]) -> str:
-    # Version 0.1.0 told it among how the artifact was made.
-    made_by = parsed["made_by"]
-    return str(parsed.get("name", f"{made_by.get('stage')}/{made_by.get('key')}"))
+def _kind(name: str) -> type[Stored]:
+    if name not in STORED:
+        raise StoreError(f"an artifact of unknown kind `{name}`")
+    return STORED[name]
 
 
 def digest(record: str, arrays: Arrays) -> str:
@@ -94,26 +104,3 @@ def _metadata(raw: bytes) -> Mapping[str, str]:
     length = int.from_bytes(raw[:8], "little")
     metadata: Mapping[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
     return metadata
-
-
-def _split(artifact: Stored) -> tuple[Mapping[str, Any], Arrays]:
-    match artifact:
-        case Cot():
-            # safetensors wants at least the header; a chain of thought has no arrays.
-            return {"kind": "cot", "text": artifact.text, "metas": asdict(artifact.metas)}, {}
-        case Codes():
-            return {"kind": "codes"}, {"codes": np.ascontiguousarray(artifact.codes, dtype=np.int32)}
-        case Latents():
-            return {"kind": "latents"}, {"frames": np.ascontiguousarray(artifact.frames, dtype=np.float32)}
-
-
-def _join(content: Mapping[str, Any], notes: Mapping[str, Any], arrays: Arrays) -> Stored:
-    match content["kind"]:
-        case "cot":
-            return Cot(text=content["text"], metas=CotMetas(**content["metas"]), notes=notes)
-        case "codes":
-            return Codes(codes=arrays["codes"], notes=notes)
-        case "latents":
-            return Latents(frames=arrays["frames"], notes=notes)
-        case kind:
-            raise StoreError(f"an artifact of unknown kind `{kind}`")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.artifacts import fault_of
 from renderer.errors import StoreError
@@ -18,9 +18,10 @@ from renderer.store.journal import Journal
 from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from renderer.provenance import Origin
     from renderer.store.encoding import Stored
 
 STORE_FOLDER = ".store"
@@ -103,8 +104,8 @@ class Store:
         found = self.get_with_origin(stage, key)
         return found[0] if found else None
 
-    def get_with_origin(self, stage: str, key: str) -> tuple[Stored, Mapping[str, Any]] | None:
-        """The artifact and how it was made."""
+    def get_with_origin(self, stage: str, key: str) -> tuple[Stored, Origin] | None:
+        """The artifact and what it was made from."""
         path = self._path(stage, key)
         try:
             return decode(self._read(path), f"{stage}/{key}")
@@ -115,14 +116,14 @@ class Store:
             self._set_aside(path, stage, key, error)
             return None
 
-    def put(self, stage: str, key: str, artifact: Stored, made_by: Mapping[str, Any]) -> int:
+    def put(self, stage: str, key: str, artifact: Stored, origin: Origin) -> int:
         """Keep the artifact; returns its size in bytes once it is on the drive.
 
         Raises: StoreError, OSError as the disk gives it; nothing is left half written then.
         """
         if fault := fault_of(artifact):
             raise StoreError(f"what `{stage}` gave isn't kept", why=fault)
-        content = encode(artifact, made_by, f"{stage}/{key}")
+        content = encode(artifact, origin, f"{stage}/{key}")
         write_whole(self.disk, self._path(stage, key), content)
         self._keys(stage).add(key)
         return len(content)

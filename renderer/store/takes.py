@@ -1,20 +1,32 @@
 """TakeRecord: what a finished audio file is, where it lies and what made it."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: `json_values` reads the annotations.
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from renderer.errors import StoreError
 from renderer.files import open_regular
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from renderer.json_values import JsonError, from_json, to_json
+from renderer.provenance import Environment, Notes, Provenance
 
 OLD_FOLDER = "old"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFacts:
+    """What the report shows of an audio file and would have to decode it for."""
+
+    peaks: str = ""
+    """Its outline, as `takes.peaks` writes it."""
+    seconds: float = 0.0
+    """Of sound."""
+    notes: Mapping[str, Notes] = field(default_factory=dict)
+    """Stage -> what it noted; read back, all that is one stage's own stands in `others`."""
+    others: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +49,23 @@ class TakeRecord:
     """Stage -> what it was asked, and the settings that count: for telling what changed."""
     keys: Mapping[str, str]
     """Stage -> its job's key."""
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What the sidecar TOML tells."""
-    page: Mapping[str, Any] = field(default_factory=dict)
-    """What the report shows and would have to decode for: peaks, loudness before scaling, seconds."""
+    page: PageFacts = field(default_factory=PageFacts)
     before: Mapping[str, Any] = field(default_factory=dict)
     """Fields as they were before the tags were written anew: true of the file until it has taken the name."""
     remade: bool = False
     """Whether other bytes were made under the same key since, in another environment."""
     distrusted: bool = False
     """Whether its audio was found damaged: from then on it is read and counts only when its digest matches."""
+    others: Mapping[str, object] = field(default_factory=dict)
+    """Fields that a newer version wrote: they stay when the record is written again."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the take came to be."""
+        return Provenance(notes=self.page.notes, environment=self.environment)
 
     @property
     def stem(self) -> str:
@@ -69,7 +87,7 @@ class TakeRecord:
 
 def encode_record(record: TakeRecord) -> bytes:
     """JSON with its own digest on the first line."""
-    body = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False).encode()
+    body = json.dumps(to_json(record), sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n"
 
 
@@ -83,15 +101,9 @@ def decode_record(raw: bytes) -> TakeRecord:
     if hashlib.sha256(body).hexdigest().encode() != head:
         raise StoreError("a take's record doesn't match its digest", why="its bytes changed since they were written")
     try:
-        record = TakeRecord(**json.loads(body))
-    except (TypeError, ValueError, RecursionError) as error:
+        record = from_json(TakeRecord, json.loads(body))
+    except (JsonError, ValueError, RecursionError) as error:
         raise StoreError("a take's record is of another version", why=str(error)) from error
-    texts = (record.key, record.take, record.song, record.file, record.digest, record.sidecar_digest)
-    numbers = (record.num_bytes, record.mtime_ns)
-    tables = (record.requests, record.keys, record.environment, record.recipe, record.page)
-    typed = zip((texts, numbers, tables), (str, int, dict), strict=True)
-    if not all(isinstance(value, kind) for values, kind in typed for value in values):
-        raise StoreError("a take's record is of another version", why="a value is of another kind")
     if not is_below(record.file):
         raise StoreError("a take's record names a file outside the outputs folder", why=f"`{record.file}`")
     return record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -15,11 +15,12 @@ from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
 from renderer.models.family import PART_OF, Stage
 from renderer.plan.reasons import SET
+from renderer.provenance import Origin, Provenance
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import PendingWrite
-from renderer.store.takes import TakeRecord
+from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio_writers import AudioWriterPool
-from renderer.takes.provenance import cuts, degradations, effective, remarks
+from renderer.takes.provenance import effective
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
 from renderer.takes.sidecar import make_sidecar
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
     from renderer.plan.jobs import Job, Plan, TakePlan
+    from renderer.provenance import Environment, Notes
     from renderer.store.encoding import Stored
     from renderer.store.store import Store
     from renderer.takes.audio_writers import PendingFile
@@ -43,7 +45,7 @@ class _Begun:
 
     plan: TakePlan
     recipe: Mapping[str, Any]
-    notes: Mapping[str, Any]
+    provenance: Provenance
     seconds: float
     """Of sound."""
     file: Future[PendingFile]
@@ -52,7 +54,7 @@ class _Begun:
 class ResultWriter:
     """The executor's sink: knows the plan's takes, the store and the writers; a context manager."""
 
-    def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Environment) -> None:
         self._takes = {take.name: take for take in plan.takes}
         self._given = {key: artifact for take in plan.takes for key, artifact in take.given.items()}
         self._store = store
@@ -139,32 +141,32 @@ class ResultWriter:
         self.damaged.update(takes)
         return InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
 
-    def _made_by(self, job: Job) -> dict[str, Any]:
-        return {
-            "stage": str(job.stage),
-            "key": job.key,
-            "upstream": {str(stage): key for stage, key in job.upstream.items()},
-            "settings": dict(job.settings),
-            "environment": dict(self._environment),
-        }
+    def _origin(self, job: Job) -> Origin:
+        return Origin(
+            stage=str(job.stage),
+            key=job.key,
+            upstream={str(stage): key for stage, key in job.upstream.items()},
+            settings=job.settings,
+            environment=self._environment,
+        )
 
     def _put(self, job: Job, artifact: Stored) -> Iterator[RunEvent]:
         self._store.require_there()
         with disk_faults(self._store):
-            self._store.put(job.stage, job.key, artifact, self._made_by(job))
+            self._store.put(job.stage, job.key, artifact, self._origin(job))
         return iter(())
 
     def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
         """What is told of a take, gathered now, and its audio file, which is written meanwhile."""
         cot, notes = self._story(plan)
-        notes["waveform"] = dict(waveform.notes)
-        recipe = self._recipe(plan, cot.metas if cot else None, notes)
+        provenance = Provenance(notes={**notes, "waveform": waveform.notes}, environment=self._environment)
+        recipe = self._recipe(plan, cot.metas if cot else None, provenance)
         output = plan.take.song.output
         tags = recipe_tags(recipe, output.recipe)
         return _Begun(
             plan=plan,
             recipe=recipe,
-            notes=notes,
+            provenance=provenance,
             seconds=waveform.samples.shape[1] / SAMPLE_RATE,
             file=self._pool.begin(waveform, self._store.outputs / plan.file, output.format, tags),
         )
@@ -176,14 +178,14 @@ class ResultWriter:
             with disk_faults(self._store):
                 record = self._name_take(take)
                 self._store.journal.append("take-done", {"take": record.take, "key": record.key, "file": record.file})
-            yield TakeDone(take=take.plan, seconds=take.seconds, remarks=remarks(take.notes))
+            yield TakeDone(take=take.plan, seconds=take.seconds, remarks=take.provenance.remarks)
 
     def _name_take(self, take: _Begun) -> TakeRecord:
         with _named(take.plan):
             file = take.file.result()
         try:
             made = datetime.now(UTC).isoformat(timespec="seconds")
-            sidecar = make_sidecar(take.plan.name, take.recipe, take.notes, self._environment, made)
+            sidecar = make_sidecar(take.plan.name, take.recipe, take.provenance, made)
             record = self._record(take, file, sidecar)
             put_version(self._store, record, file.temp, sidecar)
         finally:
@@ -205,10 +207,10 @@ class ResultWriter:
             keys={str(stage): key for stage, key in plan.keys.items()},
             environment=self._environment,
             recipe=take.recipe,
-            page={"peaks": file.peaks, "seconds": take.seconds, "notes": take.notes},
+            page=PageFacts(peaks=file.peaks, seconds=take.seconds, notes=take.provenance.notes),
         )
 
-    def _recipe(self, plan: TakePlan, decided: CotMetas | None, notes: Mapping[str, Any]) -> dict[str, Any]:
+    def _recipe(self, plan: TakePlan, decided: CotMetas | None, provenance: Provenance) -> dict[str, Any]:
         requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
         return make_recipe(
             plan.take,
@@ -216,27 +218,27 @@ class ResultWriter:
             decided=decided,
             weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
             settings=self._counted(requests),
-            versions=self._environment["versions"],
+            versions=self._environment.versions,
             effective=effective(requests[Stage.LATENTS]),
             vae=plan.requests[SET]["vae"],
-            degraded=degradations(notes),
-            cut=cuts(notes),
+            degraded=provenance.degraded,
+            cut=provenance.cut,
         )
 
-    def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Any]]:
+    def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Notes]]:
         """The chain of thought, and what each stage noted while it made its part."""
         cot: Cot | None = None
-        notes: dict[str, Any] = {}
+        notes: dict[str, Notes] = {}
         for stage in (Stage.COT, Stage.CODES, Stage.LATENTS):
             artifact = self._find(stage, plan.keys[stage]) if stage in plan.keys else None
             match artifact:
                 case Cot():
                     cot = artifact
-                    notes["cot"] = {**artifact.notes, "text": artifact.text}
+                    notes["cot"] = replace(artifact.notes, text=artifact.text)
                 case Codes():
-                    notes["codes"] = {**artifact.notes, "num_codes": len(artifact.codes)}
+                    notes["codes"] = replace(artifact.notes, num_codes=len(artifact.codes))
                 case Latents():
-                    notes["latents"] = {**artifact.notes, "num_frames": len(artifact.frames)}
+                    notes["latents"] = replace(artifact.notes, num_frames=len(artifact.frames))
                 case None if stage is Stage.COT and stage in plan.keys:
                     raise self._lost(stage, (plan.name,))
         return cot, notes

@@ -90,7 +90,7 @@ def _sidecar(record: TakeRecord, recipe: Mapping[str, Any], path: Path) -> bytes
     made = datetime.fromtimestamp(record.mtime_ns // 10**9, UTC).isoformat(timespec="seconds")
     with suppress(OSError, ValueError, KeyError, TypeError):
         made = str(tomllib.loads(read_regular(path).decode())["made"]["at"])
-    return make_sidecar(record.take, recipe, record.page["notes"], record.environment, made)
+    return make_sidecar(record.take, recipe, record.provenance, made)
 
 
 def _put_sidecar(store: Store, record: TakeRecord, sidecar: bytes) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from renderer.takes.provenance import prompts_as_sent, said
+from renderer.json_values import to_json
 from renderer.takes.recipe import recipe_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from renderer.provenance import Provenance
 
-def make_sidecar(
-    take: str, recipe: Mapping[str, Any], notes: Mapping[str, Any], environment: Mapping[str, Any], made: str
-) -> bytes:
-    """The sidecar of the take of that name; `notes` by stage, `made` is when, in ISO 8601."""
+
+def make_sidecar(take: str, recipe: Mapping[str, Any], provenance: Provenance, made: str) -> bytes:
+    """The sidecar of the take of that name; `made` is when, in ISO 8601."""
     table = {
         "at": made,
         "take": take,
-        **{name: value for name, value in environment.items() if name != "versions"},
-        "seconds": {stage: noted["seconds"] for stage, noted in notes.items() if "seconds" in noted},
-        "noted": {stage: said(noted) for stage, noted in notes.items()},
+        **{name: value for name, value in to_json(provenance.environment).items() if name != "versions"},
+        "seconds": provenance.seconds,
+        "noted": provenance.details,
     }
-    return recipe_toml(recipe, prompts=prompts_as_sent(notes), made=table).encode()
+    return recipe_toml(recipe, prompts=provenance.prompts, made=table).encode()

@@ -28,8 +28,9 @@ from renderer.models.family import PART_OF, Stage
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 from renderer.store.store import Store
-from renderer.store.takes import TakeRecord
+from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.peaks import encode_peaks
 from renderer.takes.versions import put_version
 from tests.pipeline.thousand import NUM_SEEDS, HastyDisk, write_specs
@@ -99,10 +100,10 @@ def _put(project: Project, store: Store, plan: TakePlan) -> None:
     temp.write_bytes(audio)
     prompt = f"# Instruction\nfill in\n# Caption\n{plan.take.song.caption}\n# Lyric\n{plan.take.song.lyrics}\n"
     notes = {
-        "cot": {"seconds": 1.0, "text": prompt, "prompt": prompt, "negative_prompt": prompt},
-        "codes": {"seconds": 2.0, "num_codes": 150, "prompt": prompt + plan.key},
-        "latents": {"seconds": 1.0, "num_frames": 750, "text_prompt": prompt, "lyric_prompt": prompt},
-        "waveform": {"seconds": 1.0},
+        "cot": CotNotes(seconds=1.0, text=prompt, prompt=prompt, negative_prompt=prompt),
+        "codes": CodesNotes(seconds=2.0, num_codes=150, prompt=prompt + plan.key),
+        "latents": DitNotes(seconds=1.0, num_frames=750, text_prompt=prompt, lyric_prompt=prompt),
+        "waveform": VaeNotes(seconds=1.0),
     }
     sidecar = f'recipe = 1\n[made]\ntake = "{plan.name}"\n'.encode()
     record = TakeRecord(
@@ -118,7 +119,7 @@ def _put(project: Project, store: Store, plan: TakePlan) -> None:
         keys={str(stage): key for stage, key in plan.keys.items()},
         environment=project.environment,
         recipe={"decided": {"bpm": 90, "caption": "calm piano and strings", "keyscale": "A minor", "language": "en"}},
-        page={"peaks": encode_peaks(peaks), "seconds": 30.0, "notes": notes},
+        page=PageFacts(peaks=encode_peaks(peaks), seconds=30.0, notes=notes),
     )
     put_version(store, record, temp, sidecar)
 

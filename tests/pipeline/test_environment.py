@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 def elsewhere(songs: Songs, **options: object) -> Project:
     """The project on a machine with another torch."""
     project = songs.project(**options)
-    versions_there = {**project.environment["versions"], "torch": "99.0"}
-    project.environment = {**project.environment, "versions": versions_there}
+    versions_there = {**project.environment.versions, "torch": "99.0"}
+    project.environment = replace(project.environment, versions=versions_there)
     return project
 
 
@@ -45,7 +46,7 @@ def test_another_environment_is_told_and_nothing_runs(songs: Songs) -> None:
 
     assert {take.plan.why for take in status.takes} == {Why.DONE}
     assert {change.told for take in status.takes for change in take.elsewhere} == {
-        f"torch {songs.project().environment['versions']['torch']} → 99.0"
+        f"torch {songs.project().environment.versions['torch']} → 99.0"
     }
 
 

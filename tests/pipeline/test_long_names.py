@@ -64,7 +64,7 @@ def test_the_longest_name_goes_all_the_way(tmp_path: Path, tiny_set: Path, lette
     songs.edit(name, "wild", "calm")
     carry_out(songs.project())
     first = songs.project()
-    first.environment = {**first.environment, "threads": 99}
+    first.environment = replace(first.environment, threads=99)
     first.options = replace(first.options, force=True)
     carry_out(first)
     audio = next((songs.outputs / name).glob("*.flac"))

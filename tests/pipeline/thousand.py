@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from renderer.provenance import CotNotes
 from renderer.store.disk import RealDisk
 from renderer.store.store import Store
-from renderer.store.takes import TakeRecord
+from renderer.store.takes import PageFacts, TakeRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,10 +68,8 @@ def finish(project: Project, audio: bytes = b"fLaC") -> None:
             requests=take.requests,
             keys=dict(take.keys),
             environment=project.environment,
-            page={
-                "peaks": "A" * 2_000,
-                "seconds": 30.0,
-                "notes": {"cot": {"text": "x" * 1_000, "prompt": "y" * 2_000}},
-            },
+            page=PageFacts(
+                peaks="A" * 2_000, seconds=30.0, notes={"cot": CotNotes(text="x" * 1_000, prompt="y" * 2_000)}
+            ),
         )
         store.put_take(record)

@@ -9,6 +9,7 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import StoreError
+from renderer.provenance import CodesNotes, Origin
 from renderer.store.encoding import decode, encode
 from renderer.store.takes import TakeRecord, decode_record, encode_record
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "latents/ab12"
 ARTIFACTS = (
     Cot(text="<think>\nbpm: 90\n</think>", metas=CotMetas(bpm=90, caption="Ñandú 🎸")),
-    Codes(codes=np.array([1, 63_999, 0], dtype=np.int32), notes={"seconds": 1.5}),
+    Codes(codes=np.array([1, 63_999, 0], dtype=np.int32), notes=CodesNotes(seconds=1.5)),
     Latents(frames=np.arange(8, dtype=np.float32).reshape(4, 2)),
 )
 RECORD = TakeRecord(
@@ -48,10 +49,10 @@ def is_noticed(read: Callable[[bytes], object], content: bytes) -> bool:
 
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=lambda artifact: type(artifact).__name__)
 def test_an_artifact_damaged_anywhere_is_noticed(artifact: Cot | Codes | Latents) -> None:
-    raw = encode(artifact, {"stage": "latents"}, NAME)
+    raw = encode(artifact, Origin(stage="latents"), NAME)
     whole = [content for content in damaged(raw) if not is_noticed(lambda one: decode(one, NAME), content)]
     # What safetensors fills its header up with holds nothing: blanks that another blank may stand for.
-    assert all(decode(content, NAME)[1] == {"stage": "latents"} for content in whole)
+    assert all(decode(content, NAME)[1] == Origin(stage="latents") for content in whole)
     assert len(whole) <= 16, f"{len(whole)} damages of {len(raw)} bytes"
 
 
@@ -64,7 +65,7 @@ def test_a_record_damaged_anywhere_is_noticed() -> None:
 
 @pytest.mark.parametrize("name", ["latents/ab13", "codes/ab12", "None/None", ""])
 def test_an_artifact_under_another_name_is_noticed(name: str) -> None:
-    assert is_noticed(lambda raw: decode(raw, name), encode(ARTIFACTS[0], {}, NAME))
+    assert is_noticed(lambda raw: decode(raw, name), encode(ARTIFACTS[0], Origin(), NAME))
 
 
 def test_what_version_0_1_0_wrote_is_read_by_the_name_it_told_there() -> None:
@@ -74,7 +75,7 @@ def test_what_version_0_1_0_wrote_is_read_by_the_name_it_told_there() -> None:
 
     from renderer.store.encoding import digest
 
-    made_by = {"stage": "latents", "key": "ab12"}
+    made_by = Origin(stage="latents", key="ab12")
     raw = encode(ARTIFACTS[2], made_by, NAME)
     sealed = json.loads(json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]["renderer"])
     record = json.loads(sealed["record"])
@@ -94,10 +95,11 @@ def test_what_version_0_1_0_wrote_is_read_by_the_name_it_told_there() -> None:
 def test_a_record_with_a_value_of_another_kind_is_none(field: str, value: object) -> None:
     import hashlib
     import json
-    from dataclasses import asdict
 
-    kind = type(getattr(RECORD, field))
-    if isinstance(value, kind) or (kind is int and value is True):
+    from renderer.json_values import to_json
+
+    written = to_json(RECORD)
+    if type(value) is type(written[field]):
         return
-    body = json.dumps({**asdict(RECORD), field: value}).encode()
+    body = json.dumps({**written, field: value}).encode()
     assert is_noticed(decode_record, hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n")

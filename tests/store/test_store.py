@@ -10,13 +10,14 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import StoreError
+from renderer.provenance import DitNotes, Environment, Origin
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LATENTS = Latents(frames=np.arange(640, dtype=np.float32).reshape(10, 64), notes={"seconds": 1.5})
+LATENTS = Latents(frames=np.arange(640, dtype=np.float32).reshape(10, 64), notes=DitNotes(seconds=1.5))
 
 
 class FullDisk(RealDisk):
@@ -56,14 +57,14 @@ def only_artifact(store: Store) -> Path:
     ids=lambda artifact: type(artifact).__name__,
 )
 def test_an_artifact_comes_back_as_it_was_put(store: Store, artifact: Cot | Codes | Latents) -> None:
-    store.put("stage", "ab12", artifact, {"environment": {"threads": 2}})
+    store.put("stage", "ab12", artifact, Origin(environment=Environment(threads=2)))
 
     found = Store(store.outputs).get_with_origin("stage", "ab12")
 
     assert found is not None
     assert type(found[0]) is type(artifact)
-    assert dict(found[0].notes) == dict(artifact.notes)
-    assert found[1] == {"environment": {"threads": 2}}
+    assert found[0].notes == artifact.notes
+    assert found[1] == Origin(environment=Environment(threads=2))
     for name in ("text", "metas"):
         assert getattr(found[0], name, None) == getattr(artifact, name, None)
     for name in ("codes", "frames"):
@@ -72,7 +73,7 @@ def test_an_artifact_comes_back_as_it_was_put(store: Store, artifact: Cot | Code
 
 @pytest.mark.parametrize("position", [3, 200, -1])
 def test_a_flipped_bit_sets_the_artifact_aside_and_it_counts_as_missing(store: Store, position: int) -> None:
-    store.put("latents", "ab12", LATENTS, {})
+    store.put("latents", "ab12", LATENTS, Origin())
     path = only_artifact(store)
     content = bytearray(path.read_bytes())
     content[position] ^= 1
@@ -86,7 +87,7 @@ def test_a_flipped_bit_sets_the_artifact_aside_and_it_counts_as_missing(store: S
 
 
 def test_a_truncated_artifact_counts_as_missing(store: Store) -> None:
-    store.put("latents", "ab12", LATENTS, {})
+    store.put("latents", "ab12", LATENTS, Origin())
     path = only_artifact(store)
     path.write_bytes(path.read_bytes()[:-40])
 

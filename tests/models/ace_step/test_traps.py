@@ -259,11 +259,11 @@ def metas_of_each(bench: Bench) -> None:
     metas = GivenMetas(bpm=77, keyscale="C major", timesignature="3", duration=12.0)
     other = job("b", 20, metas=metas, lyrics="[verse]\nother", vocal_language="es", steps=4, shift=1.0)
     found = bench.latents(job("a", 20), other)
-    assert "- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n- duration: 10" in found["a"].notes["text_prompt"]
-    assert "- bpm: 77\n- timesignature: 3\n- keyscale: C major\n- duration: 12" in found["b"].notes["text_prompt"]
-    assert found["b"].notes["lyric_prompt"] == f"# Languages\nes\n\n# Lyric\n[verse]\nother{END}"
-    assert [len(found[name].notes["timesteps"]) for name in ("a", "b")] == [8, 4]
-    assert found["b"].notes["timesteps"] == [1.0, 0.75, 0.5, 0.25]
+    assert "- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n- duration: 10" in found["a"].notes.text_prompt
+    assert "- bpm: 77\n- timesignature: 3\n- keyscale: C major\n- duration: 12" in found["b"].notes.text_prompt
+    assert found["b"].notes.lyric_prompt == f"# Languages\nes\n\n# Lyric\n[verse]\nother{END}"
+    assert [len(found[name].notes.timesteps) for name in ("a", "b")] == [8, 4]
+    assert found["b"].notes.timesteps == (1.0, 0.75, 0.5, 0.25)
     alone = bench.latents(other)["b"].frames
     assert np.array_equal(alone, found["b"].frames)
 
@@ -279,8 +279,8 @@ def truncation(bench: Bench) -> None:
     assert len(cuts(tokens, text, lyrics)) == 2
     assert cuts(tokens, "short", "short") == ()
     found = bench.latents(job("a", 20, caption=text))["a"].notes
-    num_tokens, noted = len(tokens.ids(found["text_prompt"])), found["cut"]
-    assert noted == [f"the text prompt has {num_tokens} tokens, the DiT hears 256: the metas at its end are lost"]
+    num_tokens = len(tokens.ids(found.text_prompt))
+    assert found.cut == (f"the text prompt has {num_tokens} tokens, the DiT hears 256: the metas at its end are lost",)
 
 
 def padding_side(bench: Bench) -> None:

@@ -38,6 +38,7 @@ from renderer.models.catalog import layouts
 from renderer.models.family import Failed, Part, Stage
 from renderer.models.kernels.prefetch import Ahead, reached
 from renderer.models.kernels.qwen3 import fuse
+from renderer.provenance import DitNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,9 +137,8 @@ class LoadedDit:
 
         sampling = _sampling(cast("LatentsRequest", job.request), self._loading.files.kind)
         frames = _denoised(dit, job, briefed.conditions, sampling, listener, next_one)
-        notes = _notes(briefed, sampling)
-        notes["left_out"] = _left_out(self._loading.left_out)
-        notes["seconds"] = time.perf_counter() - began - sum(apart) + briefed.seconds
+        seconds = time.perf_counter() - began - sum(apart) + briefed.seconds
+        notes = _notes(briefed, sampling, seconds, _left_out(self._loading.left_out))
         return Latents(frames=frames, notes=notes)
 
 
@@ -345,22 +345,24 @@ def _codes(job: StageJob) -> Codes | None:
     return codes
 
 
-def _left_out(names: tuple[str, ...]) -> list[str]:
+def _left_out(names: tuple[str, ...]) -> tuple[str, ...]:
     """What to tell of tensors that were not read."""
-    return [f"the checkpoint's {named(names)} belong to no part of the model and were left out"] if names else []
+    return (f"the checkpoint's {named(names)} belong to no part of the model and were left out",) if names else ()
 
 
-def _notes(briefed: Briefed, sampling: Sampling) -> dict[str, Any]:
+def _notes(briefed: Briefed, sampling: Sampling, seconds: float, left_out: tuple[str, ...]) -> DitNotes:
     """How the latents were made, for recipe and report."""
     briefing = briefed.briefing
-    return {
-        "cut": list(briefed.cut),
-        "text_prompt": briefing.text,
-        "lyric_prompt": briefing.lyrics,
-        "metas": asdict(briefing.metas),
-        "origins": dict(briefing.origins),
-        "departures": list(briefing.departures),
-        "num_frames": briefing.num_frames,
-        "timesteps": list(sampling.timesteps),
-        "guidance_scale": sampling.guidance_scale,
-    }
+    return DitNotes(
+        seconds=seconds,
+        cut=briefed.cut,
+        left_out=left_out,
+        text_prompt=briefing.text,
+        lyric_prompt=briefing.lyrics,
+        metas=asdict(briefing.metas),
+        origins=briefing.origins,
+        departures=briefing.departures,
+        num_frames=briefing.num_frames,
+        timesteps=tuple(sampling.timesteps),
+        guidance_scale=sampling.guidance_scale,
+    )

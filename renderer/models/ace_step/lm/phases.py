@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules, CotRules, 
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import given_as_cot, parse_cot, think_yaml
 from renderer.models.family import Stage
+from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ FREE_EXTRA = 500
 
 Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
 """
+_Notes = TypeVar("_Notes", CotNotes, CodesNotes)
 _COT_STREAM, _CODES_STREAM = 1, 2
 
 
@@ -44,15 +46,15 @@ class Prepared:
     negative: str | None
     """None where there is no guidance."""
 
-    def notes(self, decoded: Decoded) -> dict[str, object]:
+    def notes(self, kind: type[_Notes], decoded: Decoded) -> _Notes:
         """How it was made, for the recipe."""
-        return {
-            "prompt": self.prompt,
-            "negative_prompt": self.negative,
-            "prompt_tokens": len(self.decode.prompt),
-            "tokens": len(decoded.tokens),
-            "seconds": decoded.seconds,
-        }
+        return kind(
+            prompt=self.prompt,
+            negative_prompt=self.negative,
+            prompt_tokens=len(self.decode.prompt),
+            tokens=len(decoded.tokens),
+            seconds=decoded.seconds,
+        )
 
 
 class Phase(Protocol):
@@ -93,7 +95,7 @@ class CotPhase:
         """The text as generated, without the token that ended it, and what it says."""
         written = tuple(token for token in decoded.tokens if token not in self._tokens.stops)
         text = self._tokens.decode(written)
-        return Cot(text=text, metas=parse_cot(text), notes=prepared.notes(decoded))
+        return Cot(text=text, metas=parse_cot(text), notes=prepared.notes(CotNotes, decoded))
 
 
 class CodesPhase:
@@ -132,7 +134,7 @@ class CodesPhase:
                 why="nothing says how long the song is, and it ended at once",
                 help="give `duration` in [metas], or another seed",
             )
-        return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(decoded))
+        return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(CodesNotes, decoded))
 
     def _refuse_wild(self, metas: CotMetas) -> None:
         """Without a grammar the LM may write control tokens into its own caption."""

@@ -21,6 +21,7 @@ from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.ace_step.vae.fused import fuse, slim
 from renderer.models.family import Stage
 from renderer.models.kernels.prefetch import reached
+from renderer.provenance import VaeNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,9 +97,12 @@ class LoadedVae:
             decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
         peak = checked_peak(decoded, request.duration)
         loud = devices.to_host(scale_to_peak(decoded, peak))
-        notes: dict[str, Any] = {"seconds": time.perf_counter() - began, "tile": tiles.length}
-        if tiles != self.tiles:
-            notes["degraded"] = [f"VAE tiles of {tiles.length} instead of {self.tiles.length}: the memory was full"]
+        smaller = f"VAE tiles of {tiles.length} instead of {self.tiles.length}: the memory was full"
+        notes = VaeNotes(
+            seconds=time.perf_counter() - began,
+            tile=tiles.length,
+            degraded=None if tiles == self.tiles else (smaller,),
+        )
         return Waveform(samples=loud.numpy(), notes=notes)
 
     def _decode_within_memory(self, frames: Tensor, job_id: str, listener: Listener) -> tuple[Tensor, Tiles]:

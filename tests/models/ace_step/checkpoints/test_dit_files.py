@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.models.family import ModelFiles
+    from renderer.provenance import DitNotes
 
 Tensors = dict[str, torch.Tensor]
 
@@ -61,11 +62,11 @@ def files_of(model: str, based_on: str | None = None) -> ModelFiles:
     return found
 
 
-def latents(files: ModelFiles, heard: list[dict[str, object]] | None = None) -> np.ndarray:
+def latents(files: ModelFiles, heard: list[DitNotes] | None = None) -> np.ndarray:
     loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
     (result,) = loaded.run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
     if heard is not None:
-        heard.append(dict(result.artifact.notes))
+        heard.append(result.artifact.notes)
     frames: np.ndarray = result.artifact.frames
     return frames
 
@@ -137,10 +138,10 @@ def test_tensors_of_other_models_in_the_file_are_left_out_and_told(
         "model_ema.decoder.layers.0.weight": torch.zeros(2),
     }
     save_file(whole, tmp_path / "all.safetensors")
-    notes: list[dict[str, object]] = []
+    notes: list[DitNotes] = []
 
     assert np.array_equal(latents(files_of(str(tmp_path / "all.safetensors"), str(bundle)), notes), expected)
-    (told,) = notes[0]["left_out"]  # type: ignore[misc]
+    (told,) = notes[0].left_out or ()
     assert "`model_ema.decoder.layers.0.weight`, `vae.decoder.layers.0.weight`" in told
 
 

@@ -271,9 +271,9 @@ def test_tensors_beside_the_four_parts_are_left_out_and_named(
 
     assert np.array_equal(result.artifact.frames, expected)
     named = "`null_condition_emb_ema`, `step`, `teacher.weight`"
-    assert result.artifact.notes["left_out"] == [
-        f"the checkpoint's {named} belong to no part of the model and were left out"
-    ]
+    assert result.artifact.notes.left_out == (
+        f"the checkpoint's {named} belong to no part of the model and were left out",
+    )
 
 
 def test_a_checkpoint_of_nothing_else_has_nothing_left_out(tiny_set: Path, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_checkpoint_of_nothing_else_has_nothing_left_out(tiny_set: Path, tmp_p
             .load(Part.DIT, files, SETTINGS, Heard())
             .run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
         )
-        assert result.artifact.notes["left_out"] == []
+        assert result.artifact.notes.left_out == ()
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def check_lm(tiny_set: Path, count: int, slots: int) -> None:
     assert len(found) == count
     for number, request in enumerate(asked):
         assert isinstance(found[str(number)], Cot)
-        assert found[str(number)].notes["tokens"] <= 640
+        assert found[str(number)].notes.tokens <= 640
         check(found[str(number)].text, request)
 
 

@@ -118,7 +118,7 @@ def test_a_preview_is_the_songs_opening(lm: LmPart) -> None:
     preview = coded(lm, preview=3.0)
 
     assert preview.codes.tolist() == whole.codes[:15].tolist()
-    assert preview.notes["prompt"] == whole.notes["prompt"]
+    assert preview.notes.prompt == whole.notes.prompt
 
 
 def test_the_prompt_carries_the_chain_of_thought_and_the_users_caption(lm: LmPart) -> None:
@@ -126,17 +126,17 @@ def test_the_prompt_carries_the_chain_of_thought_and_the_users_caption(lm: LmPar
 
     notes = coded(lm, Cot(text="", metas=metas)).notes
 
-    assert "# Caption\na calm piano, warm and slow\n" in notes["prompt"]
-    assert "<think>\nbpm: 90\ncaption: rewritten\nduration: 10\n" in notes["prompt"]
-    assert notes["negative_prompt"].endswith("<think>\n\n</think>\n\n")
-    assert notes["tokens"] == 50
+    assert "# Caption\na calm piano, warm and slow\n" in notes.prompt
+    assert "<think>\nbpm: 90\ncaption: rewritten\nduration: 10\n" in notes.prompt
+    assert notes.negative_prompt.endswith("<think>\n\n</think>\n\n")
+    assert notes.tokens == 50
 
 
 def test_guidance_off_runs_without_a_negative_prompt(lm: LmPart) -> None:
     codes = coded(lm, sampling=replace(SAMPLING, cfg_scale=1.0))
 
     assert len(codes.codes) == 50
-    assert codes.notes["negative_prompt"] is None
+    assert codes.notes.negative_prompt is None
 
 
 def test_seeds_differ_and_repeat(lm: LmPart) -> None:
@@ -152,7 +152,7 @@ def test_unconstrained_text_is_read_for_what_it_holds(lm: LmPart) -> None:
     cot = written(lm, sampling=free)
     codes = coded(lm, sampling=free, preview=1.0)
 
-    assert cot.notes["tokens"] <= 640
+    assert cot.notes.tokens <= 640
     assert 0 < len(codes.codes) <= 5
     assert codes.codes.max() < 1000
 

@@ -186,8 +186,8 @@ def test_full_memory_costs_tile_size_not_the_take(vae: LoadedVae) -> None:
     assert isinstance(whole, Done)
     assert isinstance(cramped, Done)
     assert np.abs(whole.artifact.samples - cramped.artifact.samples).max() < 1e-5
-    assert "degraded" not in whole.artifact.notes
-    assert cramped.artifact.notes["degraded"] == ["VAE tiles of 64 instead of 256: the memory was full"]
+    assert whole.artifact.notes.degraded is None
+    assert cramped.artifact.notes.degraded == ("VAE tiles of 64 instead of 256: the memory was full",)
     hopeless = decode(dataclasses.replace(large, vae=Cramped(vae.vae, 10)), latents(300))
     assert isinstance(hopeless, Failed)
     assert hopeless.message == "the device's memory is full"

@@ -1,0 +1,132 @@
+"""Frozen dataclasses <-> JSON values, as artifacts and records hold them; other versions' are read, nothing is lost.
+
+A field that is None isn't written. One that may be None is None where what was written isn't of its kind. A dataclass
+with a field `others` keeps there what it doesn't know, and it is written again where it stood.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import DataclassInstance
+
+    Read = Callable[[object], object]
+
+T = TypeVar("T")
+OTHERS = "others"
+
+
+class JsonError(ValueError):
+    """What was written isn't of the kind that it has to be."""
+
+
+def to_json(value: DataclassInstance) -> dict[str, object]:
+    """Its fields that aren't None, dataclasses and tuples within them as objects and lists."""
+    told = {name: _plain(one) for name in _names(type(value)) if (one := getattr(value, name)) is not None}
+    return told | {name: one for name, one in getattr(value, OTHERS, {}).items() if name not in told}
+
+
+def from_json(kind: type[T], raw: object) -> T:
+    """The value that `to_json` made these of, or another version's as far as it is one.
+
+    Its annotations are read when the first of them is, so they have to name what its module imports at run time.
+
+    Raises: JsonError when a field that can't be None is of another kind, or has no default and is missing.
+    """
+    if not isinstance(raw, Mapping):
+        raise JsonError(f"a {kind.__name__} is written as {type(raw).__name__}")
+    readers: Mapping[str, tuple[Read, bool]] = _readers(cast("Any", kind))
+    known, others = {}, {}
+    for name, one in raw.items():
+        read, optional = readers.get(name, (None, False))
+        if read is None:
+            others[name] = one
+            continue
+        try:
+            known[name] = read(one)
+        except JsonError as error:
+            if not optional:
+                raise JsonError(f"`{name}`: {error}") from error
+            others[name] = one
+    if others and hasattr(kind, OTHERS):
+        known[OTHERS] = others
+    try:
+        return kind(**known)
+    except TypeError as error:
+        raise JsonError(str(error)) from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return to_json(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+@cache
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != OTHERS)
+
+
+@cache
+def _readers(kind: type) -> Mapping[str, tuple[Read, bool]]:
+    """Field -> what reads it, and whether it may be None."""
+    hints = {name: hint for name, hint in get_type_hints(kind).items() if name != OTHERS}
+    return {name: (_reader(hint), types.NoneType in get_args(hint)) for name, hint in hints.items()}
+
+
+def _reader(hint: Any) -> Read:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return partial(_first_that_reads, tuple(map(_reader, inner)))
+    if origin is tuple:
+        return partial(_tuple, _reader(inner[0]))
+    if origin is Mapping:
+        return partial(_instance, dict) if inner[1] in (Any, object) else partial(_mapping, _reader(inner[1]))
+    if is_dataclass(hint):
+        return partial(from_json, cast("type", hint))
+    return _PLAIN.get(hint) or partial(_instance, origin or hint)
+
+
+def _first_that_reads(readers: tuple[Read, ...], value: object) -> object:
+    for read in readers:
+        try:
+            return read(value)
+        except JsonError as error:
+            refused = error
+    raise refused
+
+
+def _tuple(read: Read, value: object) -> tuple[object, ...]:
+    # Over the wire lists become tuples.
+    return tuple(read(one) for one in _instance((list, tuple), value))
+
+
+def _mapping(read: Read, value: object) -> Mapping[str, object]:
+    return {name: read(one) for name, one in _instance(dict, value).items()}
+
+
+def _float(value: object) -> float:
+    return float(_instance((int, float), value))
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _instance(kind: type | tuple[type, ...], value: object) -> Any:
+    # True and false are numbers to Python and not to JSON.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise JsonError(f"{type(value).__name__} in place of another kind")
+    return value
+
+
+_PLAIN: Mapping[Any, Read] = {float: _float, Any: _as_it_is, object: _as_it_is}
