@@ -6,6 +6,7 @@ import sys
 import webbrowser
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.project import Project
     from renderer.report import Report
-    from renderer.watch.events import WatchEvent
-    from renderer.watch.pages import Publish
+    from renderer.watch.events import Event
+    from renderer.watch.notices import Notice
+    from renderer.watch.page_thread import Publish
 
-    Listen = Callable[[WatchEvent], None]
+    Announce = Callable[[Notice], None]
 
 
 @click.command(name="watch")
@@ -58,33 +60,29 @@ def command(
     or Ctrl-C.
     """
     from renderer.cli.watch_server import Server
-    from renderer.watch.loop import Patience, Watch
+    from renderer.watch.events import StopRequested
+    from renderer.watch.shell import run_watch
+    from renderer.watch.state import WatchSettings
 
-    patience = Patience(quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60)
     options = make_options(**given)
+    settings = WatchSettings(
+        options=options, quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60, measures=measure
+    )
+    inbox: SimpleQueue[Event] = SimpleQueue()
     with ExitStack() as ending:
-        tell = ending.enter_context(_listener())
+        announce = ending.enter_context(_announcing())
         publish: Publish = _publish_nowhere
         if serve:
             server = Server(named, options, port, ending)
             publish = server.publish
-            tell = _both(tell, server.hear)
-        watch = Watch(
-            named,
-            options,
-            patience=patience,
-            measures=measure,
-            tell=tell,
-            publish=publish,
-            open_page=_open,
-        )
-        with _stopping(watch.stop) as interrupted:
-            watch.run()
+            announce = _both(announce, server.listen)
+        with _stopping(lambda: inbox.put(StopRequested())) as interrupted:
+            run_watch(named, settings, inbox=inbox, announce=announce, publish=publish, open_page=_open)
     return EXIT_INTERRUPTED if interrupted else EXIT_FINE
 
 
 @contextmanager
-def _listener() -> Iterator[Listen]:
+def _announcing() -> Iterator[Announce]:
     """A screen on a terminal, lines elsewhere."""
     from rich.console import Console
 
@@ -96,8 +94,8 @@ def _listener() -> Iterator[Listen]:
         return
     from renderer.watch.screen import showing
 
-    with showing(console) as listen:
-        yield listen
+    with showing(console) as announce:
+        yield announce
 
 
 @contextmanager
@@ -115,12 +113,12 @@ def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
         yield came
 
 
-def _both(first: Listen, second: Listen) -> Listen:
-    def listen(event: WatchEvent) -> None:
-        first(event)
-        second(event)
+def _both(first: Announce, second: Announce) -> Announce:
+    def announce(notice: Notice) -> None:
+        first(notice)
+        second(notice)
 
-    return listen
+    return announce
 
 
 def _publish_nowhere(project: Project, report: Report) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from renderer.cli.serving import serving_library, voter
 from renderer.run.events import JobProgress
-from renderer.watch.events import Idle
+from renderer.watch.notices import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.project import Project
     from renderer.report import Report
     from renderer.serve import Live
-    from renderer.watch.events import WatchEvent
+    from renderer.watch.notices import Notice
 
 
 class Server:
@@ -51,10 +51,10 @@ class Server:
             self._live.publish(report)
         return self._address if outputs == self._outputs else None
 
-    def hear(self, event: WatchEvent) -> None:
+    def listen(self, notice: Notice) -> None:
         """Tell open pages how far a job is."""
-        match event:
+        match notice:
             case JobProgress(job=job) if self._live:
-                self._live.tell(f"{job.takes[0]} {job.stage}: {event.done}/{event.total} {event.unit}")
+                self._live.tell(f"{job.takes[0]} {job.stage}: {notice.done}/{notice.total} {notice.unit}")
             case Idle() if self._live:
                 self._live.tell("")

@@ -1,4 +1,4 @@
-"""What a watch tells beside the runs' own events; lines and screen make of it what they like."""
+"""What can happen to a watch: what the world does, and how what it asked for turned out. Input of `step`."""
 
 from __future__ import annotations
 
@@ -13,110 +13,138 @@ if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.plan.jobs import Job, TakePlan
     from renderer.spec.diagnostics import Diagnostic
-    from renderer.watch.sources import Differences
+    from renderer.watch.notices import Refusal
+    from renderer.watch.spec_files import Differences, SpecFiles
+    from renderer.watch.state import RenderRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
-    """The watch began."""
+class Started:
+    """The watch begins."""
 
     paths: tuple[Path, ...]
-    keys: bool
-    """Whether keys are heard."""
+    """Where specs are looked for."""
+    reads_keys: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """Files were written; `unchanged` ones hold what they held before."""
+class Tick:
+    """Time went by."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChanged:
+    """Something at a resolved path was written, moved or deleted, and may be one of the specs."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldersMoved:
+    """A watched folder was moved, replaced or came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed:
+    """Someone pressed a key on the terminal."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """A signal asks for the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesCompared:
+    """`CompareFiles` is through."""
+
+    files: SpecFiles
     differences: Differences
+    """From the files as they were before; empty at first."""
     unchanged: tuple[Path, ...]
+    """Touched, and holding what they held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """The specs were read: what there is, and all that is to say of them now."""
+class SpecsRead:
+    """`ReadSpecs` is through."""
 
     takes: tuple[TakePlan, ...]
+    """Every take that the specs mean now and that can be planned; of broken specs, those of the last good ones."""
     diagnostics: tuple[Diagnostic, ...]
-    new_diagnostics: tuple[Diagnostic, ...]
-    """Those that weren't there before."""
     fixed: tuple[Path, ...]
     """Files that had errors before and have none now."""
+    refusals: tuple[Refusal, ...]
+    """Of songs that can't be planned."""
+    run_keys: frozenset[str]
+    """The keys of all jobs these takes have under the options of the render that runs; without one, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Something asked can't be done; the watch goes on."""
+class SpecsUnreadable:
+    """`ReadSpecs` found nothing of what was named; what was known before stays."""
 
-    song: str | None
-    """None: it isn't one song's fault."""
     error: RendererError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoundBegun:
-    """Takes are about to be rendered, and why."""
+class RequestPlanned:
+    """`PlanRequest` is through."""
 
-    takes: tuple[TakePlan, ...]
-    """Those with something to run or to restore."""
-    since_save_seconds: float | None
-    """None: nobody saved, it was asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobAbandoned:
-    """A job under way was given up."""
-
-    job: Job
-    is_stale: bool
-    """An edit made it useless; else something edited goes first, and it runs again afterwards."""
+    request: RenderRequest
+    takes: tuple[tuple[TakePlan, ...], ...]
+    """By outputs folder: one render writes to one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageWritten:
-    """The report holds what was rendered so far."""
+class RenderEnded:
+    """`StartRender` is through, or couldn't be; its own events came before."""
 
-    address: str
-    """Its path, or where it is served."""
-    since_save_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerDropped:
-    """The models were dropped after a while of quiet."""
-
-    idle_seconds: float
+    error: RendererError | None
+    """What kept it from its end; None when it got there or was told to stop."""
+    unfinished: tuple[Job, ...]
+    """Jobs that had begun and were given up."""
+    outputs: Path
+    """The outputs folder it wrote to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """An answer to a key."""
+class LockProbed:
+    """`ProbeLock` is through."""
 
-    text: str
+    is_free: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Idle:
-    """All that was asked is done; the next save is waited for."""
+class PageEnded:
+    """`WritePage` is through."""
 
-    num_rendered: int
-    """Since the last `Idle`."""
-    num_failed: int
-    num_faulty: int
-    """Files with errors now."""
+    address: str | None
+    """A path, or where it is served; None when there was nothing to write or it failed."""
+    error: RendererError | None
 
 
-WatchEvent = (
-    Watching
-    | Saved
-    | Looked
-    | Refused
-    | RoundBegun
-    | JobAbandoned
-    | PageWritten
-    | WorkerDropped
-    | Said
-    | Idle
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakesMeasured:
+    """`StartMeasuring` found something new; the report doesn't tell of it yet."""
+
+
+Event = (
+    Started
+    | Tick
+    | FileChanged
+    | FoldersMoved
+    | KeyPressed
+    | StopRequested
+    | FilesCompared
+    | SpecsRead
+    | SpecsUnreadable
+    | RequestPlanned
+    | RenderEnded
+    | LockProbed
+    | PageEnded
+    | TakesMeasured
     | RunEvent
 )

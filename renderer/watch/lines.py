@@ -6,13 +6,13 @@ from typing import IO, TYPE_CHECKING
 
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, plain, printable
-from renderer.watch.events import Looked
-from renderer.watch.words import error_told, shown, takes_named, told
+from renderer.watch.notice_text import error_line, notice_lines, path_text, takes_label
+from renderer.watch.notices import SpecsLoaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.watch.events import WatchEvent
+    from renderer.watch.notices import Notice
 
 
 class Lines:
@@ -22,30 +22,30 @@ class Lines:
         self._stream = stream
         self._begun: set[str] = set()
 
-    def listen(self, event: WatchEvent) -> None:
+    def listen(self, event: Notice) -> None:
         """Write what is to be said of it."""
-        for line in (*told(event), *self._run(event)):
+        for line in (*notice_lines(event), *self._run(event)):
             self._stream.write(f"{line}\n")
         self._stream.flush()
 
-    def _run(self, event: WatchEvent) -> Iterator[str]:
+    def _run(self, event: Notice) -> Iterator[str]:
         match event:
-            case Looked():
+            case SpecsLoaded():
                 songs = {take.take.song.name for take in event.takes}
                 yield from (plain(one) for one in event.new_diagnostics if one.level is not Level.NOTE)
-                yield from (f"fixed: {shown(file)}" for file in event.fixed)
+                yield from (f"fixed: {path_text(file)}" for file in event.fixed)
                 yield f"{len(songs)} song{'s'[: len(songs) != 1]}, {len(event.takes)} takes"
             case ComponentLoaded():
                 yield f"  loaded {event.component} in {event.seconds:.1f} s"
             case JobProgress(job=job) if job.key not in self._begun:
                 self._begun.add(job.key)
-                yield f"  {takes_named(job.takes)} {job.stage}: {event.done}/{event.total} {event.unit}"
+                yield f"  {takes_label(job.takes)} {job.stage}: {event.done}/{event.total} {event.unit}"
             case JobDone(job=job):
                 self._begun.discard(job.key)
-                yield f"  {takes_named(job.takes)} {job.stage}: done in {event.seconds:.1f} s"
+                yield f"  {takes_label(job.takes)} {job.stage}: done in {event.seconds:.1f} s"
             case TakeDone():
                 yield f"rendered {printable(event.take.file)} ({event.seconds:.1f} s of sound)"
             case TakeFailed():
-                yield f"failed {printable(event.take.name)} in {event.stage}: {error_told(event.error)}"
+                yield f"failed {printable(event.take.name)} in {event.stage}: {error_line(event.error)}"
             case WorkerRestarted():
-                yield f"worker restarted: {error_told(event.error)}"
+                yield f"worker restarted: {error_line(event.error)}"

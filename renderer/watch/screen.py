@@ -17,8 +17,8 @@ from rich.text import Text
 from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
-from renderer.watch.events import Idle, JobAbandoned, Looked, PageWritten, Refused, RoundBegun, Watching
-from renderer.watch.words import KEYS, address_told, error_told, takes_named, told
+from renderer.watch.notice_text import KEYS, address_text, error_line, notice_lines, takes_label
+from renderer.watch.notices import Idle, JobAbandoned, PageWritten, Refusal, RenderStarted, SpecsLoaded, WatchStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from renderer.plan.jobs import TakePlan
     from renderer.spec.diagnostics import Diagnostic
-    from renderer.watch.events import WatchEvent
+    from renderer.watch.notices import Notice
 
 _NUM_SAID = 4
 _NUM_DIAGNOSTICS = 3
@@ -38,13 +38,13 @@ _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 
 
 @contextmanager
-def showing(console: Console) -> Iterator[Callable[[WatchEvent], None]]:
+def showing(console: Console) -> Iterator[Callable[[Notice], None]]:
     """A listener that keeps the screen up to date; leaves the last state behind."""
     screen = Screen()
     with Live(console=console, auto_refresh=False, get_renderable=lambda: screen.drawn(console)) as live:
         drawn_at = 0.0
 
-        def listen(event: WatchEvent) -> None:
+        def listen(event: Notice) -> None:
             nonlocal drawn_at
             screen.listen(event)
             # Progress comes faster than one can read; everything else is shown at once.
@@ -81,13 +81,13 @@ class Screen:
     _foot: str = "starting"
     _page: str = ""
 
-    def listen(self, event: WatchEvent) -> None:
+    def listen(self, event: Notice) -> None:
         """Change what it is about."""
         self._say(event)
         match event:
-            case Looked():
+            case SpecsLoaded():
                 self._look(event)
-            case RoundBegun(takes=takes):
+            case RenderStarted(takes=takes):
                 self._foot = "rendering"
                 for take in takes:
                     self._songs[take.name] = take.take.song.name
@@ -97,13 +97,13 @@ class Screen:
             case JobAbandoned(job=job):
                 self._mark(job.takes[0], Text("edited meanwhile" if event.is_stale else "waiting", style="yellow"))
             case Idle():
-                self._foot = next(told(event))
+                self._foot = next(notice_lines(event))
             case PageWritten(address=address):
-                self._page = address_told(address)
+                self._page = address_text(address)
             case _:
                 self._settle(event)
 
-    def _settle(self, event: WatchEvent) -> None:
+    def _settle(self, event: Notice) -> None:
         match event:
             case JobDone(job=job):
                 for name in job.takes:
@@ -121,16 +121,16 @@ class Screen:
         table = self._table(max(_LEAST_ROWS, room - _height(console, faults)))
         return Group(table, *faults, *self._said, *foot)
 
-    def _say(self, event: WatchEvent) -> None:
+    def _say(self, event: Notice) -> None:
         match event:
-            case Refused() | TakeFailed() | WorkerRestarted():
-                self._said.append(Text(" ".join(told(event)) or error_told(event.error), style="red"))
-            case PageWritten() | Idle() | Watching():
+            case Refusal() | TakeFailed() | WorkerRestarted():
+                self._said.append(Text(" ".join(notice_lines(event)) or error_line(event.error), style="red"))
+            case PageWritten() | Idle() | WatchStarted():
                 pass
             case _:
-                self._said.extend(Text(line, style="dim") for line in told(event))
+                self._said.extend(Text(line, style="dim") for line in notice_lines(event))
 
-    def _look(self, event: Looked) -> None:
+    def _look(self, event: SpecsLoaded) -> None:
         self._diagnostics = event.diagnostics
         self._songs |= {take.name: take.take.song.name for take in event.takes}
         counts: dict[str, list[TakePlan]] = {}
@@ -141,7 +141,7 @@ class Screen:
         self._rows = {}
         for song, takes in sorted(counts.items()):
             done = {take.name for take in takes if take.why is Why.DONE}
-            state = _done_told(len(done), len(takes))
+            state = _done_text(len(done), len(takes))
             if takes[0].take.song.source in faulty:
                 state = Text("its file has errors: the last good version stays", style="yellow")
             self._rows[song] = _Row(
@@ -160,12 +160,12 @@ class Screen:
         row = self._rows.get(take.take.song.name)
         if row is not None:
             row.done.add(take.name)
-            row.state = _done_told(len(row.done), row.num_takes)
+            row.state = _done_text(len(row.done), row.num_takes)
             row.seconds = self._spent.pop(take.name, None)
 
     def _progress(self, event: JobProgress) -> str:
         """`latents 3/8 steps · wide.s7 +2`: the song's own name stands in its row already."""
-        takes = takes_named(event.job.takes).removeprefix(f"{self._songs.get(event.job.takes[0], '')}.")
+        takes = takes_label(event.job.takes).removeprefix(f"{self._songs.get(event.job.takes[0], '')}.")
         return f"{event.job.stage} {event.done}/{event.total} {event.unit} · {takes}"
 
     def _table(self, room: int) -> Table:
@@ -207,7 +207,7 @@ def _height(console: Console, texts: Iterable[Text]) -> int:
     return sum(len(console.render_lines(text)) for text in texts)
 
 
-def _done_told(done: int, takes: int) -> Text:
+def _done_text(done: int, takes: int) -> Text:
     return Text("done", style="green") if done == takes else Text(f"{done} of {takes} done")
 
 

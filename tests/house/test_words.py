@@ -24,15 +24,11 @@ LEFT = {
     "Keeper",
     "Keeping",
     "Kind",
-    "Patience",
     "Places",
     "Reach",
-    "Round",
     "Rules",
     "Stock",
     "Tally",
-    "Wish",
-    "adrift",
     "ahead",
     "allow",
     "as_graph",
@@ -62,10 +58,8 @@ LEFT = {
 """Words that the renaming has yet to reach."""
 LEFT_TWICE = {
     "Dit",
-    "Draft",
     "Failure",
     "Lm",
-    "Patience",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.watch.sources import differences, read_sources
+from renderer.watch.spec_files import differences, read_spec_files
 from tests.cli.test_odd_files import LONG_NAME, ODD, PASTED, SPEC
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def specs(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ODD)
 def test_what_is_no_file_is_seen_and_not_waited_for(specs: Path, kind: str) -> None:
-    before = read_sources([specs])
+    before = read_spec_files([specs])
     ODD[kind](specs / "odd.toml")
-    after = read_sources([specs])
+    after = read_spec_files([specs])
 
     assert specs / "good.toml" in after.digests
     assert bool(differences(before, after)) == (specs / "odd.toml" in after.digests)
@@ -34,10 +34,10 @@ def test_what_is_no_file_is_seen_and_not_waited_for(specs: Path, kind: str) -> N
 
 @pytest.mark.parametrize("written", [PASTED, LONG_NAME, "../" * 2_000, "a\0b", "x/" * 3_000])
 def test_a_text_in_place_of_a_lyrics_file_is_passed_over(specs: Path, written: str) -> None:
-    before = read_sources([specs])
+    before = read_spec_files([specs])
     value = '"' + written.replace("\n", "\\n").replace("\0", "\\u0000") + '"'
     (specs / "song.toml").write_text(f'lyrics_file = {value}\ncaption = "slow blues"\n', "utf-8")
-    changed = differences(before, read_sources([specs]))
+    changed = differences(before, read_spec_files([specs]))
 
     assert [path.name for path in changed.added] == ["song.toml"]
-    assert read_sources([specs, specs / LONG_NAME]).digests.keys() >= {specs / "good.toml"}
+    assert read_spec_files([specs, specs / LONG_NAME]).digests.keys() >= {specs / "good.toml"}

@@ -10,10 +10,12 @@ from rich.console import Console
 
 from renderer.pipeline.options import Options
 from renderer.run.events import JobProgress, TakeDone
-from renderer.watch.events import Idle, RoundBegun
+from renderer.watch.effects import ReadSpecs
+from renderer.watch.events import SpecsRead
+from renderer.watch.notices import Idle, RenderStarted, SpecsLoaded
+from renderer.watch.plan_takes import plan_takes
+from renderer.watch.read_specs import read_specs
 from renderer.watch.screen import Screen
-from renderer.watch.specs import Specs
-from renderer.watch.wishes import plans
 from tests.watch.conftest import Songs
 
 if TYPE_CHECKING:
@@ -27,11 +29,14 @@ def songs(tmp_path: Path, tiny_set: Path) -> Songs:
     return Songs(tmp_path / "project", tiny_set)
 
 
-def looked(songs: Songs) -> tuple[Screen, Specs]:
+def with_specs_loaded(songs: Songs) -> tuple[Screen, SpecsRead]:
     screen = Screen()
-    specs = Specs((str(songs.specs),), OPTIONS, screen.listen)
-    specs.look(set())
-    return screen, specs
+    read = read_specs(ReadSpecs(takes=(), diagnostics=(), run_options=None), (str(songs.specs),), OPTIONS)
+    assert isinstance(read, SpecsRead)
+    screen.listen(
+        SpecsLoaded(takes=read.takes, diagnostics=read.diagnostics, new_diagnostics=read.diagnostics, fixed=())
+    )
+    return screen, read
 
 
 def drawn(screen: Screen) -> list[str]:
@@ -43,9 +48,9 @@ def drawn(screen: Screen) -> list[str]:
 
 def test_a_song_tells_how_far_it_is_and_is_done_when_all_its_takes_are(songs: Songs) -> None:
     songs.write("ein-lied-mit-langem-namen")
-    screen, specs = looked(songs)
-    ((_, plan),) = plans(specs.takes, OPTIONS, print)
-    screen.listen(RoundBegun(takes=plan.takes, since_save_seconds=None))
+    screen, read = with_specs_loaded(songs)
+    ((_, plan),) = plan_takes([take.take for take in read.takes], OPTIONS)
+    screen.listen(RenderStarted(takes=plan.takes, since_save_seconds=None))
     screen.listen(JobProgress(job=plan.jobs[0], done=3, total=8, unit="steps"))
     under_way = "\n".join(drawn(screen))
     screen.listen(TakeDone(take=plan.takes[0], seconds=10.0))
@@ -61,7 +66,7 @@ def test_the_foot_is_seen_however_much_there_is_to_tell(songs: Songs) -> None:
     for number in range(12):
         songs.write(f"lied{number}")
         songs.path(f"falsch{number}").write_text("bpm = 90\ntitle = ", "utf-8")
-    screen, _ = looked(songs)
+    screen, _ = with_specs_loaded(songs)
     screen.listen(Idle(num_rendered=0, num_failed=0, num_faulty=12))
     lines = drawn(screen)
 

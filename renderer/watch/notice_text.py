@@ -1,4 +1,4 @@
-"""Watch events in words, one line each; what comes from a user is made safe for a terminal."""
+"""Notices as text, one line each; what comes from a user is made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from renderer.errors import RendererError, SpecError
 from renderer.plan.jobs import Why
 from renderer.spec.diagnostics import place, printable
-from renderer.watch.events import (
+from renderer.watch.notices import (
+    Answer,
+    FilesSaved,
     Idle,
     JobAbandoned,
     PageWritten,
-    Refused,
-    RoundBegun,
-    Said,
-    Saved,
-    Watching,
+    Refusal,
+    RenderStarted,
+    WatchStarted,
     WorkerDropped,
 )
 
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from renderer.plan.jobs import TakePlan
-    from renderer.watch.events import WatchEvent
+    from renderer.watch.notices import Notice
 
 KEYS = "r render all · f full length · o open the report · q quit"
 
 
-def told(event: WatchEvent) -> Iterator[str]:  # noqa: C901 - one case an event
-    """The lines that tell of a watch's own event; none for a run's."""
-    match event:
-        case Watching():
-            yield f"watching {', '.join(shown(path) for path in event.paths)}"
-            if event.keys:
+def notice_lines(notice: Notice) -> Iterator[str]:  # noqa: C901 - one case a notice
+    """The lines for a watch's own notice; none for a run's event."""
+    match notice:
+        case WatchStarted():
+            yield f"watching {', '.join(path_text(path) for path in notice.paths)}"
+            if notice.reads_keys:
                 yield f"keys: {KEYS}"
-        case Saved():
-            yield from _saved(event)
-        case Refused():
-            where = f"{printable(event.song)}: " if event.song else ""
-            yield f"refused {where}{error_told(event.error)}"
-        case RoundBegun():
-            yield from reasons(event.takes)
+        case FilesSaved():
+            yield from _saved(notice)
+        case Refusal():
+            where = f"{printable(notice.song)}: " if notice.song else ""
+            yield f"refused {where}{error_line(notice.error)}"
+        case RenderStarted():
+            yield from reasons(notice.takes)
         case JobAbandoned(job=job):
-            why = "edited meanwhile" if event.is_stale else "something edited goes first"
-            yield f"abandoned {takes_named(job.takes)} in {job.stage}: {why}"
+            why = "edited meanwhile" if notice.is_stale else "something edited goes first"
+            yield f"abandoned {takes_label(job.takes)} in {job.stage}: {why}"
         case PageWritten():
-            yield f"report: {address_told(event.address)}{_since(event.since_save_seconds)}"
+            yield f"report: {address_text(notice.address)}{_since(notice.since_save_seconds)}"
         case WorkerDropped():
-            yield f"models dropped after {_while_told(event.idle_seconds)} without a render"
-        case Said():
-            yield printable(event.text)
+            yield f"models dropped after {_while(notice.idle_seconds)} without a render"
+        case Answer():
+            yield printable(notice.text)
         case Idle():
-            yield f"waiting for changes: {_counts(event)}"
+            yield f"waiting for changes: {_counts(notice)}"
 
 
 def reasons(takes: Iterable[TakePlan]) -> Iterator[str]:
@@ -66,27 +66,27 @@ def reasons(takes: Iterable[TakePlan]) -> Iterator[str]:
         yield f"{printable(who)}: {printable(fate)}"
 
 
-def error_told(error: RendererError) -> str:
+def error_line(error: RendererError) -> str:
     """Message, reason and advice in one line; of specs with faults, those of the first with its place."""
     if isinstance(error, SpecError):
         first, *more = error.diagnostics
-        told = f"{place(first)}: {error_told(RendererError(first.message, why=first.why, help=first.help))}"
-        return f"{told} (and {len(more)} more)" if more else told
+        line = f"{place(first)}: {error_line(RendererError(first.message, why=first.why, help=first.help))}"
+        return f"{line} (and {len(more)} more)" if more else line
     why = f" ({printable(error.why)})" if error.why else ""
     return f"{printable(error.message)}{why}" + (f"; {printable(error.help)}" if error.help else "")
 
 
-def takes_named(takes: tuple[str, ...]) -> str:
+def takes_label(takes: tuple[str, ...]) -> str:
     """The first of them, and how many more."""
     return printable(takes[0]) + (f" +{len(takes) - 1}" if len(takes) > 1 else "")
 
 
-def address_told(address: str) -> str:
+def address_text(address: str) -> str:
     """An address as it is, a path as short as it can be said."""
-    return printable(address) if "://" in address else shown(Path(address))
+    return printable(address) if "://" in address else path_text(Path(address))
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """The path as short as it can be said from here."""
     here = Path.cwd()
     return printable(str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path))
@@ -102,21 +102,21 @@ def _fate(take: TakePlan) -> str:
     return f"{cause}; {' → '.join(take.runs)}"
 
 
-def _saved(event: Saved) -> Iterator[str]:
+def _saved(notice: FilesSaved) -> Iterator[str]:
     kinds = (
-        ("changed", event.differences.changed),
-        ("new", event.differences.added),
-        ("gone", event.differences.gone),
-        ("saved without a change", event.unchanged),
+        ("changed", notice.differences.changed),
+        ("new", notice.differences.added),
+        ("gone", notice.differences.gone),
+        ("saved without a change", notice.unchanged),
     )
     for kind, paths in kinds:
         if paths:
-            names = sorted(shown(path) for path in paths)
+            names = sorted(path_text(path) for path in paths)
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             yield f"{kind}: {', '.join(names[:_MOST_NAMED])}{more}"
 
 
-def _while_told(seconds: float) -> str:
+def _while(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.0f} min"
 
 
@@ -124,11 +124,11 @@ def _since(seconds: float | None) -> str:
     return "" if seconds is None else f" ({seconds:.1f} s after the save)"
 
 
-def _counts(event: Idle) -> str:
+def _counts(notice: Idle) -> str:
     parts = (
-        (event.num_rendered, "rendered"),
-        (event.num_failed, "failed"),
-        (event.num_faulty, "file with errors" if event.num_faulty == 1 else "files with errors"),
+        (notice.num_rendered, "rendered"),
+        (notice.num_failed, "failed"),
+        (notice.num_faulty, "file with errors" if notice.num_faulty == 1 else "files with errors"),
     )
     return ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to render"
 

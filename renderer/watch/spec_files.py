@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class SpecFiles:
     """The state of everything that the named specs are read from."""
 
     digests: Mapping[Path, str]
@@ -47,7 +47,7 @@ class Differences:
         return bool(self.changed or self.added or self.gone)
 
 
-def read_sources(paths: Iterable[Path]) -> Sources:
+def read_spec_files(paths: Iterable[Path]) -> SpecFiles:
     """Look at the specs at `paths` (files or folders) and at all they are made of; what isn't there is passed over."""
     projects = SpecFolders(Overrides())
     there = [path for path in paths if os.path.lexists(path)]
@@ -57,7 +57,7 @@ def read_sources(paths: Iterable[Path]) -> Sources:
     defaults = [folder / DEFAULTS_NAME for project in found for folder in _up_to(project.folder, project.root)]
     lyrics = [path for spec in specs for path in _lyrics_path(spec)]
     files = [*specs, *defaults, *lyrics]
-    return Sources(
+    return SpecFiles(
         digests={path: digest for path in files for digest in _digest(path)},
         trees=frozenset(path for path in paths if not is_regular(path)).union(
             *(linked_folders(path) for path in there if path.is_dir())
@@ -73,7 +73,7 @@ def read_sources(paths: Iterable[Path]) -> Sources:
     )
 
 
-def differences(old: Sources, new: Sources) -> Differences:
+def differences(old: SpecFiles, new: SpecFiles) -> Differences:
     """What differs in content, by path."""
     return Differences(
         changed=tuple(path for path, digest in new.digests.items() if old.digests.get(path, digest) != digest),

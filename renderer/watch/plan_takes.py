@@ -1,0 +1,52 @@
+"""Takes -> a project and its plan for each outputs folder; what can't be planned costs itself only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.errors import RendererError
+from renderer.pipeline.project import Project
+from renderer.watch.notices import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from renderer.pipeline.options import Options
+    from renderer.plan.jobs import Plan
+    from renderer.song import Take
+
+    Planned = tuple[tuple[Project, Plan], ...]
+
+
+def _ignore(refusal: Refusal) -> None:
+    """It was announced when the specs were read."""
+    del refusal
+
+
+def plan_takes(takes: Sequence[Take], options: Options, refuse: Callable[[Refusal], None] = _ignore) -> Planned:
+    """A project and its plan for each outputs folder; each song that can't be planned is refused and left out."""
+    planned: list[tuple[Project, Plan]] = []
+    for outputs in dict.fromkeys(take.song.outputs for take in takes):
+        here = tuple(take for take in takes if take.song.outputs == outputs)
+        try:
+            project = Project(here, options)
+            planned.append((project, project.plan()))
+        except RendererError as error:
+            songs = dict.fromkeys(take.song.name for take in here)
+            if len(songs) == 1:
+                refuse(Refusal(song=next(iter(songs)), error=error))
+                continue
+            planned += plan_takes(_plannable(here, options, refuse), options, refuse)
+    return tuple(planned)
+
+
+def projects(takes: Sequence[Take], options: Options) -> tuple[Project, ...]:
+    """One for each outputs folder, of the takes that can be planned."""
+    return tuple(project for project, _ in plan_takes(takes, options))
+
+
+def _plannable(takes: Sequence[Take], options: Options, refuse: Callable[[Refusal], None]) -> Sequence[Take]:
+    by_song: dict[str, list[Take]] = {}
+    for take in takes:
+        by_song.setdefault(take.song.name, []).append(take)
+    return [take for song in by_song.values() if plan_takes(song, options, refuse) for take in song]
