@@ -16,6 +16,8 @@ LATENT_CHANNELS = 64  # of the published checkpoints
 VAE_REACH = 8  # latent frames to each side that a decoded one depends on, with the published ratios
 NUM_CODES = 64_000  # entries of the audio codebook; the published LMs' tokens beyond it exist but mean nothing
 
+MAX_SEED = 2**32 - 1  # seeds are 32-bit
+
 MAX_TEXT_TOKENS = 256  # of the DiT's text prompt; the rest is cut off, and metas come last
 MAX_LYRIC_TOKENS = 2_048  # of the DiT's lyric prompt; what comes after is not sung
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.facts import CODE_RATE
+from renderer.facts import CODE_RATE, MAX_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from renderer.settings import Inference, Metas
+
 MAX_TAKES = 10_000  # of a song; nobody listens to more
-MAX_SEED = 2**32 - 1  # ACE-Step's seeds are 32-bit
 MAX_SEEDS = 10_000  # of a song
 INSTRUMENTAL_LYRICS = "[Instrumental]"
 
@@ -42,53 +43,6 @@ class Section:
     def numbered_tag(self) -> str:
         """The tag with its number: `verse 2`."""
         return self.tag if self.number is None else f"{self.tag} {self.number}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metas:
-    """What the user asks for; None leaves the choice to the LM."""
-
-    bpm: int | None = None
-    keyscale: str | None = None
-    """`A minor`, `F# major`: normalised as in the training texts."""
-    timesignature: str | None = None
-    """`2`, `3`, `4` or `6`."""
-    duration: float | None = None
-    """Seconds."""
-    vocal_language: str | None = None
-    """One of ACE-Step's 51 language codes, `unknown` included."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
-    """ACE-Step's own settings under its own names; None is the checkpoint's known good value."""
-
-    inference_steps: int | None = None
-    guidance_scale: float | None = None
-    infer_method: str = "ode"
-    shift: float | None = None
-    timesteps: tuple[float, ...] | None = None
-    sampler_mode: str = "euler"
-    dcw_enabled: bool | None = None
-    dcw_mode: str = "double"
-    dcw_scaler: float = 0.05
-    dcw_high_scaler: float = 0.02
-    retake_seed: int | None = None
-    retake_variance: float = 0.0
-    thinking: bool = True
-    lm_temperature: float = 0.85
-    lm_cfg_scale: float = 2.0
-    lm_top_k: int = 0
-    lm_top_p: float = 0.9
-    lm_repetition_penalty: float = 1.0
-    lm_negative_prompt: str = "NO USER INPUT"
-    lm_seed: int = 0
-    use_cot_metas: bool = True
-    use_cot_caption: bool = True
-    use_cot_language: bool = True
-    use_constrained_decoding: bool = True
-    cfg_interval_start: float = 0.0
-    cfg_interval_end: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from renderer.report.values import ReportTake
-    from renderer.song import Metas
+    from renderer.settings import Metas
 
 BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
 DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM

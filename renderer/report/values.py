@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from renderer.song import Metas
+from renderer.settings import Metas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from renderer.song import Inference, Output
+from renderer.settings import Inference
+from renderer.song import Output
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.schema import DefaultsFile, SongFile

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
-from annotated_types import Ge, Le
-
+from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
-    ABOVE_ZERO,
     DefaultsFile,
     InferenceTable,
     LoraTable,
@@ -230,13 +228,9 @@ def _value_entry(code: str) -> str | None:
     if match is None or field is None:
         return None
     told = (field.description or "").rstrip(".")
-    limits = _limits(field)
-    takes = f" It takes {_told(*limits)}." if limits and match[2] == "range" else ""
+    limits = range_words(field) if match[2] == "range" else ""
+    takes = f" It takes {limits}." if limits else ""
     return f"## {code}\n\nerror: `{key}` {_KINDS[match[2]]}.{takes}\n\n`{key}`: {told}.\n"
-
-
-def _told(low: float, high: float) -> str:
-    return f"more than 0, {high:g} at most" if low == ABOVE_ZERO else f"{low:g} to {high:g}"
 
 
 def _fields() -> dict[str, FieldInfo]:
@@ -246,14 +240,3 @@ def _fields() -> dict[str, FieldInfo]:
         for name, field in table.model_fields.items():
             found.setdefault(name, field)
     return found
-
-
-def _limits(field: Any) -> tuple[float, float] | None:
-    """The range in a field's annotation; None where it has none."""
-    metadata = [*getattr(field, "metadata", ()), *getattr(field, "__metadata__", ())]
-    low = next((limit.ge for limit in metadata if isinstance(limit, Ge)), None)
-    high = next((limit.le for limit in metadata if isinstance(limit, Le)), None)
-    if isinstance(low, int | float) and isinstance(high, int | float):
-        return float(low), float(high)
-    inner = [field.annotation] if hasattr(field, "annotation") else list(get_args(field))
-    return next((limits for one in inner if (limits := _limits(one)) is not None), None)

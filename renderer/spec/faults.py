@@ -6,20 +6,16 @@ import re
 from copy import deepcopy
 from difflib import SequenceMatcher
 from math import isfinite
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from annotated_types import Ge, Le
-from pydantic.fields import FieldInfo
-
-from renderer.facts import LANGUAGES
-from renderer.song import MAX_SEED
+from renderer.facts import LANGUAGES, MAX_SEED
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edits import moved, new_name, new_value
 from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
 from renderer.spec.hints import hint
 from renderer.spec.near import nearest, same_but_case, suggestion
+from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
-    ABOVE_ZERO,
     DefaultsFile,
     InferenceTable,
     LoraTable,
@@ -427,26 +423,7 @@ def _table_name(path: KeyPath) -> str:
 def _range(path: KeyPath, root: type[Table]) -> str:
     named = tuple(part for part in path if isinstance(part, str))
     field = _table(path if isinstance(path[-1], str) else path[:-1], root).model_fields.get(named[-1])
-    if field is None:
-        return ""
-    low, high = _bounds(field, Ge, "ge"), _bounds(field, Le, "le")
-    if low == ABOVE_ZERO:
-        return f"it takes more than 0, {high:g} at most"
-    return f"it takes {low:g} to {high:g}" if high < 1e6 else f"it takes {low:g} to {high:.0f}"  # noqa: PLR2004 - %g rounds there
-
-
-def _bounds(field: Any, kind: type, name: str) -> float:
-    """The first limit of that kind in a field's annotation."""
-    if isinstance(field, FieldInfo):
-        for limit in field.metadata:
-            if isinstance(limit, kind):
-                return float(getattr(limit, name))
-        return _bounds(field.annotation, kind, name)
-    for part in (*getattr(field, "__metadata__", ()), *get_args(field)):
-        found = _bounds(part, kind, name)
-        if found == found:  # noqa: PLR0124 - nan where there is none
-            return found
-    return float("nan")
+    return f"it takes {range_words(field)}" if field is not None else ""
 
 
 def _shown(value: Any) -> str:

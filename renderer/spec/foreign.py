@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.settings import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,26 +25,6 @@ CALLED_HERE: Mapping[str, str] = {
     "seed_value": "seeds",
     "manual_seeds": "seeds",
     "actual_seeds": "seeds",
-    "tempo": "bpm",
-    "key": "keyscale",
-    "key_scale": "keyscale",
-    "time_signature": "timesignature",
-    "audio_duration": "duration",
-    "target_duration": "duration",
-    "length": "duration",
-    "language": "vocal_language",
-    "think": "thinking",
-    "steps": "inference_steps",
-    "num_inference_steps": "inference_steps",
-    "infer_step": "inference_steps",
-    "infer_steps": "inference_steps",
-    "cfg": "guidance_scale",
-    "cfg_scale": "guidance_scale",
-    "temperature": "lm_temperature",
-    "top_k": "lm_top_k",
-    "top_p": "lm_top_p",
-    "repetition_penalty": "lm_repetition_penalty",
-    "negative_prompt": "lm_negative_prompt",
     "audio_format": "format",
     "lm_model": "lm",
     "lm_model_path": "lm",
@@ -50,9 +32,7 @@ CALLED_HERE: Mapping[str, str] = {
     "dit_model": "model",
     "config_path": "model",
     "vae_checkpoint": "vae",
-    "retake_seed_value": "retake_seed",
-    "constrained": "use_constrained_decoding",
-    "constrained_decoding": "use_constrained_decoding",
+    **{alias: name for name, row in SETTINGS.items() for alias in row.aliases},
 }
 """Another name -> the key it has in a spec."""
 

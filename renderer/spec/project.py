@@ -19,7 +19,7 @@ from renderer.spec.lints.texts import texts_of_settings
 from renderer.spec.rules import based_on_faults, unfit_vae, unknown_codes, unknown_lm, unknown_model, unknown_vae
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
-from renderer.spec.values import inference_of
+from renderer.spec.values import inference_of, metas_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -203,12 +203,13 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
             advice=f'name a folder of their own, such as "{OUTPUTS_FOLDER}"',
         )
     limit = defaults.max_duration or (default_max_duration(defaults.model) if defaults.model else DEFAULT_MAX_DURATION)
-    if defaults.metas.duration is not None and defaults.metas.duration > limit:
+    duration = metas_of(defaults.metas).duration
+    if duration is not None and duration > limit:
         yield error_at(
             parsed.source,
             parsed.source.value(("metas", "duration")),
             code="duration-limit",
-            message=f"`duration` is {defaults.metas.duration:g} s",
+            message=f"`duration` is {duration:g} s",
             why=f"songs may last {limit:g} s here",
             advice="raise `max_duration`",
         )

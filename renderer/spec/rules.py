@@ -105,7 +105,7 @@ def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
 
 def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
     duration = song.metas.duration
-    if duration is None or (spec.metas.duration is None and spec.max_duration is None):
+    if duration is None or ("duration" not in spec.metas.model_fields_set and spec.max_duration is None):
         return  # a default's fault is reported in renderer.toml
     tightest = min(song.variants, key=lambda variant: default_max_duration(variant.trained_as))
     limit = song.max_duration or default_max_duration(tightest.trained_as)
@@ -114,7 +114,7 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
     who = "`max_duration` says" if song.max_duration else f"model `{tightest.trained_as}` is limited to"
     yield error_at(
         parsed.source,
-        parsed.source.value(("metas", "duration") if spec.metas.duration is not None else ("max_duration",)),
+        parsed.source.value(("metas", "duration") if "duration" in spec.metas.model_fields_set else ("max_duration",)),
         code="duration-limit",
         message=f"`duration` is {duration:g} s",
         why=f"{who} {limit:g} s",
@@ -128,7 +128,7 @@ def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
         return
     duration = song.metas.duration
     if duration is not None and abs(duration - pinned.seconds) >= 1:
-        own = draft.spec.metas.duration is not None
+        own = "duration" in draft.spec.metas.model_fields_set
         yield error_at(
             source,
             source.value(("metas", "duration") if own else ("codes",)),

@@ -5,9 +5,9 @@ Takes parsed TOML, gives checked values; None is what the file leaves out. Knows
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -19,16 +19,23 @@ from pydantic import (
     StringConstraints,
     Tag,
     WithJsonSchema,
+    create_model,
 )
 from pydantic_core import PydanticCustomError
 
-from renderer.facts import LANGUAGES, MAX_BPM, MAX_DURATION, MIN_BPM, MIN_DURATION, NUM_CODES
-from renderer.song import MAX_SEED, MAX_SEEDS
+from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MIN_DURATION
+from renderer.settings import Inference, Metas, rows
+from renderer.song import MAX_SEEDS
 from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from renderer.settings import Setting
+
+AnyTable = TypeVar("AnyTable", bound="Table")
 MAX_TIMESTEPS = 20  # that upstream takes from a list
 MAX_NAME_BYTES = 255  # of every file system in use
-ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
 
@@ -85,6 +92,16 @@ Place = Annotated[Said, AfterValidator(_place)]
 Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
 Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Timesteps = Annotated[
+    list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=200), AfterValidator(_descending)
+]
+_FORMS: Mapping[str, Any] = {
+    "keyscale": Keyscale,
+    "timesignature": Timesignature,
+    "vocal_language": Language,
+    "timesteps": Timesteps,
+}
+"""Settings that are written in other ways than their values' types and ranges tell."""
 VariantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -94,90 +111,43 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
+def _keys_of(group: type) -> Callable[[type[AnyTable]], type[AnyTable]]:
+    """Give a table the keys of a group of settings, each as its row has it."""
+
+    def with_keys(table: type[AnyTable]) -> type[AnyTable]:
+        types = get_type_hints(group)
+        keys: dict[str, Any] = {
+            name: (_written(name, types[name], row) | None, Field(default=None, description=row.sentence))
+            for name, row in rows(group).items()
+        }
+        return create_model(table.__name__, __base__=table, __doc__=table.__doc__, __module__=__name__, **keys)
+
+    return with_keys
+
+
+def _written(name: str, value_type: Any, row: Setting) -> Any:
+    """How a setting's value is written, checked."""
+    if name in _FORMS:
+        return _FORMS[name]
+    return Annotated[_without_none(value_type), Field(ge=row.low, le=row.high, max_length=row.longest)]
+
+
+def _without_none(value_type: Any) -> Any:
+    kinds = [kind for kind in get_args(value_type) if kind is not NoneType]
+    return kinds[0] if NoneType in get_args(value_type) else value_type
+
+
+@_keys_of(Metas)
 class MetasTable(Table):
     """What the music is, in ACE-Step's terms; what is left out the LM decides."""
 
-    bpm: Annotated[int, Field(ge=MIN_BPM, le=MAX_BPM)] | None = Field(
-        default=None, description="Beats a minute; 60 to 180 work best."
-    )
-    keyscale: Keyscale | None = Field(default=None, description="`A minor`, `F# major`.")
-    timesignature: Timesignature | None = Field(default=None, description="Beats a bar: 2, 3, 4 or 6 (for 6/8).")
-    duration: Annotated[float, Field(ge=MIN_DURATION, le=MAX_DURATION)] | None = Field(
-        default=None, description="Seconds; 30 to 240 work best."
-    )
-    vocal_language: Language | None = Field(default=None, description="The language that is sung.")
 
-
+@_keys_of(Inference)
 class InferenceTable(Table):
     """How it is rendered: ACE-Step's own settings under its own names."""
 
-    inference_steps: Annotated[int, Field(ge=1, le=200)] | None = Field(
-        default=None, description="Denoising steps; turbo checkpoints run 1 to 8, sft and base work best at 32 to 64."
-    )
-    guidance_scale: Annotated[float, Field(ge=1, le=15)] | None = Field(
-        default=None, description="How strongly the DiT follows the prompt; without effect on turbo checkpoints."
-    )
-    infer_method: Literal["ode", "sde"] | None = Field(default=None, description="The solver.")
-    shift: Annotated[float, Field(ge=ABOVE_ZERO, le=10)] | None = Field(
-        default=None,
-        description="Above 1 spends more steps near pure noise; turbo is distilled for 1, 2 and 3, sft and base for 1.",
-    )
-    timesteps: (
-        Annotated[
-            list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=200), AfterValidator(_descending)
-        ]
-        | None
-    ) = Field(default=None, description="The times of the denoising steps, from 1 down; instead of steps and shift.")
-    sampler_mode: Literal["euler", "heun"] | None = Field(
-        default=None, description="`heun` looks twice at each step of `ode`, in twice the time."
-    )
-    dcw_enabled: bool | None = Field(
-        default=None,
-        description="Whether steps are corrected in a wavelet's bands; left out, turbo does, others don't.",
-    )
-    dcw_mode: Literal["low", "high", "double", "pix"] | None = Field(
-        default=None, description="The bands that are corrected: one, both, or `pix` for no bands."
-    )
-    dcw_scaler: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        default=None, description="How strongly; in mode `double`, the low band."
-    )
-    dcw_high_scaler: Annotated[float, Field(ge=-1, le=1)] | None = Field(
-        default=None, description="How strongly the high band, in mode `double`."
-    )
     dcw_wavelet: Annotated[Literal["haar"], WithJsonSchema({"enum": ["haar"]})] | None = Field(
         default=None, description="The wavelet; there is one."
-    )
-    retake_seed: Seed | None = Field(
-        default=None, description="The seed of the noise that `retake_variance` turns towards."
-    )
-    retake_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        default=None, description="0 is the take itself, 1 that of `retake_seed`, between are relatives of it."
-    )
-    thinking: bool | None = Field(default=None, description="Whether the LM writes audio codes for the DiT to follow.")
-    lm_temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(default=None, description="0 is greedy.")
-    lm_cfg_scale: Annotated[float, Field(ge=0, le=10)] | None = Field(
-        default=None, description="How strongly the LM follows caption and lyrics; off at 1 and below."
-    )
-    lm_top_k: Annotated[int, Field(ge=0, le=NUM_CODES)] | None = Field(default=None, description="0 is off.")
-    lm_top_p: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="0 and 1 are off.")
-    lm_repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = Field(default=None, description="1 is off.")
-    lm_negative_prompt: Annotated[str, Field(max_length=4096)] | None = Field(
-        default=None, description="What the LM is led away from; `NO USER INPUT` is none."
-    )
-    lm_seed: Seed | None = Field(
-        default=None, description="Seeds the chain of thought, which all takes of a song share."
-    )
-    use_cot_metas: bool | None = Field(default=None, description="Whether the LM decides the metas left out.")
-    use_cot_caption: bool | None = Field(
-        default=None, description="Whether the LM may rewrite the caption for the DiT."
-    )
-    use_cot_language: bool | None = Field(default=None, description="Whether the LM names the language.")
-    use_constrained_decoding: bool | None = Field(default=None, description="Whether a grammar guides the LM.")
-    cfg_interval_start: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        default=None, description="Guidance runs from this time on; 1 is noise, 0 the end."
-    )
-    cfg_interval_end: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        default=None, description="Guidance runs up to this time."
     )
 
 

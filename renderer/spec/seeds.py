@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
-from renderer.song import MAX_SEED, MAX_SEEDS, is_seed
+from renderer.facts import MAX_SEED
+from renderer.song import MAX_SEEDS, is_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

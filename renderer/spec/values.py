@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from renderer.song import Inference, Metas, Output
-from renderer.spec.schema import InferenceTable, MetasTable, OutputTable
+from renderer.settings import Inference, Metas, rows
+from renderer.song import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from typing import Any
 
-    from renderer.spec.schema import Table
-
-_FIELDS: Mapping[type[Table], tuple[str, ...]] = {
-    # Less what can only be said in one way, such as `dcw_wavelet`.
-    table: tuple(field.name for field in fields(value) if field.name in table.model_fields)
-    for table, value in ((MetasTable, Metas), (InferenceTable, Inference), (OutputTable, Output))
-}
+    from renderer.spec.schema import InferenceTable, MetasTable, OutputTable, Table
 
 
 def metas_of(*tables: MetasTable) -> Metas:
     """The metas of several tables, later ones winning."""
-    return replace(Metas(), **_set(MetasTable, tables))
+    return replace(Metas(), **_said(rows(Metas), tables))
 
 
 def output_of(*tables: OutputTable) -> Output:
     """The output of several tables, later ones winning."""
-    return replace(Output(), **_set(OutputTable, tables))
+    return replace(Output(), **_said(Output.__dataclass_fields__, tables))
 
 
 def inference_of(*tables: InferenceTable, base: Inference | None = None) -> Inference:
     """The settings of several tables over `base`, later ones winning."""
-    changed = _set(InferenceTable, tables)
-    if "timesteps" in changed:
-        changed["timesteps"] = tuple(changed["timesteps"])
-    return replace(base or Inference(), **changed)
+    return replace(base or Inference(), **_said(rows(Inference), tables))
 
 
-def _set(kind: type[Table], tables: tuple[Table, ...]) -> dict[str, Any]:
-    """What the tables set."""
-    return {name: value for table in tables for name in _FIELDS[kind] if (value := getattr(table, name)) is not None}
+def _said(names: Iterable[str], tables: Iterable[Table]) -> dict[str, Any]:
+    """What the tables say, less what can only be said in one way, such as `dcw_wavelet`."""
+    values = ((name, getattr(table, name)) for table in tables for name in names)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values if value is not None}

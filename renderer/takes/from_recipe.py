@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
 from renderer.files import read_regular
-from renderer.song import Inference, is_seed
+from renderer.settings import Inference
+from renderer.song import is_seed
 from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.pins import ENDING, pinned_from, pinned_text
 from renderer.spec.seeds import RANGE

@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from renderer.report import Report, encode_peaks
-from renderer.song import Metas, Section
+from renderer.settings import Metas
+from renderer.song import Section
 from tests.browser.listening import decks, take, wait_until_playing
 from tests.report.songs import CAPTION, SECTIONS, broken, lyrics_of, rendered, run_of, small_report, song
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.cli.main import run
-from renderer.song import Inference, Metas
+from renderer.settings import Inference, Metas
 from renderer.spec.load import load_songs
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from renderer.models.ace_step.protocol.requests import (
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
 from renderer.plan.keys import canonical, neutral
-from renderer.song import Inference
+from renderer.settings import Inference
 from renderer.spec.load import load_songs
 from renderer.spec.schema import InferenceTable, MetasTable
 

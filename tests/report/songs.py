@@ -20,7 +20,8 @@ from renderer.report import (
     ReportTake,
     encode_peaks,
 )
-from renderer.song import Metas, Section
+from renderer.settings import Metas
+from renderer.song import Section
 from renderer.takes.audio import peaks, write_audio
 from renderer.takes.measure.values import Measured
 

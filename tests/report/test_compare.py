@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.report.compare import changed_words, flags, same_key, same_tempo
-from renderer.song import Metas
+from renderer.settings import Metas
 from tests.report.songs import rendered
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import SpecError, UsageError
-from renderer.song import Inference, Metas, Section
+from renderer.settings import Inference, Metas
+from renderer.song import Section
 from renderer.spec.load import Loaded, find_specs, load_songs
 
 MINIMAL = 'caption = "slow blues"\nlyrics = "[verse]\\nhello"\n'

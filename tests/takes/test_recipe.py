@@ -10,7 +10,8 @@ import pytest
 
 from renderer.artifacts import CotMetas, Waveform
 from renderer.errors import UsageError
-from renderer.song import Inference, Lora, Metas, Output, Section, Song, Take, Variant
+from renderer.settings import Inference, Metas
+from renderer.song import Lora, Output, Section, Song, Take, Variant
 from renderer.takes.audio import WRITERS, write_audio
 from renderer.takes.recipe import make_recipe, read_recipe, recipe_tags, recipe_toml
 from renderer.takes.tags.read import read_tag

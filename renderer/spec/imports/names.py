@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from renderer.song import MAX_SEED, MAX_SEEDS, is_seed
+from renderer.facts import MAX_SEED
+from renderer.song import MAX_SEEDS, is_seed
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, PUBLISHED_PREFIX, VAES
 from renderer.spec.imports.values import number
 

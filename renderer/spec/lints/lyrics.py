@@ -205,7 +205,7 @@ def empty_sections(subject: Subject) -> Iterator[LyricsFinding]:
 
 def wrong_script(subject: Subject) -> Iterator[Finding]:
     """Lyrics in a script that their language is not written in, romanised ones apart."""
-    language, total = subject.draft.spec.metas.vocal_language, sum(subject.letters.values())
+    language, total = subject.written_metas.vocal_language, sum(subject.letters.values())
     if language is None or total < MIN_LETTERS or not _is_foreign(subject, written_in(language)):
         return
     expected = written_in(language)
@@ -223,7 +223,7 @@ def wrong_script(subject: Subject) -> Iterator[Finding]:
 
 def romanised_lyrics(subject: Subject) -> Iterator[LyricsFinding]:
     """Lyrics in Latin letters of a language that is written in others."""
-    language = subject.draft.spec.metas.vocal_language
+    language = subject.written_metas.vocal_language
     if language is None or sum(subject.letters.values()) < MIN_LETTERS or set(subject.letters) != {LATIN.name}:
         return
     marked = any(kind_of(tag) is TagKind.LANGUAGE for tag in _TAGS.findall(subject.lyrics))
@@ -292,5 +292,5 @@ def _about_all(subject: Subject, message: str, why: str) -> Finding:
 
 
 def _about_duration(subject: Subject, message: str, why: str, advice: str) -> Finding:
-    given = subject.draft.spec.metas.duration is not None
+    given = subject.written_metas.duration is not None
     return Finding(path=("metas", "duration") if given else ("lyrics",), message=message, why=why, help=advice)

@@ -19,7 +19,7 @@ USUAL_BPM = (60, 180)
 def unusual_duration(subject: Subject) -> Iterator[Finding]:
     """A duration that is less stable."""
     duration, (low, high) = subject.song.metas.duration, USUAL_DURATION
-    if duration is not None and subject.draft.spec.metas.duration is not None and not low <= duration <= high:
+    if duration is not None and subject.written_metas.duration is not None and not low <= duration <= high:
         yield Finding(
             path=("metas", "duration"),
             message=f"`duration` is {duration:g} s",
@@ -29,7 +29,7 @@ def unusual_duration(subject: Subject) -> Iterator[Finding]:
 
 def unusual_bpm(subject: Subject) -> Iterator[Finding]:
     """A tempo that is less reliable."""
-    bpm, (low, high) = subject.draft.spec.metas.bpm, USUAL_BPM
+    bpm, (low, high) = subject.written_metas.bpm, USUAL_BPM
     if bpm is not None and not low <= bpm <= high:
         other = bpm * 2 if bpm < low else bpm // 2
         yield Finding(
@@ -42,7 +42,7 @@ def unusual_bpm(subject: Subject) -> Iterator[Finding]:
 
 def unusual_timesignature(subject: Subject) -> Iterator[Finding]:
     """A time signature that is less reliable."""
-    if subject.draft.spec.metas.timesignature == "2":
+    if subject.written_metas.timesignature == "2":
         yield Finding(
             path=("metas", "timesignature"), message="`timesignature` is 2", why="4 is safest, 3 and 6 are usable"
         )
@@ -91,7 +91,7 @@ def lm_of_nothing(subject: Subject) -> Iterator[Finding]:
 
 def language_of_instrumental(subject: Subject) -> Iterator[Finding]:
     """A language where nobody sings."""
-    language = subject.draft.spec.metas.vocal_language
+    language = subject.written_metas.vocal_language
     if subject.song.instrumental and language not in {None, "unknown"}:
         yield Finding(
             path=("metas", "vocal_language"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.settings import LmSampling, rows
 from renderer.spec.findings import Finding
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ TURBO_TIMES = (
     0.4, 0.375, 0.3, 0.25, 0.222222, 0.125, 0.0,
 )  # fmt: skip
 _TOLERANCE = 0.002  # what rounding a time to three places may cost
-_LM_KEYS = (
-    "lm_temperature", "lm_cfg_scale", "lm_top_k", "lm_top_p", "lm_repetition_penalty", "lm_negative_prompt", "lm_seed",
-    "use_constrained_decoding",
-)  # fmt: skip
 
 
 def _is_turbo(layer: Layer) -> bool:
@@ -196,7 +193,7 @@ def lm_unused(layer: Layer) -> Iterator[Finding]:
     if layer.runs_lm:
         return
     reason = "codes are pinned, and no LM runs" if layer.follows_pins else "with these settings the LM does not run"
-    for key in _LM_KEYS:
+    for key in rows(LmSampling):
         yield from layer.without_effect(key, reason)
 
 

@@ -12,11 +12,13 @@ from renderer.spec.findings import Finding, Mark
 from renderer.spec.headings import headings_in
 from renderer.spec.lints.mark_gate import may_have_marks
 from renderer.spec.script import letters, num_syllables
+from renderer.spec.values import metas_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from renderer.song import Inference, Section, Song
+    from renderer.settings import Inference, Metas
+    from renderer.song import Section, Song
     from renderer.spec.build import Draft
     from renderer.spec.headings import Heading
     from renderer.spec.source import KeyPath
@@ -129,6 +131,11 @@ class Subject:
                 for variant in variants
             ),
         )
+
+    @cached_property
+    def written_metas(self) -> Metas:
+        """What the spec's own [metas] say."""
+        return metas_of(self.draft.spec.metas)
 
     @cached_property
     def metas_all_given(self) -> bool:

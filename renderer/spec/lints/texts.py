@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renderer.settings import Inference, rows
 from renderer.spec.findings import Finding, LyricsFinding
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def texts_of_song(subject: Subject) -> Iterator[Text]:
 
 def texts_of_settings(table: KeyPath, settings: InferenceTable) -> Iterator[Text]:
     """The texts among settings, in a spec, a variant or `renderer.toml`."""
-    yield Text(path=(*table, "lm_negative_prompt"), text=settings.lm_negative_prompt or "")
+    for name, row in rows(Inference).items():
+        if row.longest is not None:
+            yield Text(path=(*table, name), text=getattr(settings, name) or "")
 
 
 def _found(

@@ -18,7 +18,8 @@ from renderer.models.ace_step.protocol.requests import (
 
 if TYPE_CHECKING:
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.song import Inference, Metas, Take
+    from renderer.settings import Inference, Metas
+    from renderer.song import Take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
