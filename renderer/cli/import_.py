@@ -13,6 +13,8 @@ import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.errors import RendererError, SpecError, StoreError, UsageError
+from renderer.formats.table import FORMATS
+from renderer.song import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +24,16 @@ if TYPE_CHECKING:
 MAX_LISTED = 100  # keys of a song that is none
 MAX_NAME = 100  # bytes of a song's name; longer ones are cut, for what is made of it has longer ones
 
+_ENDINGS = ", ".join(sorted(FORMATS, key=lambda name: name != Output().format))  # the usual one first
+HELP = f"""Make specs from FILES: ACE-Step's examples, saved parameters, API requests, its CLI's TOML; and from takes.
 
-@click.command(name="import")
+JSON may list many songs: each becomes a spec, and one that can't be had costs only itself. A take rendered here
+({_ENDINGS}, or the TOML beside it) gives the spec that renders the same samples. What can't be carried over is listed.
+Exits with 2 when a song could not be imported; the others are.
+"""
+
+
+@click.command(name="import", help=HELP)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--to",
@@ -35,12 +45,7 @@ MAX_NAME = 100  # bytes of a song's name; longer ones are cut, for what is made 
     help="Where the specs go.",
 )
 def command(files: tuple[Path, ...], folder: Path) -> int:
-    """Make specs from FILES: ACE-Step's examples, saved parameters, API requests, its CLI's TOML; and from takes.
-
-    JSON may list many songs: each becomes a spec, and one that can't be had costs only itself. A take rendered here
-    (flac, wav, mp3, opus, or the TOML beside it) gives the spec that renders the same samples. What can't be carried
-    over is listed. Exits with 2 when a song could not be imported; the others are.
-    """
+    """Import each file; what can't be had costs only itself."""
     from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.spec.load import load_songs
 

@@ -10,6 +10,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
+from renderer.formats.table import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.prompt_preview import Sent
 
-AUDIO = (".wav", ".flac", ".mp3", ".opus")
+AUDIO = tuple(row.suffix for row in FORMATS.values())
 
 
 @click.command(name="show")

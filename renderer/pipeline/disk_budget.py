@@ -6,21 +6,19 @@ import shutil
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError
-from renderer.facts import LATENT_CHANNELS, LATENT_RATE, SAMPLE_RATE
+from renderer.facts import LATENT_CHANNELS, LATENT_RATE
+from renderer.formats.table import FORMATS
 from renderer.models.family import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from renderer.plan.jobs import Plan, TakePlan
 
 GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 LATENT_BYTES = LATENT_RATE * LATENT_CHANNELS * 4  # a second, in float32
-PCM_BYTES = SAMPLE_RATE * 2 * 3  # a second: stereo, 24 bit
-AUDIO_BYTES: Mapping[str, float] = {"wav": PCM_BYTES, "flac": 0.8 * PCM_BYTES, "mp3": 40_000, "opus": 32_000}
-"""A second, on the generous side; the bit rates are those of `renderer.takes.audio`."""
 SPARE_BYTES = 32_000_000  # for records, journal and report
+_SMALLER = " or ".join(name for name, row in FORMATS.items() if not row.lossless)
 
 
 def needed_bytes(plan: Plan) -> int:
@@ -35,7 +33,7 @@ def refuse_without_room(plan: Plan, folder: Path) -> None:
         raise ResourceError(
             f"this needs about {told_bytes(needed)} on disk, {told_bytes(free)} are free",
             why=f"{len(plan.running)} takes with their latents go to `{folder}`",
-            help="free some space, give another folder with --out, render fewer takes, or write mp3 or opus",
+            help=f"free some space, give another folder with --out, render fewer takes, or write {_SMALLER}",
         )
 
 
@@ -49,7 +47,7 @@ def told_bytes(num_bytes: float) -> str:
 
 
 def _needed(plan: TakePlan) -> float:
-    rate = AUDIO_BYTES[plan.take.song.output.format] if Stage.WAVEFORM in plan.runs else 0.0
+    rate = FORMATS[plan.take.song.output.format].bytes_per_second if Stage.WAVEFORM in plan.runs else 0.0
     rate += LATENT_BYTES if Stage.LATENTS in plan.runs else 0.0
     return rate * _seconds(plan)
 

@@ -24,6 +24,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from renderer.errors import RendererError, UsageError
+from renderer.formats.table import FORMATS
 from renderer.report import Served, render_page
 from renderer.serve.keyed import KEY, Keyed, equal, is_own
 from renderer.serve.live import Live, events_of
@@ -43,10 +44,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 MAX_VOTE_BYTES = 64_000
 MEDIA_TYPES = {
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
+    **{row.suffix: row.media_type for row in FORMATS.values()},
     ".webp": "image/webp",
     ".toml": "text/plain; charset=utf-8",
 }

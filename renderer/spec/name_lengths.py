@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.formats.table import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME_BYTES = 255  # what nearly every file system takes
 PATH_BYTES = 4_096
-ADDED_BYTES = len(".s4294967295.preview1.23457e+06.01234567-01234567.stray-01234567.flac")
+ADDED_BYTES = len(".s4294967295.preview1.23457e+06.01234567-01234567.stray-01234567.") + max(map(len, FORMATS))
 """The most that is put behind a song and its variant."""
 _FOLDERS = 64  # whose room is remembered: thousands of takes ask for the same one's
 _FOLDERS_BYTES = len("/.store/takes//") + len("0" * 64 + "-01234567.json")

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MIN_DURATION
+from renderer.formats.table import FORMATS
 from renderer.settings import Inference, Metas, rows
 from renderer.song import MAX_SEEDS
 from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
@@ -40,6 +41,7 @@ MAX_NAME_BYTES = 255  # of every file system in use
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
 
 Language = Literal[*LANGUAGES]  # type: ignore[valid-type]  # the list is a constant; mypy wants it spelt out
+FormatName = Literal[*FORMATS]  # type: ignore[valid-type]  # as above
 
 
 def _keyscale(written: str) -> str:
@@ -175,7 +177,7 @@ class VariantTable(InferenceTable):
 class OutputTable(Table):
     """How takes are written."""
 
-    format: Literal["wav", "flac", "mp3", "opus"] | None = Field(default=None, description="The audio files' format.")
+    format: FormatName | None = Field(default=None, description="The audio files' format.")
     recipe: Literal["full", "key", "none"] | None = Field(
         default=None, description="What the audio files' tags tell of how they were made."
     )

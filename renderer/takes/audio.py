@@ -1,4 +1,4 @@
-"""Waveform -> audio file: one row a format in WRITERS, bytes that depend on nothing but sound and tags.
+"""Waveform -> audio file of any of `FORMATS`: bytes that depend on nothing but sound and tags.
 
 Writes to exactly the path it is given; naming, renaming and flushing to disk are the store's.
 """
@@ -6,75 +6,25 @@ Writes to exactly the path it is given; naming, renaming and flushing to disk ar
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
 from renderer.errors import StoreError
-from renderer.takes.encoding import audio_length, sound_digest, write_by_memory, write_exactly
-from renderer.takes.tags.flac import flac_sound, tag_flac
-from renderer.takes.tags.mp3 import mp3_sound, tag_mp3
-from renderer.takes.tags.opus import opus_sound, tag_opus
-from renderer.takes.tags.splice import TagError
-from renderer.takes.tags.wav import tag_wav, wav_sound
+from renderer.formats.splice import TagError
+from renderer.formats.table import FORMATS
+from renderer.takes.encoding import encode, sound_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from renderer.artifacts import Waveform
-    from renderer.takes.encoding import FaultIn, Frames
 
-__all__ = ["WRITERS", "Writer", "audio_length", "change_tags", "peaks", "write_audio"]
 PEAK_BINS = 800
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
-    """How a format is encoded and tagged."""
-
-    container: str
-    """libsndfile's name of the file format."""
-    encoding: str
-    """libsndfile's name of the sample encoding."""
-    tag: Callable[[Path, Mapping[str, str]], None]
-    """Replaces the tags of a file already written; the sound stays as it is."""
-    sound: Callable[[BinaryIO], Iterator[bytes]]
-    """The bytes that tags leave alone."""
-    write: Callable[[Frames, Path, Writer], FaultIn]
-    """Encodes; gives what tells whether a file holds the sound."""
-    options: Mapping[str, str | float] = field(default_factory=dict)
-    """libsndfile's encoder settings."""
-
-
-# 24 bit: rounding then lies at -146 dBFS, below what any converter resolves, so fades need no dither (which would need
-# a generator of its own), and browsers play it. PCM WAV has no PEAK chunk, whose time stamp would change the bytes.
-WRITERS: Mapping[str, Writer] = {
-    "wav": Writer(container="WAV", encoding="PCM_24", tag=tag_wav, sound=wav_sound, write=write_exactly),
-    "flac": Writer(container="FLAC", encoding="PCM_24", tag=tag_flac, sound=flac_sound, write=write_exactly),
-    # LAME's V0, about 245 kbit/s.
-    "mp3": Writer(
-        container="MP3",
-        encoding="MPEG_LAYER_III",
-        tag=tag_mp3,
-        sound=mp3_sound,
-        write=write_by_memory,
-        options={"bitrate_mode": "VARIABLE", "compression_level": 0.0},
-    ),
-    # libsndfile maps 0..1 to 256..6 kbit/s a channel: 0.64 is 192 kbit/s in stereo.
-    "opus": Writer(
-        container="OGG",
-        encoding="OPUS",
-        tag=tag_opus,
-        sound=opus_sound,
-        write=write_by_memory,
-        options={"compression_level": 0.64},
-    ),
-}
 
 
 def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, str]) -> None:  # noqa: A002 - the spec's word
@@ -83,10 +33,10 @@ def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, 
     The same waveform and tags give the same bytes.
     Raises: StoreError when the file can't be written or does not hold what was written.
     """
-    writer = WRITERS[format]
+    row = FORMATS[format]
     try:
-        fault_in = writer.write(waveform.samples.T, path, writer)
-        writer.tag(path, tags)
+        fault_in = encode(waveform.samples.T, path, row)
+        row.tagger().tag(path, tags)
         fault = fault_in(path)
     except (soundfile.LibsndfileError, TagError, OSError) as error:
         raise StoreError(f"could not write `{path.name}` as {format}", why=_cause(error, path)) from error
@@ -103,11 +53,11 @@ def change_tags(source: Path, target: Path, format: str, tags: Mapping[str, str]
 
     Raises: StoreError when `target` can't be written, or came out with another sound.
     """
-    writer = WRITERS[format]
+    row = FORMATS[format]
     try:
         shutil.copyfile(source, target)
-        writer.tag(target, tags)
-        kept = sound_digest(source, writer) == sound_digest(target, writer)
+        row.tagger().tag(target, tags)
+        kept = sound_digest(source, row) == sound_digest(target, row)
     except (TagError, OSError) as error:
         raise StoreError(f"could not write the tags of `{source.name}`", why=_cause(error, target)) from error
     if not kept:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.takes.audio import Writer
+    from renderer.formats.table import Format
 
     Frames = npt.NDArray[np.float32]
     FaultIn = Callable[[Path], str]
@@ -29,36 +29,31 @@ if TYPE_CHECKING:
 CHUNK_FRAMES = 65_536  # libsndfile's Ogg encoder overflows the stack on minutes in one call (libsndfile#1095)
 
 
-def write_exactly(frames: Frames, path: Path, writer: Writer) -> FaultIn:
-    """Encode float32 [frames, channels] without loss; what is returned compares a file's samples with them.
-
-    It gives what is amiss, or nothing. Raises: LibsndfileError, OSError.
-    """
-    _encode(frames, path, writer)
-    return partial(_fault_in_samples, frames)
-
-
-def write_by_memory(frames: Frames, path: Path, writer: Writer) -> FaultIn:
-    """Encode with loss, small as that is, in memory; what is returned compares a file's bytes with the encoder's.
+def encode(frames: Frames, path: Path, row: Format) -> FaultIn:
+    """Encode float32 [frames, channels]; what is returned tells of a file whether it holds them.
 
     It gives what is amiss, or nothing. Raises: LibsndfileError, OSError, TagError.
     """
+    if row.lossless:
+        _encode(frames, path, row)
+        return partial(_fault_in_samples, frames)
+    # In memory first: what the drive then gives back is compared with that.
     encoded = BytesIO()
-    _encode(frames, encoded, writer)
+    _encode(frames, encoded, row)
     path.write_bytes(encoded.getbuffer())
     encoded.seek(0)
-    return partial(_fault_in_bytes, _digest(writer.sound(encoded)), len(frames), writer)
+    return partial(_fault_in_bytes, _digest(row.tagger().sound(encoded)), len(frames), row)
 
 
-def _encode(frames: Frames, target: Path | BytesIO, writer: Writer) -> None:
+def _encode(frames: Frames, target: Path | BytesIO, row: Format) -> None:
     with soundfile.SoundFile(
         target,
         "w",
         samplerate=SAMPLE_RATE,
         channels=frames.shape[1],
-        format=writer.container,
-        subtype=writer.encoding,
-        **writer.options,
+        format=row.container,
+        subtype=row.encoding,
+        **row.options,
     ) as sound:
         for start in range(0, len(frames), CHUNK_FRAMES):
             sound.write(frames[start : start + CHUNK_FRAMES])
@@ -93,8 +88,8 @@ def _rounded(frames: Frames) -> npt.NDArray[np.int32]:
 _TO_24_BITS = (_cut, _rounded)
 
 
-def _fault_in_bytes(digest: bytes, num_frames: int, writer: Writer, path: Path) -> str:
-    if sound_digest(path, writer) != digest:
+def _fault_in_bytes(digest: bytes, num_frames: int, row: Format, path: Path) -> str:
+    if sound_digest(path, row) != digest:
         return "its sound is not what the encoder gave"
     return _fault_in_length(audio_length(path), num_frames)
 
@@ -113,13 +108,13 @@ def audio_length(path: Path) -> int:
     return num_frames
 
 
-def sound_digest(path: Path, writer: Writer) -> bytes:
+def sound_digest(path: Path, row: Format) -> bytes:
     """SHA-256 of a file's sound, without its tags.
 
     Raises: TagError, OSError.
     """
     with path.open("rb") as file:
-        return _digest(writer.sound(file))
+        return _digest(row.tagger().sound(file))
 
 
 def _digest(pieces: Iterable[bytes]) -> bytes:

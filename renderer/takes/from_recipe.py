@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
 from renderer.files import read_regular
+from renderer.formats.table import FORMATS
 from renderer.settings import Inference
 from renderer.song import is_seed
 from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.pins import ENDING, pinned_from, pinned_text
 from renderer.spec.seeds import RANGE
-from renderer.takes.audio import WRITERS
 from renderer.takes.recipe import read_recipe, take_spec
 from renderer.takes.untrusted_recipe import NAMES, song_of
 
@@ -49,7 +49,7 @@ class Remade:
 
 def holds_recipe(file: Path) -> bool:
     """Whether a file is an audio file, or the TOML beside one."""
-    if file.suffix[1:].lower() in WRITERS:
+    if file.suffix[1:].lower() in FORMATS:
         return True
     if file.suffix != ".toml":
         return False

@@ -17,7 +17,7 @@ import tomli_w
 from renderer import __version__
 from renderer.errors import UsageError
 from renderer.files import read_regular, what_to_do, why_refused
-from renderer.takes.tags.read import read_tag
+from renderer.formats.read import read_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.formats.table import FORMATS
 from renderer.report import Report
 from renderer.spec.picks import Pick, Vote, read_picks
-from renderer.takes.audio import WRITERS
 from tests.browser.conftest import SECONDS
 from tests.browser.listening import decks, record, take, wait_for, wait_until_playing
 from tests.report.songs import rendered, small_report, song
@@ -40,9 +40,9 @@ def test_a_take_plays_from_disk_and_a_click_on_its_waveform_seeks(page: Page) ->
 
 
 def test_every_format_plays(tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]) -> None:
-    takes = tuple(rendered(tmp_path, "x", seed=seed, seconds=5, kind=kind) for seed, kind in enumerate(WRITERS))
+    takes = tuple(rendered(tmp_path, "x", seed=seed, seconds=5, kind=kind) for seed, kind in enumerate(FORMATS))
     page = watch(report_of(Report(songs=(song("x", "Formats", takes),)), tmp_path))
-    for seed in range(len(WRITERS)):
+    for seed in range(len(FORMATS)):
         page.click(f"{take('Formats', f'seed {seed}')} .play")
         assert wait_until_playing(page, f"x.s{seed}@", beyond=0.2)["error"] is None
 

@@ -13,6 +13,7 @@ import pytest
 
 from renderer.artifacts import Waveform
 from renderer.cli.main import run
+from renderer.formats.table import FORMATS
 from renderer.takes.audio import write_audio
 from renderer.takes.recipe import read_recipe
 
@@ -150,7 +151,7 @@ def test_no_path_of_a_recipe_is_followed_and_each_is_listed(
     assert SECRET not in captured.out + captured.err
 
 
-@pytest.mark.parametrize("ending", ["flac", "wav", "mp3", "opus"])
+@pytest.mark.parametrize("ending", FORMATS)
 def test_a_file_damaged_anywhere_is_told(project: Path, ending: str, capfd: pytest.CaptureFixture[str]) -> None:
     whole = audio(project / f"whole.{ending}", RECIPE).read_bytes()
     file = project / f"cut.{ending}"

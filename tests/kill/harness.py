@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 import soundfile
 
+from renderer.formats.table import FORMATS
 from renderer.store.store import Store
 from renderer.store.verify import verify
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Mapping
 
-FORMATS = ("flac", "wav", "mp3", "opus")
+NAMES = tuple(FORMATS)
 SPEC = """
 caption = "calm piano number {number}"
 lyrics = \"\"\"
@@ -99,7 +100,7 @@ def make_project(folder: Path, model: Path, *, num_songs: int) -> Project:
     (folder / "specs").mkdir(parents=True)
     (folder / "renderer.toml").write_text(f'model = "{model}"\n', "utf-8")
     for number in range(num_songs):
-        text = SPEC.format(number=number, format=FORMATS[number % len(FORMATS)])
+        text = SPEC.format(number=number, format=NAMES[number % len(NAMES)])
         (folder / "specs" / f"song{number:02}.toml").write_text(text, "utf-8")
     return Project(folder)
 

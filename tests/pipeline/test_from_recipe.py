@@ -10,6 +10,7 @@ import soundfile
 import tomli_w
 
 from renderer.cli.main import run
+from renderer.formats.table import FORMATS
 from renderer.models.family import Stage
 from renderer.takes.from_recipe import differences, remake
 from renderer.takes.pin import pin
@@ -51,7 +52,7 @@ def imported(songs: Songs, file: Path, name: str) -> None:
     found.rename(found.with_name(f"{name}.toml"))
 
 
-@pytest.mark.parametrize("format_name", ["flac", "wav", "mp3", "opus"])
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("take", ["eins.wide.s4294967295", "eins.s1"])
 def test_the_imported_spec_renders_the_same_samples(
     make_songs: Callable[[str], Songs], format_name: str, take: str

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
+from renderer.formats.read import read_tags
+from renderer.formats.table import FORMATS
 from renderer.pipeline.render import Stop, render
 from renderer.pipeline.rendered import rendered_takes
 from renderer.plan.jobs import Why
@@ -22,11 +24,9 @@ from renderer.spec.picks import Vote
 from renderer.store.disk import RealDisk
 from renderer.store.store import Store
 from renderer.store.verify import verify
-from renderer.takes.audio import WRITERS
 from renderer.takes.measure import stored_measurement
 from renderer.takes.measurements import measured_folder
 from renderer.takes.recipe import read_recipe
-from renderer.takes.tags.read import read_tags
 from renderer.takes.votes import all_picks, vote_on
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_disk_faults import refusal
@@ -47,7 +47,7 @@ format = "{format}"
 NAME = "eins.s1"
 
 
-@pytest.fixture(params=WRITERS)
+@pytest.fixture(params=FORMATS)
 def rendered(request: pytest.FixtureRequest, tmp_path: Path, tiny_set: Path) -> Songs:
     return project(tmp_path, tiny_set, request.param)
 
@@ -65,7 +65,7 @@ def project(folder: Path, model: Path, kind: str) -> Songs:
 
 
 def audio(songs: Songs) -> Path:
-    (path,) = [path for path in (songs.outputs / "eins").glob("[!.]*") if path.suffix[1:] in WRITERS]
+    (path,) = [path for path in (songs.outputs / "eins").glob("[!.]*") if path.suffix[1:] in FORMATS]
     return path
 
 
@@ -76,7 +76,7 @@ def record(songs: Songs) -> TakeRecord:
 
 def sound(path: Path) -> bytes:
     with path.open("rb") as file:
-        return b"".join(WRITERS[path.suffix[1:]].sound(file))
+        return b"".join(FORMATS[path.suffix[1:]].tagger().sound(file))
 
 
 def faults(songs: Songs) -> list[str]:

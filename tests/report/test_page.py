@@ -176,7 +176,7 @@ def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:
 
 
 def test_writing_the_report_imports_no_audio_library_and_no_torch() -> None:
-    heavy = "{'torch', 'soundfile', 'librosa', 'renderer.takes.tags'}"
+    heavy = "{'torch', 'soundfile', 'librosa', 'renderer.formats.id3'}"
     script = f"import sys; import renderer.report; print({heavy} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"

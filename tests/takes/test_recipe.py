@@ -10,11 +10,12 @@ import pytest
 
 from renderer.artifacts import CotMetas, Waveform
 from renderer.errors import UsageError
+from renderer.formats.read import read_tag
+from renderer.formats.table import FORMATS
 from renderer.settings import Inference, Metas
 from renderer.song import Lora, Output, Section, Song, Take, Variant
-from renderer.takes.audio import WRITERS, write_audio
+from renderer.takes.audio import write_audio
 from renderer.takes.recipe import make_recipe, read_recipe, recipe_tags, recipe_toml
-from renderer.takes.tags.read import read_tag
 
 LYRICS = '[verse]\nUna luna "rota"\n\n[bridge] (Guitarra española)\n夜 \\ 🌙'
 SILENCE = Waveform(samples=np.zeros((2, 4_800), dtype=np.float32))
@@ -56,7 +57,7 @@ def recipe(model: str = "turbo") -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_the_recipe_comes_back_from_every_format(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"take.{kind}"
     write_audio(SILENCE, path, kind, recipe_tags(recipe(), "full"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.takes.tags.read import read_tags
+from renderer.formats.read import read_tags
 from tests.watch.conftest import Songs, Watching, rendered, stages
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from renderer.takes.tags.names import field_of, name_of_field
-from renderer.takes.tags.splice import TagError
+from renderer.formats.names import field_of, name_of_field
+from renderer.formats.splice import TagError
 
 if TYPE_CHECKING:
-    from renderer.takes.tags.names import Tags
+    from renderer.formats.names import Tags
 
 _LENGTH = struct.Struct("<I")
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from renderer.files import open_regular
-from renderer.takes.tags import flac, id3, mp3, opus, wav
-from renderer.takes.tags.splice import TagError
+from renderer.formats.id3 import id3_length, read_id3
+from renderer.formats.splice import TagError
+from renderer.formats.table import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-READERS: Mapping[bytes, Callable[[BinaryIO], dict[str, str]]] = {
-    flac.MAGIC: flac.read_flac,
-    opus.MAGIC: opus.read_opus,
-    wav.MAGIC: wav.read_wav,
-}
-"""What a file begins with -> how its tags are read."""
 
 
 def read_tags(path: Path) -> dict[str, str]:
@@ -26,16 +19,18 @@ def read_tags(path: Path) -> dict[str, str]:
     Raises: OSError; TagError when it is none of our formats, cut or damaged.
     """
     with open_regular(path) as file:
-        behind = id3.id3_length(file)
+        behind = id3_length(file)
         file.seek(behind)
         head = file.read(4)
         file.seek(behind)
-        if reader := READERS.get(head):
-            return reader(file)
-        if not behind and not mp3.is_mp3(head):
-            raise TagError("it is neither WAV, FLAC, MP3 nor Opus")
+        for tagger in (row.tagger() for row in FORMATS.values()):
+            if tagger.begins(head):
+                return tagger.read_tags(file)
+        if not behind:
+            *others, last = (row.called for row in FORMATS.values())
+            raise TagError(f"it is neither {', '.join(others)} nor {last}")
         file.seek(0)
-        return id3.read_id3(file)
+        return read_id3(file)
 
 
 def read_tag(path: Path, name: str) -> str | None:

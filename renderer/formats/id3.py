@@ -8,13 +8,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from renderer.takes.tags.names import NAMES, OF_FRAME
-from renderer.takes.tags.splice import MOST_READ_BYTES, TagError, exactly
+from renderer.formats.names import NAMES, OF_FRAME
+from renderer.formats.splice import MOST_READ_BYTES, TagError, exactly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.takes.tags.names import Tags
+    from renderer.formats.names import Tags
 
 MAGIC = b"ID3"
 HEAD_BYTES = 10

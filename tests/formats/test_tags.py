@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from renderer.takes.audio import WRITERS, write_audio
+from renderer.formats.chunked import ChunkedFile
+from renderer.formats.read import read_tags
+from renderer.formats.splice import CHUNK_BYTES, TagError, splice
+from renderer.formats.table import FORMATS
+from renderer.takes.audio import write_audio
 from renderer.takes.recipe import read_recipe
-from renderer.takes.tags.read import read_tags
-from renderer.takes.tags.splice import CHUNK_BYTES, TagError, splice
 from tests.takes.test_audio import tone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BEFORE = Path(__file__).with_name("tagged_before")
-OURS = [f"renderer-0.1.0.{kind}" for kind in WRITERS]
+OURS = sorted(path.name for path in BEFORE.glob("renderer-0.1.0.*"))
 LONG = json.dumps({"recipe": 1, "lyrics": "夜の🌙 ñandú\\n" * 6_000}, ensure_ascii=False)
 CHANGES: Mapping[str, Mapping[str, str]] = {
     "short": {"title": "a"},
@@ -37,7 +39,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
 
 def sound(path: Path, kind: str) -> bytes:
     with path.open("rb") as file:
-        return b"".join(WRITERS[kind].sound(file))
+        return b"".join(FORMATS[kind].tagger().sound(file))
 
 
 def heard(path: Path) -> bytes:
@@ -45,7 +47,7 @@ def heard(path: Path) -> bytes:
     return samples
 
 
-@pytest.fixture(scope="module", params=WRITERS)
+@pytest.fixture(scope="module", params=FORMATS)
 def take(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("take") / f"take.{request.param}"
     write_audio(tone(), path, request.param, {"title": "first", "renderer_recipe": '{"a":1}'})
@@ -61,7 +63,7 @@ def test_other_tags_leave_every_byte_of_sound_and_give_the_file_a_new_render_giv
     shutil.copy(take, path)
     # There and back again over every length: what was put in before leaves no trace.
     for step in (CHANGES["long"], {}, tags):
-        WRITERS[kind].tag(path, step)
+        FORMATS[kind].tagger().tag(path, step)
         assert read_tags(path) == step
     assert sound(path, kind) == sound(take, kind)
     assert heard(path) == heard(take)
@@ -69,7 +71,7 @@ def test_other_tags_leave_every_byte_of_sound_and_give_the_file_a_new_render_giv
     assert path.read_bytes() == (tmp_path / "anew").read_bytes()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "wav"])
+@pytest.mark.parametrize("kind", [kind for kind, row in FORMATS.items() if not isinstance(row.tagger(), ChunkedFile)])
 def test_another_library_reads_the_title(tmp_path: Path, kind: str) -> None:
     write_audio(tone(), tmp_path / "take", kind, CHANGES["long"])
     with soundfile.SoundFile(tmp_path / "take") as file:
@@ -86,7 +88,7 @@ def test_files_of_0_1_0_give_their_recipe_and_take_new_tags(tmp_path: Path, name
     tags = read_tags(path)
     assert (tags["title"], tags["lyrics"], tags["bpm"]) == ("Chihuahua «夜»", recipe["spec"]["lyrics"], "72")
 
-    WRITERS[kind].tag(path, CHANGES["long"])
+    FORMATS[kind].tagger().tag(path, CHANGES["long"])
 
     assert read_tags(path) == CHANGES["long"]
     assert heard(path) == heard(BEFORE / name)
@@ -100,7 +102,7 @@ def test_other_programs_tags_are_read_and_replaced(tmp_path: Path, name: str) ->
     found = read_tags(path)
     assert (found["title"], found["renderer_recipe"]) == ("Ñandú «夜»", '{"recipe":1}')
 
-    WRITERS[path.suffix[1:]].tag(path, CHANGES["unicode"])
+    FORMATS[path.suffix[1:]].tagger().tag(path, CHANGES["unicode"])
 
     assert read_tags(path) == CHANGES["unicode"]
     assert heard(path) == heard(BEFORE / name)
@@ -109,7 +111,7 @@ def test_other_programs_tags_are_read_and_replaced(tmp_path: Path, name: str) ->
 def test_a_picture_in_a_flac_stays(tmp_path: Path) -> None:
     path = tmp_path / "picture.flac"
     shutil.copy(BEFORE / path.name, path)
-    WRITERS["flac"].tag(path, {"title": "a"})
+    FORMATS["flac"].tagger().tag(path, {"title": "a"})
     assert bytes(range(256)) * 2 in path.read_bytes()
 
 
@@ -156,7 +158,7 @@ def test_id3_of_every_version_is_read_and_replaced(tmp_path: Path, tag: bytes) -
     path.write_bytes(tag + bare.read_bytes())
     assert read_tags(path)["title"] == "Nuit"
 
-    WRITERS["mp3"].tag(path, {})
+    FORMATS["mp3"].tagger().tag(path, {})
 
     assert path.read_bytes() == bare.read_bytes()
 
@@ -165,7 +167,7 @@ def test_the_tail_that_old_players_read_stays(tmp_path: Path) -> None:
     path = tmp_path / "tail.mp3"
     shutil.copy(BEFORE / "id3v23-utf16.mp3", path)
     assert path.read_bytes()[-128:-125] == b"TAG"
-    WRITERS["mp3"].tag(path, {"title": "a"})
+    FORMATS["mp3"].tagger().tag(path, {"title": "a"})
     assert path.read_bytes()[-128:-125] == b"TAG"
 
 
@@ -200,7 +202,7 @@ def test_a_wav_of_any_make_keeps_its_samples(tmp_path: Path, content: bytes) -> 
     before = heard(path)
     assert read_tags(path)["title"] == "Nuit"
     for tags in ({"title": "ab"}, {"title": "abc"}, {}, {"title": LONG}):
-        WRITERS["wav"].tag(path, tags)
+        FORMATS["wav"].tagger().tag(path, tags)
         assert read_tags(path) == tags
         assert sound(path, "wav") == PCM
         assert heard(path) == before
@@ -214,7 +216,7 @@ def test_pages_of_another_stream_stay_where_they_are(tmp_path: Path) -> None:
     path = tmp_path / "both.opus"
     path.write_bytes((tmp_path / "one").read_bytes() + second)
 
-    WRITERS["opus"].tag(path, {"title": "c", "renderer_recipe": LONG})
+    FORMATS["opus"].tagger().tag(path, {"title": "c", "renderer_recipe": LONG})
 
     assert read_tags(path)["title"] == "c"
     assert path.read_bytes().endswith(second)
@@ -226,7 +228,7 @@ def test_a_damaged_opus_page_is_not_numbered_anew(tmp_path: Path) -> None:
     content[-5] ^= 1
     path.write_bytes(content)
     with pytest.raises(TagError, match="page 2 is damaged"):
-        WRITERS["opus"].tag(path, {"title": "a"})
+        FORMATS["opus"].tagger().tag(path, {"title": "a"})
     assert path.read_bytes() == content
 
 
@@ -242,7 +244,7 @@ def test_cut_or_altered_anywhere_a_file_is_read_or_refused_in_words(tmp_path: Pa
         flipped[at] ^= 1 << drawn.randrange(8)
         flips.append(bytes(flipped))
     for content in cuts + flips:
-        for use in (read_tags, lambda file: WRITERS[file.suffix[1:]].tag(file, {"title": "a"})):
+        for use in (read_tags, lambda file: FORMATS[file.suffix[1:]].tagger().tag(file, {"title": "a"})):
             path.write_bytes(content)
             try:
                 use(path)
@@ -255,7 +257,7 @@ def test_tags_too_long_for_a_format_are_refused(tmp_path: Path) -> None:
     write_audio(tone(0.1), path, "flac", {})
     before = path.read_bytes()
     with pytest.raises(TagError, match="16,777,215 bytes"):
-        WRITERS["flac"].tag(path, {"lyrics": "x" * (1 << 24)})
+        FORMATS["flac"].tagger().tag(path, {"lyrics": "x" * (1 << 24)})
     assert path.read_bytes() == before
 
 
@@ -270,7 +272,7 @@ def test_splicing_is_what_slices_would_give(tmp_path: Path, length: int, tail: i
     assert path.read_bytes() == head + new + rest
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_no_text_is_written_as_far_as_it_is(tmp_path: Path, kind: str) -> None:
     """Half of a character, as a folder's odd name may hold it; a NUL, which ends a text in ID3."""
     write_audio(tone(0.1), tmp_path / "take", kind, {"title": "a\udcffb", "comment": "c\0d"})

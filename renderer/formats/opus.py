@@ -9,16 +9,16 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from renderer.takes.tags.splice import MOST_READ_BYTES, TagError, exactly
-from renderer.takes.tags.vorbis import decode_comments, encode_comments
+from renderer.formats.splice import MOST_READ_BYTES, TagError, exactly
+from renderer.formats.vorbis import decode_comments, encode_comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from renderer.takes.tags.names import Tags
+    from renderer.formats.names import Tags
 
-MAGIC = b"OggS"
+_MAGIC = b"OggS"
 _HEAD = struct.Struct("<4sBBqIIIB")
 _OPUS_HEAD, _OPUS_TAGS = b"OpusHead", b"OpusTags"
 _CONTINUED = 0x01
@@ -41,7 +41,7 @@ class _Page(NamedTuple):
 
     def unsigned(self) -> bytes:
         """The page with zero for its checksum."""
-        head = _HEAD.pack(MAGIC, 0, self.flags, self.time, self.stream, self.number, 0, len(self.segments))
+        head = _HEAD.pack(_MAGIC, 0, self.flags, self.time, self.stream, self.number, 0, len(self.segments))
         return head + self.segments + self.body
 
     def encoded(self) -> bytes:
@@ -49,7 +49,12 @@ class _Page(NamedTuple):
         return page[:_CHECKSUM_AT] + struct.pack("<I", _checksum(page)) + page[_CHECKSUM_AT + 4 :]
 
 
-def tag_opus(path: Path, tags: Tags) -> None:
+def begins(head: bytes) -> bool:
+    """Whether these first bytes are those of pages of Ogg."""
+    return head.startswith(_MAGIC)
+
+
+def tag(path: Path, tags: Tags) -> None:
     """Replace the file's comments. The stream's number, which libsndfile draws, is then that of its sound.
 
     Raises: OSError; TagError when it is no Opus file, or is damaged.
@@ -58,16 +63,16 @@ def tag_opus(path: Path, tags: Tags) -> None:
         pages = tuple(_pages(file))
     packet, before = _comments(pages)
     own = pages[0].stream
-    sound = zlib.crc32(b"".join(page.body for page in pages[before:] if page.stream == own))
+    drawn = zlib.crc32(b"".join(page.body for page in pages[before:] if page.stream == own))
     vendor, _ = decode_comments(packet)
-    comments = tuple(_paged(_OPUS_TAGS + encode_comments(vendor, tags), sound))
+    comments = tuple(_paged(_OPUS_TAGS + encode_comments(vendor, tags), drawn))
     moved = len(comments) - sum(page.stream == own for page in pages[1:before])
-    head = (pages[0]._replace(stream=sound), *(page for page in pages[1:before] if page.stream != own))
-    tail = (p._replace(stream=sound, number=p.number + moved) if p.stream == own else p for p in pages[before:])
+    head = (pages[0]._replace(stream=drawn), *(page for page in pages[1:before] if page.stream != own))
+    tail = (p._replace(stream=drawn, number=p.number + moved) if p.stream == own else p for p in pages[before:])
     path.write_bytes(b"".join(page.encoded() for page in (*head, *comments, *tail)))
 
 
-def read_opus(file: BinaryIO) -> dict[str, str]:
+def read_tags(file: BinaryIO) -> dict[str, str]:
     """The tags of an Ogg Opus file that begins where `file` stands.
 
     Raises: OSError; TagError when it is no Opus file, or is damaged.
@@ -75,7 +80,7 @@ def read_opus(file: BinaryIO) -> dict[str, str]:
     return decode_comments(_comments(_pages(file))[0])[1]
 
 
-def opus_sound(file: BinaryIO) -> Iterator[bytes]:
+def sound(file: BinaryIO) -> Iterator[bytes]:
     """The pages' content behind the comments, and how the first page says it is to be played."""
     pages = tuple(_pages(file))
     _, before = _comments(pages)
@@ -111,7 +116,7 @@ def _comments(pages: Iterable[_Page]) -> tuple[bytes, int]:
 
 def _pages(file: BinaryIO) -> Iterator[_Page]:
     while head := file.read(_HEAD.size):
-        if len(head) < _HEAD.size or head[:4] != MAGIC:
+        if len(head) < _HEAD.size or head[:4] != _MAGIC:
             raise TagError("it isn't whole pages of Ogg")
         _, _, flags, time, stream, number, checksum, num_segments = _HEAD.unpack(head)
         segments = exactly(file, num_segments)

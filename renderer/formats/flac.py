@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from renderer.takes.tags.splice import TagError, chunks, exactly, splice
-from renderer.takes.tags.vorbis import decode_comments, encode_comments
+from renderer.formats.splice import TagError, chunks, exactly, splice
+from renderer.formats.vorbis import decode_comments, encode_comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from renderer.takes.tags.names import Tags
+    from renderer.formats.names import Tags
 
-MAGIC = b"fLaC"
+_MAGIC = b"fLaC"
 PADDING, COMMENTS = 1, 4
 MOST_BYTES = (1 << 24) - 1
 _LAST = 0x80
@@ -27,7 +27,12 @@ class _Block(NamedTuple):
     content: bytes
 
 
-def tag_flac(path: Path, tags: Tags) -> None:
+def begins(head: bytes) -> bool:
+    """Whether these first bytes are a FLAC file's."""
+    return head.startswith(_MAGIC)
+
+
+def tag(path: Path, tags: Tags) -> None:
     """Replace the file's comments; the other blocks stay, padding goes.
 
     Raises: OSError; TagError when it is no FLAC file, or the tags are longer than a block may be.
@@ -41,10 +46,10 @@ def tag_flac(path: Path, tags: Tags) -> None:
     kept.insert(1, _Block(COMMENTS, encode_comments(vendor, tags)))
     if any(len(block.content) > MOST_BYTES for block in kept):
         raise TagError(f"FLAC takes no tags longer than {MOST_BYTES:,} bytes")
-    splice(path, len(MAGIC), end, b"".join(_encoded(kept)))
+    splice(path, len(_MAGIC), end, b"".join(_encoded(kept)))
 
 
-def read_flac(file: BinaryIO) -> dict[str, str]:
+def read_tags(file: BinaryIO) -> dict[str, str]:
     """The tags of a FLAC file that begins where `file` stands.
 
     Raises: OSError; TagError when it is cut or damaged.
@@ -52,14 +57,14 @@ def read_flac(file: BinaryIO) -> dict[str, str]:
     return next((decode_comments(block.content)[1] for block in _blocks(file) if block.kind == COMMENTS), {})
 
 
-def flac_sound(file: BinaryIO) -> Iterator[bytes]:
+def sound(file: BinaryIO) -> Iterator[bytes]:
     """Everything behind the metadata: the frames."""
     _blocks(file)
     yield from chunks(file, file.tell(), file.seek(0, 2))
 
 
 def _blocks(file: BinaryIO) -> list[_Block]:
-    if file.read(len(MAGIC)) != MAGIC:
+    if file.read(len(_MAGIC)) != _MAGIC:
         raise TagError("it is no FLAC file")
     blocks: list[_Block] = []
     while True:
