@@ -13,6 +13,7 @@ from renderer.facts import VAE_REACH
 from renderer.models import device
 from renderer.models.catalog import identity, looked, zoo
 from renderer.models.family import PART_OF, ModelFiles, Part, Settings
+from renderer.models.numerics import numerics
 from renderer.plan.make import PlannedModel
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     # At scale 0 an adapter leaves the weights as they are.
     loras = tuple((str(lora.path), lora.scale) for lora in variant.lora if lora.scale > 0)
     resolved = zoo.resolve(variant.model, variant.lm, loras, variant.based_on)
-    by_part = numbers(settings)
+    by_part = numerics(settings)
     if resolved.files is None:
         files = ModelFiles(
             family=facts.family,
@@ -163,7 +164,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
             loras=loras,
         )
         weights = dict.fromkeys(Part, NOT_FETCHED)
-        return PlannedModel(facts=facts, files=files, weights=weights, dtypes=by_part, missing=resolved.missing)
+        return PlannedModel(facts=facts, files=files, weights=weights, numerics=by_part, missing=resolved.missing)
     # Looked at before they are hashed, which takes a minute where they were never seen.
     faults = looked.faults(resolved.files)
     found = identity.fingerprints(resolved.files, without=faults)
@@ -172,31 +173,6 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
         files=resolved.files,
         weights={part: one.digest for part, one in found.items()},
         weight_files={part: one.heads for part, one in found.items()},
-        dtypes=by_part,
+        numerics=by_part,
         faults=faults,
     )
-
-
-def numbers(settings: Settings) -> dict[Part, str]:
-    """Of each part, the dtypes and kernels that its bits depend on."""
-    name = settings.device
-    dtypes, grain = device.dtypes(name, settings.dtype), device.lm_grain(name)
-    vae_kernels = device.vae_kernels(name)
-    return {
-        Part.LM: ", ".join(
-            (
-                dtypes.lm,
-                f"{device.lm_attention(name, dtypes.lm)} attention",
-                *([f"prompts filled to {grain}"] if grain > 1 else ()),
-            )
-        ),
-        Part.DIT: ", ".join(
-            (
-                dtypes.dit,
-                f"{dtypes.condition_encoder} conditions",
-                f"{dtypes.text_encoder} text",
-                f"{device.kernels(name, dtypes.dit)} kernels",
-            )
-        ),
-        Part.VAE: ", ".join((dtypes.vae, *([f"{vae_kernels} kernels"] if vae_kernels != "plain" else ()))),
-    }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
+from renderer.json_values import to_json
 from renderer.models.ace_step.protocol.stage_requests import StageRequests, stage_requests
 from renderer.models.family import PART_OF, Part, Stage
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import ModelFiles, Settings
+    from renderer.models.numerics import Numerics
     from renderer.song import Take, Variant
     from renderer.store.store import Store
 
@@ -33,7 +35,7 @@ class PlannedModel:
     files: ModelFiles
     weights: Mapping[Part, str]
     """Fingerprint of each part's weights."""
-    dtypes: Mapping[Part, str]
+    numerics: Mapping[Part, Numerics]
     missing: tuple[str, ...] = ()
     """Parts that aren't on disk, by the names `renderer models fetch` takes."""
     vae: str | None = None
@@ -183,7 +185,7 @@ def _settings(stage: Stage, model: PlannedModel, settings: Settings) -> dict[str
             why="the spec asks the LM for metas or codes",
             help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
         )
-    counted: dict[str, Any] = {"weights": model.weights[part], "dtype": model.dtypes[part]}
+    counted: dict[str, Any] = {"weights": model.weights[part], "numerics": to_json(model.numerics[part])}
     if part is Part.LM:
         counted["lm_slots"] = settings.lm_slots
     if part is Part.VAE:

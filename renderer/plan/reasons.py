@@ -9,6 +9,7 @@ from renderer.json_values import to_json
 from renderer.models.ace_step.protocol.effects import IDLE
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.models.family import PART_OF, Part, Stage
+from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
 from renderer.plan.keys import FORMER, neutral
 from renderer.plan.words import is_left_out, word
@@ -168,7 +169,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
         if stage not in old or stage not in new:
             continue
         # Versions on disk may be older than a field: without it a stage did what its neutral value does.
-        before, now = (_flat({**_NEUTRAL.get(stage, {}), **version[stage]}) for version in (old, new))
+        before, now = (_flat({**_NEUTRAL.get(stage, {}), **_in_words(version[stage])}) for version in (old, new))
         former = None if before.get(VERSION) == now.get(VERSION) else FORMER.get((stage, before.get(VERSION, 0)))
         for field in dict.fromkeys([*before, *now]):
             known = word(stage, field, take)
@@ -194,6 +195,13 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
                 place=known.place,
                 words=former.words if former is not None and field == VERSION else "",
             )
+
+
+def _in_words(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the numerics as records from before 0.2.0 have them, so that only those that differ are told."""
+    if "numerics" not in request:
+        return request
+    return {name: value for name, value in request.items() if name != "numerics"} | {"dtype": words_of(request)}
 
 
 def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], stage: str) -> Iterator[Change]:

@@ -14,6 +14,7 @@ from renderer.artifacts import fault_of
 from renderer.errors import InputLost, ModelError, RendererError, StageError, WorkerDied
 from renderer.models import memory
 from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
+from renderer.models.numerics import words_of
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -307,14 +308,14 @@ class _Run:
 
 def _impossible(job: Job, fault: str) -> StageError:
     """What a stage gave can't be: it isn't kept, and alone it may come out otherwise."""
-    dtype = str(job.settings.get("dtype", ""))
+    dtype = words_of(job.settings)
     if dtype.startswith("float32"):
         return StageError(
             fault,
             why="its weights are damaged, or the machine miscalculates",
             help="renderer models verify; then retry",
         )
-    return StageError(fault, why=f"numbers overflow in {dtype or 'this dtype'}", help="render with --dtype float32")
+    return StageError(fault, why=f"numbers overflow in {dtype}", help="render with --dtype float32")
 
 
 def _error(event: Mapping[str, Any]) -> RendererError:

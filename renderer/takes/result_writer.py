@@ -14,6 +14,7 @@ from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
 from renderer.models.family import PART_OF, Stage
+from renderer.models.numerics import words_of
 from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
 from renderer.run.events import RunEvent, TakeDone
@@ -251,7 +252,7 @@ class ResultWriter:
         }
         if preview := requests[Stage.LATENTS]["preview"]:
             counted["preview"] = preview
-        dtypes = {f"dtype_{PART_OF[stage]}": request["dtype"] for stage, request in requests.items()}
+        dtypes = {f"dtype_{PART_OF[stage]}": words_of(request) for stage, request in requests.items()}
         return {**counted, **dtypes}
 
 

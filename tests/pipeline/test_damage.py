@@ -19,6 +19,7 @@ from renderer.cli.render import _verify
 from renderer.errors import StoreError
 from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
+from renderer.provenance import Origin
 from renderer.report.build import page_after
 from renderer.run.client import WorkerClient
 from renderer.store.disk import move_take
@@ -210,7 +211,7 @@ def test_nan_or_infinity_on_disk_is_set_aside_and_made_again_once(
 ) -> None:
     before = audio(sound)
     path = next(path for path in artifacts(sound) if path.parent.parent.name == "latents")
-    path.write_bytes(encode(latents(bad=bad, at=at), {}, f"latents/{path.stem}"))
+    path.write_bytes(encode(latents(bad=bad, at=at), Origin(), f"latents/{path.stem}"))
     for one in sound.outputs.glob("*/*.wav"):
         one.unlink()
 
@@ -375,7 +376,7 @@ def test_new_folders_are_flushed_in_the_ones_above(songs: Songs) -> None:
     store = Store(songs.folder / "deep" / "outputs", disk)
 
     store.prepare()
-    store.put("latents", "ab12", latents(bad=0.0), {})
+    store.put("latents", "ab12", latents(bad=0.0), Origin())
 
     for name in ("project", "deep", "outputs", ".store", "latents"):
         assert f"flush_folder {name}" in disk.operations
@@ -420,5 +421,5 @@ def test_links_in_the_store_lead_no_writer_to_files_that_arent_ours(sound: Songs
 def test_what_cant_be_is_never_put_into_the_store(sound: Songs) -> None:
     store = sound.project().store
     with pytest.raises(StoreError, match="isn't kept"):
-        store.put("latents", "ab12", latents(bad=np.nan), {})
+        store.put("latents", "ab12", latents(bad=np.nan), Origin())
     assert not store.has("latents", "ab12")

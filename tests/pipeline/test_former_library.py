@@ -59,3 +59,11 @@ def test_what_the_user_changed_since_is_told_beside_them(said: Said) -> None:
 
     assert "caption lo-fi beat, warm piano → lo-fi beat, cold piano" in shown
     assert all(reason in shown for reason in REASONS)
+
+
+def test_another_dtype_is_told_once_beside_them(said: Said) -> None:
+    """Records of version 0.1.0 hold dtypes and kernels as prose."""
+    (take,) = json.loads(said("status", "--json", "--device", "cpu", "--dtype", "bfloat16"))["takes"]
+
+    told = [change["told"] for change in take["changes"]]
+    assert sorted(told) == sorted([*REASONS, "dtype float32, masked attentio… → bfloat16, masked attenti…"])

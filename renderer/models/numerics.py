@@ -1,0 +1,69 @@
+"""What a part's bits depend on beside weights and requests: dtypes, and which of several kernels compute it."""
+
+# Without `from __future__ import annotations`: `json_values` reads the annotations.
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from renderer.json_values import JsonError, from_json
+from renderer.models import device
+from renderer.models.family import Part, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numerics:
+    """Of one part. As JSON it enters the keys of its stages, as kernels agree up to rounding only.
+
+    What is None stays out, so that a choice that comes later moves no key of those who do without.
+    """
+
+    dtype: str
+    conditions: str | None = None
+    """The dtype of the condition encoder and the audio tokenizer pair."""
+    text: str | None = None
+    """The dtype of the text encoder."""
+    kernels: str | None = None
+    """`plain`, `blockwise`, `flash`, `fused`; None as its library computes, where there was no choice at first."""
+    attention: str | None = None
+    """How the LM's rows attend: `masked`, each to all of its cache, or `ragged`, to what is in use."""
+    prompt_bucket: int | None = None
+    """Tokens to whose multiple the LM's prompts are filled up; None where they aren't."""
+
+    @property
+    def words(self) -> str:
+        """As users are told of it: `float32, float32 conditions, float32 text, plain kernels`."""
+        told = {
+            "{} conditions": self.conditions,
+            "{} text": self.text,
+            "{} kernels": self.kernels,
+            "{} attention": self.attention,
+            "prompts filled to {}": self.prompt_bucket,
+        }
+        return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))
+
+
+def numerics(settings: Settings) -> Mapping[Part, Numerics]:
+    """Of each part, on the device and in the dtype picked."""
+    name = settings.device
+    dtypes, bucket, vae_kernels = device.dtypes(name, settings.dtype), device.lm_grain(name), device.vae_kernels(name)
+    return {
+        Part.LM: Numerics(
+            dtype=dtypes.lm,
+            attention=device.lm_attention(name, dtypes.lm),
+            prompt_bucket=bucket if bucket > 1 else None,
+        ),
+        Part.DIT: Numerics(
+            dtype=dtypes.dit,
+            conditions=dtypes.condition_encoder,
+            text=dtypes.text_encoder,
+            kernels=device.kernels(name, dtypes.dit),
+        ),
+        Part.VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
+    }
+
+
+def words_of(request: Mapping[str, object]) -> str:
+    """The numerics in what a record tells of a stage, in words; records from before 0.2.0 hold the words."""
+    try:
+        return from_json(Numerics, request["numerics"]).words
+    except (KeyError, JsonError):
+        return str(request.get("dtype", ""))

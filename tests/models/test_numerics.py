@@ -1,0 +1,50 @@
+"""Dtypes and kernels enter keys as values, and are told in the words that records of former versions hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from renderer.json_values import to_json
+from renderer.models.family import Part, Settings
+from renderer.models.numerics import Numerics, numerics, words_of
+
+CUDA = {
+    Part.LM: Numerics(dtype="bfloat16", attention="ragged", prompt_bucket=256),
+    Part.DIT: Numerics(dtype="bfloat16", conditions="bfloat16", text="bfloat16", kernels="flash"),
+    Part.VAE: Numerics(dtype="bfloat16", kernels="fused"),
+}
+FORMER = {
+    Part.LM: "bfloat16, ragged attention, prompts filled to 256",
+    Part.DIT: "bfloat16, bfloat16 conditions, bfloat16 text, flash kernels",
+    Part.VAE: "bfloat16, fused kernels",
+}
+
+
+@pytest.mark.parametrize("part", Part)
+def test_a_record_tells_numerics_in_the_words_of_former_records(part: Part) -> None:
+    assert words_of({"numerics": to_json(CUDA[part])}) == words_of({"dtype": FORMER[part]}) == FORMER[part]
+
+
+def test_numerics_that_a_newer_version_tells_more_of_are_told_as_far_as_they_are_known() -> None:
+    assert words_of({"numerics": {"dtype": "float32", "accumulated": "float64"}}) == "float32"
+
+
+def settings(device: str) -> Settings:
+    return Settings(device=device, dtype="float32", threads=1, lm_slots=4, vae_tile=512, vae_overlap=64)
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_what_a_part_computes_by_its_library_alone_is_in_no_key(device: str) -> None:
+    assert {part: to_json(one) for part, one in numerics(settings(device)).items()} == {
+        Part.LM: {"dtype": "float32", "attention": "masked"},
+        Part.DIT: {"dtype": "float32", "conditions": "float32", "text": "float32", "kernels": "plain"},
+        Part.VAE: {"dtype": "float32"},
+    }
+
+
+def test_keys_of_cuda_tell_all_that_rounds_otherwise_there() -> None:
+    assert {part: one.words for part, one in numerics(settings("cuda:0")).items()} == {
+        Part.LM: "float32, masked attention, prompts filled to 256",
+        Part.DIT: "float32, float32 conditions, float32 text, blockwise kernels",
+        Part.VAE: "float32, fused kernels",
+    }
