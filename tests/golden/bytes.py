@@ -6,8 +6,6 @@ latents and sound of each take. Nothing of it is kept: bytes differ between proc
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -17,6 +15,7 @@ import numpy as np
 import soundfile
 from safetensors.numpy import load_file
 
+from tests.checkout import Checkout
 from tests.mini_factory.build import build_set
 
 OPTIONS = ("--device", "cpu", "--dtype", "float32", "--threads", "1", "--lm-slots", "2", "--no-measure")
@@ -50,25 +49,26 @@ def main(before: str, after: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "tiny")
         build_set(model, "tiny")
-        made = [_render(Path(checkout), model, Path(folder, name)) for name, checkout in _named(before, after)]
+        made = [_render(checkout, model, Path(folder, name)) for name, checkout in _named(before, after)]
         takes = sorted({take for one in made for take in one})
         faults = [fault for take in takes for fault in _faults(take, *(one.get(take, {}) for one in made))]
     print(*faults or [f"{len(takes)} takes: codes, latents and sound are the same"], sep="\n")
     return 1 if faults or not takes else 0
 
 
-def _named(before: str, after: str) -> tuple[tuple[str, str], ...]:
-    return ("before", before), ("after", after)
+def _named(before: str, after: str) -> tuple[tuple[str, Checkout], ...]:
+    return ("before", Checkout(Path(before).resolve())), ("after", Checkout(Path(after).resolve()))
 
 
-def _render(checkout: Path, model: Path, project: Path) -> dict[str, dict[str, bytes]]:
+def _render(checkout: Checkout, model: Path, project: Path) -> dict[str, dict[str, bytes]]:
     """Take -> stage -> the bytes of what it made."""
     specs = project / "specs"
     specs.mkdir(parents=True)
     (project / "renderer.toml").write_text(f'model = "{model}"\n', "utf-8")
     for name, settings in SONGS.items():
         (specs / f"{name}.toml").write_text(f"seeds = [1]\n{HEAD}{settings}", "utf-8")
-    _python(checkout, "-m", "renderer", "render", str(specs), *OPTIONS, folder=project)
+    checkout.refuse_other_code(project)
+    checkout.run("-m", "renderer", "render", str(specs), *OPTIONS, folder=project)
     sidecars = sorted((project / "outputs").glob("*/*.toml"))
     return {path.stem: _made(path, project / "outputs" / ".store") for path in sidecars}
 
@@ -91,22 +91,6 @@ def _arrays(arrays: dict[str, np.ndarray]) -> bytes:
 def _faults(take: str, before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
     stages = dict.fromkeys([*before, *after])
     return [f"{take}: other {stage}" for stage in stages if before.get(stage) != after.get(stage)]
-
-
-def _python(checkout: Path, *arguments: str, folder: Path | None = None) -> None:
-    """Run that checkout's code with this interpreter.
-
-    Raises: SystemExit when it isn't that code that runs, or it fails.
-    """
-    root = checkout.resolve()
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    asked = [sys.executable, "-c", "import renderer; print(renderer.__file__)"]
-    found = subprocess.run(asked, cwd=folder or root, env=environment, capture_output=True, text=True, check=True)
-    if not Path(found.stdout.strip()).is_relative_to(root):
-        raise SystemExit(f"{found.stdout.strip()} would run in place of {root}")
-    ended = subprocess.run([sys.executable, *arguments], cwd=folder or root, env=environment, check=False)
-    if ended.returncode:
-        raise SystemExit(ended.returncode)
 
 
 if __name__ == "__main__":
