@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 LEFT = {
     "Aside",
     "Briefing",
-    "Desk",
     "Draft",
     "Filters",
     "Given",
@@ -21,8 +20,6 @@ LEFT = {
     "Head",
     "Heard",
     "Hearing",
-    "Keeper",
-    "Keeping",
     "Kind",
     "Places",
     "Reach",
@@ -43,8 +40,6 @@ LEFT = {
     "grain",
     "heard",
     "hollow",
-    "launch",
-    "noted",
     "places",
     "room",
     "see",
@@ -59,7 +54,9 @@ LEFT = {
 LEFT_TWICE = {
     "Dit",
     "Failure",
+    "Format",
     "Lm",
+    "LmSampling",
 }
 
 
