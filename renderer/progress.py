@@ -69,7 +69,7 @@ class _Bars:
         self._progress = progress
         self._tasks: dict[Part, TaskID] = {}
         self._paces: dict[Part, Pace] = {}
-        self._told = 0.0
+        self._drawn_at = 0.0
 
     def listen(self, event: RunEvent) -> None:
         """Show it."""
@@ -83,17 +83,17 @@ class _Bars:
                 self._progress.update(list(self._tasks.values())[-1], doing=_loaded(event))
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
                 self._paces[PART_OF[job.stage]].hear(event)
-                self._tell(event, PART_OF[job.stage])
+                self._draw(event, PART_OF[job.stage])
             case TakeFailed() | WorkerRestarted():
                 self._progress.console.print(_word(event))
             case _:
                 pass
 
-    def _tell(self, event: JobProgress | JobDone | JobFailed, part: Part) -> None:
+    def _draw(self, event: JobProgress | JobDone | JobFailed, part: Part) -> None:
         # Every token of many songs is more than anyone reads.
-        if isinstance(event, JobProgress) and time.monotonic() - self._told < _BAR_SECONDS:
+        if isinstance(event, JobProgress) and time.monotonic() - self._drawn_at < _BAR_SECONDS:
             return
-        self._told = time.monotonic()
+        self._drawn_at = time.monotonic()
         pace = self._paces[part]
         fields: dict[str, Any] = {"count": f"{pace.num_done}/{len(pace.jobs)}", "left": _left(pace)}
         if isinstance(event, JobProgress):
@@ -110,7 +110,7 @@ class _Lines:
         self._num_takes = 0
         self._takes_done = 0
         self._paces: dict[Part, Pace] = {}
-        self._told = time.monotonic()
+        self._drawn_at = time.monotonic()
 
     def listen(self, event: RunEvent) -> None:
         """Show it."""
@@ -127,7 +127,7 @@ class _Lines:
         line = self._line(event)
         if line is not None:
             self._console.print(line, soft_wrap=True, highlight=False)
-            self._told = time.monotonic()
+            self._drawn_at = time.monotonic()
 
     def _line(self, event: RunEvent) -> Text | None:
         match event:
@@ -141,7 +141,7 @@ class _Lines:
                 )
             case TakeFailed() | WorkerRestarted():
                 return _word(event)
-            case JobProgress(job=job) if time.monotonic() - self._told > self._line_seconds:
+            case JobProgress(job=job) if time.monotonic() - self._drawn_at > self._line_seconds:
                 return Text(f"  {', '.join(_far(event, self._paces[PART_OF[job.stage]]))}")
             case _:
                 return None

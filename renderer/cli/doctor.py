@@ -36,16 +36,16 @@ def command(device: str, dtype: str, as_json: bool) -> int:
         click.echo(json.dumps(document, indent=2))
     else:
         for result in results:
-            _tell(result)
+            _print_result(result)
     return EXIT_FAULTS if any(result.state == "broken" for result in results) else EXIT_FINE
 
 
-def _tell(result: CheckResult) -> None:
+def _print_result(result: CheckResult) -> None:
     from renderer.spec.diagnostics import printable
 
     word, colour = SIGNS[result.state]
-    told = _lines(printable(result.found), INDENT)
-    click.echo(f"{click.style(f'{word:8}', fg=colour)} {result.what:12} {told}")
+    text = _lines(printable(result.found), INDENT)
+    click.echo(f"{click.style(f'{word:8}', fg=colour)} {result.what:12} {text}")
     if result.help:
         click.echo(f"{'':{INDENT - 1}} = help: {_lines(printable(result.help), INDENT + len('= help: '))}")
 

@@ -81,7 +81,7 @@ def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | Render
         else:
             yield from _import_foreign(file, folder, taken)
     except RendererError as error:
-        yield _told(error)
+        yield _print_refusal(error)
 
 
 def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
@@ -106,13 +106,13 @@ def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path 
             path = folder / (f"{stem}-{number}.toml" if foreign.is_list else f"{stem}.toml")
             _write(path, song, taken)
         except RendererError as error:
-            yield _told(error, of=f"song {number} of `{file}`" if foreign.is_list else f"`{file}`")
+            yield _print_refusal(error, of=f"song {number} of `{file}`" if foreign.is_list else f"`{file}`")
         else:
-            _tell(f"{file}, song {number}" if foreign.is_list else str(file), path, song)
+            _print_import(f"{file}, song {number}" if foreign.is_list else str(file), path, song)
             yield path
 
 
-def _told(error: RendererError, of: str = "") -> RendererError:
+def _print_refusal(error: RendererError, of: str = "") -> RendererError:
     """Say what kept a song from being imported."""
     from renderer.cli.main import show_error
     from renderer.cli.show_diagnostics import show_diagnostics
@@ -126,7 +126,7 @@ def _told(error: RendererError, of: str = "") -> RendererError:
     return error
 
 
-def _tell(origin: str, path: Path, song: Imported) -> None:
+def _print_import(origin: str, path: Path, song: Imported) -> None:
     from renderer.spec.diagnostics import printable
 
     click.echo(f"{printable(origin)} → {printable(str(path))}")

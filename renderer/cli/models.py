@@ -44,7 +44,7 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     if as_json:
         click.echo(json.dumps([_document(stock, users) for stock in stocks], indent=2))
         return EXIT_FINE
-    _tell(stocks, users)
+    _print_table(stocks, users)
     for fault in faults:
         show_error(fault)
     return EXIT_FINE
@@ -101,11 +101,11 @@ def verify(names: tuple[str, ...]) -> int:
         for path in broken:
             click.echo(f"  {printable(str(path))}", err=True)
     else:
-        click.echo(_told_sound(seen))
+        click.echo(_sound_files(seen))
     return EXIT_FAULTS if broken else EXIT_FINE
 
 
-def _told_sound(num_files: int) -> str:
+def _sound_files(num_files: int) -> str:
     if not num_files:
         return "no published model is on disk: renderer models fetch turbo brings one"
     return f"{num_files} files: each is what it was"
@@ -199,7 +199,7 @@ def _abilities(stock: Stock) -> dict[str, object]:
     }
 
 
-def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
+def _print_table(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -215,8 +215,8 @@ def _tell(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
         sizes = [f"{size / 1e9:.1f}" for size in (stock.num_params * 2, stock.num_params * 4, stock.resident_bytes)]
         fits, here = ("yes" if found else "no" for found in (stock.fits, stock.on_disk))
         songs = users.get(stock.asked or stock.name, [])
-        told = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
-        table.add_row(Text(printable(stock.name)), stock.kind, *sizes, fits, here, Text(printable(told)))
+        used_by = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
+        table.add_row(Text(printable(stock.name)), stock.kind, *sizes, fits, here, Text(printable(used_by)))
     Console(highlight=False).print(table)
     click.echo("in GB; needs: resident here at most, room to work included")
     click.echo("mini needs no fetching; `model`, `lm` and `vae` also take a folder")

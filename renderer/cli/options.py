@@ -78,14 +78,14 @@ def takes_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def make_options(**given: Any) -> Options:
+def make_options(**flags: Any) -> Options:
     """The options as the pipeline takes them."""
     from renderer.pipeline.options import Options
 
-    if given.get("outputs"):
-        given["outputs"] = given["outputs"].resolve()
-    given["refresh_environment"] = given.pop("refresh", None) == "environment"
-    return Options(**given)
+    if flags.get("outputs"):
+        flags["outputs"] = flags["outputs"].resolve()
+    flags["refresh_environment"] = flags.pop("refresh", None) == "environment"
+    return Options(**flags)
 
 
 class Clock(click.ParamType["datetime"]):
@@ -101,8 +101,8 @@ class Clock(click.ParamType["datetime"]):
             return value
         now = datetime.now().astimezone()
         try:
-            asked = datetime.strptime(value, "%H:%M")  # noqa: DTZ007 - a wall clock's time
+            time = datetime.strptime(value, "%H:%M")  # noqa: DTZ007 - a wall clock's time
         except ValueError:
             self.fail(f"`{value}` is no time of day: write it like 07:00", param, ctx)
-        then = now.replace(hour=asked.hour, minute=asked.minute, second=0, microsecond=0)
+        then = now.replace(hour=time.hour, minute=time.minute, second=0, microsecond=0)
         return then if then > now else then + timedelta(days=1)

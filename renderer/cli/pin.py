@@ -12,7 +12,7 @@ from renderer.cli.streams import say
 
 @click.command(name="pin")
 @takes_options
-def command(named: tuple[str, ...], **given: Any) -> None:
+def command(named: tuple[str, ...], **flags: Any) -> None:
     """Keep the codes of a TAKE, or of a SONG with just one, as a file beside the spec, and name it there.
 
     The LM then stays out: seeds vary the DiT only, and lyrics, caption and sampling may change while the song stays.
@@ -23,7 +23,7 @@ def command(named: tuple[str, ...], **given: Any) -> None:
     from renderer.takes.pin import pin
     from renderer.takes.votes import all_picks
 
-    options = make_options(**given)
+    options = make_options(**flags)
     if len(named) != 1:
         raise UsageError("pin takes one song or take", help="renderer pin night-bus.s7")
     selection = select(named, options)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @takes_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.show_diagnostics import show_what_spoils
     from renderer.pipeline.models import require_fit
@@ -34,7 +34,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
 
-    options = make_options(**given)
+    options = make_options(**flags)
     selection = select(named, options)
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
@@ -45,12 +45,12 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
     if as_json:
         echo_json(_document(plan, missing, elsewhere))
         return EXIT_FINE
-    _tell(plan, missing, elsewhere)
-    _tell_cuts(plan, project)
+    _print_plan(plan, missing, elsewhere)
+    _print_cuts(plan, project)
     return EXIT_FINE
 
 
-def _tell_cuts(plan: Plan, project: Project) -> None:
+def _print_cuts(plan: Plan, project: Project) -> None:
     """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
     from renderer.pipeline.prompt_preview import cut_off
     from renderer.spec.diagnostics import printable
@@ -61,10 +61,10 @@ def _tell_cuts(plan: Plan, project: Project) -> None:
             click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 
-def _tell(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
+def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
     from rich.console import Console
 
-    from renderer.cli.status import told_elsewhere
+    from renderer.cli.status import elsewhere_line
     from renderer.pipeline.disk_budget import needed_bytes, told_bytes
     from renderer.spec.diagnostics import printable
 
@@ -72,12 +72,12 @@ def _tell(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
     console.print(_table(plan, elsewhere))
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
-        told = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
-        click.echo(told + _others(plan, component))
-    room = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
+        line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
+        click.echo(line + _others(plan, component))
+    size = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
-    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {jobs}{room}")
-    if note := told_elsewhere(list(elsewhere.values())):
+    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {jobs}{size}")
+    if note := elsewhere_line(list(elsewhere.values())):
         click.echo(printable(note))
     if missing:
         names = " ".join(printable(name) for name in missing)

@@ -36,7 +36,7 @@ MOST_NAMED = 3  # takes of one remark
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
-def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, **flags: Any) -> int:
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
 
     What is on disk already is kept. Exits with 1 when a take failed, 130 when stopped.
@@ -50,7 +50,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     from renderer.pipeline.select import select
     from renderer.progress import showing
 
-    options = make_options(**given)
+    options = make_options(**flags)
     selection = select(named, options)
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
@@ -71,7 +71,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     if as_json:
         echo_json(_document(summary))
     else:
-        _tell(summary, page)
+        _print_summary(summary, page)
     if summary.stopped:
         return EXIT_INTERRUPTED
     broken = any(found.level == "error" for found in (*selection.diagnostics, *faults))
@@ -99,20 +99,20 @@ def _page(project: Project, summary: Summary, console: Console, *, measure: bool
 
 
 def _verify(project: Project, *, as_json: bool) -> None:
-    from renderer.cli.verified import tell_verified
+    from renderer.cli.verified import print_verified
     from renderer.pipeline.project import one_at_a_time
 
     if project.store.folder.is_dir():
         with one_at_a_time(project.store), redirect_stdout(sys.stderr if as_json else sys.stdout):
-            tell_verified(project.store)
+            print_verified(project.store)
 
 
 @contextmanager
 def _stopping(stop: Stop) -> Iterator[None]:
     """Ctrl-C, SIGTERM and a lost terminal stop at the next token, step or tile; a second one at once."""
-    from renderer.cli.stopping import hearing, is_hangup
+    from renderer.cli.stopping import handling_stop_signals, is_hangup
 
-    def asked(number: int) -> None:
+    def handle(number: int) -> None:
         if stop.wanted and is_hangup(number):
             return
         if stop.wanted:
@@ -120,11 +120,11 @@ def _stopping(stop: Stop) -> Iterator[None]:
         stop.now()
         click.echo("stopping at the next token, step or tile (again to stop at once)", err=True)
 
-    with hearing(asked):
+    with handling_stop_signals(handle):
         yield
 
 
-def _tell(summary: Summary, page: Path | None) -> None:
+def _print_summary(summary: Summary, page: Path | None) -> None:
     from renderer.cli.main import show_error
     from renderer.spec.diagnostics import printable
 
@@ -135,7 +135,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
         for label, text in (("why", error.why), ("help", error.help)):
             if text:
                 click.echo(f"  = {label}: {printable(text)}")
-    _tell_remarks(summary.remarks)
+    _print_remarks(summary.remarks)
     parts = [
         (len(summary.rendered), "rendered"),
         (len(summary.restored), "restored from old/"),
@@ -143,8 +143,8 @@ def _tell(summary: Summary, page: Path | None) -> None:
         (len(summary.kept), "kept"),
         (len(summary.failures), "failed"),
     ]
-    said = ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to do"
-    click.echo(f"{said} in {summary.seconds:.1f} s" + (" (stopped)" if summary.stopped else ""))
+    counts = ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to do"
+    click.echo(f"{counts} in {summary.seconds:.1f} s" + (" (stopped)" if summary.stopped else ""))
     if summary.loads:
         before = sum(summary.loads_song_by_song.values())
         click.echo(f"loads: {_loads(summary.loads)}; song by song it would have been {before}")
@@ -154,7 +154,7 @@ def _tell(summary: Summary, page: Path | None) -> None:
         show_error(summary.fault)
 
 
-def _tell_remarks(remarks: Mapping[str, tuple[str, ...]]) -> None:
+def _print_remarks(remarks: Mapping[str, tuple[str, ...]]) -> None:
     """A line for each remark, with the takes it is about."""
     from renderer.spec.diagnostics import printable
 

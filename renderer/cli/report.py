@@ -37,7 +37,7 @@ def command(
     open_page: bool,
     serve: bool,
     port: int,
-    **given: Any,
+    **flags: Any,
 ) -> None:
     """Write the page with all takes to listen to: of PATHs, SONGs or TAKEs, by default of all that is in specs/."""
     from rich.console import Console
@@ -45,7 +45,7 @@ def command(
     from renderer.cli.serving import chosen_project, report_served
     from renderer.report.build import write_page
 
-    options = make_options(**given)
+    options = make_options(**flags)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if serve:
         with report_served(named, options, measure=measure, port=port) as url:

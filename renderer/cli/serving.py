@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
-    from renderer.serve import Live
+    from renderer.serve import LiveReport
     from renderer.song import Song
     from renderer.spec.picks import Pick
 
@@ -32,7 +32,7 @@ def report_served(named: Sequence[str], options: Options, *, measure: bool, port
     from renderer.report.build import make_report
 
     project = chosen_project(named, options)
-    live = serve.Live(make_report(project))
+    live = serve.LiveReport(make_report(project))
     site = serve.make_site(live, project.store.outputs, voter(named, options, live))
     ended = threading.Event()
     follower = threading.Thread(target=_follow, args=(named, options, live, ended), kwargs={"measure": measure})
@@ -71,7 +71,7 @@ def serving_library() -> Any:
     return serve
 
 
-def _follow(named: Sequence[str], options: Options, live: Live, ended: threading.Event, *, measure: bool) -> None:
+def _follow(named: Sequence[str], options: Options, live: LiveReport, ended: threading.Event, *, measure: bool) -> None:
     """Publish anew whenever a run, here or in another process, wrote to the journal; measures in between."""
     journal = chosen_project(named, options).store.journal
     seen: object = None
@@ -84,18 +84,18 @@ def _follow(named: Sequence[str], options: Options, live: Live, ended: threading
                 seen = stamp
             except (RendererError, OSError) as error:
                 # A spec that is being edited may be broken for a while; what is there stays, and is looked at again.
-                live.tell(str(error))
+                live.show_progress(str(error))
         # A report of many takes costs seconds; a run that writes all the time must not be slowed by who watches it.
         ended.wait(LOOK_SECONDS + time.monotonic() - began)
 
 
-def _publish(named: Sequence[str], options: Options, live: Live, *, measure: bool) -> None:
+def _publish(named: Sequence[str], options: Options, live: LiveReport, *, measure: bool) -> None:
     from renderer.report.build import make_report
     from renderer.takes.measurements import measure_takes
 
     project = chosen_project(named, options)
     live.publish(make_report(project))
-    live.tell("")
+    live.show_progress("")
     if measure and any(one.measured for one in measure_takes(project)):
         live.publish(make_report(project))
 
@@ -113,7 +113,7 @@ def _songs(named: Sequence[str], options: Options) -> dict[str, Song]:
     return {}
 
 
-def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, Pick], None]:
+def voter(named: Sequence[str], options: Options, live: LiveReport) -> Callable[[str, Pick], None]:
     """Writes votes beside the specs, and shows them to pages opened from then on.
 
     It raises UsageError for a take of which no spec was ever sound, StoreError when the file can't be written.
@@ -132,6 +132,6 @@ def voter(named: Sequence[str], options: Options, live: Live) -> Callable[[str, 
             if song is None:
                 raise UsageError(f"no spec bears `{name}`", help="mend its file, then vote again")
             picks.write_picks(song, {name: pick})
-            live.keep(dataclasses.replace(live.report, picks={**live.report.picks, name: pick}))
+            live.replace(dataclasses.replace(live.report, picks={**live.report.picks, name: pick}))
 
     return vote

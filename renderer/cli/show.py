@@ -24,7 +24,7 @@ AUDIO = tuple(row.suffix for row in FORMATS.values())
 @click.command(name="show")
 @takes_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what the models are sent for specs, songs or takes, with token counts where the tokenizer is on disk.
 
     What the LM has yet to decide is marked, or filled in from an earlier render. Of an audio file made here, show the
@@ -35,7 +35,7 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
         _show_recipe(path, as_json=as_json)
     names = tuple(name for name in named if not name.lower().endswith(AUDIO))
     if names or not audio:
-        _show_takes(names, make_options(**given), as_json=as_json)
+        _show_takes(names, make_options(**flags), as_json=as_json)
     return EXIT_FINE
 
 

@@ -28,7 +28,7 @@ COLOURS = {
     "broken": "red",
 }
 
-MOST_TOLD = 4  # differences of surroundings, in a line
+MOST_DIFFERENCES = 4  # differences of surroundings, in a line
 ONLY = {
     "restored": ": its file moves back from old/",
     "tags": ": its tags are written anew, the sound stays",
@@ -39,17 +39,17 @@ ONLY = {
 @click.command(name="status")
 @takes_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
+def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
     from renderer.pipeline.status import make_status
 
-    options = make_options(**given)
+    options = make_options(**flags)
     selection = select(named, options)
     errors = [found for found in selection.diagnostics if found.level == "error"]
     if not selection.takes:
-        _tell_broken(errors)
+        _print_broken(errors)
         click.echo("no takes" if not errors else "no take of a sound spec")
         return EXIT_USAGE if errors else EXIT_FINE
     project = Project(selection.takes, options)
@@ -59,15 +59,15 @@ def command(named: tuple[str, ...], as_json: bool, **given: Any) -> int:
         echo_json(document)
         return EXIT_FINE
     if len(status.takes) == 1 and named:
-        _tell_take(project, status.takes[0])
+        _print_take(project, status.takes[0])
     else:
-        _tell(status, whole=not named)
-    _tell_broken(errors)
+        _print_status(status, whole=not named)
+    _print_broken(errors)
     _plain(f"outputs: {project.store.outputs}")
     return EXIT_FINE
 
 
-def _tell(status: Status, *, whole: bool) -> None:
+def _print_status(status: Status, *, whole: bool) -> None:
     from renderer.plan.jobs import Why
 
     for why in (Why.NEW, Why.CHANGED, Why.MISSING, Why.FAILED, Why.RESTORED, Why.TAGS):
@@ -75,7 +75,7 @@ def _tell(status: Status, *, whole: bool) -> None:
             _line(str(why), take.plan.name, "; ".join(_reasons(take)))
     done = status.of(Why.DONE)
     click.echo(f"{len(done)} of {len(status.takes)} takes done")
-    if note := told_elsewhere([take.elsewhere for take in status.takes]):
+    if note := elsewhere_line([take.elsewhere for take in status.takes]):
         _plain(note)
     if whole and status.without_spec:
         for name in status.without_spec:
@@ -83,15 +83,15 @@ def _tell(status: Status, *, whole: bool) -> None:
         click.echo("what has no spec stays until `renderer store gc --orphans` is told to free it")
 
 
-def told_elsewhere(differences: Sequence[Sequence[Change]]) -> str:
+def elsewhere_line(differences: Sequence[Sequence[Change]]) -> str:
     """Of takes made in other surroundings: how many, and what differs; nothing when there are none."""
     several = [changes for changes in differences if changes]
     if not several:
         return ""
     words = list(dict.fromkeys(change.told for changes in several for change in changes))
-    more = f" and {len(words) - MOST_TOLD} more" if len(words) > MOST_TOLD else ""
+    more = f" and {len(words) - MOST_DIFFERENCES} more" if len(words) > MOST_DIFFERENCES else ""
     return (
-        f"{len(several)} made in another environment ({', '.join(words[:MOST_TOLD])}{more}): "
+        f"{len(several)} made in another environment ({', '.join(words[:MOST_DIFFERENCES])}{more}): "
         "renderer render --refresh environment makes them again"
     )
 
@@ -102,7 +102,7 @@ def _reasons(take: TakeStatus) -> Iterator[str]:
         yield take.last_failure
 
 
-def _tell_take(project: Project, take: TakeStatus) -> None:
+def _print_take(project: Project, take: TakeStatus) -> None:
     from renderer.pipeline.status import versions
 
     plan = take.plan
@@ -125,7 +125,7 @@ def _version(project: Project, version: Version) -> str:
     return f"{record.mark}  {where}{'  (this is asked for)' if version.is_asked else ''}"
 
 
-def _tell_broken(errors: Sequence[Diagnostic]) -> None:
+def _print_broken(errors: Sequence[Diagnostic]) -> None:
     counts: dict[str, int] = {}
     for error in errors:
         counts[str(error.file)] = counts.get(str(error.file), 0) + 1

@@ -14,24 +14,24 @@ _OUTPUTS = (1, 2)  # of every process: what it says, and what went wrong
 
 
 @contextmanager
-def hearing(asked: Callable[[int], None]) -> Iterator[None]:
-    """Tell of each such signal while the scope lasts."""
-    heard: set[int] = set()
+def handling_stop_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Have each such signal handled while the scope lasts, by its number."""
+    received: set[int] = set()
 
-    def hear(number: int, frame: object) -> None:
+    def receive(number: int, frame: object) -> None:
         del frame
-        heard.add(number)
+        received.add(number)
         if is_hangup(number):
             _let_go_of_terminals()
-        asked(number)
+        handle(number)
 
-    before = {number: signal.signal(number, hear) for number in _numbers()}
+    before = {number: signal.signal(number, receive) for number in _numbers()}
     try:
         yield
     finally:
         for number, handler in before.items():
             # A terminal goes away once, and may be told again while the page and the summary are written.
-            signal.signal(number, signal.SIG_IGN if is_hangup(number) and number in heard else handler)
+            signal.signal(number, signal.SIG_IGN if is_hangup(number) and number in received else handler)
 
 
 def is_hangup(number: int) -> bool:
@@ -46,7 +46,7 @@ def _numbers() -> Iterator[int]:
 
 
 def _let_go_of_terminals() -> None:
-    """What would be written to a terminal that is gone goes nowhere; a file hears all of it."""
+    """What would be written to a terminal that is gone goes nowhere; a file gets all of it."""
     for descriptor in _OUTPUTS:
         if os.isatty(descriptor) or not _takes(descriptor):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -14,6 +14,7 @@ from renderer.cli.options import make_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
     from renderer.store.gc import Garbage
 
@@ -58,14 +59,14 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command(name="verify")
 @_options
-def verify(named: tuple[str, ...], **given: Any) -> int:
+def verify(named: tuple[str, ...], **flags: Any) -> int:
     """Read every artifact and audio file and check it against its digest; exits with 1 when one is damaged.
 
     What is damaged is remembered: the next render makes it again.
     """
-    from renderer.cli.verified import tell_verified
+    from renderer.cli.verified import print_verified
 
-    return EXIT_FAULTS if tell_verified(_project(named, given).store) else EXIT_FINE
+    return EXIT_FAULTS if print_verified(_project(named, make_options(**flags)).store) else EXIT_FINE
 
 
 @command.command(name="gc")
@@ -73,7 +74,7 @@ def verify(named: tuple[str, ...], **given: Any) -> int:
 @click.option("--older-than", type=Age(), default="14d", show_default=True, metavar="AGE", help="14d, 12h, 2w or 0.")
 @click.option("--orphans", is_flag=True, help="Finished takes too that no spec asks for any more.")
 @click.option("--yes", is_flag=True, help="Delete; without it, only list.")
-def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **given: Any) -> None:
+def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **flags: Any) -> None:
     """List what could go: former versions and intermediate results that no spec, keeper or version on disk needs.
 
     PATHs are folders of specs beside specs/ that render to the same outputs: what they ask for stays.
@@ -82,16 +83,17 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **gi
     from renderer.pipeline.project import one_at_a_time
     from renderer.spec.diagnostics import printable
 
-    project = _sound_project(_folders(named), given)
+    options = make_options(**flags)
+    project = _sound_project(_folders(named), options)
     if not project.store.folder.is_dir():
         click.echo("nothing to free")
         return
     with one_at_a_time(project.store):
         garbage = find(project, older_than_seconds=older_than, orphans=orphans)
-        _tell(garbage, yes=yes)
+        _print_garbage(garbage, yes=yes)
         if yes:
             # The specs again: what was saved since the list was made may ask for something on it.
-            for stayed in clean(_sound_project(_folders(named), given), garbage):
+            for stayed in clean(_sound_project(_folders(named), options), garbage):
                 click.echo(f"stays: {printable(stayed.file)} is asked for by now, or not what was written there")
 
 
@@ -109,7 +111,7 @@ def _folders(named: Sequence[str]) -> list[str]:
     return [*named, *usual]
 
 
-def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
+def _print_garbage(garbage: Sequence[Garbage], *, yes: bool) -> None:
     from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable
 
@@ -124,22 +126,20 @@ def _tell(garbage: Sequence[Garbage], *, yes: bool) -> None:
         click.echo(f"{total} in {len(garbage)} files could go; --yes deletes them")
 
 
-def _project(named: Sequence[str], given: dict[str, Any]) -> Project:
+def _project(named: Sequence[str], options: Options) -> Project:
     """The project of the specs, some of which may be broken."""
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
 
-    options = make_options(**given)
     takes = select(named, options).takes
-    return Project(takes, options) if takes else _sound_project(named, given)
+    return Project(takes, options) if takes else _sound_project(named, options)
 
 
-def _sound_project(named: Sequence[str], given: dict[str, Any]) -> Project:
+def _sound_project(named: Sequence[str], options: Options) -> Project:
     """The project of specs without errors: one that can't be read may ask for just what looks unneeded."""
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
 
-    options = make_options(**given)
     selection = select(named, options)
     refuse_faults(selection, options)
     return Project(selection.takes, options)

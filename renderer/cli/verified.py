@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
 
 
-def tell_verified(store: Store) -> int:
+def print_verified(store: Store) -> int:
     """Read every artifact and audio file, tell what is damaged; returns how many are."""
     from renderer.pipeline.disk_budget import told_bytes
     from renderer.spec.diagnostics import printable

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="For --serve; by default a free one.")
 def command(
-    named: tuple[str, ...], quiet_ms: int, idle_minutes: float, measure: bool, serve: bool, port: int, **given: Any
+    named: tuple[str, ...], quiet_ms: int, idle_minutes: float, measure: bool, serve: bool, port: int, **flags: Any
 ) -> int:
     """Render the specs, then whatever is saved: only takes that changed, from the changed stage on.
 
@@ -64,7 +64,7 @@ def command(
     from renderer.watch.shell import run_watch
     from renderer.watch.state import WatchSettings
 
-    options = make_options(**given)
+    options = make_options(**flags)
     settings = WatchSettings(
         options=options, quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60, measures=measure
     )
@@ -101,16 +101,16 @@ def _announcing() -> Iterator[Announce]:
 @contextmanager
 def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
     """Ctrl-C, SIGTERM and a lost terminal ask for the end; the list tells which of them came."""
-    from renderer.cli.stopping import hearing
+    from renderer.cli.stopping import handling_stop_signals
 
-    came: list[int] = []
+    received: list[int] = []
 
-    def asked(number: int) -> None:
-        came.append(number)
+    def handle(number: int) -> None:
+        received.append(number)
         stop()
 
-    with hearing(asked):
-        yield came
+    with handling_stop_signals(handle):
+        yield received
 
 
 def _both(first: Announce, second: Announce) -> Announce:

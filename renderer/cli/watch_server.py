@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
     from renderer.report import Report
-    from renderer.serve import Live
+    from renderer.serve import LiveReport
     from renderer.watch.notices import Notice
 
 
@@ -32,7 +32,7 @@ class Server:
         self._port = port
         self._ending = ending
         self._library = serving_library()
-        self._live: Live | None = None
+        self._live: LiveReport | None = None
         self._outputs: Path | None = None
         self._address = ""
 
@@ -43,7 +43,7 @@ class Server:
         """
         outputs = project.store.outputs
         if self._live is None:
-            live = self._library.Live(report)
+            live = self._library.LiveReport(report)
             site = self._library.make_site(live, outputs, voter(self._named, self._options, live))
             self._address = self._ending.enter_context(self._library.serving(site, self._port))
             self._live, self._outputs = live, outputs
@@ -55,6 +55,6 @@ class Server:
         """Tell open pages how far a job is."""
         match notice:
             case JobProgress(job=job) if self._live:
-                self._live.tell(f"{job.takes[0]} {job.stage}: {notice.done}/{notice.total} {notice.unit}")
+                self._live.show_progress(f"{job.takes[0]} {job.stage}: {notice.done}/{notice.total} {notice.unit}")
             case Idle() if self._live:
-                self._live.tell("")
+                self._live.show_progress("")

@@ -18,13 +18,13 @@ HEARTBEAT_SECONDS = 15.0  # so that a lost connection is noticed on both sides
 MAX_WAITING_EVENTS = 100  # a page that reads slower than that misses progress, never a report
 
 
-class Live:
+class LiveReport:
     """The report as it stands, and the pages that look at it; any thread may publish."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._lock = threading.Lock()
-        self._hearers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = {}
+        self._subscribers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = {}
 
     @property
     def report(self) -> Report:
@@ -36,11 +36,11 @@ class Live:
         self._report = report
         self._send("report", {})
 
-    def keep(self, report: Report) -> None:
+    def replace(self, report: Report) -> None:
         """Show it to pages opened from now on; those that are open know already."""
         self._report = report
 
-    def tell(self, text: str) -> None:
+    def show_progress(self, text: str) -> None:
         """A line of progress for open pages; empty takes it away."""
         self._send("progress", {"text": text})
 
@@ -49,31 +49,31 @@ class Live:
         self._put_all(END)
 
     @contextmanager
-    def hearing(self) -> Iterator[asyncio.Queue[str]]:
+    def subscribed(self) -> Iterator[asyncio.Queue[str]]:
         """Events from now on, as server-sent text."""
         queue: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING_EVENTS)
         with self._lock:
-            self._hearers[queue] = asyncio.get_running_loop()
+            self._subscribers[queue] = asyncio.get_running_loop()
         try:
             yield queue
         finally:
             with self._lock:
-                self._hearers.pop(queue, None)
+                self._subscribers.pop(queue, None)
 
     def _send(self, event: str, fields: dict[str, Any]) -> None:
         self._put_all(_event(event, fields))
 
     def _put_all(self, text: str) -> None:
         with self._lock:
-            hearers = list(self._hearers.items())
-        for queue, loop in hearers:
+            subscribers = list(self._subscribers.items())
+        for queue, loop in subscribers:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_put, queue, text)
 
 
-async def events_of(live: Live) -> AsyncIterator[str]:
+async def events_of(live: LiveReport) -> AsyncIterator[str]:
     """Server-sent events from now on, until the server ends."""
-    with live.hearing() as queue:
+    with live.subscribed() as queue:
         yield ": hello\n\n"
         while True:
             try:

@@ -26,9 +26,9 @@ from starlette.routing import Route
 from renderer.errors import RendererError, UsageError
 from renderer.formats.table import FORMATS
 from renderer.report import Served, render_page
-from renderer.serve.keyed import KEY, Keyed, equal, is_own
-from renderer.serve.live import Live, events_of
-from renderer.serve.prompt import Prompt
+from renderer.serve.access_key import KEY, RequireKey, equal, is_own
+from renderer.serve.live import LiveReport, events_of
+from renderer.serve.request_deadline import RequestDeadline
 from renderer.spec.picks import Pick, Vote
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ HEADERS = {
 class Site:
     """What is served."""
 
-    live: Live
+    live: LiveReport
     outputs: Path
     """Nothing outside of this folder is ever sent."""
     vote: Callable[[str, Pick], None]
@@ -74,7 +74,7 @@ class Site:
     """Opens the page; in the address that the command prints, and nowhere else."""
 
 
-def make_site(live: Live, outputs: Path, vote: Callable[[str, Pick], None]) -> Site:
+def make_site(live: LiveReport, outputs: Path, vote: Callable[[str, Pick], None]) -> Site:
     """A site with a token and a key of its own."""
     token, key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     return Site(live=live, outputs=outputs.resolve(), vote=vote, token=token, key=key)
@@ -97,7 +97,7 @@ def make_app(site: Site) -> Starlette:
         return StreamingResponse(events_of(site.live), media_type="text/event-stream")
 
     async def votes(request: Request) -> Response:
-        return await _take_vote(site, request)
+        return await _receive_vote(site, request)
 
     async def no_icon(request: Request) -> Response:
         del request
@@ -118,7 +118,7 @@ def make_app(site: Site) -> Starlette:
     middleware = [
         Middleware(_Headers),
         Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
-        Middleware(Keyed, key=site.key),
+        Middleware(RequireKey, key=site.key),
     ]
     return Starlette(routes=routes, middleware=middleware)
 
@@ -132,7 +132,7 @@ def serving(site: Site, port: int = 0) -> Iterator[str]:
     with _listening(port) as listener:
         config = uvicorn.Config(
             make_app(site),
-            http=Prompt,
+            http=RequestDeadline,
             ws="none",
             log_config=None,
             access_log=False,
@@ -193,7 +193,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _take_vote(site: Site, request: Request) -> Response:
+async def _receive_vote(site: Site, request: Request) -> Response:
     if not is_own(request.headers.get("origin"), request.headers.get("host")):
         raise HTTPException(403, "votes are taken from this server's own page only")
     if not equal(request.headers.get("x-token", ""), site.token):
@@ -235,22 +235,22 @@ def _is_text(text: str) -> bool:
 
 def _file(site: Site, request: Request) -> Response:
     path = request.path_params["path"]
-    place = _place(site, _version_of(site.live.report, path, request.query_params.get("v")))
-    return FileResponse(place, media_type=MEDIA_TYPES[place.suffix])
+    file_path = _resolve(site, _version_of(site.live.report, path, request.query_params.get("v")))
+    return FileResponse(file_path, media_type=MEDIA_TYPES[file_path.suffix])
 
 
-def _place(site: Site, path: str) -> Path:
+def _resolve(site: Site, path: str) -> Path:
     """The file, if it is one of ours: of a known kind, not hidden, below outputs when all links are followed."""
     missing = HTTPException(404, "there is no such file")
     try:
-        place = (site.outputs / path).resolve(strict=True)
+        file_path = (site.outputs / path).resolve(strict=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise missing from error
-    if not place.is_relative_to(site.outputs) or not place.is_file() or place.suffix not in MEDIA_TYPES:
+    if not file_path.is_relative_to(site.outputs) or not file_path.is_file() or file_path.suffix not in MEDIA_TYPES:
         raise missing
-    if any(part.startswith(".") for part in place.relative_to(site.outputs).parts):
+    if any(part.startswith(".") for part in file_path.relative_to(site.outputs).parts):
         raise missing
-    return place
+    return file_path
 
 
 def _version_of(report: Report, path: str, version: str | None) -> str:

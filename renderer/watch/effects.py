@@ -1,4 +1,7 @@
-"""What a watch wants done: output of `step`, carried out by the shell. Of each, what answers it and when."""
+"""What a watch wants done: output of `step`, carried out by the shell.
+
+Questions are answered at once; what goes on in the background tells of its end by an event of its own.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareFiles:
-    """See which files the specs are made of now, and what changed. At once: `FilesCompared`."""
+    """See which files the specs are made of now, and what changed. Answer: `FilesCompared`."""
 
     before: SpecFiles | None
     touched: frozenset[Path]
@@ -43,7 +46,7 @@ class WatchFolders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSpecs:
-    """Read the specs and plan what they mean. At once: `SpecsRead` or `SpecsUnreadable`."""
+    """Read the specs and plan what they mean. Answer: `SpecsRead` or `SpecsUnreadable`."""
 
     takes: tuple[Take, ...]
     """The last good ones."""
@@ -55,7 +58,7 @@ class ReadSpecs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """Find out what of a request is still to be done. At once: `RequestPlanned`."""
+    """Find out what of a request is still to be done. Answer: `RequestPlanned`."""
 
     request: RenderRequest
     takes: tuple[Take, ...]
@@ -105,7 +108,7 @@ class KillWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeLock:
-    """See whether another render still holds the outputs folder. At once: `LockProbed`."""
+    """See whether another render still holds the outputs folder. Answer: `LockProbed`."""
 
     outputs: Path
 
@@ -144,22 +147,20 @@ class Quit:
     """End the watch."""
 
 
-Effect = (
+Question = CompareFiles | ReadSpecs | PlanRequest | ProbeLock
+Action = (
     Announce
-    | CompareFiles
     | WatchFolders
-    | ReadSpecs
-    | PlanRequest
     | StartRender
     | AbandonJobs
     | StopRender
     | WarmUp
     | DropWorker
     | KillWorker
-    | ProbeLock
     | WritePage
     | OpenPage
     | StartMeasuring
     | StopMeasuring
     | Quit
 )
+Effect = Question | Action

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def begin_run(state: WatchState, event: RequestPlanned, now: float) -> Step:
     """Render what is needed of a request, or let go of it when that is nothing."""
-    state = replace(state, awaited=None)
+    state = replace(state, awaits_answer=False)
     # Stopped, or something else goes first by now: what was planned is planned again when its turn comes.
     if state.is_stopping or state.run is not None or state.requests[:1] != (event.request,):
         return state, ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.watch.effective_takes import edited_songs
 from renderer.watch.effects import AbandonJobs, Announce, ReadSpecs, WarmUp, WatchFolders
 from renderer.watch.notices import FilesSaved, SpecsLoaded
-from renderer.watch.state import Awaited, RenderRequest
+from renderer.watch.state import RenderRequest
 
 if TYPE_CHECKING:
     from renderer.watch.effects import Effect
@@ -28,7 +28,7 @@ def await_quiet(state: WatchState, now: float) -> WatchState:
 def compare_files(state: WatchState, event: FilesCompared) -> Step:
     """Read the specs again only where a file holds something else."""
     is_first = state.files is None
-    state = replace(state, files=event.files, awaited=None)
+    state = replace(state, files=event.files, awaits_answer=False)
     effects: Effects = (WatchFolders(trees=event.files.trees, folders=event.files.folders),)
     if not is_first and (event.differences or event.unchanged):
         saved = FilesSaved(differences=event.differences, unchanged=event.unchanged)
@@ -37,7 +37,7 @@ def compare_files(state: WatchState, event: FilesCompared) -> Step:
         return state, effects
     run_options = state.run.request.options if state.run else None
     read = ReadSpecs(takes=state.takes, diagnostics=state.diagnostics, run_options=run_options)
-    return replace(state, awaited=Awaited.SPECS), (*effects, read)
+    return replace(state, awaits_answer=True), (*effects, read)
 
 
 def take_specs(state: WatchState, event: SpecsRead) -> Step:
@@ -51,7 +51,7 @@ def take_specs(state: WatchState, event: SpecsRead) -> Step:
         fixed=event.fixed,
     )
     effects: Effects = (*(Announce(notice=one) for one in event.refusals), Announce(notice=loaded))
-    state = replace(state, awaited=None, has_read=True, takes=takes, diagnostics=event.diagnostics)
+    state = replace(state, awaits_answer=False, has_read=True, takes=takes, diagnostics=event.diagnostics)
     edited = edited_songs(before, takes)
     if not is_first:
         state = replace(state, edited=state.edited | edited)

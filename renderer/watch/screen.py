@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from renderer.spec.diagnostics import Diagnostic
     from renderer.watch.notices import Notice
 
-_NUM_SAID = 4
+_NUM_NOTICES = 4
 _NUM_DIAGNOSTICS = 3
 _LEAST_ROWS = 3
 _TABLE_LINES = 4  # head, rule and the blank lines around
@@ -77,7 +77,7 @@ class Screen:
     _spent: dict[str, float] = field(default_factory=dict)
     """Take -> seconds its stages took in this round."""
     _diagnostics: tuple[Diagnostic, ...] = ()
-    _said: deque[Text] = field(default_factory=lambda: deque(maxlen=_NUM_SAID))
+    _notices: deque[Text] = field(default_factory=lambda: deque(maxlen=_NUM_NOTICES))
     _foot: str = "starting"
     _page: str = ""
 
@@ -86,7 +86,7 @@ class Screen:
         self._say(event)
         match event:
             case SpecsLoaded():
-                self._look(event)
+                self._load(event)
             case RenderStarted(takes=takes):
                 self._foot = "rendering"
                 for take in takes:
@@ -116,21 +116,21 @@ class Screen:
     def drawn(self, console: Console) -> RenderableType:
         """The whole of it, as tall as the terminal allows: what doesn't fit is counted, the foot is always seen."""
         foot = self._footer()
-        room = console.height - 1 - _TABLE_LINES - _height(console, [*self._said, *foot])
-        faults = self._faults(console, room - min(_LEAST_ROWS + 1, len(self._rows)))
-        table = self._table(max(_LEAST_ROWS, room - _height(console, faults)))
-        return Group(table, *faults, *self._said, *foot)
+        height = console.height - 1 - _TABLE_LINES - _height(console, [*self._notices, *foot])
+        faults = self._faults(console, height - min(_LEAST_ROWS + 1, len(self._rows)))
+        table = self._table(max(_LEAST_ROWS, height - _height(console, faults)))
+        return Group(table, *faults, *self._notices, *foot)
 
     def _say(self, event: Notice) -> None:
         match event:
             case Refusal() | TakeFailed() | WorkerRestarted():
-                self._said.append(Text(" ".join(notice_lines(event)) or error_line(event.error), style="red"))
+                self._notices.append(Text(" ".join(notice_lines(event)) or error_line(event.error), style="red"))
             case PageWritten() | Idle() | WatchStarted():
                 pass
             case _:
-                self._said.extend(Text(line, style="dim") for line in notice_lines(event))
+                self._notices.extend(Text(line, style="dim") for line in notice_lines(event))
 
-    def _look(self, event: SpecsLoaded) -> None:
+    def _load(self, event: SpecsLoaded) -> None:
         self._diagnostics = event.diagnostics
         self._songs |= {take.name: take.take.song.name for take in event.takes}
         counts: dict[str, list[TakePlan]] = {}
@@ -168,7 +168,7 @@ class Screen:
         takes = takes_label(event.job.takes).removeprefix(f"{self._songs.get(event.job.takes[0], '')}.")
         return f"{event.job.stage} {event.done}/{event.total} {event.unit} · {takes}"
 
-    def _table(self, room: int) -> Table:
+    def _table(self, height: int) -> Table:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
         table.add_column("song", no_wrap=True, ratio=2)
         table.add_column("takes", justify="right")
@@ -176,22 +176,22 @@ class Screen:
         table.add_column("rendered in", justify="right")
         # What needs a look comes first when not all fit.
         order = sorted(self._rows.items(), key=lambda row: row[1].state.plain == "done")
-        fits = len(order) <= room
-        for name, row in self._rows.items() if fits else order[: room - 1]:
+        fits = len(order) <= height
+        for name, row in self._rows.items() if fits else order[: height - 1]:
             spent = "" if row.seconds is None else f"{row.seconds:.1f} s"
             table.add_row(Text(printable(name)), str(row.num_takes), row.state, spent)
         if not fits:
-            table.add_row(Text(f"and {len(order) - room + 1} more", style="dim"), "", "", "")
+            table.add_row(Text(f"and {len(order) - height + 1} more", style="dim"), "", "", "")
         return table
 
-    def _faults(self, console: Console, room: int) -> list[Text]:
-        """The worst diagnostics, whole, as far as there is room; the first one in any case."""
+    def _faults(self, console: Console, height: int) -> list[Text]:
+        """The worst diagnostics, whole, as far as there is height; the first one in any case."""
         bad = [one for one in self._diagnostics if one.level is not Level.NOTE]
         bad.sort(key=lambda one: one.level is not Level.ERROR)
         drawn: list[Text] = []
         for number, one in enumerate(bad):
             more = [_coloured(line, one.level) for line in lines(one, width=console.width)]
-            if number == _NUM_DIAGNOSTICS or (drawn and _height(console, [*drawn, *more]) >= room):
+            if number == _NUM_DIAGNOSTICS or (drawn and _height(console, [*drawn, *more]) >= height):
                 return [*drawn, Text(f"and {len(bad) - number} more: renderer check", style="dim")]
             drawn += more
         return drawn

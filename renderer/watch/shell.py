@@ -27,6 +27,7 @@ from renderer.watch.effects import (
     OpenPage,
     PlanRequest,
     ProbeLock,
+    Question,
     Quit,
     ReadSpecs,
     StartMeasuring,
@@ -59,10 +60,11 @@ from renderer.watch.state import first_state
 from renderer.watch.step import TICK_SECONDS, seconds_to_wait, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from renderer.run.local import Workers
-    from renderer.watch.effects import Effect
+    from renderer.song import Take
+    from renderer.watch.effects import Action
     from renderer.watch.events import Event
     from renderer.watch.notices import Notice
     from renderer.watch.page_thread import Publish
@@ -141,12 +143,15 @@ class _Shell:
         return Tick()
 
     def feed(self, state: WatchState, event: Event) -> WatchState:
-        """The state after an event, its effects carried out and answered."""
+        """The state after an event: effects carried out, questions answered."""
         events = deque([event])
         while events:
             state, effects = step(state, events.popleft(), time.monotonic())
             for effect in effects:
-                events.extend(self._carry_out(effect))
+                if isinstance(effect, Question):
+                    events.append(self._answer(effect))
+                else:
+                    self._carry_out(effect)
         return state
 
     def end_worker(self) -> None:
@@ -154,38 +159,37 @@ class _Shell:
         if self._workers is not None:
             self._workers.end()
 
-    def _carry_out(self, effect: Effect) -> Iterator[Event]:  # noqa: C901, PLR0912 - one case an effect
-        """Do it; give what answers it at once."""
+    def _answer(self, question: Question) -> Event:
+        match question:
+            case CompareFiles():
+                return compare_files(question, self.paths)
+            case ReadSpecs():
+                return read_specs(question, self._named, self._options)
+            case PlanRequest(request=request, takes=takes):
+                planned = plan_takes(takes, request.options)
+                return RequestPlanned(request=request, takes=tuple(plan.takes for _, plan in planned))
+            case ProbeLock(outputs=outputs):
+                return LockProbed(is_free=is_free(Store(outputs)))
+
+    def _carry_out(self, effect: Action) -> None:  # noqa: C901, PLR0912 - one case an effect
         match effect:
             case Announce(notice=notice):
                 self._announce(notice)
-            case CompareFiles():
-                yield compare_files(effect, self.paths)
             case WatchFolders():
                 self._watch_folders(effect)
-            case ReadSpecs():
-                yield read_specs(effect, self._named, self._options)
-            case PlanRequest(request=request, takes=takes):
-                planned = plan_takes(takes, request.options)
-                yield RequestPlanned(request=request, takes=tuple(plan.takes for _, plan in planned))
             case StartRender():
-                yield from self._start_render(effect)
+                self._start_render(effect)
             case AbandonJobs():
                 if self._render is not None:
                     self._render.abandon(effect)
             case StopRender():
                 self._stop.now()
             case WarmUp(take=take):
-                for project in projects([take], self._options):
-                    self._workers_of(project).warm(project.model_of(take.variant).files.family)
+                self._warm_up(take)
             case DropWorker(idle_seconds=idle_seconds):
-                if self._workers is not None and self._workers.running:
-                    self._workers.end()
-                    self._announce(WorkerDropped(idle_seconds=idle_seconds))
+                self._drop_worker(idle_seconds)
             case KillWorker():
                 self.end_worker()
-            case ProbeLock(outputs=outputs):
-                yield LockProbed(is_free=is_free(Store(outputs)))
             case WritePage():
                 start_page_thread(effect, self._publish, self._inbox.put)
             case OpenPage(address=address):
@@ -205,14 +209,23 @@ class _Shell:
         except RendererError as error:
             self._announce(Refusal(song=None, error=error))
 
-    def _start_render(self, effect: StartRender) -> Iterator[Event]:
+    def _start_render(self, effect: StartRender) -> None:
         takes = [take.take for take in effect.takes]
         try:
             project = Project(takes, effect.options)
         except RendererError as error:
-            yield RenderEnded(error=error, unfinished=(), outputs=takes[0].song.outputs)
+            self._inbox.put(RenderEnded(error=error, unfinished=(), outputs=takes[0].song.outputs))
             return
         self._render = RenderThread(project, self._workers_of(project), self._stop, self._inbox.put)
+
+    def _warm_up(self, take: Take) -> None:
+        for project in projects([take], self._options):
+            self._workers_of(project).warm(project.model_of(take.variant).files.family)
+
+    def _drop_worker(self, idle_seconds: float) -> None:
+        if self._workers is not None and self._workers.running:
+            self._workers.end()
+            self._announce(WorkerDropped(idle_seconds=idle_seconds))
 
     def _workers_of(self, project: Project) -> Workers:
         if self._workers is None:

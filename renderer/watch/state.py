@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -66,15 +65,6 @@ class RenderRun:
         return self.wanted is not None and job.key not in self.wanted
 
 
-class Awaited(Enum):
-    """What was asked for and is answered before anything else is decided: at most one thing at a time."""
-
-    FILES = auto()
-    SPECS = auto()
-    PLAN = auto()
-    LOCK = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageState:
     """Whether the report tells of all that is rendered, and where it is."""
@@ -100,7 +90,8 @@ class WatchState:
     """All that a watch knows; times are those passed to `step`."""
 
     settings: WatchSettings
-    awaited: Awaited | None = None
+    awaits_answer: bool = False
+    """Whether a question was asked: nothing else is decided before it is answered."""
     is_stopping: bool = False
 
     # The specs as last read.

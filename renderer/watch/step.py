@@ -39,7 +39,6 @@ from renderer.watch.notices import Idle, PageWritten, Refusal, WatchStarted
 from renderer.watch.on_commands import press_key, stop
 from renderer.watch.on_renders import begin_run, end_run, follow_run
 from renderer.watch.on_saves import await_quiet, compare_files, take_specs
-from renderer.watch.state import Awaited
 
 if TYPE_CHECKING:
     from renderer.errors import RendererError
@@ -84,13 +83,13 @@ def _take_in(state: WatchState, event: Event, now: float) -> Step:  # noqa: C901
         case SpecsRead():
             return take_specs(state, event)
         case SpecsUnreadable(error=error):
-            return replace(state, awaited=None, has_read=True), (_refuse(error),)
+            return replace(state, awaits_answer=False, has_read=True), (_refuse(error),)
         case RequestPlanned():
             return begin_run(state, event, now)
         case RenderEnded():
             return end_run(state, event, now)
         case LockProbed(is_free=is_free):
-            return replace(state, awaited=None, locked=None if is_free else state.locked), ()
+            return replace(state, awaits_answer=False, locked=None if is_free else state.locked), ()
         case PageEnded():
             return _end_page(state, event, now)
         case TakesMeasured():
@@ -108,10 +107,10 @@ def _proceed(state: WatchState, now: float) -> Step:
     if state.is_stopping and state.run is None and state.page.is_settled:
         return state, (Quit(),)
     effects: Effects = ()
-    if state.awaited is None:
+    if not state.awaits_answer:
         state, effects = _look_or_render(state, now)
-    # What is awaited may begin a render, which the page then lets go first.
-    if state.awaited is None and state.page.is_due and (state.run is None or state.run.has_progressed):
+    # What was asked may begin a render, which the page then lets go first.
+    if not state.awaits_answer and state.page.is_due and (state.run is None or state.run.has_progressed):
         page = replace(state.page, is_behind=False, is_being_written=True)
         return replace(state, page=page), (*effects, WritePage(takes=state.takes, options=state.shown))
     state, resting = _rest(state, now)
@@ -121,26 +120,24 @@ def _proceed(state: WatchState, now: float) -> Step:
 def _look_or_render(state: WatchState, now: float) -> Step:
     if state.quiet_at is not None and now >= state.quiet_at:
         compare = CompareFiles(before=state.files, touched=state.touched)
-        state = replace(state, awaited=Awaited.FILES, touched=frozenset(), quiet_at=None, is_idle=False)
+        state = replace(state, awaits_answer=True, touched=frozenset(), quiet_at=None, is_idle=False)
         return state, (compare,)
     if state.run is not None or state.is_stopping:
         return state, ()
     if state.locked is not None:
         if now < state.probe_at:
             return state, ()
-        probing = replace(state, awaited=Awaited.LOCK, probe_at=now + _PROBE_SECONDS)
+        probing = replace(state, awaits_answer=True, probe_at=now + _PROBE_SECONDS)
         return probing, (ProbeLock(outputs=state.locked),)
     if state.requests:
         request = state.requests[0]
-        return replace(state, awaited=Awaited.PLAN), (
-            PlanRequest(request=request, takes=request.takes_of(state.takes)),
-        )
+        return replace(state, awaits_answer=True), (PlanRequest(request=request, takes=request.takes_of(state.takes)),)
     return state, ()
 
 
 def _rest(state: WatchState, now: float) -> Step:
     """Say so when nothing is left to do, and drop the models when that lasts."""
-    is_busy = state.awaited is not None or state.run is not None or state.quiet_at is not None
+    is_busy = state.awaits_answer or state.run is not None or state.quiet_at is not None
     if is_busy or state.is_stopping or state.locked is not None or not state.page.is_settled:
         return state, ()
     effects: Effects = ()

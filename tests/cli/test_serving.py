@@ -10,7 +10,7 @@ from renderer.cli.serving import voter
 from renderer.errors import UsageError
 from renderer.pipeline.options import Options
 from renderer.report import Report
-from renderer.serve import Live
+from renderer.serve import LiveReport
 from renderer.spec.picks import Pick, Vote, read_picks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def specs(tmp_path: Path, tiny_set: Path) -> Path:
 
 
 def test_votes_on_previews_and_variants_are_written_under_their_own_names(specs: Path) -> None:
-    live = Live(Report(songs=()))
+    live = LiveReport(Report(songs=()))
     vote = voter((str(specs),), Options(preview=7.5), live)
 
     vote("eins.s1.preview7.5", KEEP)
@@ -42,7 +42,7 @@ def test_votes_on_previews_and_variants_are_written_under_their_own_names(specs:
 
 
 def test_a_vote_counts_while_its_spec_is_broken(specs: Path) -> None:
-    vote = voter((str(specs),), Options(), Live(Report(songs=())))
+    vote = voter((str(specs),), Options(), LiveReport(Report(songs=())))
     (specs / "eins.toml").write_text("title = ", "utf-8")
 
     vote("eins.s1", KEEP)
@@ -51,7 +51,7 @@ def test_a_vote_counts_while_its_spec_is_broken(specs: Path) -> None:
 
 
 def test_a_vote_without_a_spec_is_refused(specs: Path) -> None:
-    vote = voter((str(specs),), Options(), Live(Report(songs=())))
+    vote = voter((str(specs),), Options(), LiveReport(Report(songs=())))
 
     with pytest.raises(UsageError, match=r"no spec bears `zwei\.s1`"):
         vote("zwei.s1", KEEP)

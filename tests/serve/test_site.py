@@ -15,9 +15,9 @@ import pytest
 
 from renderer.errors import StoreError, UsageError
 from renderer.report import FormerTake
-from renderer.serve import Live, Site, make_site, serving
+from renderer.serve import LiveReport, Site, make_site, serving
 from renderer.serve.live import HEARTBEAT_SECONDS
-from renderer.serve.prompt import Prompt
+from renderer.serve.request_deadline import RequestDeadline
 from renderer.spec.picks import Pick, Vote
 from tests.report.songs import small_report
 
@@ -73,7 +73,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
             raise StoreError("no room")
         votes.append((name, pick))
 
-    site = make_site(Live(small_report(outputs)), outputs, vote)
+    site = make_site(LiveReport(small_report(outputs)), outputs, vote)
     with serving(site) as url:
         yield Server(url, site, votes)
 
@@ -171,7 +171,7 @@ def test_open_pages_hear_of_new_takes_and_progress(server: Server) -> None:
     assert answer.getheader("content-type", "").startswith("text/event-stream")
     assert answer.readline() == b": hello\n"
 
-    server.site.live.tell("rendering «夜»")
+    server.site.live.show_progress("rendering «夜»")
     server.site.live.publish(dataclasses.replace(server.site.live.report, notes=("just now",)))
     lines = [answer.readline().decode() for _ in range(7)]
 
@@ -197,7 +197,7 @@ def test_a_page_that_still_plays_a_former_version_gets_its_bytes(server: Server)
 
 
 def test_the_server_ends_at_once_with_pages_still_listening(tmp_path: Path) -> None:
-    site = make_site(Live(small_report(tmp_path)), tmp_path, lambda _name, _pick: None)
+    site = make_site(LiveReport(small_report(tmp_path)), tmp_path, lambda _name, _pick: None)
     with serving(site) as url:
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=PATIENCE_SECONDS)
         connection.request("GET", f"/report/events?key={site.key}")
@@ -210,7 +210,7 @@ def test_the_server_ends_at_once_with_pages_still_listening(tmp_path: Path) -> N
 
 
 def test_a_port_that_is_taken_is_told_as_such(server: Server, tmp_path: Path) -> None:
-    site = make_site(Live(server.site.live.report), tmp_path, lambda _name, _pick: None)
+    site = make_site(LiveReport(server.site.live.report), tmp_path, lambda _name, _pick: None)
     with pytest.raises(UsageError, match=rf"port {server.port} can't be used"), serving(site, port=server.port):
         pass
 
@@ -364,8 +364,8 @@ SLOW = (
 def test_a_connection_that_does_not_say_what_it_wants_is_ended(
     server: Server, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Prompt.patience_seconds == 60
-    monkeypatch.setattr(Prompt, "patience_seconds", 0.5)
+    assert RequestDeadline.deadline_seconds == 60
+    monkeypatch.setattr(RequestDeadline, "deadline_seconds", 0.5)
     begun = begun.replace(b"{host}", f"127.0.0.1:{server.port}".encode()).replace(b"{cookie}", server.cookie.encode())
     if begun.startswith(b"POST"):
         begun += f"X-Token: {server.site.token}\r\nContent-Length: 100\r\n\r\n{{".encode()
@@ -381,12 +381,12 @@ def test_a_connection_that_does_not_say_what_it_wants_is_ended(
 
 
 def test_a_client_that_reads_its_answer_slowly_is_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prompt, "patience_seconds", 0.2)
+    monkeypatch.setattr(RequestDeadline, "deadline_seconds", 0.2)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
     connection.request("GET", "/report/events", headers={"Cookie": server.cookie})
     answer = connection.getresponse()
     assert answer.readline() == b": hello\n"
     time.sleep(0.6)
-    server.site.live.tell("still there")
+    server.site.live.show_progress("still there")
     assert [answer.readline() for _ in range(2)][1] == b"event: progress\n"
     connection.close()

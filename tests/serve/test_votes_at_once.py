@@ -13,7 +13,7 @@ import pytest
 from renderer.cli.serving import voter
 from renderer.pipeline.options import Options
 from renderer.report.build import make_report
-from renderer.serve import Live, make_site, serving
+from renderer.serve import LiveReport, make_site, serving
 from renderer.spec.picks import Pick, Vote, read_picks
 from tests.pipeline.conftest import Songs
 from tests.pipeline.without_models import carry_out
@@ -59,7 +59,7 @@ def songs(tmp_path: Path, tiny_set: Path) -> Songs:
 def page(songs: Songs) -> Iterator[tuple[str, str]]:
     """Address and token of the served page."""
     project = songs.project()
-    live = Live(make_report(project))
+    live = LiveReport(make_report(project))
     specs = (str(songs.folder / "specs"),)
     site = make_site(live, songs.outputs, voter(specs, Options(device="cpu", threads=1, lm_slots=2), live))
     with serving(site) as url:

@@ -17,7 +17,8 @@ from renderer.models.family import ModelFiles, Stage
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Job, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeDone, TakeFailed
-from renderer.song import Inference, Metas, Song, Take, Variant
+from renderer.settings import Inference, Metas
+from renderer.song import Song, Take, Variant
 from renderer.spec.diagnostics import Diagnostic
 from renderer.watch.effective_takes import faulty_files
 from renderer.watch.effects import (
@@ -48,7 +49,7 @@ from renderer.watch.state import WatchSettings, first_state
 from renderer.watch.step import step
 
 if TYPE_CHECKING:
-    from renderer.watch.effects import Effect
+    from renderer.watch.effects import Effect, Question
     from renderer.watch.events import Event
 
 SPECS, OUTPUTS = Path("specs"), Path("outputs")
@@ -59,7 +60,6 @@ _FILES = ModelFiles(
     family="toy", name="toy", kind="turbo", layout="diffusers", dit="dit", vae="vae", text_encoder="text", lm=None
 )
 Kind = TypeVar("Kind")
-AtOnce = CompareFiles | ReadSpecs | PlanRequest | ProbeLock
 
 
 class Fate(StrEnum):
@@ -163,7 +163,7 @@ class World:
         self.state = first_state(SETTINGS, self.now)
         self.done: dict[str, Take] = {}
         """Take, with its preview -> what it was when it was rendered."""
-        self.unanswered: deque[AtOnce] = deque()
+        self.unanswered: deque[Question] = deque()
         self.render: Render | None = None
         self.page: WritePage | None = None
         self.is_locked = self.is_stopped = self.has_quit = False
@@ -194,7 +194,7 @@ class World:
         self.feed(FileChanged(path=spec_path(name)))
 
     def answer(self) -> None:
-        """Answer the effect that waits longest."""
+        """Answer the question that waits longest."""
         match self.unanswered.popleft():
             case CompareFiles() as effect:
                 self.feed(self._compared(effect))

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any
 
-PATIENCE_SECONDS = 60.0
+DEADLINE_SECONDS = 60.0
 _NOT_WHOLE = (h11.IDLE, h11.SEND_BODY)
 
 
-class Prompt(H11Protocol):
+class RequestDeadline(H11Protocol):
     """Counts from a connection's beginning, and from the first byte of each further request, until it is whole.
 
     How slowly an answer is read is the client's own affair: a player takes a song as it plays.
     """
 
-    patience_seconds = PATIENCE_SECONDS
+    deadline_seconds = DEADLINE_SECONDS
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,7 +47,7 @@ class Prompt(H11Protocol):
 
     def _wait(self) -> None:
         if self._waiting is None:
-            self._waiting = self.loop.call_later(self.patience_seconds, self._give_up)
+            self._waiting = self.loop.call_later(self.deadline_seconds, self._give_up)
 
     def _rest(self) -> None:
         if self._waiting is not None:

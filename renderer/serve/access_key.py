@@ -20,9 +20,9 @@ KEY = "key"
 REFUSED = "open the address that the command printed: it holds this page's key\n"
 
 
-def equal(given: str, secret: str) -> bool:
-    """Whether somebody knows a secret; told by no difference in time, whatever was given."""
-    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
+def equal(offered: str, secret: str) -> bool:
+    """Whether somebody knows a secret; told by no difference in time, whatever was offered."""
+    return secrets.compare_digest(offered.encode("utf-8", "surrogatepass"), secret.encode())
 
 
 def is_own(origin: str | None, host: str | None) -> bool:
@@ -36,7 +36,7 @@ def is_own(origin: str | None, host: str | None) -> bool:
     return parts.scheme == "http" and bool(host) and parts.netloc == host and not parts.path.strip("/")
 
 
-class Keyed:
+class RequireKey:
     """Lets through who gives the key in the address, and from then on the browser that was given it as a cookie."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
@@ -48,8 +48,8 @@ class Keyed:
         headers = Headers(scope=scope)
         # A browser keeps cookies by host, not by port: two servers would take each other's away.
         name = f"renderer-{headers.get('host', '').rpartition(':')[2]}"
-        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(KEY, [""])[0]
-        knows = equal(asked, self._key)
+        offered = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(KEY, [""])[0]
+        knows = equal(offered, self._key)
         if not knows and not equal(_cookie(headers.get("cookie", ""), name), self._key):
             await PlainTextResponse(REFUSED, 403)(scope, receive, send)
             return
@@ -65,7 +65,7 @@ class Keyed:
 
 def _cookie(header: str, name: str) -> str:
     try:
-        found = SimpleCookie(header).get(name)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return morsel.value if morsel else ""
