@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from renderer.models.family import PART_OF, Part
+from renderer.models.family import part_of
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from renderer.plan.jobs import Plan
+    from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
 
     Listen = Callable[[RunEvent], None]
 
-PART_NAMES = {Part.LM: "language model", Part.DIT: "diffusion", Part.VAE: "decoding"}
 _BAR_SECONDS = 0.25
 
 
@@ -67,8 +66,8 @@ class _Bars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[Part, TaskID] = {}
-        self._paces: dict[Part, Pace] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._paces: dict[str, Pace] = {}
         self._drawn_at = 0.0
 
     def listen(self, event: RunEvent) -> None:
@@ -78,18 +77,18 @@ class _Bars:
                 self._paces = _paces(plan)
             case PartStarted(part=part) if part not in self._tasks:
                 fields: dict[str, Any] = {"count": f"0/{len(self._paces[part].jobs)}", "left": "", "doing": "loading"}
-                self._tasks[part] = self._progress.add_task(PART_NAMES[part], total=1.0, **fields)
+                self._tasks[part] = self._progress.add_task(_activity(event), total=1.0, **fields)
             case ComponentLoaded():
                 self._progress.update(list(self._tasks.values())[-1], doing=_loaded(event))
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
-                self._paces[PART_OF[job.stage]].hear(event)
-                self._draw(event, PART_OF[job.stage])
+                self._paces[job.part].hear(event)
+                self._draw(event, job.part)
             case TakeFailed() | WorkerRestarted():
                 self._progress.console.print(_word(event))
             case _:
                 pass
 
-    def _draw(self, event: JobProgress | JobDone | JobFailed, part: Part) -> None:
+    def _draw(self, event: JobProgress | JobDone | JobFailed, part: str) -> None:
         # Every token of many songs is more than anyone reads.
         if isinstance(event, JobProgress) and time.monotonic() - self._drawn_at < _BAR_SECONDS:
             return
@@ -109,7 +108,7 @@ class _Lines:
         self._line_seconds = line_seconds
         self._num_takes = 0
         self._takes_done = 0
-        self._paces: dict[Part, Pace] = {}
+        self._paces: dict[str, Pace] = {}
         self._drawn_at = time.monotonic()
 
     def listen(self, event: RunEvent) -> None:
@@ -121,7 +120,7 @@ class _Lines:
             case TakeDone() | TakeFailed():
                 self._takes_done += 1
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
-                self._paces[PART_OF[job.stage]].hear(event)
+                self._paces[job.part].hear(event)
             case _:
                 pass
         line = self._line(event)
@@ -132,7 +131,7 @@ class _Lines:
     def _line(self, event: RunEvent) -> Text | None:
         match event:
             case PartStarted():
-                return Text(f"{PART_NAMES[event.part]}: {_count(event.num_jobs, 'job')}")
+                return Text(f"{_activity(event)}: {_count(event.num_jobs, 'job')}")
             case ComponentLoaded():
                 return Text(f"  {_loaded(event)}")
             case TakeDone():
@@ -142,14 +141,21 @@ class _Lines:
             case TakeFailed() | WorkerRestarted():
                 return _word(event)
             case JobProgress(job=job) if time.monotonic() - self._drawn_at > self._line_seconds:
-                return Text(f"  {', '.join(_far(event, self._paces[PART_OF[job.stage]]))}")
+                return Text(f"  {', '.join(_far(event, self._paces[job.part]))}")
             case _:
                 return None
 
 
-def _paces(plan: Plan) -> dict[Part, Pace]:
+def _paces(plan: Plan) -> dict[str, Pace]:
     """Each part's jobs, before any has begun."""
-    return {part: Pace({job.key: job for job in plan.jobs if PART_OF[job.stage] is part}) for part in Part}
+    jobs: dict[str, dict[str, Job]] = {}
+    for job in plan.jobs:
+        jobs.setdefault(job.part, {})[job.key] = job
+    return {part: Pace(of_part) for part, of_part in jobs.items()}
+
+
+def _activity(event: PartStarted) -> str:
+    return part_of(event.group.files, event.part).activity
 
 
 def _far(event: JobProgress, pace: Pace) -> list[str]:
@@ -159,8 +165,8 @@ def _far(event: JobProgress, pace: Pace) -> list[str]:
 
 
 def _doing(event: JobProgress, pace: Pace) -> list[str]:
-    """What is under way: of the LM, which takes many at once, how many and how fast; else whose turn it is."""
-    if PART_OF[event.job.stage] is not Part.LM:
+    """What is under way: of a part that takes many at once, how many and how fast; else whose turn it is."""
+    if not part_of(event.job.files, event.job.part).at_once:
         return [f"{_names(event.job.takes)} at {event.done}/{event.total} {event.unit}"]
     rate = pace.per_second
     return [f"{pace.in_flight} at once", *([] if rate is None else [f"{rate:.0f} {event.unit}/s"])]

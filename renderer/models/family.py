@@ -1,37 +1,104 @@
-"""The seam between running and models: what a stage is, and the table of families. Imports no torch.
+"""The seam between planning, running and models: a family's table of stages and parts. Imports no torch.
 
-A family turns `ModelFiles` into stages; the worker knows only these protocols.
+A family is a row of `FAMILIES`; whoever plans, stores, sends or tells of a stage reads its row in the family's table.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from renderer.artifacts import Waveform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.artifacts import Artifact
     from renderer.models.ace_step.protocol.requests import StageRequest
 
 
-class Stage(StrEnum):
-    """The stages of a take, in the order of the data's way."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerVersion:
+    """How a stage was before its version was raised, for whoever has takes from then."""
 
-    COT = "cot"
-    CODES = "codes"
-    LATENTS = "latents"
-    WAVEFORM = "waveform"
+    words: str
+    """Completes "made again: …"."""
+    explains: frozenset[str]
+    """Fields of the stage that differ for this reason alone, and aren't told one by one."""
 
 
-class Part(StrEnum):
-    """What is resident together: one part is loaded for one or more stages."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a stage's job takes, as its request tells before anything is made."""
 
-    LM = "lm"
-    DIT = "dit"
-    VAE = "vae"
+    seconds: Callable[[Any], float]
+    """Request -> seconds of the longest song it can lead to; 0 where it doesn't say."""
+    units: Callable[[Any], float | None] = lambda _: None
+    """Request -> units (`tokens`, `steps`, `tiles`) that a job takes; None where it doesn't say."""
+    usual_units: float | None = None
+    """What a job takes before any is done; None: the total that a job tells when it begins."""
+    total_is_limit: bool = False
+    """Whether the total that a job tells is no more than a limit, far beyond what most take."""
+    bytes_per_second: float = 0.0
+    """Of sound, that its result takes in the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSpec:
+    """A stage: one row of its family's table."""
+
+    name: str
+    """In keys, records, folders and on the screen: never changed, and no other family's artifacts bear it."""
+    part: str
+    """The part that runs it."""
+    needs: tuple[str, ...] = ()
+    """The stages whose results it is given, where they run at all."""
+    version: int
+    """Raised by one when its code gives other bytes for the same request; what it was before is told in `former`."""
+    former: Mapping[int, FormerVersion] = field(default_factory=dict)
+    request: type[Any]
+    """What it is asked: a frozen dataclass."""
+    artifact: type[Artifact]
+    """What it gives; a `Waveform` is the take's sound, which becomes an audio file and lies in no store."""
+    cost: Cost
+    named_by: tuple[str, ...] = ()
+    """The keys of a spec that explain other weights of it."""
+    told_in_tags: bool = False
+    """Whether the audio's tags tell what it decided: it has to be there before there is audio."""
+
+    @property
+    def gives_sound(self) -> bool:
+        """Whether its result is a take's sound."""
+        return self.artifact is Waveform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSpec:
+    """What is resident together, for one or more stages: one row of its family's table."""
+
+    name: str
+    title: str
+    """As its files are told of: `LM`, `DiT`, `VAE`."""
+    activity: str
+    """What is told while it runs: `language model`, `diffusion`, `decoding`."""
+    lane: str
+    """Its lane on the page: `language model`, `diffusion`, `decoder`."""
+    components: tuple[str, ...]
+    """What is read from disk when it is loaded, as the worker tells of it."""
+    window: int
+    """Jobs sent at once: those that wait in the worker hold their inputs in memory."""
+    at_once: bool = False
+    """Whether it works on many jobs at once, so that their number and rate are told instead of one job's name."""
+    reads: Callable[[ModelFiles], tuple[object, ...]]
+    """What of a set it is made from: sets that have it in common share the part."""
+    agrees_with: tuple[str, ...] = ()
+    """Parts whose files it is held against when it is loaded."""
+    settings: Callable[[Settings], Mapping[str, int]] = lambda _: {}
+    """What of a run's settings changes its stages' bytes, and so enters their keys."""
 
 
 class Residency(StrEnum):
@@ -41,14 +108,6 @@ class Residency(StrEnum):
     """They are dropped first: a batch runs stage by stage, and each has the memory to itself."""
     BESIDE = "beside"
     """They stay while the one to run has room beside them, for whoever renders again soon."""
-
-
-PART_OF: Mapping[Stage, Part] = {
-    Stage.COT: Part.LM,
-    Stage.CODES: Part.LM,
-    Stage.LATENTS: Part.DIT,
-    Stage.WAVEFORM: Part.VAE,
-}
 
 
 _NO_PATHS = ("family", "name", "kind", "layout", "loras")
@@ -76,15 +135,6 @@ class ModelFiles:
     """PEFT folders with their scales, merged in this order."""
     dit_file: str | None = None
     """The DiT with its encoders in one file, in place of the weights in `dit`, whose sizes and silence stay."""
-
-    def read_by(self, part: Part) -> tuple[object, ...]:
-        """What of the set a part is made from: sets that have it in common share the part."""
-        of_part: Mapping[Part, tuple[object, ...]] = {
-            Part.LM: (self.lm,),
-            Part.DIT: (self.layout, self.kind, self.dit, self.dit_file, self.text_encoder, self.loras),
-            Part.VAE: (self.vae,),
-        }
-        return (self.family, *of_part[part])
 
     def with_lm(self, lm: str | None) -> ModelFiles:
         """The same set with another LM's folder."""
@@ -122,8 +172,8 @@ class StageJob:
     id: str
     """The job's key."""
     request: StageRequest
-    upstream: Mapping[Stage, Artifact]
-    """The results this job builds on: `cot` for codes, `cot` and `codes` for latents, `latents` for the waveform."""
+    upstream: Mapping[str, Artifact]
+    """The results this job builds on, by the names under which its stage takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +210,7 @@ class Listener(Protocol):
 class LoadedPart(Protocol):
     """A part resident on the device, able to run its stages."""
 
-    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Results as they come, in any order; a cancelled job yields nothing.
 
         One job's fault is a `Failed`; only what ends every job (a broken checkpoint) raises.
@@ -170,28 +220,78 @@ class LoadedPart(Protocol):
         """Drop the weights and free the device's memory."""
 
 
-class Family(Protocol):
-    """A family of models: how its parts are loaded."""
+class PartLoader(Protocol):
+    """How a family's parts are loaded, in the worker: this is where torch comes in."""
 
     def prepare(self) -> None:
         """Import what every part needs, so that the first one loads without that wait."""
 
-    def examine(self, part: Part, files: ModelFiles) -> None:
+    def examine(self, part: str, files: ModelFiles) -> None:
         """Read what of a part only reading can tell, and only where that is quick: before other parts work for hours.
 
         Raises: ModelError when the checkpoint is not what it claims.
         """
 
-    def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident.
 
         Raises: ModelError when the checkpoint is not what it claims, ResourceError when it doesn't fit.
         """
 
 
-def family(name: str) -> Family:
-    """The family of that name, imported now (this is where torch comes in)."""
-    from renderer.models.ace_step import parts  # noqa: PLC0415 - torch only from here on
+class Family(Protocol):
+    """A family of models: its table, and what planning and telling ask of it; no torch."""
 
-    families: dict[str, Family] = {"ace_step": parts.AceStep()}
-    return families[name]
+    @property
+    def name(self) -> str:
+        """`ace_step`."""
+
+    @property
+    def stages(self) -> Mapping[str, StageSpec]:
+        """Name -> row, in the order of the data's way."""
+
+    @property
+    def parts(self) -> Mapping[str, PartSpec]:
+        """Name -> row, in the order in which they usually run."""
+
+    @property
+    def values(self) -> tuple[type, ...]:
+        """The dataclasses that travel inside its requests and artifacts."""
+
+    def loader(self) -> PartLoader:
+        """What loads its parts, imported now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyRow:
+    """Where a family lies: a torch-free module with its table, as `FAMILY`, imported when first asked for."""
+
+    name: str
+    module: str
+
+
+FAMILIES: Mapping[str, FamilyRow] = {
+    row.name: row for row in (FamilyRow(name="ace_step", module="renderer.models.ace_step.stages"),)
+}
+
+
+@cache
+def family(name: str) -> Family:
+    """The family of that name."""
+    found: Family = importlib.import_module(FAMILIES[name].module).FAMILY
+    return found
+
+
+def stage_of(files: ModelFiles, stage: str) -> StageSpec:
+    """A stage's row in the table of the family that a model set belongs to."""
+    return family(files.family).stages[stage]
+
+
+def part_of(files: ModelFiles, part: str) -> PartSpec:
+    """A part's row in the table of the family that a model set belongs to."""
+    return family(files.family).parts[part]
+
+
+def read_by(part: str, files: ModelFiles) -> tuple[object, ...]:
+    """What of a set a part is made from: sets that have it in common share the part."""
+    return (files.family, *part_of(files, part).reads(files))

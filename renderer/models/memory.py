@@ -14,11 +14,11 @@ from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.on_disk import all_four
 from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import layouts
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from renderer.models.ace_step.checkpoints.stored import Stored
     from renderer.models.device import Dtypes
@@ -40,7 +40,7 @@ DIT_FOLDERS = {"dit": "transformer"}
 class Need:
     """Bytes that one part takes while it runs."""
 
-    part: Part
+    part: str
     weights: int
     work: int
     """Cache, activations and masks, at the longest take."""
@@ -51,7 +51,7 @@ class Need:
         return self.weights + self.work
 
 
-def need(part: Part, files: ModelFiles, settings: Settings, seconds: float) -> Need:
+def need(part: str, files: ModelFiles, settings: Settings, seconds: float) -> Need:
     """What a part takes at a longest take of `seconds`.
 
     Raises: ModelError when the files can't be read.
@@ -69,7 +69,7 @@ def available(device: str) -> int:
     return min(free, int(psutil.virtual_memory().total * 0.75)) if device == "mps" else free
 
 
-def refuse_if_too_large(part: Part, files: ModelFiles, settings: Settings, seconds: float, *, free: int) -> None:
+def refuse_if_too_large(part: str, files: ModelFiles, settings: Settings, seconds: float, *, free: int) -> None:
     """Check a part against the bytes that are free.
 
     Raises: ResourceError when it doesn't fit, saying what would.
@@ -92,11 +92,11 @@ def refuse_if_too_large(part: Part, files: ModelFiles, settings: Settings, secon
     )
 
 
-def parameters(files: ModelFiles, part: Part) -> Mapping[str, int]:
+def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     """Component -> number of weights, read from file headers."""
-    if part is Part.LM:
+    if part == Part.LM:
         return {"lm": count(Path(files.lm), "model")} if files.lm else {}
-    if part is Part.VAE:
+    if part == Part.VAE:
         return {"vae": count(Path(files.vae), "diffusion_pytorch_model")}
     if files.layout == layouts.ORIGINAL:
         text = count(Path(files.text_encoder), "model")
@@ -163,8 +163,12 @@ def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     return Need(part=Part.VAE, weights=sum(parameters(files, Part.VAE).values()) * size, work=int(work))
 
 
-_NEEDS = {Part.LM: _lm_need, Part.DIT: _dit_need, Part.VAE: _vae_need}
-_SMALLER = {
+_NEEDS: Mapping[str, Callable[[ModelFiles, Settings, Dtypes, float], Need]] = {
+    Part.LM: _lm_need,
+    Part.DIT: _dit_need,
+    Part.VAE: _vae_need,
+}
+_SMALLER: Mapping[str, str] = {
     Part.LM: "take a smaller LM (--lm 0.6B), or close other programs",
     Part.DIT: "take a smaller model set (2B instead of XL), or close other programs",
     Part.VAE: "close other programs",
@@ -175,7 +179,7 @@ Alternative = tuple[str, "Settings", float]
 """A smaller way to run a part, as told to the user, with its settings and longest take."""
 
 
-def _alternatives(part: Part, settings: Settings, seconds: float) -> Iterator[Alternative]:
+def _alternatives(part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
     yield from _OWN_ALTERNATIVES[part](settings, seconds)
     if settings.dtype == "auto" and devices.dtypes(settings.device, "auto").dit == "float32":
         yield "--dtype bfloat16", replace(settings, dtype="bfloat16"), seconds
@@ -200,7 +204,11 @@ def _smaller_tiles(settings: Settings, seconds: float) -> Iterator[Alternative]:
             yield f"--vae-tile {tile} --vae-overlap {VAE_REACH}", smaller, seconds
 
 
-_OWN_ALTERNATIVES = {Part.LM: _fewer_slots, Part.DIT: _shorter_takes, Part.VAE: _smaller_tiles}
+_OWN_ALTERNATIVES: Mapping[str, Callable[[Settings, float], Iterator[Alternative]]] = {
+    Part.LM: _fewer_slots,
+    Part.DIT: _shorter_takes,
+    Part.VAE: _smaller_tiles,
+}
 
 
 def _free_in_container() -> int:

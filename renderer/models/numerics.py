@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from renderer.json_values import JsonError, from_json
 from renderer.models import device
-from renderer.models.family import Part, Settings
+from renderer.models.ace_step.stages import Part
+from renderer.models.family import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Numerics:
         return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))
 
 
-def numerics(settings: Settings) -> Mapping[Part, Numerics]:
+def numerics(settings: Settings) -> Mapping[str, Numerics]:
     """Of each part, on the device and in the dtype picked."""
     name = settings.device
     dtypes, bucket, vae_kernels = device.dtypes(name, settings.dtype), device.lm_grain(name), device.vae_kernels(name)

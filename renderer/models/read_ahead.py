@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import layouts
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _F_RDADVISE = (
 )
 
 
-def read_ahead(part: Part, files: ModelFiles) -> int:
+def read_ahead(part: str, files: ModelFiles) -> int:
     """Ask for a part's files; gives the bytes asked for, none when they'd take too much of the free memory."""
     # Only advice: a file that is gone is told by whoever loads it.
     with suppress(OSError):
@@ -38,10 +38,10 @@ def read_ahead(part: Part, files: ModelFiles) -> int:
     return 0
 
 
-def _weights(part: Part, files: ModelFiles) -> Iterator[Path]:
-    if part is Part.LM:
+def _weights(part: str, files: ModelFiles) -> Iterator[Path]:
+    if part == Part.LM:
         folders = [files.lm] if files.lm else []
-    elif part is Part.VAE:
+    elif part == Part.VAE:
         folders = [files.vae]
     elif files.layout == layouts.ORIGINAL:
         folders = [files.text_encoder] if files.dit_file else [files.dit, files.text_encoder]

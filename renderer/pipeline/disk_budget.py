@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import ResourceError
 from renderer.facts import LATENT_CHANNELS, LATENT_RATE
 from renderer.formats.table import FORMATS
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

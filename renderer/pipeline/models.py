@@ -11,8 +11,9 @@ import psutil
 from renderer.errors import ModelError, UnfitFiles, UsageError, named_by
 from renderer.facts import VAE_REACH
 from renderer.models import device
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity, looked, zoo
-from renderer.models.family import PART_OF, ModelFiles, Part, Settings
+from renderer.models.family import ModelFiles, Settings
 from renderer.models.numerics import numerics
 from renderer.plan.make import PlannedModel
 
@@ -98,7 +99,7 @@ def require_fit(plan: Plan, model_of: Callable[[Variant], PlannedModel]) -> None
     found: dict[tuple[str, str], ModelError] = {}
     for take in plan.running:
         faults = model_of(take.take.variant).faults
-        for part in dict.fromkeys(PART_OF[stage] for stage in take.runs):
+        for part in dict.fromkeys(take.family.stages[stage].part for stage in take.runs):
             for error in faults.get(part, ()):
                 found.setdefault((error.message, error.why), error)
     if found:
@@ -140,7 +141,7 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
         files=replace(model.files, vae=vae),
         weights={**model.weights, Part.VAE: digest},
         missing=(*model.missing, missing) if missing else model.missing,
-        faults={part: found for part, found in model.faults.items() if part is not Part.VAE},
+        faults={part: found for part, found in model.faults.items() if part != Part.VAE},
         vae=vae,
     )
 
@@ -163,7 +164,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
             lm=variant.lm or facts.lm,
             loras=loras,
         )
-        weights = dict.fromkeys(Part, NOT_FETCHED)
+        weights = dict.fromkeys((part.value for part in Part), NOT_FETCHED)
         return PlannedModel(facts=facts, files=files, weights=weights, numerics=by_part, missing=resolved.missing)
     # Looked at before they are hashed, which takes a minute where they were never seen.
     faults = looked.faults(resolved.files)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.models import memory
+from renderer.models.ace_step.stages import Stage
 from renderer.models.catalog import layouts
-from renderer.models.family import Stage
-from renderer.plan.lengths import asked_seconds
 
 if TYPE_CHECKING:
     from renderer.models.family import Settings
@@ -21,11 +20,11 @@ def refuse_what_cannot_run(plan: Plan, settings: Settings) -> None:
     Raises: ModelError for a model set that can't read the codes its LM is to write, ResourceError for a part that
     doesn't fit into memory.
     """
-    longest = max((asked_seconds(job.request) for job in plan.jobs), default=0.0)
+    longest = max((job.asked_seconds for job in plan.jobs), default=0.0)
     free = memory.available(settings.device)
     for group in plan.groups:
         _refuse_unread_codes(group)
-        asked = [asked_seconds(job.request) for job in group.jobs]
+        asked = [job.asked_seconds for job in group.jobs]
         memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=free)
 
 

@@ -16,7 +16,7 @@ from renderer.models.ace_step.protocol.dit_prompt import brief
 from renderer.models.ace_step.protocol.metas import given_as_cot, think_yaml
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ UNDECIDED = "‹the LM decides›"
 class Sent:
     """One text as a model is sent it."""
 
-    stage: Stage
+    stage: str
     name: str
     """`prompt`, `negative prompt`, `text prompt`, `lyric prompt`."""
     text: str
@@ -77,7 +77,7 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
             yield name, count, limit
 
 
-def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
+def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     """The tokenizer that reads a stage's texts, when it is on disk."""
     if stage in {Stage.COT, Stage.CODES}:
         places = [Path(files.lm) / "tokenizer.json"] if files.lm else []
@@ -87,7 +87,7 @@ def tokenizer_file(files: ModelFiles, stage: Stage) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _texts(asked: StageRequests, cot: Cot | None) -> Iterator[tuple[Stage, str, str]]:
+def _texts(asked: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
     if asked.cot is not None:
         yield Stage.COT, "prompt", cot_prompt(asked.cot.caption, asked.cot.lyrics)
     if asked.codes is not None:

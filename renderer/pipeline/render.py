@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError, StoreError
-from renderer.models.family import Part
 from renderer.models.read_ahead import read_ahead
 from renderer.pipeline.disk_budget import refuse_without_room
 from renderer.pipeline.models import require_fetched, require_fit
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.models.family import Settings
     from renderer.pipeline.project import Project
-    from renderer.plan.jobs import Job, TakePlan
+    from renderer.plan.jobs import Group, Job, TakePlan
     from renderer.run.events import RunEvent
 
 _ROUNDS = 3  # planning again heals damaged artifacts; a disk that damages every time is told, not fought
@@ -171,7 +170,7 @@ def _run(
                     with disk_faults(store):
                         note(store.journal, tally, event)
                     if isinstance(event, PartStarted):
-                        _read_ahead(plan, event.part)
+                        _read_ahead(plan, event.group)
                     listen(event)
             damaged |= writer.damaged
             if not damaged or stop:
@@ -182,9 +181,10 @@ def _run(
         tally.fault = error
 
 
-def _read_ahead(plan: Plan, running: Part) -> None:
+def _read_ahead(plan: Plan, running: Group) -> None:
     """While a part runs, ask for the weights of the next one; where they are in memory already that costs nothing."""
-    following = next((group for group in plan.groups if list(Part).index(group.part) > list(Part).index(running)), None)
+    later = plan.groups[plan.groups.index(running) + 1 :]
+    following = next((group for group in later if group.part != running.part), None)
     if following is not None:
         threading.Thread(target=read_ahead, args=(following.part, following.files), daemon=True).start()
 

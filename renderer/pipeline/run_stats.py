@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from renderer.models.family import PART_OF
-from renderer.plan.jobs import COMPONENTS, Why
+from renderer.plan.jobs import Why
 from renderer.run.events import ComponentLoaded, JobDone, JobFailed, TakeDone, TakeFailed, WorkerRestarted
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def note(journal: Journal, tally: Tally, event: RunEvent) -> None:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"stage": str(job.stage), "part": str(PART_OF[job.stage]), "key": job.key, "takes": list(job.takes)}
+    return {"stage": job.stage, "part": job.part, "key": job.key, "takes": list(job.takes)}
 
 
 def _told(error: RendererError) -> dict[str, str]:
@@ -86,5 +85,5 @@ def outcome(plan: Plan, tally: Tally, seconds: float, *, stopped: bool) -> dict[
         "seconds": seconds,
         "loads": dict(tally.loads),
         "loads_song_by_song": plan.loads_song_by_song(),
-        "components": {str(part): list(names) for part, names in COMPONENTS.items()},
+        "components": plan.components(),
     }

@@ -7,23 +7,16 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from renderer.models.family import PART_OF, Part, Stage
+from renderer.models.family import family, part_of, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from renderer.artifacts import Artifact
     from renderer.models.ace_step.protocol.requests import StageRequest
-    from renderer.models.family import ModelFiles
+    from renderer.models.family import Family, ModelFiles, StageSpec
     from renderer.provenance import Environment
     from renderer.song import Take
-
-COMPONENTS: Mapping[Part, tuple[str, ...]] = {
-    Part.LM: ("lm",),
-    Part.DIT: ("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"),
-    Part.VAE: ("vae",),
-}
-"""What is read from disk when a part is loaded."""
 
 _TOLD_LENGTH = 24
 
@@ -91,15 +84,30 @@ def _short(value: object) -> str:
 class Job:
     """One stage of one take, or of several that share it."""
 
-    stage: Stage
+    spec: StageSpec
     key: str
     request: StageRequest
     settings: Mapping[str, Any]
     """Weights, dtype and what else enters the key beside the request."""
-    upstream: Mapping[Stage, str]
+    upstream: Mapping[str, str]
     """The keys of what it builds on."""
     files: ModelFiles
     takes: tuple[str, ...]
+
+    @property
+    def stage(self) -> str:
+        """The stage's name."""
+        return self.spec.name
+
+    @property
+    def part(self) -> str:
+        """The part that runs it."""
+        return self.spec.part
+
+    @property
+    def asked_seconds(self) -> float:
+        """Seconds of the longest song that the request can lead to; 0 where it doesn't say."""
+        return self.spec.cost.seconds(self.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +120,7 @@ class TakePlan:
     file: str
     """The audio's path below the outputs folder."""
     key: str
-    keys: Mapping[Stage, str]
+    keys: Mapping[str, str]
     files: ModelFiles
     requests: Mapping[str, Any]
     """Stage -> request and settings as JSON, for records and for telling what changed."""
@@ -122,8 +130,13 @@ class TakePlan:
     changes: tuple[Change, ...] = ()
     made_in: Environment | None = None
     """Of the version on disk; None when there is none."""
-    runs: tuple[Stage, ...] = ()
+    runs: tuple[str, ...] = ()
     """The stages that run for it; empty when it is done."""
+
+    @property
+    def family(self) -> Family:
+        """The one that it renders with."""
+        return family(self.files.family)
 
     @property
     def has_sound(self) -> bool:
@@ -135,13 +148,13 @@ class TakePlan:
 class Group:
     """The jobs that share one load of one part."""
 
-    part: Part
+    part: str
     files: ModelFiles
     jobs: tuple[Job, ...]
 
-    def of(self, stage: Stage) -> tuple[Job, ...]:
+    def of(self, stage: str) -> tuple[Job, ...]:
         """The group's jobs of one stage."""
-        return tuple(job for job in self.jobs if job.stage is stage)
+        return tuple(job for job in self.jobs if job.stage == stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +174,16 @@ class Plan:
         """The takes with something to run."""
         return tuple(take for take in self.takes if not take.has_sound)
 
+    def components(self) -> dict[str, list[str]]:
+        """Part -> what is read from disk when it is loaded, of every family that these takes render with."""
+        families = dict.fromkeys(take.files.family for take in self.takes)
+        return {part.name: list(part.components) for name in families for part in family(name).parts.values()}
+
     def loads(self) -> dict[str, int]:
         """Component -> how often this plan reads it."""
         counts: dict[str, int] = {}
         for group in self.groups:
-            for component in COMPONENTS[group.part]:
+            for component in part_of(group.files, group.part).components:
                 counts[component] = counts.get(component, 0) + 1
         return counts
 
@@ -173,7 +191,7 @@ class Plan:
         """Component -> how often rendering take after take would read it."""
         counts: dict[str, int] = {}
         for take in self.running:
-            for part in dict.fromkeys(PART_OF[stage] for stage in take.runs):
-                for component in COMPONENTS[part]:
+            for part in dict.fromkeys(stage_of(take.files, stage).part for stage in take.runs):
+                for component in part_of(take.files, part).components:
                     counts[component] = counts.get(component, 0) + 1
         return counts

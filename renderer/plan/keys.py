@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,45 +15,20 @@ if TYPE_CHECKING:
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _PLAIN = frozenset({str, int, bool, type(None)})
-STAGE_VERSIONS: Mapping[str, int] = {"cot": 2, "codes": 2, "latents": 3, "waveform": 2, "take": 1}
-"""Raised by one when a stage's code gives other bytes for the same request; what it was before is told in `FORMER`."""
+TAKE_VERSION = 1
+"""Raised by one when an audio file is written with other sound for the same waveform."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Former:
-    """How a stage was before its version was raised, for whoever has takes from then."""
-
-    words: str
-    """Completes "made again: …"."""
-    explains: frozenset[str]
-    """Fields of the stage that differ for this reason alone, and aren't told one by one."""
-
-
-_ASKED = "asked as ACE-Step asked until April 2026"
-FORMER: Mapping[tuple[str, int], Former] = {
-    ("cot", 1): Former(
-        words=f"cot: {_ASKED}", explains=frozenset({"weights", "sampling.cfg_scale", "sampling.negative_prompt"})
-    ),
-    ("codes", 1): Former(words=f"codes: {_ASKED}", explains=frozenset({"weights"})),
-    ("latents", 2): Former(
-        words="latents: denoised as ACE-Step did until April 2026",
-        explains=frozenset({"weights", "dcw_enabled", "dcw_mode", "dcw_scaler", "dcw_high_scaler"}),
-    ),
-    ("waveform", 1): Former(
-        words="waveform: weights were known by other files before 0.2.0", explains=frozenset({"weights"})
-    ),
-}
-"""Stage and former version -> what is told of it. Sources: as in CHANGELOG."""
-
-
-def job_key(stage: str, request: Mapping[str, Any], settings: Mapping[str, Any], upstream: Mapping[str, str]) -> str:
+def job_key(
+    stage: str, version: int, request: Mapping[str, Any], settings: Mapping[str, Any], upstream: Mapping[str, str]
+) -> str:
     """SHA-256, hex, of the canonical JSON of all that changes the stage's bytes.
 
     `settings` are weights, dtype, slots, tiles; `upstream` the keys of what the job builds on.
     """
     parts = {
         "stage": stage,
-        "version": STAGE_VERSIONS[stage],
+        "version": version,
         "request": request,
         "settings": settings,
         "upstream": upstream,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
 from renderer.json_values import to_json
-from renderer.models.ace_step.protocol.stage_requests import StageRequests, stage_requests
-from renderer.models.family import PART_OF, Part, Stage
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
+from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
-from renderer.plan.keys import STAGE_VERSIONS, canonical, job_key, told
+from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 from renderer.provenance import Environment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.models.family import ModelFiles, Settings
+    from renderer.models.family import ModelFiles, Settings, StageSpec
     from renderer.models.numerics import Numerics
     from renderer.song import Take, Variant
     from renderer.store.store import Store
@@ -33,16 +33,16 @@ class PlannedModel:
 
     facts: ModelFacts
     files: ModelFiles
-    weights: Mapping[Part, str]
+    weights: Mapping[str, str]
     """Fingerprint of each part's weights."""
-    numerics: Mapping[Part, Numerics]
+    numerics: Mapping[str, Numerics]
     missing: tuple[str, ...] = ()
     """Parts that aren't on disk, by the names `renderer models fetch` takes."""
     vae: str | None = None
     """The name of its VAE; None for the set's own, however it is named."""
-    weight_files: Mapping[Part, Mapping[str, str]] = field(default_factory=dict)
+    weight_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of what files each part's weights are: name -> the head of its digest, for telling which one changed."""
-    faults: Mapping[Part, tuple[ModelError, ...]] = field(default_factory=dict)
+    faults: Mapping[str, tuple[ModelError, ...]] = field(default_factory=dict)
     """What is wrong with the files of a part, which then has no fingerprint."""
 
 
@@ -96,17 +96,21 @@ def _plan_take(
     asked = stage_requests(take, model.facts, ask.preview)
     pinned = pinned_artifacts(take, asked.latents.preview)
     given = {stage: key for stage, (key, _) in pinned.items()}
-    jobs = _jobs(asked, model, settings, given=given, take=take.name)
-    keys = given | {job.stage: job.key for job in jobs}
+    asked_stages: dict[str, StageRequest] = {
+        stage: request for stage in family(model.files.family).stages if (request := getattr(asked, stage)) is not None
+    }
+    jobs = _jobs(asked_stages, model, settings, given=given, take=take.name)
+    keys = {**given, **{job.stage: job.key for job in jobs}}
     output = take.song.output
     # What tags tell beside that is written into the file that is there.
-    key = job_key("take", {"format": output.format}, {}, {Stage.WAVEFORM: keys[Stage.WAVEFORM]})
+    sound = jobs[-1].stage
+    key = job_key("take", TAKE_VERSION, {"format": output.format}, {}, {sound: keys[sound]})
     suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
     name = take.name + suffix
     requests = {
         SET: _named(take, model, keys if given else {}),
-        **{str(job.stage): _told(job) for job in jobs},
-        WEIGHTS: {str(part): model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
+        **{job.stage: _told(job) for job in jobs},
+        WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
         FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
     }
     plan = TakePlan(
@@ -124,16 +128,16 @@ def _plan_take(
     return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
 
 
-def _parts(jobs: Iterable[Job]) -> tuple[Part, ...]:
-    return tuple(dict.fromkeys(PART_OF[job.stage] for job in jobs))
+def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(job.part for job in jobs))
 
 
 def _told(job: Job) -> dict[str, Any]:
     """What the job was asked, for records and reasons."""
-    return {**told(job.request), **job.settings, "version": STAGE_VERSIONS[job.stage]}
+    return {**told(job.request), **job.settings, "version": job.spec.version}
 
 
-def _named(take: Take, model: PlannedModel, pinned: Mapping[Stage, str]) -> dict[str, Any]:
+def _named(take: Take, model: PlannedModel, pinned: Mapping[str, str]) -> dict[str, Any]:
     """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
     variant = take.variant
     return {
@@ -144,69 +148,60 @@ def _named(take: Take, model: PlannedModel, pinned: Mapping[Stage, str]) -> dict
         "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
         "thinking": variant.inference.thinking,
         "use_cot_metas": variant.inference.use_cot_metas,
-        "codes": f"pinned {pinned[Stage.CODES][:8]}" if pinned else None,
+        "codes": f"pinned {pinned['codes'][:8]}" if pinned else None,
     }
 
 
 def _jobs(
-    asked: StageRequests, model: PlannedModel, settings: Settings, *, given: dict[Stage, str], take: str
+    asked: Mapping[str, StageRequest], model: PlannedModel, settings: Settings, *, given: Mapping[str, str], take: str
 ) -> tuple[Job, ...]:
-    jobs: dict[Stage, Job] = {}
-
-    def add(stage: Stage, request: StageRequest | None, needs: Sequence[Stage]) -> None:
-        if request is None:
-            return
-        keys = given | {done: job.key for done, job in jobs.items()}
-        upstream = {need: keys[need] for need in needs if need in keys}
-        counted = _settings(stage, model, settings)
-        key = job_key(stage, canonical(request), counted, {str(s): k for s, k in upstream.items()})
-        jobs[stage] = Job(
-            stage=stage,
-            key=key,
-            request=request,
-            settings=counted,
-            upstream=upstream,
-            files=model.files,
-            takes=(take,),
+    keys, jobs = dict(given), []
+    for stage, request in asked.items():
+        spec = stage_of(model.files, stage)
+        upstream = {need: keys[need] for need in spec.needs if need in keys}
+        counted = _settings(spec, model, settings)
+        keys[stage] = job_key(stage, spec.version, canonical(request), counted, upstream)
+        jobs.append(
+            Job(
+                spec=spec,
+                key=keys[stage],
+                request=request,
+                settings=counted,
+                upstream=upstream,
+                files=model.files,
+                takes=(take,),
+            )
         )
-
-    add(Stage.COT, asked.cot, ())
-    add(Stage.CODES, asked.codes, (Stage.COT,))
-    add(Stage.LATENTS, asked.latents, (Stage.COT, Stage.CODES))
-    add(Stage.WAVEFORM, asked.waveform, (Stage.LATENTS,))
-    return tuple(jobs.values())
+    return tuple(jobs)
 
 
-def _settings(stage: Stage, model: PlannedModel, settings: Settings) -> dict[str, Any]:
-    part = PART_OF[stage]
-    if part not in model.weights:
+def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> dict[str, Any]:
+    if spec.part not in model.weights:
         raise ModelError(
             f"`{model.facts.name}` has no LM of its own",
             why="the spec asks the LM for metas or codes",
             help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
         )
-    counted: dict[str, Any] = {"weights": model.weights[part], "numerics": to_json(model.numerics[part])}
-    if part is Part.LM:
-        counted["lm_slots"] = settings.lm_slots
-    if part is Part.VAE:
-        counted |= {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap}
-    return counted
+    return {
+        "weights": model.weights[spec.part],
+        "numerics": to_json(model.numerics[spec.part]),
+        **part_of(model.files, spec.part).settings(settings),
+    }
 
 
 def _needed_jobs(
     planned: Sequence[tuple[TakePlan, tuple[Job, ...]]], store: Store, ask: Ask
-) -> dict[tuple[Stage, str], Job]:
+) -> dict[tuple[str, str], Job]:
     """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
-    needed: dict[tuple[Stage, str], Job] = {}
+    needed: dict[tuple[str, str], Job] = {}
     for plan, jobs in planned:
         if plan.has_sound:
             continue
-        # The chain of thought beside the waveform: what it decided is told in the audio's tags.
-        wanted = {Stage.WAVEFORM, Stage.COT}
+        wanted = {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags}
         for job in reversed(jobs):
             if job.stage not in wanted:
                 continue
-            if job.stage is not Stage.WAVEFORM and not _make_again(job, store, ask):
+            if not job.spec.gives_sound and not _make_again(job, store, ask):
                 continue
             wanted |= set(job.upstream)
             known = needed.get((job.stage, job.key), replace(job, takes=()))
@@ -223,20 +218,26 @@ def _make_again(job: Job, store: Store, ask: Ask) -> bool:
     return found is None or ask.refresh(found[1].environment)
 
 
-def _with_runs(plan: TakePlan, jobs: Mapping[tuple[Stage, str], Job]) -> TakePlan:
+def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
     if plan.has_sound:
         return plan
     return replace(plan, runs=tuple(stage for stage, key in plan.keys.items() if (stage, key) in jobs))
 
 
 def _groups(jobs: Iterable[Job]) -> tuple[Group, ...]:
-    grouped: dict[tuple[Part, object], list[Job]] = {}
+    grouped: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
-        part = PART_OF[job.stage]
-        grouped.setdefault((part, job.files.read_by(part)), []).append(job)
-    order = list(Part)
-    ranked = sorted(grouped.items(), key=lambda entry: order.index(entry[0][0]))
+        grouped.setdefault((job.part, read_by(job.part, job.files)), []).append(job)
+    ranked = sorted(grouped.values(), key=lambda group: _rank(group[0].part, family(group[0].files.family).parts))
     return tuple(
-        Group(part=part, files=group[0].files, jobs=tuple(sorted(group, key=lambda job: list(Stage).index(job.stage))))
-        for (part, _), group in ranked
+        Group(
+            part=group[0].part,
+            files=group[0].files,
+            jobs=tuple(sorted(group, key=lambda job: _rank(job.stage, family(job.files.family).stages))),
+        )
+        for group in ranked
     )
+
+
+def _rank(name: str, rows: Mapping[str, object]) -> int:
+    return list(rows).index(name)

@@ -11,7 +11,7 @@ import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from renderer.song import Pinned, Take
 
-    Given = Mapping[Stage, tuple[str, Codes | Cot]]
+    Given = Mapping[str, tuple[str, Codes | Cot]]
 
 
 def pinned_artifacts(take: Take, preview: float | None) -> Given:
@@ -35,7 +35,7 @@ def pinned_artifacts(take: Take, preview: float | None) -> Given:
     length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
     codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes=CodesNotes(pinned=pinned.take))
     kept = whole and length >= len(pinned.codes)
-    given: dict[Stage, tuple[str, Codes | Cot]] = {}
+    given: dict[str, tuple[str, Codes | Cot]] = {}
     if pinned.cot is not None:
         given[Stage.COT] = _cot(take, pinned, whole=whole)
     given[Stage.CODES] = (pinned.codes_key if kept else _key({"codes": codes.codes.tolist()}), codes)

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.json_values import to_json
 from renderer.models.ace_step.protocol.effects import IDLE
-from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
-from renderer.models.family import PART_OF, Part, Stage
 from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
-from renderer.plan.keys import FORMER, neutral
+from renderer.plan.keys import neutral
 from renderer.plan.words import is_left_out, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from renderer.models.family import Family, StageSpec
     from renderer.plan.jobs import TakePlan
     from renderer.provenance import Environment
     from renderer.song import Take
@@ -32,13 +31,6 @@ WEIGHTS = "weight_files"
 """And of what files each part's weights are, by their digests: which one changed. Part -> file -> digest."""
 FILE = "take"
 """And how the file is written: its format, and what its tags tell."""
-_CAUSES: Mapping[str, tuple[str, ...]] = {
-    "cot": ("model", "based_on", "lm"),
-    "codes": ("model", "based_on", "lm"),
-    "latents": ("model", "based_on", "lora"),
-    "waveform": ("model", "based_on", "vae"),
-}
-"""What named set explains other weights of a stage."""
 _METAS = ("bpm", "keyscale", "timesignature", "duration", "use_cot_metas", "thinking", "codes")
 _SWITCHES: Mapping[str, tuple[str, ...]] = {
     "dcw_mode": ("dcw_enabled", "model"),
@@ -65,12 +57,6 @@ _OFF: Mapping[str, Callable[[Any], bool]] = {
     ),
 }
 """Those of them of which not every change switches -> whether they are off, or leave nothing to decide."""
-_NEUTRAL: Mapping[str, Mapping[str, Any]] = {
-    "cot": neutral(CotRequest),
-    "codes": neutral(CodesRequest),
-    "latents": neutral(LatentsRequest),
-    "waveform": neutral(WaveformRequest),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +97,16 @@ def explain(
 
 def _tags_changed(written: Mapping[str, Any], plan: TakePlan) -> tuple[Change, ...]:
     asked = plan.requests[FILE]
-    return () if written == asked else changes_between({FILE: written}, {FILE: asked}, plan.take)
+    return () if written == asked else changes_between({FILE: written}, {FILE: asked}, plan.take, plan.family)
 
 
 def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> Reason:
     versions = store.versions(plan.name)
     if any(version.key == plan.key for version in versions):
         return Reason(why=Why.MISSING)
-    changes = changes_between(_current(store, versions).requests, plan.requests, plan.take) if versions else ()
+    changes: tuple[Change, ...] = ()
+    if versions:
+        changes = changes_between(_current(store, versions).requests, plan.requests, plan.take, plan.family)
     if failed.get(plan.name) == plan.key:
         return Reason(why=Why.FAILED, changes=changes)
     return Reason(why=Why.CHANGED if versions else Why.NEW, changes=changes)
@@ -141,9 +129,12 @@ def environment_changes(old: Environment, new: Environment) -> tuple[Change, ...
     )
 
 
-def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> tuple[Change, ...]:
-    """What differs between the requests of two versions of a take, each value told once, in the spec's words."""
-    changes = tuple(_changes(old, new, take))
+def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family: Family) -> tuple[Change, ...]:
+    """What differs between the requests of two versions of a take, each value told once, in the spec's words.
+
+    `family` is the one that the take renders with.
+    """
+    changes = tuple(_changes(old, new, take, family))
     by_name = {change.name: change for change in changes}
     return tuple(change for change in changes if not _switched(change, by_name))
 
@@ -162,15 +153,18 @@ def _switches(change: Change, *, off_now: bool) -> bool:
     return off is None or (off(change.old), off(change.new)) == (not off_now, off_now)
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iterator[Change]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family: Family) -> Iterator[Change]:
     seen: set[str] = set()
     for stage in dict.fromkeys([SET, *(name for name in new if name != WEIGHTS)]):
         # A stage that only one of the two has is explained by what switched it, not by its every field.
         if stage not in old or stage not in new:
             continue
         # Versions on disk may be older than a field: without it a stage did what its neutral value does.
-        before, now = (_flat({**_NEUTRAL.get(stage, {}), **_in_words(version[stage])}) for version in (old, new))
-        former = None if before.get(VERSION) == now.get(VERSION) else FORMER.get((stage, before.get(VERSION, 0)))
+        spec = family.stages.get(stage)
+        usual = neutral(spec.request) if spec else {}
+        before, now = (_flat({**usual, **_in_words(version[stage])}) for version in (old, new))
+        raised = spec is not None and before.get(VERSION) != now.get(VERSION)
+        former = spec.former.get(before.get(VERSION, 0)) if spec is not None and raised else None
         for field in dict.fromkeys([*before, *now]):
             known = word(stage, field, take)
             if before.get(field) == now.get(field) or known.name in seen:
@@ -181,9 +175,13 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take) -> Iter
             seen.add(known.name)
             if "model" in seen and is_left_out(known.name, take):
                 continue
-            if field == "weights" and seen & set(_CAUSES.get(stage, ("model",))):
+            if field == "weights" and seen & set(spec.named_by if spec else ("model",)):
                 continue
-            if field == "weights" and (files := tuple(_files_changed(old, new, stage))):
+            if (
+                spec is not None
+                and field == "weights"
+                and (files := tuple(_files_changed(old, new, spec, family.parts[spec.part].title)))
+            ):
                 yield from (change for change in files if change.name not in seen)
                 seen |= {change.name for change in files}
                 continue
@@ -204,17 +202,13 @@ def _in_words(request: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in request.items() if name != "numerics"} | {"dtype": words_of(request)}
 
 
-def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], stage: str) -> Iterator[Change]:
+def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], spec: StageSpec, title: str) -> Iterator[Change]:
     """Which files of a part aren't what they were; nothing where a version is older than these notes."""
-    part = PART_OF[Stage(stage)]
-    before, now = (version.get(WEIGHTS, {}).get(part, {}) for version in (old, new))
+    before, now = (version.get(WEIGHTS, {}).get(spec.part, {}) for version in (old, new))
     for name in dict.fromkeys([*before, *now]) if before and now else ():
         if before.get(name) != now.get(name):
-            told = f"{name} of the {_PARTS[part]}"
-            yield Change(stage=stage, name=told, old=before.get(name), new=now.get(name))
-
-
-_PARTS = {Part.LM: "LM", Part.DIT: "DiT", Part.VAE: "VAE"}
+            told = f"{name} of the {title}"
+            yield Change(stage=spec.name, name=told, old=before.get(name), new=now.get(name))
 
 
 def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -295,7 +295,7 @@ def _former(version: TakeRecord, audio: str, plan: TakePlan, store: Store) -> Fo
     return FormerTake(
         key8=version.mark,
         audio=audio,
-        changes=_why(changes_between(version.requests, plan.requests, plan.take)),
+        changes=_why(changes_between(version.requests, plan.requests, plan.take, plan.family)),
         duration_seconds=version.page.seconds,
         peaks=version.page.peaks,
         loudness_lufs=sounds.measured.loudness_lufs if sounds and sounds.measured else None,

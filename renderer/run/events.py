@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from renderer.errors import RendererError
-    from renderer.models.family import Part, Stage
-    from renderer.plan.jobs import Job, Plan, TakePlan
+    from renderer.plan.jobs import Group, Job, Plan, TakePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +21,14 @@ class RunPlanned:
 class PartStarted:
     """A part is about to be loaded for so many jobs."""
 
-    part: Part
+    group: Group
     num_jobs: int
+    """Of the group's, those that are still wanted."""
+
+    @property
+    def part(self) -> str:
+        """The part's name."""
+        return self.group.part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,7 @@ class TakeFailed:
     """A take won't come: its own job failed, or one it hangs on."""
 
     take: TakePlan
-    stage: Stage
+    stage: str
     error: RendererError
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.artifacts import fault_of
 from renderer.errors import InputLost, ModelError, RendererError, StageError, WorkerDied
 from renderer.models import memory
-from renderer.models.family import Done, Failed, Part, Residency, Stage, StageJob
+from renderer.models.family import Done, Failed, Residency, StageJob, part_of
 from renderer.models.numerics import words_of
 from renderer.run.events import (
     ComponentLoaded,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from renderer.run.client import WorkerClient
     from renderer.run.sink import PendingWrite, Sink
 
-_WINDOWS: Mapping[Part, int] = {Part.LM: 100_000, Part.DIT: 32, Part.VAE: 32}
-"""Jobs sent at once: the LM refills its slots from all of them; latents are large, so few wait in the worker."""
 MOST_PENDING_BYTES = 2_500_000_000
 """Bytes of results on their way to the disk at once, where memory is plenty: the sound of ten minutes is 230 MB."""
 PENDING_SHARE = 0.25
@@ -150,15 +148,15 @@ class _Run:
         jobs = self._wanted(group.jobs)
         if not jobs:
             return
-        yield PartStarted(part=group.part, num_jobs=len(jobs))
+        yield PartStarted(group=group, num_jobs=len(jobs))
         for stage in dict.fromkeys(job.stage for job in group.jobs):
             yield from self._stage(group, stage)
 
     def _wanted(self, jobs: Sequence[Job]) -> list[Job]:
         return [job for job in jobs if not self._lost.issuperset(job.takes) and not self._abandon(job)]
 
-    def _stage(self, group: Group, stage: Stage) -> Iterator[RunEvent]:
-        queue = Queue(self._wanted(group.of(stage)), window=_WINDOWS[group.part])
+    def _stage(self, group: Group, stage: str) -> Iterator[RunEvent]:
+        queue = Queue(self._wanted(group.of(stage)), window=part_of(group.files, group.part).window)
         while (taken := queue.take()) or self._pending:
             batch = self._wanted(taken)
             attempt = yield from self._attempt(group, stage, batch)
@@ -175,7 +173,7 @@ class _Run:
             self._lost.add(name)
             yield TakeFailed(take=self._takes[name], stage=job.stage, error=error)
 
-    def _attempt(self, group: Group, stage: Stage, batch: Sequence[Job]) -> Generator[RunEvent, None, Attempt]:
+    def _attempt(self, group: Group, stage: str, batch: Sequence[Job]) -> Generator[RunEvent, None, Attempt]:
         attempt = Attempt()
         ready = dict(self._ready(attempt, batch))
         if not ready:

@@ -7,24 +7,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.facts import CODE_RATE
-from renderer.models.ace_step.protocol.requests import CodesRequest
-from renderer.models.family import Stage
-from renderer.plan.lengths import asked_seconds
 from renderer.run.events import JobDone, JobFailed, JobProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
 
 WINDOW_SECONDS = 15.0
 """How far back the rate looks: a slot that falls idle shows, a pause for loading doesn't."""
 LEAST_SECONDS = 1.0
-GUESSED_TOKENS: Mapping[Stage, float] = {Stage.COT: 150.0, Stage.CODES: 150.0 * CODE_RATE}
-"""Before any is done: the limits are a multiple of what most take."""
 
 
 @dataclass(slots=True)
@@ -37,7 +30,7 @@ class Pace:
     _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Key -> units done, units at most, of what has begun and isn't over."""
     _over: set[str] = field(default_factory=set)
-    _spent: dict[Stage, list[int]] = field(default_factory=dict)
+    _spent: dict[str, list[int]] = field(default_factory=dict)
     """Units that a stage's finished jobs took."""
     _heard: deque[tuple[float, int]] = field(default_factory=deque)
     """When, and how many units had been done by then."""
@@ -103,23 +96,17 @@ class Pace:
         usual = self._usual()
         return sum(self._left(job, usual) for key, job in self.jobs.items() if key not in self._over)
 
-    def _left(self, job: Job, usual: Mapping[Stage, float]) -> float:
+    def _left(self, job: Job, usual: Mapping[str, float]) -> float:
         done, most = self._counts.get(job.key, (0, 0))
-        if most and job.stage is not Stage.COT:
+        cost = job.spec.cost
+        if most and not cost.total_is_limit:
             return most - done
-        return max(0.0, (_asked_tokens(job.request) or usual[job.stage]) - done)
+        return max(0.0, (cost.units(job.request) or usual[job.stage]) - done)
 
-    def _usual(self) -> dict[Stage, float]:
+    def _usual(self) -> dict[str, float]:
         """What a job of each stage takes, by those that are done; else by those that have begun, or a guess."""
-        usual: dict[Stage, float] = {**dict.fromkeys(Stage, 1.0), **GUESSED_TOKENS}
+        usual = {job.stage: job.spec.cost.usual_units or 1.0 for job in self.jobs.values()}
         for key, (_, most) in self._counts.items():
-            if self.jobs[key].stage not in GUESSED_TOKENS:
+            if self.jobs[key].spec.cost.usual_units is None:
                 usual[self.jobs[key].stage] = float(most)
         return usual | {stage: sum(spent) / len(spent) for stage, spent in self._spent.items()}
-
-
-def _asked_tokens(request: StageRequest) -> float | None:
-    """How many codes a request leads to, where it says so."""
-    if isinstance(request, CodesRequest) and (request.metas.duration or request.preview):
-        return asked_seconds(request) * CODE_RATE
-    return None

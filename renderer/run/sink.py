@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from renderer.artifacts import Artifact
-    from renderer.models.family import Stage
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
 
@@ -38,7 +37,7 @@ class PendingWrite:
 class Sink(Protocol):
     """Where jobs' inputs come from and their results go."""
 
-    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
+    def upstream(self, job: Job) -> Mapping[str, Artifact]:
         """What the job builds on.
 
         Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.

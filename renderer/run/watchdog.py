@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import WorkerDied
 from renderer.facts import MAX_DURATION
-from renderer.plan.lengths import asked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +31,7 @@ class Watchdog:
         """The limit for one command to the worker, which ends with the event `last`."""
         if last != "ended":
             return Silence(limit_seconds=self.loading_seconds, doing="loading")
-        longest = max(asked_seconds(job.request) for job in jobs) or MAX_DURATION
+        longest = max(job.asked_seconds for job in jobs) or MAX_DURATION
         limit = self.least_seconds + self.per_second * longest
         return Silence(limit_seconds=limit, doing="its stage", factor=self.pace_factor)
 

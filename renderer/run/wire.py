@@ -22,7 +22,7 @@ from renderer.models.ace_step.protocol.requests import (
     LmSampling,
     WaveformRequest,
 )
-from renderer.models.family import Done, Failed, ModelFiles, Part, Residency, Settings, Stage, StageJob
+from renderer.models.family import Done, Failed, ModelFiles, Residency, Settings, StageJob
 from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _VALUES: Mapping[str, type] = {
         *(ModelFiles, Settings, StageJob, Done, Failed),
     )
 }
-_ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Part, Residency, Stage)}
+_ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Residency,)}
 _HEAD = struct.Struct("<I")
 
 Bytes = TypeVar("Bytes", bytearray, memoryview)

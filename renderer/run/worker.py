@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from renderer.errors import RendererError
-from renderer.models.family import Part, Residency
+from renderer.models.family import Residency, family, part_of, read_by
 from renderer.models.room import has_room
 from renderer.run.outbox import Outbox
 from renderer.run.wire import receive
@@ -24,7 +24,7 @@ from renderer.run.wire import receive
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.family import Family, LoadedPart, ModelFiles
+    from renderer.models.family import LoadedPart, ModelFiles, PartLoader
 
 _PROGRESS_SECONDS = 0.1
 
@@ -45,8 +45,8 @@ class Worker:
         self._outbox = Outbox(events)
         self._queue: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._cancelled: set[str] = set()
-        self._resident: dict[Part, tuple[tuple[Any, ...], LoadedPart]] = {}
-        self._families: dict[str, Family] = {}
+        self._resident: dict[str, tuple[tuple[Any, ...], LoadedPart]] = {}
+        self._loaders: dict[str, PartLoader] = {}
         self._told: dict[str, float] = {}
         self._examined: set[tuple[Any, ...]] = set()
 
@@ -98,28 +98,26 @@ class Worker:
     def _import(self, name: str) -> None:
         # Nobody waits for an answer to this: what is amiss (a library missing or broken) is told when a part is loaded.
         with suppress(Exception):
-            self._family(name)
+            self._loader(name)
 
-    def _family(self, name: str) -> Family:
-        """The family, imported."""
-        if name not in self._families:
-            from renderer.models.family import family  # noqa: PLC0415 - torch from here on
-
-            found = family(name)
+    def _loader(self, name: str) -> PartLoader:
+        """What loads a family's parts, imported."""
+        if name not in self._loaders:
+            found = family(name).loader()
             found.prepare()
             # Hundreds of thousands of objects that stay: each drop of a part would look through them, a quarter second.
             gc.freeze()
-            self._families[name] = found
-        return self._families[name]
+            self._loaders[name] = found
+        return self._loaders[name]
 
-    def _examine(self, parts: tuple[tuple[Part, ModelFiles, str], ...]) -> None:
+    def _examine(self, parts: tuple[tuple[str, ModelFiles, str], ...]) -> None:
         for part, files, weights in parts:
             # Once for each fingerprint: a watch renders again and again.
-            seen = (part, files.read_by(part), weights)
+            seen = (part, read_by(part, files), weights)
             if seen in self._examined:
                 continue
             try:
-                self._family(files.family).examine(part, files)
+                self._loader(files.family).examine(part, files)
             except RendererError:
                 raise
             except Exception:  # noqa: BLE001 - not the files' fault: told when the part is loaded
@@ -130,16 +128,15 @@ class Worker:
     def _load(self, command: Mapping[str, Any]) -> None:
         part, files, settings = command["part"], command["files"], command["settings"]
         # The fingerprint too: weights may be replaced under the same path while an older worker lives on.
-        # An LM is held against the DiT's codebooks when it is loaded.
-        beside = files.read_by(Part.DIT) if part is Part.LM else ()
-        wanted = (files.read_by(part), beside, settings, command["weights"])
+        held_against = tuple(read_by(other, files) for other in part_of(files, part).agrees_with)
+        wanted = (read_by(part, files), held_against, settings, command["weights"])
         resident = self._resident.pop(part, None)
         if resident and resident[0] != wanted:
             resident[1].close()
             resident = None
         self._make_room(command, resident=resident is not None)
         if resident is None:
-            resident = (wanted, self._family(files.family).load(part, files, settings, self))
+            resident = (wanted, self._loader(files.family).load(part, files, settings, self))
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._outbox.put({"event": "resident", "part": part})
 
@@ -159,7 +156,7 @@ class Worker:
         self._told.clear()
         self._outbox.put({"event": "ended"})
 
-    def _drop(self, *parts: Part) -> None:
+    def _drop(self, *parts: str) -> None:
         for part in parts:
             self._resident.pop(part)[1].close()
 

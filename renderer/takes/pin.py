@@ -9,7 +9,7 @@ import tomlkit
 
 from renderer.artifacts import Codes, Cot
 from renderer.errors import UsageError
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.plan.pinned import content_digest
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.picks import Vote

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
-from renderer.models.family import PART_OF, Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.models.numerics import words_of
 from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
@@ -71,14 +71,14 @@ class ResultWriter:
     def __exit__(self, *_: object) -> None:
         self._pool.close()
 
-    def upstream(self, job: Job) -> Mapping[Stage, Artifact]:
+    def upstream(self, job: Job) -> Mapping[str, Artifact]:
         """What the job builds on, read from the store with its digest checked.
 
         Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
         """
         self._store.require_there()
         with disk_faults(self._store):
-            if job.stage is Stage.WAVEFORM:
+            if job.stage == Stage.WAVEFORM:
                 self._require_story(job)
             return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
@@ -129,16 +129,16 @@ class ResultWriter:
             if Stage.COT in self._takes[name].keys:
                 self._read(Stage.COT, self._takes[name].keys[Stage.COT], job)
 
-    def _read(self, stage: Stage, key: str, job: Job) -> Artifact:
+    def _read(self, stage: str, key: str, job: Job) -> Artifact:
         artifact = self._find(stage, key)
         if artifact is None:
             raise self._lost(stage, job.takes)
         return artifact
 
-    def _find(self, stage: Stage, key: str) -> Artifact | None:
+    def _find(self, stage: str, key: str) -> Artifact | None:
         return self._given.get(key) or self._store.get(stage, key)
 
-    def _lost(self, stage: Stage, takes: Sequence[str]) -> InputLost:
+    def _lost(self, stage: str, takes: Sequence[str]) -> InputLost:
         self.damaged.update(takes)
         return InputLost(f"the {stage} this take builds on is gone or damaged", help="it is made again")
 
@@ -217,8 +217,8 @@ class ResultWriter:
             plan.take,
             keys={str(stage): key for stage, key in plan.keys.items()} | {"take": plan.key},
             decided=decided,
-            weights={str(PART_OF[stage]): request["weights"] for stage, request in requests.items()},
-            settings=self._counted(requests),
+            weights={str(plan.family.stages[stage].part): request["weights"] for stage, request in requests.items()},
+            settings=self._counted(plan, requests),
             versions=self._environment.versions,
             effective=effective(requests[Stage.LATENTS]),
             vae=plan.requests[SET]["vae"],
@@ -240,11 +240,11 @@ class ResultWriter:
                     notes["codes"] = replace(artifact.notes, num_codes=len(artifact.codes))
                 case Latents():
                     notes["latents"] = replace(artifact.notes, num_frames=len(artifact.frames))
-                case None if stage is Stage.COT and stage in plan.keys:
+                case None if stage == Stage.COT and stage in plan.keys:
                     raise self._lost(stage, (plan.name,))
         return cot, notes
 
-    def _counted(self, requests: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | int | float]:
+    def _counted(self, plan: TakePlan, requests: Mapping[str, Mapping[str, Any]]) -> dict[str, str | int | float]:
         counted: dict[str, str | int | float] = {
             "lm_slots": self._settings.lm_slots,
             "vae_tile": self._settings.vae_tile,
@@ -252,7 +252,7 @@ class ResultWriter:
         }
         if preview := requests[Stage.LATENTS]["preview"]:
             counted["preview"] = preview
-        dtypes = {f"dtype_{PART_OF[stage]}": words_of(request) for stage, request in requests.items()}
+        dtypes = {f"dtype_{plan.family.stages[stage].part}": words_of(request) for stage, request in requests.items()}
         return {**counted, **dtypes}
 
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.models.family import PART_OF, Stage
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import PART_OF
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
@@ -84,7 +85,7 @@ def finish(project: Project, plans: tuple[TakePlan, ...]) -> None:
         for plan in plans:
             fields = {"stage": str(stage), "part": str(PART_OF[stage]), "key": plan.keys[stage], "takes": [plan.name]}
             journal.append("job-done", {**fields, "seconds": 0.01})
-            if stage is Stage.WAVEFORM:
+            if stage == Stage.WAVEFORM:
                 _put(project, store, plan)
                 journal.append("take-done", {"take": plan.name, "key": plan.key, "file": plan.file})
     ended = {"rendered": len(plans), "failed": 0, "kept": 0, "stopped": False, "seconds": 60.0, "loads": {"lm": 1}}

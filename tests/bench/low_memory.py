@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 import renderer
-from renderer.plan.jobs import COMPONENTS
+from renderer.models.ace_step.stages import FAMILY
 from renderer.run.events import ComponentLoaded, JobDone, PartStarted
 from tests.bench.full_size_load import SPEC, memory_of
 
@@ -95,7 +95,7 @@ def one_song(folder: Path, work: Path, asked: argparse.Namespace, watch: Watch) 
     def listen(event: object) -> None:
         if isinstance(event, ComponentLoaded):
             # From here on: at its very start the part before it is still there.
-            watch.part = next(part for part, components in COMPONENTS.items() if event.component in components)
+            watch.part = next(part.name for part in FAMILY.parts.values() if event.component in part.components)
             loads[event.component] = event.seconds
         elif isinstance(event, JobDone):
             stages[str(event.job.stage)] = event.seconds

@@ -22,9 +22,10 @@ from renderer.artifacts import Codes, Cot, Latents
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import GivenMetas, LatentsRequest, WaveformRequest
+from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.part import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
-from renderer.models.family import PART_OF, Done, Stage, StageJob, family
+from renderer.models.family import PART_OF, Done, StageJob, family
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from tests.bench.mini_quality_listen import Asked, low_passed

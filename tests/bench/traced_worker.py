@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.models.family import Part
+from renderer.models.ace_step.stages import Part
 from renderer.run import worker
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TracedWorker(worker.Worker):
 
     def _run(self, command: Mapping[str, Any]) -> None:
         began, outbox = time.time_ns(), self._outbox
-        if self._profile is None or command["part"] is not Part.VAE:
+        if self._profile is None or command["part"] != Part.VAE:
             super()._run(command)
             return
         put = outbox.put

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.cli.main import run
+from renderer.models.family import family
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
-from renderer.plan.keys import STAGE_VERSIONS, canonical
+from renderer.plan.keys import TAKE_VERSION, canonical
 from tests.golden.edits import EDITS, Edit, edited
 from tests.golden.weights import write_weights
 from tests.pipeline.without_models import carry_out
@@ -92,11 +93,15 @@ def _project(*named: str) -> Project:
 
 
 def _keys(project: Project) -> dict[str, Any]:
+    stages = family("ace_step").stages
     takes = {
         plan.name: {**{str(stage): key for stage, key in plan.keys.items()}, "take": plan.key}
         for plan in project.plan().takes
     }
-    return {"versions": dict(STAGE_VERSIONS), "takes": takes}
+    return {
+        "versions": {**{name: stage.version for name, stage in stages.items()}, "take": TAKE_VERSION},
+        "takes": takes,
+    }
 
 
 def _jobs(project: Project) -> Iterator[tuple[str, Any]]:

@@ -44,12 +44,12 @@ def moved_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     jobs, current_jobs = _by_take(before["jobs"]), _by_take(now["jobs"])
     return [
         f"`{take}`: the key of its file moved and that of its sound didn't, "
-        f'and STAGE_VERSIONS["take"] is {versions["take"]} as before'
+        f'and the version of "take" is {versions["take"]} as before'
         for take in before["keys"]["takes"]
         if take in now["keys"]["takes"] and versions["take"] == current["take"]
         if _moved(before, now, take, "take") and not _moved(before, now, take, "waveform")
     ] + [
-        f'`{job}`: its key moved ({"; ".join(reasons)}), and STAGE_VERSIONS["{stage}"] is {versions[stage]} as before'
+        f'`{job}`: its key moved ({"; ".join(reasons)}), and the version of "{stage}" is {versions[stage]} as before'
         for job in jobs
         for take, _, stage in [job.rpartition(" ")]
         if job in current_jobs and _moved(before, now, take, stage) and versions[stage] == current[stage]

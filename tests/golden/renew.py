@@ -24,7 +24,7 @@ def main() -> int:
     if moved := golden.moved_keys(before, now) if before["keys"] else []:
         print(*moved, sep="\n")
         if "--unreleased" not in sys.argv[1:]:
-            print("nothing was written: put the requests back, or raise the versions and tell of it in `FORMER`")
+            print("nothing was written: put the requests back, or raise versions and tell of it in `former`")
             return 1
     golden.FOLDER.mkdir(exist_ok=True)
     for kind, document in now.items():

@@ -100,7 +100,7 @@ def test_a_key_that_moved_is_told_with_what_moved_it(before: dict[str, Any], aft
 
     assert told == (
         f"`{JOB}`: its key moved (shift 3.0 → 'left out'; vibrato 'left out' → 0.0), "
-        f'and STAGE_VERSIONS["latents"] is {before["keys"]["versions"]["latents"]} as before'
+        f'and the version of "latents" is {before["keys"]["versions"]["latents"]} as before'
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from renderer.errors import ModelError, ResourceError
 from renderer.models import memory
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import ModelFiles, Part, Settings
+from renderer.models.family import ModelFiles, Settings
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from renderer.json_values import to_json
-from renderer.models.family import Part, Settings
+from renderer.models.ace_step.stages import Part
+from renderer.models.family import Settings
 from renderer.models.numerics import Numerics, numerics, words_of
 
 CUDA = {

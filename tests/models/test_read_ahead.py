@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.models import read_ahead as module
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import ModelFiles, Part
 from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from renderer.models.family import ModelFiles
 
 PAGE = mmap.PAGESIZE
 

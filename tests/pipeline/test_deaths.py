@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
@@ -64,7 +64,7 @@ def signalled(songs: Songs, number: int) -> None:
 
 def begun(event: RunEvent) -> TypeGuard[JobProgress]:
     """Whether a decode is under way, of which more than one tile takes longer than the news of the first."""
-    return isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and event.done < event.total
+    return isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and event.done < event.total
 
 
 def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[str], Songs]) -> None:
@@ -299,7 +299,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again_in_the_same_run(
     assert (len(summary.rendered), summary.failures) == (3, ())
     assert songs.audio() == before
     made_again = [
-        event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage is Stage.LATENTS
+        event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage == Stage.LATENTS
     ]
     assert made_again == [artifact.stem]
     assert [line["key"] for line in songs.project().store.journal.lines() if line["event"] == "set-aside"] == [

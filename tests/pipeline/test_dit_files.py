@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from renderer.cli.main import run
 from renderer.errors import ModelError, SpecError
+from renderer.models.ace_step.stages import Stage
 from renderer.models.catalog import hub
-from renderer.models.family import Stage
 from renderer.plan.jobs import Why
 from renderer.report.build import make_report
 from renderer.run.events import JobDone

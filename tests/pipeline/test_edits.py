@@ -263,7 +263,7 @@ def test_a_version_from_before_a_setting_is_told_against_what_it_did_then(songs:
         if name.startswith(("dcw_", "retake_", "sampler_")):  # what version 0.1.0 hadn't
             del before["latents"][name]
 
-    told = [change.told_with_place for change in changes_between(before, take.requests, take.take)]
+    told = [change.told_with_place for change in changes_between(before, take.requests, take.take, take.family)]
 
     # Nobody set it: turbo does it by itself.
     assert told == ["dcw_enabled False → True"]

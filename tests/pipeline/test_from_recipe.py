@@ -11,7 +11,7 @@ import tomli_w
 
 from renderer.cli.main import run
 from renderer.formats.table import FORMATS
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.takes.from_recipe import differences, remake
 from renderer.takes.pin import pin
 from tests.pipeline.without_models import carry_out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import SpecError, UsageError
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import refuse_faults
 from renderer.pipeline.select import select

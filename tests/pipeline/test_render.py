@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from renderer.errors import UsageError
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Why

@@ -7,14 +7,14 @@ import os
 import signal
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
 from renderer.artifacts import Waveform
 from renderer.errors import InputLost
-from renderer.models.family import Part, Stage
+from renderer.models.ace_step.stages import FAMILY, Part, Stage
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
 from renderer.run import local
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Artifact
+    from renderer.models.family import PartSpec
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
     from renderer.run.sink import PendingWrite
@@ -101,6 +102,12 @@ def carry_out(songs: Songs, writer_of: Callable[..., ResultWriter]) -> Iterator[
             yield writer, event
 
 
+def two_at_once(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    """Have the part's jobs sent two by two."""
+    parts = cast("dict[str, PartSpec]", FAMILY.parts)
+    monkeypatch.setitem(parts, part, replace(parts[part], window=2))
+
+
 def leftovers(songs: Songs) -> list[Path]:
     return list(songs.outputs.rglob(f"{TEMP_PREFIX}*"))
 
@@ -126,7 +133,7 @@ def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(
 def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
+    two_at_once(monkeypatch, Part.VAE)
     begun = [
         len(writer.begun)
         for writer, event in carry_out(seven, Reluctant)
@@ -139,7 +146,7 @@ def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
 def test_a_take_that_cant_be_kept_after_its_batch_is_over_is_made_again(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(local._WINDOWS, Part.VAE, 2)  # type: ignore[attr-defined]
+    two_at_once(monkeypatch, Part.VAE)
     told = []
     for writer, event in carry_out(seven, Forgetful):
         assert isinstance(writer, Reluctant)
@@ -157,7 +164,7 @@ def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> No
         assert isinstance(writer, Reluctant)
         if isinstance(event, JobDone):
             done.append(event.job.key)
-        if isinstance(event, JobProgress) and event.job.stage is Stage.WAVEFORM and len(writer.begun) == 2 and kills:
+        if isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and len(writer.begun) == 2 and kills:
             assert not set(done) & {job.key for job in writer.begun}
             os.kill(seven.workers.client().pid, kills.pop())
 

@@ -11,7 +11,7 @@ import pytest
 
 from renderer.cli.main import run
 from renderer.errors import ModelError, SpecError
-from renderer.models.family import Part, Stage
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.plan.jobs import Why
 from renderer.report.build import make_report
 from renderer.run.events import JobDone
@@ -82,7 +82,7 @@ def test_a_batch_with_two_vaes_loads_each_once(make_songs: Callable[[str], Songs
     alone.edit("zwei", "seeds = [1, 2]", "seeds = [1]")
     alone.render()
 
-    assert [(group.part, len(group.jobs)) for group in plan.groups if group.part is Part.VAE] == [(Part.VAE, 3)] * 2
+    assert [(group.part, len(group.jobs)) for group in plan.groups if group.part == Part.VAE] == [(Part.VAE, 3)] * 2
     assert summary.loads == plan.loads()
     assert {name: count for name, count in summary.loads.items() if count != 1} == {"vae": 2}
     assert len(summary.rendered) == 6

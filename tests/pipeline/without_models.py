@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults

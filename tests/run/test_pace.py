@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import StageError
-from renderer.models.family import ModelFiles, Stage
+from renderer.models.ace_step.stages import FAMILY, Stage
+from renderer.models.family import ModelFiles
 from renderer.plan.jobs import Job
 from renderer.run.events import JobDone, JobFailed, JobProgress
 from renderer.run.pace import Pace
@@ -24,7 +25,7 @@ FILES = ModelFiles(
 
 def job(key: str, request: CodesRequest | CotRequest) -> Job:
     stage = Stage.COT if type(request).__name__ == "CotRequest" else Stage.CODES
-    return Job(stage=stage, key=key, request=request, settings={}, upstream={}, files=FILES, takes=(key,))
+    return Job(spec=FAMILY.stages[stage], key=key, request=request, settings={}, upstream={}, files=FILES, takes=(key,))
 
 
 class Clock:

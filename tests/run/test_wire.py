@@ -8,7 +8,7 @@ import numpy as np
 
 from renderer.artifacts import Latents
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.family import Stage, StageJob
+from renderer.models.family import StageJob
 from renderer.provenance import DitNotes
 from renderer.run.wire import receive, send
 
@@ -19,7 +19,7 @@ def test_a_job_with_its_latents_arrives_bit_for_bit() -> None:
     job = StageJob(
         id="k",
         request=WaveformRequest(duration=1.5),
-        upstream={Stage.LATENTS: Latents(frames=frames, notes=DitNotes(cut=("lyrics",), others={"a": [1]}))},
+        upstream={"latents": Latents(frames=frames, notes=DitNotes(cut=("lyrics",), others={"a": [1]}))},
     )
     pipe = io.BytesIO()
 
@@ -30,8 +30,8 @@ def test_a_job_with_its_latents_arrives_bit_for_bit() -> None:
     assert message is not None
     (found,) = message["jobs"]
     assert found.request == job.request
-    assert found.upstream[Stage.LATENTS].frames.tobytes() == frames.tobytes()
-    assert found.upstream[Stage.LATENTS].notes == DitNotes(cut=("lyrics",), others={"a": (1,)})
+    assert found.upstream["latents"].frames.tobytes() == frames.tobytes()
+    assert found.upstream["latents"].notes == DitNotes(cut=("lyrics",), others={"a": (1,)})
     assert message["nothing"] is None
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from renderer.errors import FolderBusy, ModelError, RendererError, StageError
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.family import ModelFiles, Stage
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import ModelFiles
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Job, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeDone, TakeFailed

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
+from renderer.models.ace_step.stages import Part
 from renderer.models.ace_step.vae.part import load_vae
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> Loaded
     return lm.load_lm(files, settings, listener)
 
 
-LOADERS: Mapping[Part, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
+LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
     Part.LM: load_lm,
     Part.DIT: load_dit,
     Part.VAE: load_vae,
@@ -37,11 +37,11 @@ class AceStep:
         """Import the LM's libraries too; those of DiT and VAE came with this module."""
         from renderer.models.ace_step.lm import part as lm  # noqa: F401, PLC0415 - the import is all
 
-    def examine(self, part: Part, files: ModelFiles) -> None:
+    def examine(self, part: str, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""
-        if part is Part.DIT:
+        if part == Part.DIT:
             examine_dit(files)
 
-    def load(self, part: Part, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident."""
         return LOADERS[part](files, settings, listener)

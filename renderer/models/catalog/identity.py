@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from renderer.models.ace_step.checkpoints.reads import files_of, vae_files
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.regular_file import regular
-from renderer.models.family import Part
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.takes import file_digest
 
@@ -47,7 +47,7 @@ UNREADABLE = "unreadable"
 """Stands in place of the digest of a part whose files can't be rendered with."""
 
 
-def identity(files: ModelFiles) -> Mapping[Part, str]:
+def identity(files: ModelFiles) -> Mapping[str, str]:
     """A digest for each part of the set: equal digests mean equal weights, configs and vocabularies.
 
     Only the files that a part reads enter its digest, so another LM leaves the DiT's alone, and so does a note beside
@@ -58,7 +58,7 @@ def identity(files: ModelFiles) -> Mapping[Part, str]:
     return {part: one.digest for part, one in fingerprints(files).items()}
 
 
-def fingerprints(files: ModelFiles, without: Container[Part] = ()) -> Mapping[Part, Fingerprint]:
+def fingerprints(files: ModelFiles, without: Container[str] = ()) -> Mapping[str, Fingerprint]:
     """The fingerprint of each part of the set; parts to do `without` aren't read and are `unreadable`.
 
     Raises: ModelError for a file that isn't there.
@@ -66,7 +66,7 @@ def fingerprints(files: ModelFiles, without: Container[Part] = ()) -> Mapping[Pa
     memory = _read_memory()
     before = dict(memory)
     found = {
-        part: Fingerprint(digest=UNREADABLE) if part in without else _fingerprint(files_of(part, files), memory)
+        part.value: Fingerprint(digest=UNREADABLE) if part in without else _fingerprint(files_of(part, files), memory)
         for part in (Part.DIT, Part.VAE, *([Part.LM] if files.lm is not None else []))
     }
     if memory != before:

@@ -10,8 +10,8 @@ from renderer.errors import ModelError
 from renderer.files import from_home
 from renderer.models import device as devices
 from renderer.models import memory
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import hub, layouts, vaes, zoo
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -13,7 +13,7 @@ from renderer import __version__
 from renderer.errors import ModelError
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.reads import context_files, files_of
-from renderer.models.family import Part
+from renderer.models.ace_step.stages import Part
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_REMEMBERED = 500
 
 
-def faults(files: ModelFiles, parts: Iterable[Part] = tuple(Part)) -> Mapping[Part, tuple[ModelError, ...]]:
+def faults(files: ModelFiles, parts: Iterable[str] = tuple(Part)) -> Mapping[str, tuple[ModelError, ...]]:
     """What is wrong with the files of these parts; those that are sound have no entry."""
     known = _read_memory()
     found, sound = {}, []
@@ -41,7 +41,7 @@ def faults(files: ModelFiles, parts: Iterable[Part] = tuple(Part)) -> Mapping[Pa
     return {part: errors for part, errors in found.items() if errors}
 
 
-def _mark(part: Part, files: ModelFiles) -> str | None:
+def _mark(part: str, files: ModelFiles) -> str | None:
     """A digest of the paths, sizes and times of what a part reads; None where some of it isn't there."""
     try:
         paths = [one.path for one in (*files_of(part, files), *context_files(part, files))]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm.part import load_lm
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
-from renderer.models.family import Failed, ModelFiles, Settings, Stage, StageJob
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import Failed, ModelFiles, Settings, StageJob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save_file
 
 from renderer.models.ace_step.checkpoints.reads import context_files, files_of
-from renderer.models.family import Part
+from renderer.models.ace_step.stages import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,10 +27,11 @@ from renderer.models.ace_step.lm.part import LmPart
 from renderer.models.ace_step.lm.prefill import Prefill
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.metas import parse_cot
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.part import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_GRAIN, to_host
-from renderer.models.family import Done, Part, Stage, StageJob
+from renderer.models.family import Done, StageJob
 from renderer.models.kernels.attention import Reach, grouped_attention
 from renderer.models.kernels.cuda_graph import eagerly
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results

@@ -12,8 +12,9 @@ import torch
 from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.requests import WaveformRequest
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, ModelFiles, Part, Settings, Stage, StageJob
+from renderer.models.family import Done, ModelFiles, Settings, StageJob
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 

@@ -46,10 +46,11 @@ from renderer.models.ace_step.protocol.dit_prompt import Briefing, brief, num_fr
 from renderer.models.ace_step.protocol.requests import GivenMetas, WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.protocol.tokens import load_tokens
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.part import Tiles, checked_latents, checked_peak
 from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
-from renderer.models.family import Done, Failed, ModelFiles, Part, Stage, StageJob
+from renderer.models.family import Done, Failed, ModelFiles, StageJob
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.spec.load import load_songs
 from tests.models.ace_step import straight_line

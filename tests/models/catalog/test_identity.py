@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import ModelFiles, Part
 from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from renderer.models.family import ModelFiles
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import ModelError
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity, layouts, looked, zoo
-from renderer.models.family import Part
 from tests.models.ace_step.layouts import write_bundle, write_dit
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.silence_file import look_at_silence
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.protocol.chat_template import check_chat_template
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import layouts
 from renderer.models.catalog.other_formats import why_no_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_TOKENIZER_BYTES = 256_000_000  # the published ones are 11 and 24 MB
 
 
-def look(part: Part, files: ModelFiles) -> tuple[ModelError, ...]:
+def look(part: str, files: ModelFiles) -> tuple[ModelError, ...]:
     """Everything that is wrong with what a part reads, each fault once."""
     found: dict[str, ModelError] = {}
     for step in _STEPS[part](files):
@@ -70,7 +70,7 @@ def _dit(files: ModelFiles) -> Iterator[Callable[[], None]]:
     yield partial(_look_at_widths, files)
 
 
-_STEPS: Mapping[Part, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
+_STEPS: Mapping[str, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
     Part.LM: _lm,
     Part.DIT: _dit,
     Part.VAE: _vae,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import layouts
-from renderer.models.family import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from renderer.models.family import ModelFiles
 
@@ -35,7 +35,7 @@ class ReadFile:
     path: Path
 
 
-def files_of(part: Part, files: ModelFiles) -> tuple[ReadFile, ...]:
+def files_of(part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
     """What a part reads, whether it is there or not; none of an LM's without one.
 
     Raises: ModelError for an index of shards that is none.
@@ -69,11 +69,11 @@ def _files_in(folder: Path) -> Iterator[ReadFile]:
         yield from vae_files(folder)
 
 
-def context_files(part: Part, files: ModelFiles) -> tuple[ReadFile, ...]:
+def context_files(part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
     """What is looked at beside what a part reads: it has to agree with it, or is only checked."""
-    if part is Part.VAE:
+    if part == Part.VAE:
         return (_named("dit", on_disk.place(files, "dit")[0] / on_disk.CONFIG),)
-    if part is Part.DIT and files.layout == layouts.DIFFUSERS:
+    if part == Part.DIT and files.layout == layouts.DIFFUSERS:
         return (_named("scheduler", Path(files.dit) / SCHEDULER),)
     return ()
 
@@ -131,7 +131,7 @@ def _dit(files: ModelFiles) -> Iterator[ReadFile]:
             yield _named(f"lora {position} at {scale!r}", Path(folder) / name)
 
 
-_LISTS = {Part.LM: _lm, Part.VAE: _vae, Part.DIT: _dit}
+_LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {Part.LM: _lm, Part.VAE: _vae, Part.DIT: _dit}
 
 
 def _dit_in_one_file(folder: Path, weights: Path) -> Iterator[ReadFile]:

@@ -34,8 +34,9 @@ from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.protocol.dit_prompt import brief
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog import layouts
-from renderer.models.family import Failed, Part, Stage
+from renderer.models.family import Failed
 from renderer.models.kernels.prefetch import Ahead, reached
 from renderer.models.kernels.qwen3 import fuse
 from renderer.provenance import DitNotes
@@ -67,7 +68,7 @@ class LoadedDit:
         self._unread: Component | None = unread
         self._dit: Dit | None = None
 
-    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
+    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """Latents for each job; one job at a time, so that no take hears another's padding."""
         aside = devices.Aside(self._loading.device)
         briefs = self._briefs(jobs, listener, aside)

@@ -18,7 +18,8 @@ from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.prefill import Prefill
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.family import Done, Failed, Stage
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import as_graph, eagerly
 from renderer.models.kernels.qwen3 import fuse
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from renderer.models.family import Listener, ModelFiles, Settings, StageJob
 
 
-_PHASES: Mapping[Stage, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
+_PHASES: Mapping[str, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
@@ -69,9 +70,9 @@ class LmPart:
     def __init__(self, lm: Lm, tokens: Tokens, lm_slots: int) -> None:
         self._lm: Lm | None = lm
         self._tokens, self._lm_slots = tokens, lm_slots
-        self._phases: dict[Stage, Phase] = {}
+        self._phases: dict[str, Phase] = {}
 
-    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Chains of thought or codes of all jobs, decoded together."""
         phase, prepared = self._phase(stage), dict[str, "Prepared"]()
         for job in jobs:
@@ -91,7 +92,7 @@ class LmPart:
             device, self._lm = self._lm.device, None
             devices.release(device)
 
-    def _phase(self, stage: Stage) -> Phase:
+    def _phase(self, stage: str) -> Phase:
         """Made when first needed: grammars for a real vocabulary take seconds to set up."""
         if stage not in self._phases:
             self._phases[stage] = _PHASES[stage](self._tokens)

@@ -16,7 +16,7 @@ from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
 from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules, CotRules, FreeGuide, FreeRules
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import given_as_cot, parse_cot, think_yaml
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
+from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.fused import fuse, slim
-from renderer.models.family import Stage
 from renderer.models.kernels.prefetch import reached
 from renderer.provenance import VaeNotes
 
@@ -78,7 +78,7 @@ class LoadedVae:
     tiles: Tiles
     device: torch.device
 
-    def run(self, stage: Stage, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
+    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """A waveform a job; one job at a time."""
         for job in jobs:
             yield from run_alone(job, partial(self._waveform, job, listener))

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part
 from tests.models.ace_step.dit.test_lora import RANK, TARGET, files_with, stored_weight
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS

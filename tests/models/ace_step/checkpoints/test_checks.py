@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS

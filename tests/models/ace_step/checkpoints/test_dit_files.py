@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from renderer.errors import ModelError
 from renderer.models import memory
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog import identity, zoo
 from renderer.models.catalog.layouts import plain_name
-from renderer.models.family import Part, Stage
 from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.checkpoints.test_original import CODES, REQUEST, latents_job
 from tests.models.ace_step.layouts import write_bundle

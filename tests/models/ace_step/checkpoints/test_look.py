@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.reads import files_of as files_read
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity, looked
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
 

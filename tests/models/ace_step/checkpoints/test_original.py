@@ -15,8 +15,8 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part, Stage
 from tests.models.ace_step.layouts import (
     COMPONENTS,
     DIFFUSERS_FILE,
@@ -200,7 +200,7 @@ def test_weights_never_lie_in_anonymous_memory_twice(
 import threading
 from renderer.models.catalog.zoo import resolve
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.family import Part
+from renderer.models.ace_step.stages import Part
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 def anonymous():

@@ -12,8 +12,8 @@ from renderer.models.ace_step.checkpoints import on_disk
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.shapes import shapes
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:

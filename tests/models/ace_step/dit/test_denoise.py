@@ -17,8 +17,9 @@ from renderer.models.ace_step.dit import denoise
 from renderer.models.ace_step.dit.conditions import Hearing
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.dit_prompt import brief
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, Part, Stage
+from renderer.models.family import Done
 from tests.models.ace_step import straight_line
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS, asked_of_pipeline, latents_job, load_pipeline

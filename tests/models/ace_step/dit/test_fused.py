@@ -14,8 +14,9 @@ from renderer.models.ace_step.dit.part import LoadedDit
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, Failed, Part, Stage
+from renderer.models.family import Done, Failed
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 

@@ -11,15 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import ModelFiles, Part
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from renderer.models.family import ModelFiles
 
 TARGET = "layers.0.self_attn.q_proj"
 RANK = 8

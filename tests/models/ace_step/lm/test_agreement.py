@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from tests.models.ace_step.asks import ALONE, OPEN, SAMPLING, codes_request, cot_request, job, load, results
 from tests.models.ace_step.reference import Reference
 

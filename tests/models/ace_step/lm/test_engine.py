@@ -17,7 +17,8 @@ from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.protocol.requests import GivenMetas
-from renderer.models.family import Failed, Stage
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import Failed
 from tests.models.ace_step.asks import (
     OPEN,
     SAMPLING,
@@ -123,7 +124,7 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
 def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: Stage) -> None:
     lm = load(tiny_set, slots=3)
     jobs: list[StageJob] = songs(20)
-    if stage is Stage.COT:
+    if stage == Stage.COT:
         jobs = [
             job(f"song {seed}", cot_request(seed, caption="la " * (seed % 4 + 1), use_cot_caption=False))
             for seed in range(7)

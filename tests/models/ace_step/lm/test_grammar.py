@@ -15,7 +15,7 @@ from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml
 from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from renderer.models.kernels.masks import pack
 from tests.models.ace_step.asks import OPEN, cot_request, job, load, results
 

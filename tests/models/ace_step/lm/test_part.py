@@ -11,7 +11,8 @@ import pytest
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.ace_step.protocol.requests import GivenMetas
-from renderer.models.family import Failed, Stage
+from renderer.models.ace_step.stages import Stage
+from renderer.models.family import Failed
 from tests.models.ace_step.asks import OPEN, SAMPLING, Heard, codes_request, cot_request, job, load, results
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.prompt import codes_prompt
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, load_tokens
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Part, Stage
 from tests.bench.full_size_set import LM_FOLDER, write_set
 from tests.models.ace_step.asks import OPEN, SAMPLING, codes_request, cot_request, job, results
 from tests.models.ace_step.listening import Heard

@@ -12,7 +12,7 @@ import pytest
 from renderer.artifacts import Codes
 from renderer.errors import ModelError, StageError
 from renderer.models.ace_step.protocol.tokens import REAL_WIDTH, load_tokens
-from renderer.models.family import Stage
+from renderer.models.ace_step.stages import Stage
 from tests.models.ace_step.asks import codes_request, job, load, results
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from diffusers import AutoencoderOobleck
 from renderer.artifacts import Latents
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.requests import WaveformRequest
+from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.fused import Snake, slim
 from renderer.models.ace_step.vae.part import PEAK, LoadedVae, Tiles, _keep_only_decoding, checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, Failed, Part, Stage, StageJob
+from renderer.models.family import Done, Failed, StageJob
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 

@@ -1,0 +1,180 @@
+"""ACE-Step 1.5's table: its stages and the parts that run them. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
+from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    GivenMetas,
+    LatentsRequest,
+    LmSampling,
+    WaveformRequest,
+)
+from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renderer.models.family import Family, ModelFiles, PartLoader
+
+
+class Stage(StrEnum):
+    """The stages of a take, in the order of the data's way."""
+
+    COT = "cot"
+    CODES = "codes"
+    LATENTS = "latents"
+    WAVEFORM = "waveform"
+
+
+class Part(StrEnum):
+    """What is resident together."""
+
+    LM = "lm"
+    DIT = "dit"
+    VAE = "vae"
+
+
+COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
+USUAL_COT_TOKENS = 150.0
+USUAL_SONG_SECONDS = 150.0  # where the LM decides: the limits are a multiple of what most take
+LATENT_BYTES = LATENT_CHANNELS * 4  # a frame of float32
+
+
+def _song_seconds(request: CodesRequest | LatentsRequest) -> float:
+    length = request.metas.duration or float(request.max_duration)
+    return min(length, request.preview) if request.preview else length
+
+
+def _num_codes(request: CodesRequest) -> float | None:
+    """How many codes a request leads to, where it says so."""
+    return _song_seconds(request) * CODE_RATE if request.metas.duration or request.preview else None
+
+
+_ASKED = "asked as ACE-Step asked until April 2026"
+_STAGES = (
+    StageSpec(
+        name=Stage.COT.value,
+        part=Part.LM.value,
+        version=2,
+        former={
+            1: FormerVersion(
+                words=f"cot: {_ASKED}",
+                explains=frozenset({"weights", "sampling.cfg_scale", "sampling.negative_prompt"}),
+            )
+        },
+        request=CotRequest,
+        artifact=Cot,
+        cost=Cost(seconds=lambda _: COT_SECONDS, usual_units=USUAL_COT_TOKENS, total_is_limit=True),
+        named_by=("model", "based_on", "lm"),
+        told_in_tags=True,
+    ),
+    StageSpec(
+        name=Stage.CODES.value,
+        part=Part.LM.value,
+        needs=(Stage.COT.value,),
+        version=2,
+        former={1: FormerVersion(words=f"codes: {_ASKED}", explains=frozenset({"weights"}))},
+        request=CodesRequest,
+        artifact=Codes,
+        cost=Cost(seconds=_song_seconds, units=_num_codes, usual_units=USUAL_SONG_SECONDS * CODE_RATE),
+        named_by=("model", "based_on", "lm"),
+    ),
+    StageSpec(
+        name=Stage.LATENTS.value,
+        part=Part.DIT.value,
+        needs=(Stage.COT.value, Stage.CODES.value),
+        version=3,
+        former={
+            2: FormerVersion(
+                words="latents: denoised as ACE-Step did until April 2026",
+                explains=frozenset({"weights", "dcw_enabled", "dcw_mode", "dcw_scaler", "dcw_high_scaler"}),
+            )
+        },
+        request=LatentsRequest,
+        artifact=Latents,
+        cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES),
+        named_by=("model", "based_on", "lora"),
+    ),
+    StageSpec(
+        name=Stage.WAVEFORM.value,
+        part=Part.VAE.value,
+        needs=(Stage.LATENTS.value,),
+        version=2,
+        former={
+            1: FormerVersion(
+                words="waveform: weights were known by other files before 0.2.0", explains=frozenset({"weights"})
+            )
+        },
+        request=WaveformRequest,
+        artifact=Waveform,
+        cost=Cost(seconds=lambda request: request.duration or 0.0),
+        named_by=("model", "based_on", "vae"),
+    ),
+)
+
+
+def _dit_reads(files: ModelFiles) -> tuple[object, ...]:
+    return (files.layout, files.kind, files.dit, files.dit_file, files.text_encoder, files.loras)
+
+
+_PARTS = (
+    PartSpec(
+        name=Part.LM.value,
+        title="LM",
+        activity="language model",
+        lane="language model",
+        components=("lm",),
+        window=100_000,  # it refills its slots from all of them
+        at_once=True,
+        reads=lambda files: (files.lm,),
+        agrees_with=(Part.DIT.value,),  # its codes are the DiT's codebooks
+        settings=lambda settings: {"lm_slots": settings.lm_slots},
+    ),
+    PartSpec(
+        name=Part.DIT.value,
+        title="DiT",
+        activity="diffusion",
+        lane="diffusion",
+        components=("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"),
+        window=32,
+        reads=_dit_reads,
+    ),
+    PartSpec(
+        name=Part.VAE.value,
+        title="VAE",
+        activity="decoding",
+        lane="decoder",
+        components=("vae",),
+        window=32,
+        reads=lambda files: (files.vae,),
+        settings=lambda settings: {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap},
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AceStepFamily:
+    """The family."""
+
+    name: str = "ace_step"
+    stages: Mapping[str, StageSpec]
+    parts: Mapping[str, PartSpec]
+    values: tuple[type, ...] = (CotMetas, GivenMetas, LmSampling)
+
+    def loader(self) -> PartLoader:
+        """What loads its parts; torch comes with it."""
+        from renderer.models.ace_step.parts import AceStep  # noqa: PLC0415 - torch only from here on
+
+        return AceStep()
+
+
+FAMILY: Family = AceStepFamily(
+    stages={stage.name: stage for stage in _STAGES}, parts={part.name: part for part in _PARTS}
+)
