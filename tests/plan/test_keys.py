@@ -35,12 +35,12 @@ PLAIN = Mixdown(seconds=12.0, blend=Blend(share=0.5))
 
 
 def key_of(request: Any) -> str:
-    return job_key("waveform", canonical(request), {"weights": "w"}, {"latents": "k"})
+    return job_key("waveform", 2, canonical(request), {"weights": "w"}, {"latents": "k"})
 
 
 def test_a_field_at_its_neutral_value_leaves_the_key_of_the_days_before_it() -> None:
     assert canonical(PLAIN) == FIRST_DAY  # type: ignore[arg-type]  # a request of this test's
-    assert key_of(PLAIN) == job_key("waveform", FIRST_DAY, {"weights": "w"}, {"latents": "k"})
+    assert key_of(PLAIN) == job_key("waveform", 2, FIRST_DAY, {"weights": "w"}, {"latents": "k"})
 
 
 @pytest.mark.parametrize(
