@@ -12,7 +12,6 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from renderer import __version__
-from renderer.artifacts import CotMetas
 from renderer.files import real
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
@@ -39,6 +38,7 @@ from renderer.takes.votes import all_picks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from renderer.artifacts import CotMetas
     from renderer.pipeline.project import Project
     from renderer.pipeline.render import Summary
     from renderer.plan.jobs import Change, Plan, TakePlan
@@ -276,8 +276,7 @@ def _failure(line: Mapping[str, Any]) -> Failure:
 
 
 def _decided(record: TakeRecord | None) -> CotMetas | None:
-    decided = record.recipe.get("decided") if record else None
-    return CotMetas(**decided) if decided else None
+    return record.recipe.decided if record else None
 
 
 def _is_asked(version: TakeRecord, plan: TakePlan) -> bool:

@@ -250,8 +250,8 @@ class Store:
         """The record of the file that is there, where tags were to be written anew and it didn't come to that."""
         if not record.before or self.find(record):
             return record
-        before = replace(record, **record.before, before={})
-        return before if self.find(before) else record
+        former = record.with_former_file
+        return former if self.find(former) else record
 
     def _read(self, path: Path) -> bytes:
         try:

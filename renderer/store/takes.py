@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from renderer.errors import StoreError
 from renderer.files import open_regular
 from renderer.json_values import JsonError, from_json, to_json
 from renderer.provenance import Environment, Notes, Provenance
+from renderer.store.recipe import Recipe
 
 OLD_FOLDER = "old"
 
@@ -27,6 +28,18 @@ class PageFacts:
     notes: Mapping[str, Notes] = field(default_factory=dict)
     """Stage -> what it noted; read back, all that is one stage's own stands in `others`."""
     others: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerFile:
+    """What a record told of an audio file whose tags are being written anew."""
+
+    num_bytes: int
+    mtime_ns: int
+    digest: str
+    sidecar_digest: str
+    requests: Mapping[str, Any]
+    recipe: Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +63,11 @@ class TakeRecord:
     keys: Mapping[str, str]
     """Stage -> its job's key."""
     environment: Environment = field(default_factory=Environment)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe = field(default_factory=Recipe)
     """What the sidecar TOML tells."""
     page: PageFacts = field(default_factory=PageFacts)
-    before: Mapping[str, Any] = field(default_factory=dict)
-    """Fields as they were before the tags were written anew: true of the file until it has taken the name."""
+    before: FormerFile | None = None
+    """What was true before the tags were written anew: still true until that file has taken the name."""
     remade: bool = False
     """Whether other bytes were made under the same key since, in another environment."""
     distrusted: bool = False
@@ -66,6 +79,17 @@ class TakeRecord:
     def provenance(self) -> Provenance:
         """How the take came to be."""
         return Provenance(notes=self.page.notes, environment=self.environment)
+
+    @property
+    def of_the_file(self) -> FormerFile:
+        """What of this changes with the file's tags."""
+        return FormerFile(**{one.name: getattr(self, one.name) for one in fields(FormerFile)})
+
+    @property
+    def with_former_file(self) -> "TakeRecord":
+        """The same before its tags were written anew."""
+        former = {one.name: getattr(self.before, one.name) for one in fields(FormerFile)}
+        return replace(self, **former, before=None)
 
     @property
     def stem(self) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.provenance import Environment, Notes
     from renderer.store.encoding import Stored
+    from renderer.store.recipe import Recipe
     from renderer.store.store import Store
     from renderer.takes.audio_writers import PendingFile
 
@@ -45,7 +46,7 @@ class _Begun:
     """A take whose audio is being written."""
 
     plan: TakePlan
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     provenance: Provenance
     seconds: float
     """Of sound."""
@@ -211,7 +212,7 @@ class ResultWriter:
             page=PageFacts(peaks=file.peaks, seconds=take.seconds, notes=take.provenance.notes),
         )
 
-    def _recipe(self, plan: TakePlan, decided: CotMetas | None, provenance: Provenance) -> dict[str, Any]:
+    def _recipe(self, plan: TakePlan, decided: CotMetas | None, provenance: Provenance) -> Recipe:
         requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
         return make_recipe(
             plan.take,

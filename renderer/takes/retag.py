@@ -11,7 +11,7 @@ import tomllib
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
 from renderer.files import read_regular
@@ -26,14 +26,12 @@ from renderer.takes.sidecar import make_sidecar
 from renderer.takes.versions import move_aside, put_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from renderer.plan.jobs import TakePlan
+    from renderer.store.recipe import Recipe
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
-
-_OF_THE_FILE = ("num_bytes", "mtime_ns", "digest", "sidecar_digest", "requests", "recipe")
 
 
 def retag(store: Store, plan: TakePlan) -> TakeRecord | None:
@@ -65,12 +63,12 @@ def retag(store: Store, plan: TakePlan) -> TakeRecord | None:
     return tagged
 
 
-def _recipe(recipe: Mapping[str, Any], plan: TakePlan) -> dict[str, Any]:
+def _recipe(recipe: Recipe, plan: TakePlan) -> Recipe:
     song = plan.take.song
-    return {**recipe, "spec": {**recipe["spec"], "title": song.title, "output": asdict(song.output)}}
+    return replace(recipe, spec={**recipe.spec, "title": song.title, "output": asdict(song.output)})
 
 
-def _record(record: TakeRecord, plan: TakePlan, recipe: Mapping[str, Any], temp: Path, sidecar: bytes) -> TakeRecord:
+def _record(record: TakeRecord, plan: TakePlan, recipe: Recipe, temp: Path, sidecar: bytes) -> TakeRecord:
     written = temp.stat()
     return replace(
         record,
@@ -81,11 +79,11 @@ def _record(record: TakeRecord, plan: TakePlan, recipe: Mapping[str, Any], temp:
         requests={**record.requests, FILE: plan.requests[FILE]},
         recipe=recipe,
         distrusted=False,  # it was read just now
-        before={name: getattr(record, name) for name in _OF_THE_FILE},
+        before=record.of_the_file,
     )
 
 
-def _sidecar(record: TakeRecord, recipe: Mapping[str, Any], path: Path) -> bytes:
+def _sidecar(record: TakeRecord, recipe: Recipe, path: Path) -> bytes:
     """What it is to be: made when the one that lies there says, or when the audio was."""
     made = datetime.fromtimestamp(record.mtime_ns // 10**9, UTC).isoformat(timespec="seconds")
     with suppress(OSError, ValueError, KeyError, TypeError):

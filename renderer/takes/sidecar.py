@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.json_values import to_json
 from renderer.takes.recipe import recipe_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from renderer.provenance import Provenance
+    from renderer.store.recipe import Recipe
 
 
-def make_sidecar(take: str, recipe: Mapping[str, Any], provenance: Provenance, made: str) -> bytes:
+def make_sidecar(take: str, recipe: Recipe, provenance: Provenance, made: str) -> bytes:
     """The sidecar of the take of that name; `made` is when, in ISO 8601."""
     table = {
         "at": made,

@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from renderer.artifacts import CotMetas
 from renderer.models.ace_step.stages import Stage
 from renderer.models.family import PART_OF
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
 from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
+from renderer.store.recipe import Recipe
 from renderer.store.store import Store
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.peaks import encode_peaks
@@ -119,7 +121,7 @@ def _put(project: Project, store: Store, plan: TakePlan) -> None:
         requests=plan.requests,
         keys={str(stage): key for stage, key in plan.keys.items()},
         environment=project.environment,
-        recipe={"decided": {"bpm": 90, "caption": "calm piano and strings", "keyscale": "A minor", "language": "en"}},
+        recipe=Recipe(decided=CotMetas(bpm=90, caption="calm piano and strings", keyscale="A minor", language="en")),
         page=PageFacts(peaks=encode_peaks(peaks), seconds=30.0, notes=notes),
     )
     put_version(store, record, temp, sidecar)

@@ -108,6 +108,7 @@ def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     import numpy as np
 
     from renderer.artifacts import Waveform
+    from renderer.json_values import to_json
     from renderer.spec.load import load_songs
     from renderer.takes.audio import write_audio
     from renderer.takes.recipe import make_recipe, recipe_tags
@@ -120,7 +121,7 @@ def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     write_audio(silence, tmp_path / "take.flac", "flac", recipe_tags(recipe, "full"))
 
     assert run(["show", "take.flac"]) == 0
-    assert tomllib.loads(capsys.readouterr().out) == recipe
+    assert tomllib.loads(capsys.readouterr().out) == to_json(recipe)
     assert run(["show", "missing.flac"]) == 2
 
 
