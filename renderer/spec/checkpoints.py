@@ -1,4 +1,4 @@
-"""What a spec's rules need to know of ACE-Step's checkpoints; files, revisions and loading are `models/`'s matter."""
+"""What ACE-Step's checkpoints can do, for specs and plans; files, revisions and loading are `models/`'s matter."""
 
 from __future__ import annotations
 
@@ -13,24 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_MODEL = "turbo"
-DEFAULT_MAX_DURATION = 240.0  # seconds
+DEFAULT_MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a DiT checkpoint may be asked."""
+    """What a DiT checkpoint can do. Source: ace-step/ACE-Step-1.5, docs/en/INFERENCE.md and handler.py."""
 
     kind: str
     """`turbo`, `sft` or `base`."""
     steps: int
-    """What it was distilled for, or works well with."""
+    """What it was distilled for, or works well with, and takes where a spec names none."""
+    max_steps: int | None = None
+    """More of them than this are not run; None runs any number."""
+    guidance_scale: float
+    """When the spec names none; 1.0 where guidance is distilled into the weights."""
+    guided: bool
+    """Whether a guidance scale above 1 does anything."""
     shift: float
     """What it was trained with, and takes where a spec names none."""
     shifts: tuple[float, ...] | None
-    """The shifts it was distilled for; None where it wasn't distilled, or for any."""
+    """The shifts it was distilled for; None where it wasn't distilled, or for any. It runs with others, too."""
     dcw: bool
-    """Whether DCW runs where a spec doesn't say."""
-    max_duration: float = DEFAULT_MAX_DURATION
+    """Whether DCW runs where a spec doesn't say: on checkpoints that weren't distilled it makes noise."""
+    max_duration: int = DEFAULT_MAX_DURATION
     """Seconds a song may last where no `max_duration` says otherwise."""
     num_codes: int = NUM_CODES
     """Entries of its audio codebook, which pinned codes must be within."""
@@ -38,8 +44,10 @@ class Checkpoint:
     """Whether its latents are not ACE-Step's, so that only a VAE made for it can decode them."""
 
 
-_TURBO = Checkpoint(kind="turbo", steps=8, shift=3.0, shifts=(1.0, 2.0, 3.0), dcw=True)
-_SFT = Checkpoint(kind="sft", steps=50, shift=1.0, shifts=None, dcw=False)
+_TURBO = Checkpoint(
+    kind="turbo", steps=8, max_steps=8, guidance_scale=1.0, guided=False, shift=3.0, shifts=(1.0, 2.0, 3.0), dcw=True
+)
+_SFT = Checkpoint(kind="sft", steps=50, guidance_scale=7.0, guided=True, shift=1.0, shifts=None, dcw=False)
 _BASE = replace(_SFT, kind="base")
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {
@@ -55,7 +63,8 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "xl-turbo-diffusers": _TURBO,
     "xl-sft-diffusers": _SFT,
     "xl-base-diffusers": _BASE,
-    "mini": replace(_TURBO, dcw=False, max_duration=60.0, num_codes=1000, own_latents=True),
+    # It learnt from songs of a minute; its tempo is heard more often without DCW, see its card.
+    "mini": replace(_TURBO, dcw=False, max_duration=60, num_codes=1000, own_latents=True),
 }
 
 
@@ -106,7 +115,7 @@ def checkpoint_of(model: str) -> Checkpoint | None:
     return CHECKPOINTS.get(name)
 
 
-def default_max_duration(model: str) -> float:
+def default_max_duration(model: str) -> int:
     """Seconds a song may last on that model where no `max_duration` says otherwise."""
     checkpoint = CHECKPOINTS.get(published_as(model) or model)
     return checkpoint.max_duration if checkpoint else DEFAULT_MAX_DURATION

@@ -12,6 +12,7 @@ from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import hub, layouts, vaes, zoo
+from renderer.spec.checkpoints import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +49,8 @@ def known_models(device: str, dtype: str) -> Iterator[Stock]:
     for name, known in zoo.MODELS.items():
         missing = any(hub.find(source) is None for source in known.sources)
         params = known.num_params + zoo.PARAMS_TEXT_ENCODER
-        yield _stock(name, known.kind, known.layout, known.sources, params, dtypes.dit, free, missing=missing)
+        kind = CHECKPOINTS[name].kind
+        yield _stock(name, kind, known.layout, known.sources, params, dtypes.dit, free, missing=missing)
     for name, lm in zoo.LMS.items():
         missing = hub.find(lm.source) is None
         yield _stock(name, "lm", "transformers", (lm.source,), lm.num_params, dtypes.lm, free, missing=missing)

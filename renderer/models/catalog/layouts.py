@@ -15,6 +15,7 @@ from renderer.facts import LATENT_CHANNELS
 from renderer.files import is_regular, real
 from renderer.models.catalog.other_formats import why_no_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
+from renderer.spec.checkpoints import PUBLISHED_LM_PREFIX, PUBLISHED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 DIFFUSERS = "diffusers"
 ORIGINAL = "original"
-DIT_PREFIX = "acestep-v15-"
-LM_PREFIX = "acestep-5Hz-lm-"
 TEXT_ENCODER_FOLDER = "Qwen3-Embedding-0.6B"
 DEFAULT_DIT = "acestep-v15-turbo"
 DEFAULT_LM = "acestep-5Hz-lm-1.7B"
@@ -71,7 +70,7 @@ def read_model(folder: Path) -> FoundModel:
         return _read_pipeline(folder)
     if (folder / "config.json").is_file():
         return _read_stand_alone(folder)
-    if _parts_in(folder, f"{DIT_PREFIX}*"):
+    if _parts_in(folder, f"{PUBLISHED_PREFIX}*"):
         return _read_bundle(folder)
     raise _not_a_model(folder)
 
@@ -91,7 +90,7 @@ def read_lm(folder: Path) -> Path:
         raise ModelError(
             f"`{folder}` is the text encoder, not an LM",
             why="its vocabulary holds no audio codes",
-            help=f"name a folder called `{LM_PREFIX}…`, or `0.6B`, `1.7B`, `4B`",
+            help=f"name a folder called `{PUBLISHED_LM_PREFIX}…`, or `0.6B`, `1.7B`, `4B`",
         )
     return folder
 
@@ -173,7 +172,7 @@ def _read_stand_alone(folder: Path) -> FoundModel:
 
 
 def _read_bundle(folder: Path) -> FoundModel:
-    found = [path.name for path in _parts_in(folder, f"{DIT_PREFIX}*")]
+    found = [path.name for path in _parts_in(folder, f"{PUBLISHED_PREFIX}*")]
     if len(found) > 1 and DEFAULT_DIT not in found:
         raise ModelError(
             f"`{folder}` holds {len(found)} DiTs: {', '.join(found)}",
@@ -247,7 +246,7 @@ def _beside(dit: Path, name: str) -> Path:
 
 
 def _lm_in(folder: Path) -> Path | None:
-    found = _parts_in(folder, f"{LM_PREFIX}*")
+    found = _parts_in(folder, f"{PUBLISHED_LM_PREFIX}*")
     preferred = [path for path in found if path.name == DEFAULT_LM]
     return next(iter(preferred or found), None)
 
@@ -294,5 +293,5 @@ def _not_a_model(folder: Path) -> ModelError:
         )
     return ModelError(
         f"`{folder}` holds no model set",
-        why=f"neither model_index.json nor config.json nor `{DIT_PREFIX}*` is in it",
+        why=f"neither model_index.json nor config.json nor `{PUBLISHED_PREFIX}*` is in it",
     )

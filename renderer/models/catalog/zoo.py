@@ -15,11 +15,13 @@ from renderer.files import from_home, is_folder, is_regular, real
 from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.catalog import dit_files, hub, layouts, vaes
 from renderer.models.family import ModelFiles
-from renderer.spec.checkpoints import is_dit_file, published_as
+from renderer.spec.checkpoints import CHECKPOINTS, PUBLISHED_PREFIX, is_dit_file, published_as
 from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from renderer.spec.checkpoints import Checkpoint
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
 REVISIONS = {
@@ -41,38 +43,6 @@ when they were read. The diffusers conversions are pinned nowhere: what `main` w
 A_SET = "a model set is a folder: config.json tells the sizes of its tensors"
 AN_LM = "an LM is a folder with config.json, model.safetensors, tokenizer.json and its chat template"
 MINI = "mini"
-MINI_MAX_DURATION = 60  # seconds: what the embedded model learnt from
-MINI_DCW = False  # judged with and without, see its card: tempo is heard more often without
-MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KindFacts:
-    """What checkpoints of one kind can do. Source: ace-step/ACE-Step-1.5, docs/en/INFERENCE.md and handler.py."""
-
-    steps: int
-    """Denoising steps when the spec names none."""
-    max_steps: int | None
-    """More of them than this are not run; None runs any number."""
-    shift: float
-    """When the spec names none: what it was trained with."""
-    guidance_scale: float
-    """When the spec names none; 1.0 where guidance is distilled into the weights."""
-    guided: bool
-    """Whether a guidance scale above 1 does anything."""
-    shifts: tuple[float, ...] | None
-    """The shifts it was distilled for; None where it wasn't distilled, or for any. It runs with others, too."""
-    dcw: bool
-    """Whether DCW runs when the spec doesn't say: on checkpoints that weren't distilled it makes noise."""
-
-
-KINDS = {
-    "turbo": KindFacts(
-        steps=8, max_steps=8, shift=3.0, guidance_scale=1.0, guided=False, shifts=(1.0, 2.0, 3.0), dcw=True
-    ),
-    "sft": KindFacts(steps=50, max_steps=None, shift=1.0, guidance_scale=7.0, guided=True, shifts=None, dcw=False),
-    "base": KindFacts(steps=50, max_steps=None, shift=1.0, guidance_scale=7.0, guided=True, shifts=None, dcw=False),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +77,10 @@ class ModelFacts:
 class ModelSet:
     """A row of the table: where the parts of a model set are published."""
 
-    kind: str
     layout: str
     dit: hub.HubFolder
     vae: hub.HubFolder
     text_encoder: hub.HubFolder
-    shifts: tuple[float, ...] | None
     num_params: float
     """Of the DiT with its encoders and audio tokenizer pair, text encoder and VAE apart."""
     lm: str = "1.7B"
@@ -142,49 +110,42 @@ def _source(repo: str, folder: str = "") -> hub.HubFolder:
     return hub.HubFolder(repo=repo, folder=folder, revision=REVISIONS.get(repo, "main"))
 
 
-def _original(
-    kind: str, dit: hub.HubFolder, shifts: tuple[float, ...] | None, num_params: float = PARAMS_2B
-) -> ModelSet:
+def _original(dit: hub.HubFolder, num_params: float = PARAMS_2B) -> ModelSet:
     """A DiT in the original layout; VAE and text encoder are the bundle's."""
     return ModelSet(
-        kind=kind,
         layout=layouts.ORIGINAL,
         dit=dit,
         vae=_source(BUNDLE, "vae"),
         text_encoder=_source(BUNDLE, layouts.TEXT_ENCODER_FOLDER),
-        shifts=shifts,
         num_params=num_params,
     )
 
 
-def _diffusers(kind: str, repo: str) -> ModelSet:
+def _diffusers(repo: str) -> ModelSet:
     """A pipeline folder of diffusers, all parts in one repository."""
     whole = _source(repo)
     return ModelSet(
-        kind=kind,
         layout=layouts.DIFFUSERS,
         dit=whole,
         vae=whole,
         text_encoder=whole,
-        shifts=KINDS[kind].shifts,
         num_params=PARAMS_XL,
     )
 
 
-TURBO_SHIFTS = KINDS["turbo"].shifts
 MODELS = {
-    "turbo": _original("turbo", _source(BUNDLE, "acestep-v15-turbo"), TURBO_SHIFTS),
-    "turbo-shift1": _original("turbo", _source("ACE-Step/acestep-v15-turbo-shift1"), (1.0,)),
-    "turbo-shift3": _original("turbo", _source("ACE-Step/acestep-v15-turbo-shift3"), (3.0,)),
-    "turbo-continuous": _original("turbo", _source("ACE-Step/acestep-v15-turbo-continuous"), None),
-    "sft": _original("sft", _source("ACE-Step/acestep-v15-sft"), None),
-    "base": _original("base", _source("ACE-Step/acestep-v15-base"), None),
-    "xl-turbo": _original("turbo", _source("ACE-Step/acestep-v15-xl-turbo"), TURBO_SHIFTS, PARAMS_XL),
-    "xl-sft": _original("sft", _source("ACE-Step/acestep-v15-xl-sft"), None, PARAMS_XL),
-    "xl-base": _original("base", _source("ACE-Step/acestep-v15-xl-base"), None, PARAMS_XL),
-    "xl-turbo-diffusers": _diffusers("turbo", "ACE-Step/acestep-v15-xl-turbo-diffusers"),
-    "xl-sft-diffusers": _diffusers("sft", "ACE-Step/acestep-v15-xl-sft-diffusers"),
-    "xl-base-diffusers": _diffusers("base", "ACE-Step/acestep-v15-xl-base-diffusers"),
+    "turbo": _original(_source(BUNDLE, "acestep-v15-turbo")),
+    "turbo-shift1": _original(_source("ACE-Step/acestep-v15-turbo-shift1")),
+    "turbo-shift3": _original(_source("ACE-Step/acestep-v15-turbo-shift3")),
+    "turbo-continuous": _original(_source("ACE-Step/acestep-v15-turbo-continuous")),
+    "sft": _original(_source("ACE-Step/acestep-v15-sft")),
+    "base": _original(_source("ACE-Step/acestep-v15-base")),
+    "xl-turbo": _original(_source("ACE-Step/acestep-v15-xl-turbo"), PARAMS_XL),
+    "xl-sft": _original(_source("ACE-Step/acestep-v15-xl-sft"), PARAMS_XL),
+    "xl-base": _original(_source("ACE-Step/acestep-v15-xl-base"), PARAMS_XL),
+    "xl-turbo-diffusers": _diffusers("ACE-Step/acestep-v15-xl-turbo-diffusers"),
+    "xl-sft-diffusers": _diffusers("ACE-Step/acestep-v15-xl-sft-diffusers"),
+    "xl-base-diffusers": _diffusers("ACE-Step/acestep-v15-xl-base-diffusers"),
 }
 
 LMS = {
@@ -242,14 +203,11 @@ def model_facts(model: str, based_on: str | None = None) -> ModelFacts:
     if based_on in MODELS:
         return replace(model_facts(based_on), name=model)
     if model == MINI:
-        facts = _facts(MINI, "turbo", layouts.DIFFUSERS, shifts=TURBO_SHIFTS, max_duration=MINI_MAX_DURATION, lm=MINI)
-        return replace(facts, dcw=MINI_DCW)
+        return _facts(MINI, CHECKPOINTS[MINI], layouts.DIFFUSERS, lm=MINI)
     if known := MODELS.get(model):
-        facts = _facts(model, known.kind, known.layout, shifts=known.shifts, max_duration=MAX_DURATION, lm=known.lm)
-        return replace(facts, own_lm=False)
+        return replace(_facts(model, CHECKPOINTS[model], known.layout, lm=known.lm), own_lm=False)
     found = _found(model, based_on)
-    lm = str(found.lm) if found.lm else None
-    facts = _facts(model, found.kind, found.layout, shifts=_shifts(found), max_duration=MAX_DURATION, lm=lm)
+    facts = _facts(model, _checkpoint(found), found.layout, lm=str(found.lm) if found.lm else None)
     return replace(facts, latent_width=found.latent_width)
 
 
@@ -310,34 +268,30 @@ def find_vae(vae: str, facts: ModelFacts) -> Path | None:
     return hub.find(known) if known else folder
 
 
-def _facts(
-    name: str, kind: str, layout: str, *, shifts: tuple[float, ...] | None, max_duration: int, lm: str | None
-) -> ModelFacts:
-    facts = KINDS[kind]
+def _facts(name: str, checkpoint: Checkpoint, layout: str, *, lm: str | None) -> ModelFacts:
     return ModelFacts(
         name=name,
         family="ace_step",
-        kind=kind,
+        kind=checkpoint.kind,
         layout=layout,
-        steps=facts.steps,
-        max_steps=facts.max_steps,
-        # Those distilled for a single shift are at home there.
-        shift=facts.shift if shifts is None or facts.shift in shifts else shifts[-1],
-        guidance_scale=facts.guidance_scale,
-        guided=facts.guided,
-        shifts=shifts,
-        dcw=facts.dcw,
-        max_duration=max_duration,
+        steps=checkpoint.steps,
+        max_steps=checkpoint.max_steps,
+        shift=checkpoint.shift,
+        guidance_scale=checkpoint.guidance_scale,
+        guided=checkpoint.guided,
+        shifts=checkpoint.shifts,
+        dcw=checkpoint.dcw,
+        max_duration=checkpoint.max_duration,
         lm=lm,
         own_lm=lm is not None,
     )
 
 
-def _shifts(found: layouts.FoundModel) -> tuple[float, ...] | None:
-    """What a folder was distilled for: its name says so where it is one that ACE-Step publishes, else its kind does."""
-    names = [place.name for place in layouts.places(found.dit) if place.name.startswith(layouts.DIT_PREFIX)]
-    known = next((MODELS[own] for name in names if (own := name.removeprefix(layouts.DIT_PREFIX)) in MODELS), None)
-    return known.shifts if known is not None and known.kind == found.kind else KINDS[found.kind].shifts
+def _checkpoint(found: layouts.FoundModel) -> Checkpoint:
+    """What a folder can do: its name says so where it is one that ACE-Step publishes, else its kind does."""
+    names = [place.name for place in layouts.places(found.dit) if place.name.startswith(PUBLISHED_PREFIX)]
+    own = next((own for name in names if (own := name.removeprefix(PUBLISHED_PREFIX)) in MODELS), found.kind)
+    return CHECKPOINTS[own] if CHECKPOINTS[own].kind == found.kind else CHECKPOINTS[found.kind]
 
 
 def _mini_folder() -> Path:
@@ -402,7 +356,7 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...], ba
     files = ModelFiles(
         family="ace_step",
         name=name,
-        kind=known.kind,
+        kind=CHECKPOINTS[based_on or name].kind,
         layout=known.layout,
         dit=str(dit),
         vae=str(vae),

@@ -39,7 +39,7 @@ RENAMES: Mapping[str, str] = {
     "k_norm": "norm_k",
 }
 ATTENTIONS = (".self_attn.", ".cross_attn.")
-LM_PREFIX = "model."
+PUBLISHED_LM_PREFIX = "model."
 HEAD = "lm_head.weight"
 
 
@@ -187,7 +187,7 @@ def split_head(found: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, St
 
     Saved from the bare model or from one with an output layer: the same tensors, with a prefix or without.
     """
-    body = {name.removeprefix(LM_PREFIX): stored for name, stored in found.items() if name != HEAD}
+    body = {name.removeprefix(PUBLISHED_LM_PREFIX): stored for name, stored in found.items() if name != HEAD}
     return body, {"weight": found[HEAD]} if HEAD in found and not tied else {}
 
 
