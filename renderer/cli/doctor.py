@@ -32,7 +32,7 @@ def command(device: str, dtype: str, as_json: bool) -> int:
     variants = [variant for song in songs_here() for variant in song.variants]
     results = list(examine(device, dtype, variants))
     if as_json:
-        document = [{"what": one.what, "state": one.state, "found": one.found, "help": one.help} for one in results]
+        document = [{"what": one.what, "state": one.state, "found": one.detail, "help": one.help} for one in results]
         click.echo(json.dumps(document, indent=2))
     else:
         for result in results:
@@ -44,7 +44,7 @@ def _print_result(result: CheckResult) -> None:
     from renderer.spec.diagnostics import printable
 
     word, colour = SIGNS[result.state]
-    text = _lines(printable(result.found), INDENT)
+    text = _lines(printable(result.detail), INDENT)
     click.echo(f"{click.style(f'{word:8}', fg=colour)} {result.what:12} {text}")
     if result.help:
         click.echo(f"{'':{INDENT - 1}} = help: {_lines(printable(result.help), INDENT + len('= help: '))}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from renderer.models.catalog.hub import HubFolder
-    from renderer.models.catalog.inventory import Stock
+    from renderer.models.catalog.inventory import InventoryEntry
     from renderer.song import Song
 
 MOST_NAMED = 2  # songs that the table names before it only counts them
@@ -40,11 +40,11 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     songs, picked = songs_here(), devices.pick(device)
     users = _users(songs)
     own, faults = models_of((variant for song in songs for variant in song.variants), picked, dtype)
-    stocks = [*known_models(picked, dtype), *own]
+    entries = [*known_models(picked, dtype), *own]
     if as_json:
-        click.echo(json.dumps([_document(stock, users) for stock in stocks], indent=2))
+        click.echo(json.dumps([_document(entry, users) for entry in entries], indent=2))
         return EXIT_FINE
-    _print_table(stocks, users)
+    _print_table(entries, users)
     for fault in faults:
         show_error(fault)
     return EXIT_FINE
@@ -167,28 +167,28 @@ def _users(songs: Sequence[Song]) -> Mapping[str, list[str]]:
     return users
 
 
-def _document(stock: Stock, users: Mapping[str, list[str]]) -> dict[str, object]:
+def _document(entry: InventoryEntry, users: Mapping[str, list[str]]) -> dict[str, object]:
     return {
-        "name": stock.name,
-        "kind": stock.kind,
-        "layout": stock.layout,
-        "sources": [{"repo": one.repo, "folder": one.folder, "revision": one.revision} for one in stock.sources],
-        "on_disk": str(stock.on_disk) if stock.on_disk else None,
-        **_abilities(stock),
-        "num_params": stock.num_params,
-        "resident_bytes": stock.resident_bytes,
-        "fits": stock.fits,
-        "used_by": users.get(stock.asked or stock.name, []),
+        "name": entry.name,
+        "kind": entry.kind,
+        "layout": entry.layout,
+        "sources": [{"repo": one.repo, "folder": one.folder, "revision": one.revision} for one in entry.sources],
+        "on_disk": str(entry.on_disk) if entry.on_disk else None,
+        **_abilities(entry),
+        "num_params": entry.num_params,
+        "resident_bytes": entry.resident_bytes,
+        "fits": entry.fits,
+        "used_by": users.get(entry.spec_name or entry.name, []),
     }
 
 
-def _abilities(stock: Stock) -> dict[str, object]:
+def _abilities(entry: InventoryEntry) -> dict[str, object]:
     """What a model set can do; LMs and VAEs have none of it."""
     from renderer.models.catalog import zoo
 
-    if stock.name not in zoo.MODELS:
+    if entry.name not in zoo.MODELS:
         return {}
-    facts = zoo.model_facts(stock.name)
+    facts = zoo.model_facts(entry.name)
     return {
         "steps": facts.steps,
         "any_steps": facts.max_steps is None,
@@ -199,7 +199,7 @@ def _abilities(stock: Stock) -> dict[str, object]:
     }
 
 
-def _print_table(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> None:
+def _print_table(entries: Sequence[InventoryEntry], users: Mapping[str, list[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -211,12 +211,12 @@ def _print_table(stocks: Sequence[Stock], users: Mapping[str, list[str]]) -> Non
     for heading in ("name", "kind", *SIZES, "fits", "on disk"):
         table.add_column(heading, justify="right" if heading in SIZES else "left", no_wrap=True)
     table.add_column("used by", overflow="fold")
-    for stock in stocks:
-        sizes = [f"{size / 1e9:.1f}" for size in (stock.num_params * 2, stock.num_params * 4, stock.resident_bytes)]
-        fits, here = ("yes" if found else "no" for found in (stock.fits, stock.on_disk))
-        songs = users.get(stock.asked or stock.name, [])
+    for entry in entries:
+        sizes = [f"{size / 1e9:.1f}" for size in (entry.num_params * 2, entry.num_params * 4, entry.resident_bytes)]
+        fits, here = ("yes" if found else "no" for found in (entry.fits, entry.on_disk))
+        songs = users.get(entry.spec_name or entry.name, [])
         used_by = ", ".join(songs) if len(songs) <= MOST_NAMED else f"{len(songs)} songs"
-        table.add_row(Text(printable(stock.name)), stock.kind, *sizes, fits, here, Text(printable(used_by)))
+        table.add_row(Text(printable(entry.name)), entry.kind, *sizes, fits, here, Text(printable(used_by)))
     Console(highlight=False).print(table)
     click.echo("in GB; needs: resident here at most, room to work included")
     click.echo("mini needs no fetching; `model`, `lm` and `vae` also take a folder")

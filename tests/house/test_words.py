@@ -24,7 +24,6 @@ LEFT = {
     "Places",
     "Reach",
     "Rules",
-    "Stock",
     "Tally",
     "ahead",
     "allow",
@@ -44,7 +43,6 @@ LEFT = {
     "room",
     "see",
     "sent",
-    "stock",
     "tally",
     "tell",
     "told",
@@ -54,8 +52,6 @@ LEFT = {
 LEFT_TWICE = {
     "Dit",
     "Failure",
-    "Format",
-    "Lm",
     "LmSampling",
 }
 

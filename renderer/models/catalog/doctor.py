@@ -22,7 +22,7 @@ from renderer.processes import SAFE_FOLDER, inherited, python
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from renderer.models.catalog.inventory import Stock
+    from renderer.models.catalog.inventory import InventoryEntry
     from renderer.song import Variant
 
 OLDEST_PYTHON = (3, 11)
@@ -53,7 +53,7 @@ class CheckResult:
     what: str
     state: str
     """`fine`, `warning` (renders, but mind it) or `broken` (can't render)."""
-    found: str
+    detail: str
     help: str = ""
 
 
@@ -67,7 +67,7 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     except RendererError as error:
         advice = error.help if isinstance(error, UsageError) else "use --device auto"
         found = ": ".join(part for part in (error.message, error.why) if part)
-        yield CheckResult(what="device", state="broken", found=found, help=advice)
+        yield CheckResult(what="device", state="broken", detail=found, help=advice)
         yield _disk()
         return
     yield _trial(picked, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
@@ -81,8 +81,8 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
 def _python() -> CheckResult:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info < OLDEST_PYTHON:
-        return CheckResult(what="python", state="broken", found=found, help="install Python 3.11 or later")
-    return CheckResult(what="python", state="fine", found=found)
+        return CheckResult(what="python", state="broken", detail=found, help="install Python 3.11 or later")
+    return CheckResult(what="python", state="fine", detail=found)
 
 
 def _libraries() -> Iterator[CheckResult]:
@@ -91,12 +91,12 @@ def _libraries() -> Iterator[CheckResult]:
         try:
             found = version(name)
         except PackageNotFoundError:
-            yield CheckResult(what=name, state="broken", found="not installed", help=f"pip install '{name}>={wanted}'")
+            yield CheckResult(what=name, state="broken", detail="not installed", help=f"pip install '{name}>={wanted}'")
             continue
         numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:2] if part.isdecimal())
         state = "fine" if numbers >= oldest else "broken"
         yield CheckResult(
-            what=name, state=state, found=found, help="" if state == "fine" else f"{wanted} or later is needed"
+            what=name, state=state, detail=found, help="" if state == "fine" else f"{wanted} or later is needed"
         )
 
 
@@ -114,45 +114,45 @@ def _trial(device: str, dtypes: list[str]) -> CheckResult:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return CheckResult(what="device", state="broken", found=f"{device} gave no answer", help="try --device cpu")
+        return CheckResult(what="device", state="broken", detail=f"{device} gave no answer", help="try --device cpu")
     if ran.returncode:
         why = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        return CheckResult(what="device", state="broken", found=f"{device} fails: {why}", help="try --device cpu")
+        return CheckResult(what="device", state="broken", detail=f"{device} fails: {why}", help="try --device cpu")
     told = json.loads(ran.stdout)
-    return CheckResult(what="device", state="fine", found=f"{told['name']} calculates in {', '.join(dtypes)}")
+    return CheckResult(what="device", state="fine", detail=f"{told['name']} calculates in {', '.join(dtypes)}")
 
 
 def _dtypes(device: str, dtype: str) -> CheckResult:
     chosen = devices.dtypes(device, dtype)
     told = f"LM {chosen.lm}, DiT {chosen.dit}, conditions {chosen.condition_encoder}, VAE {chosen.vae}"
     warning = devices.dtype_warning(device, dtype)
-    return CheckResult(what="dtype", state="warning" if warning else "fine", found=told, help=warning or "")
+    return CheckResult(what="dtype", state="warning" if warning else "fine", detail=told, help=warning or "")
 
 
 def _memory(device: str) -> CheckResult:
     total, free = psutil.virtual_memory().total, memory.available(device)
     found = f"{free / 1e9:.1f} GB free for models on {device}, {total / 1e9:.1f} GB of memory in all"
-    return CheckResult(what="memory", state="fine", found=found)
+    return CheckResult(what="memory", state="fine", detail=found)
 
 
 def _disk() -> CheckResult:
     free = shutil.disk_usage(".").free
     if free < LEAST_DISK:
-        return CheckResult(what="disk", state="broken", found=f"{free / 1e9:.1f} GB free here", help="make room")
-    return CheckResult(what="disk", state="fine", found=f"{free / 1e9:.1f} GB free here")
+        return CheckResult(what="disk", state="broken", detail=f"{free / 1e9:.1f} GB free here", help="make room")
+    return CheckResult(what="disk", state="fine", detail=f"{free / 1e9:.1f} GB free here")
 
 
 def _models(device: str, dtype: str) -> Iterator[CheckResult]:
     """What is on disk, and whether it would fit."""
     from renderer.models.catalog.inventory import known_models  # noqa: PLC0415 - reads the hub's cache
 
-    here = [stock for stock in known_models(device, dtype) if stock.on_disk]
+    here = [entry for entry in known_models(device, dtype) if entry.on_disk]
     yield from map(_fit, here)
-    yield CheckResult(what="model", state="fine", found=f"{zoo.MINI} (embedded), fits anywhere")
-    if all(stock.kind == "vae" for stock in here):
+    yield CheckResult(what="model", state="fine", detail=f"{zoo.MINI} (embedded), fits anywhere")
+    if all(entry.kind == "vae" for entry in here):
         folders = ", ".join(map(str, hub.known_folders())) or "the hub's cache"
         found = f"none of the published models in {folders}"
-        yield CheckResult(what="model", state="warning", found=found, help="renderer models fetch turbo 1.7B")
+        yield CheckResult(what="model", state="warning", detail=found, help="renderer models fetch turbo 1.7B")
 
 
 def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterator[CheckResult]:
@@ -163,10 +163,10 @@ def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterato
     yield from map(_fit, own)
     for fault in faults:
         found = f"{fault.message}: {fault.why}" if fault.why else fault.message
-        yield CheckResult(what="model", state="warning", found=found, help=fault.help)
+        yield CheckResult(what="model", state="warning", detail=found, help=fault.help)
 
 
-def _fit(stock: Stock) -> CheckResult:
-    state, told = ("fine", "fits") if stock.fits else ("warning", "doesn't fit into free memory")
-    found = f"{stock.name} ({stock.kind}), {stock.resident_bytes / 1e9:.1f} GB resident, {told}"
-    return CheckResult(what="model", state=state, found=found)
+def _fit(entry: InventoryEntry) -> CheckResult:
+    state, told = ("fine", "fits") if entry.fits else ("warning", "doesn't fit into free memory")
+    found = f"{entry.name} ({entry.kind}), {entry.resident_bytes / 1e9:.1f} GB resident, {told}"
+    return CheckResult(what="model", state=state, detail=found)

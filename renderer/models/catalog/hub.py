@@ -12,7 +12,7 @@ import platformdirs
 
 from renderer.errors import ModelError, ResourceError
 from renderer.models.ace_step.checkpoints.reads import files_in
-from renderer.models.catalog.hub_answers import check_address, told
+from renderer.models.catalog.hub_answers import check_address, hub_error
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _download(repo: str, revision: str, patterns: list[str], *, dry_run: bool = 
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's, not the hub's
-        raise told(error, repo, revision, constants.ENDPOINT) from error
+        raise hub_error(error, repo, revision, constants.ENDPOINT) from error
 
 
 def _ask(repo: str, revision: str) -> None:
@@ -196,7 +196,7 @@ def _ask(repo: str, revision: str) -> None:
     try:
         HfApi().model_info(repo, revision=revision, timeout=ASK_SECONDS)
     except Exception as error:
-        raise told(error, repo, revision, constants.ENDPOINT) from error
+        raise hub_error(error, repo, revision, constants.ENDPOINT) from error
 
 
 def _folders_path() -> Path:

@@ -40,7 +40,7 @@ def check_address(address: str) -> None:
     raise ModelError(f"HF_ENDPOINT is `{said}`, which is no address of a hub: write it like {example}, or unset it")
 
 
-def told(error: Exception, repo: str, revision: str, address: str) -> ModelError:
+def hub_error(error: Exception, repo: str, revision: str, address: str) -> ModelError:
     """The error for what came back when a repository was asked for."""
     cause = _cause(error)
     response = getattr(cause, "response", None)

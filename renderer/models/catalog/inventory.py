@@ -24,7 +24,7 @@ WORK_BYTES = 1.5e9  # cache, activations and tiles of a song of usual length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
+class InventoryEntry:
     """A known model set, LM or VAE."""
 
     name: str
@@ -39,33 +39,35 @@ class Stock:
     resident_bytes: float
     """Those parameters in this machine's dtypes, with room to work."""
     fits: bool
-    asked: str = ""
+    spec_name: str = ""
     """As specs name it, where that is another than the name."""
 
 
-def known_models(device: str, dtype: str) -> Iterator[Stock]:
+def known_models(device: str, dtype: str) -> Iterator[InventoryEntry]:
     """Every row of the tables, for a picked device."""
     dtypes, free = devices.dtypes(device, dtype), memory.available(device)
     for name, known in zoo.MODELS.items():
         missing = any(hub.find(source) is None for source in known.sources)
         params = known.num_params + zoo.PARAMS_TEXT_ENCODER
         kind = CHECKPOINTS[name].kind
-        yield _stock(name, kind, known.layout, known.sources, params, dtypes.dit, free, missing=missing)
+        yield _known(name, kind, known.layout, known.sources, params, dtypes.dit, free, missing=missing)
     for name, lm in zoo.LMS.items():
         missing = hub.find(lm.source) is None
-        yield _stock(name, "lm", "transformers", (lm.source,), lm.num_params, dtypes.lm, free, missing=missing)
+        yield _known(name, "lm", "transformers", (lm.source,), lm.num_params, dtypes.lm, free, missing=missing)
     for name, source in zoo.VAES.items():
         missing = hub.find(source) is None
-        yield _stock(name, "vae", layouts.DIFFUSERS, (source,), zoo.PARAMS_VAE, dtypes.vae, free, missing=missing)
+        yield _known(name, "vae", layouts.DIFFUSERS, (source,), zoo.PARAMS_VAE, dtypes.vae, free, missing=missing)
 
 
-def models_of(variants: Iterable[Variant], device: str, dtype: str) -> tuple[tuple[Stock, ...], tuple[ModelError, ...]]:
+def models_of(
+    variants: Iterable[Variant], device: str, dtype: str
+) -> tuple[tuple[InventoryEntry, ...], tuple[ModelError, ...]]:
     """The folders and files that variants name beside what is known; and why some of them are no models."""
-    found: dict[str, Stock] = {}
+    found: dict[str, InventoryEntry] = {}
     faults: dict[str, ModelError] = {}
     for variant in variants:
-        for asked, look in _LOOKS.items():
-            name = getattr(variant, asked)
+        for key, look in _LOOKS.items():
+            name = getattr(variant, key)
             if name is None or name in _KNOWN or name in found or name in faults:
                 continue
             try:
@@ -75,7 +77,7 @@ def models_of(variants: Iterable[Variant], device: str, dtype: str) -> tuple[tup
     return tuple(found.values()), tuple(faults.values())
 
 
-def _own_model(variant: Variant, model: str, device: str, dtype: str) -> Stock:
+def _own_model(variant: Variant, model: str, device: str, dtype: str) -> InventoryEntry:
     facts = zoo.model_facts(model, variant.based_on)
     files = zoo.resolve(model, variant.lm, (), variant.based_on).files
     params = sum(memory.parameters(files, Part.DIT).values()) if files else zoo.PARAMS_2B + zoo.PARAMS_TEXT_ENCODER
@@ -83,7 +85,7 @@ def _own_model(variant: Variant, model: str, device: str, dtype: str) -> Stock:
     return _own(model, facts.kind, facts.layout, place, params, devices.dtypes(device, dtype).dit, device)
 
 
-def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
+def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> InventoryEntry:
     del variant
     folder = layouts.read_lm(zoo.existing_lm(lm))
     return _own(
@@ -91,7 +93,7 @@ def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> Stock:
     )
 
 
-def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> Stock:
+def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> InventoryEntry:
     del variant
     folder = from_home(vae)
     vaes.read_vae(folder)
@@ -99,10 +101,12 @@ def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> Stock:
     return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)
 
 
-def _own(asked: str, kind: str, layout: str, place: Path | None, params: float, dtype: str, device: str) -> Stock:
+def _own(
+    spec_name: str, kind: str, layout: str, place: Path | None, params: float, dtype: str, device: str
+) -> InventoryEntry:
     resident = params * memory.ITEM_SIZE[dtype] + WORK_BYTES
-    return Stock(
-        name=Path(asked).name,
+    return InventoryEntry(
+        name=Path(spec_name).name,
         kind=kind,
         layout=layout,
         sources=(),
@@ -110,15 +114,19 @@ def _own(asked: str, kind: str, layout: str, place: Path | None, params: float, 
         num_params=params,
         resident_bytes=resident,
         fits=resident <= memory.available(device),
-        asked=asked,
+        spec_name=spec_name,
     )
 
 
 _KNOWN = frozenset({*zoo.MODELS, *zoo.LMS, *zoo.VAES, zoo.MINI})
-_LOOKS: Mapping[str, Callable[[Variant, str, str, str], Stock]] = {"model": _own_model, "lm": _own_lm, "vae": _own_vae}
+_LOOKS: Mapping[str, Callable[[Variant, str, str, str], InventoryEntry]] = {
+    "model": _own_model,
+    "lm": _own_lm,
+    "vae": _own_vae,
+}
 
 
-def _stock(
+def _known(
     name: str,
     kind: str,
     layout: str,
@@ -128,9 +136,9 @@ def _stock(
     free: int,
     *,
     missing: bool,
-) -> Stock:
+) -> InventoryEntry:
     resident = num_params * memory.ITEM_SIZE[dtype] + WORK_BYTES
-    return Stock(
+    return InventoryEntry(
         name=name,
         kind=kind,
         layout=layout,

@@ -201,7 +201,7 @@ def as_named(path: Path) -> Path:
     return real(path.parent) / path.name if path.is_symlink() else real(path)
 
 
-def places(path: Path) -> Iterator[Path]:
+def link_chain(path: Path) -> Iterator[Path]:
     """Where a folder lies: as it is named, and where its link leads, each link of a chain in turn."""
     seen: list[Path] = []
     while path not in seen:
@@ -232,7 +232,7 @@ def _folder_of(path: Path) -> str:
 
 
 def _beside(dit: Path, name: str) -> Path:
-    candidates = (dit / name, *(place.parent / name for place in places(dit)))
+    candidates = (dit / name, *(place.parent / name for place in link_chain(dit)))
     for folder in candidates:
         if _is_part(folder):
             return folder

@@ -16,10 +16,10 @@ HEAD_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class FileSign:
     """A kind of file, told from how it begins."""
 
-    told: str
+    description: str
     """`a Git LFS pointer, …`, as it stands behind `it is`."""
     help: str
     begins: Callable[[bytes], bool]
@@ -51,61 +51,63 @@ def _as_nothing(head: bytes) -> bool:
     return bool(head) and not head.strip(b"\0")
 
 
-FORMATS = (
-    Format(
-        told="a Git LFS pointer, which only names the file",
+SIGNS = (
+    FileSign(
+        description="a Git LFS pointer, which only names the file",
         help="run `git lfs pull` where it was cloned, or fetch the model again: renderer models fetch NAME",
         begins=_with(b"version https://git-lfs", b"version https://hawser"),
     ),
-    Format(
-        told="a web page: an answer of a hub or a proxy was saved in its place",
+    FileSign(
+        description="a web page: an answer of a hub or a proxy was saved in its place",
         help=f"{FETCH_AGAIN} (by hand: the link under `download`, not the page of the file)",
         begins=_as_page,
     ),
-    Format(
-        told="JSON: an answer of a hub was saved in its place",
+    FileSign(
+        description="JSON: an answer of a hub was saved in its place",
         help=FETCH_AGAIN,
         begins=_as_answer,
     ),
-    Format(
-        told="GGUF, weights quantised for llama.cpp or ComfyUI, which aren't read",
+    FileSign(
+        description="GGUF, weights quantised for llama.cpp or ComfyUI, which aren't read",
         help=PUBLISHED,
         begins=_with(b"GGUF", b"FUGG", b"GGML", b"ggml", b"lmgg"),
     ),
-    Format(
-        told="a pickle of torch.save, which isn't read because pickles can run code",
+    FileSign(
+        description="a pickle of torch.save, which isn't read because pickles can run code",
         help=PUBLISHED,
         begins=_with(b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
     ),
-    Format(
-        told="a zip: a pickle of torch.save, which isn't read because pickles can run code, or an archive",
+    FileSign(
+        description="a zip: a pickle of torch.save, which isn't read because pickles can run code, or an archive",
         help="unpack it where it is an archive, else fetch the published safetensors: renderer models fetch NAME",
         begins=_with(b"PK\x03\x04", b"PK\x05\x06"),
     ),
-    Format(
-        told="a packed archive",
+    FileSign(
+        description="a packed archive",
         help="unpack it",
         begins=_with(b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"BZh"),
     ),
-    Format(
-        told="a side file of a Mac (`._…`), without the content of the one it is called after",
+    FileSign(
+        description="a side file of a Mac (`._…`), without the content of the one it is called after",
         help="copy the file itself",
         begins=_with(b"\x00\x05\x16\x07", b"\x00\x05\x16\x00"),
     ),
-    Format(told="HDF5, weights of another framework, which aren't read", help=PUBLISHED, begins=_with(b"\x89HDF")),
-    Format(
-        told="nothing but zeros: it was given its length and never its content",
+    FileSign(
+        description="HDF5, weights of another framework, which aren't read", help=PUBLISHED, begins=_with(b"\x89HDF")
+    ),
+    FileSign(
+        description="nothing but zeros: it was given its length and never its content",
         help=FETCH_AGAIN,
         begins=_as_nothing,
     ),
-    Format(told="a text", help=FETCH_AGAIN, begins=_as_text),
+    FileSign(description="a text", help=FETCH_AGAIN, begins=_as_text),
 )
 """The kinds that are met in place of weights, the more telling first."""
 
 
-def told_format(head: bytes) -> Format | None:
+def recognise(head: bytes) -> FileSign | None:
     """The kind of file that begins with `head`; None where that says nothing."""
-    return next((kind for kind in FORMATS if kind.begins(head)), None)
+    return next((kind for kind in SIGNS if kind.begins(head)), None)
 
 
 def why_no_json(content: bytes) -> str:
@@ -116,5 +118,5 @@ def why_no_json(content: bytes) -> str:
         return "it begins with a byte-order mark, which an editor put there"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "it is UTF-16, saved so by an editor; JSON is UTF-8"
-    kind = None if content.lstrip().startswith(b"{") else told_format(content[:HEAD_BYTES])
-    return f"it is {kind.told}" if kind else ""
+    kind = None if content.lstrip().startswith(b"{") else recognise(content[:HEAD_BYTES])
+    return f"it is {kind.description}" if kind else ""

@@ -12,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.models.catalog.other_formats import HEAD_BYTES, told_format
+from renderer.models.catalog.other_formats import HEAD_BYTES, recognise
 from renderer.models.catalog.regular_file import FETCH_AGAIN, regular
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _header(path: Path, size: int) -> tuple[bytes, int]:
 
 
 def _foreign(path: Path, head: bytes, length: int, size: int) -> ModelError:
-    if (kind := told_format(head)) is not None:
-        return _unreadable(path, f"it is {kind.told}", kind.help)
+    if (kind := recognise(head)) is not None:
+        return _unreadable(path, f"it is {kind.description}", kind.help)
     if head[LENGTH_BYTES:].startswith(b'{"'):
         return _unreadable(path, f"its header is said to be {length:,} bytes long, the file is {size:,}")
     return _unreadable(path, "it doesn't begin as one")
@@ -133,17 +133,17 @@ def _bytes(count: int) -> str:
     return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
-def _check_metadata(found: object) -> None:
-    if found is None:
+def _check_metadata(metadata: object) -> None:
+    if metadata is None:
         return
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _DamagedError("its header is damaged: `__metadata__` doesn't map words to words")
 
 
-def _entry(name: str, found: object, begin: int) -> tuple[Entry, tuple[int, int]]:
-    if not isinstance(found, dict) or found.keys() != {"dtype", "shape", "data_offsets"}:
+def _entry(name: str, described: object, begin: int) -> tuple[Entry, tuple[int, int]]:
+    if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "data_offsets"}:
         raise _DamagedError(f"its header is damaged: `{name}` isn't described by dtype, shape and data_offsets")
-    dtype, shape, offsets = found["dtype"], found["shape"], found["data_offsets"]
+    dtype, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
         raise _DamagedError(f"its header is damaged: `{name}` has the dtype `{dtype}`")
     if not _whole(shape):
@@ -157,9 +157,9 @@ def _entry(name: str, found: object, begin: int) -> tuple[Entry, tuple[int, int]
     return Entry(dtype=dtype, shape=tuple(shape), start=begin + offsets[0]), (offsets[0], offsets[1])
 
 
-def _whole(found: object) -> bool:
-    return isinstance(found, list) and all(
-        isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in found
+def _whole(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value
     )
 
 

@@ -30,7 +30,7 @@ class VaeFormat:
     """Hz."""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words, for who compares two of them."""
         return f"latents of {self.latent_width} channels, {self.samples_per_latent} samples each, {self.sample_rate} Hz"
 
@@ -67,16 +67,16 @@ def read_vae(folder: Path) -> VaeFormat:
         ) from error
 
 
-def refuse_unfit(vae: str, found: VaeFormat, model: str, latent_width: int) -> None:
+def refuse_unfit(vae: str, decodes: VaeFormat, model: str, latent_width: int) -> None:
     """Compare what a VAE decodes with what a model's DiT makes.
 
     Raises: ModelError where they differ.
     """
     made = VaeFormat(latent_width=latent_width, samples_per_latent=SAMPLES_PER_LATENT, sample_rate=SAMPLE_RATE)
-    if found != made:
+    if decodes != made:
         raise ModelError(
             f"the VAE `{vae}` can't decode what `{model}` makes",
-            why=f"it decodes {found.told}; the DiT makes {made.told}",
+            why=f"it decodes {decodes.description}; the DiT makes {made.description}",
             help="leave `vae` out, or name one that was trained for this model",
         )
 

@@ -29,12 +29,12 @@ class Verified:
     num_bytes: int
     expected: str | None
     """The digest it should have; None when nothing is known of it yet."""
-    found: str
+    digest: str
 
     @property
     def is_sound(self) -> bool:
         """Whether it is what it was, as far as that is known."""
-        return self.expected in (None, self.found)
+        return self.expected in (None, self.digest)
 
 
 def verify(folder: Path) -> Iterator[Verified]:
@@ -42,13 +42,13 @@ def verify(folder: Path) -> Iterator[Verified]:
     names = {path.resolve(): path.relative_to(folder).as_posix() for path in folder.rglob("*") if _counts(path)}
     if _counts(folder):
         names = {folder.resolve(): folder.name}
-    for path, name in sorted(names.items(), key=lambda found: found[1]):
+    for path, name in sorted(names.items(), key=lambda pair: pair[1]):
         expected = _expected(path)
         by_git = expected is not None and len(expected) == GIT_NAME_LENGTH
-        found = _git_digest(path) if by_git else file_digest(path)
+        digest = _git_digest(path) if by_git else file_digest(path)
         if expected is None:
-            identity.remember(path, found)
-        yield Verified(name=name, path=path, num_bytes=path.stat().st_size, expected=expected, found=found)
+            identity.remember(path, digest)
+        yield Verified(name=name, path=path, num_bytes=path.stat().st_size, expected=expected, digest=digest)
 
 
 def _counts(path: Path) -> bool:

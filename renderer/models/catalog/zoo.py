@@ -92,7 +92,7 @@ class ModelSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lm:
+class PublishedLm:
     """A row of the table of LMs."""
 
     source: hub.HubFolder
@@ -149,9 +149,9 @@ MODELS = {
 }
 
 LMS = {
-    "0.6B": Lm(source=_source("ACE-Step/acestep-5Hz-lm-0.6B"), num_params=663e6),
-    "1.7B": Lm(source=_source(BUNDLE, "acestep-5Hz-lm-1.7B"), num_params=1_854e6),
-    "4B": Lm(source=_source("ACE-Step/acestep-5Hz-lm-4B"), num_params=4_190e6),
+    "0.6B": PublishedLm(source=_source("ACE-Step/acestep-5Hz-lm-0.6B"), num_params=663e6),
+    "1.7B": PublishedLm(source=_source(BUNDLE, "acestep-5Hz-lm-1.7B"), num_params=1_854e6),
+    "4B": PublishedLm(source=_source("ACE-Step/acestep-5Hz-lm-4B"), num_params=4_190e6),
 }
 
 
@@ -206,7 +206,7 @@ def model_facts(model: str, based_on: str | None = None) -> ModelFacts:
         return _facts(MINI, CHECKPOINTS[MINI], layouts.DIFFUSERS, lm=MINI)
     if known := MODELS.get(model):
         return replace(_facts(model, CHECKPOINTS[model], known.layout, lm=known.lm), own_lm=False)
-    found = _found(model, based_on)
+    found = _read_model(model, based_on)
     facts = _facts(model, _checkpoint(found), found.layout, lm=str(found.lm) if found.lm else None)
     return replace(facts, latent_width=found.latent_width)
 
@@ -222,12 +222,12 @@ def resolve(
     """
     model, lm, based_on = known_as(model), known_as(lm) if lm else None, known_as(based_on) if based_on else None
     if model == MINI:
-        return _with_lm(_of_found(MINI, layouts.read_model(_mini_folder()), loras), lm)
+        return _with_lm(_of_folder(MINI, layouts.read_model(_mini_folder()), loras), lm)
     if known := MODELS.get(model):
         return _with_lm(_on_hub(model, known, loras, None), lm or known.lm)
     if based_on in MODELS:
         return _with_lm(_on_hub(model, MODELS[based_on], loras, based_on), lm or MODELS[based_on].lm)
-    return _with_lm(_of_found(model, _found(model, based_on), loras), lm)
+    return _with_lm(_of_folder(model, _read_model(model, based_on), loras), lm)
 
 
 def existing_lm(lm: str) -> Path:
@@ -287,18 +287,18 @@ def _facts(name: str, checkpoint: Checkpoint, layout: str, *, lm: str | None) ->
     )
 
 
-def _checkpoint(found: layouts.FoundModel) -> Checkpoint:
+def _checkpoint(model: layouts.FoundModel) -> Checkpoint:
     """What a folder can do: its name says so where it is one that ACE-Step publishes, else its kind does."""
-    names = [place.name for place in layouts.places(found.dit) if place.name.startswith(PUBLISHED_PREFIX)]
-    own = next((own for name in names if (own := name.removeprefix(PUBLISHED_PREFIX)) in MODELS), found.kind)
-    return CHECKPOINTS[own] if CHECKPOINTS[own].kind == found.kind else CHECKPOINTS[found.kind]
+    names = [place.name for place in layouts.link_chain(model.dit) if place.name.startswith(PUBLISHED_PREFIX)]
+    own = next((own for name in names if (own := name.removeprefix(PUBLISHED_PREFIX)) in MODELS), model.kind)
+    return CHECKPOINTS[own] if CHECKPOINTS[own].kind == model.kind else CHECKPOINTS[model.kind]
 
 
 def _mini_folder() -> Path:
     return WEIGHTS
 
 
-def _found(model: str, based_on: str | None) -> layouts.FoundModel:
+def _read_model(model: str, based_on: str | None) -> layouts.FoundModel:
     """What a folder or a file holds, with what it is based on."""
     if not _is_file(model):
         return layouts.read_model(_existing(model))
@@ -328,18 +328,18 @@ def _existing(model: str) -> Path:
     raise layouts.no_folder(folder, "model", why=A_SET, advice=advice)
 
 
-def _of_found(name: str, found: layouts.FoundModel, loras: tuple[tuple[str, float], ...]) -> Resolved:
+def _of_folder(name: str, model: layouts.FoundModel, loras: tuple[tuple[str, float], ...]) -> Resolved:
     files = ModelFiles(
         family="ace_step",
         name=name,
-        kind=found.kind,
-        layout=found.layout,
-        dit=str(found.dit),
-        vae=str(found.vae),
-        text_encoder=str(found.text_encoder),
-        lm=str(found.lm) if found.lm else None,
+        kind=model.kind,
+        layout=model.layout,
+        dit=str(model.dit),
+        vae=str(model.vae),
+        text_encoder=str(model.text_encoder),
+        lm=str(model.lm) if model.lm else None,
         loras=loras,
-        dit_file=str(found.dit_file) if found.dit_file else None,
+        dit_file=str(model.dit_file) if model.dit_file else None,
     )
     return Resolved(files=files)
 

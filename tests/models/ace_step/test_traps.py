@@ -495,7 +495,7 @@ def old_torch(bench: Bench) -> None:
         found = next(finding for finding in examine("cpu", "auto") if finding.what == "torch")
     finally:
         sys.path.remove(str(bench.folder))
-    assert (found.state, found.found) == ("broken", "2.4.1")
+    assert (found.state, found.detail) == ("broken", "2.4.1")
     assert next(finding for finding in examine("cpu", "auto") if finding.what == "torch").state == "fine"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.models.catalog.other_formats import HEAD_BYTES, told_format
+from renderer.models.catalog.other_formats import HEAD_BYTES, recognise
 from renderer.models.catalog.regular_file import regular
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def look_at_silence(path: Path, expected: tuple[int, ...]) -> None:
 def _told(head: bytes, error: Exception) -> str:
     if not head:
         return "it is empty"
-    kind = None if head.startswith(b"PK") else told_format(head)
-    return f"it is {kind.told}" if kind else f"it is cut off or damaged: {str(error) or type(error).__name__}"
+    kind = None if head.startswith(b"PK") else recognise(head)
+    return f"it is {kind.description}" if kind else f"it is cut off or damaged: {str(error) or type(error).__name__}"
 
 
 def _look_inside(path: Path, archive: zipfile.ZipFile, expected: tuple[int, ...]) -> None:
