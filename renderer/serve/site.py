@@ -6,57 +6,39 @@ Knows a `Report` and a folder; who renders, and when, is not its business. Needs
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import socket
 import threading
-import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from starlette.routing import Route
 
-from renderer.errors import RendererError, UsageError
-from renderer.formats.table import FORMATS
+from renderer.errors import UsageError
 from renderer.report import Served, render_page
-from renderer.serve.access_key import KEY, RequireKey, equal, is_own
+from renderer.serve.access_key import KEY, RequireKey
+from renderer.serve.file_endpoint import send_file
+from renderer.serve.headers import SetHeaders
 from renderer.serve.live import LiveReport, events_of
 from renderer.serve.request_deadline import RequestDeadline
-from renderer.spec.picks import Pick, Vote
+from renderer.serve.vote_endpoint import receive_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from renderer.report import Report
+    from renderer.spec.picks import Pick
 
 HOST = "127.0.0.1"
-MAX_VOTE_BYTES = 64_000
-MEDIA_TYPES = {
-    **{row.suffix: row.media_type for row in FORMATS.values()},
-    ".webp": "image/webp",
-    ".toml": "text/plain; charset=utf-8",
-}
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-    # Of the page's own policy, in its head, browsers pass this over.
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,45 +64,12 @@ def make_site(live: LiveReport, outputs: Path, vote: Callable[[str, Pick], None]
 
 def make_app(site: Site) -> Starlette:
     """The application: page, events, votes, files."""
-
-    async def page(request: Request) -> Response:
-        del request
-        text = await asyncio.to_thread(render_page, site.live.report, Served(token=site.token))
-        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
-
-    async def home(request: Request) -> Response:
-        del request
-        return RedirectResponse("/report/")
-
-    async def events(request: Request) -> Response:
-        del request
-        return StreamingResponse(events_of(site.live), media_type="text/event-stream")
-
-    async def votes(request: Request) -> Response:
-        return await _receive_vote(site, request)
-
-    async def no_icon(request: Request) -> Response:
-        del request
-        return PlainTextResponse("", 204)
-
-    async def file(request: Request) -> Response:
-        return _file(site, request)
-
-    routes = [
-        Route("/", home),
-        Route("/report/", page),
-        Route("/report/index.html", page),
-        Route("/report/events", events),
-        Route("/report/picks", votes, methods=["POST"]),
-        Route("/favicon.ico", no_icon),
-        Route("/{path:path}", file),
-    ]
     middleware = [
-        Middleware(_Headers),
+        Middleware(SetHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
         Middleware(RequireKey, key=site.key),
     ]
-    return Starlette(routes=routes, middleware=middleware)
+    return Starlette(routes=_routes(site), middleware=middleware)
 
 
 @contextmanager
@@ -157,25 +106,39 @@ class _ThreadServer(uvicorn.Server):
         yield
 
 
-class _Headers:
-    """Puts HEADERS on every answer that hasn't set its own."""
+def _routes(site: Site) -> list[Route]:
+    async def page(request: Request) -> Response:
+        del request
+        text = await asyncio.to_thread(render_page, site.live.report, Served(token=site.token))
+        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def home(request: Request) -> Response:
+        del request
+        return RedirectResponse("/report/")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _add_headers(message)
-            await send(message)
+    async def events(request: Request) -> Response:
+        del request
+        return StreamingResponse(events_of(site.live), media_type="text/event-stream")
 
-        await self._app(scope, receive, send_with_headers)
+    async def votes(request: Request) -> Response:
+        return await receive_vote(site, request)
 
+    async def no_icon(request: Request) -> Response:
+        del request
+        return PlainTextResponse("", 204)
 
-def _add_headers(message: MutableMapping[str, Any]) -> None:
-    present = {name.lower() for name, _ in message["headers"]}
-    added = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
-    message["headers"] = [*message["headers"], *(pair for pair in added if pair[0] not in present)]
+    async def file(request: Request) -> Response:
+        return send_file(site, request)
+
+    return [
+        Route("/", home),
+        Route("/report/", page),
+        Route("/report/index.html", page),
+        Route("/report/events", events),
+        Route("/report/picks", votes, methods=["POST"]),
+        Route("/favicon.ico", no_icon),
+        Route("/{path:path}", file),
+    ]
 
 
 @contextmanager
@@ -191,73 +154,3 @@ def _listening(port: int) -> Iterator[socket.socket]:
                 f"port {port} can't be used", why=error.strerror or str(error), help="leave out --port"
             ) from error
         yield listener
-
-
-async def _receive_vote(site: Site, request: Request) -> Response:
-    if not is_own(request.headers.get("origin"), request.headers.get("host")):
-        raise HTTPException(403, "votes are taken from this server's own page only")
-    if not equal(request.headers.get("x-token", ""), site.token):
-        raise HTTPException(403, "this page is of another server: reload it")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_VOTE_BYTES:
-            raise HTTPException(413, "the note is too long")
-    name, pick = _read_vote(site, body)
-    try:
-        await asyncio.to_thread(site.vote, name, pick)
-    except UsageError as error:
-        raise HTTPException(400, str(error)) from error
-    except (RendererError, OSError) as error:
-        raise HTTPException(500, str(error)) from error
-    return PlainTextResponse("written")
-
-
-def _read_vote(site: Site, body: bytes) -> tuple[str, Pick]:
-    try:
-        fields = json.loads(body)
-        name = fields.pop("take")
-        pick = Pick(**fields)
-        pick = Pick(vote=Vote(pick.vote), note=pick.note, key=pick.key)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise HTTPException(400, "this is no vote") from error
-    if not all(isinstance(text, str) and _is_text(text) for text in (name, pick.note, pick.key)):
-        raise HTTPException(400, "this is no vote")
-    if name not in {take.name for take in site.live.report.takes}:
-        raise HTTPException(404, "there is no such take")
-    return name, pick
-
-
-def _is_text(text: str) -> bool:
-    """Whether a TOML file, and whoever reads it on a terminal, can hold it."""
-    return not any(unicodedata.category(sign) in {"Cc", "Cs"} and sign not in "\n\t\r" for sign in text)
-
-
-def _file(site: Site, request: Request) -> Response:
-    path = request.path_params["path"]
-    file_path = _resolve(site, _version_of(site.live.report, path, request.query_params.get("v")))
-    return FileResponse(file_path, media_type=MEDIA_TYPES[file_path.suffix])
-
-
-def _resolve(site: Site, path: str) -> Path:
-    """The file, if it is one of ours: of a known kind, not hidden, below outputs when all links are followed."""
-    missing = HTTPException(404, "there is no such file")
-    try:
-        file_path = (site.outputs / path).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise missing from error
-    if not file_path.is_relative_to(site.outputs) or not file_path.is_file() or file_path.suffix not in MEDIA_TYPES:
-        raise missing
-    if any(part.startswith(".") for part in file_path.relative_to(site.outputs).parts):
-        raise missing
-    return file_path
-
-
-def _version_of(report: Report, path: str, version: str | None) -> str:
-    """Where the asked version of an audio file lies now: who still plays the former one must not get a mixture."""
-    if version is None:
-        return path
-    for take in report.takes:
-        if take.audio == f"../{path}" and take.key8 != version:
-            return next((old.audio.removeprefix("../") for old in take.former if old.key8 == version), path)
-    return path

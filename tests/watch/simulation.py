@@ -57,6 +57,7 @@ SPECS, OUTPUTS = Path("specs"), Path("outputs")
 OPTIONS = Options(preview=10.0)
 FULL_LENGTH = replace(OPTIONS, preview=None)
 SETTINGS = WatchSettings(options=OPTIONS, quiet_seconds=0.3, idle_seconds=600.0, measures=True)
+_STAGE = Stage.WAVEFORM
 _FILES = ModelFiles(
     family="toy", name="toy", kind="turbo", layout="diffusers", dit="dit", vae="vae", text_encoder="text", lm=None
 )
@@ -119,18 +120,18 @@ def planned(take: Take, options: Options, why: Why = Why.NEW) -> TakePlan:
         name=take.name + preview,
         file=f"{take.song.name}/{take.name}{preview}.flac",
         key=key,
-        keys={Stage.WAVEFORM: key},
+        keys={_STAGE: key},
         files=_FILES,
         requests={},
         why=why,
-        runs=() if why in {Why.DONE, Why.TAGS} else (Stage.WAVEFORM,),
+        runs=() if why in {Why.DONE, Why.TAGS} else (_STAGE,),
     )
 
 
 def job_of(take: TakePlan) -> Job:
     """The one job of a take."""
     return Job(
-        stage=Stage.WAVEFORM,
+        stage=_STAGE,
         key=take.key,
         request=WaveformRequest(),
         settings={},
