@@ -11,10 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from renderer.artifacts import Waveform
 from renderer.errors import FolderBusy, ModelError, RendererError, StageError
-from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.ace_step.stages import Stage
-from renderer.models.family import ModelFiles
+from renderer.models.family import Cost, ModelFiles, StageSpec
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Job, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeDone, TakeFailed
@@ -57,7 +56,16 @@ SPECS, OUTPUTS = Path("specs"), Path("outputs")
 OPTIONS = Options(preview=10.0)
 FULL_LENGTH = replace(OPTIONS, preview=None)
 SETTINGS = WatchSettings(options=OPTIONS, quiet_seconds=0.3, idle_seconds=600.0, measures=True)
-_STAGE = Stage.WAVEFORM
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundRequest:
+    """What the one stage is asked."""
+
+
+_STAGE = StageSpec(
+    name="sound", part="toy", version=1, request=SoundRequest, artifact=Waveform, cost=Cost(seconds=lambda _: 10.0)
+)
 _FILES = ModelFiles(
     family="toy", name="toy", kind="turbo", layout="diffusers", dit="dit", vae="vae", text_encoder="text", lm=None
 )
@@ -120,20 +128,20 @@ def planned(take: Take, options: Options, why: Why = Why.NEW) -> TakePlan:
         name=take.name + preview,
         file=f"{take.song.name}/{take.name}{preview}.flac",
         key=key,
-        keys={_STAGE: key},
+        keys={_STAGE.name: key},
         files=_FILES,
         requests={},
         why=why,
-        runs=() if why in {Why.DONE, Why.TAGS} else (_STAGE,),
+        runs=() if why in {Why.DONE, Why.TAGS} else (_STAGE.name,),
     )
 
 
 def job_of(take: TakePlan) -> Job:
     """The one job of a take."""
     return Job(
-        stage=_STAGE,
+        spec=_STAGE,
         key=take.key,
-        request=WaveformRequest(),
+        request=SoundRequest(),
         settings={},
         upstream={},
         files=_FILES,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from renderer.errors import RendererError
 from renderer.plan.jobs import Why
@@ -18,6 +18,7 @@ from tests.watch.simulation import OPTIONS, Fate, Spec, World
 if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.watch.effects import Effect
+    from renderer.watch.events import Event
     from renderer.watch.state import WatchState
 
 NAMES = st.sampled_from("abc")
@@ -33,10 +34,11 @@ SPECS = st.builds(
 class CheckedWorld(World):
     """A world that looks at each step as it is made."""
 
-    def __init__(self, **specs: Spec) -> None:
-        self.told: set[str] = set()
-        """Keys of takes of which the user was told that they won't come."""
-        super().__init__(**specs)
+    def feed(self, event: Event) -> tuple[Effect, ...]:
+        before = self.state
+        effects = super().feed(event)
+        self._check_requests(before)
+        return effects
 
     def _begin(self, effect: Effect) -> None:
         match effect:
@@ -78,6 +80,15 @@ class CheckedWorld(World):
         if abandon.begin_no_more:
             assert run.begins_no_more
 
+    def _check_requests(self, before: WatchState) -> None:
+        """A request is let go of once each of its takes is done or has failed, or when everything is asked anew."""
+        for request in set(before.requests) - set(self.state.requests):
+            if before.takes != self.state.takes and request.options == OPTIONS:
+                continue
+            for take in request.takes_of(before.takes):
+                plan = self.plan(take, request.options)
+                assert plan.why is Why.DONE or self.state.failed.get(plan.name) == plan.key
+
     def missing(self) -> list[TakePlan]:
         """The takes that the specs mean, as they were read, and that are neither done nor given up."""
         plans = [self.plan(take, OPTIONS) for take in self.state.takes]
@@ -90,7 +101,6 @@ class AnyOrder(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.world = CheckedWorld(a=Spec(), b=Spec())
-        self.before: WatchState = self.world.state
 
     @rule(name=NAMES, spec=SPECS | st.none())
     def save(self, name: str, spec: Spec | None) -> None:
@@ -146,18 +156,6 @@ class AnyOrder(RuleBasedStateMachine):
             return
         meant = [take for take in self.world.state.takes if Fate.DONE in take.song.caption]
         assert [take for take in meant if self.world.plan(take, OPTIONS).why is not Why.DONE] == []
-
-    @invariant()
-    def nothing_is_lost_between_two_renders(self) -> None:
-        """A request is let go of once each of its takes is done or has failed, or when everything is asked anew."""
-        before, self.before = self.before, self.world.state
-        asked_anew = before.takes != self.world.state.takes
-        for request in set(before.requests) - set(self.world.state.requests):
-            if asked_anew and request.options == OPTIONS:
-                continue
-            for take in request.takes_of(before.takes):
-                plan = self.world.plan(take, request.options)
-                assert plan.why is Why.DONE or self.world.state.failed.get(plan.name) == plan.key
 
     def teardown(self) -> None:
         """It can always be ended."""
