@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from renderer.errors import ModelError
@@ -77,7 +77,7 @@ def _is_network(error: BaseException) -> bool:
     return bool(NETWORK & {kind.__name__ for kind in type(error).__mro__})
 
 
-def _answered(status: int, headers: Mapping[str, Any], error: BaseException, repo: str, revision: str) -> ModelError:
+def _answered(status: int, headers: Mapping[str, str], error: BaseException, repo: str, revision: str) -> ModelError:
     words = {
         UNAUTHORISED: f"the hub shows no `{repo}` at revision {revision[:8]} (401): {UNSEEN}",
         FORBIDDEN: f"the hub refuses `{repo}` (403): accept the terms on its page, then `hf auth login`",
@@ -94,7 +94,7 @@ def _answered(status: int, headers: Mapping[str, Any], error: BaseException, rep
     return ModelError(told)
 
 
-def _when(headers: Mapping[str, Any]) -> str:
+def _when(headers: Mapping[str, str]) -> str:
     seconds = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
     return f" (in {seconds} s, it says)" if str(seconds).isdecimal() else ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from renderer.errors import ModelError
 from renderer.facts import LATENT_CHANNELS
@@ -18,10 +18,13 @@ from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
 from renderer.spec.checkpoints import PUBLISHED_LM_PREFIX, PUBLISHED_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from renderer.models.family import ModelFiles
 
+Config: TypeAlias = "Mapping[str, Any]"
+"""A checkpoint's JSON as it was read: what keys it has is its class's affair, which refuses what can't be
+(`ace_step/checkpoints/configs.py`) and takes the rest as keywords."""
 DIFFUSERS = "diffusers"
 ORIGINAL = "original"
 TEXT_ENCODER_FOLDER = "Qwen3-Embedding-0.6B"
@@ -114,7 +117,7 @@ def plain_name(name: str) -> str:
     return ".".join(parts)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Config:
     """The object in a JSON file of a checkpoint.
 
     Raises: ModelError when it is missing or no JSON object.
@@ -128,10 +131,11 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ModelError(f"`{path}` is no JSON", why=why_no_json(content) or str(error), help=FETCH_AGAIN) from error
     if not isinstance(found, dict):
         raise ModelError(f"`{path}` holds no JSON object", help="fetch the model again")
-    return found
+    config: Config = found
+    return config
 
 
-def kind_of(config: dict[str, Any]) -> str:
+def kind_of(config: Config) -> str:
     """`turbo`, `sft` or `base`, from the DiT's own config."""
     version = str(config.get("model_version", ""))
     if config.get("is_turbo") or version == "turbo":
@@ -139,7 +143,7 @@ def kind_of(config: dict[str, Any]) -> str:
     return "sft" if version == "sft" else "base"
 
 
-def _latent_width(config: dict[str, Any]) -> int:
+def _latent_width(config: Config) -> int:
     # Present in every published config.
     found = config.get("audio_acoustic_hidden_dim", LATENT_CHANNELS)
     return found if isinstance(found, int) else LATENT_CHANNELS
@@ -183,7 +187,7 @@ def _read_bundle(folder: Path) -> FoundModel:
     return _original(folder, dit, read_json(dit / "config.json"))
 
 
-def _original(named: Path, dit: Path, config: dict[str, Any]) -> FoundModel:
+def _original(named: Path, dit: Path, config: Config) -> FoundModel:
     vae, text_encoder = (_beside(dit, name) for name in ("vae", TEXT_ENCODER_FOLDER))
     return FoundModel(
         kind=kind_of(config),
@@ -260,12 +264,12 @@ def _is_part(folder: Path) -> bool:
     return is_regular(folder / "config.json") or any(folder.glob("*.safetensors"))
 
 
-def _vocabulary(config: dict[str, Any]) -> int:
+def _vocabulary(config: Config) -> int:
     found = config.get("vocab_size")
     return found if isinstance(found, int) else 0
 
 
-def _another_config(folder: Path, config: dict[str, Any]) -> ModelError:
+def _another_config(folder: Path, config: Config) -> ModelError:
     if config.get("_class_name") == "AutoencoderOobleck":
         return ModelError(f"`{folder}` is a VAE alone", help="name the folder that holds it and the DiT")
     if config.get("model_type") == "qwen3":

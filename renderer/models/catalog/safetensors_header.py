@@ -112,7 +112,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _checked(header: Mapping[str, Any], begin: int, size: int) -> Mapping[str, Entry]:
+def _checked(header: Mapping[str, object], begin: int, size: int) -> Mapping[str, Entry]:
     _check_metadata(header.get("__metadata__"))
     spans, entries = [], {}
     for name, found in header.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.facts import LATENT_CHANNELS, SAMPLE_RATE, SAMPLES_PER_LATENT
@@ -13,6 +13,8 @@ from renderer.models.catalog import hub, layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from renderer.models.catalog.layouts import Config
 
 STEM = "diffusion_pytorch_model"
 CLASS = "AutoencoderOobleck"
@@ -94,7 +96,7 @@ def _no_vae(folder: Path) -> ModelError:
     return ModelError(f"`{folder}` holds no VAE", why=NEEDED)
 
 
-def _another_model(folder: Path, config: dict[str, Any]) -> ModelError:
+def _another_model(folder: Path, config: Config) -> ModelError:
     if config.get("model_type") == "autoencoder" and "model" in config:
         return ModelError(
             f"`{folder}` holds a VAE in the format of stable-audio-tools",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.checkpoints.on_disk import renamed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from renderer.models.catalog.layouts import Config
     from renderer.models.catalog.safetensors_header import Entry
 
 WEIGHTS = "adapter_model.safetensors"
@@ -87,7 +88,7 @@ def read_adapter(folder: Path, layers: Mapping[str, tuple[int, ...]]) -> dict[st
     return pairs
 
 
-def strength(config: Mapping[str, Any], rank: int) -> float:
+def strength(config: Config, rank: int) -> float:
     """Alpha / r of an adapter, alpha / sqrt(r) for rank-stabilised ones.
 
     Source: huggingface/peft, src/peft/tuners/lora/layer.py
@@ -96,7 +97,7 @@ def strength(config: Mapping[str, Any], rank: int) -> float:
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> Config:
     """The adapter's settings.
 
     Raises: ModelError where there are none, or they ask for more than plain LoRA.
@@ -156,7 +157,7 @@ def _unmerged(folder: Path, why: str, advice: str = "train or convert it as plai
     return ModelError(f"the adapter in `{folder}` can't be merged", why=why, help=advice)
 
 
-def _refuse_own_base(folder: Path, config: Mapping[str, Any]) -> None:
+def _refuse_own_base(folder: Path, config: Config) -> None:
     begun = str(config.get("init_lora_weights", "")).lower()
     for beginning, told in OWN_BASES.items():
         if begun.startswith(beginning):
@@ -167,7 +168,7 @@ def _refuse_own_base(folder: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
+def _check_numbers(folder: Path, config: Config) -> None:
     alpha, rank = config.get("lora_alpha"), config.get("r")
     if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not math.isfinite(alpha):
         raise _unmerged(folder, f"its {CONFIG} says lora_alpha = {alpha}; how strong it is follows from that number")
@@ -226,7 +227,7 @@ def _rank(folder: Path, target: str, down: Entry, up: Entry, layers: Mapping[str
     return down.shape[0]
 
 
-def _check_rank(folder: Path, target: str, rank: int, config: Mapping[str, Any]) -> None:
+def _check_rank(folder: Path, target: str, rank: int, config: Config) -> None:
     known = set(_ranks(config))
     if known and rank not in known:
         raise _unmerged(
@@ -236,7 +237,7 @@ def _check_rank(folder: Path, target: str, rank: int, config: Mapping[str, Any])
         )
 
 
-def _ranks(config: Mapping[str, Any]) -> Iterator[int]:
+def _ranks(config: Config) -> Iterator[int]:
     if config.get("r") is not None:
         yield config["r"]
         yield from (config.get("rank_pattern") or {}).values()

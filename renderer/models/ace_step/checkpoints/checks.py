@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
@@ -14,10 +14,9 @@ from renderer.models.catalog import layouts
 from renderer.models.catalog.regular_file import FETCH_AGAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
+    from renderer.models.catalog.layouts import Config
     from renderer.models.family import ModelFiles
 
 STEREO = 2
@@ -65,7 +64,7 @@ def check_scheduler(files: ModelFiles) -> None:
     _check_values(path, layouts.read_json(path), SCHEDULER)
 
 
-def check_vae(config: Mapping[str, Any], path: Path) -> None:
+def check_vae(config: Config, path: Path) -> None:
     """The VAE must give 48 kHz stereo, 1,920 samples a latent frame.
 
     Raises: ModelError when it gives something else.
@@ -80,7 +79,7 @@ def check_vae(config: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _check_values(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def _check_values(path: Path, found: Config, expected: Config) -> None:
     for key, value in expected.items():
         if found.get(key) != value:
             raise ModelError(

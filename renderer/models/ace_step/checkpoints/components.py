@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.models.ace_step.checkpoints.stored import Stored
+    from renderer.models.catalog.layouts import Config
     from renderer.models.family import Listener, ModelFiles
 
 CLASSES: Mapping[str, Any] = {
@@ -93,7 +94,7 @@ def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
     return read_tensor(stored)
 
 
-def qwen3_config(sizes: Mapping[str, Any]) -> Qwen3Config:
+def qwen3_config(sizes: Config) -> Qwen3Config:
     """An LM's or text encoder's config, of its checked sizes alone: what else its file says changes nothing."""
     rotations = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
     told = {key: value for key, value in sizes.items() if key not in {"rope_theta", "model_type"}}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from renderer.models.catalog.layouts import Config
+
 Size = Annotated[int, Field(gt=0, le=1 << 24)]
 Layers = Annotated[int, Field(gt=0, le=1_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,7 +29,7 @@ LayerType = Literal["sliding_attention", "full_attention"]
 BLOCKS = ("head_dim", "attention_bias", "attention_dropout", "rms_norm_eps", "sliding_window")
 """What all stacks of a checkpoint in the original layout share, the base of their rotations apart."""
 # Present in every published config; these are the class's own defaults for older ones.
-PAIR_DEFAULTS: Mapping[str, Any] = {
+PAIR_DEFAULTS: Config = {
     "pool_window_size": 5,
     "fsq_dim": 2048,
     "fsq_input_levels": [8, 8, 8, 5, 5, 5],
@@ -174,7 +176,7 @@ CLASSES: Mapping[str, type[_Sizes]] = {
 }
 
 
-def checked(component: str, config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def checked(component: str, config: Config, path: Path) -> Config:
     """A component's sizes with the defaults of its class; `config` is in that class's words, from the file `path`.
 
     Raises: ModelError naming every value that can't be.
@@ -187,7 +189,7 @@ def checked(component: str, config: Mapping[str, Any], path: Path) -> dict[str, 
         raise _refused(error, path) from error
 
 
-def from_original(component: str, config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def from_original(component: str, config: Config, path: Path) -> Config:
     """The sizes of a component in the one flat config of the original layout, in the words of diffusers' class.
 
     Raises: ModelError naming a key that is missing, or a value that can't be.
@@ -201,14 +203,14 @@ def from_original(component: str, config: Mapping[str, Any], path: Path) -> dict
     return checked(component, words, path)
 
 
-def _with_rope_theta(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _with_rope_theta(config: Config, path: Path) -> Config:
     try:
         return {**config, "rope_theta": rope_theta(config, path)}
     except KeyError as error:
         raise ModelError(f"`{path}` says no {error}", why="positions rotate by it", help=FETCH_AGAIN) from error
 
 
-def rope_theta(config: Mapping[str, Any], path: Path) -> Any:
+def rope_theta(config: Config, path: Path) -> Any:
     """The base of the rotations: at the config's top, or in `rope_parameters`, where transformers 5 writes it.
 
     Raises: KeyError where it is nowhere; ModelError where it is said twice, or other rotations are asked for.
@@ -265,7 +267,7 @@ _EXPECTED = {
 }
 
 
-def _dit(config: Mapping[str, Any]) -> dict[str, Any]:
+def _dit(config: Config) -> Config:
     sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
     own = ("in_channels", "audio_acoustic_hidden_dim", "patch_size", "layer_types")
     return {
@@ -276,14 +278,14 @@ def _dit(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _encoder_width(config: Mapping[str, Any]) -> dict[str, Any]:
+def _encoder_width(config: Config) -> Config:
     """Widths of everything but the DiT: XL's encoders are narrower than its DiT and have keys of their own."""
     keys = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
     width = {key: config.get(f"encoder_{key}") or config[key] for key in keys}
     return {**width, **{key: config[key] for key in (*BLOCKS, "rope_theta")}}
 
 
-def _condition(config: Mapping[str, Any]) -> dict[str, Any]:
+def _condition(config: Config) -> Config:
     own = (
         "text_hidden_dim",
         "timbre_hidden_dim",
@@ -293,7 +295,7 @@ def _condition(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**_encoder_width(config), **{key: config[key] for key in own}}
 
 
-def _pair(config: Mapping[str, Any]) -> dict[str, Any]:
+def _pair(config: Config) -> Config:
     shared = ("pool_window_size", "num_attention_pooler_hidden_layers")
     return {
         **_encoder_width(config),
@@ -302,12 +304,12 @@ def _pair(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tokenizer(config: Mapping[str, Any]) -> dict[str, Any]:
+def _tokenizer(config: Config) -> Config:
     own = ("fsq_dim", "fsq_input_levels", "fsq_input_num_quantizers")
     return {**_pair(config), **{key: config.get(key, PAIR_DEFAULTS[key]) for key in own}}
 
 
-_CONVERSIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+_CONVERSIONS: Mapping[str, Callable[[Config], Config]] = {
     "dit": _dit,
     "condition_encoder": _condition,
     "audio_tokenizer": _tokenizer,

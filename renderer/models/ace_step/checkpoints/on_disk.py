@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.checkpoints import configs
@@ -20,6 +20,7 @@ from renderer.models.catalog.safetensors_header import read_header
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from renderer.models.catalog.layouts import Config
     from renderer.models.family import ModelFiles
 
 DIFFUSERS_STEM = "diffusion_pytorch_model"
@@ -48,7 +49,7 @@ class OnDisk:
     """A component's files, as its class will be given them."""
 
     name: str
-    config: Mapping[str, Any]
+    config: Config
     """Sizes, in the words of the component's class."""
     config_path: Path
     tensors: Mapping[str, Stored]
@@ -75,7 +76,7 @@ def read_component(files: ModelFiles, name: str) -> OnDisk:
     return OnDisk(name=name, config=config, config_path=folder / CONFIG, tensors=_class_tensors(name, folder, stem))
 
 
-def read_config(files: ModelFiles, name: str) -> dict[str, Any]:
+def read_config(files: ModelFiles, name: str) -> Config:
     """A component's sizes, in the words of its class.
 
     Raises: ModelError when the config is missing, or says what can't be.
@@ -89,7 +90,7 @@ def read_config(files: ModelFiles, name: str) -> dict[str, Any]:
     return found
 
 
-def _sliding(config: Mapping[str, Any]) -> list[str]:
+def _sliding(config: Config) -> list[str]:
     """The kinds of a Qwen3's layers where not all of them attend to everything."""
     kinds = sorted(set(config["layer_types"] or ("full_attention",)))
     return kinds if kinds != ["full_attention"] else []
@@ -99,7 +100,7 @@ def _sliding(config: Mapping[str, Any]) -> list[str]:
 class LmOnDisk:
     """An LM's files."""
 
-    config: Mapping[str, Any]
+    config: Config
     body: Mapping[str, Stored]
     head: Mapping[str, Stored]
     """The output layer, under the name `weight`; empty where the embeddings serve as it."""

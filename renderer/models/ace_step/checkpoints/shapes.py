@@ -8,12 +8,14 @@ models/autoencoders/autoencoder_oobleck.py; huggingface/transformers, src/transf
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.facts import SILENCE_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from renderer.models.catalog.layouts import Config
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
@@ -24,12 +26,12 @@ LAST_ENCODER_KERNEL = 3
 DEFAULT_LEVELS = (8, 8, 8, 5, 5, 5)
 
 
-def shapes(component: str, config: Mapping[str, Any]) -> Shapes:
+def shapes(component: str, config: Config) -> Shapes:
     """Tensor -> shape, of a component by the name it has in `ModelFiles`' parts: `dit`, `vae`, `lm`, …."""
     return _TABLES[component](config)
 
 
-def _dit(config: Mapping[str, Any]) -> Shapes:
+def _dit(config: Config) -> Shapes:
     width, patch = config["hidden_size"], config["patch_size"]
     heard = config["encoder_hidden_size"] or width
     return {
@@ -46,7 +48,7 @@ def _dit(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _dit_layer(config: Mapping[str, Any]) -> Shapes:
+def _dit_layer(config: Config) -> Shapes:
     width = config["hidden_size"]
     return {
         "self_attn_norm.weight": (width,),
@@ -59,7 +61,7 @@ def _dit_layer(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _condition_encoder(config: Mapping[str, Any]) -> Shapes:
+def _condition_encoder(config: Config) -> Shapes:
     width, channels = config["hidden_size"], config["timbre_hidden_dim"]
     layer = _encoder_layer(config)
     lyric = {
@@ -82,7 +84,7 @@ def _condition_encoder(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _audio_tokenizer(config: Mapping[str, Any]) -> Shapes:
+def _audio_tokenizer(config: Config) -> Shapes:
     width, codes = config["hidden_size"], config["fsq_dim"]
     levels = len(config["fsq_input_levels"] or DEFAULT_LEVELS)
     pooler = {
@@ -99,7 +101,7 @@ def _audio_tokenizer(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _audio_token_detokenizer(config: Mapping[str, Any]) -> Shapes:
+def _audio_token_detokenizer(config: Config) -> Shapes:
     width = config["hidden_size"]
     return {
         **_under("embed_tokens", _linear(width, width)),
@@ -110,7 +112,7 @@ def _audio_token_detokenizer(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _qwen3(config: Mapping[str, Any]) -> Shapes:
+def _qwen3(config: Config) -> Shapes:
     """The bare model; an LM's output layer lies beside it, or is the embeddings."""
     width = config["hidden_size"]
     layer = {
@@ -126,11 +128,11 @@ def _qwen3(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _vae(config: Mapping[str, Any]) -> Shapes:
+def _vae(config: Config) -> Shapes:
     return {**_under("encoder", _vae_encoder(config)), **_under("decoder", _vae_decoder(config))}
 
 
-def _vae_encoder(config: Mapping[str, Any]) -> Shapes:
+def _vae_encoder(config: Config) -> Shapes:
     base, ratios, multiples = config["encoder_hidden_size"], config["downsampling_ratios"], _multiples(config)
     found = _under("conv1", _convolution(config["audio_channels"], base, RESIDUAL_KERNEL))
     for place, ratio in enumerate(ratios):
@@ -145,7 +147,7 @@ def _vae_encoder(config: Mapping[str, Any]) -> Shapes:
     return {**found, **_snake("snake1", last), **_under("conv2", _convolution(last, base, LAST_ENCODER_KERNEL))}
 
 
-def _vae_decoder(config: Mapping[str, Any]) -> Shapes:
+def _vae_decoder(config: Config) -> Shapes:
     base, ratios, multiples = config["decoder_channels"], config["downsampling_ratios"], _multiples(config)
     widest = base * multiples[-1]
     found = _under("conv1", _convolution(config["decoder_input_channels"], widest, RESIDUAL_KERNEL))
@@ -158,7 +160,7 @@ def _vae_decoder(config: Mapping[str, Any]) -> Shapes:
     return {**found, **_snake("snake1", base), **_under("conv2", last)}
 
 
-def _multiples(config: Mapping[str, Any]) -> Sequence[int]:
+def _multiples(config: Config) -> Sequence[int]:
     return [1, *config["channel_multiples"]]
 
 
@@ -181,7 +183,7 @@ def _convolution(inputs: int, outputs: int, kernel: int) -> Shapes:
     return {"bias": (outputs,), "weight_g": (outputs, 1, 1), "weight_v": (outputs, inputs, kernel)}
 
 
-def _encoder_layer(config: Mapping[str, Any]) -> Shapes:
+def _encoder_layer(config: Config) -> Shapes:
     width = config["hidden_size"]
     return {
         **_under("self_attn", _attention(config)),
@@ -192,7 +194,7 @@ def _encoder_layer(config: Mapping[str, Any]) -> Shapes:
 
 
 def _attention(
-    config: Mapping[str, Any],
+    config: Config,
     queries: tuple[str, str, str, str, str, str] = ("to_q", "to_k", "to_v", "to_out.0", "norm_q", "norm_k"),
 ) -> Shapes:
     width, head, bias = config["hidden_size"], config["head_dim"], config["attention_bias"]
@@ -209,7 +211,7 @@ def _attention(
     }
 
 
-def _mlp(config: Mapping[str, Any]) -> Shapes:
+def _mlp(config: Config) -> Shapes:
     width, inner = config["hidden_size"], config["intermediate_size"]
     return {"gate_proj.weight": (inner, width), "up_proj.weight": (inner, width), "down_proj.weight": (width, inner)}
 
@@ -234,7 +236,7 @@ def _under(prefix: str, found: Shapes) -> Shapes:
     return {f"{prefix}.{name}": shape for name, shape in found.items()}
 
 
-_TABLES: Mapping[str, Callable[[Mapping[str, Any]], Shapes]] = {
+_TABLES: Mapping[str, Callable[[Config], Shapes]] = {
     "dit": _dit,
     "condition_encoder": _condition_encoder,
     "audio_tokenizer": _audio_tokenizer,
