@@ -20,7 +20,7 @@ TAKE_VERSION = 1
 
 
 def job_key(
-    stage: str, version: int, request: Mapping[str, Any], settings: Mapping[str, Any], upstream: Mapping[str, str]
+    stage: str, version: int, request: Mapping[str, object], settings: Mapping[str, object], upstream: Mapping[str, str]
 ) -> str:
     """SHA-256, hex, of the canonical JSON of all that changes the stage's bytes.
 

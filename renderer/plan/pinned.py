@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -65,6 +65,6 @@ def _cot(take: Take, pinned: Pinned, *, whole: bool) -> tuple[str, Cot]:
     return (pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})), cot
 
 
-def _key(content: Mapping[str, Any]) -> str:
+def _key(content: Mapping[str, object]) -> str:
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

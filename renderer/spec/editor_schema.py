@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DRAFT = "http://json-schema.org/draft-04/schema#"
-_DEFAULTS: Mapping[str, Any] = {
+_DEFAULTS: Mapping[str, object] = {
     "model": DEFAULT_MODEL,
     "annotation_style": "as-written",
     "seeds": [0],
@@ -44,7 +44,7 @@ def song_schema() -> dict[str, Any]:
     return _finished(SongFile.model_json_schema(), "A song spec")
 
 
-def _text(schema: Mapping[str, Any]) -> str:
+def _text(schema: Mapping[str, object]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -62,7 +62,7 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
     return {"$schema": _DRAFT, "title": title, **plain}
 
 
-def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:
+def _plain(node: Any, definitions: Mapping[str, dict[str, Any]]) -> Any:
     """The node with references put in place, and without `null`, which TOML hasn't."""
     if isinstance(node, list):
         return [_plain(one, definitions) for one in node]

@@ -66,9 +66,9 @@ def diagnostics_of(
         yield _diagnostic(detail, source, root)
 
 
-def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+def without_faults(values: Mapping[str, object], error: ValidationError) -> dict[str, Any]:
     """The values less what is at fault, or with a stand-in where something must be, so that the rest can be checked."""
-    patched = deepcopy(dict(values))
+    patched: dict[str, Any] = deepcopy(dict(values))
     for detail in error.errors(include_url=False, include_input=False):
         path = _key_path(detail["loc"])
         if path[0] == "lyrics_file":
@@ -84,7 +84,7 @@ def without_faults(values: Mapping[str, Any], error: ValidationError) -> dict[st
     return patched
 
 
-def less_faults(values: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+def less_faults(values: Mapping[str, object], error: ValidationError) -> dict[str, Any]:
     """The values without what is at fault."""
     patched = deepcopy(dict(values))
     for detail in error.errors(include_url=False, include_input=False):

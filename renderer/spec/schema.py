@@ -97,7 +97,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Timesteps = Annotated[
     list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=200), AfterValidator(_descending)
 ]
-_FORMS: Mapping[str, Any] = {
+_FORMS: Mapping[str, object] = {
     "keyscale": Keyscale,
     "timesignature": Timesignature,
     "vocal_language": Language,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.files import is_regular, open_regular, real, what_to_do, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
@@ -35,7 +35,7 @@ _instead: ContextVar[Mapping[Path, str]] = ContextVar(
 class Parsed:
     """A file that is TOML."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     source: Source
 
 

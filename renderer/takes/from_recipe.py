@@ -33,14 +33,14 @@ OPTIONS: Mapping[str, str] = {
 
 
 _SEEDS = ("lm_seed", "retake_seed")
-_BEFORE: Mapping[str, Any] = {"dcw_enabled": False}
+_BEFORE: Mapping[str, object] = {"dcw_enabled": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remade:
     """A spec made from a recipe."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     codes: str | None
     """The text of the codes file that it names."""
     notes: tuple[str, ...]
@@ -91,7 +91,7 @@ def remake(file: Path, *, name: str) -> Remade:
     return Remade(
         values=head | tables,
         codes=pinned_text(pinned) if pinned else None,
-        notes=(*seeds, *left_out, *_notes({**recipe, "spec": told}, folders)),
+        notes=(*seeds, *left_out, *_notes(recipe, told, folders)),
     )
 
 
@@ -106,7 +106,7 @@ def differences(take: Take, remade: Remade) -> tuple[str, ...]:
     )
 
 
-def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _without_odd_seeds(told: Mapping[str, object]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A recipe's spec less the seeds that no spec can name, as version 0.1.0 took them, and what to tell of it."""
     seeds, inference = told.get("seeds"), told.get("inference", {})
     inference = inference if isinstance(inference, dict) else {}
@@ -124,10 +124,11 @@ def _without_odd_seeds(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     return {**told, **kept, **settings}, tuple(notes)
 
 
-def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
+def _notes(recipe: Mapping[str, object], spec: dict[str, Any], folders: set[str]) -> Iterator[str]:
+    """`spec` is what of the recipe's can be one here."""
     for key in sorted(folders - {"based_on"}):
-        yield _note_on_folder(key, recipe["spec"])
-    for lora in recipe["spec"].get("lora", ()):
+        yield _note_on_folder(key, spec)
+    for lora in spec.get("lora", ()):
         yield f"the adapter `{lora['path']}` must lie beside the spec"
     settings = recipe.get("settings")
     settings = settings if isinstance(settings, dict) else {}
@@ -141,7 +142,7 @@ def _notes(recipe: Mapping[str, Any], folders: set[str]) -> Iterator[str]:
         yield "left out `pinned`, which holds no codes: the LM writes others"
 
 
-def _note_on_folder(key: str, spec: Mapping[str, Any]) -> str:
+def _note_on_folder(key: str, spec: dict[str, Any]) -> str:
     if key == "model" and is_dit_file(spec[key]):
         based_on = f", based on `{spec['based_on']}`" if "based_on" in spec else ""
         return f"`model` was a file called `{spec[key]}`{based_on}: write where it lies, and what it is based on"
@@ -156,7 +157,7 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):

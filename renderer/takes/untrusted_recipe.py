@@ -25,7 +25,7 @@ _FILES = ("lyrics_file", "codes")  # a recipe of ours holds the words and the co
 _ROUNDS = 3  # what is left may be at fault without what was taken out
 
 
-def song_of(told: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def song_of(told: Mapping[str, object], file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The spec less its paths and what no spec may say; and a note for each of them.
 
     Raises: UsageError when no song is left.
@@ -49,7 +49,7 @@ def song_of(told: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], tuple[
     raise UsageError(f"the recipe of `{file.name}` holds no song", why="; ".join(notes[-3:]))
 
 
-def _without_paths(table: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[str]]:
+def _without_paths(table: Mapping[str, object], where: str) -> tuple[dict[str, Any], list[str]]:
     paths = {key: table[key] for key in _FILES if key in table}
     if where:  # what the song itself names is told apart: it may have been a folder of its maker's
         paths |= {key: table[key] for key, known in NAMES.items() if _names_a_path(table.get(key), known)}

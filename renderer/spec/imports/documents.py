@@ -118,7 +118,7 @@ def _line(text: str, file: Path, number: int) -> Any:
         return error
 
 
-def _toml(text: str, file: Path) -> Mapping[str, Any]:
+def _toml(text: str, file: Path) -> Mapping[str, object]:
     parsed = parsed_toml(text, file)
     if isinstance(parsed, Diagnostic):
         raise SpecError([parsed])

@@ -42,7 +42,7 @@ class Field:
     value: Any
 
 
-def fields_of(entry: Mapping[str, Any], file: Path, *, above: str = "", depth: int = 0) -> Iterator[Field | LeftOut]:
+def fields_of(entry: Mapping[str, object], file: Path, *, above: str = "", depth: int = 0) -> Iterator[Field | LeftOut]:
     """The fields of a song's table and of the tables that only wrap some, and what can't be read of them."""
     inside: list[Field] = []
     for key in entry.twice if isinstance(entry, JsonTable) else ():

@@ -34,7 +34,7 @@ _FIRST = ("title", "model", "lm", "vae", "codes", "caption", "instrumental", "ly
 class Imported:
     """A spec made from a foreign file."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     """What else there is to say of it."""
@@ -112,7 +112,7 @@ def _is_broken(value: Any) -> bool:
     return any(isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
-def _ordered(values: Mapping[str, Any]) -> dict[str, Any]:
+def _ordered(values: Mapping[str, object]) -> dict[str, Any]:
     """As a reader wants them: words first, tables last."""
     return {
         **{key: values[key] for key in _FIRST if key in values},
@@ -120,7 +120,7 @@ def _ordered(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _toml(values: Mapping[str, Any]) -> str:
+def _toml(values: Mapping[str, object]) -> str:
     """TOML with texts over several lines, and lists of numbers on one."""
     parts = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
     for key, table in values.items():
