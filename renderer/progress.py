@@ -21,6 +21,7 @@ from renderer.run.events import (
     RunPlanned,
     TakeDone,
     TakeFailed,
+    WorkerLeftOut,
     WorkerRestarted,
 )
 from renderer.run.pace import Pace
@@ -83,7 +84,7 @@ class _Bars:
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
                 self._paces[job.part].hear(event)
                 self._draw(event, job.part)
-            case TakeFailed() | WorkerRestarted():
+            case TakeFailed() | WorkerRestarted() | WorkerLeftOut():
                 self._progress.console.print(_word(event))
             case _:
                 pass
@@ -138,7 +139,7 @@ class _Lines:
                 return Text(
                     f"  {self._takes_done}/{self._num_takes} {printable(event.take.file)} ({event.seconds:.1f} s)"
                 )
-            case TakeFailed() | WorkerRestarted():
+            case TakeFailed() | WorkerRestarted() | WorkerLeftOut():
                 return _word(event)
             case JobProgress(job=job) if time.monotonic() - self._drawn_at > self._line_seconds:
                 return Text(f"  {', '.join(_far(event, self._paces[job.part]))}")
@@ -185,13 +186,15 @@ def _loaded(event: ComponentLoaded) -> str:
     return f"loaded {event.component} in {event.seconds:.1f} s"
 
 
-def _word(event: TakeFailed | WorkerRestarted) -> Text:
+def _word(event: TakeFailed | WorkerRestarted | WorkerLeftOut) -> Text:
     error = event.error
-    head = (
-        f"failed {printable(event.take.name)} in {event.stage}: "
-        if isinstance(event, TakeFailed)
-        else "worker restarted: "
-    )
+    match event:
+        case TakeFailed():
+            head = f"failed {printable(event.take.name)} in {event.stage}: "
+        case WorkerRestarted():
+            head = "worker restarted: "
+        case WorkerLeftOut():
+            head = f"worker {event.worker + 1} left out: "
     return Text(
         f"  {head}{printable(error.message)}" + (f" ({printable(error.why)})" if error.why else ""), style="red"
     )

@@ -16,8 +16,7 @@ from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
-from renderer.run.client import WorkerClient
-from renderer.run.local import Workers
+from renderer.run.executor import DEFAULT, EXECUTORS
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
     from renderer.provenance import Environment
+    from renderer.run.executor import Executor
     from renderer.song import Take
     from renderer.spec.diagnostics import Diagnostic
 
@@ -103,11 +103,11 @@ class Project:
             raise SpecError(faults)
         return (self.only(good) if found else self), faults
 
-    def workers(self, residency: Residency = Residency.ALONE) -> Workers:
-        """The worker process of this project, not started yet."""
+    def executor(self, residency: Residency = Residency.ALONE) -> Executor:
+        """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
         log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
-        return Workers(lambda: WorkerClient(self.settings, log), residency)
+        return EXECUTORS[DEFAULT].make((self.settings,), log, residency)
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""

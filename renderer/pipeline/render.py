@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError, StoreError
-from renderer.models.read_ahead import read_ahead
 from renderer.pipeline.disk_budget import refuse_without_room
 from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
@@ -18,7 +16,7 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.run_stats import Failure, Tally, note, outcome
 from renderer.plan.jobs import Plan, Why
 from renderer.run.events import PartStarted, RunPlanned
-from renderer.run.local import Workers, execute
+from renderer.run.prefetch import prefetch_after
 from renderer.run.sleep_inhibitor import awake
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
@@ -29,8 +27,9 @@ if TYPE_CHECKING:
     from renderer.errors import RendererError
     from renderer.models.family import Settings
     from renderer.pipeline.project import Project
-    from renderer.plan.jobs import Group, Job, TakePlan
+    from renderer.plan.jobs import Job, TakePlan
     from renderer.run.events import RunEvent
+    from renderer.run.executor import Executor
 
 _ROUNDS = 3  # planning again heals damaged artifacts; a disk that damages every time is told, not fought
 
@@ -80,7 +79,7 @@ def render(
     *,
     listen: Callable[[RunEvent], None],
     stop: Stop | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
     abandon: Callable[[Job], bool] | None = None,
 ) -> Summary:
     """Render what isn't on disk yet; returns once every take is there, failed or unwanted, or the disk gave up.
@@ -99,13 +98,13 @@ def render(
         plan = project.plan()
         listen(RunPlanned(plan=plan))
         if any(take.why is not Why.DONE for take in plan.takes):
-            own = workers or project.workers()
+            own = executor or project.executor()
             _refuse(project, plan, own)
             try:
                 with awake():
-                    _run(project, plan, own, tally, listen=listen, stop=stop, abandon=_either(stop, abandon))
+                    _run(project, plan, own, tally, listen=listen, stop=stop, is_wanted=_wanted_by(stop, abandon))
             finally:
-                if workers is None:
+                if executor is None:
                     own.end()
                 # The disk may be what ended the run.
                 with suppress(OSError):
@@ -128,33 +127,33 @@ def render(
     )
 
 
-def _refuse(project: Project, plan: Plan, workers: Workers) -> None:
+def _refuse(project: Project, plan: Plan, executor: Executor) -> None:
     require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
     require_fit(plan, project.model_of)
-    _refuse_what_cannot_run(plan, project.settings, workers)
+    _refuse_what_cannot_run(plan, project.settings, executor)
     refuse_without_room(plan, project.store.outputs)
 
 
-def _refuse_what_cannot_run(plan: Plan, settings: Settings, workers: Workers) -> None:
+def _refuse_what_cannot_run(plan: Plan, settings: Settings, executor: Executor) -> None:
     try:
         refuse_what_cannot_run(plan, settings)
     except ResourceError:
-        if not workers.running:
+        if not executor.running:
             raise
-        # What the worker kept resident from an earlier round may be all that is missing.
-        workers.end()
+        # What workers kept resident from an earlier round may be all that is missing.
+        executor.end()
         refuse_what_cannot_run(plan, settings)
 
 
 def _run(
     project: Project,
     plan: Plan,
-    workers: Workers,
+    executor: Executor,
     tally: Tally,
     *,
     listen: Callable[[RunEvent], None],
     stop: Stop,
-    abandon: Callable[[Job], bool],
+    is_wanted: Callable[[Job], bool],
 ) -> None:
     store = project.store
     try:
@@ -166,11 +165,11 @@ def _run(
         damaged = writer.damaged
         for _ in range(_ROUNDS):
             with ResultWriter(plan, store, project.settings, project.environment) as writer:
-                for event in execute(plan, workers=workers, settings=project.settings, sink=writer, abandon=abandon):
+                for event in executor.run(plan, sink=writer, is_wanted=is_wanted):
                     with disk_faults(store):
                         note(store.journal, tally, event)
                     if isinstance(event, PartStarted):
-                        _read_ahead(plan, event.group)
+                        prefetch_after(plan, event.group)
                     listen(event)
             damaged |= writer.damaged
             if not damaged or stop:
@@ -181,19 +180,11 @@ def _run(
         tally.fault = error
 
 
-def _read_ahead(plan: Plan, running: Group) -> None:
-    """While a part runs, ask for the weights of the next one; where they are in memory already that costs nothing."""
-    later = plan.groups[plan.groups.index(running) + 1 :]
-    following = next((group for group in later if group.part != running.part), None)
-    if following is not None:
-        threading.Thread(target=read_ahead, args=(following.part, following.files), daemon=True).start()
+def _wanted_by(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:
+    def is_wanted(job: Job) -> bool:
+        return not stop and not (abandon is not None and abandon(job))
 
-
-def _either(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:
-    def unwanted(job: Job) -> bool:
-        return bool(stop) or (abandon is not None and abandon(job))
-
-    return unwanted
+    return is_wanted
 
 
 def _set_right(plan: Plan, writer: ResultWriter, tally: Tally, stop: Stop) -> None:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from renderer.plan.jobs import Why
-from renderer.run.events import ComponentLoaded, JobDone, JobFailed, TakeDone, TakeFailed, WorkerRestarted
+from renderer.run.events import (
+    ComponentLoaded,
+    JobDone,
+    JobFailed,
+    TakeDone,
+    TakeFailed,
+    WorkerLeftOut,
+    WorkerRestarted,
+)
 
 if TYPE_CHECKING:
     from renderer.errors import RendererError
@@ -55,6 +63,8 @@ def note(journal: Journal, tally: Tally, event: RunEvent) -> None:
             journal.append("job-failed", {**_job(job), **_told(event.error)})
         case WorkerRestarted():
             journal.append("worker-restarted", _told(event.error))
+        case WorkerLeftOut():
+            journal.append("worker-left-out", {"worker": event.worker, **_told(event.error)})
         case TakeDone():
             tally.failures.pop(event.take.name, None)
             tally.rendered.append(event.take.name)

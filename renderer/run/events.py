@@ -74,6 +74,15 @@ class WorkerRestarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLeftOut:
+    """A worker died again before it had loaded anything; the others go on without it."""
+
+    worker: int
+    """Its number, from 0."""
+    error: RendererError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakeDone:
     """A take's audio is on disk and verified."""
 
@@ -101,6 +110,7 @@ RunEvent = (
     | JobDone
     | JobFailed
     | WorkerRestarted
+    | WorkerLeftOut
     | TakeDone
     | TakeFailed
 )

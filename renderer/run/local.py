@@ -1,320 +1,313 @@
-"""Plan -> results, in one worker process, part by part, told as events.
+"""Plan -> results, in worker processes on this machine, told as events.
 
-Who listens, and what is kept where, it does not know.
+Wires dispatcher, workers, watchdog and results; who listens, and what is kept where, it does not know.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from renderer.artifacts import fault_of
-from renderer.errors import InputLost, ModelError, RendererError, StageError, WorkerDied
-from renderer.models import memory
-from renderer.models.family import Done, Failed, Residency, StageJob, part_of
-from renderer.models.numerics import words_of
-from renderer.run.events import (
-    ComponentLoaded,
-    JobDone,
-    JobFailed,
-    JobProgress,
-    PartStarted,
-    RunEvent,
-    TakeFailed,
-    WorkerRestarted,
+from renderer.errors import InputLost, ModelError, RendererError, WorkerDied
+from renderer.models.family import Done, Failed, Residency, StageJob
+from renderer.run.dispatcher import Dispatcher
+from renderer.run.events import ComponentLoaded, JobProgress
+from renderer.run.messages import (
+    Broken,
+    CancelJobs,
+    ComponentRead,
+    Ended,
+    Examined,
+    ExamineParts,
+    ImportFamily,
+    LoadPart,
+    PartFiles,
+    PartReady,
+    Progress,
+    RunJobs,
 )
-from renderer.run.retry import Attempt, Queue
+from renderer.run.process import Inbox, WorkerProcess
+from renderer.run.results import Results
+from renderer.run.spool import Spool
 from renderer.run.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
     from renderer.models.family import Settings
     from renderer.plan.jobs import Group, Job, Plan
-    from renderer.run.client import WorkerClient
-    from renderer.run.sink import PendingWrite, Sink
+    from renderer.run.dispatcher import Batch
+    from renderer.run.events import RunEvent
+    from renderer.run.messages import Event
+    from renderer.run.sink import Sink
+    from renderer.run.watchdog import Silence
 
-MOST_PENDING_BYTES = 2_500_000_000
-"""Bytes of results on their way to the disk at once, where memory is plenty: the sound of ten minutes is 230 MB."""
-PENDING_SHARE = 0.25
-"""Of free memory, that they may take."""
 _POLL_SECONDS = 0.2
 _ABANDON_SECONDS = 0.1
 """How often jobs are looked at that nobody may want any more."""
 
 
-class Workers:
-    """The current worker process, started when first needed and kept until ended."""
+class LocalExecutor:
+    """A worker process for each of the settings; see `Executor`."""
 
-    def __init__(self, start: Callable[[], WorkerClient], residency: Residency = Residency.ALONE) -> None:
-        self._start = start
-        self._client: WorkerClient | None = None
+    def __init__(
+        self,
+        settings: Sequence[Settings],
+        log: Path,
+        residency: Residency = Residency.ALONE,
+        *,
+        watchdog: Watchdog | None = None,
+        module: str = "renderer.run.worker",
+    ) -> None:
+        self.settings = tuple(settings)
         self.residency = residency
+        self.watchdog = watchdog or Watchdog()
+        self.inbox = Inbox(len(self.settings))
+        self._log = log
+        self._module = module
+        self._processes: dict[int, WorkerProcess] = {}
 
     @property
     def running(self) -> bool:
-        """Whether there is a worker now."""
-        return self._client is not None
+        """See `Executor.running`."""
+        return bool(self._processes)
 
-    def client(self) -> WorkerClient:
-        """The worker, running."""
-        if self._client is None:
-            self._client = self._start()
-        return self._client
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The numbers of the processes there are."""
+        return tuple(process.pid for process in self._processes.values())
 
     def warm(self, family: str) -> None:
-        """Have the worker import what a family of models needs; returns at once.
+        """See `Executor.warm`."""
+        with suppress(OSError):
+            for worker in range(len(self.settings)):
+                self.process(worker).send(ImportFamily(family=family))
 
-        What goes wrong with it goes wrong again, and is told, when a job runs.
-        """
-        with suppress(WorkerDied, OSError):
-            self.client().send({"do": "import", "family": family})
+    def run(self, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> Iterator[RunEvent]:
+        """See `Executor.run`."""
+        run = _Run(self, plan, sink=sink, is_wanted=is_wanted)
+        try:
+            yield from run.examine(plan.groups[1:])
+            yield from run.jobs()
+        finally:
+            run.leave()
 
     def end(self) -> None:
-        """End the worker, if there is one."""
-        if self._client is not None:
-            self._client.end()
-            self._client = None
+        """See `Executor.end`."""
+        for worker in tuple(self._processes):
+            self.end_process(worker)
+
+    def process(self, worker: int) -> WorkerProcess:
+        """The worker's process, running."""
+        if worker not in self._processes:
+            log = self._log if worker == 0 else self._log.with_stem(f"{self._log.stem}-{worker + 1}")
+            self._processes[worker] = WorkerProcess(self.settings[worker], log, self.inbox, module=self._module)
+        return self._processes[worker]
+
+    def end_process(self, worker: int) -> None:
+        """End the worker's process, if there is one."""
+        if worker in self._processes:
+            self._processes.pop(worker).end()
+
+    def owner(self, process: WorkerProcess) -> int | None:
+        """The worker whose process it is; None of one that was ended, and whose last words came late."""
+        return next((worker for worker, running in self._processes.items() if running is process), None)
 
 
-def execute(
-    plan: Plan,
-    *,
-    workers: Workers,
-    settings: Settings,
-    sink: Sink,
-    abandon: Callable[[Job], bool],
-    watchdog: Watchdog | None = None,
-) -> Iterator[RunEvent]:
-    """Run the plan's jobs, telling what happens; `abandon` says of a job that nobody wants it any more.
+@dataclass(slots=True, kw_only=True)
+class _Lane:
+    """What a worker does now."""
 
-    Raises: ModelError, before anything ran, for files that a later part couldn't be loaded from; StoreError when
-    results can't be kept: what was kept until then stays.
-    """
-    run = _Run(plan, workers=workers, settings=settings, sink=sink, abandon=abandon, watchdog=watchdog or Watchdog())
-    yield from run.examine(plan.groups[1:])
-    for group in plan.groups:
-        yield from run.group(group)
+    worker: int
+    silence: Silence
+    batch: Batch | None = None
+    """None while it examines."""
+    jobs: tuple[StageJob, ...] = ()
+    """The batch's, with their inputs, until they are sent."""
 
 
 class _Run:
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        workers: Workers,
-        settings: Settings,
-        sink: Sink,
-        abandon: Callable[[Job], bool],
-        watchdog: Watchdog,
-    ) -> None:
-        self._takes = {take.name: take for take in plan.takes}
-        self._workers = workers
-        self._settings = settings
+    """One plan on its way."""
+
+    def __init__(self, executor: LocalExecutor, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> None:
+        self._executor = executor
         self._sink = sink
-        self._abandon = abandon
-        self._lost: set[str] = set()
-        self._pending: deque[tuple[Job, float, PendingWrite]] = deque()
-        """Results on their way to the disk, the oldest first, with the seconds they took; jobs go on meanwhile."""
-        self._most_pending = min(MOST_PENDING_BYTES, int(max(0, memory.available("cpu")) * PENDING_SHARE))
-        self._watchdog = watchdog
+        self._dispatcher = Dispatcher(plan, num_workers=len(executor.settings), is_wanted=is_wanted)
+        self._results = Results(sink, self._dispatcher)
+        self._spools = {worker: Spool(sink.spool_folder) for worker in range(len(executor.settings))}
+        self._lanes: dict[int, _Lane] = {}
+        """Of the workers that are at work."""
+        self._looked = 0.0
+        """When it was last asked for all jobs whether anybody wants them."""
 
     def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
-        """Have the worker read the small files of parts that come later, before the first one works for hours.
+        """Have a worker read the small files of parts that come later, before the first one works for hours.
 
         Raises: ModelError where a part couldn't be loaded from them.
         """
-        if not any(self._wanted(group.jobs) for group in later):
+        if not any(self._dispatcher.wants(job) for group in later for job in group.jobs):
             return
-        attempt = Attempt()
-        parts = tuple((group.part, group.files.absolute(), group.jobs[0].settings["weights"]) for group in later)
-        try:
-            client = self._workers.client()
-            client.send({"do": "examine", "parts": parts})
-            yield from self._until(attempt, client, {}, "examined")
-        except WorkerDied:
-            # Whatever ended it is told when it happens again to a job.
-            self._workers.end()
-        except BaseException:
-            self._workers.end()
-            raise
-        if attempt.broken:
-            raise ModelError(attempt.broken.message, why=attempt.broken.why, help=attempt.broken.help)
+        self._occupy(0, self._executor.watchdog.of_loading())
+        self._executor.process(0).send(ExamineParts(parts=tuple(_files(group) for group in later)))
+        while self._lanes:
+            yield from self._hear()
 
-    def group(self, group: Group) -> Iterator[RunEvent]:
-        """Every stage of one part, the part loaded once."""
-        jobs = self._wanted(group.jobs)
-        if not jobs:
-            return
-        yield PartStarted(group=group, num_jobs=len(jobs))
-        for stage in dict.fromkeys(job.stage for job in group.jobs):
-            yield from self._stage(group, stage)
+    def jobs(self) -> Iterator[RunEvent]:
+        """Every job, until each is done, given up or unwanted."""
+        while True:
+            for worker in self._dispatcher.workers:
+                if worker not in self._lanes:
+                    yield from self._begin_next(worker)
+            if self._lanes:
+                yield from self._results.finish()
+                yield from self._hear()
+            elif self._results:
+                # One that can't be kept runs again.
+                yield from self._results.finish_all()
+            else:
+                return
 
-    def _wanted(self, jobs: Sequence[Job]) -> list[Job]:
-        return [job for job in jobs if not self._lost.issuperset(job.takes) and not self._abandon(job)]
+    def leave(self) -> None:
+        """End workers that are in the middle of their jobs: they would answer the next ones with these."""
+        for worker in self._lanes:
+            self._executor.end_process(worker)
+        for spool in self._spools.values():
+            spool.clear()
 
-    def _stage(self, group: Group, stage: str) -> Iterator[RunEvent]:
-        queue = Queue(self._wanted(group.of(stage)), window=part_of(group.files, group.part).window)
-        while (taken := queue.take()) or self._pending:
-            batch = self._wanted(taken)
-            attempt = yield from self._attempt(group, stage, batch)
-            if attempt.died:
-                yield WorkerRestarted(error=attempt.died)
-            concerned = tuple({job.key: job for job in (*batch, *attempt.unkept)}.values())
-            left = self._wanted([job for job in concerned if job.key not in attempt.finished])
-            for job, error in queue.settle(batch, left, attempt):
-                yield from self._fail(job, error)
+    def _begin_next(self, worker: int) -> Iterator[RunEvent]:
+        """Give an idle worker its next batch, if there is one whose inputs aren't all lost."""
+        while worker not in self._lanes and (batch := self._dispatcher.next_batch(worker)):
+            yield from self._dispatcher.part_started(batch)
+            # Whoever heard that may have had enough: then nothing is loaded.
+            self._dispatcher.cancelled(batch, [job for job in batch.left if not self._dispatcher.wants(job)])
+            jobs = yield from self._with_inputs(batch)
+            if not jobs:
+                continue
+            lane = self._occupy(worker, self._executor.watchdog.of_loading())
+            lane.batch, lane.jobs = batch, jobs
+            load = LoadPart(
+                part=_files(batch.group),
+                settings=self._executor.settings[worker],
+                residency=self._executor.residency,
+            )
+            self._executor.process(worker).send(load)
 
-    def _fail(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
-        yield JobFailed(job=job, error=error)
-        for name in job.takes:
-            self._lost.add(name)
-            yield TakeFailed(take=self._takes[name], stage=job.stage, error=error)
-
-    def _attempt(self, group: Group, stage: str, batch: Sequence[Job]) -> Generator[RunEvent, None, Attempt]:
-        attempt = Attempt()
-        ready = dict(self._ready(attempt, batch))
-        if not ready:
-            yield from self._finish(attempt, most=-1)
-            return attempt
-        jobs = {key: job for key, (job, _) in ready.items()}
-        try:
-            client = self._workers.client()
-            client.send(self._load(group))
-            yield from self._until(attempt, client, jobs, "resident")
-            if not attempt.broken:
-                attempt.resident = True
-                asked = tuple(stage_job for _, stage_job in ready.values())
-                client.send({"do": "run", "part": group.part, "stage": stage, "jobs": asked})
-                yield from self._until(attempt, client, jobs, "ended")
-        except WorkerDied as error:
-            self._workers.end()
-            attempt.died = error
-        except BaseException:
-            # A worker that is left in the middle of its jobs would answer the next ones with these.
-            self._workers.end()
-            raise
-        if attempt.died or attempt.broken or len(batch) == 1:
-            # What the worker had sent was whole, and who runs alone is judged by what becomes of it.
-            yield from self._finish(attempt, most=-1)
-        return attempt
-
-    def _ready(self, attempt: Attempt, batch: Sequence[Job]) -> Iterator[tuple[str, tuple[Job, StageJob]]]:
+    def _with_inputs(self, batch: Batch) -> Generator[RunEvent, None, tuple[StageJob, ...]]:
         """The jobs whose inputs are there, with them."""
-        for job in batch:
+        jobs = []
+        for job in batch.left:
             try:
                 upstream = dict(self._sink.upstream(job))
             except InputLost as error:
-                attempt.failed[job.key] = error
+                yield from self._dispatcher.failed(batch, job, error)
             else:
-                yield job.key, (job, StageJob(id=job.key, request=job.request, upstream=upstream))
+                jobs.append(StageJob(id=job.key, request=job.request, upstream=upstream))
+        return tuple(jobs)
 
-    def _load(self, group: Group) -> dict[str, Any]:
-        return {
-            "do": "load",
-            "part": group.part,
-            "files": group.files.absolute(),
-            "settings": self._settings,
-            "weights": group.jobs[0].settings["weights"],
-            "residency": self._workers.residency,
-        }
+    def _occupy(self, worker: int, silence: Silence) -> _Lane:
+        lane = _Lane(worker=worker, silence=silence)
+        self._lanes[worker] = lane
+        return lane
 
-    def _until(self, attempt: Attempt, client: WorkerClient, jobs: Mapping[str, Job], last: str) -> Iterator[RunEvent]:
-        """Pass the worker's events on until the `last` one comes."""
-        told: set[str] = set()
-        looked = heard = time.monotonic()
-        silence = self._watchdog.silence(last, jobs.values())
-        asked: Iterable[str] = jobs
-        while True:
-            for kept in self._finish(attempt, most=self._most_pending):
-                yield kept
-                # What the parent's disk and listeners took is not the worker's silence.
-                heard = time.monotonic()
-            gone = {key for key in asked if key not in told and self._abandon(jobs[key])}
-            if gone:
-                told |= gone
-                client.send({"do": "cancel", "jobs": tuple(gone)})
-            event = client.event(_POLL_SECONDS)
-            now = time.monotonic()
-            if event is None:
-                silence.check(client, now - heard)
-                asked, looked = jobs, now
-                continue
-            silence.broken_after(now - heard)
-            if event["event"] == last:
-                return
-            if event["event"] == "broken":
-                attempt.broken = _error(event)
-                return
-            yield from self._pass_on(attempt, event, jobs)
-            # What the parent did meanwhile is not the worker's silence.
-            heard = time.monotonic()
+    def _hear(self) -> Iterator[RunEvent]:
+        """Wait a moment for what a worker says, and act on it; end those that have been silent for too long."""
+        began = time.monotonic()
+        heard = self._executor.inbox.next(_POLL_SECONDS)
+        for lane in self._lanes.values():
+            lane.silence.lasts(time.monotonic() - began)
+        if heard:
+            process, event = heard
+            worker = self._executor.owner(process)
+            if worker is not None:
+                yield from self._on(worker, event)
             # A thousand jobs are not asked at every token of one of them.
-            asked = jobs if heard - looked >= _ABANDON_SECONDS else jobs.keys() & {event.get("job")}
-            looked = heard if asked is jobs else looked
+            self._cancel_unwanted(every=False, key=event.id if isinstance(event, Progress) else "")
+        else:
+            self._cancel_unwanted(every=True)
+        for lane in tuple(self._lanes.values()):
+            if fault := lane.silence.fault:
+                yield from self._died(lane.worker, fault)
 
-    def _pass_on(self, attempt: Attempt, event: Mapping[str, Any], jobs: Mapping[str, Job]) -> Iterator[RunEvent]:
-        match event["event"]:
-            case "loaded":
-                yield ComponentLoaded(
-                    component=event["component"], seconds=event["seconds"], num_bytes=event["num_bytes"]
-                )
-            case "progress":
-                job = jobs.get(event["job"])
-                if job:
-                    attempt.started.setdefault(job.key, time.monotonic())
-                    yield JobProgress(job=job, done=event["done"], total=event["total"], unit=event["unit"])
-            case "result":
-                self._take_in(attempt, event["result"], jobs)
-
-    def _take_in(self, attempt: Attempt, result: Done | Failed, jobs: Mapping[str, Job]) -> None:
-        """Begin to keep a result."""
-        job = jobs[result.id]
-        if isinstance(result, Failed):
-            attempt.failed[job.key] = StageError(result.message, why=result.why, help=result.help)
+    def _on(self, worker: int, event: Event | WorkerDied) -> Iterator[RunEvent]:
+        if isinstance(event, WorkerDied):
+            yield from self._died(worker, event)
             return
-        if fault := fault_of(result.artifact):
-            attempt.failed[job.key] = _impossible(job, fault)
+        lane = self._lanes.get(worker)
+        if lane is None:
+            # It only says that it is up.
             return
-        since_first_word = time.monotonic() - attempt.started.get(job.key, time.monotonic())
-        # The worker's own clock where it tells: a job's first word may be its last.
-        told = result.artifact.notes.seconds
-        seconds = since_first_word if told is None else told
-        try:
-            self._pending.append((job, seconds, self._sink.write(job, result.artifact)))
-        except InputLost as error:
-            attempt.failed[job.key] = error
+        lane.silence.ends()
+        if isinstance(event, ComponentRead):
+            yield ComponentLoaded(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
+        elif lane.batch is None:
+            self._examined(lane, event)
+        else:
+            yield from self._on_batch(lane, lane.batch, event)
 
-    def _finish(self, attempt: Attempt, *, most: int) -> Iterator[RunEvent]:
-        """Finish, in the order they came, the results that need no waiting, and waiting until `most` bytes are left."""
-        while self._pending and (self._pending[0][-1].ready or self._num_bytes_pending() > most):
-            job, seconds, pending = self._pending.popleft()
-            try:
-                yield from pending.finish()
-            except InputLost as error:
-                attempt.failed[job.key] = error
-                attempt.unkept.append(job)
+    def _examined(self, lane: _Lane, event: Event) -> None:
+        match event:
+            case Examined():
+                del self._lanes[lane.worker]
+            case Broken():
+                del self._lanes[lane.worker]
+                raise ModelError(event.message, why=event.why, help=event.help)
+
+    def _on_batch(self, lane: _Lane, batch: Batch, event: Event) -> Iterator[RunEvent]:
+        match event:
+            case PartReady():
+                self._run_jobs(lane, batch)
+            case Progress() if job := batch.jobs.get(event.id):
+                batch.started.setdefault(job.key, time.monotonic())
+                yield JobProgress(job=job, done=event.done, total=event.total, unit=event.unit)
+            case Done() | Failed():
+                yield from self._results.take_in(batch, event)
+            case Ended():
+                del self._lanes[lane.worker]
+                yield from self._dispatcher.ended(batch)
+            case Broken():
+                del self._lanes[lane.worker]
+                error = RendererError(event.message, why=event.why, help=event.help)
+                yield from self._dispatcher.broken(batch, error)
+
+    def _run_jobs(self, lane: _Lane, batch: Batch) -> None:
+        """Send the jobs to the part that is resident now, without those that nobody wants any more."""
+        self._dispatcher.loaded(lane.worker, batch)
+        jobs, lane.jobs = tuple(job for job in lane.jobs if job.id not in batch.settled), ()
+        if not jobs:
+            del self._lanes[lane.worker]
+            return
+        lane.silence = self._executor.watchdog.of_running(batch.left)
+        spool = self._spools[lane.worker].stem
+        command = RunJobs(part=batch.group.part, stage=batch.stage, jobs=jobs, spool=spool)
+        self._executor.process(lane.worker).send(command)
+
+    def _cancel_unwanted(self, *, every: bool, key: str = "") -> None:
+        """Give up what nobody wants: the job with that key, and now and then all are looked at."""
+        now = time.monotonic()
+        every = every or now - self._looked >= _ABANDON_SECONDS
+        if every:
+            self._looked = now
+        for lane in self._lanes.values():
+            batch = lane.batch
+            if batch is None:
                 continue
-            attempt.finished.add(job.key)
-            yield JobDone(job=job, seconds=seconds)
+            asked = batch.left if every else [batch.jobs[key]] if key in batch.jobs and key not in batch.settled else []
+            unwanted = [job for job in asked if not self._dispatcher.wants(job)]
+            if unwanted:
+                self._dispatcher.cancelled(batch, unwanted)
+                self._executor.process(lane.worker).send(CancelJobs(ids=tuple(job.key for job in unwanted)))
 
-    def _num_bytes_pending(self) -> int:
-        return sum(pending.num_bytes for _, _, pending in self._pending)
-
-
-def _impossible(job: Job, fault: str) -> StageError:
-    """What a stage gave can't be: it isn't kept, and alone it may come out otherwise."""
-    dtype = words_of(job.settings)
-    if dtype.startswith("float32"):
-        return StageError(
-            fault,
-            why="its weights are damaged, or the machine miscalculates",
-            help="renderer models verify; then retry",
-        )
-    return StageError(fault, why=f"numbers overflow in {dtype}", help="render with --dtype float32")
+    def _died(self, worker: int, error: WorkerDied) -> Iterator[RunEvent]:
+        self._executor.end_process(worker)
+        self._spools[worker].clear()
+        self._spools[worker] = Spool(self._sink.spool_folder)
+        lane = self._lanes.pop(worker, None)
+        if lane and lane.batch:
+            yield from self._dispatcher.died(worker, lane.batch, error)
 
 
-def _error(event: Mapping[str, Any]) -> RendererError:
-    return RendererError(event["message"], why=event["why"], help=event["help"])
+def _files(group: Group) -> PartFiles:
+    return PartFiles(part=group.part, files=group.files.absolute(), weights=group.jobs[0].settings["weights"])

@@ -9,16 +9,17 @@ import os
 import threading
 import traceback
 from collections import deque
-from typing import IO, TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, NoReturn
 
+from renderer.run.spool import MOST_BYTES
 from renderer.run.wire import frame, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from renderer.run.messages import Event
+    from renderer.run.spool import SpoolWriter
     from renderer.run.wire import Frame
 
-MOST_BYTES = 150_000_000  # of large messages: the sound of three minutes twice, or of ten minutes once
 MOST_SMALL = 1_000
 SMALL_BYTES = 1 << 16
 
@@ -28,12 +29,14 @@ class Outbox:
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
+        self.spool: SpoolWriter | None = None
+        """Where large arrays go; None sends them too."""
         self._frames: deque[Frame] = deque()
         """The one being written first."""
         self._changed = threading.Condition()
         threading.Thread(target=self._write_all, daemon=True).start()
 
-    def put(self, message: Mapping[str, Any]) -> None:
+    def put(self, message: Event) -> None:
         """Have it sent after those before it; waits while too much waits already. Its arrays may not change any more.
 
         Raises: TypeError for a message that can't travel.
@@ -43,6 +46,12 @@ class Outbox:
             self._changed.wait_for(lambda: self._has_room(framed))
             self._frames.append(framed)
             self._changed.notify_all()
+
+    def leave(self, code: int) -> NoReturn:
+        """End the process, of whose messages nobody wants one any more."""
+        if self.spool:
+            self.spool.clear()
+        os._exit(code)
 
     def _has_room(self, framed: Frame) -> bool:
         """Small ones pass large ones by in this: how far the next job is should not wait for a result's way."""
@@ -54,12 +63,14 @@ class Outbox:
     def _write_all(self) -> None:
         while True:
             try:
-                write(self._pipe, self._next())
+                write(self._pipe, self._next(), self.spool)
             except BrokenPipeError:
-                os._exit(0)
+                self.leave(0)
             except BaseException:  # noqa: BLE001 - nobody would wait for this thread, and the parent for ever
-                traceback.print_exc()
-                os._exit(1)
+                # Standard error may lie on the drive that is full.
+                with suppress(OSError):
+                    traceback.print_exc()
+                self.leave(1)
             with self._changed:
                 self._frames.popleft()
                 self._changed.notify_all()

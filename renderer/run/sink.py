@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
 
     from renderer.artifacts import Artifact
     from renderer.plan.jobs import Job
@@ -36,6 +37,10 @@ class PendingWrite:
 
 class Sink(Protocol):
     """Where jobs' inputs come from and their results go."""
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where workers on this machine may put what is large, under names of temporary files."""
 
     def upstream(self, job: Job) -> Mapping[str, Artifact]:
         """What the job builds on.

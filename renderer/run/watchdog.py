@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import WorkerDied
-from renderer.facts import MAX_DURATION
+
+MOST_SECONDS = 600.0  # what ACE-Step makes at most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from renderer.plan.jobs import Job
-    from renderer.run.client import WorkerClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,34 +27,45 @@ class Watchdog:
     loading_seconds: float = 3600.0
     """For reading weights, say 20 GB over a slow network: between two components nothing is heard."""
 
-    def silence(self, last: str, jobs: Iterable[Job]) -> Silence:
-        """The limit for one command to the worker, which ends with the event `last`."""
-        if last != "ended":
-            return Silence(limit_seconds=self.loading_seconds, doing="loading")
-        longest = max(job.asked_seconds for job in jobs) or MAX_DURATION
+    def of_loading(self) -> Silence:
+        """For a part that is examined or loaded."""
+        return Silence(limit_seconds=self.loading_seconds, doing="loading")
+
+    def of_running(self, jobs: Iterable[Job]) -> Silence:
+        """For jobs that run."""
+        longest = max(job.asked_seconds for job in jobs) or MOST_SECONDS
         limit = self.least_seconds + self.per_second * longest
         return Silence(limit_seconds=limit, doing="its stage", factor=self.pace_factor)
 
 
 @dataclass(slots=True, kw_only=True)
 class Silence:
-    """The limit now, and what was heard so far."""
+    """How long a worker has said nothing, and how long it may.
+
+    Only time in which somebody listened counts: what the parent's disk and listeners take is not the worker's silence.
+    """
 
     limit_seconds: float
     doing: str
     factor: float = 0.0
+    seconds: float = 0.0
 
-    def broken_after(self, seconds: float) -> None:
+    def lasts(self, seconds: float) -> None:
+        """Somebody listened so long."""
+        self.seconds += seconds
+
+    def ends(self) -> None:
         """A sign of life came; a slow pace earns more time."""
-        self.limit_seconds = max(self.limit_seconds, self.factor * seconds)
+        self.limit_seconds = max(self.limit_seconds, self.factor * self.seconds)
+        self.seconds = 0.0
 
-    def check(self, client: WorkerClient, seconds: float) -> None:
-        """Raises: WorkerDied, after ending the worker, when the silence has lasted too long."""
-        if seconds <= self.limit_seconds:
-            return
-        client.end()
-        raise WorkerDied(
-            f"the worker said nothing for {seconds:.0f} s and was ended",
+    @property
+    def fault(self) -> WorkerDied | None:
+        """What to say of a worker that has to be ended."""
+        if self.seconds <= self.limit_seconds:
+            return None
+        return WorkerDied(
+            f"the worker said nothing for {self.seconds:.0f} s and was ended",
             why=f"{self.doing} hangs",
             help="if it happens again, try --device cpu or a shorter song to find the cause",
         )

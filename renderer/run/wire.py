@@ -1,6 +1,7 @@
-"""Messages between parent and worker: one JSON head, then raw arrays. No pickles; only the values listed here travel.
+"""Messages between parent and worker: one JSON head, then raw arrays. No pickles; only registered values travel.
 
-Frame: 4 bytes length of the head, head (UTF-8 JSON), then each array's bytes in the order the head names them.
+Frame: 4 bytes length of the head, head (UTF-8 JSON), then each array's bytes in the order the head names them, but for
+those that it names a file for.
 """
 
 from __future__ import annotations
@@ -13,34 +14,17 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
-from renderer.models.ace_step.protocol.requests import (
-    CodesRequest,
-    CotRequest,
-    GivenMetas,
-    LatentsRequest,
-    LmSampling,
-    WaveformRequest,
-)
-from renderer.models.family import Done, Failed, ModelFiles, Residency, Settings, StageJob
-from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
+from renderer.run.messages import values
+from renderer.run.spool import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from io import BufferedIOBase
 
     import numpy.typing as npt
 
-_VALUES: Mapping[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        *(Cot, CotMetas, Codes, Latents, Waveform),
-        *(CotNotes, CodesNotes, DitNotes, VaeNotes),
-        *(CotRequest, CodesRequest, LatentsRequest, WaveformRequest, GivenMetas, LmSampling),
-        *(ModelFiles, Settings, StageJob, Done, Failed),
-    )
-}
-_ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Residency,)}
+    from renderer.run.messages import Command, Event
+    from renderer.run.spool import SpoolWriter
+
 _HEAD = struct.Struct("<I")
 
 Bytes = TypeVar("Bytes", bytearray, memoryview)
@@ -50,36 +34,42 @@ Bytes = TypeVar("Bytes", bytearray, memoryview)
 class Frame:
     """A message as it goes over the pipe; the arrays are the message's own memory, not copies."""
 
-    head: bytes
-    arrays: tuple[memoryview, ...]
+    body: str
+    """JSON, with arrays by their number."""
+    arrays: tuple[npt.NDArray[Any], ...]
 
     @property
     def num_bytes(self) -> int:
         """What it occupies."""
-        return len(self.head) + sum(array.nbytes for array in self.arrays)
+        return len(self.body) + sum(array.nbytes for array in self.arrays)
 
 
-def frame(message: Mapping[str, Any]) -> Frame:
-    """The message, ready to be written; its arrays must stay as they are until then."""
+def frame(message: Command | Event) -> Frame:
+    """The message, ready to be written; its arrays must stay as they are until then.
+
+    Raises: TypeError for one that can't travel.
+    """
     arrays: list[npt.NDArray[Any]] = []
-    body = _pack(dict(message), arrays)
-    shapes = [[array.dtype.str, list(array.shape)] for array in arrays]
-    head = json.dumps({"body": body, "arrays": shapes}, ensure_ascii=False).encode()
-    return Frame(head=_HEAD.pack(len(head)) + head, arrays=tuple(np.ascontiguousarray(array).data for array in arrays))
+    body = json.dumps(_pack(message, arrays), ensure_ascii=False)
+    return Frame(body=body, arrays=tuple(np.ascontiguousarray(array) for array in arrays))
 
 
-def write(pipe: IO[bytes], framed: Frame) -> None:
-    """Write one message and flush it.
+def write(pipe: IO[bytes], framed: Frame, spool: SpoolWriter | None = None) -> None:
+    """Write one message and flush it; large arrays go to the spool, where there is one that takes them.
 
     Raises: BrokenPipeError when nobody reads any more.
     """
-    pipe.write(framed.head)
-    for array in framed.arrays:
-        pipe.write(array)
+    files = [spool.put(array.data) if spool else None for array in framed.arrays]
+    shapes = [[a.dtype.str, list(a.shape), file] for a, file in zip(framed.arrays, files, strict=True)]
+    head = f'{{"body":{framed.body},"arrays":{json.dumps(shapes)}}}'.encode()
+    pipe.write(_HEAD.pack(len(head)) + head)
+    for array, file in zip(framed.arrays, files, strict=True):
+        if file is None:
+            pipe.write(array.data)
     pipe.flush()
 
 
-def send(pipe: IO[bytes], message: Mapping[str, Any]) -> None:
+def send(pipe: IO[bytes], message: Command | Event) -> None:
     """Frame one message and write it.
 
     Raises: BrokenPipeError when nobody reads any more.
@@ -87,27 +77,32 @@ def send(pipe: IO[bytes], message: Mapping[str, Any]) -> None:
     write(pipe, frame(message))
 
 
-def receive(pipe: IO[bytes]) -> dict[str, Any] | None:
-    """The next message; None when the other side closed its end, or died in the middle of a word."""
-    head_length = _fill(pipe, bytearray(_HEAD.size))
+def receive(pipe: IO[bytes]) -> Command | Event | None:
+    """The next message; None when the other side closed its end, or died in the middle of a word.
+
+    Raises: OSError when a file that holds an array can't be read.
+    """
+    head_length = fill(pipe, bytearray(_HEAD.size))
     if head_length is None:
         return None
-    raw = _fill(pipe, bytearray(_HEAD.unpack(head_length)[0]))
+    raw = fill(pipe, bytearray(_HEAD.unpack(head_length)[0]))
     if raw is None:
         return None
     head = json.loads(raw)
     arrays = []
-    for dtype, shape in head["arrays"]:
+    for dtype, shape, file in head["arrays"]:
         array = np.empty(shape, dtype=dtype)
         # Read to where it stays; torch wants arrays that may be written to, as these may.
-        if array.size and _fill(pipe, array.data.cast("B")) is None:
+        if file is not None:
+            fetch(file, array.data.cast("B"))
+        elif array.size and fill(pipe, array.data.cast("B")) is None:
             return None
         arrays.append(array)
-    message: dict[str, Any] = _unpack(head["body"], arrays)
+    message: Command | Event = _unpack(head["body"], arrays)
     return message
 
 
-def _fill(pipe: IO[bytes], room: Bytes) -> Bytes | None:
+def fill(pipe: IO[bytes], room: Bytes) -> Bytes | None:
     """The room, filled; None when the pipe ends before."""
     view, done = memoryview(room), 0
     while done < len(view):
@@ -144,7 +139,7 @@ def _unpack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
     if "$array" in value:
         return arrays[value["$array"]]
     if "$enum" in value:
-        return _ENUMS[value["$enum"]](value["value"])
+        return values()[value["$enum"]](value["value"])
     if "$value" in value:
-        return _VALUES[value["$value"]](**{name: _unpack(entry, arrays) for name, entry in value["fields"].items()})
+        return values()[value["$value"]](**{name: _unpack(entry, arrays) for name, entry in value["fields"].items()})
     return {_unpack(key, arrays): _unpack(entry, arrays) for key, entry in value["$map"]}

@@ -147,11 +147,16 @@ def make_folder(disk: Disk, folder: Path) -> None:
 def temp_beside(disk: Disk, target: Path) -> Path:
     """A fresh, empty file in the target's folder, same ending, for content that isn't whole yet."""
     make_folder(disk, target.parent)
-    token = f"{TEMP_PREFIX}{secrets.token_hex(8)}"
+    token = temp_name()
     temp = target.parent / (f"{token}{target.suffix}" if is_temp(f"{token}{target.suffix}") else token)
     # Not tempfile: its files are for their owner alone, and this one becomes the target.
     with temp.open("xb"):
         return temp
+
+
+def temp_name() -> str:
+    """A fresh name for content that isn't whole yet; an ending of letters and digits may follow."""
+    return f"{TEMP_PREFIX}{secrets.token_hex(8)}"
 
 
 def is_temp(name: str) -> bool:

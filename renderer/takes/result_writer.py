@@ -30,6 +30,7 @@ from renderer.takes.versions import put_version, restore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
@@ -71,6 +72,11 @@ class ResultWriter:
 
     def __exit__(self, *_: object) -> None:
         self._pool.close()
+
+    @property
+    def spool_folder(self) -> Path:
+        """The store's own, whose temporary files are cleared by whoever holds the lock next."""
+        return self._store.folder
 
     def upstream(self, job: Job) -> Mapping[str, Artifact]:
         """What the job builds on, read from the store with its digest checked.

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from renderer.run.events import ComponentLoaded, JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
+from renderer.run.events import (
+    ComponentLoaded,
+    JobDone,
+    JobProgress,
+    TakeDone,
+    TakeFailed,
+    WorkerLeftOut,
+    WorkerRestarted,
+)
 from renderer.spec.diagnostics import Level, plain, printable
 from renderer.watch.notice_text import error_line, notice_lines, path_text, takes_label
 from renderer.watch.notices import SpecsLoaded
@@ -49,3 +57,5 @@ class Lines:
                 yield f"failed {printable(event.take.name)} in {event.stage}: {error_line(event.error)}"
             case WorkerRestarted():
                 yield f"worker restarted: {error_line(event.error)}"
+            case WorkerLeftOut():
+                yield f"worker {event.worker + 1} left out: {error_line(event.error)}"

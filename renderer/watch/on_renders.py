@@ -16,6 +16,7 @@ from renderer.run.events import (
     RunPlanned,
     TakeDone,
     TakeFailed,
+    WorkerLeftOut,
     WorkerRestarted,
 )
 from renderer.watch.effects import Announce, StartRender, StopMeasuring
@@ -80,7 +81,7 @@ def follow_run(state: WatchState, event: RunEvent) -> Step:
         case TakeFailed(take=take):
             failed = {**state.failed, take.name: take.key}
             state = replace(state.with_page_behind(), failed=failed, num_failed=state.num_failed + 1)
-        case PartStarted() | ComponentLoaded() | JobDone() | JobFailed() | WorkerRestarted():
+        case PartStarted() | ComponentLoaded() | JobDone() | JobFailed() | WorkerRestarted() | WorkerLeftOut():
             pass
         case _:
             assert_never(event)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.render import Stop
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
-    from renderer.run.local import Workers
+    from renderer.run.executor import Executor
     from renderer.watch.effects import AbandonJobs
     from renderer.watch.events import Event
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class RenderThread:
     """Renders a project's takes from its making on; the thread that renders asks which jobs are wanted still."""
 
-    def __init__(self, project: Project, workers: Workers, stop: Stop, post: Callable[[Event], None]) -> None:
+    def __init__(self, project: Project, executor: Executor, stop: Stop, post: Callable[[Event], None]) -> None:
         self._project = project
-        self._workers = workers
+        self._executor = executor
         self._stop = stop
         self._post = post
         self._begun: dict[str, Job] = {}
@@ -49,7 +49,7 @@ class RenderThread:
                 self._project,
                 listen=self._listen,
                 stop=self._stop,
-                workers=self._workers,
+                executor=self._executor,
                 abandon=self._is_abandoned,
             ).fault
         except RendererError as refused:

@@ -62,7 +62,7 @@ from renderer.watch.step import TICK_SECONDS, seconds_to_wait, step
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from renderer.run.local import Workers
+    from renderer.run.executor import Executor
     from renderer.song import Take
     from renderer.watch.effects import Action
     from renderer.watch.events import Event
@@ -127,7 +127,7 @@ class _Shell:
         self._publish = publish
         self._open_page = open_page
         self._stop = Stop()
-        self._workers: Workers | None = None
+        self._executor: Executor | None = None
         self._render: RenderThread | None = None
         self.paths = spec_paths(named)
         self.folders = FolderWatch(lambda path: inbox.put(FileChanged(path=path)))
@@ -156,8 +156,8 @@ class _Shell:
 
     def end_worker(self) -> None:
         """End the worker, if there is one."""
-        if self._workers is not None:
-            self._workers.end()
+        if self._executor is not None:
+            self._executor.end()
 
     def _answer(self, question: Question) -> Event:
         match question:
@@ -216,18 +216,18 @@ class _Shell:
         except RendererError as error:
             self._inbox.put(RenderEnded(error=error, unfinished=(), outputs=takes[0].song.outputs))
             return
-        self._render = RenderThread(project, self._workers_of(project), self._stop, self._inbox.put)
+        self._render = RenderThread(project, self._executor_of(project), self._stop, self._inbox.put)
 
     def _warm_up(self, take: Take) -> None:
         for project in projects([take], self._options):
-            self._workers_of(project).warm(project.model_of(take.variant).files.family)
+            self._executor_of(project).warm(project.model_of(take.variant).files.family)
 
     def _drop_worker(self, idle_seconds: float) -> None:
-        if self._workers is not None and self._workers.running:
-            self._workers.end()
+        if self._executor is not None and self._executor.running:
+            self._executor.end()
             self._announce(WorkerDropped(idle_seconds=idle_seconds))
 
-    def _workers_of(self, project: Project) -> Workers:
-        if self._workers is None:
-            self._workers = project.workers(Residency.BESIDE)
-        return self._workers
+    def _executor_of(self, project: Project) -> Executor:
+        if self._executor is None:
+            self._executor = project.executor(Residency.BESIDE)
+        return self._executor

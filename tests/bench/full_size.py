@@ -42,9 +42,8 @@ from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
-from renderer.run.client import WorkerClient
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress, PartStarted, TakeDone
-from renderer.run.local import Workers
+from renderer.run.local import LocalExecutor
 from tests.bench.bounds import Peaks, bounds, measure_peaks
 from tests.bench.full_size_load import memory_of
 
@@ -166,7 +165,7 @@ def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
 
 
 def one_run(
-    asked: argparse.Namespace, workers: Workers, peaks: Peaks, before: int, num_songs: int, seconds: int
+    asked: argparse.Namespace, executor: LocalExecutor, peaks: Peaks, before: int, num_songs: int, seconds: int
 ) -> dict[str, Any]:
     work = asked.folder.parent / "full-size-work" / f"{num_songs}x{seconds}"
     shutil.rmtree(work, ignore_errors=True)
@@ -179,7 +178,7 @@ def one_run(
     clock = Clock()
     watch = Watch(clock, asked.device, before)
     watch.start()
-    summary = render(project, listen=clock.hear, workers=workers)
+    summary = render(project, listen=clock.hear, executor=executor)
     watch.over.set()
     watch.join()
     if summary.fault:
@@ -239,7 +238,7 @@ def main() -> None:
     log = asked.folder.parent / "full-size-work" / "worker.log"
     if asked.trace:
         os.environ["RENDERER_TRACE"] = str(asked.trace)
-    workers = Workers(lambda: WorkerClient(settings, log, module=module))
+    executor = LocalExecutor((settings,), log, module=module)
     peaks = measure_peaks(torch.device(settings.device))
     # After what the peaks took, which stays with this process, and before any worker.
     before = _gpu_reader()()[1] if asked.device.startswith("cuda") else 0
@@ -259,10 +258,10 @@ def main() -> None:
     try:
         for num_songs, seconds in runs(asked):
             if f"the first {seconds} s" not in found:
-                keep(f"the first {seconds} s", partial(one_run, asked, workers, peaks, before, 1, seconds))
-            keep(f"{num_songs}x{seconds}", partial(one_run, asked, workers, peaks, before, num_songs, seconds))
+                keep(f"the first {seconds} s", partial(one_run, asked, executor, peaks, before, 1, seconds))
+            keep(f"{num_songs}x{seconds}", partial(one_run, asked, executor, peaks, before, num_songs, seconds))
     finally:
-        workers.end()
+        executor.end()
     if asked.plain:
         from tests.bench.plain_way import plain_way
 

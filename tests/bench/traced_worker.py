@@ -19,9 +19,12 @@ import torch
 
 from renderer.models.ace_step.stages import Part
 from renderer.run import worker
+from renderer.run.messages import Ended, LoadPart, RunJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from renderer.run.messages import Command, Event
 
 NUM_KERNELS = 15  # told of each command
 SHORT_NS = 1_000_000
@@ -36,8 +39,8 @@ class TracedWorker(worker.Worker):
         self._spans: list[tuple[str, int, int]] = []
         self._profile: Any = None
 
-    def _carry_out(self, command: Mapping[str, Any]) -> None:
-        if (command["do"], command.get("part")) == ("load", Part.LM):
+    def _carry_out(self, command: Command) -> None:
+        if isinstance(command, LoadPart) and command.part.part is Part.LM:
             self._batches += 1
             if self._batches == 2:
                 kinds = torch.profiler.ProfilerActivity
@@ -47,26 +50,33 @@ class TracedWorker(worker.Worker):
                 self._profile.start()
         began = time.time_ns()
         super()._carry_out(command)
-        self._spans.append(
-            (" ".join(str(command[key]) for key in ("do", "part") if key in command), began, time.time_ns())
-        )
+        self._spans.append((_name(command), began, time.time_ns()))
 
-    def _run(self, command: Mapping[str, Any]) -> None:
+    def _run(self, command: RunJobs) -> None:
         began, outbox = time.time_ns(), self._outbox
-        if self._profile is None or command["part"] != Part.VAE:
+        if self._profile is None or command.part != Part.VAE:
             super()._run(command)
             return
         put = outbox.put
 
-        def last(message: Mapping[str, Any]) -> None:
+        def last(message: Event) -> None:
             # The parent ends this process soon after the batch's last word.
-            if message["event"] == "ended":
+            if isinstance(message, Ended):
                 self._profile.stop()
                 write([*self._spans, ("run vae", began, time.time_ns())], self._profile)
             put(message)
 
         outbox.put = last  # type: ignore[method-assign]
         super()._run(command)
+
+
+def _name(command: Command) -> str:
+    match command:
+        case LoadPart():
+            return f"load {command.part.part}"
+        case RunJobs():
+            return f"run {command.part}"
+    return type(command).__name__
 
 
 def write(spans: list[tuple[str, int, int]], profile: Any) -> None:

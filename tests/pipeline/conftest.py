@@ -11,8 +11,7 @@ from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import Summary, render
 from renderer.pipeline.select import select
-from renderer.run.client import WorkerClient
-from renderer.run.local import Workers
+from renderer.run.local import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,9 +36,9 @@ duration = 10
 class Songs:
     """A song project in a folder of its own."""
 
-    def __init__(self, folder: Path, model: Path, workers: Workers) -> None:
+    def __init__(self, folder: Path, model: Path, executor: LocalExecutor) -> None:
         self.folder = folder
-        self.workers = workers
+        self.executor = executor
         self.events: list[RunEvent] = []
         (folder / "specs").mkdir(parents=True)
         # A random LM's captions are as long as it may write them: most of a render, and no test's business here.
@@ -68,27 +67,27 @@ class Songs:
 
     def render(self, **options: object) -> Summary:
         self.events.clear()
-        return render(self.project(**options), listen=self.events.append, workers=self.workers)
+        return render(self.project(**options), listen=self.events.append, executor=self.executor)
 
     def audio(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(self.outputs.glob("*/*.flac"))}
 
 
 @pytest.fixture(scope="session")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """One worker for all tests of this folder: its imports cost seconds."""
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
-    shared = Workers(lambda: WorkerClient(settings, tmp_path_factory.mktemp("worker") / "worker.log"))
+    shared = LocalExecutor((settings,), tmp_path_factory.mktemp("worker") / "worker.log")
     yield shared
     shared.end()
 
 
 @pytest.fixture
-def songs(tmp_path: Path, tiny_set: Path, workers: Workers) -> Songs:
-    return Songs(tmp_path / "project", tiny_set, workers)
+def songs(tmp_path: Path, tiny_set: Path, executor: LocalExecutor) -> Songs:
+    return Songs(tmp_path / "project", tiny_set, executor)
 
 
 @pytest.fixture
-def make_songs(tmp_path: Path, tiny_set: Path, workers: Workers) -> Callable[[str], Songs]:
+def make_songs(tmp_path: Path, tiny_set: Path, executor: LocalExecutor) -> Callable[[str], Songs]:
     """Several projects side by side."""
-    return lambda name: Songs(tmp_path / name, tiny_set, workers)
+    return lambda name: Songs(tmp_path / name, tiny_set, executor)

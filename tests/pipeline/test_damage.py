@@ -21,7 +21,7 @@ from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
 from renderer.provenance import Origin
 from renderer.report.build import page_after
-from renderer.run.client import WorkerClient
+from renderer.run.process import Inbox, WorkerProcess
 from renderer.store.disk import move_take
 from renderer.store.encoding import encode
 from renderer.store.store import Store
@@ -412,7 +412,7 @@ def test_links_in_the_store_lead_no_writer_to_files_that_arent_ours(sound: Songs
     (store / "journal.jsonl").unlink()
     carry_out(sound.project())
     page_after(sound.project(), nothing_done(sound))
-    with WorkerClient(sound.project().settings, store / "worker.log"):
+    with WorkerProcess(sound.project().settings, store / "worker.log", Inbox()):
         pass
 
     assert mine.read_text() == "mine"

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -19,7 +20,7 @@ from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
-from renderer.run.local import execute
+from renderer.run.local import LocalExecutor
 from renderer.run.watchdog import Watchdog
 from renderer.store.store import Store
 from renderer.takes.result_writer import ResultWriter
@@ -59,7 +60,7 @@ def three(make_songs: Callable[[str], Songs]) -> Callable[[str], Songs]:
 
 
 def signalled(songs: Songs, number: int) -> None:
-    os.kill(songs.workers.client().pid, number)
+    os.kill(songs.executor.pids[0], number)
 
 
 def begun(event: RunEvent) -> TypeGuard[JobProgress]:
@@ -81,7 +82,7 @@ def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[s
             alive.clear()
             signalled(disturbed, crashes.pop())
 
-    summary = render(disturbed.project(preview=LONG), listen=disturb, workers=disturbed.workers)
+    summary = render(disturbed.project(preview=LONG), listen=disturb, executor=disturbed.executor)
 
     assert [failure.take for failure in summary.failures] == ["zwei.s0.preview60"]
     assert "SIGSEGV" in summary.failures[0].error.message
@@ -92,24 +93,18 @@ def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[s
     assert disturbed.audio() == undisturbed.audio()
 
 
-def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[str], Songs]) -> None:
+def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[str], Songs], tmp_path: Path) -> None:
     songs = three("hanging")
     project = songs.project(preview=LONG)
     project.store.prepare()
     plan = project.plan()
     writer = ResultWriter(plan, project.store, project.settings, project.environment)
     watchdog = Watchdog(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
+    songs.executor = LocalExecutor((project.settings,), tmp_path / "worker.log", watchdog=watchdog)
     hangs, events = [signal.SIGSTOP], []
-    with one_at_a_time(project.store):
-        run = execute(
-            plan,
-            workers=songs.workers,
-            settings=project.settings,
-            sink=writer,
-            abandon=lambda _: False,
-            watchdog=watchdog,
-        )
-        for event in run:
+    with one_at_a_time(project.store), ExitStack() as ending:
+        ending.callback(songs.executor.end)
+        for event in songs.executor.run(plan, sink=writer, is_wanted=lambda _: True):
             events.append(event)
             if begun(event) and hangs:
                 signalled(songs, hangs.pop())
@@ -166,7 +161,7 @@ def test_an_outputs_folder_deleted_mid_run_ends_it_with_a_clear_word(three: Call
         if isinstance(event, JobDone):
             shutil.rmtree(songs.outputs)
 
-    summary = render(songs.project(preview=1.0), listen=delete, workers=songs.workers)
+    summary = render(songs.project(preview=1.0), listen=delete, executor=songs.executor)
 
     assert summary.fault is not None
     assert "was deleted or moved" in summary.fault.message
@@ -187,7 +182,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(three: Callable[[str], Songs]) -
             done.append(event.job.key)
             stop.now()
 
-    first = render(stopped.project(preview=1.0), listen=ask, stop=stop, workers=stopped.workers)
+    first = render(stopped.project(preview=1.0), listen=ask, stop=stop, executor=stopped.executor)
     second = stopped.render(preview=1.0)
 
     assert (first.stopped, first.rendered) == (True, ())

@@ -23,7 +23,7 @@ from tests.models.ace_step.layouts import write_bundle
 from tests.pipeline.conftest import Songs
 
 if TYPE_CHECKING:
-    from renderer.run.local import Workers
+    from renderer.run.local import LocalExecutor
 
 DIT = "acestep-v15-turbo"
 
@@ -44,8 +44,8 @@ def merge(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def songs(tmp_path: Path, bundle: Path, workers: Workers) -> Songs:
-    return Songs(tmp_path / "project", bundle, workers)
+def songs(tmp_path: Path, bundle: Path, executor: LocalExecutor) -> Songs:
+    return Songs(tmp_path / "project", bundle, executor)
 
 
 def test_a_merge_is_rendered_beside_what_it_was_made_from(songs: Songs, bundle: Path, merge: Path) -> None:

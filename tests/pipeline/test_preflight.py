@@ -17,7 +17,7 @@ from renderer.pipeline.select import select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.run.local import Workers
+    from renderer.run.local import LocalExecutor
 
 SPEC = """
 title = "A"
@@ -62,11 +62,11 @@ def test_a_set_that_can_not_read_codes_is_refused_before_the_lm_writes_any(unpai
     assert not [event for event in told if "Loaded" in type(event).__name__]
 
 
-def test_without_codes_the_same_set_renders(unpaired: Path, tmp_path: Path, workers: Workers) -> None:
+def test_without_codes_the_same_set_renders(unpaired: Path, tmp_path: Path, executor: LocalExecutor) -> None:
     selection = select([str(write(tmp_path, unpaired, "false"))], Options())
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=tmp_path / "outputs")
 
-    summary = render(Project(selection.takes, options), listen=lambda _: None, workers=workers)
+    summary = render(Project(selection.takes, options), listen=lambda _: None, executor=executor)
 
     assert summary.rendered == ("a.s1",), summary.failures
     assert "lm" not in summary.loads

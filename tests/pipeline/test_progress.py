@@ -40,7 +40,7 @@ def shown(songs: Songs, request: pytest.FixtureRequest) -> list[str]:
             if isinstance(event, PartStarted) and event.part == Part.DIT:
                 stop.now()
 
-        render(songs.project(), listen=until_the_dit, stop=stop, workers=songs.workers)
+        render(songs.project(), listen=until_the_dit, stop=stop, executor=songs.executor)
     return [line for line in re.split(r"[\r\n]+", ESCAPES.sub("", file.getvalue())) if line.strip()]
 
 

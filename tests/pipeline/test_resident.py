@@ -13,9 +13,9 @@ from renderer.models.family import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.render import render
-from renderer.run.client import WorkerClient
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress
-from renderer.run.local import Workers
+from renderer.run.local import LocalExecutor
+from renderer.run.messages import Broken, DropParts, Dropped
 from tests.models.catalog.vaes import write_vae
 from tests.pipeline.conftest import Songs
 
@@ -47,18 +47,18 @@ use_cot_language = false
 
 
 @pytest.fixture(scope="module")
-def resident_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+def resident_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
     log = tmp_path_factory.mktemp("worker") / "worker.log"
-    shared = Workers(lambda: WorkerClient(settings, log), Residency.BESIDE)
+    shared = LocalExecutor((settings,), log, Residency.BESIDE)
     yield shared
     shared.end()
 
 
 @pytest.fixture
-def songs(tmp_path: Path, tiny_set: Path, resident_workers: Workers) -> Songs:
+def songs(tmp_path: Path, tiny_set: Path, resident_executor: LocalExecutor) -> Songs:
     model = shutil.copytree(tiny_set, tmp_path / "model")
-    songs = Songs(tmp_path / "project", model, resident_workers)
+    songs = Songs(tmp_path / "project", model, resident_executor)
     songs.write("eins", SPEC)
     return songs
 
@@ -126,7 +126,7 @@ def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
             begun.append(event.job)
 
     project = songs.project()
-    given_up = render(project, listen=listen, workers=songs.workers, abandon=lambda _: bool(begun))
+    given_up = render(project, listen=listen, executor=songs.executor, abandon=lambda _: bool(begun))
     assert (given_up.rendered, given_up.failures) == ((), ())
     assert not [event for event in songs.events if isinstance(event, JobDone)]
 
@@ -137,14 +137,15 @@ def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
 
 
 def test_what_goes_wrong_while_a_worker_is_warmed_up_is_no_answer_to_what_it_is_asked_next(
-    resident_workers: Workers,
+    resident_executor: LocalExecutor,
 ) -> None:
-    resident_workers.warm("no such family")
-    client = resident_workers.client()
-    client.send({"do": "drop"})
+    resident_executor.warm("no such family")
+    worker = resident_executor.process(0)
+    worker.send(DropParts())
 
-    said = [client.event()]
-    while (last := said[-1]) and last["event"] != "dropped":
-        said.append(client.event())
+    said: list[object] = []
+    while not said or not isinstance(said[-1], Dropped):
+        sender, event = resident_executor.inbox.next() or (None, None)
+        said += [event] if sender is worker else []
 
-    assert [event for event in said if event and event["event"] == "broken"] == []
+    assert [event for event in said if isinstance(event, Broken)] == []

@@ -17,9 +17,8 @@ from renderer.errors import InputLost
 from renderer.models.ace_step.stages import FAMILY, Part, Stage
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
-from renderer.run import local
+from renderer.run import results
 from renderer.run.events import JobDone, JobProgress, TakeDone
-from renderer.run.local import execute
 from renderer.store.disk import TEMP_PREFIX, RealDisk
 from renderer.store.store import Store
 from renderer.takes.audio_writers import AudioWriterPool
@@ -97,7 +96,7 @@ def carry_out(songs: Songs, writer_of: Callable[..., ResultWriter]) -> Iterator[
     project.store.prepare()
     plan = project.plan()
     with one_at_a_time(project.store), writer_of(plan, project.store, project.settings, project.environment) as writer:
-        run = execute(plan, workers=songs.workers, settings=project.settings, sink=writer, abandon=lambda _: False)
+        run = songs.executor.run(plan, sink=writer, is_wanted=lambda _: True)
         for event in run:
             yield writer, event
 
@@ -115,7 +114,7 @@ def leftovers(songs: Songs) -> list[Path]:
 def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "MOST_PENDING_BYTES", 3 * Bulky.num_bytes)
+    monkeypatch.setattr(results, "MOST_PENDING_BYTES", 3 * Bulky.num_bytes)
     waiting, told = [], []
     for writer, event in carry_out(seven, Bulky):
         assert isinstance(writer, Reluctant)
@@ -166,7 +165,7 @@ def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> No
             done.append(event.job.key)
         if isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and len(writer.begun) == 2 and kills:
             assert not set(done) & {job.key for job in writer.begun}
-            os.kill(seven.workers.client().pid, kills.pop())
+            os.kill(seven.executor.pids[0], kills.pop())
 
     keys = [job.key for job in writer.begun]
     assert not kills
@@ -194,7 +193,7 @@ def test_a_refused_file_ends_the_run_and_the_others_under_way_leave_nothing_behi
     project = refused.project(preview=1.0)
     project.store = Store(refused.outputs, Refusing())
 
-    summary = render(project, listen=refused.events.append, workers=refused.workers)
+    summary = render(project, listen=refused.events.append, executor=refused.executor)
 
     assert summary.fault is not None
     assert "free some space" in summary.fault.help

@@ -16,7 +16,7 @@ from tests.plan.test_settings_and_keys import INFERENCE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.run.local import Workers
+    from renderer.run.local import LocalExecutor
 
 SPEC = """caption = "slow blues, upright bass"
 lyrics = "[verse]\\nthe kettle hums, the lamp is low"
@@ -36,7 +36,7 @@ UNHEARD = {"dcw_wavelet"}
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path, workers: Workers) -> dict[str, bytes]:
+def sounds(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path, executor: LocalExecutor) -> dict[str, bytes]:
     """Setting -> the samples of the take that differs in it alone; the song itself has the empty name."""
     folder = tmp_path_factory.mktemp("heard")
     # Undistilled, so that guidance and any number of steps do something.
@@ -45,7 +45,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path, workers: Wo
     config = model / "transformer" / "config.json"
     told = json.loads(config.read_text("utf-8")) | {"is_turbo": False, "model_version": "sft"}
     config.write_text(json.dumps(told), "utf-8")
-    songs = Songs(folder / "project", model, workers)
+    songs = Songs(folder / "project", model, executor)
     variants = "".join(
         f"[variants.{name}]\n{name} = {OTHERS.get(name, value)}\n" for name, (value, _) in INFERENCE.items()
     )

@@ -18,7 +18,6 @@ from renderer.pipeline.project import Project, one_at_a_time
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.events import TakeDone
-from renderer.run.local import execute
 from renderer.takes.result_writer import ResultWriter
 from tests.models.ace_step import damage
 from tests.models.ace_step.layouts import write_bundle
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from renderer.models.family import ModelFiles
     from renderer.plan.jobs import Plan
-    from renderer.run.local import Workers
+    from renderer.run.local import LocalExecutor
 
 SPEC = """
 caption = "calm piano"
@@ -127,11 +126,11 @@ def test_a_broken_adapter_and_a_broken_vae_of_another_place_are_refused(
     assert "there is no adapter_model.safetensors" in told
 
 
-def planned(project: Path, workers: Workers | None = None) -> Plan:
+def planned(project: Path, executor: LocalExecutor | None = None) -> Plan:
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
     mine = Project(select([str(project / "specs")], options).takes, options)
-    if workers is not None:
-        summary = render(mine, listen=lambda _: None, workers=workers)
+    if executor is not None:
+        summary = render(mine, listen=lambda _: None, executor=executor)
         assert not summary.failures
     return Project(mine.takes, options).plan()
 
@@ -146,9 +145,9 @@ def changes(plan: Plan) -> list[tuple[Any, ...]]:
     return [(change.name, change.stage) for take in plan.takes for change in take.changes]
 
 
-def test_weights_that_changed_are_named_by_their_file(project: Path, workers: Workers) -> None:
+def test_weights_that_changed_are_named_by_their_file(project: Path, executor: LocalExecutor) -> None:
     bundle = project.parent / "bundle"
-    (done,) = planned(project, workers).takes
+    (done,) = planned(project, executor).takes
     assert str(done.why) == "done"
 
     (bundle / "vae" / "notes.txt").write_text("from the hub, November")
@@ -203,7 +202,7 @@ def a_vocabulary_of_nothing(bundle: Path) -> None:
     ],
 )
 def test_what_only_reading_tells_is_read_before_the_lm_begins(
-    project: Path, workers: Workers, breaking: Callable[[Path], None], words: str
+    project: Path, executor: LocalExecutor, breaking: Callable[[Path], None], words: str
 ) -> None:
     breaking(project.parent / "bundle")
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
@@ -211,13 +210,13 @@ def test_what_only_reading_tells_is_read_before_the_lm_begins(
     heard: list[str] = []
 
     with pytest.raises(ModelError, match=words):
-        render(mine, listen=lambda event: heard.append(type(event).__name__), workers=workers)
+        render(mine, listen=lambda event: heard.append(type(event).__name__), executor=executor)
 
     assert heard == ["RunPlanned"]
     assert not list((project / "outputs" / ".store" / "codes").glob("*"))
 
 
-def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: Path, workers: Workers) -> None:
+def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: Path, executor: LocalExecutor) -> None:
     """As those of a hub's cache are where HF_HOME says `hub` and not `/home/me/hub`."""
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
     mine = Project(select([str(project / "specs")], options).takes, options)
@@ -226,7 +225,7 @@ def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: 
     nearby = replace(plan, groups=tuple(replace(group, files=relative(group.files)) for group in plan.groups))
 
     with one_at_a_time(mine.store), ResultWriter(nearby, mine.store, mine.settings, mine.environment) as writer:
-        run = execute(nearby, workers=workers, settings=mine.settings, sink=writer, abandon=lambda _: False)
+        run = executor.run(nearby, sink=writer, is_wanted=lambda _: True)
         done = [event for event in run if isinstance(event, TakeDone)]
 
     assert len(done) == len(plan.takes) == 1

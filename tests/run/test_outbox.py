@@ -13,7 +13,9 @@ import pytest
 
 from renderer.artifacts import Waveform
 from renderer.models.family import Done
-from renderer.run.outbox import MOST_BYTES, Outbox
+from renderer.run.messages import Ended, Progress
+from renderer.run.outbox import Outbox
+from renderer.run.spool import MOST_BYTES
 from renderer.run.wire import receive
 
 if TYPE_CHECKING:
@@ -30,9 +32,13 @@ def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         yield reader, writer
 
 
-def result(name: str, num_bytes: int) -> dict[str, object]:
+def result(name: str, num_bytes: int) -> Done:
     samples = np.full((2, num_bytes // 8), float(len(name)), np.float32)
-    return {"event": "result", "result": Done(id=name, artifact=Waveform(samples=samples))}
+    return Done(id=name, artifact=Waveform(samples=samples))
+
+
+def progress(name: str) -> Progress:
+    return Progress(id=name, done=1, total=2, unit="tiles")
 
 
 def test_messages_arrive_in_the_order_they_were_made(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
@@ -40,13 +46,15 @@ def test_messages_arrive_in_the_order_they_were_made(pipe: tuple[IO[bytes], IO[b
     outbox, found = Outbox(writer), []
 
     for number in range(3):
-        outbox.put({"event": "progress", "job": f"{number}", "done": 1})
+        outbox.put(progress(f"{number}"))
         outbox.put(result(f"{number}", 3_000_000))
-    outbox.put({"event": "ended"})
-    while (message := receive(reader)) is not None and message["event"] != "ended":
-        found.append(message.get("job") or message["result"].id)
-        if message["event"] == "result":
-            assert (message["result"].artifact.samples == 1.0).all()
+    outbox.put(Ended())
+    while not isinstance(message := receive(reader), Ended):
+        assert isinstance(message, Progress | Done)
+        found.append(message.id)
+        if isinstance(message, Done):
+            assert isinstance(message.artifact, Waveform)
+            assert (message.artifact.samples == 1.0).all()
 
     assert found == ["0", "0", "1", "1", "2", "2"]
 
@@ -60,7 +68,7 @@ def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[
         second.set()
 
     outbox.put(result("one", MOST_BYTES // 2))
-    outbox.put({"event": "progress", "job": "two"})
+    outbox.put(progress("two"))
     threading.Thread(target=one_too_many, daemon=True).start()
     assert not second.wait(SHUT)
 
@@ -68,7 +76,7 @@ def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[
     assert second.wait(SECONDS)
     last = receive(reader)
 
-    assert [message and message["event"] for message in (*names, last)] == ["result", "progress", "result"]
+    assert [type(message) for message in (*names, last)] == [Done, Progress, Done]
 
 
 def test_a_result_larger_than_the_room_goes_alone(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
@@ -77,16 +85,17 @@ def test_a_result_larger_than_the_room_goes_alone(pipe: tuple[IO[bytes], IO[byte
 
     found = receive(reader)
 
-    assert found is not None
-    assert found["result"].artifact.samples.nbytes == MOST_BYTES + 8
+    assert isinstance(found, Done)
+    assert isinstance(found.artifact, Waveform)
+    assert found.artifact.samples.nbytes == MOST_BYTES + 8
 
 
 def test_a_process_whose_reader_has_gone_ends() -> None:
-    script = "import sys, time; from renderer.run.outbox import Outbox; out = Outbox(sys.stdout.buffer)\n"
-    script += "while True: out.put({'event': 'progress'}); time.sleep(0.01)"
+    script = "import sys, time; from renderer.run.messages import Ended; from renderer.run.outbox import Outbox\n"
+    script += "out = Outbox(sys.stdout.buffer)\nwhile True: out.put(Ended()); time.sleep(0.01)"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    assert receive(process.stdout) == {"event": "progress"}
+    assert receive(process.stdout) == Ended()
 
     process.stdout.close()
 

@@ -15,7 +15,8 @@ from renderer.models.catalog.doctor import _trial
 from renderer.models.family import ModelFiles
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
-from renderer.run.client import WorkerClient
+from renderer.run.messages import DropParts, Dropped, ImportFamily, Ready
+from renderer.run.process import Inbox, WorkerProcess
 from renderer.takes.measure import SoundFile, measure_files, missing_libraries
 
 if TYPE_CHECKING:
@@ -192,11 +193,12 @@ def hostile_surroundings(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_the_worker_finds_its_modules_whatever_the_variables_say(hostile_surroundings: Attack, tmp_path: Path) -> None:
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=1))
 
-    with WorkerClient(settings, tmp_path / "worker.log") as worker:
-        assert worker.event()["event"] == "ready"  # type: ignore[index]
-        worker.send({"do": "import", "family": "ace_step"})
-        worker.send({"do": "drop"})
-        assert worker.event()["event"] == "dropped"  # type: ignore[index]
+    inbox = Inbox()
+    with WorkerProcess(settings, tmp_path / "worker.log", inbox) as worker:
+        worker.send(ImportFamily(family="ace_step"))
+        worker.send(DropParts())
+        said = [inbox.next(), inbox.next()]
+        assert [type(event) for _, event in filter(None, said)] == [Ready, Dropped]
         assert not hostile_surroundings.mark.exists()
         assert worker.last_words() == ""
 

@@ -1,4 +1,4 @@
-"""The parent's end of the worker: start, send, read, end. Knows messages, not what they are for."""
+"""The parent's end of a worker: start, send, hear, end. Knows messages, not what they are for."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from renderer.errors import WorkerDied
 from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.run.wire import receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from renderer.models.family import Settings
+    from renderer.run.messages import Command, Event
 
-_WAITING_EVENTS = 2  # ten minutes of sound are 230 MB: the worker waits rather than fill the parent
+_WAITING_EVENTS = 2  # of each worker; ten minutes of sound are 230 MB: it waits rather than fill the parent
 _ROOM_SECONDS = 0.1
-_PIPE_BYTES = 1 << 20  # what Linux gives to everyone
 _UNHEARD = ("DIFFUSERS_ATTN_BACKEND",)
 """Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
@@ -34,12 +32,36 @@ _HEAP = {
 }
 
 
-class WorkerClient:
-    """One worker process; a context manager, and nothing survives it."""
+class Inbox:
+    """What workers say, in the order it came, and last of each that it died; holds few at a time."""
 
-    def __init__(self, settings: Settings, log_path: Path, *, module: str = "renderer.run.worker") -> None:
+    def __init__(self, num_workers: int = 1) -> None:
+        self._queue: queue.Queue[tuple[WorkerProcess, Event | WorkerDied]] = queue.Queue(_WAITING_EVENTS * num_workers)
+
+    def next(self, timeout_seconds: float | None = None) -> tuple[WorkerProcess, Event | WorkerDied] | None:
+        """Who says what, or None after the time is up."""
+        try:
+            return self._queue.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def put(self, sender: WorkerProcess, event: Event | WorkerDied) -> None:
+        """Wait until there is room for it, or nobody to read it any more."""
+        while not sender.ended:
+            with contextlib.suppress(queue.Full):
+                self._queue.put((sender, event), timeout=_ROOM_SECONDS)
+                return
+
+
+class WorkerProcess:
+    """One worker; a context manager, and nothing survives it."""
+
+    def __init__(
+        self, settings: Settings, log_path: Path, inbox: Inbox, *, module: str = "renderer.run.worker"
+    ) -> None:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log_path
+        self._inbox = inbox
         # Anew: a link in its place leads to what is not ours.
         log_path.unlink(missing_ok=True)
         with log_path.open("xb") as log:
@@ -53,8 +75,6 @@ class WorkerClient:
                 # Ctrl-C goes to the parent alone, which then ends the worker in good order.
                 start_new_session=True,
             )
-        _widen(self._process.stdout)
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=_WAITING_EVENTS)
         self._ended = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -69,31 +89,17 @@ class WorkerClient:
         """The process's number."""
         return self._process.pid
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """One command to the worker.
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called: what it said then interests nobody."""
+        return self._ended.is_set()
 
-        Raises: WorkerDied when it is gone.
-        """
+    def send(self, command: Command) -> None:
+        """One command to the worker; that it is gone is told by the inbox."""
         stdin = self._process.stdin
-        if stdin is None or stdin.closed:
-            raise self._death()
-        try:
-            send(stdin, message)
-        except OSError as error:
-            raise self._death() from error
-
-    def event(self, timeout_seconds: float | None = None) -> dict[str, Any] | None:
-        """The worker's next event, or None after the time is up.
-
-        Raises: WorkerDied when it is gone.
-        """
-        try:
-            event = self._events.get(timeout=timeout_seconds)
-        except queue.Empty:
-            return None
-        if event is None:
-            raise self._death()
-        return event
+        assert stdin is not None  # noqa: S101 - opened as a pipe above
+        with contextlib.suppress(OSError, ValueError):  # ValueError: `end` closed it
+            send(stdin, command)
 
     def end(self) -> None:
         """End the process, at once."""
@@ -115,36 +121,26 @@ class WorkerClient:
     def _listen(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None  # noqa: S101 - opened as a pipe above
-        with contextlib.suppress(OSError, ValueError):
+        fault = ""
+        try:
             while (event := receive(stdout)) is not None:
-                self._pass_on(event)
-        self._pass_on(None)
+                self._inbox.put(self, cast("Event", event))
+        except (OSError, ValueError) as error:  # ValueError: `end` closed it
+            fault = f"what it gave can't be read: {error}"
+        if not self.ended:
+            self._inbox.put(self, self._death(fault))
 
-    def _pass_on(self, event: dict[str, Any] | None) -> None:
-        """Wait until there is room for it, or nobody to read it any more."""
-        while not self._ended.is_set():
-            with contextlib.suppress(queue.Full):
-                self._events.put(event, timeout=_ROOM_SECONDS)
-                return
-
-    def _death(self) -> WorkerDied:
-        self.end()
-        code = self._process.returncode
+    def _death(self, fault: str) -> WorkerDied:
+        # It has closed its end, or gave what can't be read: either way it is of no use any more.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        code = self._process.wait()
         cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return WorkerDied(
             f"the worker process ended ({cause})",
-            why=self.last_words().rpartition("\n")[2],
+            why=fault or self.last_words().rpartition("\n")[2],
             help=f"its last words are in {self._log_path.name}; out of memory is the usual cause of SIGKILL",
         )
-
-
-def _widen(pipe: IO[bytes] | None) -> None:
-    """Let the pipe hold more than 64 KB where that can be asked for: three minutes of sound take a third less time."""
-    if pipe and sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - exists on POSIX only
-
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -1,0 +1,67 @@
+"""The seam for whatever carries out plans, and the table of what there is. Every row passes `tests/run/contract`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from renderer.run.local import LocalExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.models.family import Residency, Settings
+    from renderer.plan.jobs import Job, Plan
+    from renderer.run.events import RunEvent
+    from renderer.run.sink import Sink
+
+
+class Executor(Protocol):
+    """Workers that carry out plans, started when first needed and kept until ended: a watch runs plan after plan."""
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a worker now."""
+
+    def warm(self, family: str) -> None:
+        """Have a worker import what a family of models needs; returns at once.
+
+        What goes wrong with it goes wrong again, and is told, when a job runs.
+        """
+
+    def run(self, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> Iterator[RunEvent]:
+        """Run the plan's jobs, telling what happens; `is_wanted` is asked again and again while they run.
+
+        A job is told as done once the sink has it; one that fails in company or ends its worker runs again alone, one
+        that ends two workers fails. Neither a job's events nor the bytes of its result depend on the number of workers.
+        An iterator that isn't used up leaves no worker in the middle of a job.
+
+        Raises: ModelError, before anything ran, for files that a later part couldn't be loaded from; StoreError when
+        results can't be kept: what was kept until then stays.
+        """
+
+    def end(self) -> None:
+        """End the workers, at once."""
+
+
+class MakeExecutor(Protocol):
+    """How an executor is made."""
+
+    def __call__(self, settings: Sequence[Settings], log: Path, residency: Residency) -> Executor:
+        """With a worker for each of the settings; what they say beside messages goes to the file `log`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorRow:
+    """One way to carry out plans."""
+
+    name: str
+    label: str
+    make: MakeExecutor
+
+
+EXECUTORS: Mapping[str, ExecutorRow] = {
+    row.name: row for row in (ExecutorRow(name="local", label="processes on this machine", make=LocalExecutor),)
+}
+DEFAULT = "local"

@@ -1,0 +1,155 @@
+"""What parent and worker say to each other. How it travels is the wire's business.
+
+Commands are carried out one by one, but for cancellations, which overtake them. Each `LoadPart`, `RunJobs`,
+`ExamineParts` and `DropParts` has its last answer, `PartReady`, `Ended`, `Examined` and `Dropped`, or `Broken` in its
+place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from renderer.models.family import FAMILIES, Done, Failed, ModelFiles, Residency, Settings, StageJob, family
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFiles:
+    """A part of a model set."""
+
+    part: str
+    files: ModelFiles
+    weights: str
+    """Fingerprint of what lies in them: weights may be replaced under the same path while a worker lives on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportFamily:
+    """Import what a family of models needs. Not answered: what is amiss is told when a part is loaded."""
+
+    family: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineParts:
+    """Read the small files of parts that are loaded later."""
+
+    parts: tuple[PartFiles, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPart:
+    """Make a part resident."""
+
+    part: PartFiles
+    settings: Settings
+    residency: Residency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJobs:
+    """Run one stage's jobs on its part, which is resident."""
+
+    part: str
+    stage: str
+    jobs: tuple[StageJob, ...]
+    spool: str
+    """Beginning of the paths that large arrays may be written to, absolute; see `renderer.run.spool`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelJobs:
+    """Abandon these of the jobs that run or wait, at their next token, step or tile."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropParts:
+    """Free the memory of all parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The process is up."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """All parts asked about can be loaded, as far as small files tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentRead:
+    """A component was read from disk."""
+
+    component: str
+    seconds: float
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReady:
+    """The part asked for is resident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A job is so far."""
+
+    id: str
+    done: int
+    total: int
+    unit: str
+    """`tokens`, `steps`, `tiles`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Each of the jobs gave its result, failed or was abandoned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """No part is resident any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """The command can't be carried out, for any job."""
+
+    message: str
+    why: str = ""
+    help: str = ""
+
+
+Command = ImportFamily | ExamineParts | LoadPart | RunJobs | CancelJobs | DropParts
+Event = Ready | Examined | ComponentRead | PartReady | Progress | Done | Failed | Ended | Dropped | Broken
+"""`Done` and `Failed`, a job's outcomes, travel as the stage gives them."""
+
+_MESSAGES: tuple[type, ...] = (
+    *(ImportFamily, ExamineParts, LoadPart, RunJobs, CancelJobs, DropParts),
+    *(Ready, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
+)
+_INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, Residency, StageJob)
+_NOTES: tuple[type, ...] = (CotNotes, CodesNotes, DitNotes, VaeNotes)
+
+
+def values() -> Mapping[str, type]:
+    """Every dataclass and enum that may travel, by its name: what stages are asked and give stands in their tables."""
+    return _values(tuple(FAMILIES))
+
+
+@cache
+def _values(families: tuple[str, ...]) -> Mapping[str, type]:
+    tables = [family(name) for name in families]
+    of_stages = (kind for table in tables for row in table.stages.values() for kind in (row.request, row.artifact))
+    inside = (kind for table in tables for kind in table.values)
+    return {kind.__name__: kind for kind in (*_MESSAGES, *_INSIDE, *_NOTES, *of_stages, *inside)}
