@@ -42,7 +42,7 @@ _DTYPE_ALIASES = {
 AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
-LM_GRAIN = 256
+LM_PROMPT_BUCKET = 256
 _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 
 
@@ -126,12 +126,12 @@ def lm_attention(device: str, dtype: str) -> str:
     return "ragged" if _has_flash(device, dtype) else "masked"
 
 
-def lm_grain(device: str) -> int:
-    """Tokens to whose multiple the LM's prompts are filled up, so that those of a length can run as one recording.
+def lm_prompt_bucket(device: str) -> int:
+    """Tokens to whose multiple the LM's prompts are filled up, so that those of a bucket can run as one recording.
 
-    What fills them up isn't heard, but matrices of another size round otherwise, so this is part of the key.
+    What fills them up isn't attended to, but matrices of another size round otherwise, so this is part of the key.
     """
-    return LM_GRAIN if device.startswith("cuda") else 1
+    return LM_PROMPT_BUCKET if device.startswith("cuda") else 1
 
 
 def vae_kernels(device: str) -> str:
@@ -171,7 +171,7 @@ def prepare(device: str, threads: int) -> torch.device:
     return found
 
 
-def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A small host tensor on the device; on CUDA without waiting for what the device is still at.
 
     On Metal such a copy may read the host's memory when it is already free (pytorch/pytorch#189690), so it waits there.
@@ -203,39 +203,40 @@ def mark(device: torch.device) -> Callable[[], None]:
     return event.synchronize
 
 
-class Aside:
-    """A CUDA device's second queue, whose work runs beside what the device is at; elsewhere there is only one.
+class SideStream:
+    """A CUDA device's second stream, whose work runs beside what the device is at; elsewhere there is only one.
 
     It waits for nothing of the main one: what is used in it has to be there, and to stay until it is done.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._queue: Any = _second_queue(device) if device.type == "cuda" else None
+        self._stream: Any = _side_stream(device) if device.type == "cuda" else None
 
     def run(self, work: Callable[[], T]) -> T:
-        """`work`, what it launches going to this queue."""
-        if self._queue is None:
+        """`work`, what it launches going to this stream."""
+        if self._stream is None:
             return work()
         import torch  # noqa: PLC0415 - the worker's
 
-        with torch.cuda.stream(self._queue):
+        with torch.cuda.stream(self._stream):
             return work()
 
     def hand_over(self, *made: torch.Tensor) -> None:
-        """Let what was made here be used in the main queue, which waits for all that this one was given so far."""
-        if self._queue is None:
+        """Let what was made here be used in the main stream, which waits for all launched in this one so far."""
+        if self._stream is None:
             return
         import torch  # noqa: PLC0415 - the worker's
 
-        main = torch.cuda.current_stream(self._queue.device)
-        main.wait_stream(self._queue)
+        main = torch.cuda.current_stream(self._stream.device)
+        main.wait_stream(self._stream)
         for tensor in made:
+            # Else its memory could be handed out again on the side stream while the main one still reads it.
             tensor.record_stream(main)
 
 
 @cache
-def _second_queue(device: torch.device) -> Any:
-    """One for good: libraries keep memory for each queue they have worked in."""
+def _side_stream(device: torch.device) -> Any:
+    """One for good: libraries keep memory for each stream they have worked in."""
     import torch  # noqa: PLC0415 - the worker's
 
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap

@@ -45,7 +45,11 @@ class Numerics:
 def numerics(settings: Settings) -> Mapping[str, Numerics]:
     """Of each part, on the device and in the dtype picked."""
     name = settings.device
-    dtypes, bucket, vae_kernels = device.dtypes(name, settings.dtype), device.lm_grain(name), device.vae_kernels(name)
+    dtypes, bucket, vae_kernels = (
+        device.dtypes(name, settings.dtype),
+        device.lm_prompt_bucket(name),
+        device.vae_kernels(name),
+    )
     return {
         Part.LM: Numerics(
             dtype=dtypes.lm,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
-from renderer.models.ace_step.protocol.dit_prompt import brief
-from renderer.models.ace_step.protocol.metas import given_as_cot, think_yaml
+from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
+from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.stages import Stage
@@ -104,7 +104,7 @@ def _yaml(codes: CodesRequest, asked: StageRequests, cot: Cot | None) -> str:
     """The think block of the codes prompt; the fields stand in alphabetical order, so each can be written alone."""
     if cot is not None:
         return think_yaml(cot.metas)
-    given = given_as_cot(codes.metas)
+    given = user_metas_as_cot(codes.metas)
     open_fields = _open_fields(asked)
     rows = [
         think_yaml(CotMetas(**{name: value})) if value is not None else f"{name}: {UNDECIDED}"
@@ -128,8 +128,8 @@ def _dit_prompts(asked: StageRequests, cot: Cot | None) -> tuple[str, str]:
     request = asked.latents
     if asked.cot is not None and cot is None:
         return _undecided_prompts(request, asked)
-    briefing = brief(request, cot, _no_codes(asked))
-    return briefing.text, briefing.lyrics
+    dit_prompt = make_dit_prompt(request, cot, _no_codes(asked))
+    return dit_prompt.text, dit_prompt.lyrics
 
 
 def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[str, str]:
@@ -141,14 +141,14 @@ def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[s
             language=UNDECIDED if "language" in open_fields else None,
         ),
     )
-    briefing = brief(request, said, _no_codes(asked))
+    dit_prompt = make_dit_prompt(request, said, _no_codes(asked))
     # The metas are the last lines of the prompt; what nobody said yet stands there as what upstream writes for nothing.
-    caption, heading, metas = briefing.text.rpartition("# Metas\n")
+    caption, heading, metas = dit_prompt.text.rpartition("# Metas\n")
     lines = [
         f"- {name}: {UNDECIDED}" if (name := line[2:].partition(":")[0]) in open_fields else line
         for line in metas.split("\n")
     ]
-    return caption + heading + "\n".join(lines), briefing.lyrics
+    return caption + heading + "\n".join(lines), dit_prompt.lyrics
 
 
 def _no_codes(asked: StageRequests) -> Codes | None:

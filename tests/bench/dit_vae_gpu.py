@@ -17,6 +17,7 @@ import torch
 from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.checkpoints.weights import _read_mapped, _read_staged
+from renderer.models.ace_step.dit.attention import VarlenAttention
 from renderer.models.ace_step.dit.dcw import Dcw, corrected
 from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.plain import PlainDit
@@ -27,7 +28,7 @@ from renderer.models.catalog.zoo import resolve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renderer.models.ace_step.dit.velocity import Dit
+    from renderer.models.ace_step.dit.velocity import ResidentDit
 
 DEVICE = torch.device("cuda:0")
 LENGTHS = (30, 60, 180, 240, 600)
@@ -85,14 +86,14 @@ def dit(folder: Path) -> list[dict[str, float]]:
         find_component(files, "dit").load(dtype=dtype, device=DEVICE, listener=Quiet())
         for dtype in ("bfloat16", "bfloat16", "float32")
     )
-    made = {"plain": PlainDit(plain), "fused": FusedDit(fused, flash=True)}
+    made = {"plain": PlainDit(plain), "fused": FusedDit(fused, attention=VarlenAttention.of)}
     rows = [one_length(seconds, made, PlainDit(exact)) for seconds in LENGTHS]
     for row in rows:
         print({key: round(value, 4) for key, value in row.items()})
     return rows
 
 
-def one_length(seconds: int, dits: dict[str, Dit], exact: Dit) -> dict[str, float]:
+def one_length(seconds: int, dits: dict[str, ResidentDit], exact: ResidentDit) -> dict[str, float]:
     frames = 25 * seconds
     generator = torch.Generator(DEVICE).manual_seed(seconds)
 
@@ -124,7 +125,7 @@ def with_dcw(latents: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
     return corrected(latents, latents - velocity * 0.7, 0.7, DCW)
 
 
-def captured(dit: Dit, heard: Conditions, latents: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:
+def captured(dit: ResidentDit, heard: Conditions, latents: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:
     """A whole take's steps as the product runs them, the graph's recording included."""
     torch.cuda.synchronize()
     began = time.perf_counter()

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from renderer.models.ace_step.lm.engine import decode_all
-from renderer.models.kernels.cuda_graph import eagerly
+from renderer.models.kernels.cuda_graph import eager
 from tests.bench.lm_subjects import SIZES, Nobody, engine_of, plainly, random_model, songs
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ BATCH, LONE = ("engine, 8 songs, 4 slots",), ("engine, a lone song, 4 slots", "e
 def main(folder: Path, num_threads: int, size: str = "mid") -> None:
     torch.set_num_threads(num_threads)
     plain = random_model(SIZES[size], CPU, torch.float32)
-    lm = engine_of(random_model(SIZES[size], CPU, torch.float32), CPU, torch.float32, eagerly)
+    lm = engine_of(random_model(SIZES[size], CPU, torch.float32), CPU, torch.float32, eager)
     wanted = songs([SECONDS] * NUM_SONGS)
     measured: dict[str, list[tuple[float, float]]] = {}
 

@@ -24,14 +24,26 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from renderer.models import device as devices
 from renderer.models.ace_step.lm import sampling
-from renderer.models.ace_step.lm.decoder import Lm, Pass
-from renderer.models.ace_step.lm.engine import Decoded, decode_all
-from renderer.models.ace_step.lm.pass_spec import Filters, Kind
-from renderer.models.ace_step.lm.prefill import Prefill, Prefilled
+from renderer.models.ace_step.lm.decoder import Pass, ResidentLm
+from renderer.models.ace_step.lm.engine import DecodeResult, decode_all
+from renderer.models.ace_step.lm.pass_spec import PassSpec, SamplingFeatures
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
 from renderer.models.kernels import qwen3 as fused
-from renderer.models.kernels.attention import row_memory
-from renderer.models.kernels.cuda_graph import as_graph, eagerly
-from tests.bench.lm_subjects import RULES, SAMPLING, SIZES, Nobody, Size, engine_of, plainly, random_model, song, songs
+from renderer.models.kernels.cuda_graph import cuda_graph, eager
+from renderer.models.kernels.decode_attention import PaddedDecode
+from renderer.models.kernels.kv_cache import zeros_by_token
+from tests.bench.lm_subjects import (
+    CONSTRAINTS,
+    SAMPLING,
+    SIZES,
+    Nobody,
+    Size,
+    engine_of,
+    plainly,
+    random_model,
+    song,
+    songs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,8 +77,9 @@ class Report:
         self.path.write_text(json.dumps(self.found, indent=2) + "\n", encoding="utf-8")
 
 
-def kind(length: int = LENGTH) -> Kind:
-    return Kind(length=length, head=RULES.head, filters=Filters.of(SAMPLING, guided=True))
+def pass_spec(length: int = LENGTH) -> PassSpec:
+    features = SamplingFeatures.of(SAMPLING, guided=True)
+    return PassSpec(length=length, logit_slice=CONSTRAINTS.logit_slice, features=features)
 
 
 def synchronise(device: torch.device) -> None:
@@ -86,31 +99,31 @@ def timed(device: torch.device, work: Callable[[], Any], count: int) -> float:
 
 
 @torch.inference_mode()
-def step_times(lm: Lm, num_slots: int) -> dict[str, float]:
+def step_times(lm: ResidentLm, num_slots: int) -> dict[str, float]:
     """Milliseconds of a whole step, and of its forward alone, with every row at `POSITION`."""
-    filled = Pass(lm, kind(), num_slots)
+    filled = Pass(lm, pass_spec(), num_slots)
     forward, draw = lm.launch(filled.forward), lm.launch(filled.draw)
     fill(lm, filled, num_slots)
 
     def step() -> None:
         forward()
         draw()
-        filled.tell()()
+        filled.fetch_tokens()()
 
     return {"step": timed(lm.device, step, NUM_STEPS), "forward": timed(lm.device, forward, NUM_STEPS)}
 
 
 @torch.inference_mode()
-def prefill_time(lm: Lm) -> dict[str, float]:
+def prefill_time(lm: ResidentLm) -> dict[str, float]:
     """Milliseconds to run a pair of prompts through the LM."""
     prompts = songs([30])[0].prompts
     return {"ms": timed(lm.device, lambda: lm.prefill(prompts), 10), "tokens": len(prompts[0])}
 
 
-def fill(lm: Lm, filled: Pass, num_slots: int) -> None:
+def fill(lm: ResidentLm, filled: Pass, num_slots: int) -> None:
     config = lm.model.config
-    memory = [layer.normal_() for layer in row_memory(config, 2, POSITION, lm.weight, by_token=True)]
-    prompts = Prefilled(memory=memory, last=(5, 5), lengths=(POSITION, POSITION))
+    memory = [layer.normal_() for layer in zeros_by_token(config, 2, POSITION, lm.weight)]
+    prompts = PromptCache(memory=memory, last=(5, 5), lengths=(POSITION, POSITION))
     for slot in range(num_slots):
         filled.fill(slot, prompts, SAMPLING, sampling.uniforms(slot, 2, LENGTH - POSITION))
 
@@ -129,7 +142,7 @@ def by_products(_module: Any, query: Any, key: Any, value: Any, attention_mask: 
     if attention_mask is None:
         return PACKED(_module, query, key, value, attention_mask, scaling)
     rows, heads, _, width = query.shape
-    scores = query.reshape(rows, key.shape[1], -1, width) @ key.transpose(2, 3) * scaling + attention_mask
+    scores = query.reshape(rows, key.shape[1], -1, width) @ key.transpose(2, 3) * scaling + attention_mask.values
     out = scores.float().softmax(-1).to(value.dtype) @ value
     return out.reshape(rows, 1, heads, width), None
 
@@ -143,10 +156,10 @@ ATTENTIONS: dict[str, tuple[Any, Callable[[], AbstractContextManager[Any]]]] = {
 }
 
 
-def attentions(lm: Lm) -> dict[str, Any]:
+def attentions(lm: ResidentLm) -> dict[str, Any]:
     """Step times with each attention that works, at 32 rows."""
-    found: dict[str, Any] = {lm.attention: step_times(lm, 16)}
-    masked = replace(lm, attention="masked")
+    found: dict[str, Any] = {"as picked": step_times(lm, 16)}
+    masked = replace(lm, attention=PaddedDecode.of)
     for name, (attention, context) in ATTENTIONS.items():
         fused.grouped_attention = attention
         try:
@@ -162,7 +175,7 @@ def attentions(lm: Lm) -> dict[str, Any]:
 @torch.inference_mode()
 def top_p_time(device: torch.device) -> dict[str, float]:
     """Milliseconds of top-p on 16 rows of 64,001 columns, launched as in a step."""
-    launch = as_graph if device.type == "cuda" else eagerly
+    launch = cuda_graph if device.type == "cuda" else eager
     logits, top_p = torch.randn(16, 64_001, device=device), torch.full((16, 1), 0.9, device=device)
 
     def keep() -> None:
@@ -172,18 +185,18 @@ def top_p_time(device: torch.device) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def exactness(lm: Lm) -> dict[str, bool]:
+def exactness(lm: ResidentLm) -> dict[str, bool]:
     """Whether a request's logits and tokens are the same bits alone, among others, refilled, eager and as a graph."""
     ours = song("ours", 4, 200)
     others = [song(f"other {number}", 2 + number % 5, 100 + 17 * number) for number in range(24)]
-    graph = replace(lm, launch=as_graph if lm.device.type == "cuda" else eagerly)
-    grain = devices.lm_grain(str(lm.device))
-    eager = replace(lm, launch=eagerly, prefill=Prefill(lm.model.model, grain=grain, recorded=False))
+    graph = replace(lm, launch=cuda_graph if lm.device.type == "cuda" else eager)
+    prefill = Prefill(EagerPrompts(lm.model.model), prompt_bucket=devices.lm_prompt_bucket(str(lm.device)))
+    one_by_one = replace(lm, launch=eager, prefill=prefill)
     alone = traced(graph, ours, [], 0)
     found = {
         "logits, alone and among others": same(alone, traced(graph, ours, others[:15], 11)),
         "logits, alone in another slot": same(alone, traced(graph, ours, [], 15)),
-        "logits, graph and eager": same(alone, traced(eager, ours, others[:15], 3)),
+        "logits, graph and eager": same(alone, traced(one_by_one, ours, others[:15], 3)),
     }
     batch, shuffled = [ours, *others], [*others, ours]
     random.Random(1).shuffle(shuffled)
@@ -191,16 +204,16 @@ def exactness(lm: Lm) -> dict[str, bool]:
     whole = tokens(graph, batch)
     found["tokens, alone and among 25 with refill"] = one == whole["ours"]
     found["tokens, in any order"] = whole == tokens(graph, shuffled)
-    found["tokens, graph and eager"] = whole == tokens(eager, batch)
+    found["tokens, graph and eager"] = whole == tokens(one_by_one, batch)
     found["tokens, every request alone"] = all(
         tokens(graph, [other])[other.id] == whole[other.id] for other in others[:4]
     )
     return found
 
 
-def traced(lm: Lm, ours: Any, others: list[Any], slot: int) -> list[torch.Tensor]:
+def traced(lm: ResidentLm, ours: Any, others: list[Any], slot: int) -> list[torch.Tensor]:
     """The guided pair's logits of `ours` at each of its first steps, in a given slot."""
-    running = Pass(lm, kind(1024), 16)
+    running = Pass(lm, pass_spec(1024), 16)
     forward, draw = lm.launch(running.forward), lm.launch(running.draw)
     free = [number for number in range(16) if number != slot]
     for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
@@ -218,20 +231,20 @@ def same(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
     return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
 
 
-def tokens(lm: Lm, decodes: list[Any]) -> dict[str, tuple[int, ...]]:
+def tokens(lm: ResidentLm, decodes: list[Any]) -> dict[str, tuple[int, ...]]:
     results = list(decode_all(lm, decodes, 16, 2**50, Nobody()))
-    assert all(isinstance(result, Decoded) for result in results), results
+    assert all(isinstance(result, DecodeResult) for result in results), results
     return {result.id: result.tokens for result in results}
 
 
-def throughput(lm: Lm, seconds: list[int], num_slots: int) -> dict[str, float]:
+def throughput(lm: ResidentLm, seconds: list[int], num_slots: int) -> dict[str, float]:
     """Songs a minute, prompts included."""
     wanted = songs(seconds)
     synchronise(lm.device)
     began = time.perf_counter()
     results = list(decode_all(lm, wanted, num_slots, 2**50, Nobody()))
     elapsed = time.perf_counter() - began
-    assert [len(result.tokens) for result in results if isinstance(result, Decoded)].count(0) == 0
+    assert [len(result.tokens) for result in results if isinstance(result, DecodeResult)].count(0) == 0
     return {"seconds": elapsed, "songs_per_minute": 60 * len(wanted) / elapsed, "tokens": sum(seconds) * 5}
 
 
@@ -247,18 +260,18 @@ def plain(model: Any, seconds: int) -> dict[str, float]:
 def of_size(name: str, device: torch.device, report: Report, plain_seconds: int) -> None:
     """Every part for one size."""
     size, dtype = SIZES[name], torch.bfloat16
-    launch = as_graph if device.type == "cuda" else eagerly
+    launch = cuda_graph if device.type == "cuda" else eager
     model = random_model(size, device, dtype)
     report.part(f"{name}: plain, one song", lambda: plain(model, plain_seconds))
     model.config._attn_implementation = "renderer_grouped"
-    unfused = Lm(
+    unfused = ResidentLm(
         model=model,
         device=device,
         dtype=dtype,
         launch=launch,
-        prefill=Prefill(model.model, grain=1, recorded=False),
-        attention="masked",
-        ahead=False,
+        prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
+        attention=PaddedDecode.of,
+        overlap=False,
     )
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))
     lm = engine_of(model, device, dtype, launch)

@@ -11,13 +11,14 @@ import torch
 from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList, Qwen3Config
 
 from renderer.models import device as devices
-from renderer.models.ace_step.lm.decoder import Lm
-from renderer.models.ace_step.lm.engine import Decode
-from renderer.models.ace_step.lm.prefill import Prefill
-from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules
+from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
+from renderer.models.ace_step.lm.decoder import ResidentLm
+from renderer.models.ace_step.lm.engine import DecodeRequest
+from renderer.models.ace_step.lm.part import ATTENTIONS
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.requests import LmSampling
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
-from renderer.models.kernels.cuda_graph import eagerly
+from renderer.models.kernels.cuda_graph import eager
 from renderer.models.kernels.qwen3 import fuse
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ TOKENS = Tokens(
     num_codes=64_000,
     num_spelled=65_535,
 )
-RULES = CodesRules(TOKENS)
+CONSTRAINTS = CodesConstraints(TOKENS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,33 +87,34 @@ def random_model(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
         return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
 
 
-def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Launch) -> Lm:
+def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Launch) -> ResidentLm:
     """The model as the engine runs it; the model itself is changed."""
     fuse(model.model)
     name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
-    attention = devices.lm_attention(name, str(dtype).removeprefix("torch."))
-    return Lm(
+    attention = ATTENTIONS[devices.lm_attention(name, str(dtype).removeprefix("torch."))]
+    forward = RecordedPrompts(model.model) if cuda and launch is not eager else EagerPrompts(model.model)
+    return ResidentLm(
         model=model,
         device=device,
         dtype=dtype,
         launch=launch,
-        prefill=Prefill(model.model, grain=devices.lm_grain(name), recorded=cuda and launch is not eagerly),
+        prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(name)),
         attention=attention,
-        ahead=cuda,
+        overlap=cuda,
     )
 
 
-def songs(seconds: list[int], num_prompt: tuple[int, int] = (300, 500)) -> list[Decode]:
+def songs(seconds: list[int], num_prompt: tuple[int, int] = (300, 500)) -> list[DecodeRequest]:
     """One request a duration, with a prompt of random text tokens."""
     draw = random.Random(0)
     return [song(str(number), seconds, draw.randint(*num_prompt)) for number, seconds in enumerate(seconds)]
 
 
-def song(name: str, seconds: int, num_prompt: int) -> Decode:
+def song(name: str, seconds: int, num_prompt: int) -> DecodeRequest:
     """Codes for `seconds`."""
     draw = random.Random(name)
     prompt = tuple(draw.randrange(150_000) for _ in range(num_prompt))
-    return Decode(
+    return DecodeRequest(
         id=name,
         prompt=prompt,
         negative=prompt[: num_prompt - 60],
@@ -120,8 +122,8 @@ def song(name: str, seconds: int, num_prompt: int) -> Decode:
         seed=draw.randrange(2**31),
         stream=2,
         max_tokens=seconds * 5,
-        rules=RULES,
-        start=partial(CodesGuide, target=seconds * 5, end=TOKENS.end),
+        constraints=CONSTRAINTS,
+        start=partial(CodesConstraint, target=seconds * 5, end=TOKENS.end),
     )
 
 
@@ -165,7 +167,7 @@ class Guided(LogitsProcessor):  # type: ignore[misc]
 
 
 @torch.inference_mode()
-def plainly(model: Any, decode: Decode, num_tokens: int | None = None) -> list[int]:
+def plainly(model: Any, decode: DecodeRequest, num_tokens: int | None = None) -> list[int]:
     """One song by transformers' `generate`: a left-padded pair, a cache that grows."""
     device, length = model.device, max(map(len, decode.prompts))
     ids = torch.tensor([[TOKENS.pad] * (length - len(row)) + list(row) for row in decode.prompts], device=device)

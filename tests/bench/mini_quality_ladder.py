@@ -23,7 +23,7 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import GivenMetas, LatentsRequest, WaveformRequest
 from renderer.models.ace_step.stages import Stage
-from renderer.models.ace_step.vae.part import Tiles
+from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
 from renderer.models.family import PART_OF, Done, StageJob, family
 from renderer.pipeline.models import pick_settings

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.mini.place import WEIGHTS
-from renderer.models.kernels.cuda_graph import eagerly
+from renderer.models.kernels.cuda_graph import eager
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.codec import encode_song, quicken_snakes
 from tests.mini_factory.train.course import Budget, Course, Pace
@@ -46,7 +46,7 @@ def learn_double(kept: Path, *, rounds: int) -> tuple[torch.nn.Linear, Course]:
         pace=PACE,
         budget=Budget(rounds=200, seconds=1_000),
         kept=kept,
-        launch=eagerly,
+        launch=eager,
     )
     while course.done < rounds:
         course.learn(numbers)
@@ -78,7 +78,7 @@ def test_a_course_that_was_stopped_goes_on_where_it_stood(tmp_path: Path) -> Non
             pace=PACE,
             budget=Budget(rounds=200, seconds=1_000),
             kept=kept,
-            launch=eagerly,
+            launch=eager,
         )
 
     stopped = course()
@@ -104,7 +104,7 @@ def test_no_round_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
         pace=PACE,
         budget=Budget(rounds=10_000, seconds=1e-9),
         kept=tmp_path / "short.pt",
-        launch=eagerly,
+        launch=eager,
     )
 
     course.run("short", lambda: (torch.ones(2, 1),), lambda: torch.zeros(()), every=1)
@@ -332,7 +332,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 
 def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
     """Padded, masked and in another order, and yet the same velocity."""
-    from renderer.models.ace_step.dit.conditions import Encoders, Hearing, silent_timbre
+    from renderer.models.ace_step.dit.conditions import ConditionCache, Encoders, silent_timbre
     from renderer.models.ace_step.dit.plain import PlainDit
     from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from tests.mini_factory.train import dit
@@ -356,7 +356,7 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
         dtype=torch.float32,
     )
     texts, codes = ("# Caption\nhouse", "# Lyric\nla la"), np.arange(10, dtype=np.int32)
-    rendering = Hearing(encoders).conditions(*texts, codes, 50)
+    rendering = ConditionCache(encoders).conditions(*texts, codes, 50)
     torch.manual_seed(0)
     noisy = torch.randn(1, 50, 8)
     expected = PlainDit(transformer).velocity(rendering)(noisy, 0.75)

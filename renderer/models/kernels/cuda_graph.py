@@ -1,4 +1,9 @@
-"""Ways to start one fixed chain of operations on a device, again and again."""
+"""A fixed chain of operations as a CUDA graph: recorded once, then launched with one call, in the same kernels.
+
+A decoding step's hundreds of kernels each take less time than the host needs to launch them; a graph launches them all.
+It replays the same kernels on the same addresses, so what it reads is written into its own tensors first, no shape may
+follow from data, and nothing in it may wait for the host.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +21,23 @@ SCARCE_BYTES = 2_000_000_000
 
 
 class Launch(Protocol):
-    """How a fixed chain of operations is started, again and again."""
+    """How a fixed chain of operations is launched, again and again."""
 
     def __call__(self, operations: Callable[[], None]) -> Callable[[], None]:
         """What to call in place of `operations`, which may be run a few times now."""
 
 
-def eagerly(operations: Callable[[], None]) -> Callable[[], None]:
+def eager(operations: Callable[[], None]) -> Callable[[], None]:
     """One operation after the other, as they stand."""
     return operations
 
 
-def as_graph(operations: Callable[[], None]) -> Callable[[], None]:
-    """All at once as a CUDA graph: a step is bound by the host's launches otherwise."""
+def cuda_graph(operations: Callable[[], None]) -> Callable[[], None]:
+    """All at once, on the current CUDA device."""
     device = torch.device("cuda", torch.cuda.current_device())
     torch.cuda.synchronize(device)
     with torch.cuda.stream(_recording_stream(device)):
-        # Libraries set themselves up in it, which a graph can't record.
+        # A warmup: libraries set themselves up in the first run, which a graph can't record.
         operations()
     return record(operations, device).replay
 

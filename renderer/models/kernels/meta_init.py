@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def hollow() -> Iterator[None]:
+def meta_init() -> Iterator[None]:
     """Within, modules are made on the meta device, and nothing is drawn or normalised for them."""
     with torch.device("meta"), _Undrawn():
         yield

@@ -1,4 +1,8 @@
-"""The host ahead of its device: steps queued while earlier ones are computed, the next job fetched meanwhile."""
+"""The host ahead of its device: steps queued while earlier ones are computed, the next job prefetched meanwhile.
+
+A device is idle while the host works out what to launch next, unless something is queued. Results are handed on only
+once the device has made them, so progress and cancellation stay true.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ T = TypeVar("T")
 STEPS_AHEAD = 7  # on CUDA: a turbo take's others, computed while the host makes the next take's conditions
 
 
-class Ahead(Generic[T]):
+class Prefetch(Generic[T]):
     """An iterator whose next value can be fetched before it is asked for; its work is then done already."""
 
     def __init__(self, values: Iterable[T]) -> None:
@@ -38,7 +42,7 @@ class Ahead(Generic[T]):
             self.fetch()
 
 
-def reached(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
+def finished(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
     """Each step once the device has made it, with a few queued behind it; `meanwhile` runs before the first wait."""
     marked = ((step, devices.mark(device)) for step in steps)
     queued = deque(islice(marked, 1 + (STEPS_AHEAD if device.type == "cuda" else 0)))

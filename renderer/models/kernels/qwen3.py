@@ -17,7 +17,7 @@ from renderer.models.kernels.attention import grouped_attention
 if TYPE_CHECKING:
     from transformers.cache_utils import Cache
 
-    from renderer.models.kernels.attention import Reach
+    from renderer.models.kernels.attention import RowMask
 
 
 def fuse(model: Any) -> None:
@@ -79,7 +79,7 @@ class Attention(nn.Module):
         self,
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor],
-        attention_mask: Tensor | Reach | None,
+        attention_mask: RowMask | None,
         past_key_values: Cache | None = None,
         **_kwargs: Any,
     ) -> tuple[Tensor, None]:

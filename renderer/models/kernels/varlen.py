@@ -1,48 +1,59 @@
-"""torch's flash attention for sequences of different lengths laid behind each other; CUDA from Ampere on, 16 bits."""
+"""torch's varlen flash attention: sequences of different lengths laid behind each other, none padded.
+
+Where each begins and ends are numbers on the device (`cu_seqlens`), so one launch serves every length, and a CUDA graph
+can be replayed for others than it was recorded with. A sequence's result depends on its own tokens alone. CUDA from
+Ampere on, 16 bits.
+"""
 
 from __future__ import annotations
 
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch.nn.attention.varlen import varlen_attn
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # torch 2.11 takes fewer key heads than query heads as they are, later ones want it said.
-_SAID: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
+_GQA: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
 
 
 def flash_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    query_ends: Tensor,
-    key_ends: Tensor,
+    cu_seqlens_q: Tensor,
+    cu_seqlens_k: Tensor,
     *,
-    longest: int,
+    max_seqlen: int,
     window: int | None = None,
     scale: float | None = None,
 ) -> Tensor:
-    """What queries [rows, length, heads, width] find in keys and values [tokens, kv heads, width] or with rows as well.
+    """Queries [rows, length, heads, width] on keys and values [tokens, kv heads, width] or with rows as well.
 
-    Ends are int32, one more than there are sequences, beginning with 0; no sequence of keys is longer than `longest`.
-    With a window each query looks that far to both sides. `scale` is the root of 1 / width unless given.
+    `cu_seqlens` are int32, one more than there are sequences, beginning with 0; no sequence of keys is longer than
+    `max_seqlen`. With a window each query looks that far to both sides. `scale` is the root of 1 / width unless given.
     """
     rows, length = query.shape[:2]
     heads, width = key.shape[-2:]
-    found = varlen_attn(
+    out = varlen_attn(
         query.flatten(0, 1),
         key.reshape(-1, heads, width),
         value.reshape(-1, heads, width),
-        query_ends,
-        key_ends,
+        cu_seqlens_q,
+        cu_seqlens_k,
         length,
-        longest,
+        max_seqlen,
         scale=scale,
         window_size=(-1, -1) if window is None else (window, window),
-        **_SAID,
+        **_GQA,
     )
     # A pair only where more is asked for.
-    return cast("Tensor", found).view(rows, length, *query.shape[2:])
+    return cast("Tensor", out).view(rows, length, *query.shape[2:])
+
+
+def cu_seqlens_of(rows: int, length: int, device: torch.device) -> Tensor:
+    """Int32 [rows + 1]: where rows of one length begin and end, laid behind each other."""
+    return torch.arange(rows + 1, device=device, dtype=torch.int32) * length

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch.autograd import Function
 
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_CODE, SAMPLES_PER_LATENT, VAE_REACH
-from renderer.models.ace_step.vae.part import Tiles
+from renderer.models.ace_step.vae.tiles import Tiles
 from tests.mini_factory.train.course import Pace
 from tests.mini_factory.train.shards import Encoded, is_held_out
 

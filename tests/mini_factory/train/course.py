@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.models.kernels.cuda_graph import as_graph, eagerly
+from renderer.models.kernels.cuda_graph import cuda_graph, eager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ KEEP_SECONDS = 60.0
 AHEAD = 2
 """Rounds the host may be ahead of the device, so that the clock means something."""
 
-LAUNCHES: Mapping[str, Launch] = {"eager": eagerly, "graph": as_graph}
+LAUNCHES: Mapping[str, Launch] = {"eager": eager, "graph": cuda_graph}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from renderer.models.ace_step.dit.velocity import Conditions, Dit
+    from renderer.models.ace_step.dit.velocity import Conditions, ResidentDit
 
 
 class Large(TorchDispatchMode):
@@ -34,7 +34,7 @@ class Large(TorchDispatchMode):
 
 
 @torch.no_grad()
-def one_matrix_a_take(dit: Dit, conditions: Conditions, latents: torch.Tensor) -> None:
+def one_matrix_a_take(dit: ResidentDit, conditions: Conditions, latents: torch.Tensor) -> None:
     """A take makes no more than one matrix of patches by patches, none of int64; its steps make none."""
     matrix = (latents.shape[1] // 2) ** 2
     with Large(matrix) as once:

@@ -17,6 +17,7 @@ from renderer.artifacts import Cot
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.dit import denoise
 from renderer.models.ace_step.dit import fused as fused_dit
+from renderer.models.ace_step.dit.attention import BlockAttention, VarlenAttention
 from renderer.models.ace_step.dit.dcw import Dcw, corrected
 from renderer.models.ace_step.dit.denoise import Sampling
 from renderer.models.ace_step.dit.fused import FusedDit
@@ -24,16 +25,16 @@ from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.part import LmPart
-from renderer.models.ace_step.lm.prefill import Prefill
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.ace_step.stages import Part, Stage
-from renderer.models.ace_step.vae.part import checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
-from renderer.models.device import LM_GRAIN, to_host
+from renderer.models.device import LM_PROMPT_BUCKET, to_host
 from renderer.models.family import Done, StageJob
-from renderer.models.kernels.attention import Reach, grouped_attention
-from renderer.models.kernels.cuda_graph import eagerly
+from renderer.models.kernels.attention import AdditiveMask, VarlenMeta, grouped_attention
+from renderer.models.kernels.cuda_graph import eager
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.dit.test_fused import conditions, transformer
 from tests.models.ace_step.layouts import write_bundle
@@ -45,18 +46,20 @@ from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_j
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from renderer.models.kernels.attention import RowMask
+
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 CUDA = replace(SETTINGS, device="cuda:0", vae_tile=1_024, vae_overlap=16)
 DCW = Dcw(mode="double", scaler=0.05, high_scaler=0.02)
-FLASH = partial(FusedDit, flash=True)
+BLOCKWISE, FLASH = (partial(FusedDit, attention=way.of) for way in (BlockAttention, VarlenAttention))
 TEXT_COLUMNS = 151_669  # of the published LMs
 
 
-def eager(lm: LmPart) -> LmPart:
+def one_by_one(lm: LmPart) -> LmPart:
     """The same weights, every operation launched by itself."""
     assert lm._lm is not None
-    prefill = Prefill(lm._lm.model.model, grain=LM_GRAIN, recorded=False)
-    return LmPart(replace(lm._lm, launch=eagerly, ahead=False, prefill=prefill), lm._tokens, lm._lm_slots)
+    prefill = Prefill(EagerPrompts(lm._lm.model.model), prompt_bucket=LM_PROMPT_BUCKET)
+    return LmPart(replace(lm._lm, launch=eager, overlap=False, prefill=prefill), lm._tokens, lm._lm_slots)
 
 
 def thoughts(count: int) -> list[StageJob]:
@@ -96,7 +99,7 @@ def test_a_chain_of_thought_is_the_same_alone_in_a_batch_and_without_graphs(tiny
     together = texts(lm, jobs)
 
     assert texts(lm, jobs[::-1]) == together
-    assert texts(eager(lm), jobs) == together
+    assert texts(one_by_one(lm), jobs) == together
     for one in jobs[::5]:
         assert texts(lm, [one]) == {one.id: together[one.id]}
     for one in jobs:
@@ -112,7 +115,7 @@ def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
     together = codes_of(lm, jobs)
 
     assert len(together) == 12
-    assert codes_of(eager(lm), jobs) == together
+    assert codes_of(one_by_one(lm), jobs) == together
 
 
 def test_recorded_prompts_outlive_the_graphs_that_come_and_go(tiny_set: Path) -> None:
@@ -127,7 +130,7 @@ def test_recorded_prompts_outlive_the_graphs_that_come_and_go(tiny_set: Path) ->
 
 
 @torch.inference_mode()
-def test_what_rows_hear_by_their_reach_is_what_they_hear_under_a_mask() -> None:
+def test_rows_attend_by_varlen_to_what_they_attend_to_under_a_mask() -> None:
     """Each row at its own place, others' garbage beyond it; rows apart don't change one bit."""
     groups, length = 2, 384
     positions = torch.tensor([0, 5, 127, 128, 200, 383], device="cuda")
@@ -140,37 +143,37 @@ def test_what_rows_hear_by_their_reach_is_what_they_hear_under_a_mask() -> None:
     beyond = torch.arange(length, device="cuda") > positions.unsqueeze(-1)
     mask = torch.zeros(6, length, device="cuda").masked_fill(beyond, -torch.inf)[:, None, None]
 
-    def heard(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: Reach | torch.Tensor) -> torch.Tensor:
+    def heard(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: RowMask) -> torch.Tensor:
         return grouped_attention(torch.nn.Identity(), query, keys, values, how, 128**-0.5)[0]
 
-    truth = heard(query.float(), keys.float(), values.float(), mask)
-    masked = heard(query, keys, values, mask.bfloat16())
-    ragged = heard(query, keys, values, Reach.of(positions, length, groups))
+    truth = heard(query.float(), keys.float(), values.float(), AdditiveMask(values=mask))
+    masked = heard(query, keys, values, AdditiveMask(values=mask.bfloat16()))
+    ragged = heard(query, keys, values, VarlenMeta.of(positions, length, groups))
 
     assert (ragged - truth).abs().max() < 2 * (masked - truth).abs().max()
     for row in range(6):
         one = slice(row, row + 1)
-        alone = heard(query[one], keys[one], values[one], Reach.of(positions[one], length, groups))
+        alone = heard(query[one], keys[one], values[one], VarlenMeta.of(positions[one], length, groups))
         assert torch.equal(alone, ragged[one])
 
 
 def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
     """Sent faster than the device takes them: what a copy was overtaken by comes after it."""
     lm = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0")
-    decode = lm._phase(Stage.COT).prepare(thoughts(1)[0]).decode
+    spec = lm._phase(Stage.COT).prepare(thoughts(1)[0]).request.pass_spec
     with torch.inference_mode():
-        running = Pass(lm._lm, decode.kind, 4)  # type: ignore[arg-type]
+        running = Pass(lm._lm, spec, 4)  # type: ignore[arg-type]
         drawn = np.random.default_rng(1)
         busy = torch.randn((4_096, 4_096), device="cuda")
         for _ in range(20):
-            packed = drawn.integers(-(2**31), 2**31, (4, decode.kind.head.num_words), dtype=np.int64).astype(np.int32)
+            packed = drawn.integers(-(2**31), 2**31, (4, spec.logit_slice.num_words), dtype=np.int64).astype(np.int32)
             temperatures = drawn.uniform(0, 2, 4).astype(np.float32)
             busy = busy @ busy
-            running.allow(packed)
+            running.set_mask(packed)
             running.set_temperatures(temperatures.tolist())
 
-        bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : decode.kind.head.columns]
-        assert np.array_equal(running._allowed.cpu().numpy(), bits.astype(bool))
+        bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : spec.logit_slice.columns]
+        assert np.array_equal(running._mask.cpu().numpy(), bits.astype(bool))
         assert running._temperature.squeeze(1).tolist() == temperatures.tolist()
 
 
@@ -331,10 +334,10 @@ def test_fused_is_as_close_to_float32_as_plain_is() -> None:
         )
         .abs()
         .max()
-        for make in (PlainDit, FusedDit, FLASH)
+        for make in (PlainDit, BLOCKWISE, FLASH)
     }
 
-    assert errors[FusedDit] < 2 * errors[PlainDit]
+    assert errors[BLOCKWISE] < 2 * errors[PlainDit]
     assert errors[FLASH] < 2 * errors[PlainDit]
 
 

@@ -27,7 +27,7 @@ from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models import device
-from renderer.models.ace_step.dit.conditions import Hearing, cuts
+from renderer.models.ace_step.dit.conditions import ConditionCache, lost_parts
 from renderer.models.ace_step.dit.dcw import Dcw
 from renderer.models.ace_step.dit.denoise import (
     Sampling,
@@ -37,17 +37,19 @@ from renderer.models.ace_step.dit.denoise import (
     shifted_timesteps,
     turbo_timesteps,
 )
-from renderer.models.ace_step.dit.part import DITS, load_dit
+from renderer.models.ace_step.dit.loader import DITS
+from renderer.models.ace_step.dit.part import load_dit
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase, _num_codes
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol import prompt
-from renderer.models.ace_step.protocol.dit_prompt import Briefing, brief, num_frames
+from renderer.models.ace_step.protocol.dit_prompt import DitPrompt, make_dit_prompt, num_frames
 from renderer.models.ace_step.protocol.requests import GivenMetas, WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.ace_step.stages import Part, Stage
-from renderer.models.ace_step.vae.part import Tiles, checked_latents, checked_peak
+from renderer.models.ace_step.vae.sound import checked_latents, checked_peak
+from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, StageJob
@@ -81,7 +83,7 @@ class Bench:
         return {result.id: result.artifact for result in results}
 
     def conditions(self, num_frames: int) -> Conditions:
-        return Hearing(self.part.encoders(Heard())).conditions("a", "b", None, num_frames)
+        return ConditionCache(self.part.encoders(Heard())).conditions("a", "b", None, num_frames)
 
     def copy(self) -> ModelFiles:
         """The set in a folder that may be broken."""
@@ -125,8 +127,8 @@ def codes_of(count: int) -> Codes:
     return Codes(codes=np.arange(count, dtype=np.int32) % 1_000)
 
 
-def told(request: LatentsRequest = REQUEST, codes: Codes | None = None, cot: CotMetas | None = None) -> Briefing:
-    return brief(request, Cot(text="", metas=cot) if cot else None, codes)
+def told(request: LatentsRequest = REQUEST, codes: Codes | None = None, cot: CotMetas | None = None) -> DitPrompt:
+    return make_dit_prompt(request, Cot(text="", metas=cot) if cot else None, codes)
 
 
 def open_turn(_: Bench) -> None:
@@ -152,12 +154,12 @@ def unguided_thoughts(bench: Bench) -> None:
     assert (asked.cot.sampling.cfg_scale, asked.codes.sampling.cfg_scale) == (1.0, 3.0)
     tokens = load_tokens(bench.tiny / "lm", AutoConfig.from_pretrained(bench.tiny / "lm").vocab_size)
     cot, codes = (
-        phase(tokens).prepare(StageJob(id="a", request=request, upstream={})).decode
+        phase(tokens).prepare(StageJob(id="a", request=request, upstream={})).request
         for phase, request in ((CotPhase, asked.cot), (CodesPhase, asked.codes))
     )
     assert (len(cot.prompts), len(codes.prompts)) == (1, 2)
     # The same rows hold twice the songs.
-    assert (cot.kind.num_slots(4), codes.kind.num_slots(4)) == (8, 4)
+    assert (cot.pass_spec.num_slots(4), codes.pass_spec.num_slots(4)) == (8, 4)
 
 
 def cover_instruction(_: Bench) -> None:
@@ -277,8 +279,8 @@ def truncation(bench: Bench) -> None:
         ids = tokens.ids(written, limit)
         assert ids == theirs(written, truncation=True, max_length=limit).input_ids
         assert len(ids) == limit
-    assert len(cuts(tokens, text, lyrics)) == 2
-    assert cuts(tokens, "short", "short") == ()
+    assert len(lost_parts(tokens, text, lyrics)) == 2
+    assert lost_parts(tokens, "short", "short") == ()
     found = bench.latents(job("a", 20, caption=text))["a"].notes
     num_tokens = len(tokens.ids(found.text_prompt))
     assert found.cut == (f"the text prompt has {num_tokens} tokens, the DiT hears 256: the metas at its end are lost",)

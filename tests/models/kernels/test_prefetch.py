@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from renderer.models.kernels.prefetch import Ahead, reached
+from renderer.models.kernels.prefetch import Prefetch, finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def told(values: list[str], log: list[str]) -> Iterator[str]:
 
 def test_a_value_fetched_meanwhile_is_made_then_and_handed_over_once() -> None:
     log: list[str] = []
-    ahead = Ahead(told(["a", "b", "c"], log))
+    ahead = Prefetch(told(["a", "b", "c"], log))
 
     for value in ahead:
         log.append(f"got {value}")
@@ -38,7 +38,7 @@ def test_a_value_fetched_meanwhile_is_made_then_and_handed_over_once() -> None:
 
 def test_on_a_cpu_each_step_is_told_before_the_next_is_begun() -> None:
     log: list[str] = []
-    steps = reached(told(["1", "2"], log), torch.device("cpu"), lambda: log.append("meanwhile"))
+    steps = finished(told(["1", "2"], log), torch.device("cpu"), lambda: log.append("meanwhile"))
 
     while step := next(steps, None):
         log.append(f"told {step}")

@@ -10,7 +10,7 @@ from renderer.models.ace_step.checkpoints.components import qwen3_config
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.checkpoints.weights import fill
-from renderer.models.kernels.meta_init import hollow
+from renderer.models.kernels.meta_init import meta_init
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def load_causal_lm(folder: Path, *, dtype: torch.dtype, device: torch.device, at
     found = read_lm(folder)
     config = qwen3_config(found.config)
     config._attn_implementation = attention  # noqa: SLF001 - what from_pretrained sets
-    with hollow():
+    with meta_init():
         model: Any = Qwen3ForCausalLM(config)
     model.model.rotary_emb = type(model.model.rotary_emb)(config=config)
     compare({name: tuple(tensor.shape) for name, tensor in model.model.state_dict().items()}, found.body)

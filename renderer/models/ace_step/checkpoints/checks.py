@@ -79,11 +79,11 @@ def check_vae(config: Config, path: Path) -> None:
         )
 
 
-def _check_values(path: Path, found: Config, expected: Config) -> None:
+def _check_values(path: Path, config: Config, expected: Config) -> None:
     for key, value in expected.items():
-        if found.get(key) != value:
+        if config.get(key) != value:
             raise ModelError(
-                f"`{path}` says {key} = {found.get(key)}, expected is {value}",
+                f"`{path}` says {key} = {config.get(key)}, expected is {value}",
                 why="ACE-Step 1.5 was trained with it",
                 help=FETCH_AGAIN,
             )

@@ -23,7 +23,7 @@ from renderer.models.ace_step.checkpoints.original import read_silence
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.checkpoints.weights import fill, num_bytes, read_tensor
-from renderer.models.kernels.meta_init import hollow
+from renderer.models.kernels.meta_init import meta_init
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,14 +70,14 @@ def find_component(files: ModelFiles, name: str) -> Component:
 
     Raises: ModelError when files are missing or aren't what the class expects.
     """
-    found = read_component(files, name)
+    on_disk = read_component(files, name)
     if name == "vae":
-        check_vae(found.config, found.config_path)
-    module = _empty(name, found)
+        check_vae(on_disk.config, on_disk.config_path)
+    module = _empty(name, on_disk)
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
-    compare(expected, found.tensors, found.apart, config=found.config_path)
-    ready = {key: read_silence(path, expected[key]) for key, path in found.apart.items()}
-    return Component(name=name, module=module, tensors=found.tensors, ready=ready)
+    compare(expected, on_disk.tensors, on_disk.apart, config=on_disk.config_path)
+    ready = {key: read_silence(path, expected[key]) for key, path in on_disk.apart.items()}
+    return Component(name=name, module=module, tensors=on_disk.tensors, ready=ready)
 
 
 def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
@@ -85,29 +85,29 @@ def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:
 
     Raises: ModelError when it isn't there, or isn't what it should be.
     """
-    found = read_component(files, name)
-    if tensor in found.apart:
-        return read_silence(found.apart[tensor], shapes(name, found.config)[tensor])
-    stored = found.tensors.get(tensor)
+    on_disk = read_component(files, name)
+    if tensor in on_disk.apart:
+        return read_silence(on_disk.apart[tensor], shapes(name, on_disk.config)[tensor])
+    stored = on_disk.tensors.get(tensor)
     if stored is None:
-        raise ModelError(f"`{found.config_path.parent}` lacks `{tensor}`", help="fetch the model again")
+        raise ModelError(f"`{on_disk.config_path.parent}` lacks `{tensor}`", help="fetch the model again")
     return read_tensor(stored)
 
 
 def qwen3_config(sizes: Config) -> Qwen3Config:
     """An LM's or text encoder's config, of its checked sizes alone: what else its file says changes nothing."""
     rotations = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
-    told = {key: value for key, value in sizes.items() if key not in {"rope_theta", "model_type"}}
-    return Qwen3Config(**told, rope_parameters=rotations)
+    sizes_only = {key: value for key, value in sizes.items() if key not in {"rope_theta", "model_type"}}
+    return Qwen3Config(**sizes_only, rope_parameters=rotations)
 
 
-def _empty(component: str, found: OnDisk) -> Any:
+def _empty(component: str, on_disk: OnDisk) -> Any:
     """The component without memory for its weights; tables that no file holds are real."""
-    with hollow(), warnings.catch_warnings():
+    with meta_init(), warnings.catch_warnings():
         # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         cls = CLASSES[component]
-        config: Any = qwen3_config(found.config) if component == "text_encoder" else dict(found.config)
+        config: Any = qwen3_config(on_disk.config) if component == "text_encoder" else dict(on_disk.config)
         module: Any = cls(config) if component == "text_encoder" else cls.from_config(config)
     if component == "audio_tokenizer":
         settings = module.config

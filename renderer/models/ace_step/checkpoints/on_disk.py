@@ -183,13 +183,13 @@ def renamed(name: str) -> str:
     return name.replace("proj_in.1.", "proj_in_conv.").replace("proj_out.1.", "proj_out_conv.")
 
 
-def split_head(found: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, Stored], dict[str, Stored]]:
+def split_head(tensors: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, Stored], dict[str, Stored]]:
     """An LM's tensors without its output layer, and that one's; the latter is empty where the embeddings serve as it.
 
     Saved from the bare model or from one with an output layer: the same tensors, with a prefix or without.
     """
-    body = {name.removeprefix(PUBLISHED_LM_PREFIX): stored for name, stored in found.items() if name != HEAD}
-    return body, {"weight": found[HEAD]} if HEAD in found and not tied else {}
+    body = {name.removeprefix(PUBLISHED_LM_PREFIX): stored for name, stored in tensors.items() if name != HEAD}
+    return body, {"weight": tensors[HEAD]} if HEAD in tensors and not tied else {}
 
 
 def _is_one_of_four(files: ModelFiles, name: str) -> bool:

@@ -199,12 +199,12 @@ def _attention(
 ) -> Shapes:
     width, head, bias = config["hidden_size"], config["head_dim"], config["attention_bias"]
     asking = config["num_attention_heads"] * head
-    told = (config["num_key_value_heads"] or config["num_attention_heads"]) * head
+    kv_width = (config["num_key_value_heads"] or config["num_attention_heads"]) * head
     query, key, value, out, query_norm, key_norm = queries
     return {
         **_under(query, _linear(width, asking, bias=bias)),
-        **_under(key, _linear(width, told, bias=bias)),
-        **_under(value, _linear(width, told, bias=bias)),
+        **_under(key, _linear(width, kv_width, bias=bias)),
+        **_under(value, _linear(width, kv_width, bias=bias)),
         **_under(out, _linear(asking, width, bias=bias)),
         f"{query_norm}.weight": (head,),
         f"{key_norm}.weight": (head,),
@@ -232,8 +232,8 @@ def _stack(num_layers: int, layer: Shapes) -> Shapes:
     return {f"layers.{number}.{name}": shape for number in range(num_layers) for name, shape in layer.items()}
 
 
-def _under(prefix: str, found: Shapes) -> Shapes:
-    return {f"{prefix}.{name}": shape for name, shape in found.items()}
+def _under(prefix: str, inner: Shapes) -> Shapes:
+    return {f"{prefix}.{name}": shape for name, shape in inner.items()}
 
 
 _TABLES: Mapping[str, Callable[[Config], Shapes]] = {

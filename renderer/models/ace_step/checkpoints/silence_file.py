@@ -71,10 +71,10 @@ def look_at_silence(path: Path, expected: tuple[int, ...]) -> None:
         raise ModelError(f"`{path}` can't be read", why=str(error.strerror), help="check the drive") from error
     # RuntimeError: a bit of a directory says that a file is encrypted, or packed in a way that nothing reads.
     except (zipfile.BadZipFile, ValueError, LookupError, TypeError, RuntimeError, EOFError, zlib.error) as error:
-        raise _no_tensor(path, _told(head, error)) from error
+        raise _no_tensor(path, _describe(head, error)) from error
 
 
-def _told(head: bytes, error: Exception) -> str:
+def _describe(head: bytes, error: Exception) -> str:
     if not head:
         return "it is empty"
     kind = None if head.startswith(b"PK") else recognise(head)

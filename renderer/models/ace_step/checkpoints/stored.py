@@ -157,14 +157,14 @@ def _check_index(index: Path, tensors: Mapping[str, Stored]) -> None:
             )
 
 
-def _check_dtypes(found: Mapping[str, tuple[Stored, Entry]]) -> None:
-    wrong = {name: (stored, entry) for name, (stored, entry) in found.items() if entry.dtype not in DTYPES}
-    scales = [name for name in found if name.endswith(QUANTISED)]
+def _check_dtypes(stored_as: Mapping[str, tuple[Stored, Entry]]) -> None:
+    wrong = {name: (stored, entry) for name, (stored, entry) in stored_as.items() if entry.dtype not in DTYPES}
+    scales = [name for name in stored_as if name.endswith(QUANTISED)]
     if not wrong and not scales:
         return
     first = min(wrong, default=min(scales, default=""))
     dtypes = sorted({entry.dtype for _, entry in wrong.values()})
-    where = found[first][0].path
+    where = stored_as[first][0].path
     what = f"tensor `{first}` in `{where}` is {dtypes[0] if dtypes else 'a scale of quantised weights'}"
     quantised = any(dtype.startswith(("F8", "F6", "F4")) for dtype in dtypes)
     raise ModelError(
@@ -183,15 +183,15 @@ def _other_base(tensors: Mapping[str, Stored], config: Path | None) -> str:
     return f"its sizes are from `{config}`: name what it was made from in `based_on`"
 
 
-def _check_names(expected: set[str], found: set[str], tensors: Mapping[str, Stored], advice: str) -> None:
+def _check_names(expected: set[str], stored: set[str], tensors: Mapping[str, Stored], advice: str) -> None:
     where = ", ".join(sorted({str(stored.path) for stored in tensors.values()})[:MOST_NAMED])
-    if missing := expected - found:
+    if missing := expected - stored:
         raise ModelError(
             f"tensors are missing: {named(missing)}",
             why=f"the model's classes expect them in {where}",
             help=advice or "fetch the model again, or check that it is an ACE-Step 1.5 checkpoint",
         )
-    if surplus := found - expected:
+    if surplus := stored - expected:
         raise ModelError(
             f"tensors have no place in the model: {named(surplus)}",
             why=f"they lie in {where}; dropping them could drop part of the model",
@@ -199,10 +199,10 @@ def _check_names(expected: set[str], found: set[str], tensors: Mapping[str, Stor
         )
 
 
-def _check_shape(name: str, stored: Stored, found: tuple[int, ...], expected: tuple[int, ...], advice: str) -> None:
-    if found != expected:
+def _check_shape(name: str, stored: Stored, actual: tuple[int, ...], expected: tuple[int, ...], advice: str) -> None:
+    if actual != expected:
         raise ModelError(
-            f"tensor `{name}` has the shape {found}, expected is {expected}",
+            f"tensor `{name}` has the shape {actual}, expected is {expected}",
             why=f"`{stored.path}` and the config{'' if advice else ' beside it'} don't belong together",
             help=advice or "fetch the model again",
         )

@@ -1,4 +1,7 @@
-"""What the DiT hears: texts and codes to conditions, one take at a time, so that nothing is ever padded.
+"""Texts and codes to the DiT's conditions, one take at a time, so that nothing is ever padded.
+
+Neither upstream's model nor diffusers' masks padding in the DiT: in a batch, a neighbour's length would
+change the music.
 
 Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py, whose arithmetic this repeats.
 """
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.protocol.text_tokens import TextTokens
 
-MOST_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
+MAX_CONDITION_TOKENS = MAX_LYRIC_TOKENS + 1 + MAX_TEXT_TOKENS  # that a take's conditions can have: lyrics, timbre, text
 TIMBRE_FRAMES = 30 * LATENT_RATE  # of silence, standing for "no reference audio"
 
 
@@ -44,25 +47,25 @@ class Encoders:
     """The DiT's, in which conditions are handed on."""
 
 
-def cuts(tokens: TextTokens, text: str, lyrics: str) -> tuple[str, ...]:
-    """What of the prompts lies beyond the limits of training and isn't heard, in words; nothing when all is."""
-    told = []
-    for name, prompt, limit, lost in (
+def lost_parts(tokens: TextTokens, text: str, lyrics: str) -> tuple[str, ...]:
+    """What of the prompts lies beyond the limits of training and is lost, in words; nothing when all is."""
+    lost = []
+    for name, prompt, limit, what in (
         ("text", text, MAX_TEXT_TOKENS, "metas"),
         ("lyric", lyrics, MAX_LYRIC_TOKENS, "lines"),
     ):
         length = len(tokens.ids(prompt))
         if length > limit:
-            told.append(f"the {name} prompt has {length} tokens, the DiT hears {limit}: the {lost} at its end are lost")
-    return tuple(told)
+            lost.append(f"the {name} prompt has {length} tokens, the DiT hears {limit}: the {what} at its end are lost")
+    return tuple(lost)
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class ConditionCache:
     """The encoders at work on several takes: what is said twice is encoded once."""
 
     encoders: Encoders
-    heard: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    encoded: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     """Text and lyric prompt -> what was encoded for them."""
 
     @torch.no_grad()
@@ -73,10 +76,10 @@ class Hearing:
         """
         encoders = self.encoders
         source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
-        if (text, lyrics) not in self.heard:
-            self.heard[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
+        if (text, lyrics) not in self.encoded:
+            self.encoded[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
         return Conditions(
-            encoded=self.heard[text, lyrics],
+            encoded=self.encoded[text, lyrics],
             null=encoders.condition_encoder.null_condition_emb.to(encoders.dtype),
             context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
         )
@@ -89,7 +92,7 @@ def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
     """
     encoder = condition_encoder.timbre_encoder
 
-    def behind_the_token(_module: Any, _given: Any, frames: Tensor) -> Tensor:
+    def behind_the_token(_module: Any, _inputs: Any, frames: Tensor) -> Tensor:
         return torch.cat([encoder.special_token.to(frames.dtype).expand(len(frames), -1, -1), frames], dim=1)
 
     placing = encoder.embed_tokens.register_forward_hook(behind_the_token)
@@ -110,7 +113,7 @@ def silent_timbre(condition_encoder: Any) -> Tensor:
 def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
     text_ids, lyric_ids = (
-        devices.sent(torch.tensor([encoders.tokens.ids(prompt, limit)]), encoders.device)
+        devices.to_device(torch.tensor([encoders.tokens.ids(prompt, limit)]), encoders.device)
         for prompt, limit in ((text, MAX_TEXT_TOKENS), (lyrics, MAX_LYRIC_TOKENS))
     )
     encoder = encoders.condition_encoder
@@ -156,7 +159,7 @@ def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
             why="LM and DiT don't belong together",
             help="take the LM that belongs to the model set",
         )
-    indices = devices.sent(torch.from_numpy(codes).to(torch.long), encoders.device)
+    indices = devices.to_device(torch.from_numpy(codes).to(torch.long), encoders.device)
     quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
     hints: Tensor = detokenizer(quantized)
     return hints

@@ -78,17 +78,17 @@ def shifted_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
     return (1.0, *bent.tolist())
 
 
-def custom_timesteps(asked: tuple[float, ...], *, turbo: bool) -> tuple[float, ...]:
+def custom_timesteps(timesteps: tuple[float, ...], *, turbo: bool) -> tuple[float, ...]:
     """The user's timesteps as the loop takes them: without zeros at the end, on turbo each moved to a known one.
 
     Raises: StageError when nothing is left, there are too many, or one lies outside 0 < t <= 1.
     """
-    kept = list(asked)
+    kept = list(timesteps)
     while kept and kept[-1] == 0.0:
         kept.pop()
     if not kept or len(kept) > MAX_TIMESTEPS or not all(0.0 < step <= 1.0 for step in kept):
         raise StageError(
-            f"these timesteps can't be run: {', '.join(map(str, asked)) or 'none'}",
+            f"these timesteps can't be run: {', '.join(map(str, timesteps)) or 'none'}",
             why=f"1 to {MAX_TIMESTEPS} are taken, each above 0 and at most 1",
             help="correct `timesteps`, or leave it out",
         )

@@ -39,7 +39,7 @@ class _Plain:
         num_patches = -(-conditions.context.shape[1] // transformer.patch_size)
         self._rotations = _rotations(transformer, num_patches, conditions.context)
         self._masks = _masks(transformer, num_patches, conditions.context)
-        self._heard: dict[int, Tensor] = {}
+        self._condition_states: dict[int, Tensor] = {}
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         transformer, rows = self._transformer, len(latents)
@@ -51,7 +51,7 @@ class _Plain:
                 position_embeddings=self._rotations,
                 temb=modulation,
                 attention_mask=mask,
-                encoder_hidden_states=self._hear(rows),
+                encoder_hidden_states=self._conditions_of(rows),
             )
         shift, scale = (transformer.scale_shift_table + time.unsqueeze(1)).chunk(2, dim=1)
         states = (transformer.norm_out(states) * (1 + scale) + shift).type_as(states)
@@ -71,13 +71,13 @@ class _Plain:
         patches: Tensor = self._transformer.proj_in_conv(filled.transpose(1, 2)).transpose(1, 2)
         return patches
 
-    def _hear(self, rows: int) -> Tensor:
+    def _conditions_of(self, rows: int) -> Tensor:
         """[rows, tokens, width]: the conditions, of two rows the second null."""
-        if rows not in self._heard:
+        if rows not in self._condition_states:
             encoded = self._conditions.encoded
-            told = [encoded, self._conditions.null.expand_as(encoded)][:rows]
-            self._heard[rows] = self._transformer.condition_embedder(torch.cat(told))
-        return self._heard[rows]
+            rows_encoded = [encoded, self._conditions.null.expand_as(encoded)][:rows]
+            self._condition_states[rows] = self._transformer.condition_embedder(torch.cat(rows_encoded))
+        return self._condition_states[rows]
 
 
 def _rotations(transformer: Any, num_patches: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ def _masks(transformer: Any, num_patches: int, like: Tensor) -> list[Tensor | No
 
 
 def window_mask(num_patches: int, window: int, like: Tensor) -> Tensor:
-    """[1, 1, patches, patches], additive: a patch hears those at most `window` away, whatever its dtype can reach.
+    """[1, 1, patches, patches], additive: a patch attends to those at most `window` away, whatever its dtype can reach.
 
     Made some rows at a time, so that nothing as large as the mask lies beside it.
     """

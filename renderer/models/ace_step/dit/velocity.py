@@ -1,4 +1,4 @@
-"""How the denoising loop asks the DiT: latents and a time go in, a velocity comes out; conditions are bound before."""
+"""The DiT as the denoising loop sees it: latents and a time to a velocity, conditions bound before."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What one take's DiT hears, on the device in the DiT's dtype."""
+    """What one take's DiT attends to, on the device in the DiT's dtype."""
 
     encoded: Tensor
     """[1, tokens, width]: lyrics, timbre, text."""
     null: Tensor
-    """[1, 1, width]: stands for all of `encoded` where guidance looks away."""
+    """[1, 1, width]: stands for all of `encoded` in guidance's unconditional row."""
     context: Tensor
     """[1, frames, 2 · channels]: what to play, and where (ones)."""
 
@@ -27,11 +27,11 @@ class Velocity(Protocol):
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         """Velocities like `latents` [rows, frames, channels].
 
-        One row hears the conditions; of two, the second hears the null condition.
+        One row has the conditions; of two, the second has the null condition.
         """
 
 
-class Dit(Protocol):
+class ResidentDit(Protocol):
     """A resident DiT, whichever way it computes."""
 
     def velocity(self, conditions: Conditions) -> Velocity:

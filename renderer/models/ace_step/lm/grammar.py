@@ -56,22 +56,22 @@ def cot_grammar(request: CotRequest) -> str:
     Fields come in alphabetical order, as in the training texts. Source: ace-step/ACE-Step-1.5,
     acestep/constrained_logits_processor.py
     """
-    given = _given(request)
+    settled = _settled_fields(request)
     lowest = min(MIN_DURATION, request.max_duration)
     fields = [
-        _field("bpm", given["bpm"], _numbers(MIN_BPM, MAX_BPM)),
+        _field("bpm", settled["bpm"], _numbers(MIN_BPM, MAX_BPM)),
         _CAPTION_RULE if request.use_cot_caption else "",
-        _field("duration", given["duration"], _numbers(lowest, request.max_duration)),
-        _field("keyscale", given["keyscale"], "/[A-G][#b♯♭]? (major|minor)/"),
+        _field("duration", settled["duration"], _numbers(lowest, request.max_duration)),
+        _field("keyscale", settled["keyscale"], "/[A-G][#b♯♭]? (major|minor)/"),
         _field("language", None, f"/{'|'.join(LANGUAGES)}/") if request.use_cot_language else "",
-        _field("timesignature", given["timesignature"], f"/{'|'.join(BEATS)}/"),
+        _field("timesignature", settled["timesignature"], f"/{'|'.join(BEATS)}/"),
     ]
     rules = [field for field in fields if field]
     names = " ".join(rule.partition(":")[0] for rule in rules)
     return "\n".join([f'start: <think> "\\n" {names}', *rules])
 
 
-def _given(request: CotRequest) -> dict[str, int | str | None]:
+def _settled_fields(request: CotRequest) -> dict[str, int | str | None]:
     """What the user settled, as it is written."""
     metas = request.metas
     return {
@@ -86,10 +86,10 @@ def _given(request: CotRequest) -> dict[str, int | str | None]:
 _CAPTION_RULE = f'caption: "caption:" caption_text\ncaption_text: /{_CAPTION}/'
 
 
-def _field(name: str, given: int | str | None, values: str) -> str:
-    if given is None:
+def _field(name: str, settled: int | str | None, values: str) -> str:
+    if settled is None:
         return f'{name}: "{name}: " {values} "\\n"'
-    return f"{name}: {json.dumps(f'{name}: {given}' + chr(10), ensure_ascii=False)}"
+    return f"{name}: {json.dumps(f'{name}: {settled}' + chr(10), ensure_ascii=False)}"
 
 
 def _numbers(first: int, last: int) -> str:
@@ -111,7 +111,7 @@ class CotGrammar:
         self._newline = pack(np.array([text == b"\n" for text in self._spelling]))
         self._unindented = pack(np.array([not text.startswith((b" ", b"\t")) for text in self._spelling]))
 
-    def start(self, request: CotRequest) -> Writing:
+    def start(self, request: CotRequest) -> CotConstraint:
         """A chain of thought about to begin.
 
         Raises: StageError when the user's metas make no grammar.
@@ -121,26 +121,28 @@ class CotGrammar:
         )
         if matcher.is_error():
             raise StageError("the chain of thought's grammar can't be built", why=matcher.get_error())
-        return Writing(matcher=matcher, spelling=self._spelling, fields=self._fields.tree(_given(request)))
+        return CotConstraint(
+            matcher=matcher, spelling=self._spelling, fields=self._fields.tree(_settled_fields(request))
+        )
 
-    def fill(self, writings: Sequence[tuple[int, Writing]], masks: npt.NDArray[np.int32]) -> None:
-        """Set rows of `masks` [rows, words] to what each writing allows next, all in parallel."""
-        fill_next_token_bitmask_par(self._executor, [(writing.matcher, row) for row, writing in writings], masks)
-        for row, writing in writings:
-            if (place := writing.place) is not None:
-                self._fields.restrict(place, masks[row], at_line_start=writing.at_line_start)
-            if writing.caption_tokens >= MAX_CAPTION_TOKENS:
-                self._end_caption(writing, masks[row])
+    def fill(self, constraints: Sequence[tuple[int, CotConstraint]], masks: npt.NDArray[np.int32]) -> None:
+        """Set rows of `masks` [rows, words] to what each one allows next, all in parallel."""
+        fill_next_token_bitmask_par(self._executor, [(one.matcher, row) for row, one in constraints], masks)
+        for row, one in constraints:
+            if (place := one.place) is not None:
+                self._fields.restrict(place, masks[row], at_line_start=one.at_line_start)
+            if one.caption_tokens >= MAX_CAPTION_TOKENS:
+                self._end_caption(one, masks[row])
 
-    def _end_caption(self, writing: Writing, mask: npt.NDArray[np.int32]) -> None:
+    def _end_caption(self, constraint: CotConstraint, mask: npt.NDArray[np.int32]) -> None:
         """Leave only what ends the caption, as soon as the grammar lets it end."""
-        ending = self._unindented if writing.at_line_start else self._newline
+        ending = self._unindented if constraint.at_line_start else self._newline
         if (mask & ending).any():
             mask &= ending
 
 
 @dataclass(slots=True, kw_only=True)
-class Writing:
+class CotConstraint:
     """A chain of thought being written: the grammar's state, and where in the text it is."""
 
     matcher: Any

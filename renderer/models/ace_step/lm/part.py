@@ -13,26 +13,30 @@ from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
 from renderer.models.ace_step.checkpoints.checks import check_codebooks
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
-from renderer.models.ace_step.lm.decoder import Lm
+from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
-from renderer.models.ace_step.lm.prefill import Prefill
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
-from renderer.models.kernels.cuda_graph import as_graph, eagerly
+from renderer.models.kernels.cuda_graph import cuda_graph, eager
+from renderer.models.kernels.decode_attention import PaddedDecode, VarlenDecode
 from renderer.models.kernels.qwen3 import fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from renderer.models.ace_step.lm.engine import Decode, Decoded
-    from renderer.models.ace_step.lm.phases import Phase, Prepared
+    from renderer.models.ace_step.lm.engine import DecodeRequest, DecodeResult
+    from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.family import Listener, ModelFiles, Settings, StageJob
+    from renderer.models.kernels.decode_attention import MakeDecodeAttention
 
 
+ATTENTIONS: Mapping[str, MakeDecodeAttention] = {"masked": PaddedDecode.of, "ragged": VarlenDecode.of}
+"""By what `device.lm_attention` says."""
 _PHASES: Mapping[str, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
 
 
@@ -50,14 +54,17 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     began = time.monotonic()
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
     fuse(model.model)
-    lm = Lm(
+    # A CUDA device works beside the host, and a step's launches take longer than the step; elsewhere nothing is gained.
+    on_cuda = device.type == "cuda"
+    forward = RecordedPrompts(model.model) if on_cuda else EagerPrompts(model.model)
+    lm = ResidentLm(
         model=model,
         device=device,
         dtype=getattr(torch, dtype),
-        launch=as_graph if device.type == "cuda" else eagerly,
-        prefill=Prefill(model.model, grain=devices.lm_grain(settings.device), recorded=device.type == "cuda"),
-        attention=devices.lm_attention(settings.device, dtype),
-        ahead=device.type == "cuda",
+        launch=cuda_graph if on_cuda else eager,
+        prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(settings.device)),
+        attention=ATTENTIONS[devices.lm_attention(settings.device, dtype)],
+        overlap=on_cuda,
     )
     devices.synchronise(device)
     listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
@@ -67,20 +74,20 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
 class LmPart:
     """The resident LM with `lm_slots` pairs of rows."""
 
-    def __init__(self, lm: Lm, tokens: Tokens, lm_slots: int) -> None:
-        self._lm: Lm | None = lm
+    def __init__(self, lm: ResidentLm, tokens: Tokens, lm_slots: int) -> None:
+        self._lm: ResidentLm | None = lm
         self._tokens, self._lm_slots = tokens, lm_slots
         self._phases: dict[str, Phase] = {}
 
     def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Chains of thought or codes of all jobs, decoded together."""
-        phase, prepared = self._phase(stage), dict[str, "Prepared"]()
+        phase, prepared = self._phase(stage), dict[str, "PreparedJob"]()
         for job in jobs:
             try:
                 prepared[job.id] = phase.prepare(job)
             except StageError as error:
                 yield _failed(job.id, error)
-        for result in self._decode([entry.decode for entry in prepared.values()], listener):
+        for result in self._decode([entry.request for entry in prepared.values()], listener):
             if isinstance(result, Failed):
                 yield result
             else:
@@ -98,18 +105,18 @@ class LmPart:
             self._phases[stage] = _PHASES[stage](self._tokens)
         return self._phases[stage]
 
-    def _decode(self, decodes: Sequence[Decode], listener: Listener) -> Iterator[Decoded | Failed]:
+    def _decode(self, requests: Sequence[DecodeRequest], listener: Listener) -> Iterator[DecodeResult | Failed]:
         if self._lm is None:
             raise RuntimeError("the LM was closed")
         free_bytes = devices.free_bytes(self._lm.device)
-        yield from decode_all(self._lm, decodes, self._lm_slots, free_bytes, listener)
+        yield from decode_all(self._lm, requests, self._lm_slots, free_bytes, listener)
 
 
-def _done(phase: Phase, prepared: Prepared, decoded: Decoded) -> Done | Failed:
+def _done(phase: Phase, prepared: PreparedJob, result: DecodeResult) -> Done | Failed:
     try:
-        return Done(id=decoded.id, artifact=phase.read(prepared, decoded))
+        return Done(id=result.id, artifact=phase.read(prepared, result))
     except StageError as error:
-        return _failed(decoded.id, error)
+        return _failed(result.id, error)
 
 
 def _failed(job_id: str, error: StageError) -> Failed:

@@ -1,4 +1,8 @@
-"""What requests must have in common to be decoded in one pass; all of a pass's shapes follow from it."""
+"""What requests must have in common to be decoded in one pass; all of a pass's shapes follow from it.
+
+Kernels round differently at different shapes. So shapes follow from the spec and the number of slots alone, never from
+how many requests there happen to be: that is why a row's bits don't depend on its neighbours.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,12 @@ PAIR = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The part of the output layer a pass evaluates: ids `first` to `stop`, then `end` when it lies elsewhere."""
+class LogitSlice:
+    """The part of the output layer a pass evaluates: ids `first` to `stop`, then `end` when it lies elsewhere.
+
+    The output layer is a third of a small LM's work in a step, and most of it can't be drawn: codes need the 64,000
+    codes and the end, a chain of thought the text.
+    """
 
     first: int
     stop: int
@@ -57,7 +65,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class SamplingFeatures:
     """Which operations a request's sampling needs; requests that need the same share passes."""
 
     guided: bool
@@ -66,7 +74,7 @@ class Filters:
     top_p: bool
 
     @classmethod
-    def of(cls, settings: LmSampling, *, guided: bool) -> Filters:
+    def of(cls, settings: LmSampling, *, guided: bool) -> SamplingFeatures:
         """What these settings switch on; `guided` is whether there is an unconditional row to guide with."""
         return cls(
             guided=guided,
@@ -77,13 +85,13 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class PassSpec:
     """What must be equal for requests to share a pass."""
 
     length: int
     """Tokens a row's cache holds."""
-    head: Head
-    filters: Filters
+    logit_slice: LogitSlice
+    features: SamplingFeatures
 
     def num_slots(self, lm_slots: int) -> int:
         """Requests in a pass of `lm_slots` pairs of rows: without guidance each row of a pair holds one."""
@@ -92,4 +100,4 @@ class Kind:
     @property
     def rows_a_slot(self) -> int:
         """A pair, with and without the condition, where there is guidance."""
-        return PAIR if self.filters.guided else 1
+        return PAIR if self.features.guided else 1

@@ -11,11 +11,17 @@ import numpy as np
 from renderer.artifacts import Codes, Cot
 from renderer.errors import StageError
 from renderer.facts import CODE_RATE
-from renderer.models.ace_step.lm.engine import Decode
+from renderer.models.ace_step.lm.constraints import (
+    CodesConstraint,
+    CodesConstraints,
+    CotConstraints,
+    FreeConstraint,
+    FreeConstraints,
+)
+from renderer.models.ace_step.lm.engine import DecodeRequest
 from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
-from renderer.models.ace_step.lm.rules import CodesGuide, CodesRules, CotRules, FreeGuide, FreeRules
 from renderer.models.ace_step.protocol import prompt
-from renderer.models.ace_step.protocol.metas import given_as_cot, parse_cot, think_yaml
+from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml, user_metas_as_cot
 from renderer.models.ace_step.stages import Stage
 from renderer.provenance import CodesNotes, CotNotes
 
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.artifacts import CotMetas
-    from renderer.models.ace_step.lm.engine import Decoded, Guide, Rules
+    from renderer.models.ace_step.lm.engine import ConstraintSet, DecodeResult, LogitConstraint
     from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.family import StageJob
@@ -38,35 +44,35 @@ _COT_STREAM, _CODES_STREAM = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedJob:
     """A job ready for the engine, with its prompts as text."""
 
-    decode: Decode
+    request: DecodeRequest
     prompt: str
     negative: str | None
     """None where there is no guidance."""
 
-    def notes(self, kind: type[_Notes], decoded: Decoded) -> _Notes:
+    def notes(self, kind: type[_Notes], result: DecodeResult) -> _Notes:
         """How it was made, for the recipe."""
         return kind(
             prompt=self.prompt,
             negative_prompt=self.negative,
-            prompt_tokens=len(self.decode.prompt),
-            tokens=len(decoded.tokens),
-            seconds=decoded.seconds,
+            prompt_tokens=len(self.request.prompt),
+            tokens=len(result.tokens),
+            seconds=result.seconds,
         )
 
 
 class Phase(Protocol):
     """What one stage asks of the LM."""
 
-    def prepare(self, job: StageJob) -> Prepared:
+    def prepare(self, job: StageJob) -> PreparedJob:
         """The job as prompts, rules and random numbers.
 
         Raises: StageError when it can't be asked.
         """
 
-    def read(self, prepared: Prepared, decoded: Decoded) -> Cot | Codes:
+    def read(self, prepared: PreparedJob, result: DecodeResult) -> Cot | Codes:
         """The tokens as a result.
 
         Raises: StageError when they hold none.
@@ -79,23 +85,27 @@ class CotPhase:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._grammar = CotGrammar(tokens)
-        self._rules, self._free = CotRules(self._grammar), FreeRules(tokens)
+        self._constraints, self._free = CotConstraints(self._grammar), FreeConstraints(tokens)
 
-    def prepare(self, job: StageJob) -> Prepared:
+    def prepare(self, job: StageJob) -> PreparedJob:
         """The prompt up to the assistant's turn, under the grammar of what the user left open."""
         request = cast("CotRequest", job.request)
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
         texts = _Texts(prompt.cot_prompt(request.caption, request.lyrics), None)
-        asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_COT_STREAM, max_tokens=MAX_COT_TOKENS)
+        prepared = partial(
+            _prepared, self._tokens, job.id, request, texts, stream=_COT_STREAM, max_tokens=MAX_COT_TOKENS
+        )
         if request.sampling.constrained:
-            return asked(rules=self._rules, start=partial(self._grammar.start, request))
-        return asked(rules=self._free, start=partial(FreeGuide, tokens=self._tokens, max_codes=None))
+            start = partial(self._grammar.start, request)
+            return prepared(constraints=self._constraints, start=start)
+        start_free = partial(FreeConstraint, tokens=self._tokens, max_codes=None)
+        return prepared(constraints=self._free, start=start_free)
 
-    def read(self, prepared: Prepared, decoded: Decoded) -> Cot:
+    def read(self, prepared: PreparedJob, result: DecodeResult) -> Cot:
         """The text as generated, without the token that ended it, and what it says."""
-        written = tuple(token for token in decoded.tokens if token not in self._tokens.stops)
+        written = tuple(token for token in result.tokens if token not in self._tokens.stops)
         text = self._tokens.decode(written)
-        return Cot(text=text, metas=parse_cot(text), notes=prepared.notes(CotNotes, decoded))
+        return Cot(text=text, metas=parse_cot(text), notes=prepared.notes(CotNotes, result))
 
 
 class CodesPhase:
@@ -103,12 +113,12 @@ class CodesPhase:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._rules, self._free = CodesRules(tokens), FreeRules(tokens)
+        self._constraints, self._free = CodesConstraints(tokens), FreeConstraints(tokens)
 
-    def prepare(self, job: StageJob) -> Prepared:
+    def prepare(self, job: StageJob) -> PreparedJob:
         """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
         request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT))
-        metas = given_as_cot(request.metas) if cot is None else cot.metas
+        metas = user_metas_as_cot(request.metas) if cot is None else cot.metas
         negative = request.sampling.negative_prompt
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
         self._refuse_wild(metas)
@@ -116,25 +126,25 @@ class CodesPhase:
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
             prompt.codes_negative_prompt(negative) if request.sampling.guided else None,
         )
-        asked = partial(_prepared, self._tokens, job.id, request, texts, stream=_CODES_STREAM)
+        prepared = partial(_prepared, self._tokens, job.id, request, texts, stream=_CODES_STREAM)
         target, limit = _num_codes(request, metas)
         if request.sampling.constrained:
-            start = partial(CodesGuide, target=target, end=self._tokens.end)
-            return asked(max_tokens=target or limit, rules=self._rules, start=start)
+            start = partial(CodesConstraint, target=target, end=self._tokens.end)
+            return prepared(max_tokens=target or limit, constraints=self._constraints, start=start)
         wanted = None if request.preview is None else limit
-        start_free = partial(FreeGuide, tokens=self._tokens, max_codes=wanted)
-        return asked(max_tokens=(target or limit) + FREE_EXTRA, rules=self._free, start=start_free)
+        start_free = partial(FreeConstraint, tokens=self._tokens, max_codes=wanted)
+        return prepared(max_tokens=(target or limit) + FREE_EXTRA, constraints=self._free, start=start_free)
 
-    def read(self, prepared: Prepared, decoded: Decoded) -> Codes:
+    def read(self, prepared: PreparedJob, result: DecodeResult) -> Codes:
         """The codes among the tokens; those beyond the codebook, drawn without constraints, become its last."""
-        codes = [self._tokens.code(token) for token in decoded.tokens if self._tokens.is_code(token)]
+        codes = [self._tokens.code(token) for token in result.tokens if self._tokens.is_code(token)]
         if not codes:
             raise StageError(
                 "the LM wrote no audio codes",
                 why="nothing says how long the song is, and it ended at once",
                 help="give `duration` in [metas], or another seed",
             )
-        return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(CodesNotes, decoded))
+        return Codes(codes=np.array(codes, dtype=np.int32), notes=prepared.notes(CodesNotes, result))
 
     def _refuse_wild(self, metas: CotMetas) -> None:
         """Without a grammar the LM may write control tokens into its own caption."""
@@ -162,10 +172,10 @@ def _prepared(
     *,
     stream: int,
     max_tokens: int,
-    rules: Rules,
-    start: Callable[[], Guide],
-) -> Prepared:
-    decode = Decode(
+    constraints: ConstraintSet,
+    start: Callable[[], LogitConstraint],
+) -> PreparedJob:
+    decode = DecodeRequest(
         id=job_id,
         prompt=tokens.encode(texts.cond),
         negative=None if texts.uncond is None else tokens.encode(texts.uncond),
@@ -173,10 +183,10 @@ def _prepared(
         seed=request.seed,
         stream=stream,
         max_tokens=max_tokens,
-        rules=rules,
+        constraints=constraints,
         start=start,
     )
-    return Prepared(decode=decode, prompt=texts.cond, negative=texts.uncond)
+    return PreparedJob(request=decode, prompt=texts.cond, negative=texts.uncond)
 
 
 def _num_codes(request: CodesRequest, metas: CotMetas) -> tuple[int | None, int]:

@@ -1,18 +1,20 @@
 """Prompts through the LM before a request's first draw: each request's own together, alone.
 
-On CUDA they are filled up to a few lengths, so that each one's chain of operations can be recorded: launched one by
-one they take several times as long as the device computes. Knows token ids, not texts.
+Alone, since a prompt batched with others would run in other shapes and so round otherwise. Prompts are filled up on the
+right, where a causal model doesn't look, to a multiple of the bucket: so a few lengths stand for all, and each one's
+chain of operations can be recorded once; launched one by one they take several times as long as the device computes.
+Knows token ids, not texts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from renderer.models.kernels.attention import cache_bytes, prompt_cache, row_memory
 from renderer.models.kernels.cuda_graph import record
+from renderer.models.kernels.kv_cache import cache_bytes, prompt_cache, zeros_by_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LONGEST_RECORDED = 1_024  # tokens; more compute for longer than their launches take
-MOST_PROMPTS = 2  # of a request: with the caption's guidance and without
+MAX_PROMPTS = 2  # of a request: with the caption's guidance and without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prefilled:
+class PromptCache:
     """Prompts run through the LM up to, not including, their last token; read it before the next prefill."""
 
     memory: Sequence[Tensor]
@@ -33,69 +35,104 @@ class Prefilled:
     lengths: tuple[int, ...]
 
 
+class PromptForward(Protocol):
+    """How token ids [prompts, length] get through a model."""
+
+    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
+        """Each layer's keys and values, as `PromptCache.memory` has them; good until the next call."""
+
+    def bytes_to_come(self, dtype: torch.dtype) -> int:
+        """Memory it will take for good and hasn't taken yet."""
+
+
 class Prefill:
-    """A model's prefill. Prompts are padded on the right, where a causal model doesn't look.
+    """A model's prefill, by buckets of so many tokens."""
 
-    `grain`: to a multiple of so many tokens. `recorded`, where they are not too long; in the same bits.
-    """
+    def __init__(self, forward: PromptForward, *, prompt_bucket: int) -> None:
+        self._forward, self._prompt_bucket = forward, prompt_bucket
 
-    def __init__(self, model: Any, *, grain: int, recorded: bool) -> None:
-        self._model, self._grain, self._recorded = model, grain, recorded
-        self._recordings: dict[tuple[int, int], _Recording | None] = {}
-        self._memory: list[Tensor] = []
-        self._pool: Any = None
-
-    def __call__(self, prompts: Sequence[tuple[int, ...]]) -> Prefilled:
+    def __call__(self, prompts: Sequence[tuple[int, ...]]) -> PromptCache:
         """The prompts' keys and values."""
         longest = max(map(len, prompts)) - 1
-        length = -(-longest // self._grain) * self._grain
+        length = -(-longest // self._prompt_bucket) * self._prompt_bucket
         ids = torch.tensor([(*prompt[:-1], *[0] * (length + 1 - len(prompt))) for prompt in prompts])
-        return Prefilled(
-            memory=self._run(ids),
+        return PromptCache(
+            memory=self._forward(ids),
             last=tuple(prompt[-1] for prompt in prompts),
             lengths=tuple(len(prompt) - 1 for prompt in prompts),
         )
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:
-        """Memory for keys and values that recordings share, until they have it."""
-        if not self._recorded or self._memory:
-            return 0
-        return cache_bytes(self._model.config, MOST_PROMPTS, LONGEST_RECORDED, dtype)
+        """Memory it will take for good and hasn't taken yet."""
+        return self._forward.bytes_to_come(dtype)
 
-    def _run(self, ids: Tensor) -> Sequence[Tensor]:
-        count, length = shape = len(ids), ids.shape[1]
+
+class EagerPrompts:
+    """Operation by operation, into new memory each time."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
+        """As the protocol says."""
         weight = self._model.embed_tokens.weight
-        if not self._recorded or length > LONGEST_RECORDED or count > MOST_PROMPTS:
-            memory = row_memory(self._model.config, count, length, weight, by_token=True)
-            self._fill(ids.to(weight.device), memory)
-            return memory
-        self._memory = self._memory or row_memory(
-            self._model.config, MOST_PROMPTS, LONGEST_RECORDED, weight, by_token=True
-        )
+        memory = zeros_by_token(self._model.config, len(ids), ids.shape[1], weight)
+        _fill(self._model, ids.to(weight.device), memory)
+        return memory
+
+    def bytes_to_come(self, dtype: torch.dtype) -> int:  # noqa: ARG002 - the protocol's
+        """None."""
+        return 0
+
+
+class RecordedPrompts:
+    """As a CUDA graph for each shape, where prompts are not too long; in the same bits as operation by operation."""
+
+    def __init__(self, model: Any) -> None:
+        self._model, self._eager = model, EagerPrompts(model)
+        self._recordings: dict[tuple[int, int], _Recording | None] = {}
+        self._memory: list[Tensor] = []
+        self._pool: Any = None
+
+    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
+        """As the protocol says; recordings of all shapes fill the same memory, from its beginning."""
+        count, length = shape = len(ids), ids.shape[1]
+        if length > LONGEST_RECORDED or count > MAX_PROMPTS:
+            return self._eager(ids)
+        weight = self._model.embed_tokens.weight
+        self._memory = self._memory or zeros_by_token(self._model.config, MAX_PROMPTS, LONGEST_RECORDED, weight)
         memory = [layer[:, :count, :, :length] for layer in self._memory]
         if shape in self._recordings:
             recording = self._recordings[shape] = self._recordings[shape] or self._record(ids, memory)
             recording.ids.copy_(ids)
             recording.graph.replay()
         else:
-            # The first of a shape runs as it stands: libraries set themselves up in it, which a graph can't record.
+            # A warmup: libraries set themselves up in the first run of a shape, which a graph can't record.
             self._recordings[shape] = None
-            self._fill(ids.to(weight.device), memory)
+            _fill(self._model, ids.to(weight.device), memory)
         return memory
 
+    def bytes_to_come(self, dtype: torch.dtype) -> int:
+        """Keys and values that recordings share, until they have them."""
+        if self._memory:
+            return 0
+        return cache_bytes(self._model.config, MAX_PROMPTS, LONGEST_RECORDED, dtype)
+
     def _record(self, ids: Tensor, memory: Sequence[Tensor]) -> _Recording:
-        held = ids.to(self._model.embed_tokens.weight.device)
+        static = ids.to(self._model.embed_tokens.weight.device)
         # One pool: what a recording leaves lies outside it, and the next one comes when it is over.
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        return _Recording(ids=held, graph=record(lambda: self._fill(held, memory), held.device, self._pool))
+        graph = record(lambda: _fill(self._model, static, memory), static.device, self._pool)
+        return _Recording(ids=static, graph=graph)
 
-    def _fill(self, ids: Tensor, memory: Sequence[Tensor]) -> None:
-        self._model(
-            input_ids=ids,
-            attention_mask={"full_attention": None},
-            past_key_values=prompt_cache(memory),
-            use_cache=True,
-        )
+
+def _fill(model: Any, ids: Tensor, memory: Sequence[Tensor]) -> None:
+    model(
+        input_ids=ids,
+        attention_mask={"full_attention": None},
+        past_key_values=prompt_cache(memory),
+        use_cache=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

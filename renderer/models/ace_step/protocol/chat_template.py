@@ -72,14 +72,14 @@ def _answer(yaml: str) -> dict[str, str]:
 
 
 def _rendered(where: Path, template: str, turns: Sequence[dict[str, str]]) -> str:
-    asks = turns[-1]["role"] == "user"
+    open_turn = turns[-1]["role"] == "user"
     # A template is code from the hub: it gets a sandbox.
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     try:
         compiled = environment.from_string(template)
-        return compiled.render(messages=turns, tools=None, documents=None, add_generation_prompt=asks)
+        return compiled.render(messages=turns, tools=None, documents=None, add_generation_prompt=open_turn)
     except Exception as error:
         # A stranger's program: whatever it raises is its own fault.
         why = str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What the DiT is told of a take: prompts, length, and who each of the metas comes from. No torch."""
+"""A take's prompts and length for the DiT, and who each of the metas comes from. No torch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.metas import DecidedMetas
     from renderer.models.ace_step.protocol.requests import LatentsRequest
 
-TOLD_DURATION = 30.0  # seconds that the text prompt says where nobody does
+DEFAULT_DURATION = 30.0  # seconds that the text prompt says where nobody does
 FALLBACK_DURATION = 120.0  # seconds that a song then gets, where no codes tell its length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Briefing:
+class DitPrompt:
     """The DiT's side of a take."""
 
     metas: DecidedMetas
@@ -44,36 +44,36 @@ class Briefing:
     """Where the take departs from upstream, in words."""
 
 
-def brief(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> Briefing:
+def make_dit_prompt(request: LatentsRequest, cot: Cot | None, codes: Codes | None) -> DitPrompt:
     """Put together what the user asked and what the LM decided.
 
-    A preview shortens the duration that is told, too, so that text and length agree.
+    A preview shortens the duration in the text, too, so that text and length agree.
     """
     said = cot.metas if cot is not None else None
     decided = decided_metas(request, said)
     longest = min(request.max_duration, request.preview or math.inf)
-    whole = decided.duration or TOLD_DURATION
-    told = min(whole, longest)
-    metas = replace(decided, duration=told)
+    whole = decided.duration or DEFAULT_DURATION
+    duration = min(whole, longest)
+    metas = replace(decided, duration=duration)
     origins = _origins(request, said or CotMetas())
-    return Briefing(
+    return DitPrompt(
         metas=metas,
         text=dit_text_prompt(metas, instruction=TEXT2MUSIC_INSTRUCTION if codes is None else CODES_INSTRUCTION),
         lyrics=dit_lyric_prompt(request.lyrics, metas.language),
         num_frames=_length(min(decided.duration or FALLBACK_DURATION, longest), codes),
-        origins=origins if told == whole else {**origins, "duration": "shortened"},
+        origins=origins if duration == whole else {**origins, "duration": "shortened"},
         departures=_departures(origins, cot),
     )
 
 
 def _departures(origins: Mapping[str, str], cot: Cot | None) -> tuple[str, ...]:
-    """Where this take is told something else than upstream would have told it, in words."""
-    told = []
+    """Where the prompt differs from what upstream would have made of the same, in words."""
+    found = []
     if origins["caption"] == "decided" and cot is not None and "caption" in unquoted(cot.text):
-        told.append("caption: without the quotes the chain of thought wrote it in; upstream takes them for its text")
+        found.append("caption: without the quotes the chain of thought wrote it in; upstream takes them for its text")
     if origins["language"] == "decided":
-        told.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
-    return tuple(told)
+        found.append("language: the chain of thought's; upstream looks for it under another key and says `unknown`")
+    return tuple(found)
 
 
 def _length(seconds: float, codes: Codes | None) -> int:
@@ -86,16 +86,16 @@ def num_frames(duration: float) -> int:
 
 
 def _origins(request: LatentsRequest, said: CotMetas) -> dict[str, str]:
-    given = request.metas
+    metas = request.metas
     return {
         "caption": "decided" if request.use_cot_caption and said.caption else "asked",
         "language": _origin(request.vocal_language, said.language if request.use_cot_language else None),
-        "bpm": _origin(given.bpm, said.bpm),
-        "keyscale": _origin(given.keyscale, said.keyscale),
-        "timesignature": _origin(given.timesignature, said.timesignature),
-        "duration": _origin(given.duration, said.duration),
+        "bpm": _origin(metas.bpm, said.bpm),
+        "keyscale": _origin(metas.keyscale, said.keyscale),
+        "timesignature": _origin(metas.timesignature, said.timesignature),
+        "duration": _origin(metas.duration, said.duration),
     }
 
 
-def _origin(asked: object, decided: object) -> str:
-    return "asked" if asked else "decided" if decided else "default"
+def _origin(own: object, decided: object) -> str:
+    return "asked" if own else "decided" if decided else "default"

@@ -23,7 +23,7 @@ _QUARTERS = "/4"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedMetas:
-    """What the DiT is told: the user's word where there is one, else the chain of thought's."""
+    """What stands in the DiT's text prompt: the user's word where there is one, else the chain of thought's."""
 
     caption: str
     language: str
@@ -43,13 +43,13 @@ def think_yaml(metas: CotMetas) -> str:
     return str(yaml.dump(fields, allow_unicode=True, sort_keys=True)).strip() if fields else ""
 
 
-def given_as_cot(given: GivenMetas) -> CotMetas:
+def user_metas_as_cot(metas: GivenMetas) -> CotMetas:
     """The user's metas as the LM takes them: whole seconds, no caption, no language."""
     return CotMetas(
-        bpm=given.bpm,
-        duration=None if given.duration is None else int(given.duration),
-        keyscale=given.keyscale,
-        timesignature=given.timesignature,
+        bpm=metas.bpm,
+        duration=None if metas.duration is None else int(metas.duration),
+        keyscale=metas.keyscale,
+        timesignature=metas.timesignature,
     )
 
 
@@ -80,16 +80,16 @@ def decided_metas(request: LatentsRequest, cot: CotMetas | None) -> DecidedMetas
     The LM's language counts when the user names none: upstream evidently means to pass it on, but looks it up under
     another key and never finds it.
     """
-    said, given = cot or CotMetas(), request.metas
+    said, own = cot or CotMetas(), request.metas
     caption = said.caption if request.use_cot_caption else None
     language = said.language if request.use_cot_language else None
     return DecidedMetas(
         caption=caption or request.caption,
         language=request.vocal_language or language or UNKNOWN_LANGUAGE,
-        bpm=given.bpm or said.bpm,
-        keyscale=given.keyscale or said.keyscale,
-        timesignature=given.timesignature or said.timesignature,
-        duration=given.duration or said.duration,
+        bpm=own.bpm or said.bpm,
+        keyscale=own.keyscale or said.keyscale,
+        timesignature=own.timesignature or said.timesignature,
+        duration=own.duration or said.duration,
     )
 
 

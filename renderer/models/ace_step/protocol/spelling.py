@@ -34,12 +34,12 @@ class FieldSpellings:
             name: self._name(name) if some is None else self._lines(name, some) for name, some in values.items()
         }
 
-    def tree(self, given: Mapping[str, object]) -> Tree:
-        """What lines may come, from their first token on; `given` holds the fields whose value is settled.
+    def tree(self, values: Mapping[str, object]) -> Tree:
+        """What lines may come, from their first token on; `values` holds the fields whose value is settled.
 
         Names begin with different letters, so that no two fields share a first token.
         """
-        settled = {name: self._lines(name, [value]) for name, value in given.items() if value is not None}
+        settled = {name: self._lines(name, [value]) for name, value in values.items() if value is not None}
         return {token: then for lines in {**self._open, **settled}.values() for token, then in lines.items()}
 
     def restrict(self, place: Tree, mask: npt.NDArray[np.int32], *, at_line_start: bool) -> None:

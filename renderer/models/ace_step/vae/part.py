@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
 
 from renderer.artifacts import Waveform
-from renderer.errors import StageError
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.fused import fuse, slim
-from renderer.models.kernels.prefetch import reached
+from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.tiles import Tiles
+from renderer.models.kernels.prefetch import finished
 from renderer.provenance import VaeNotes
 
 if TYPE_CHECKING:
@@ -33,41 +32,6 @@ if TYPE_CHECKING:
     from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
 
 SMALLEST_TILE = 32
-PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS, as upstream saves
-PEAK_FLOOR = 1e-6
-ABSURD_PEAK = 1000.0  # times full scale; decoded music stays below 10
-CONSTANT_SHARE = 1e-4  # of the peak
-MISSING_SECONDS = 1.0  # a song may end this much, and by this share, before what was asked
-WHOLE_SHARE = 0.95
-# A peak, and so an RMS, at or below this is no music. Source: ace-step/ACE-Step-1.5, acestep/audio_utils.py
-SILENCE = 1e-5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiles:
-    """Latent frames that are decoded at once, of which `overlap` on each side only give context."""
-
-    length: int
-    overlap: int
-
-    def windows(self, num_frames: int) -> list[tuple[int, int, int, int]]:
-        """Window start and end, and the start and end of what is kept of it, in latent frames.
-
-        Source: huggingface/diffusers, src/diffusers/models/autoencoders/autoencoder_oobleck.py
-        """
-        if num_frames <= self.length:
-            return [(0, num_frames, 0, num_frames)]
-        stride = self.length - 2 * self.overlap
-        starts = range(0, num_frames, stride)
-        return [
-            (
-                max(0, start - self.overlap),
-                min(num_frames, start + stride + self.overlap),
-                start,
-                min(num_frames, start + stride),
-            )
-            for start in starts
-        ]
 
 
 @dataclass(slots=True)
@@ -125,7 +89,7 @@ class LoadedVae:
     def _decode(self, frames: Tensor, tiles: Tiles, job_id: str, listener: Listener) -> Tensor:
         """[frames, channels] to float32 [2, samples] where sound is worked on, peaks not yet scaled."""
         # Turned on the device: torch's threads, woken for it on the host, take a quarter of a tile's time.
-        channels_first = devices.sent(frames, self.device).T[None].to(self.vae.dtype)
+        channels_first = devices.to_device(frames, self.device).T[None].to(self.vae.dtype)
         windows = tiles.windows(frames.shape[0])
         home = devices.home_of_results(self.device)
         sound = torch.empty((2, frames.shape[0] * SAMPLES_PER_LATENT), dtype=torch.float32, device=home)
@@ -140,7 +104,7 @@ class LoadedVae:
                 yield
 
         # On CUDA the next ones are queued while one is computed, in the same memory; those a cancellation can't stop.
-        for done, _ in enumerate(reached(pieces(), self.device), start=1):
+        for done, _ in enumerate(finished(pieces(), self.device), start=1):
             listener.progress(job_id, done, len(windows), "tiles")
         return sound
 
@@ -172,84 +136,3 @@ def _keep_only_decoding(vae: Any) -> None:
                 # torch's new spelling has other names, which the files don't.
                 warnings.filterwarnings("ignore", category=FutureWarning)
                 torch.nn.utils.remove_weight_norm(module)
-
-
-def checked_latents(latents: Latents) -> Tensor:
-    """The frames as a tensor.
-
-    Raises: StageError for NaN, infinity or nothing but zeros, which would decode to noise or a drone.
-    """
-    # By numpy: torch's threads, woken for so little, take longer than a tile.
-    if not np.isfinite(latents.frames).all():
-        raise StageError(
-            "the latents hold NaN or infinity",
-            why="the DiT's numbers overflowed, which float16 is known for",
-            help="render with --dtype float32, or leave --dtype out",
-        )
-    if not latents.frames.any():
-        raise StageError("the latents are all zero", why="the DiT gave nothing", help="try another seed")
-    return torch.from_numpy(latents.frames)
-
-
-def checked_peak(samples: Tensor, asked_seconds: float | None) -> float:
-    """The largest magnitude of what can be a song: float32 [2, samples] as decoded.
-
-    Raises: StageError for NaN, infinity, silence, much less than the asked length, a level no decoder of music gives,
-    or a constant: scaled to full level it would be noise.
-    """
-    low, high = samples.aminmax(dim=1)
-    mean = samples.mean(dim=1)
-    # One copy to the host, for which the device has to be waited for.
-    peak: float
-    moving: float
-    peak, moving = torch.stack(
-        [torch.maximum(high, -low).amax(), torch.maximum(high - mean, mean - low).amax()]
-    ).tolist()
-    _refuse_no_sound(peak)
-    _refuse_missing(samples.shape[1] / SAMPLE_RATE, asked_seconds)
-    _refuse_absurd(peak, moving)
-    return peak
-
-
-def _refuse_no_sound(peak: float) -> None:
-    # Of minimum and maximum, either is NaN when any sample is.
-    if not math.isfinite(peak):
-        raise StageError(
-            "the VAE's sound holds NaN or infinity",
-            why="its numbers overflowed in this dtype",
-            help="render with --dtype float32, or leave --dtype out",
-        )
-    if peak <= SILENCE:
-        raise StageError("the take is silent", why=f"its peak is {peak:.1e}", help="try another seed or caption")
-
-
-def _refuse_missing(seconds: float, asked_seconds: float | None) -> None:
-    if asked_seconds is not None and seconds < min(asked_seconds - MISSING_SECONDS, asked_seconds * WHOLE_SHARE):
-        raise StageError(
-            f"the take ends after {seconds:.1f} s of {asked_seconds:g} s",
-            why="that is where the LM ended its codes",
-            help="try another seed, or leave `use_constrained_decoding` on",
-        )
-
-
-def _refuse_absurd(peak: float, moving: float) -> None:
-    if peak > ABSURD_PEAK:
-        raise StageError(
-            f"the take's level is absurd: {peak:.0f} times full scale",
-            why="the DiT's latents left the range that the VAE knows",
-            help="try another seed, or a lower `guidance_scale`",
-        )
-    if moving <= peak * CONSTANT_SHARE:
-        raise StageError("the take is a constant", why="nothing in it moves", help="try another seed or caption")
-
-
-def scale_to_peak(samples: Tensor, peak: float) -> Tensor:
-    """The samples, whose largest magnitude is `peak`, with it at -1 dBFS; in place, in the same bits on any device.
-
-    Source: huggingface/diffusers, src/diffusers/pipelines/ace_step/pipeline_ace_step.py
-    """
-    if peak > 1.0:
-        # By a tensor of its own device: CUDA multiplies by the reciprocal of a number from the host.
-        samples.div_(torch.tensor(peak, device=samples.device))
-        peak = 1.0
-    return samples.mul_(PEAK / torch.tensor(peak).clamp(min=PEAK_FLOOR))

@@ -14,9 +14,9 @@ import torch
 from renderer.artifacts import Codes
 from renderer.errors import StageError
 from renderer.models.ace_step.dit import denoise
-from renderer.models.ace_step.dit.conditions import Hearing
+from renderer.models.ace_step.dit.conditions import ConditionCache
 from renderer.models.ace_step.parts import AceStep
-from renderer.models.ace_step.protocol.dit_prompt import brief
+from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done
@@ -111,8 +111,8 @@ def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
 def read_straight(
     part: Any, request: LatentsRequest, codes: Codes, times: list[float], *, turbo: bool = False
 ) -> np.ndarray:
-    briefing = brief(request, None, codes)
-    hearing = Hearing(part.encoders(Heard()))
+    briefing = make_dit_prompt(request, None, codes)
+    hearing = ConditionCache(part.encoders(Heard()))
     conditions = hearing.conditions(briefing.text, briefing.lyrics, codes.codes, briefing.num_frames)
     transformer = part.dit(Heard()).transformer
     generator = torch.Generator("cpu").manual_seed(request.seed)

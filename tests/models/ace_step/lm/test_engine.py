@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from renderer.models.ace_step.lm.decoder import Lm
-    from renderer.models.ace_step.lm.engine import Decode
+    from renderer.models.ace_step.lm.decoder import ResidentLm
+    from renderer.models.ace_step.lm.engine import DecodeRequest
     from renderer.models.ace_step.lm.part import LmPart
     from renderer.models.family import StageJob
 
@@ -70,15 +70,15 @@ def codes_of(lm: LmPart, jobs: Sequence[StageJob], heard: Heard | None = None) -
     return {name: result.codes.tolist() for name, result in found.items() if isinstance(result, Codes)}
 
 
-def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[Decode]:
-    return [lm._phase(Stage.CODES).prepare(one).decode for one in jobs]
+def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[DecodeRequest]:
+    return [lm._phase(Stage.CODES).prepare(one).request for one in jobs]
 
 
 @torch.inference_mode()
-def logits_of(lm: LmPart, ours: Decode, others: Sequence[Decode], slot: int) -> torch.Tensor:
+def logits_of(lm: LmPart, ours: DecodeRequest, others: Sequence[DecodeRequest], slot: int) -> torch.Tensor:
     """Logits [steps, rows, columns] of `ours` in a slot, with others in the rest."""
     loaded: Any = lm._lm
-    running = Pass(loaded, ours.kind, 4)
+    running = Pass(loaded, ours.pass_spec, 4)
     free = [number for number in range(4) if number != slot]
     for decode, where in [*zip(others, free, strict=False), (ours, slot)]:
         randoms = sampling.uniforms(decode.seed, decode.stream, decode.max_tokens)
@@ -131,7 +131,7 @@ def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny
         ]
     waited = results(lm, stage, jobs)
 
-    lm._lm = replace(cast("Lm", lm._lm), ahead=True)
+    lm._lm = replace(cast("ResidentLm", lm._lm), overlap=True)
     ran_ahead = results(lm, stage, jobs)
 
     assert len(waited) == len(jobs)
@@ -220,7 +220,7 @@ def test_nan_costs_the_song_it_appears_in(tiny_set: Path) -> None:
 def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: Path) -> None:
     lm: Any = load(tiny_set, slots=8)
     decodes = decodes_of(lm, [job("a", codes_request())])
-    enough_for_three = lm._lm.bytes_of(decodes[0].kind, 3)
+    enough_for_three = lm._lm.bytes_of(decodes[0].pass_spec, 3)
 
     with pytest.raises(ResourceError) as refused:
         list(decode_all(lm._lm, decodes, 8, enough_for_three, Heard()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from renderer.models.ace_step.lm.grammar import Writing
+    from renderer.models.ace_step.lm.grammar import CotConstraint
     from renderer.models.ace_step.protocol.requests import CotRequest
     from renderer.models.ace_step.protocol.tokens import Tokens
 
@@ -42,7 +42,7 @@ def grammar(tokens: Tokens) -> CotGrammar:
     return CotGrammar(tokens)
 
 
-def allowed(grammar: CotGrammar, writing: Writing) -> np.ndarray:
+def allowed(grammar: CotGrammar, writing: CotConstraint) -> np.ndarray:
     mask = np.zeros((1, -(-grammar.num_text // 32)), dtype=np.int32)
     grammar.fill([(0, writing)], mask)
     return np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))

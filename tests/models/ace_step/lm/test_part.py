@@ -92,10 +92,10 @@ def test_a_duration_makes_exactly_so_many_codes(lm: LmPart, seconds: float, num_
 def test_a_duration_asks_for_exactly_so_many_tokens(lm: LmPart, seconds: float, num_codes: int) -> None:
     phase = lm._phase(Stage.CODES)
 
-    decode = phase.prepare(job("a", codes_request(metas=replace(OPEN, duration=seconds), max_duration=600))).decode
+    decode = phase.prepare(job("a", codes_request(metas=replace(OPEN, duration=seconds), max_duration=600))).request
 
     assert decode.max_tokens == num_codes
-    assert decode.kind.length >= len(decode.prompt) + num_codes
+    assert decode.pass_spec.length >= len(decode.prompt) + num_codes
 
 
 def test_without_the_users_word_the_chain_of_thought_says_how_long(lm: LmPart) -> None:

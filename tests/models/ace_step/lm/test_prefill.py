@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from renderer.models.ace_step.lm.prefill import Prefill
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from tests.models.ace_step.asks import load
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ def test_filled_up_prompts_leave_the_same_keys_and_values_up_to_rounding(
     loaded: Any = load(tiny_set)._lm
     drawn = torch.Generator().manual_seed(1)
     prompts = [tuple(torch.randint(1, 200, (length,), generator=drawn).tolist()) for length in lengths]
-    alone = [Prefill(loaded.model.model, grain=1, recorded=False)([prompt]) for prompt in prompts if len(prompt) > 1]
+    forward = EagerPrompts(loaded.model.model)
+    alone = [Prefill(forward, prompt_bucket=1)([prompt]) for prompt in prompts if len(prompt) > 1]
 
-    filled = Prefill(loaded.model.model, grain=64, recorded=False)(prompts)
+    filled = Prefill(forward, prompt_bucket=64)(prompts)
 
     assert filled.memory[0].shape[3] == -(-(max(lengths) - 1) // 64) * 64
     assert filled.lengths == tuple(length - 1 for length in lengths)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.artifacts import Cot, CotMetas
-from renderer.models.ace_step.protocol.dit_prompt import brief
-from renderer.models.ace_step.protocol.metas import decided_metas, given_as_cot, parse_cot, think_yaml
+from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
+from renderer.models.ace_step.protocol.metas import decided_metas, parse_cot, think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.requests import GivenMetas
 from tests.models.ace_step.asks import OPEN, latents_request
 
@@ -25,7 +25,7 @@ COT = CotMetas(bpm=90, caption="theirs", duration=60, keyscale="A minor", langua
 def test_the_users_metas_are_four_lines() -> None:
     metas = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
 
-    assert think_yaml(given_as_cot(metas)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
+    assert think_yaml(user_metas_as_cot(metas)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
 
 
 def test_no_metas_are_no_yaml() -> None:
@@ -85,14 +85,14 @@ def test_a_take_says_where_quotes_were_taken_off() -> None:
     quoted = "<think>\nbpm: 90\ncaption: 'A song: it''s\n  nice'\nkeyscale: A minor\n</think>\n"
     plain = quoted.replace("'A song: it''s\n  nice'", "it's 'nice'")
 
-    told, silent = (brief(LATENTS, Cot(text=text, metas=parse_cot(text)), None) for text in (quoted, plain))
+    told, silent = (make_dit_prompt(LATENTS, Cot(text=text, metas=parse_cot(text)), None) for text in (quoted, plain))
 
     assert told.metas.caption == "A song: it's nice"
     assert [one.partition(":")[0] for one in told.departures] == ["caption"]
     assert silent.departures == ()
     # Where the user's own caption counts, nothing was taken off it.
     own = replace(LATENTS, use_cot_caption=False)
-    assert brief(own, Cot(text=quoted, metas=parse_cot(quoted)), None).departures == ()
+    assert make_dit_prompt(own, Cot(text=quoted, metas=parse_cot(quoted)), None).departures == ()
 
 
 def test_a_quote_that_is_no_yaml_stays() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step.protocol import prompt
-from renderer.models.ace_step.protocol.metas import DecidedMetas, given_as_cot, think_yaml
+from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.requests import GivenMetas
 
 SYSTEM = (
@@ -121,7 +121,7 @@ def test_the_chain_of_thought_starts_at_an_open_assistant_turn(song: Asked) -> N
 def test_the_users_metas_stand_in_the_think_block_as_whole_seconds() -> None:
     given = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
 
-    assert think_yaml(given_as_cot(given)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
+    assert think_yaml(user_metas_as_cot(given)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
 
 
 def test_the_dit_reads_caption_and_metas() -> None:

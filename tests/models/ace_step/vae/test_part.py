@@ -16,7 +16,9 @@ from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.fused import Snake, slim
-from renderer.models.ace_step.vae.part import PEAK, LoadedVae, Tiles, _keep_only_decoding, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.part import LoadedVae, _keep_only_decoding
+from renderer.models.ace_step.vae.sound import PEAK, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, Failed, StageJob
 from tests.models.ace_step.listening import Heard

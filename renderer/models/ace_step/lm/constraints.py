@@ -1,4 +1,7 @@
-"""What the LM may draw, phase by phase: a chain of thought by its grammar, codes by their count, or anything."""
+"""What the LM may draw, phase by phase: a chain of thought by its grammar, codes by their count, or anything.
+
+A constraint set belongs to a stage and is made once; a constraint is one request's and moves with its tokens.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from renderer.models.ace_step.lm.pass_spec import Head
+from renderer.models.ace_step.lm.pass_spec import LogitSlice
 from renderer.models.kernels.masks import pack
 
 if TYPE_CHECKING:
@@ -15,57 +18,59 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.models.ace_step.lm.engine import Guide
-    from renderer.models.ace_step.lm.grammar import CotGrammar, Writing
+    from renderer.models.ace_step.lm.engine import LogitConstraint
+    from renderer.models.ace_step.lm.grammar import CotConstraint, CotGrammar
     from renderer.models.ace_step.protocol.tokens import Tokens
 
 
-class CotRules:
+class CotConstraints:
     """The text part of the vocabulary, under a grammar that changes its mind at every token."""
 
     steady = False
 
     def __init__(self, grammar: CotGrammar) -> None:
-        self.head = Head(first=0, stop=grammar.num_text)
+        self.logit_slice = LogitSlice(first=0, stop=grammar.num_text)
         self._grammar = grammar
 
-    def fill(self, guides: Mapping[int, Guide], masks: npt.NDArray[np.int32]) -> None:
+    def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
         """What each grammar allows next."""
-        self._grammar.fill([(slot, cast("Writing", guide)) for slot, guide in guides.items()], masks)
+        self._grammar.fill([(slot, cast("CotConstraint", one)) for slot, one in constraints.items()], masks)
 
 
-class CodesRules:
+class CodesConstraints:
     """The valid codes, and the end where no count is asked for."""
 
     steady = True
 
     def __init__(self, tokens: Tokens) -> None:
-        self.head = Head(first=tokens.first_code, stop=tokens.first_code + tokens.num_codes, end=tokens.end)
-        self._free = pack(np.ones(self.head.columns, dtype=np.bool_))
-        self._counted = pack(np.arange(self.head.columns) < tokens.num_codes)
+        self.logit_slice = LogitSlice(
+            first=tokens.first_code, stop=tokens.first_code + tokens.num_codes, end=tokens.end
+        )
+        self._free = pack(np.ones(self.logit_slice.columns, dtype=np.bool_))
+        self._counted = pack(np.arange(self.logit_slice.columns) < tokens.num_codes)
 
-    def fill(self, guides: Mapping[int, Guide], masks: npt.NDArray[np.int32]) -> None:
+    def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
         """All codes; the end only for a request without a target, as one with a target stops by counting."""
-        for slot, guide in guides.items():
-            masks[slot] = self._free if cast("CodesGuide", guide).target is None else self._counted
+        for slot, one in constraints.items():
+            masks[slot] = self._free if cast("CodesConstraint", one).target is None else self._counted
 
 
-class FreeRules:
+class FreeConstraints:
     """The whole vocabulary, for requests without constrained decoding."""
 
     steady = True
 
     def __init__(self, tokens: Tokens) -> None:
-        self.head = Head(first=0, stop=tokens.width)
+        self.logit_slice = LogitSlice(first=0, stop=tokens.width)
 
-    def fill(self, guides: Mapping[int, Guide], masks: npt.NDArray[np.int32]) -> None:
+    def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
         """Everything."""
-        for slot in guides:
+        for slot in constraints:
             masks[slot] = -1
 
 
 @dataclass(slots=True, kw_only=True)
-class CodesGuide:
+class CodesConstraint:
     """Codes up to a count, or up to the end the LM sets."""
 
     target: int | None
@@ -86,7 +91,7 @@ class CodesGuide:
 
 
 @dataclass(slots=True, kw_only=True)
-class FreeGuide:
+class FreeConstraint:
     """Whatever the LM writes, until a stop token or as many codes as are wanted."""
 
     tokens: Tokens

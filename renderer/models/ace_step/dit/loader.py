@@ -1,0 +1,112 @@
+"""The DiT and its encoders from a model set's files: which are read, in which dtype, with which kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from renderer.models import device as devices
+from renderer.models import memory
+from renderer.models.ace_step.checkpoints.checks import check_silence
+from renderer.models.ace_step.checkpoints.components import find_component
+from renderer.models.ace_step.dit.attention import BlockAttention, VarlenAttention
+from renderer.models.ace_step.dit.conditions import Encoders
+from renderer.models.ace_step.dit.fused import FusedDit
+from renderer.models.ace_step.dit.lora import merge
+from renderer.models.ace_step.dit.plain import PlainDit
+from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
+from renderer.models.ace_step.stages import Part
+from renderer.models.catalog import layouts
+from renderer.models.kernels.qwen3 import fuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from renderer.models.ace_step.checkpoints.components import Component
+    from renderer.models.ace_step.dit.velocity import ResidentDit
+    from renderer.models.device import Dtypes
+    from renderer.models.family import Listener, ModelFiles, Settings
+
+WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DitLoader:
+    """Where a DiT and its encoders are read from, and what to."""
+
+    files: ModelFiles
+    settings: Settings
+    dtypes: Dtypes
+    device: torch.device
+    left_out: tuple[str, ...]
+    """Names of the checkpoint's tensors that are part of nothing."""
+    timbre: Callable[[Any], Tensor]
+    """How this set's condition encoder encodes silence, which stands for "no reference audio"."""
+
+    def encoders(self, listener: Listener) -> Encoders:
+        """Text and condition encoder and, where there is one, the audio tokenizer pair.
+
+        Raises: ModelError when a component is missing or isn't what it claims.
+        """
+        paired = layouts.has_audio_tokenizer(self.files)
+        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener)
+        condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener)
+        check_silence(condition_encoder.silence_latent, self.files)
+        pair = ("audio_tokenizer", "audio_token_detokenizer")
+        tokenizer, detokenizer = (
+            self._load(name, self.dtypes.condition_encoder, listener) if paired else None for name in pair
+        )
+        timbre = self.timbre(condition_encoder)
+        devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
+        return Encoders(
+            tokens=tokens,
+            text_encoder=text_encoder,
+            condition_encoder=condition_encoder,
+            audio_tokenizer=tokenizer,
+            audio_token_detokenizer=detokenizer,
+            timbre=timbre,
+            device=self.device,
+            dtype=getattr(torch, self.dtypes.dit),
+        )
+
+    def unread_dit(self) -> Component:
+        """The DiT, checked, without its weights.
+
+        Raises: ModelError when it isn't what it claims.
+        """
+        return find_component(self.files, "dit")
+
+    def dit(self, unread: Component, listener: Listener) -> ResidentDit:
+        """The DiT with its adapters, in the device's kernels.
+
+        Raises: ModelError when an adapter doesn't fit it.
+        """
+        transformer = unread.load(dtype=self.dtypes.dit, device=self.device, listener=listener)
+        merge(transformer, self.files.loras)
+        return DITS[devices.kernels(self.settings.device, self.dtypes.dit)](transformer)
+
+    def has_room(self) -> bool:
+        """Whether the DiT fits beside what is resident."""
+        count = memory.parameters(self.files, Part.DIT)["dit"]
+        return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
+
+    def _text_encoder(self, listener: Listener) -> Any:
+        text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener)
+        if devices.kernels(self.settings.device, self.dtypes.dit) != "plain":
+            fuse(text_encoder)
+        return text_encoder
+
+    def _load(self, component: str, dtype: str, listener: Listener) -> Any:
+        return find_component(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
+
+
+DITS: Mapping[str, Callable[[Any], ResidentDit]] = {
+    "plain": PlainDit,
+    "blockwise": partial(FusedDit, attention=BlockAttention.of),
+    "flash": partial(FusedDit, attention=VarlenAttention.of),
+}
