@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from renderer.json_values import to_json
 from renderer.models.family import family, part_of, stage_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Artifact
     from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.family import Family, ModelFiles, StageSpec
+    from renderer.models.numerics import Numerics
     from renderer.provenance import Environment
     from renderer.song import Take
 
@@ -81,14 +83,29 @@ def _short(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """What enters a job's key beside its request."""
+
+    weights: str
+    """The fingerprint of its part's."""
+    numerics: Numerics
+    sizes: Mapping[str, int]
+    """Slots, tiles and what else of a run's settings changes the part's bytes."""
+
+    @property
+    def told(self) -> dict[str, object]:
+        """As JSON, for keys and records."""
+        return {"weights": self.weights, "numerics": to_json(self.numerics), **self.sizes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One stage of one take, or of several that share it."""
 
     spec: StageSpec
     key: str
     request: StageRequest
-    settings: Mapping[str, Any]
-    """Weights, dtype and what else enters the key beside the request."""
+    settings: JobSettings
     upstream: Mapping[str, str]
     """The keys of what it builds on."""
     files: ModelFiles

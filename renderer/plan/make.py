@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import ModelError
-from renderer.json_values import to_json
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.family import family, part_of, read_by, stage_of
-from renderer.plan.jobs import Group, Job, Plan, TakePlan, Why
+from renderer.plan.jobs import Group, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
@@ -134,7 +133,7 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
 
 def _told(job: Job) -> dict[str, Any]:
     """What the job was asked, for records and reasons."""
-    return {**told(job.request), **job.settings, "version": job.spec.version}
+    return {**told(job.request), **job.settings.told, "version": job.spec.version}
 
 
 def _named(take: Take, model: PlannedModel, pinned: Mapping[str, str]) -> dict[str, Any]:
@@ -160,7 +159,7 @@ def _jobs(
         spec = stage_of(model.files, stage)
         upstream = {need: keys[need] for need in spec.needs if need in keys}
         counted = _settings(spec, model, settings)
-        keys[stage] = job_key(stage, spec.version, canonical(request), counted, upstream)
+        keys[stage] = job_key(stage, spec.version, canonical(request), counted.told, upstream)
         jobs.append(
             Job(
                 spec=spec,
@@ -175,18 +174,18 @@ def _jobs(
     return tuple(jobs)
 
 
-def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> dict[str, Any]:
+def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> JobSettings:
     if spec.part not in model.weights:
         raise ModelError(
             f"`{model.facts.name}` has no LM of its own",
             why="the spec asks the LM for metas or codes",
             help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
         )
-    return {
-        "weights": model.weights[spec.part],
-        "numerics": to_json(model.numerics[spec.part]),
-        **part_of(model.files, spec.part).settings(settings),
-    }
+    return JobSettings(
+        weights=model.weights[spec.part],
+        numerics=model.numerics[spec.part],
+        sizes=part_of(model.files, spec.part).settings(settings),
+    )
 
 
 def _needed_jobs(

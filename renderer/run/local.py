@@ -310,4 +310,4 @@ class _Run:
 
 
 def _files(group: Group) -> PartFiles:
-    return PartFiles(part=group.part, files=group.files.absolute(), weights=group.jobs[0].settings["weights"])
+    return PartFiles(part=group.part, files=group.files.absolute(), weights=group.jobs[0].settings.weights)

@@ -11,7 +11,6 @@ from renderer.artifacts import fault_of
 from renderer.errors import InputLost, StageError
 from renderer.models import memory
 from renderer.models.family import Failed
-from renderer.models.numerics import words_of
 from renderer.run.events import JobDone
 
 if TYPE_CHECKING:
@@ -106,11 +105,11 @@ class Results:
 
 def _impossible(job: Job, fault: str) -> StageError:
     """What a stage gave can't be: it isn't kept, and alone it may come out otherwise."""
-    dtype = words_of(job.settings)
-    if dtype.startswith("float32"):
+    numerics = job.settings.numerics
+    if numerics.dtype == "float32":
         return StageError(
             fault,
             why="its weights are damaged, or the machine miscalculates",
             help="renderer models verify; then retry",
         )
-    return StageError(fault, why=f"numbers overflow in {dtype}", help="render with --dtype float32")
+    return StageError(fault, why=f"numbers overflow in {numerics.words}", help="render with --dtype float32")

@@ -154,7 +154,7 @@ class ResultWriter:
             stage=str(job.stage),
             key=job.key,
             upstream={str(stage): key for stage, key in job.upstream.items()},
-            settings=job.settings,
+            settings=job.settings.told,
             environment=self._environment,
         )
 
