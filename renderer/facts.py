@@ -18,6 +18,7 @@ NUM_CODES = 64_000  # entries of the audio codebook; the published LMs' tokens b
 
 MAX_SEED = 2**32 - 1  # seeds are 32-bit
 
+MAX_TIMESTEPS = 20  # above 0, in a list of them
 MAX_TEXT_TOKENS = 256  # of the DiT's text prompt; the rest is cut off, and metas come last
 MAX_LYRIC_TOKENS = 2_048  # of the DiT's lyric prompt; what comes after is not sung
 
@@ -34,3 +35,10 @@ LANGUAGES = (
 )  # fmt: skip
 
 SILENCE_FRAMES = MAX_DURATION * LATENT_RATE  # of the condition encoder's buffer
+
+LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
+TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
+CODES_INSTRUCTION = LM_INSTRUCTION
+"""What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""
+NO_NEGATIVE_PROMPT = "NO USER INPUT"
+"""What stands for a dropped condition; as a negative prompt it says nothing."""

@@ -14,7 +14,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from renderer.facts import MAX_BPM, MAX_DURATION, MAX_SEED, MIN_BPM, MIN_DURATION, NUM_CODES
+from renderer.facts import MAX_BPM, MAX_DURATION, MAX_SEED, MIN_BPM, MIN_DURATION, NO_NEGATIVE_PROMPT, NUM_CODES
 
 Off = Callable[[Any], bool]
 """Whether a value of one setting leaves another without effect."""
@@ -337,7 +337,7 @@ class LmSampling:
         "What the LM is led away from; `NO USER INPUT` is none.",
         stages=CODES,
         neutral="",
-        default="NO USER INPUT",
+        default=NO_NEGATIVE_PROMPT,
         longest=4096,
         switches={"lm_cfg_scale": at_most(1)},
         former="negative_prompt",

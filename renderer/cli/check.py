@@ -11,6 +11,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.show_diagnostics import github_line, show_diagnostics
 from renderer.cli.streams import echo_json
+from renderer.folders import SPECS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def command(
     if explain is not None:
         click.echo(_explained(explain))
         return EXIT_FINE
-    paths = paths or ("specs",)
+    paths = paths or (SPECS_FOLDER,)
     if diff:
         return _show_changes(paths, model)
     refused = _fix(paths, model) if fix else 0

@@ -13,6 +13,7 @@ import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.errors import RendererError, SpecError, StoreError, UsageError
+from renderer.folders import SPECS_FOLDER
 from renderer.formats.table import FORMATS
 from renderer.song import Output
 
@@ -39,7 +40,7 @@ Exits with 2 when a song could not be imported; the others are.
     "--to",
     "folder",
     type=click.Path(path_type=Path, file_okay=False, readable=False),
-    default=Path("specs"),
+    default=Path(SPECS_FOLDER),
     show_default=True,
     metavar="FOLDER",
     help="Where the specs go.",

@@ -10,11 +10,10 @@ import click
 
 from renderer.cli.streams import say
 from renderer.errors import UsageError
+from renderer.folders import SPECS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-SPECS_FOLDER = Path("specs")
 
 
 @click.command(name="new")
@@ -53,7 +52,7 @@ def _new_spec(name: str, origin: str | None) -> None:
     from renderer.spec.load import name_fault
     from renderer.spec.starter import starter
 
-    path = Path(name) if "/" in name or name.endswith(".toml") else SPECS_FOLDER / f"{name}.toml"
+    path = Path(name) if "/" in name or name.endswith(".toml") else Path(SPECS_FOLDER) / f"{name}.toml"
     path = path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml")
     if fault := name_fault(song_name(path)):
         raise UsageError(f"`{song_name(path)}` can't name a song", why=fault)
@@ -74,7 +73,7 @@ def _copied(origin: Path, title: str) -> str:
     from renderer.spec.toml import read_toml
 
     if not origin.is_file():
-        origin = origin if origin.suffix == ".toml" else SPECS_FOLDER / f"{origin}.toml"
+        origin = origin if origin.suffix == ".toml" else Path(SPECS_FOLDER) / f"{origin}.toml"
     if not origin.is_file():
         raise UsageError(f"`{origin}` does not exist", help="name a spec file or a song")
     parsed = read_toml(origin)

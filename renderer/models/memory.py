@@ -33,7 +33,6 @@ LOGIT_COPIES = 10  # float32 copies of a row's logits that sampling holds at mos
 MASK_ROWS = 512  # of the sliding window's mask that are made at once
 MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, of those rows
 VAE_LAYERS_ALIVE = 8  # full-rate tensors at once; 2.3 GB at tiles of 512 in bfloat16 were measured
-DIT_FOLDERS = {"dit": "transformer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     if part == Part.LM:
         return {"lm": count(Path(files.lm), "model")} if files.lm else {}
     if part == Part.VAE:
-        return {"vae": count(Path(files.vae), "diffusion_pytorch_model")}
+        return {"vae": count(Path(files.vae), layouts.DIFFUSERS_STEM)}
     if files.layout == layouts.ORIGINAL:
         text = count(Path(files.text_encoder), "model")
         stored, prefixes = all_four(files), layouts.ORIGINAL_PREFIXES.items()
@@ -105,8 +104,9 @@ def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     folder = Path(files.dit)
     found = {"text_encoder": count(Path(files.text_encoder) / "text_encoder", "model")}
     for component in layouts.ORIGINAL_PREFIXES:
-        if (folder / DIT_FOLDERS.get(component, component)).is_dir():
-            found[component] = count(folder / DIT_FOLDERS.get(component, component), "diffusion_pytorch_model")
+        own = folder / layouts.DIFFUSERS_FOLDERS.get(component, component)
+        if own.is_dir():
+            found[component] = count(own, layouts.DIFFUSERS_STEM)
     return found
 
 

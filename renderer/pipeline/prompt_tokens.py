@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
+from renderer.facts import CODES_INSTRUCTION, TEXT2MUSIC_INSTRUCTION
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,8 +22,6 @@ def count_prompts(song: Song) -> tuple[int, int] | None:
     """Tokens of the text prompt and of the lyric prompt; None where the tokenizer isn't on disk, or can't be read."""
     from renderer.models.ace_step.protocol.metas import DecidedMetas  # noqa: PLC0415 - only where lengths come near the limit
     from renderer.models.ace_step.protocol.prompt import (  # noqa: PLC0415 - as above
-        CODES_INSTRUCTION,
-        TEXT2MUSIC_INSTRUCTION,
         dit_lyric_prompt,
         dit_text_prompt,
     )

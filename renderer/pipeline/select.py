@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.files import is_folder
+from renderer.folders import SPECS_FOLDER
 from renderer.song import MAX_TAKES
 from renderer.spec.load import load_songs
 from renderer.spec.near import suggestion
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.song import Song, Take
     from renderer.spec.diagnostics import Diagnostic
-
-SPECS_FOLDER = Path("specs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +55,13 @@ def select(named: Sequence[str], options: Options) -> Selection:
 
 def songs_here() -> tuple[Song, ...]:
     """The songs without errors in the folder `specs`, where there is one."""
-    return load_songs([SPECS_FOLDER]).songs if SPECS_FOLDER.is_dir() else ()
+    return load_songs([SPECS_FOLDER]).songs if Path(SPECS_FOLDER).is_dir() else ()
 
 
 def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
     """Where the specs of what is `named` are looked for: its paths, and the folder `specs` for names."""
     paths = tuple(Path(name) for name in named if _is_path(name))
-    return paths if paths and all(_is_path(name) for name in named) else (*paths, SPECS_FOLDER)
+    return paths if paths and all(_is_path(name) for name in named) else (*paths, Path(SPECS_FOLDER))
 
 
 def _is_path(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer import __version__
 from renderer.files import real
+from renderer.folders import REPORT_FOLDER
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
 from renderer.report.values import (
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure import Measurement
 
-REPORT_FOLDER = "report"
 _PATHS = re.compile(r"(?<![\w.…/])~?/(?:[^\n`'\"]*?/)*(?P<name>[^\s/`'\":;,)]*)")
 _NOTHING = Provenance(notes={}, environment=Environment())
 UP = ".."  # from the page's own folder to the outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.facts import CODES_INSTRUCTION, TEXT2MUSIC_INSTRUCTION
 from renderer.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -146,10 +147,7 @@ NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "flow_edit_n_avg": (1,),
     "task_type": ("text2music",),
     "task": ("text2music",),
-    "instruction": (
-        "Fill the audio semantic mask based on the given conditions:",
-        "Generate audio semantic tokens based on the given conditions:",
-    ),
+    "instruction": (TEXT2MUSIC_INSTRUCTION, CODES_INSTRUCTION),
     "batch_size": (1,),
     "enable_normalization": (True,),
     "normalization_db": (-1,),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
 from renderer.files import is_folder, real, what_to_do, why_refused
+from renderer.folders import REPORT_FOLDER
 from renderer.spec.build import Draft, build_song, song_name
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 NO_SPECS = frozenset({DEFAULTS_NAME, "picks.toml", "pyproject.toml"})
 _REFUSED = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^[ -]|[ ]$")
-_RESERVED_NAMES = frozenset({"report"})  # outputs/report/ is the report's
+_RESERVED_NAMES = frozenset({REPORT_FOLDER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

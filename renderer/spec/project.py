@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.files import real
+from renderer.folders import OUTPUTS_FOLDER, SPECS_FOLDER, STORE_FOLDER
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import diagnostics_of, error_at
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from renderer.song import Song
 
 DEFAULTS_NAME = "renderer.toml"
-SPECS_FOLDER = "specs"
-OUTPUTS_FOLDER = "outputs"
-STORE_FOLDER = ".store"  # what `renderer.store` keeps there: the mark of a folder that was rendered to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,11 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MIN_DURATION
+from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MAX_TIMESTEPS, MIN_DURATION
 from renderer.formats.table import FORMATS
 from renderer.settings import Inference, Metas, rows
 from renderer.song import MAX_SEEDS
 from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
+from renderer.spec.name_lengths import NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from renderer.settings import Setting
 
 AnyTable = TypeVar("AnyTable", bound="Table")
-MAX_TIMESTEPS = 20  # that upstream takes from a list
-MAX_NAME_BYTES = 255  # of every file system in use
 
 TIMESIGNATURE_FORMS = [*TIMESIGNATURES, *(int(form) for form in TIMESIGNATURES if form.isdigit())]
 
@@ -71,8 +70,8 @@ def _said(written: str) -> str:
 def _place(written: str) -> str:
     if "\n" in written.strip() or "\r" in written.strip():
         raise PydanticCustomError("place", "a file's name stands in one line")
-    if "\0" in written or any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in written.split("/")):
-        raise PydanticCustomError("place", f"no file is called that: a name has {MAX_NAME_BYTES} bytes at most")
+    if "\0" in written or any(len(part.encode(errors="replace")) > NAME_BYTES for part in written.split("/")):
+        raise PydanticCustomError("place", f"no file is called that: a name has {NAME_BYTES} bytes at most")
     return written
 
 

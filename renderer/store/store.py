@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from renderer.artifacts import fault_of
 from renderer.errors import StoreError
+from renderer.folders import STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import Journal
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from renderer.provenance import Origin
     from renderer.store.encoding import Stored
 
-STORE_FOLDER = ".store"
 BAD_FOLDER = "bad"
 _STALE_SECONDS = 3600.0  # no page takes an hour to write
 ARTIFACT_STAGES = ("cot", "codes", "latents")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.folders import REPORT_FOLDER
 from renderer.store.gc import lies_below
 from renderer.takes.measure import (
     SoundFile,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
     from renderer.takes.measure import Measurement
 
-MEASURED_FOLDER = "report/measured"  # below the outputs folder
+MEASURED_FOLDER = f"{REPORT_FOLDER}/measured"  # below the outputs folder
 
 
 def unmeasured(project: Project) -> tuple[SoundFile, ...]:

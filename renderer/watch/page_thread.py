@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import RendererError, StoreError
+from renderer.folders import REPORT_FOLDER
 from renderer.report import write_report
-from renderer.report.build import REPORT_FOLDER, make_report
+from renderer.report.build import make_report
 from renderer.watch.events import PageEnded
 from renderer.watch.plan_takes import projects
 

@@ -97,7 +97,7 @@ def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> InventoryEn
     del variant
     folder = from_home(vae)
     vaes.read_vae(folder)
-    params = memory.count(folder, vaes.STEM)
+    params = memory.count(folder, layouts.DIFFUSERS_STEM)
     return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)
 
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from renderer.models.catalog.layouts import Config
 
-STEM = "diffusion_pytorch_model"
 CLASS = "AutoencoderOobleck"
-NEEDED = f"a VAE is a folder with config.json and {STEM}.safetensors"
+NEEDED = f"a VAE is a folder with config.json and {layouts.DIFFUSERS_STEM}.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ def read_vae(folder: Path) -> VaeFormat:
     config = layouts.read_json(folder / "config.json")
     if config.get("_class_name") != CLASS:
         raise _another_model(folder, config)
-    if not any(folder.glob(f"{STEM}*.safetensors")) or not hub.is_complete(folder):
+    if not any(folder.glob(f"{layouts.DIFFUSERS_STEM}*.safetensors")) or not hub.is_complete(folder):
         raise ModelError(f"`{folder}` lacks the VAE's weights", why=NEEDED, help="copy what is missing there")
     try:
         return VaeFormat(

@@ -155,7 +155,7 @@ LMS = {
 }
 
 
-VAE_FILES = ("config.json", f"{vaes.STEM}*.safetensors", f"{vaes.STEM}*.json")
+VAE_FILES = ("config.json", f"{layouts.DIFFUSERS_STEM}*.safetensors", f"{layouts.DIFFUSERS_STEM}*.json")
 VAES = {
     "official": _source(BUNDLE, "vae"),
     "scragvae": replace(_source("scragnog/Ace-Step-1.5-ScragVAE"), called="scragvae", files=VAE_FILES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.settings import LmSampling, rows
+from renderer.spec.checkpoints import CHECKPOINTS
 from renderer.spec.findings import Finding
 
 if TYPE_CHECKING:
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
 
     from renderer.spec.lints.subject import Layer, Subject
 
-TURBO_STEPS = 8
-TURBO_SHIFT = 3.0
+TURBO_STEPS, TURBO_SHIFT = CHECKPOINTS["turbo"].steps, CHECKPOINTS["turbo"].shift
 MIN_GUIDED_STEPS = 32
 USUAL_GUIDANCE = (5.0, 9.0)
 # The times turbo checkpoints were distilled on. Source: ace-step/ACE-Step-1.5, acestep/models/turbo

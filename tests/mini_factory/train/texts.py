@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
+from renderer.facts import CODES_INSTRUCTION, NO_NEGATIVE_PROMPT, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml
 from renderer.models.ace_step.protocol.prompt import (
-    CODES_INSTRUCTION,
-    NO_NEGATIVE_PROMPT,
-    TEXT2MUSIC_INSTRUCTION,
     codes_negative_prompt,
     codes_prompt,
     cot_prompt,

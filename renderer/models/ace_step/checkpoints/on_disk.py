@@ -23,14 +23,12 @@ if TYPE_CHECKING:
     from renderer.models.catalog.layouts import Config
     from renderer.models.family import ModelFiles
 
-DIFFUSERS_STEM = "diffusion_pytorch_model"
 STEM = "model"
 CONFIG = "config.json"
 SILENCE_FILE = "silence_latent.pt"
 SILENCE = "silence_latent"
 NULL_CONDITION = "null_condition_emb"
 PAIR = ("audio_tokenizer", "audio_token_detokenizer")
-DIFFUSERS_FOLDERS = {"dit": "transformer"}
 RENAMES: Mapping[str, str] = {
     "q_proj": "to_q",
     "k_proj": "to_k",
@@ -40,7 +38,7 @@ RENAMES: Mapping[str, str] = {
     "k_norm": "norm_k",
 }
 ATTENTIONS = (".self_attn.", ".cross_attn.")
-PUBLISHED_LM_PREFIX = "model."
+LM_PREFIX = "model."
 HEAD = "lm_head.weight"
 
 
@@ -124,13 +122,13 @@ def place(files: ModelFiles, name: str) -> tuple[Path, str]:
     if name == "lm":
         return Path(files.lm or ""), STEM
     if name == "vae":
-        return Path(files.vae), DIFFUSERS_STEM
+        return Path(files.vae), layouts.DIFFUSERS_STEM
     original = files.layout == layouts.ORIGINAL
     if name == "text_encoder":
         return (Path(files.text_encoder) if original else Path(files.text_encoder) / name), STEM
     if original:
         return Path(files.dit), STEM
-    return Path(files.dit) / DIFFUSERS_FOLDERS.get(name, name), DIFFUSERS_STEM
+    return Path(files.dit) / layouts.DIFFUSERS_FOLDERS.get(name, name), layouts.DIFFUSERS_STEM
 
 
 def tokenizer_folder(files: ModelFiles) -> Path:
@@ -188,7 +186,7 @@ def split_head(tensors: Mapping[str, Stored], *, tied: bool) -> tuple[dict[str, 
 
     Saved from the bare model or from one with an output layer: the same tensors, with a prefix or without.
     """
-    body = {name.removeprefix(PUBLISHED_LM_PREFIX): stored for name, stored in tensors.items() if name != HEAD}
+    body = {name.removeprefix(LM_PREFIX): stored for name, stored in tensors.items() if name != HEAD}
     return body, {"weight": tensors[HEAD]} if HEAD in tensors and not tied else {}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
+from renderer.models.ace_step.protocol import chat_template
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import layouts
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from renderer.models.family import ModelFiles
 
 TOKENIZER = "tokenizer.json"
-CHAT_TEMPLATE = "chat_template.jinja"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
@@ -82,13 +82,13 @@ def lm_files(folder: Path) -> Iterator[ReadFile]:
     """What an LM is read from."""
     yield from _component("", folder, on_disk.STEM)
     yield _named("", folder / TOKENIZER)
-    template = folder / CHAT_TEMPLATE
+    template = folder / chat_template.FILE
     yield _named("", template if template.exists() else folder / TOKENIZER_CONFIG)
 
 
 def vae_files(folder: Path) -> Iterator[ReadFile]:
     """What a VAE is read from."""
-    yield from _component("", folder, on_disk.DIFFUSERS_STEM)
+    yield from _component("", folder, layouts.DIFFUSERS_STEM)
 
 
 def text_encoder_files(folder: Path, tokenizer: Path) -> Iterator[ReadFile]:
@@ -107,7 +107,7 @@ def diffusers_dit_files(folder: Path) -> Iterator[ReadFile]:
     """What a DiT of diffusers' layout is read from, with the pair where there is one."""
     pair = on_disk.PAIR if any((folder / name).exists() for name in on_disk.PAIR) else ()
     for name in ("transformer", "condition_encoder", *pair):
-        yield from _component(name, folder / name, on_disk.DIFFUSERS_STEM)
+        yield from _component(name, folder / name, layouts.DIFFUSERS_STEM)
 
 
 def _lm(files: ModelFiles) -> Iterator[ReadFile]:

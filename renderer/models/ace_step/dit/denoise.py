@@ -16,6 +16,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
 
 from renderer.errors import StageError
+from renderer.facts import MAX_TIMESTEPS
 from renderer.models.ace_step.dit.dcw import corrected
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 # APG as ACE-Step's base models run it. Source: ace-step/ACE-Step-1.5, acestep/models/common/apg_guidance.py
 MOMENTUM = -0.75
 NORM_THRESHOLD = 2.5
-MAX_TIMESTEPS = 20  # that upstream takes from a list of the user's
 # Custom timesteps on turbo are moved to the nearest of the steps it was distilled on: eight at each of three shifts.
 # Source: ace-step/ACE-Step-1.5, acestep/models/turbo/modeling_acestep_v15_turbo.py
 TURBO_TIMESTEPS = (

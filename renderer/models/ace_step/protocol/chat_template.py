@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from renderer.errors import ModelError
+from renderer.facts import LM_INSTRUCTION, NO_NEGATIVE_PROMPT
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.catalog.layouts import read_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
@@ -26,10 +27,10 @@ def check_chat_template(folder: Path) -> None:
 
     Raises: ModelError when there is none, it can't be rendered, or it makes something else.
     """
-    system = {"role": "system", "content": f"# Instruction\n{prompt.LM_INSTRUCTION}\n\n"}
+    system = {"role": "system", "content": f"# Instruction\n{LM_INSTRUCTION}\n\n"}
     user = {"role": "user", "content": "# Caption\nC\n\n# Lyric\nL\n"}
     where, template = _template(folder)
-    nobody = {"role": "user", "content": prompt.NO_NEGATIVE_PROMPT}
+    nobody = {"role": "user", "content": NO_NEGATIVE_PROMPT}
     for ours, turns in (
         (prompt.cot_prompt("C", "L"), [system, user]),
         # What training saw: think block and codes are one message, which the LM itself ends.

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
-from renderer.facts import LATENT_RATE, LATENTS_PER_CODE
+from renderer.facts import CODES_INSTRUCTION, LATENT_RATE, LATENTS_PER_CODE, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol.metas import decided_metas, unquoted
 from renderer.models.ace_step.protocol.prompt import (
-    CODES_INSTRUCTION,
-    TEXT2MUSIC_INSTRUCTION,
     dit_lyric_prompt,
     dit_text_prompt,
 )

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.facts import LM_INSTRUCTION, NO_NEGATIVE_PROMPT
+
 if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.metas import DecidedMetas
 
-LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
-TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
-CODES_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
-"""What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""
-NO_NEGATIVE_PROMPT = "NO USER INPUT"
-"""What stands for a dropped condition; as a negative prompt it says nothing."""
 DEFAULT_DURATION_TEXT = "30 seconds"
 """What the DiT reads when nobody said a duration."""
 

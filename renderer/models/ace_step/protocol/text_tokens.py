@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.protocol.prompt import TEXT2MUSIC_INSTRUCTION, dit_lyric_prompt
+from renderer.facts import TEXT2MUSIC_INSTRUCTION
+from renderer.models.ace_step.protocol.prompt import dit_lyric_prompt
 from renderer.models.ace_step.protocol.tokens import read_tokenizer
 from renderer.models.catalog import layouts
 from renderer.models.catalog.regular_file import FETCH_AGAIN

@@ -13,6 +13,7 @@ from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.stages import Part
+from renderer.models.catalog import layouts
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
 
@@ -51,7 +52,7 @@ def rebuild(folder: Path, component: str, changes: dict[str, Any]) -> None:
     """The component saved again by its own class at other sizes."""
     from renderer.models.ace_step.checkpoints.components import CLASSES
 
-    place = folder / on_disk.DIFFUSERS_FOLDERS.get(component, component)
+    place = folder / layouts.DIFFUSERS_FOLDERS.get(component, component)
     cls = CLASSES[component]
     module = cls.from_config({**cls.load_config(place), **changes})
     shutil.rmtree(place)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from renderer.artifacts import CotMetas
+from renderer.facts import CODES_INSTRUCTION, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.requests import GivenMetas
@@ -125,7 +126,7 @@ def test_the_users_metas_stand_in_the_think_block_as_whole_seconds() -> None:
 
 
 def test_the_dit_reads_caption_and_metas() -> None:
-    assert prompt.dit_text_prompt(decided(), instruction=prompt.CODES_INSTRUCTION) == (
+    assert prompt.dit_text_prompt(decided(), instruction=CODES_INSTRUCTION) == (
         "# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n# Caption\n"
         "synthwave, female vocal\n\n# Metas\n- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n"
         "- duration: 60 seconds\n<|endoftext|>\n"
@@ -135,7 +136,7 @@ def test_the_dit_reads_caption_and_metas() -> None:
 def test_metas_nobody_said_are_marked() -> None:
     metas = decided(bpm=None, keyscale=None, timesignature=None, duration=None)
 
-    text = prompt.dit_text_prompt(metas, instruction=prompt.TEXT2MUSIC_INSTRUCTION)
+    text = prompt.dit_text_prompt(metas, instruction=TEXT2MUSIC_INSTRUCTION)
 
     assert text.startswith("# Instruction\nFill the audio semantic mask based on the given conditions:\n\n")
     assert text.endswith("- bpm: N/A\n- timesignature: N/A\n- keyscale: N/A\n- duration: 30 seconds\n<|endoftext|>\n")
