@@ -1,9 +1,9 @@
-# `make demo` renders specs/ with the embedded model; `make test` runs every check.
+# `make demo` renders specs/ with the embedded model; `make test` runs every check, `make quick` those of under a minute.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test format clean
+.PHONY: demo test quick format clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "renderer needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -25,6 +25,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python -m pytest -q -m "not gpu and not long and not slow" -n auto --dist worksteal
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format

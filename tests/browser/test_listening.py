@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = take("Chihuahua", "base seed 7"), take("Chihuahua", "base seed 42")
 LUFS = """() => Object.fromEntries(
     JSON.parse(document.getElementById('facts').textContent).takes.map(take => [take.name, take.lufs]))"""

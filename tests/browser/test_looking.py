@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from renderer.report import ReportTake
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"`&lt;\u202eabc"
 )

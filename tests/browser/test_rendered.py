@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
+
 SPEC = '''
 title = "{title}"
 caption = "calm piano, brushed drums"

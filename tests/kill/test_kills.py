@@ -12,6 +12,8 @@ from tests.kill.harness import kill_and_resume, make_project, sounds, warm_worke
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_few_kills_change_nothing(tmp_path: Path, tiny_set: Path) -> None:
     undisturbed = make_project(tmp_path / "undisturbed", tiny_set, num_songs=1)

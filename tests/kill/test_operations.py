@@ -21,6 +21,8 @@ from tests.kill.operations import SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.slow
+
 FEW: dict[str, int] = {"keep": 2, "pin": 4, "new": 2, "import a take": 2, "store gc": 6, "report": 2, "render": 31}
 """Scenario -> how many operations lie between two that are tried in the short form."""
 

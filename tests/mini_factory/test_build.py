@@ -128,6 +128,7 @@ def test_a_random_set_renders_sound_that_depends_on_codes_and_seed(pipeline: Any
     assert sound.pow(2).mean().sqrt() > 1e-3
 
 
+@pytest.mark.slow
 def test_two_processes_build_the_same_bytes(tiny_set: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.mini_factory.build", str(tmp_path / "again"), "tiny"]
     subprocess.run(command, check=True, capture_output=True)

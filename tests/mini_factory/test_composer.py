@@ -41,6 +41,7 @@ def test_sections_fill_the_song_in_order_and_name_their_solo() -> None:
     assert all(before.end_seconds == after.start_seconds for before, after in itertools.pairwise(spans))
 
 
+@pytest.mark.slow
 def test_choruses_are_louder_than_verses() -> None:
     louder = []
     for seed in range(40):

@@ -156,6 +156,7 @@ def test_latents_that_lie_channel_by_channel_in_memory_are_kept(tmp_path: Path) 
         assert np.array_equal(song.latents, latents)
 
 
+@pytest.mark.slow
 def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
     reader = ShardReader(tmp_path, partial(told, WEIGHTS / "tokenizer" / "tokenizer.json"), 1)
     write_shard(tmp_path, 0, [encoded(0)])
@@ -172,6 +173,7 @@ def test_shards_that_appear_later_are_handed_out_once(tmp_path: Path) -> None:
         list(ShardReader(tmp_path / "nowhere", str, 1).first(0.1))
 
 
+@pytest.mark.slow
 def test_encoding_in_tiles_is_encoding_the_whole() -> None:
     from tests.mini_factory.encoder import make_encoder
     from tests.mini_factory.sizes import MINI
@@ -203,6 +205,7 @@ def test_the_layout_for_tensor_cores_changes_no_sound(tiny_set: Path) -> None:
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(plain, quick, strict=True))
 
 
+@pytest.mark.slow
 def test_turned_latents_sound_the_same_and_come_in_the_order_of_what_they_say(tiny_set: Path, tmp_path: Path) -> None:
     from tests.mini_factory.encoder import make_encoder
     from tests.mini_factory.sizes import TINY
@@ -232,6 +235,7 @@ def test_turned_latents_sound_the_same_and_come_in_the_order_of_what_they_say(ti
     assert 0.3 < spreads.square().mean() < 3
 
 
+@pytest.mark.slow
 def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Songs that are made faster than they are read must not fill the disk."""
     import time
@@ -258,6 +262,7 @@ def test_no_songs_are_asked_for_and_none_come(tmp_path: Path) -> None:
     assert list(played([], folder=tmp_path, workers=1)) == []
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_ends_with_composers_waiting_for_room(tmp_path: Path) -> None:
     script = tmp_path / "stage.py"
     script.write_text(
@@ -276,6 +281,7 @@ def test_a_stage_that_fails_ends_with_composers_waiting_for_room(tmp_path: Path)
     assert "out of memory" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("autocast", [False, True])
 def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> None:
     """Also in bfloat16, as on a GPU: a loss that can be followed back to each part."""
@@ -401,6 +407,7 @@ def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
     assert_renders(tmp_path)
 
 
+@pytest.mark.slow
 def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
     from tests.mini_factory.train.__main__ import main
 
@@ -414,6 +421,7 @@ def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in files if path.parent.name != "vae_encoder") <= 34_000_000
 
 
+@pytest.mark.slow
 def test_a_codec_builds_on_a_vae_taught_before(tmp_path: Path) -> None:
     from tests.mini_factory.train.__main__ import main
 

@@ -87,6 +87,7 @@ print(held, resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap is glibc's")
 def test_dropped_weights_go_back_to_the_system(tmp_path: Path) -> None:
     """Under the worker's own settings of the heap, which keep large activations there."""

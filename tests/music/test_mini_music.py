@@ -23,6 +23,8 @@ from tests.mini_factory.composer.layout import lay_out
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LYRICS = """[verse]
 Last seat on the night bus home
 window full of rain

@@ -204,6 +204,7 @@ def latents(*, bad: float, at: tuple[int, int] = (7, 40)) -> Latents:
     return Latents(frames=frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("at", [(0, 0), (7, 40), (24, 63)])
 def test_nan_or_infinity_on_disk_is_set_aside_and_made_again_once(
@@ -255,6 +256,7 @@ def test_nan_from_the_dit_costs_its_takes_and_nothing_of_it_is_kept(
     assert not [path for path in artifacts(songs) if path.parent.parent.name == "latents"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from renderer.store.disk import Disk
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 1_000_000
 
 

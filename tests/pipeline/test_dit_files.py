@@ -181,6 +181,7 @@ def test_a_take_of_a_merge_says_what_to_write_when_it_is_imported(
     assert not {"model", "based_on"} & set(tomllib.loads(spec.read_text("utf-8")))
 
 
+@pytest.mark.slow
 def test_models_doctor_and_plan_show_what_specs_name(
     songs: Songs,
     bundle: Path,

@@ -52,6 +52,7 @@ def imported(songs: Songs, file: Path, name: str) -> None:
     found.rename(found.with_name(f"{name}.toml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("take", ["eins.wide.s4294967295", "eins.s1"])
 def test_the_imported_spec_renders_the_same_samples(

@@ -105,6 +105,7 @@ def test_takes_a_program_made_are_looked_through(tmp_path: Path, tiny_set: Path)
         Project([replace(take, song=replace(take.song, name="x" * (ROOM + 1)))], project.options)
 
 
+@pytest.mark.slow
 def test_commands_say_it_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / f"{'夜' * 80}.toml").write_text(SPEC, "utf-8")

@@ -181,6 +181,7 @@ def test_fixing_twice_changes_nothing_more_and_what_is_sung_is_the_same(project:
     assert [line for section in song.sections for line in section.lines if line] == before
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_changes_first_then_makes_them(project: Path) -> None:
     file = project / "song.toml"
     file.write_text(f'{HEAD}lyrics = "[Verse 1]:"\nseeds = 3\n', encoding="utf-8")

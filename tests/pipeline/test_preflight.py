@@ -62,6 +62,7 @@ def test_a_set_that_can_not_read_codes_is_refused_before_the_lm_writes_any(unpai
     assert not [event for event in told if "Loaded" in type(event).__name__]
 
 
+@pytest.mark.slow
 def test_without_codes_the_same_set_renders(unpaired: Path, tmp_path: Path, executor: LocalExecutor) -> None:
     selection = select([str(write(tmp_path, unpaired, "false"))], Options())
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=tmp_path / "outputs")

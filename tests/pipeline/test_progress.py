@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from renderer.run.events import RunEvent
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 FAR = re.compile(r"  (\d)/4 done, (\d) at once(, \d+ tokens/s)?(, about \d+:\d\d left)?")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from renderer.report.build import make_report
 from renderer.report.compare import flags
 from renderer.run.events import TakeDone
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Songs
+
+pytestmark = pytest.mark.slow
 
 SPEC = """
 title = "{name}"

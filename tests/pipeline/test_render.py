@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 
 def stages_run(songs: Songs) -> set[Stage]:
     return {event.job.stage for event in songs.events if isinstance(event, JobDone)}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 title = "{name}"
 caption = "calm piano, {name}"

@@ -151,6 +151,7 @@ def test_a_version_that_comes_back_bears_todays_title(flac: Songs) -> None:
     assert take.why is Why.DONE
 
 
+@pytest.mark.slow
 def test_votes_and_measurements_stay(flac: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(flac.folder)
     ((song, version),) = rendered_takes([NAME], None).values()
@@ -216,6 +217,7 @@ def operations(songs: Songs, folder: Path) -> tuple[list[str], bytes]:
     return watched.operations, audio(copy).read_bytes()
 
 
+@pytest.mark.slow
 def test_refused_at_any_operation_the_file_is_whole_and_the_next_run_goes_on(rendered: Songs, tmp_path: Path) -> None:
     before = audio(rendered).read_bytes()
     rendered.edit("eins", '"Eins"', '"Zwei"')
@@ -257,6 +259,7 @@ carry_out(run)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_operation_the_file_is_whole_and_the_next_run_goes_on(flac: Songs, tmp_path: Path) -> None:
     before = audio(flac).read_bytes()
     flac.edit("eins", '"Eins"', '"Zwei"')

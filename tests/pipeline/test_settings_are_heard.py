@@ -62,6 +62,7 @@ def _variant(path: Path) -> str:
     return "" if name.startswith("s1.") else name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in InferenceTable.model_fields if name not in UNHEARD])
 def test_a_setting_is_heard(sounds: dict[str, bytes], name: str) -> None:
     assert sounds[name] != sounds[""]

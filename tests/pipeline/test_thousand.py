@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 RUN = """
 import sys
 from renderer.cli.main import run

@@ -50,6 +50,7 @@ def sidecar(songs: Songs, take: str) -> dict[str, dict[str, object]]:
     return tomllib.loads((songs.outputs / "eins" / f"{take}.toml").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_another_vae_makes_the_sound_anew_and_nothing_else(songs: Songs, bright: Path) -> None:
     songs.write("eins")
     songs.render(first_seed=True)
@@ -69,6 +70,7 @@ def test_another_vae_makes_the_sound_anew_and_nothing_else(songs: Songs, bright:
     assert {part for part in Part if weights[0][part] != weights[1][part]} == {Part.VAE}
 
 
+@pytest.mark.slow
 def test_a_batch_with_two_vaes_loads_each_once(make_songs: Callable[[str], Songs], bright: Path) -> None:
     alone, together = make_songs("alone"), make_songs("together")
     alone.write("zwei")
@@ -90,6 +92,7 @@ def test_a_batch_with_two_vaes_loads_each_once(make_songs: Callable[[str], Songs
         assert alone.audio()[take] == together.audio()[take]
 
 
+@pytest.mark.slow
 def test_the_sets_own_vae_by_another_name_changes_nothing(
     make_songs: Callable[[str], Songs], tiny_set: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +110,7 @@ def test_the_sets_own_vae_by_another_name_changes_nothing(
     assert own.audio() == before
 
 
+@pytest.mark.slow
 def test_a_vae_that_was_moved_is_the_same_vae(songs: Songs, bright: Path) -> None:
     songs.write("eins")
     named(songs, bright)
@@ -119,6 +123,7 @@ def test_a_vae_that_was_moved_is_the_same_vae(songs: Songs, bright: Path) -> Non
     assert (take.why, take.files.vae) == (Why.DONE, str(moved))
 
 
+@pytest.mark.slow
 def test_status_and_report_tell_of_the_vae_by_name(songs: Songs, bright: Path, tiny_set: Path) -> None:
     songs.write("eins")
     songs.render(first_seed=True)
@@ -136,6 +141,7 @@ def test_status_and_report_tell_of_the_vae_by_name(songs: Songs, bright: Path, t
     assert planned(songs, "eins.s1").why is Why.RESTORED
 
 
+@pytest.mark.slow
 def test_a_variants_vae_is_told_with_its_table(songs: Songs, bright: Path, tiny_set: Path) -> None:
     songs.write("eins")
     named(songs, tiny_set / "vae")
@@ -146,6 +152,7 @@ def test_a_variants_vae_is_told_with_its_table(songs: Songs, bright: Path, tiny_
     assert change.told_with_place == "vae none → bright in [variants.other]"
 
 
+@pytest.mark.slow
 def test_a_preview_is_decoded_by_the_same_vae(songs: Songs, bright: Path) -> None:
     songs.write("eins")
     named(songs, bright)
@@ -286,6 +293,7 @@ def test_what_is_wrong_with_models_is_told_of_all_songs_at_once(
     assert "2 errors" in told
 
 
+@pytest.mark.slow
 def test_keeping_going_costs_only_the_songs_with_the_wrong_model(
     songs: Songs, bright: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,6 +157,7 @@ def specs() -> Iterator[dict[str, Any]]:
     yield from ({**sound, name: 1} for name in ("bpn", "Caption", "bpm", "key"))
 
 
+@pytest.mark.slow
 def test_taplo_and_the_loader_agree_on_every_key(tmp_path: Path) -> None:
     for number, spec in enumerate(specs()):
         (tmp_path / f"{number}.toml").write_text(tomli_w.dumps(spec), encoding="utf-8")

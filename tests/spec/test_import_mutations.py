@@ -18,6 +18,8 @@ from renderer.spec.imports.draft import TABLES
 from renderer.spec.imports.specs import Imported, read_foreign
 from renderer.spec.schema import SongFile
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = Path("/nowhere/in/particular")
 KEYS = sorted(
     {*CALLED_HERE, *NOT_SUPPORTED, *WRAPPERS, *SongFile.model_fields}

@@ -138,6 +138,7 @@ def sung_words(text: str) -> list[str]:
     return [line for section in parse(unified(text)) for line in section.lines if line.strip()]
 
 
+@pytest.mark.slow
 @given(text=mutated_lyrics())
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_mutated_lyrics_are_answered(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

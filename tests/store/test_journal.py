@@ -129,6 +129,7 @@ def test_an_odd_line_is_passed_over_told_once_and_taken_out_by_the_next_run(
     assert (store.folder / "bad" / "journal.jsonl").read_bytes() == line
 
 
+@pytest.mark.slow
 def test_a_line_cut_by_the_next_runs_crash_spoils_only_itself(store: Store) -> None:
     whole = path_of(store).read_bytes()
     for length in range(len(whole)):

@@ -75,6 +75,7 @@ def test_equal_takes_are_byte_equal(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+@pytest.mark.slow
 def test_minutes_of_opus_do_not_end_the_process(tmp_path: Path) -> None:
     quiet = Waveform(samples=np.zeros((2, 4 * 60 * SAMPLE_RATE), dtype=np.float32))
     write_audio(quiet, tmp_path / "long", "opus", {})
@@ -136,6 +137,7 @@ def test_peaks_of_a_sound_shorter_than_the_bins_are_its_samples() -> None:
     assert peaks(Waveform(samples=np.zeros((2, 0), dtype=np.float32))).shape == (0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("bit", [0, 7])
 def test_one_damaged_byte_of_sound_anywhere_is_noticed(

@@ -90,6 +90,7 @@ def asked_of_pipeline(request: LatentsRequest, codes: Codes | None, num_frames: 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", [None, CODES], ids=["text2music", "with codes"])
 def test_a_take_sounds_bit_for_bit_as_diffusers_own_call(files: ModelFiles, pipeline: Any, codes: Codes | None) -> None:
     expected = pipeline(**asked_of_pipeline(REQUEST, codes, 250), output_type="pt").audios[0]

@@ -600,6 +600,7 @@ def test_every_fact_and_trap_has_one_row() -> None:
     assert numbers("trap") == list(range(1, 35))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_it_can_not_happen_or_is_caught(bench: Bench, row: str) -> None:
     ROWS[row](bench)

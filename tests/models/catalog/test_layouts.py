@@ -200,6 +200,7 @@ def file_by_file(bundle: Path, elsewhere: Path) -> Path:
     return bundle / "acestep-v15-turbo"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "linking", [linked_away, linked_in, linked_twice, relatively, below_a_link, part_by_part, file_by_file]
 )

@@ -78,12 +78,14 @@ def test_a_peak_on_the_seam_of_two_blocks_is_found() -> None:
     assert analysis.true_peak(sound) == pytest.approx(-6.0, abs=0.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bpm", [72, 100, 128, 174])
 def test_a_beat_has_its_tempo(bpm: int) -> None:
     found = analysis.analyse(beats(bpm), RATE).bpm
     assert found == pytest.approx(bpm, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("root", "mode"), [(0, "major"), (9, "minor"), (6, "major"), (3, "minor"), (4, "minor")])
 def test_chords_have_their_key(root: int, mode: str) -> None:
     assert analysis.analyse(chords(root, mode), RATE).keyscale == f"{analysis.PITCHES[root]} {mode}"

@@ -22,6 +22,7 @@ def sound_file(path: Path, kind: str = "flac") -> SoundFile:
     return SoundFile(path=path, digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+@pytest.mark.slow
 def test_files_are_measured_apart_and_kept_by_their_digest(tmp_path: Path) -> None:
     whole = sound_file(tmp_path / "whole.flac")
     broken = SoundFile(path=tmp_path / "broken.flac", digest="b" * 64)
@@ -78,6 +79,7 @@ for one in measure_files(files, Path(sys.argv[1]) / "measured"):
 """
 
 
+@pytest.mark.slow
 def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
     for number in range(30):
         sound_file(tmp_path / f"{number}.flac")

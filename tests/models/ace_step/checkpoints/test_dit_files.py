@@ -82,6 +82,7 @@ def compiled_inside(tensors: Tensors) -> Tensors:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "write",
     [

@@ -74,6 +74,7 @@ def tries(files: ModelFiles, kinds: Any, suffix: str = "") -> Iterator[tuple[str
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "suffix"),
     [(damage.ANY_FILE, ""), (damage.HEADER, ".safetensors"), (damage.SAVED, ".safetensors")],
@@ -92,6 +93,7 @@ def test_the_dtypes_that_weights_come_in_are_right(files: ModelFiles) -> None:
     assert [(kind, path) for kind, path, found in tries(files, damage.SOUND, ".safetensors") if found] == []
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_anywhere_in_a_header_is_found_where_it_changes_a_tensor(sets: Path) -> None:
     """Held against safetensors' own reader: what it refuses is refused, what it reads otherwise is refused, too."""
     files = found_in(sets / "bundle")
@@ -270,6 +272,7 @@ def edited(path: Path, **values: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "values", "words"),
     [

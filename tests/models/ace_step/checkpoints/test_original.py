@@ -48,6 +48,7 @@ def expected(tiny_set: Path) -> np.ndarray:
     return latents_of(tiny_set)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_shards", [1, 3])
 def test_a_bundle_as_downloaded_gives_the_same_latents(
     tiny_set: Path, tmp_path: Path, expected: np.ndarray, num_shards: int
@@ -67,6 +68,7 @@ def test_a_stand_alone_dit_takes_vae_and_text_encoder_from_beside_it(
     assert np.array_equal(latents_of(tmp_path / "acestep-v15-sft"), expected)
 
 
+@pytest.mark.slow
 def test_a_guided_base_checkpoint_gives_the_same_latents(tiny_set: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(tiny_set, base)
@@ -89,6 +91,7 @@ def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Pa
     assert np.abs(found - expected).max() < 0.2
 
 
+@pytest.mark.slow
 def test_a_text_encoder_saved_with_its_output_layer_gives_the_same_latents(
     tiny_set: Path, tmp_path: Path, expected: np.ndarray
 ) -> None:
@@ -108,6 +111,7 @@ def wide_set(tiny_set: Path, tmp_path: Path) -> Path:
     return write_wide(tiny_set, tmp_path / "wide")
 
 
+@pytest.mark.slow
 def test_a_dit_wider_than_its_encoders_gives_the_same_latents(wide_set: Path, tmp_path: Path) -> None:
     bundle = write_bundle(wide_set, tmp_path / "checkpoints", dit="acestep-v15-xl-turbo", num_shards=4)
     saved = json.loads((bundle / "acestep-v15-xl-turbo" / "config.json").read_text())
@@ -116,6 +120,7 @@ def test_a_dit_wider_than_its_encoders_gives_the_same_latents(wide_set: Path, tm
     assert np.array_equal(latents_of(bundle), latents_of(wide_set))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["diffusers", "original"])
 def test_only_xl_sets_hear_the_timbre_encoders_token(
     tiny_set: Path, wide_set: Path, tmp_path: Path, layout: str
@@ -165,6 +170,7 @@ def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path
     loaded.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 def test_weights_stored_in_bfloat16_give_the_same_latents_in_either_layout(
     tiny_set: Path, tmp_path: Path, dtype: str
@@ -190,6 +196,7 @@ def narrow(folder: Path) -> None:
         save_file({name: tensor.to(torch.bfloat16) for name, tensor in load_file(path).items()}, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("aligned", "copies"), [(True, 0), (False, 1)])
 def test_weights_never_lie_in_anonymous_memory_twice(
     tiny_set: Path, tmp_path: Path, aligned: bool, copies: float

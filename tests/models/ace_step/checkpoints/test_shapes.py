@@ -138,6 +138,7 @@ def derived(files: ModelFiles, name: str) -> dict[str, tuple[int, ...]]:
     return shapes(name, on_disk.read_component(files, name).config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SETS)
 def test_each_set_is_expected_to_hold_what_its_real_modules_hold(tiny_set: Path, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "set"
@@ -165,6 +166,7 @@ def test_a_vae_of_other_sizes_is_expected_to_hold_what_the_real_one_holds(tiny_s
     assert derived(files_of(folder), "vae") == {name: tuple(tensor.shape) for name, tensor in real.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_shards", [1, 3])
 @pytest.mark.parametrize("kind", ["turbo", "base", "XL", "deeper encoders"])
 def test_in_the_original_layout_the_same_is_expected(

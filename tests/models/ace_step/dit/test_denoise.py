@@ -179,6 +179,7 @@ def test_forty_counts_are_looked_at() -> None:
     assert len({count for mode in MODES for count in counts_of(mode)}) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_loop_is_what_the_protocol_says(loaded: dict[str, Any], mode: str) -> None:
     kind, changes = MODES[mode]
@@ -191,6 +192,7 @@ def test_the_loop_is_what_the_protocol_says(loaded: dict[str, Any], mode: str) -
         assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max()), count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", EXTRAS)
 @pytest.mark.parametrize("count", [24, 25])
 def test_what_diffusers_lacks_is_what_the_protocol_says(loaded: dict[str, Any], mode: str, count: int) -> None:
@@ -206,6 +208,7 @@ def test_what_diffusers_lacks_is_what_the_protocol_says(loaded: dict[str, Any], 
     assert np.array_equal(found, ours(loaded[kind], plain, codes)) is (mode in SAME_AS_PLAIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_loop_equals_diffusers_own_call_bit_for_bit(
     loaded: dict[str, Any], pipelines: dict[str, Any], mode: str

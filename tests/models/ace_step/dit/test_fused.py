@@ -50,6 +50,7 @@ def conditions(num_frames: int, num_tokens: int = 37) -> Conditions:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("num_frames", [1, 15, 32, 33, 34, 35, 64, 65, 200, 333])
 @torch.no_grad()

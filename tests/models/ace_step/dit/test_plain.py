@@ -33,6 +33,7 @@ def in_dtype(heard: Conditions, dtype: torch.dtype) -> Conditions:
     return type(heard)(encoded=heard.encoded.to(dtype), null=heard.null.to(dtype), context=heard.context.to(dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("num_frames", [1, 2, 33, 34, 35, 200, 333])

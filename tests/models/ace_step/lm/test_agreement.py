@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.part import LmPart
 
+pytestmark = pytest.mark.slow
+
 GREEDY = replace(SAMPLING, temperature=0.0)
 YAML = "bpm: 120\nduration: 10\nkeyscale: A minor\ntimesignature: 4"
 CAPTIONS = (

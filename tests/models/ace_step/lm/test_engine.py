@@ -104,6 +104,7 @@ def test_a_songs_logits_are_the_same_bits_alone_and_among_others(tiny_set: Path,
     assert torch.equal(alone, logits_of(lm, ours, others[::-1], 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: Path, device: str, dtype: str) -> None:
@@ -120,6 +121,7 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
         assert codes_of(lm, [one]) == {one.id: together[one.id]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [Stage.COT, Stage.CODES])
 def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: Stage) -> None:
     lm = load(tiny_set, slots=3)
@@ -142,6 +144,7 @@ def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny
         assert told == (again.text if isinstance(again, Cot) else cast("Codes", again).codes.tolist())
 
 
+@pytest.mark.slow
 def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> None:
     lm = load(tiny_set, slots=3)
     jobs = [job(str(seed), cot_request(seed, use_cot_caption=seed % 2 == 0)) for seed in range(5)]
@@ -196,6 +199,7 @@ def test_a_cancelled_song_stops_at_the_next_token_and_the_others_go_on(tiny_set:
     assert found["song 2"] == codes_of(lm, [jobs[2]])["song 2"]
 
 
+@pytest.mark.slow
 def test_nan_costs_the_song_it_appears_in(tiny_set: Path) -> None:
     """Also its slot is clean for the next song."""
     lm = load(tiny_set, slots=2)
@@ -252,6 +256,7 @@ def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path) -> None:
     assert not left
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
     lm, resident = load(tiny_set, slots=16), []
     process = psutil.Process()

@@ -197,6 +197,7 @@ def check_lm(tiny_set: Path, count: int, slots: int) -> None:
         check(found[str(number)].text, request)
 
 
+@pytest.mark.slow
 def test_chains_of_thought_from_random_weights_are_legal(tiny_set: Path) -> None:
     check_lm(tiny_set, 24, 24)
 

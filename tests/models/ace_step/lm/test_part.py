@@ -43,6 +43,7 @@ def coded(lm: LmPart, cot: Cot | None = None, **changes: object) -> Codes:
     return result
 
 
+@pytest.mark.slow
 def test_a_chain_of_thought_says_what_the_dit_needs(lm: LmPart) -> None:
     cot = written(lm)
 
@@ -52,6 +53,7 @@ def test_a_chain_of_thought_says_what_the_dit_needs(lm: LmPart) -> None:
     assert cot.metas.language
 
 
+@pytest.mark.slow
 def test_what_the_user_gave_is_written_verbatim(lm: LmPart) -> None:
     cot = written(lm, metas=GivenMetas(bpm=72, keyscale="C# minor", timesignature="6", duration=33.7))
 
@@ -104,6 +106,7 @@ def test_without_the_users_word_the_chain_of_thought_says_how_long(lm: LmPart) -
     assert len(coded(lm, cot, metas=OPEN).codes) == 60
 
 
+@pytest.mark.slow
 def test_with_no_duration_anywhere_the_lm_ends_the_song_or_the_limit_does(lm: LmPart) -> None:
     found = results(lm, Stage.CODES, [job(str(n), codes_request(n, metas=OPEN, max_duration=20)) for n in range(12)])
 
@@ -147,6 +150,7 @@ def test_seeds_differ_and_repeat(lm: LmPart) -> None:
     assert first != other
 
 
+@pytest.mark.slow
 def test_unconstrained_text_is_read_for_what_it_holds(lm: LmPart) -> None:
     free = replace(SAMPLING, constrained=False)
 

@@ -73,6 +73,7 @@ def drawn(count: int) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
         yield chance.choice(("turbo", "sft")), metas, settings
 
 
+@pytest.mark.slow
 def test_what_check_calls_without_effect_is_what_no_request_tells(tmp_path: Path) -> None:
     found = dict.fromkeys(VALUES, 0)
     for model, metas, settings in drawn(150):
@@ -89,6 +90,7 @@ def test_what_check_calls_without_effect_is_what_no_request_tells(tmp_path: Path
     assert {name for name, times in found.items() if times} >= set(VALUES) - quiet - {"lm_repetition_penalty"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", [None, PinnedCot(text="caption: slow\nlanguage: en", caption="slow", language="en")])
 def test_what_check_calls_without_effect_beside_pinned_codes_is_what_no_request_tells(
     tmp_path: Path, chain: PinnedCot | None

@@ -100,6 +100,7 @@ def test_scaling_gives_the_bits_of_upstreams_arithmetic(level: float) -> None:
     assert torch.equal(scale_to_peak(sound, checked_peak(sound, None)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_frames", [1, 63, 64, 65, 200, 431])
 def test_tiles_sound_like_one_piece(vae: LoadedVae, num_frames: int) -> None:
     whole = dataclasses.replace(vae, tiles=Tiles(length=10_000, overlap=8))
@@ -179,6 +180,7 @@ class Cramped:
         return self.vae.decoder(channels_first)
 
 
+@pytest.mark.slow
 def test_full_memory_costs_tile_size_not_the_take(vae: LoadedVae) -> None:
     large = dataclasses.replace(vae, tiles=Tiles(length=256, overlap=64))
     whole, cramped = (
