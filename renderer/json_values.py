@@ -59,7 +59,7 @@ def from_json(kind: type[T], raw: object) -> T:
         known[OTHERS] = others
     try:
         return kind(**known)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise JsonError(str(error)) from error
 
 

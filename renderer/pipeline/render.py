@@ -13,7 +13,7 @@ from renderer.pipeline.disk_budget import refuse_without_room
 from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
 from renderer.pipeline.project import one_at_a_time
-from renderer.pipeline.run_stats import Failure, Tally, note, outcome
+from renderer.pipeline.run_stats import RunStats, TakeFailure, note, run_ended
 from renderer.plan.jobs import Plan, Why
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.prefetch import prefetch_after
@@ -46,7 +46,7 @@ class Summary:
     """Takes whose tags were written anew, their sound as it was."""
     kept: tuple[str, ...]
     """Takes that were on disk already."""
-    failures: tuple[Failure, ...]
+    failures: tuple[TakeFailure, ...]
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What to know of takes that were rendered -> their names."""
     stopped: bool
@@ -92,7 +92,7 @@ def render(
     store.prepare()
     stop = Stop(project.options.until) if stop is None else stop
     began = time.monotonic()
-    tally = Tally()
+    stats = RunStats()
     with one_at_a_time(store):
         store.clear_leftovers()
         plan = project.plan()
@@ -102,27 +102,27 @@ def render(
             _refuse(project, plan, own)
             try:
                 with awake():
-                    _run(project, plan, own, tally, listen=listen, stop=stop, is_wanted=_wanted_by(stop, abandon))
+                    _run(project, plan, own, stats, listen=listen, stop=stop, is_wanted=_wanted_by(stop, abandon))
             finally:
                 if executor is None:
                     own.end()
                 # The disk may be what ended the run.
                 with suppress(OSError):
                     seconds = time.monotonic() - began
-                    store.journal.append("run-ended", outcome(plan, tally, seconds, stopped=bool(stop)))
+                    store.journal.add(run_ended(plan, stats, seconds, stopped=bool(stop)))
     return Summary(
         plan=plan,
         outputs=store.outputs,
-        rendered=tuple(tally.rendered),
-        restored=tuple(tally.restored),
-        retagged=tuple(tally.retagged),
+        rendered=tuple(stats.rendered),
+        restored=tuple(stats.restored),
+        retagged=tuple(stats.retagged),
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE),
-        failures=tuple(tally.failures.values()),
-        remarks={remark: tuple(takes) for remark, takes in tally.remarks.items()},
-        stopped=bool(stop) and _is_unfinished(plan, tally),
-        fault=tally.fault,
+        failures=tuple(stats.failures.values()),
+        remarks={remark: tuple(takes) for remark, takes in stats.remarks.items()},
+        stopped=bool(stop) and _is_unfinished(plan, stats),
+        fault=stats.fault,
         seconds=time.monotonic() - began,
-        loads=dict(tally.loads),
+        loads=dict(stats.loads),
         loads_song_by_song=plan.loads_song_by_song(),
     )
 
@@ -149,7 +149,7 @@ def _run(
     project: Project,
     plan: Plan,
     executor: Executor,
-    tally: Tally,
+    stats: RunStats,
     *,
     listen: Callable[[RunEvent], None],
     stop: Stop,
@@ -161,13 +161,13 @@ def _run(
             store.journal.tidy()
             store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
-            _set_right(plan, writer, tally, stop)
+            _set_right(plan, writer, stats, stop)
         damaged = writer.damaged
         for _ in range(_ROUNDS):
             with ResultWriter(plan, store, project.settings, project.environment) as writer:
                 for event in executor.run(plan, sink=writer, is_wanted=is_wanted):
                     with disk_faults(store):
-                        note(store.journal, tally, event)
+                        note(store.journal, stats, event)
                     if isinstance(event, PartStarted):
                         prefetch_after(plan, event.group)
                     listen(event)
@@ -177,7 +177,7 @@ def _run(
             plan = project.plan([take.take for take in plan.takes if take.name in damaged])
             damaged = set()
     except StoreError as error:
-        tally.fault = error
+        stats.fault = error
 
 
 def _wanted_by(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:
@@ -187,26 +187,26 @@ def _wanted_by(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[J
     return is_wanted
 
 
-def _set_right(plan: Plan, writer: ResultWriter, tally: Tally, stop: Stop) -> None:
+def _set_right(plan: Plan, writer: ResultWriter, stats: RunStats, stop: Stop) -> None:
     """What needs no sound made: names given back, tags written anew."""
     for take in plan.takes:
         if take.why is Why.RESTORED:
             writer.restore(take)
-            tally.restored.append(take.name)
+            stats.restored.append(take.name)
         if take.has_sound and take.changes and not stop:
-            _retag(take, writer, tally)
+            _retag(take, writer, stats)
 
 
-def _retag(take: TakePlan, writer: ResultWriter, tally: Tally) -> None:
+def _retag(take: TakePlan, writer: ResultWriter, stats: RunStats) -> None:
     try:
         if writer.retag(take):
-            tally.retagged.append(take.name)
+            stats.retagged.append(take.name)
     except StoreError as error:
         # The take is there all the same: a title must not cost the night's other takes.
-        tally.failures[take.name] = Failure(take=take.name, stage="tags", error=error)
+        stats.failures[take.name] = TakeFailure(take=take.name, stage="tags", error=error)
 
 
-def _is_unfinished(plan: Plan, tally: Tally) -> bool:
-    done = {*tally.rendered, *tally.failures, *tally.retagged}
+def _is_unfinished(plan: Plan, stats: RunStats) -> bool:
+    done = {*stats.rendered, *stats.failures, *stats.retagged}
     wanted = (take for take in plan.takes if not take.has_sound or take.why is Why.TAGS)
     return any(take.name not in done for take in wanted)

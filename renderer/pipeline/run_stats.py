@@ -16,6 +16,7 @@ from renderer.run.events import (
     WorkerLeftOut,
     WorkerRestarted,
 )
+from renderer.store.journal_lines import JobDoneLine, JobFailedLine, LoadedLine, RunEndedLine, TakeFailedLine
 
 if TYPE_CHECKING:
     from renderer.errors import RendererError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class TakeFailure:
     """A take that didn't come, with its cause."""
 
     take: str
@@ -34,66 +35,67 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Tally:
+class RunStats:
     """What a run did so far."""
 
     rendered: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     retagged: list[str] = field(default_factory=list)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    failures: dict[str, TakeFailure] = field(default_factory=dict)
     loads: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     """Remark -> the takes it is about."""
     fault: RendererError | None = None
 
 
-def note(journal: Journal, tally: Tally, event: RunEvent) -> None:
+def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
     """Write the event down and count it.
 
     Raises: OSError as the disk gives it.
     """
     match event:
         case ComponentLoaded():
-            tally.loads[event.component] += 1
-            fields = {"component": event.component, "seconds": event.seconds, "num_bytes": event.num_bytes}
-            journal.append("loaded", fields)
+            stats.loads[event.component] += 1
+            line = LoadedLine(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
+            journal.add(line)
         case JobDone(job=job):
-            journal.append("job-done", {**_job(job), "seconds": event.seconds})
+            journal.add(JobDoneLine(**_job(job), seconds=event.seconds))
         case JobFailed(job=job):
-            journal.append("job-failed", {**_job(job), **_told(event.error)})
+            error = event.error
+            journal.add(JobFailedLine(**_job(job), message=error.message, why=error.why, help=error.help))
         case WorkerRestarted():
-            journal.append("worker-restarted", _told(event.error))
+            journal.append("worker-restarted", _error(event.error))
         case WorkerLeftOut():
-            journal.append("worker-left-out", {"worker": event.worker, **_told(event.error)})
+            journal.append("worker-left-out", {"worker": event.worker, **_error(event.error)})
         case TakeDone():
-            tally.failures.pop(event.take.name, None)
-            tally.rendered.append(event.take.name)
+            stats.failures.pop(event.take.name, None)
+            stats.rendered.append(event.take.name)
             for remark in event.remarks:
-                tally.remarks.setdefault(remark, []).append(event.take.name)
+                stats.remarks.setdefault(remark, []).append(event.take.name)
         case TakeFailed():
-            failure = Failure(take=event.take.name, stage=str(event.stage), error=event.error)
-            tally.failures[event.take.name] = failure
-            fields = {"take": event.take.name, "key": event.take.key, "stage": failure.stage, **_told(event.error)}
-            journal.append("take-failed", fields)
+            failure = TakeFailure(take=event.take.name, stage=str(event.stage), error=event.error)
+            stats.failures[event.take.name] = failure
+            fields = _error(event.error)
+            journal.add(TakeFailedLine(take=event.take.name, key=event.take.key, stage=failure.stage, **fields))
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"stage": job.stage, "part": job.part, "key": job.key, "takes": list(job.takes)}
+    return {"stage": job.stage, "part": job.part, "key": job.key, "takes": job.takes}
 
 
-def _told(error: RendererError) -> dict[str, str]:
+def _error(error: RendererError) -> dict[str, str]:
     return {"message": error.message, "why": error.why, "help": error.help}
 
 
-def outcome(plan: Plan, tally: Tally, seconds: float, *, stopped: bool) -> dict[str, Any]:
+def run_ended(plan: Plan, stats: RunStats, seconds: float, *, stopped: bool) -> RunEndedLine:
     """What the journal keeps of a run as a whole."""
-    return {
-        "rendered": len(tally.rendered),
-        "failed": len(tally.failures),
-        "kept": sum(take.why is Why.DONE for take in plan.takes),
-        "stopped": stopped,
-        "seconds": seconds,
-        "loads": dict(tally.loads),
-        "loads_song_by_song": plan.loads_song_by_song(),
-        "components": plan.components(),
-    }
+    return RunEndedLine(
+        rendered=len(stats.rendered),
+        failed=len(stats.failures),
+        kept=sum(take.why is Why.DONE for take in plan.takes),
+        stopped=stopped,
+        seconds=seconds,
+        loads=dict(stats.loads),
+        loads_song_by_song=plan.loads_song_by_song(),
+        components={part: tuple(names) for part, names in plan.components().items()},
+    )

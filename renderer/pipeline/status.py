@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import environment_changes
+from renderer.store.journal_lines import TakeFailedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from renderer.pipeline.project import Project
@@ -93,10 +93,8 @@ def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:
 
 
 def _failures(project: Project) -> dict[str, str]:
-    lines: Iterator[tuple[str, str]] = (
-        (line["take"], f"{line['message']} (in {line['stage']})") for line in project.store.journal.lines("take-failed")
-    )
-    return dict(lines)
+    lines = (entry.line for entry in project.store.journal.lines("take-failed"))
+    return {line.take: f"{line.message} (in {line.stage})" for line in lines if isinstance(line, TakeFailedLine)}
 
 
 def _whole(name: str) -> str:

@@ -93,8 +93,8 @@ class JobSettings:
     """Slots, tiles and what else of a run's settings changes the part's bytes."""
 
     @property
-    def told(self) -> dict[str, object]:
-        """As JSON, for keys and records."""
+    def as_json(self) -> dict[str, object]:
+        """For keys and records."""
         return {"weights": self.weights, "numerics": to_json(self.numerics), **self.sizes}
 
 

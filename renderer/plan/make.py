@@ -14,6 +14,7 @@ from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
 from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 from renderer.provenance import Environment
+from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,11 +82,12 @@ def make_plan(
 def last_failures(store: Store) -> Mapping[str, str]:
     """Take name -> key of those whose last word in the journal is a failure."""
     last: dict[str, str | None] = {}
-    for line in store.journal.lines("take-failed", "take-done"):
-        if line["event"] == "take-failed":
-            last[line["take"]] = line.get("key")
-        else:
-            last[line["take"]] = None
+    for entry in store.journal.lines("take-failed", "take-done"):
+        match entry.line:
+            case TakeFailedLine(take=take, key=key):
+                last[take] = key
+            case TakeDoneLine(take=take):
+                last[take] = None
     return {name: key for name, key in last.items() if key}
 
 
@@ -133,7 +135,7 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
 
 def _told(job: Job) -> dict[str, Any]:
     """What the job was asked, for records and reasons."""
-    return {**told(job.request), **job.settings.told, "version": job.spec.version}
+    return {**told(job.request), **job.settings.as_json, "version": job.spec.version}
 
 
 def _named(take: Take, model: PlannedModel, pinned: Mapping[str, str]) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _jobs(
         spec = stage_of(model.files, stage)
         upstream = {need: keys[need] for need in spec.needs if need in keys}
         counted = _settings(spec, model, settings)
-        keys[stage] = job_key(stage, spec.version, canonical(request), counted.told, upstream)
+        keys[stage] = job_key(stage, spec.version, canonical(request), counted.as_json, upstream)
         jobs.append(
             Job(
                 spec=spec,

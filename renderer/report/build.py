@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,14 @@ from renderer.report.values import (
     ReportTake,
 )
 from renderer.store.disk import write_whole
+from renderer.store.journal_lines import (
+    JobDoneLine,
+    JobFailedLine,
+    LoadedLine,
+    RunEndedLine,
+    TakeDoneLine,
+    TakeFailedLine,
+)
 from renderer.store.takes import PageFacts
 from renderer.takes.measure import missing_libraries, stored_measurement
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
@@ -38,12 +45,14 @@ from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from renderer.artifacts import CotMetas
     from renderer.pipeline.project import Project
     from renderer.pipeline.render import Summary
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.song import Song
+    from renderer.store.journal import JournalEntry
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure import Measurement
@@ -64,15 +73,15 @@ class LastRun:
     """None when nothing has run yet."""
     last: datetime | None = None
     """When it last wrote something down."""
-    ended: Mapping[str, Any] | None = None
+    ended: RunEndedLine | None = None
     """The line that ended it; None while it runs, or when it was cut off."""
     jobs: list[ReportJob] = field(default_factory=list)
     loads: list[ReportLoad] = field(default_factory=list)
     num_worker_restarts: int = 0
     done: set[str] = field(default_factory=set)
     """Takes that it rendered."""
-    failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Take -> the line that tells how it failed."""
+    failed: dict[str, TakeFailedLine] = field(default_factory=dict)
+    """Take -> how it failed."""
 
 
 def write_page(project: Project, folder: Path | None = None) -> Path:
@@ -155,30 +164,29 @@ def _notes(project: Project, by_song: Mapping[str, Sequence[ReportTake]]) -> Ite
 def last_run(store: Store) -> LastRun:
     """What the journal tells from the last run's start on."""
     run = LastRun()
-    for line in store.journal.lines():
-        if line["event"] == "run-started":
+    for entry in store.journal.lines():
+        if entry.event == "run-started":
             run = LastRun()
-        _hear(run, line)
+        _hear(run, entry)
     return run
 
 
-def _hear(run: LastRun, line: Mapping[str, Any]) -> None:
-    run.last = datetime.fromisoformat(line["at"])
+def _hear(run: LastRun, entry: JournalEntry) -> None:
+    run.last = entry.at
     run.started = run.started or run.last
     seconds = (run.last - run.started).total_seconds()
-    match line["event"]:
-        case "job-done" | "job-failed":
-            run.jobs.append(_job(line, seconds))
-        case "loaded":
-            run.loads.append(_load(line, seconds))
-        case "worker-restarted":
-            run.num_worker_restarts += 1
-        case "take-done":
-            run.done.add(line["take"])
-        case "take-failed":
-            run.failed[line["take"]] = line
-        case "run-ended":
-            run.ended = run.ended or line
+    run.num_worker_restarts += entry.event == "worker-restarted"
+    match entry.line:
+        case JobDoneLine() | JobFailedLine() as job:
+            run.jobs.append(_job(job, seconds))
+        case LoadedLine() as load:
+            run.loads.append(_load(load, seconds))
+        case TakeDoneLine(take=take):
+            run.done.add(take)
+        case TakeFailedLine(take=take) as failed:
+            run.failed[take] = failed
+        case RunEndedLine() as ended:
+            run.ended = run.ended or ended
 
 
 def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
@@ -264,15 +272,16 @@ def _setting(value: Any) -> str | int | float | bool | None:
     return ", ".join(f"{entry:g}" for entry in value) if isinstance(value, list | tuple) else value
 
 
-def _outcome(plan: TakePlan, failed: Mapping[str, Any] | None, run: LastRun) -> Outcome:
+def _outcome(plan: TakePlan, failed: TakeFailedLine | None, run: LastRun) -> Outcome:
     if plan.has_sound:
         return Outcome.RENDERED if plan.name in run.done else Outcome.CACHED
-    return Outcome.FAILED if failed and failed.get("key") == plan.key else Outcome.WAITING
+    return Outcome.FAILED if failed and failed.key == plan.key else Outcome.WAITING
 
 
-def _failure(line: Mapping[str, Any]) -> Failure:
-    told = {part: _anywhere(str(line[part])) for part in ("message", "why", "help")}
-    return Failure(stage=line["stage"], **told)
+def _failure(line: TakeFailedLine) -> Failure:
+    return Failure(
+        stage=line.stage, message=_anywhere(line.message), why=_anywhere(line.why), help=_anywhere(line.help)
+    )
 
 
 def _decided(record: TakeRecord | None) -> CotMetas | None:
@@ -311,11 +320,11 @@ def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRu
     ended = run.ended
     return ReportRun(
         started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
-        seconds=ended["seconds"] if ended else (run.last - run.started).total_seconds(),
-        ended="still running, or cut off" if ended is None else "interrupted" if ended["stopped"] else "finished",
+        seconds=ended.seconds if ended else (run.last - run.started).total_seconds(),
+        ended="still running, or cut off" if ended is None else "interrupted" if ended.stopped else "finished",
         jobs=tuple(run.jobs),
         loads=tuple(run.loads),
-        loads_song_by_song=ended["loads_song_by_song"] if ended else {},
+        loads_song_by_song=ended.loads_song_by_song if ended else {},
         num_worker_restarts=run.num_worker_restarts,
         disk_bytes=_disk_bytes(project.store.outputs),
         device=project.settings.device,
@@ -330,25 +339,25 @@ def _weights(take: TakePlan) -> dict[str, str]:
     return {stage: request["weights"] for stage, request in take.requests.items() if "weights" in request}
 
 
-def _job(line: Mapping[str, Any], at: float) -> ReportJob:
+def _job(line: JobDoneLine | JobFailedLine, at: float) -> ReportJob:
     """`at` is when it ended, in seconds since the run's start."""
-    seconds = float(line.get("seconds", 0.0))
+    seconds = line.seconds if isinstance(line, JobDoneLine) else 0.0
     return ReportJob(
-        stage=intern(line["stage"]),
-        part=intern(line["part"]),
-        takes=tuple(map(intern, line["takes"])),
+        stage=intern(line.stage),
+        part=intern(line.part),
+        takes=tuple(map(intern, line.takes)),
         start_seconds=max(0.0, at - seconds),
         seconds=seconds,
-        failed=line["event"] == "job-failed",
+        failed=isinstance(line, JobFailedLine),
     )
 
 
-def _load(line: Mapping[str, Any], at: float) -> ReportLoad:
+def _load(line: LoadedLine, at: float) -> ReportLoad:
     return ReportLoad(
-        component=line["component"],
-        start_seconds=max(0.0, at - line["seconds"]),
-        seconds=line["seconds"],
-        num_bytes=line["num_bytes"],
+        component=line.component,
+        start_seconds=max(0.0, at - line.seconds),
+        seconds=line.seconds,
+        num_bytes=line.num_bytes,
     )
 
 

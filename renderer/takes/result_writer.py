@@ -19,6 +19,7 @@ from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import PendingWrite
+from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio_writers import AudioWriterPool
 from renderer.takes.provenance import effective
@@ -154,7 +155,7 @@ class ResultWriter:
             stage=str(job.stage),
             key=job.key,
             upstream={str(stage): key for stage, key in job.upstream.items()},
-            settings=job.settings.told,
+            settings=job.settings.as_json,
             environment=self._environment,
         )
 
@@ -185,7 +186,7 @@ class ResultWriter:
             self._store.require_there()
             with disk_faults(self._store):
                 record = self._name_take(take)
-                self._store.journal.append("take-done", {"take": record.take, "key": record.key, "file": record.file})
+                self._store.journal.add(TakeDoneLine(take=record.take, key=record.key, file=record.file))
             yield TakeDone(take=take.plan, seconds=take.seconds, remarks=take.provenance.remarks)
 
     def _name_take(self, take: _Begun) -> TakeRecord:

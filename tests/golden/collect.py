@@ -107,7 +107,7 @@ def _keys(project: Project) -> dict[str, Any]:
 def _jobs(project: Project) -> Iterator[tuple[str, Any]]:
     """What each key is made of, once for the takes that share it."""
     for job in project.plan().jobs:
-        settings = job.settings.told | {"weights": job.settings.weights[:HEAD]}
+        settings = job.settings.as_json | {"weights": job.settings.weights[:HEAD]}
         told = {"settings": settings, "upstream": [*job.upstream], "request": canonical(job.request)}
         yield f"{job.takes[0]} {job.stage}", ({"for": list(job.takes)} if job.takes[1:] else {}) | told
 

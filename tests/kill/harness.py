@@ -19,6 +19,7 @@ import psutil
 import soundfile
 
 from renderer.formats.table import FORMATS
+from renderer.store.journal_lines import JobDoneLine, TakeDoneLine
 from renderer.store.store import Store
 from renderer.store.verify import verify
 
@@ -235,13 +236,13 @@ def _runs(pid: int) -> bool:
 def _check_promises(project: Project) -> None:
     """What was reported done is on disk and whole; no committed job ran twice."""
     store = Store(project.outputs)
-    lines = list(store.journal.lines())
+    lines = [entry.line for entry in store.journal.lines()]
     for line in lines:
-        if line["event"] == "take-done":
-            record = store.take(line["take"], line["key"])
-            assert record is not None, f"{line['take']} was reported done and isn't there"
+        if isinstance(line, TakeDoneLine):
+            record = store.take(line.take, str(line.key))
+            assert record is not None, f"{line.take} was reported done and isn't there"
             assert store.find(record) == project.outputs / record.file
-    jobs = Counter((line["stage"], line["key"]) for line in lines if line["event"] == "job-done")
+    jobs = Counter((line.stage, line.key) for line in lines if isinstance(line, JobDoneLine))
     assert [job for job, times in jobs.items() if times > 1] == []
 
 

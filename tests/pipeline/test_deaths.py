@@ -303,9 +303,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again_in_the_same_run(
         event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage == Stage.LATENTS
     ]
     assert made_again == [artifact.stem]
-    assert [line["key"] for line in songs.project().store.journal.lines() if line["event"] == "set-aside"] == [
-        artifact.stem
-    ]
+    assert [line.fields["key"] for line in songs.project().store.journal.lines("set-aside")] == [artifact.stem]
 
 
 def test_a_folder_is_free_unless_another_render_holds_it(three: Callable[[str], Songs], tmp_path: Path) -> None:

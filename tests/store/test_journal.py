@@ -11,6 +11,7 @@ import pytest
 from renderer.plan.make import last_failures
 from renderer.report.build import last_run
 from renderer.store import journal as journals
+from renderer.store.journal_lines import TakeFailedLine
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ def read_all(store: Store) -> None:
     run = last_run(store)
     if run.started:
         run.started.astimezone()
-    for line in store.journal.lines("take-failed"):
-        assert isinstance(line["take"] + line["message"] + line["stage"], str)
+    for entry in store.journal.lines("take-failed"):
+        assert isinstance(entry.line, TakeFailedLine)
+        assert isinstance(entry.line.take + entry.line.message + entry.line.stage, str)
 
 
 @pytest.mark.parametrize("offset", range(4))
@@ -136,7 +138,7 @@ def test_a_line_cut_by_the_next_runs_crash_spoils_only_itself(store: Store) -> N
         path_of(store).write_bytes(whole[:length])
         read_all(store)
         store.journal.append("take-done", {"take": "last.s1"})
-        assert list(store.journal.lines())[-1]["take"] == "last.s1"
+        assert list(store.journal.lines())[-1].fields["take"] == "last.s1"
 
 
 def test_a_sound_journal_is_left_as_it_is(store: Store) -> None:

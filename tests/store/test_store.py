@@ -83,7 +83,7 @@ def test_a_flipped_bit_sets_the_artifact_aside_and_it_counts_as_missing(store: S
     assert not store.has("latents", "ab12")
     assert not path.exists()
     assert (store.folder / "bad" / f"latents-{path.name}").exists()
-    assert [line["event"] for line in store.journal.lines()] == ["set-aside"]
+    assert [line.event for line in store.journal.lines()] == ["set-aside"]
 
 
 def test_a_truncated_artifact_counts_as_missing(store: Store) -> None:
@@ -121,4 +121,4 @@ def test_a_journal_line_cut_by_a_crash_spoils_only_itself(store: Store) -> None:
 
     store.journal.append("take-done", {"take": "b.s1"})
 
-    assert [line["take"] for line in store.journal.lines()] == ["a.s1", "b.s1"]
+    assert [line.fields["take"] for line in store.journal.lines()] == ["a.s1", "b.s1"]
