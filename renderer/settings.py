@@ -79,15 +79,24 @@ def setting(
     return field(default=None if fact else neutral if default is MISSING else default, metadata={_ROW: row})
 
 
-@cache
 def rows(group: type) -> Mapping[str, Setting]:
     """The settings among a dataclass's fields, by name."""
+    return _rows(group)
+
+
+def neutral_values(request: type) -> Mapping[str, Any]:
+    """A dataclass's fields that have a neutral value, with that value: a setting's own, any other field's default."""
+    return _neutral_values(request)
+
+
+# Apart from the two above, as mypy takes no class of dataclasses for hashable.
+@cache
+def _rows(group: type) -> Mapping[str, Setting]:
     return {one.name: one.metadata[_ROW] for one in fields(group) if _ROW in one.metadata}
 
 
 @cache
-def neutral_values(request: type) -> Mapping[str, Any]:
-    """A dataclass's fields that have a neutral value, with that value: a setting's own, any other field's default."""
+def _neutral_values(request: type) -> Mapping[str, Any]:
     settings = rows(request)
     values = {one.name: settings[one.name].neutral if one.name in settings else one.default for one in fields(request)}
     return {name: value for name, value in values.items() if value is not MISSING}
@@ -103,19 +112,20 @@ def at(*values: object) -> Off:
     return lambda value: value in values
 
 
-def _is_said(value: object) -> bool:
+def is_said(value: object) -> bool:
+    """Off at any value."""
     return value is not None
 
 
 _LEAVES_NO_COT: Mapping[str, Off | None] = {
-    **dict.fromkeys(("bpm", "keyscale", "timesignature", "duration"), _is_said),
+    **dict.fromkeys(("bpm", "keyscale", "timesignature", "duration"), is_said),
     "use_cot_metas": at(False),
     "thinking": None,
     "codes": None,
 }
 _DCW: Mapping[str, Off | None] = {"dcw_enabled": at(False), "model": None}
 _GUIDED: Mapping[str, Off | None] = {"guidance_scale": at_most(1), "model": None}
-_DRAWN: Mapping[str, Off | None] = {"lm_temperature": at_most(0)}
+DRAWN: Mapping[str, Off | None] = {"lm_temperature": at_most(0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +286,7 @@ class CotUse:
         stages=(*COT, *DIT),
         neutral=False,
         default=True,
-        switches={**_LEAVES_NO_COT, "vocal_language": _is_said},
+        switches={**_LEAVES_NO_COT, "vocal_language": is_said},
     )
 
 
@@ -309,7 +319,7 @@ class LmSampling:
         neutral=0,
         low=0,
         high=NUM_CODES,
-        switches=_DRAWN,
+        switches=DRAWN,
         former="top_k",
         aliases=("top_k",),
     )
@@ -320,7 +330,7 @@ class LmSampling:
         default=0.9,
         low=0,
         high=1,
-        switches={**_DRAWN, "lm_top_p": at(0)},
+        switches={**DRAWN, "lm_top_p": at(0)},
         former="top_p",
         aliases=("top_p",),
     )
@@ -349,7 +359,7 @@ class LmSampling:
         neutral=0,
         low=0,
         high=MAX_SEED,
-        switches=_DRAWN,
+        switches=DRAWN,
         former="seed",
     )
     use_constrained_decoding: bool = setting(

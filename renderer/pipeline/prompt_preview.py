@@ -93,8 +93,8 @@ def _texts(asked: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, st
     if asked.codes is not None:
         codes = asked.codes
         yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, asked, cot))
-        if codes.sampling.guided:
-            yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.sampling.negative_prompt)
+        if codes.guided:
+            yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
     text, lyrics = _dit_prompts(asked, cot)
     yield Stage.LATENTS, "text prompt", text
     yield Stage.LATENTS, "lyric prompt", lyrics

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from renderer.settings import neutral_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,18 +51,14 @@ def canonical(request: StageRequest) -> dict[str, Any]:
     return _json(request, canonical=True)
 
 
-def neutral(request: type) -> dict[str, Any]:
-    """A request's fields that have a neutral value, with that value."""
-    return {field.name: field.default for field in fields(request) if field.default is not MISSING}
-
-
 def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
     # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
     kind: type = type(request)
     told: dict[str, Any] = {}
-    for name, default in _fields(kind):
+    left_out = neutral_values(kind) if canonical else {}
+    for name in _names(kind):
         value = getattr(request, name)
-        if canonical and default is not MISSING and value == default:
+        if name in left_out and value == left_out[name]:
             continue
         if value.__class__ is float:
             value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
@@ -71,6 +69,5 @@ def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
 
 
 @cache
-def _fields(request: type) -> tuple[tuple[str, Any], ...]:
-    """Name and default of each field."""
-    return tuple((field.name, field.default) for field in fields(request))
+def _names(request: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(request))

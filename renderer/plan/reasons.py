@@ -6,11 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from renderer.json_values import to_json
-from renderer.models.ace_step.protocol.effects import IDLE
 from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
-from renderer.plan.keys import neutral
-from renderer.plan.words import is_left_out, word
+from renderer.plan.places import is_left_out, place
+from renderer.settings import neutral_values, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,32 +30,7 @@ WEIGHTS = "weight_files"
 """And of what files each part's weights are, by their digests: which one changed. Part -> file -> digest."""
 FILE = "take"
 """And how the file is written: its format, and what its tags tell."""
-_METAS = ("bpm", "keyscale", "timesignature", "duration", "use_cot_metas", "thinking", "codes")
-_SWITCHES: Mapping[str, tuple[str, ...]] = {
-    "dcw_mode": ("dcw_enabled", "model"),
-    "dcw_scaler": ("dcw_enabled", "model"),
-    "dcw_high_scaler": ("dcw_enabled", "dcw_mode", "model"),
-    "sampler_mode": ("infer_method",),
-    "use_cot_caption": _METAS,
-    "use_cot_language": (*_METAS, "vocal_language"),
-    "max_duration": ("duration",),
-    "cfg_interval_start": ("guidance_scale", "model"),
-    "cfg_interval_end": ("guidance_scale", "model"),
-    "lm_negative_prompt": ("lm_cfg_scale",),
-    **dict.fromkeys(("lm_top_k", "lm_top_p", "lm_seed", "seed"), ("lm_temperature",)),
-}
-"""A setting -> those that switch it on or off: their change is told and not that it went idle, which no one wrote."""
-_OFF: Mapping[str, Callable[[Any], bool]] = {
-    "lm_temperature": lambda value: value is not None and value <= 0,
-    "lm_cfg_scale": lambda value: value is not None and value <= 1,
-    "guidance_scale": lambda value: value is not None and value <= 1,
-    "infer_method": lambda value: value == "sde",
-    "use_cot_metas": lambda value: not value,
-    **dict.fromkeys(
-        ("bpm", "keyscale", "timesignature", "duration", "vocal_language"), lambda value: value is not None
-    ),
-}
-"""Those of them of which not every change switches -> whether they are off, or leave nothing to decide."""
+_FORMER_NAMES = "settings had other names in its key until 0.2.0"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +95,11 @@ def environment_changes(old: Environment, new: Environment) -> tuple[Change, ...
     """What differs between the surroundings of two renders: `torch 2.12.0 → 2.13.0`."""
     if old == new:
         return ()
-    before, now = _flat(to_json(old)), _flat(to_json(new))
+    before, now = dict(_leaves(to_json(old))), dict(_leaves(to_json(new)))
     return tuple(
-        Change(stage="environment", name=name.removeprefix("versions."), old=before.get(name), new=now.get(name))
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
+        Change(stage="environment", name=path[-1], old=before.get(path), new=now.get(path))
+        for path in sorted({*before, *now})
+        if before.get(path) != now.get(path)
     )
 
 
@@ -136,21 +110,21 @@ def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, 
     """
     changes = tuple(_changes(old, new, take, family))
     by_name = {change.name: change for change in changes}
-    return tuple(change for change in changes if not _switched(change, by_name))
+    return tuple(change for change in changes if not _switched(change, by_name, family))
 
 
-def _switched(change: Change, others: Mapping[str, Change]) -> bool:
-    """Whether it only went idle, or is idle no longer, because another setting was changed."""
-    idle = IDLE.get(change.name)
-    if idle not in (change.old, change.new):
+def _switched(change: Change, others: Mapping[str, Change], family: Family) -> bool:
+    """Whether it only went idle, or is idle no longer, because another setting was changed: no one wrote that."""
+    spec = family.stages.get(change.stage)
+    row = rows(spec.request).get(change.name) if spec else None
+    if row is None or row.neutral not in (change.old, change.new):
         return False
-    switches = (others[name] for name in _SWITCHES.get(change.name, ()) if name in others)
-    return any(_switches(switch, off_now=change.new == idle) for switch in switches)
-
-
-def _switches(change: Change, *, off_now: bool) -> bool:
-    off = _OFF.get(change.name)
-    return off is None or (off(change.old), off(change.new)) == (not off_now, off_now)
+    off_now = change.new == row.neutral
+    return any(
+        off is None or (off(others[name].old), off(others[name].new)) == (not off_now, off_now)
+        for name, off in row.switches.items()
+        if name in others and name != change.name
+    )
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family: Family) -> Iterator[Change]:
@@ -159,21 +133,23 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family:
         # A stage that only one of the two has is explained by what switched it, not by its every field.
         if stage not in old or stage not in new:
             continue
-        # Versions on disk may be older than a field: without it a stage did what its neutral value does.
         spec = family.stages.get(stage)
-        usual = neutral(spec.request) if spec else {}
-        before, now = (_flat({**usual, **_in_words(version[stage])}) for version in (old, new))
+        request = spec.request if spec else None
+        before, now = (_by_name(_in_words(version[stage]), request) for version in (old, new))
         raised = spec is not None and before.get(VERSION) != now.get(VERSION)
         former = spec.former.get(before.get(VERSION, 0)) if spec is not None and raised else None
+        if former is None and _former_names(request).keys() & {path[-1] for path, _ in _leaves(old[stage])}:
+            # Though nothing was changed since.
+            yield Change(stage=stage, name=f"names of {stage}", old=None, new=None, words=f"{stage}: {_FORMER_NAMES}")
         for field in dict.fromkeys([*before, *now]):
-            known = word(stage, field, take)
-            if before.get(field) == now.get(field) or known.name in seen:
+            name = f"{field} of {stage}" if field in ("weights", VERSION) else field
+            if before.get(field) == now.get(field) or name in seen:
                 continue
-            # Versions from then also recorded what had no effect; today a request holds its idle value.
-            if former is not None and (field in former.explains or now.get(field) == IDLE.get(known.name, ...)):
+            # Versions from then also recorded what had no effect; today a request holds its neutral value.
+            if former is not None and (field in former.explains or now.get(field) == _idle(request).get(field, ...)):
                 continue
-            seen.add(known.name)
-            if "model" in seen and is_left_out(known.name, take):
+            seen.add(name)
+            if "model" in seen and is_left_out(name, take):
                 continue
             if field == "weights" and seen & set(spec.named_by if spec else ("model",)):
                 continue
@@ -187,10 +163,10 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family:
                 continue
             yield Change(
                 stage=stage,
-                name=known.name,
+                name=name,
                 old=before.get(field),
                 new=now.get(field),
-                place=known.place,
+                place=place(name, take),
                 words=former.words if former is not None and field == VERSION else "",
             )
 
@@ -202,6 +178,29 @@ def _in_words(request: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in request.items() if name != "numerics"} | {"dtype": words_of(request)}
 
 
+def _by_name(recorded: Mapping[str, Any], request: type | None) -> dict[str, Any]:
+    """What a version on disk records of a stage, by the names of today.
+
+    It may be older than a field: without it the stage did what its neutral value does.
+    """
+    former = _former_names(request)
+    found = {former.get(path[-1], path[-1]): value for path, value in _leaves(recorded)}
+    return {**neutral_values(request), **found} if request else found
+
+
+def _former_names(request: type | None) -> Mapping[str, str]:
+    """Names of settings until 0.2.0 that aren't another field's today -> today's."""
+    taken = neutral_values(request) if request else {}
+    settings = rows(request) if request else {}
+    return {row.former: name for name, row in settings.items() if row.former and row.former not in taken}
+
+
+def _idle(request: type | None) -> Mapping[str, Any]:
+    """The values of what other settings switch off."""
+    settings = rows(request) if request else {}
+    return {name: row.neutral for name, row in settings.items() if {*row.switches} - {name}}
+
+
 def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], spec: StageSpec, title: str) -> Iterator[Change]:
     """Which files of a part aren't what they were; nothing where a version is older than these notes."""
     before, now = (version.get(WEIGHTS, {}).get(spec.part, {}) for version in (old, new))
@@ -211,11 +210,10 @@ def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], spec: StageSp
             yield Change(stage=spec.name, name=told, old=before.get(name), new=now.get(name))
 
 
-def _flat(request: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in request.items():
+def _leaves(recorded: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values in nested tables, each with its path."""
+    for name, value in recorded.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            yield from _leaves(value, (*above, name))
         else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat
+            yield (*above, name), list(value) if isinstance(value, tuple) else value

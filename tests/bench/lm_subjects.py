@@ -16,22 +16,22 @@ from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import DecodeRequest
 from renderer.models.ace_step.lm.part import ATTENTIONS
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
-from renderer.models.ace_step.protocol.requests import LmSampling
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.models.kernels.cuda_graph import eager
 from renderer.models.kernels.qwen3 import fuse
+from renderer.settings import LmSampling
 
 if TYPE_CHECKING:
     from renderer.models.kernels.cuda_graph import Launch
 
 SAMPLING = LmSampling(
-    temperature=0.85,
-    cfg_scale=2.0,
-    top_k=0,
-    top_p=0.9,
-    repetition_penalty=1.0,
-    negative_prompt="NO USER INPUT",
-    constrained=True,
+    lm_temperature=0.85,
+    lm_cfg_scale=2.0,
+    lm_top_k=0,
+    lm_top_p=0.9,
+    lm_repetition_penalty=1.0,
+    lm_negative_prompt="NO USER INPUT",
+    use_constrained_decoding=True,
 )
 TOKENS = Tokens(
     tokenizer=None,
@@ -153,13 +153,13 @@ class Guided(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Both rows get the one token that was drawn."""
         cond, uncond = scores.float()
-        logits = uncond + self._settings.cfg_scale * (cond - uncond)
+        logits = uncond + self._settings.lm_cfg_scale * (cond - uncond)
         logits = logits.masked_fill(self._banned, -torch.inf)
         ordered, order = logits.sort(descending=True)
-        behind = ordered.softmax(-1).cumsum(-1) > self._settings.top_p
+        behind = ordered.softmax(-1).cumsum(-1) > self._settings.lm_top_p
         behind[1:], behind[0] = behind[:-1].clone(), False
         logits = logits.masked_fill(behind.scatter(0, order, behind), -torch.inf)
-        weights = (logits / self._settings.temperature).softmax(-1)
+        weights = (logits / self._settings.lm_temperature).softmax(-1)
         token = torch.multinomial(weights, 1, generator=self._generator)
         chosen = torch.full_like(scores, -torch.inf)
         chosen[:, token] = 0.0

@@ -21,13 +21,14 @@ import torch
 from renderer.artifacts import Codes, Cot, Latents
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models.ace_step.protocol.metas import think_yaml
-from renderer.models.ace_step.protocol.requests import GivenMetas, LatentsRequest, WaveformRequest
+from renderer.models.ace_step.protocol.requests import LatentsRequest, WaveformRequest
 from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
 from renderer.models.family import PART_OF, Done, StageJob, family
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
+from renderer.settings import Metas
 from tests.bench.mini_quality_listen import Asked, low_passed
 from tests.mini_factory.composer.song import draw, play
 from tests.mini_factory.composer.styles import BY_NAME
@@ -157,21 +158,21 @@ def latents_request(piece: Piece) -> LatentsRequest:
     return LatentsRequest(
         caption=piece.caption,
         lyrics=piece.lyrics,
-        metas=GivenMetas(
+        metas=Metas(
             bpm=piece.bpm,
             keyscale=piece.keyscale,
             timesignature=piece.timesignature,
             duration=float(piece.duration),
         ),
-        vocal_language=None,
         use_cot_caption=True,
         use_cot_language=True,
         max_duration=MINI.max_seconds,
         preview=None,
-        steps=8,
+        inference_steps=8,
         guidance_scale=1.0,
         infer_method="ode",
         shift=3.0,
+        dcw_enabled=False,
         timesteps=None,
         cfg_interval_start=0.0,
         cfg_interval_end=1.0,

@@ -146,7 +146,7 @@ def test_a_known_base_needs_only_what_the_file_does_not_hold(
 
     assert summary.rendered == ("eins.s1.preview1",)
     asked = summary.plan.takes[0].requests["latents"]
-    assert (asked["steps"], asked["guidance_scale"]) == (2, 7.0)
+    assert (asked["inference_steps"], asked["guidance_scale"]) == (2, 7.0)
 
 
 def test_a_file_of_other_sizes_than_its_base_is_refused_before_anything_runs(

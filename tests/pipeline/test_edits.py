@@ -13,8 +13,8 @@ import pytest
 
 from renderer.models.ace_step.protocol.requests import LatentsRequest
 from renderer.plan.jobs import Why
-from renderer.plan.keys import neutral
 from renderer.plan.reasons import changes_between
+from renderer.settings import neutral_values
 from tests.models.catalog.vaes import write_vae
 from tests.pipeline.without_models import carry_out
 
@@ -226,7 +226,8 @@ def deleted(songs: Songs) -> None:
 
 def altered(songs: Songs) -> None:
     path = songs.outputs / "eins" / "eins.s1.flac"
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    *before, last = path.read_bytes()
+    path.write_bytes(bytes([*before, last ^ 1]))
 
 
 @pytest.mark.parametrize("damage", [deleted, altered])
@@ -259,7 +260,7 @@ def test_a_variants_own_value_is_told_with_its_table(songs: Songs) -> None:
 def test_a_version_from_before_a_setting_is_told_against_what_it_did_then(songs: Songs) -> None:
     take = planned(songs, "eins.s1")
     before = {**take.requests, "latents": dict(take.requests["latents"])}
-    for name in neutral(LatentsRequest):
+    for name in neutral_values(LatentsRequest):
         if name.startswith(("dcw_", "retake_", "sampler_")):  # what version 0.1.0 hadn't
             del before["latents"][name]
 
@@ -278,7 +279,7 @@ def test_another_checkpoint_explains_what_it_brings_along(songs: Songs, tiny_set
     songs.edit("eins", 'title = "Eins"', f'title = "Eins"\nmodel = "{base}"')
     take = planned(songs, "eins.s1")
 
-    assert take.requests["latents"]["steps"] == 50
+    assert take.requests["latents"]["inference_steps"] == 50
     assert take.requests["latents"]["shift"] == 3.0
     assert not take.requests["latents"]["dcw_enabled"]
     assert [change.told for change in take.changes] == [f"model {tiny_set.name} → base"]

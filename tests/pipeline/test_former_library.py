@@ -1,4 +1,4 @@
-"""A library of version 0.1.0, its records as that version wrote them: what is said of each stage, and of all else."""
+"""Libraries of former versions, their records as those wrote them: what is said of each stage, and of all else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Said = Callable[..., str]
 
-LIBRARY = Path(__file__).parent / "library_0_1_0"
+FOLDER = Path(__file__).parent
 REASONS = [
     "cot: asked as ACE-Step asked until April 2026",
     "codes: asked as ACE-Step asked until April 2026",
@@ -27,7 +27,8 @@ REASONS = [
 
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
-    shutil.copytree(LIBRARY, tmp_path / "songs")
+    shutil.copytree(FOLDER / "library_0_1_0", tmp_path / "songs")
+    shutil.copytree(FOLDER / "library_0_2_0_dev", tmp_path / "later songs")
     monkeypatch.chdir(tmp_path / "songs")
 
     def call(*arguments: str) -> str:
@@ -67,3 +68,18 @@ def test_another_dtype_is_told_once_beside_them(said: Said) -> None:
 
     told = [change["told"] for change in take["changes"]]
     assert sorted(told) == sorted([*REASONS, "dtype float32, masked attentio… → bfloat16, masked attenti…"])
+
+
+def test_before_settings_had_the_specs_names_in_keys_each_stage_has_that_reason(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path("../later songs"))
+    named = "settings had other names in its key until 0.2.0"
+
+    assert f"changed   night.s1  cot: {named}; codes: {named}; latents: {named}\n" in said("status")
+
+    spec = Path("specs/night.toml")
+    spec.write_text(f'{spec.read_text("utf-8")}vocal_language = "en"\n[inference]\nlm_top_p = 0.5\n', "utf-8")
+    shown = said("status")
+    assert "lm_top_p 0.9 → 0.5 in [inference]" in shown
+    assert "vocal_language none → en in [metas]" in shown

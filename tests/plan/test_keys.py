@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
-from renderer.plan.keys import canonical, job_key, neutral, told
+from renderer.plan.keys import canonical, job_key, told
+from renderer.settings import neutral_values
 
 REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest)
 
@@ -56,7 +57,7 @@ def test_what_a_record_tells_is_all_of_it() -> None:
 
 
 def test_neutral_values_are_those_a_field_declares() -> None:
-    assert neutral(Mixdown) == {"width": 0.0}
+    assert neutral_values(Mixdown) == {"width": 0.0}
 
 
 @pytest.mark.parametrize("request_of", REQUESTS)

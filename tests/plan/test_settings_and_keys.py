@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+import json
+import tomllib
+from dataclasses import MISSING, fields, replace
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from renderer.models.ace_step.protocol.requests import (
-    CodesRequest,
-    CotRequest,
-    GivenMetas,
-    LatentsRequest,
-    LmSampling,
-    WaveformRequest,
-)
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
-from renderer.plan.keys import canonical, neutral
-from renderer.settings import Inference
+from renderer.plan.keys import canonical
+from renderer.settings import SETTINGS, TABLES, Inference, Metas, neutral_values, rows
 from renderer.spec.load import load_songs
 from renderer.spec.schema import InferenceTable, MetasTable
 
@@ -29,9 +25,23 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.stage_requests import StageRequests
     from renderer.models.catalog.zoo import ModelFacts
 
-REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest, GivenMetas, LmSampling)
-LM, DIT, VAE = {"cot", "codes"}, {"latents"}, {"waveform"}
+REQUESTS: Mapping[str, type] = {
+    "cot": CotRequest,
+    "codes": CodesRequest,
+    "latents": LatentsRequest,
+    "waveform": WaveformRequest,
+}
+LM, DIT = {"cot", "codes"}, {"latents"}
 NOTHING_SAID = ("turbo", "sft", "base", "mini")
+UNDISTILLED = zoo.model_facts("sft")
+"""A checkpoint on which every setting does something."""
+WRITTEN = {"keyscale": '"A minor"', "timesignature": '"3"', "vocal_language": '"en"', "timesteps": "[0.9, 0.3]"}
+"""Settings that are written in other ways than their types and ranges tell."""
+BESIDE: Mapping[str, Mapping[str, str]] = {
+    "retake_seed": {"inference__retake_variance": "0.2", "inference__retake_seed": "5"},
+    "retake_variance": {"inference__retake_seed": "5"},
+}
+"""What has to stand beside a setting, other than what its row says that switches it on."""
 
 
 def spec(**values: str) -> str:
@@ -58,138 +68,110 @@ def moved(one: StageRequests, other: StageRequests) -> set[str]:
     return {stage for stage, a, b in pairs if (a and repr(canonical(a))) != (b and repr(canonical(b)))}
 
 
-METAS: Mapping[str, tuple[str, set[str]]] = {
-    "bpm": ("90", LM | DIT),
-    "keyscale": ('"A minor"', LM | DIT),
-    "timesignature": ('"3"', LM | DIT),
-    "duration": ("40", LM | DIT | VAE),
-    "vocal_language": ('"en"', DIT),
-}
-"""Each of [metas]: a value, and the stages that it is asked of."""
-INFERENCE: Mapping[str, tuple[str, set[str]]] = {
-    "inference_steps": ("33", DIT),
-    "guidance_scale": ("4.5", DIT),
-    "infer_method": ('"sde"', DIT),
-    "shift": ("2.0", DIT),
-    "timesteps": ("[0.9, 0.3]", DIT),
-    "sampler_mode": ('"heun"', DIT),
-    "dcw_enabled": ("true", DIT),
-    "dcw_mode": ('"pix"', DIT),
-    "dcw_scaler": ("0.3", DIT),
-    "dcw_high_scaler": ("0.3", DIT),
-    "dcw_wavelet": ('"haar"', set()),
-    "retake_seed": ("6", DIT),
-    "retake_variance": ("0.6", DIT),
-    "thinking": ("false", {"codes"}),
-    "lm_temperature": ("0.5", LM),
-    "lm_cfg_scale": ("3.5", {"codes"}),
-    "lm_top_k": ("30", LM),
-    "lm_top_p": ("0.4", LM),
-    "lm_repetition_penalty": ("1.3", LM),
-    "lm_negative_prompt": ('"hum"', {"codes"}),
-    "lm_seed": ("8", {"cot"}),
-    "use_cot_metas": ("false", {"cot", "latents"}),
-    "use_cot_caption": ("false", {"cot", "latents"}),
-    "use_cot_language": ("false", {"cot", "latents"}),
-    "use_constrained_decoding": ("false", LM),
-    "cfg_interval_start": ("0.3", DIT),
-    "cfg_interval_end": ("0.7", DIT),
-}
-"""Each of [inference]: a value off its neutral one and its default, and the stages that it is asked of."""
-BESIDE: Mapping[str, Mapping[str, str]] = {
-    **{key: {"inference__dcw_enabled": "true"} for key in ("dcw_mode", "dcw_scaler", "dcw_high_scaler")},
-    "retake_seed": {"inference__retake_variance": "0.2", "inference__retake_seed": "5"},
-    "retake_variance": {"inference__retake_seed": "5"},
-}
-"""What has to be on beside a setting for it to do anything."""
+def full_name(name: str) -> str:
+    """`inference__shift`, as `spec` takes it."""
+    return next(f"{table}__{name}" for table, group in TABLES.items() if name in rows(group))
 
 
-def test_every_setting_is_walked() -> None:
-    assert set(INFERENCE) == set(InferenceTable.model_fields)
-    assert set(METAS) == set(MetasTable.model_fields)
+def holds(name: str, facts: ModelFacts) -> Any:
+    """A setting's value when nothing is said."""
+    row = SETTINGS[name]
+    return getattr(facts, row.fact) if row.fact else getattr(NOTHING, name)
+
+
+class _Nothing(Inference, Metas):
+    """All settings, none said."""
+
+
+NOTHING = _Nothing()
+
+
+def literal(value: Any) -> str:
+    """A value in TOML."""
+    return json.dumps(value)
+
+
+def another(name: str, facts: ModelFacts = UNDISTILLED) -> str:
+    """A value of a setting that doesn't hold by itself, in TOML: of a number, one near by."""
+    if name in WRITTEN:
+        return WRITTEN[name]
+    row, held = SETTINGS[name], holds(name, facts)
+    hint = get_type_hints(_Nothing)[name]
+    kind = next((one for one in get_args(hint) if one is not NoneType), hint) if NoneType in get_args(hint) else hint
+    if get_origin(kind) is Literal:
+        return literal(next(one for one in reversed(get_args(kind)) if one != held))
+    if kind is bool:
+        return literal(not held)
+    if kind is str:
+        return literal("hum")
+    assert row.low is not None
+    assert row.high is not None
+    step, start = (3, held or int(row.low)) if kind is int else (0.4, held or float(row.low))
+    return literal(round(start + step if start + step <= row.high else start - step, 6))
+
+
+def beside(name: str, facts: ModelFacts = UNDISTILLED) -> Mapping[str, str]:
+    """What has to be on beside a setting for it to do anything."""
+    off = [
+        one
+        for one, is_off in SETTINGS[name].switches.items()
+        if one != name and one in SETTINGS and is_off and is_off(holds(one, facts))
+    ]
+    return {full_name(one): another(one) for one in off} | BESIDE.get(name, {})
+
+
+def test_every_key_of_the_two_tables_is_a_setting() -> None:
+    assert set(rows(Inference)) == set(InferenceTable.model_fields) - {"dcw_wavelet"}
+    assert set(rows(Metas)) == set(MetasTable.model_fields)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_moves_the_keys_of_its_stages_and_of_no_other(tmp_path: Path, name: str) -> None:
+    before, after = beside(name), {**beside(name), full_name(name): another(name)}
+
+    assert moved(asked(tmp_path, "sft", **before), asked(tmp_path, "sft", **after)) == set(SETTINGS[name].stages)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        *((f"metas__{name}", *row) for name, row in METAS.items()),
-        *((f"inference__{name}", *row) for name, row in INFERENCE.items()),
         ("max_duration", "50", LM | DIT),
         ("title", '"Rain"', set()),
         ("allow", '["language-open"]', set()),
+        ("inference__dcw_wavelet", '"haar"', set()),
     ],
 )
-def test_a_setting_moves_the_keys_of_its_stages_and_of_no_other(
+def test_another_key_moves_the_keys_of_the_stages_it_is_asked_of(
     tmp_path: Path, name: str, value: str, stages: set[str]
 ) -> None:
-    beside = BESIDE.get(name.removeprefix("inference__"), {})
-
-    # An undistilled checkpoint, where everything does something.
-    assert moved(asked(tmp_path, "sft", **beside), asked(tmp_path, "sft", **{**beside, name: value})) == stages
-
-
-def defaults(model: str) -> Iterator[tuple[str, str]]:
-    """Each setting as the checkpoint has it when nothing is said, in TOML."""
-    facts = zoo.model_facts(model)
-    yield "inference__inference_steps", str(facts.steps)
-    yield "inference__shift", f"{facts.shift:g}"
-    yield "inference__guidance_scale", f"{facts.guidance_scale:g}"
-    yield "inference__dcw_enabled", str(facts.dcw).lower()
-    yield "max_duration", str(facts.max_duration)
-    for name in ("infer_method", "sampler_mode", "dcw_mode", "lm_negative_prompt"):
-        yield f"inference__{name}", f'"{DEFAULTS[name]}"'
-    for name in (*SWITCHES, *NUMBERS):
-        yield f"inference__{name}", str(DEFAULTS[name]).lower()
-
-
-DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Inference)}
-SWITCHES = ("thinking", "use_cot_metas", "use_cot_caption", "use_cot_language", "use_constrained_decoding")
-NUMBERS = (
-    *("dcw_scaler", "dcw_high_scaler", "retake_variance", "lm_temperature", "lm_cfg_scale", "lm_top_k", "lm_top_p"),
-    *("lm_repetition_penalty", "lm_seed", "cfg_interval_start", "cfg_interval_end"),
-)
+    assert moved(asked(tmp_path, "sft"), asked(tmp_path, "sft", **{name: value})) == stages
 
 
 @pytest.mark.parametrize("model", NOTHING_SAID)
 def test_a_default_written_out_moves_no_key(tmp_path: Path, model: str) -> None:
-    plain = asked(tmp_path, model)
-    found = dict(defaults(model))
+    plain, facts = asked(tmp_path, model), zoo.model_facts(model)
+    found = {full_name(name): literal(held) for name in SETTINGS if (held := holds(name, facts)) is not None}
+    found["max_duration"] = str(facts.max_duration)
 
     assert {name for name, value in found.items() if moved(plain, asked(tmp_path, model, **{name: value}))} == set()
     assert moved(plain, asked(tmp_path, model, **found)) == set()
-    left = {name.removeprefix("inference__") for name in found}
-    assert set(InferenceTable.model_fields) - left == {"timesteps", "retake_seed", "dcw_wavelet"}
-
-
-NEUTRAL = {
-    "guidance_scale": "1.0",
-    "shift": "1.0",
-    "infer_method": '"ode"',
-    "sampler_mode": '"euler"',
-    "dcw_enabled": "false",
-    "retake_variance": "0.0",
-    "lm_cfg_scale": "1.0",
-    "lm_top_k": "0",
-    "lm_top_p": "1.0",
-    "lm_repetition_penalty": "1.0",
-    "use_cot_caption": "false",
-    "use_cot_language": "false",
-    "use_constrained_decoding": "false",
-    "cfg_interval_start": "0.0",
-    "cfg_interval_end": "1.0",
-}
-"""Settings, as specs have them, at which a stage computes as if they weren't there."""
+    assert {full_name(name) for name in rows(Inference)} - set(found) == {
+        "inference__timesteps",
+        "inference__retake_seed",
+    }
 
 
 @pytest.mark.parametrize("model", NOTHING_SAID)
 def test_what_stands_at_its_neutral_value_is_in_no_canonical_request(tmp_path: Path, model: str) -> None:
-    off = asked(tmp_path, model, metas__duration="30", **{f"inference__{name}": v for name, v in NEUTRAL.items()})
+    settings = {name: row.neutral for name, row in rows(Inference).items() if row.neutral not in (None, MISSING)}
+    said = {full_name(name): literal(neutral) for name, neutral in settings.items()}
+    off = asked(tmp_path, model, metas__duration="30", **said)
     requests = [request for request in (off.cot, off.codes, off.latents, off.waveform) if request is not None]
 
     assert [sorted(_names(canonical(request))) for request in requests] == [
-        ["caption", "lyrics", "metas", "metas.duration", "sampling", "sampling.temperature", "seed"],
-        ["caption", "lyrics", "metas", "metas.duration", "sampling", "sampling.temperature", "seed"],
-        ["caption", "lyrics", "metas", "metas.duration", "seed", "steps"],
+        ["caption", "lm_temperature", "lyrics", "metas", "metas.duration"],
+        ["caption", "lm_temperature", "lyrics", "metas", "metas.duration", "seed"],
+        ["caption", "inference_steps", "lyrics", "metas", "metas.duration", "seed"],
         ["duration"],
     ]
 
@@ -201,39 +183,44 @@ def _names(table: Mapping[str, Any], head: str = "") -> Iterator[str]:
             yield from _names(value, f"{head}{name}.")
 
 
-def test_only_what_has_no_neutral_value_has_no_default() -> None:
+def test_only_what_has_no_neutral_value_is_in_every_key() -> None:
     """A field that comes later can't be among these: it would move the key of every take there is."""
-    assert {f"{one.__name__}.{field.name}" for one in REQUESTS for field in fields(one)} - {
-        f"{one.__name__}.{name}" for one in REQUESTS for name in neutral(one)
+    asked_of = {**REQUESTS, "metas": Metas}
+    first_day = {"caption", "lyrics", "metas"}
+
+    assert {
+        stage: {field.name for field in fields(kind)} - set(neutral_values(kind)) for stage, kind in asked_of.items()
     } == {
-        *(f"{one}.{name}" for one in ("CotRequest", "CodesRequest") for name in FIRST_DAY),
-        *(f"LatentsRequest.{name}" for name in ("caption", "lyrics", "metas", "steps", "seed")),
-        "LmSampling.temperature",
+        "cot": first_day | {"lm_temperature"},
+        "codes": first_day | {"lm_temperature"},
+        "latents": first_day | {"inference_steps", "seed"},
+        "waveform": set(),
+        "metas": set(),
     }
 
 
-FIRST_DAY = ("caption", "lyrics", "metas", "sampling", "seed")
+@pytest.mark.parametrize("stage", REQUESTS)
+def test_a_setting_that_a_stage_holds_for_another_has_a_neutral_value(stage: str) -> None:
+    settings = rows(REQUESTS[stage])
+
+    assert [name for name, row in settings.items() if stage not in row.stages and row.neutral is MISSING] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "later", "setting", "stages"),
-    [
-        ("steps", 30, "inference__inference_steps", DIT),
-        ("shift", 3.0, "inference__shift", DIT),
-        ("guidance_scale", 3.0, "inference__guidance_scale", DIT),
-        ("dcw", True, "inference__dcw_enabled", DIT),
-        ("max_duration", 300, "max_duration", LM | DIT),
-    ],
-)
-def test_another_default_of_a_checkpoint_moves_the_keys_of_songs_that_left_it_out(
-    tmp_path: Path, name: str, later: Any, setting: str, stages: set[str]
-) -> None:
-    facts = zoo.model_facts("sft")
-    other = replace(facts, **{name: later})
-    said = {setting: dict(defaults("sft"))[setting]}
+@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.fact])
+def test_another_default_of_a_checkpoint_moves_the_keys_of_songs_that_left_it_out(tmp_path: Path, name: str) -> None:
+    row, later = SETTINGS[name], tomllib.loads(f"value = {another(name)}")["value"]
+    other = replace(UNDISTILLED, **{row.fact: later})
+    said = {full_name(name): literal(holds(name, UNDISTILLED))}
 
-    assert moved(asked(tmp_path, facts), asked(tmp_path, other)) == stages
-    assert moved(asked(tmp_path, facts, **said), asked(tmp_path, other, **said)) == set()
+    assert moved(asked(tmp_path, UNDISTILLED), asked(tmp_path, other)) == set(row.stages)
+    assert moved(asked(tmp_path, UNDISTILLED, **said), asked(tmp_path, other, **said)) == set()
+
+
+def test_another_longest_duration_of_a_checkpoint_moves_the_keys_of_songs_that_left_it_out(tmp_path: Path) -> None:
+    other, said = replace(UNDISTILLED, max_duration=300), {"max_duration": str(UNDISTILLED.max_duration)}
+
+    assert moved(asked(tmp_path, UNDISTILLED), asked(tmp_path, other)) == LM | DIT
+    assert moved(asked(tmp_path, UNDISTILLED, **said), asked(tmp_path, other, **said)) == set()
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
 from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
-    GivenMetas,
     LatentsRequest,
-    LmSampling,
     WaveformRequest,
 )
 from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
+from renderer.settings import Metas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,7 @@ _STAGES = (
         former={
             1: FormerVersion(
                 words=f"cot: {_ASKED}",
-                explains=frozenset({"weights", "sampling.cfg_scale", "sampling.negative_prompt"}),
+                explains=frozenset({"weights", "lm_cfg_scale", "lm_negative_prompt"}),
             )
         },
         request=CotRequest,
@@ -166,7 +165,7 @@ class AceStepFamily:
     name: str = "ace_step"
     stages: Mapping[str, StageSpec]
     parts: Mapping[str, PartSpec]
-    values: tuple[type, ...] = (CotMetas, GivenMetas, LmSampling)
+    values: tuple[type, ...] = (CotMetas, Metas)
 
     def loader(self) -> PartLoader:
         """What loads its parts; torch comes with it."""

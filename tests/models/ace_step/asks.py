@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm.part import load_lm
-from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, GivenMetas, LatentsRequest, LmSampling
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest
 from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed, ModelFiles, Settings, StageJob
+from renderer.settings import DitSettings, LmSampling, Metas, neutral_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
     from renderer.models.family import LoadedPart
 
 SAMPLING = LmSampling(
-    temperature=0.85,
-    cfg_scale=2.0,
-    top_k=0,
-    top_p=0.9,
-    repetition_penalty=1.0,
-    negative_prompt="NO USER INPUT",
-    constrained=True,
+    lm_temperature=0.85,
+    lm_cfg_scale=2.0,
+    lm_top_k=0,
+    lm_top_p=0.9,
+    lm_repetition_penalty=1.0,
+    lm_negative_prompt="NO USER INPUT",
+    use_constrained_decoding=True,
 )
-ALONE = replace(SAMPLING, cfg_scale=1.0, negative_prompt="")
+ALONE = replace(SAMPLING, lm_cfg_scale=1.0, lm_negative_prompt="")
 """As a chain of thought is asked for: without guidance."""
-OPEN = GivenMetas()
-GIVEN = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=10)
+OPEN = Metas()
+GIVEN = Metas(bpm=120, keyscale="A minor", timesignature="4", duration=10)
 
 
 @dataclass
@@ -54,50 +55,43 @@ class Heard:
         return len(self.counts.get(job_id, ())) >= self.cancel_after.get(job_id, 10**9)
 
 
-def cot_request(seed: int = 1, **changes: object) -> CotRequest:
+def cot_request(seed: int = 1, *, sampling: LmSampling = ALONE, **changes: object) -> CotRequest:
     asked = CotRequest(
+        **asdict(replace(sampling, lm_seed=seed)),
         caption="a calm piano, warm and slow",
         lyrics="[verse]\nla la la",
         metas=OPEN,
         use_cot_caption=True,
         use_cot_language=True,
         max_duration=60,
-        sampling=ALONE,
-        seed=seed,
     )
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
-def codes_request(seed: int = 1, **changes: object) -> CodesRequest:
+def codes_request(seed: int = 1, *, sampling: LmSampling = SAMPLING, **changes: object) -> CodesRequest:
     asked = CodesRequest(
+        **asdict(sampling),
         caption="a calm piano, warm and slow",
         lyrics="[verse]\nla la la",
         metas=GIVEN,
         max_duration=60,
         preview=None,
-        sampling=SAMPLING,
         seed=seed,
     )
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 def latents_request(seed: int = 7, **changes: object) -> LatentsRequest:
+    """As a turbo checkpoint is asked, without DCW."""
+    settings = neutral_values(DitSettings) | {"inference_steps": 8, "shift": 3.0}
     asked = LatentsRequest(
+        **settings,
         caption="synthwave, female vocal",
         lyrics="[Verse]\nHello",
-        metas=GIVEN,
-        vocal_language="en",
+        metas=replace(GIVEN, vocal_language="en"),
         use_cot_caption=True,
         use_cot_language=True,
         max_duration=60,
-        preview=None,
-        steps=8,
-        guidance_scale=1.0,
-        infer_method="ode",
-        shift=3.0,
-        timesteps=None,
-        cfg_interval_start=0.0,
-        cfg_interval_end=1.0,
         seed=seed,
     )
     return replace(asked, **changes)  # type: ignore[arg-type]

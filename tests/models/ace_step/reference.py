@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from renderer.models.ace_step.protocol.requests import LmSampling
+    from renderer.settings import LmSampling
 
 SYSTEM = {
     "role": "system",
@@ -51,21 +51,23 @@ class Reference:
     def probabilities(self, cond: list[int], uncond: list[int], allowed: list[int], settings: LmSampling) -> Any:
         """The next token's distribution [vocabulary]: the whole chain of operations, in its order."""
         last_cond, last_uncond = (self.model(torch.tensor([ids])).logits[0, -1].float() for ids in (cond, uncond))
-        logits = last_uncond + settings.cfg_scale * (last_cond - last_uncond) if settings.cfg_scale > 1 else last_cond
+        logits = (
+            last_uncond + settings.lm_cfg_scale * (last_cond - last_uncond) if settings.lm_cfg_scale > 1 else last_cond
+        )
         masked = torch.full_like(logits, -torch.inf)
         masked[allowed] = logits[allowed]
         for token in set(cond):
-            factor = settings.repetition_penalty
+            factor = settings.lm_repetition_penalty
             masked[token] = masked[token] * factor if masked[token] < 0 else masked[token] / factor
-        if settings.top_k > 0:
-            masked[masked < masked.topk(settings.top_k).values[-1]] = -torch.inf
-        if 0 < settings.top_p < 1:
+        if settings.lm_top_k > 0:
+            masked[masked < masked.topk(settings.lm_top_k).values[-1]] = -torch.inf
+        if 0 < settings.lm_top_p < 1:
             ordered, order = masked.sort(descending=True)
-            behind = ordered.softmax(-1).cumsum(-1) > settings.top_p
+            behind = ordered.softmax(-1).cumsum(-1) > settings.lm_top_p
             masked[order[1:][behind[:-1]]] = -torch.inf
-        if settings.temperature <= 0:
+        if settings.lm_temperature <= 0:
             return torch.nn.functional.one_hot(masked.argmax(), len(masked)).float()
-        return (masked / settings.temperature).softmax(-1)
+        return (masked / settings.lm_temperature).softmax(-1)
 
     def greedy(
         self,

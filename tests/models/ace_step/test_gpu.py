@@ -74,8 +74,8 @@ def thoughts(count: int) -> list[StageJob]:
                 use_cot_caption=number % 4 == 0,
                 sampling=replace(
                     SAMPLING,
-                    temperature=0.5 + number % 3 / 2,
-                    top_p=(0.9, 0.5, 1.0)[number % 3],
+                    lm_temperature=0.5 + number % 3 / 2,
+                    lm_top_p=(0.9, 0.5, 1.0)[number % 3],
                     top_k=number % 2 * 40,
                     repetition_penalty=1.0 + number % 4 / 10,
                     cfg_scale=1.0 + number % 2,
@@ -378,7 +378,7 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
         replace(latents_job(replace(REQUEST, **changes), CODES), id=name)
         for name, changes in (
             ("dcw", corrected_too),
-            ("heun", {**corrected_too, "sampler_mode": "heun", "steps": 5, "shift": 2.5}),
+            ("heun", {**corrected_too, "sampler_mode": "heun", "inference_steps": 5, "shift": 2.5}),
             ("retake", {**corrected_too, "retake_seed": 9, "retake_variance": 0.4}),
         )
     ]

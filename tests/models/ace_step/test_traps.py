@@ -44,7 +44,7 @@ from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase, _num_codes
 from renderer.models.ace_step.parts import AceStep
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.dit_prompt import DitPrompt, make_dit_prompt, num_frames
-from renderer.models.ace_step.protocol.requests import GivenMetas, WaveformRequest
+from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.ace_step.stages import Part, Stage
@@ -54,6 +54,7 @@ from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
 from renderer.models.family import Done, Failed, ModelFiles, StageJob
 from renderer.run.events import ComponentLoaded, PartStarted
+from renderer.settings import Metas
 from renderer.spec.load import load_songs
 from tests.models.ace_step import straight_line
 from tests.models.ace_step.asks import OPEN, codes_request, cot_request
@@ -151,7 +152,7 @@ def unguided_thoughts(bench: Bench) -> None:
     asked = stage_requests(take, zoo.model_facts(str(bench.tiny)), None)
     assert asked.cot is not None
     assert asked.codes is not None
-    assert (asked.cot.sampling.cfg_scale, asked.codes.sampling.cfg_scale) == (1.0, 3.0)
+    assert (asked.cot.lm_cfg_scale, asked.codes.lm_cfg_scale) == (1.0, 3.0)
     tokens = load_tokens(bench.tiny / "lm", AutoConfig.from_pretrained(bench.tiny / "lm").vocab_size)
     cot, codes = (
         phase(tokens).prepare(StageJob(id="a", request=request, upstream={})).request
@@ -184,11 +185,13 @@ def silence_is_not_zero(bench: Bench) -> None:
 
 def turbo_is_guarded(bench: Bench) -> None:
     wild = bench.asked("[inference]\ninference_steps = 20\nshift = 2.4\nguidance_scale = 7.0\n")
-    assert (wild.steps, wild.shift, wild.guidance_scale) == (8, 2.4, 1.0)
-    assert [bench.asked(f"[inference]\ninference_steps = {steps}\n").steps for steps in range(1, 9)] == [*range(1, 9)]
+    assert (wild.inference_steps, wild.shift, wild.guidance_scale) == (8, 2.4, 1.0)
+    assert [bench.asked(f"[inference]\ninference_steps = {steps}\n").inference_steps for steps in range(1, 9)] == [
+        *range(1, 9)
+    ]
     # What it was distilled for, where the bare library would take a shift of 1.
     plain = bench.asked("")
-    assert (plain.steps, plain.shift) == (8, 3.0)
+    assert (plain.inference_steps, plain.shift) == (8, 3.0)
 
 
 def no_padding(bench: Bench) -> None:
@@ -237,7 +240,7 @@ def lengths_that_crash(bench: Bench) -> None:
 
 
 def duration_in_the_prompt(_: Bench) -> None:
-    asked = replace(REQUEST, metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None))
+    asked = replace(REQUEST, metas=Metas(vocal_language="en"))
     decided = told(asked, codes_of(50), CotMetas(duration=42))
     assert "- duration: 42 seconds\n" in decided.text
     assert decided.departures == ()
@@ -259,8 +262,8 @@ def unequal_codes(bench: Bench) -> None:
 
 
 def metas_of_each(bench: Bench) -> None:
-    metas = GivenMetas(bpm=77, keyscale="C major", timesignature="3", duration=12.0)
-    other = job("b", 20, metas=metas, lyrics="[verse]\nother", vocal_language="es", steps=4, shift=1.0)
+    metas = Metas(bpm=77, keyscale="C major", timesignature="3", duration=12.0, vocal_language="es")
+    other = job("b", 20, metas=metas, lyrics="[verse]\nother", inference_steps=4, shift=1.0)
     found = bench.latents(job("a", 20), other)
     assert "- bpm: 120\n- timesignature: 4\n- keyscale: A minor\n- duration: 10" in found["a"].notes.text_prompt
     assert "- bpm: 77\n- timesignature: 3\n- keyscale: C major\n- duration: 12" in found["b"].notes.text_prompt
@@ -419,7 +422,7 @@ def extras_are_off(bench: Bench) -> None:
 
 
 def language(_: Bench) -> None:
-    asked = replace(REQUEST, vocal_language=None)
+    asked = replace(REQUEST, metas=replace(REQUEST.metas, vocal_language=None))
     assert told(asked).lyrics.startswith("# Languages\nunknown\n")
     assert told(asked, cot=CotMetas(language="es")).lyrics.startswith("# Languages\nes\n")
     assert told(cot=CotMetas(language="es")).lyrics.startswith("# Languages\nen\n")

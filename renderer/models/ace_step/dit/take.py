@@ -76,7 +76,7 @@ def sampling_of(request: LatentsRequest, kind: str) -> Sampling:
     if request.timesteps is not None:
         timesteps = custom_timesteps(request.timesteps, turbo=turbo)
     else:
-        timesteps = (turbo_timesteps if turbo else shifted_timesteps)(request.steps, request.shift)
+        timesteps = (turbo_timesteps if turbo else shifted_timesteps)(request.inference_steps, request.shift)
     # Turbo's last step goes straight to the end, as upstream has it.
     averaged = len(timesteps) - (1 if turbo else 0)
     return Sampling(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import Prefill, PromptCache
-    from renderer.models.ace_step.protocol.requests import LmSampling
     from renderer.models.kernels.cuda_graph import Launch
     from renderer.models.kernels.decode_attention import MakeDecodeAttention
+    from renderer.settings import LmSampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +110,9 @@ class Pass:
                 layer[:, row, :, :length] = prompt[:, index, :, :length]
                 layer[:, row, :, length:] = 0  # over whatever the slot's last request left, NaN included
             self._tokens[row], self._positions[row], self._live[row] = prompts.last[index], length, 1
-        self._scale[slot], self._penalty[slot] = settings.cfg_scale, settings.repetition_penalty
-        self._temperature[slot], self._top_p[slot] = settings.temperature, settings.top_p
-        self._top_k[slot], self._count[slot] = settings.top_k, 0
+        self._scale[slot], self._penalty[slot] = settings.lm_cfg_scale, settings.lm_repetition_penalty
+        self._temperature[slot], self._top_p[slot] = settings.lm_temperature, settings.lm_top_p
+        self._top_k[slot], self._count[slot] = settings.lm_top_k, 0
         self._uniforms[slot, : len(uniforms)] = torch.from_numpy(uniforms).to(self._lm.device)
 
     def mark_seen(self, slot: int, prompt: tuple[int, ...]) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.decoder import ResidentLm
     from renderer.models.ace_step.lm.prefill import PromptCache
-    from renderer.models.ace_step.protocol.requests import LmSampling
     from renderer.models.family import Listener
+    from renderer.settings import LmSampling
 
 SHORTEST = 1_024  # tokens; a pass's cache is this long or a power of two times it
 
@@ -252,7 +252,7 @@ class _PassRunner:
         self._set_mask({slot: active.constraint for slot, active in self._active.items()})
         temperatures = [1.0] * len(self._masks)
         for slot, active in self._active.items():
-            temperatures[slot] = 0.0 if active.constraint.greedy else active.request.settings.temperature
+            temperatures[slot] = 0.0 if active.constraint.greedy else active.request.settings.lm_temperature
         self._pass.set_temperatures(temperatures)
 
     def _set_mask(self, constraints: Mapping[int, LogitConstraint]) -> None:

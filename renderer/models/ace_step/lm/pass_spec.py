@@ -16,7 +16,7 @@ from torch.nn.functional import linear
 from renderer.models.kernels import masks
 
 if TYPE_CHECKING:
-    from renderer.models.ace_step.protocol.requests import LmSampling
+    from renderer.settings import LmSampling
 
 
 PAIR = 2
@@ -78,9 +78,9 @@ class SamplingFeatures:
         """What these settings switch on; `guided` is whether there is an unconditional row to guide with."""
         return cls(
             guided=guided,
-            penalised=settings.repetition_penalty != 1,
-            top_k=settings.top_k > 0,
-            top_p=0 < settings.top_p < 1,
+            penalised=settings.lm_repetition_penalty != 1,
+            top_k=settings.lm_top_k > 0,
+            top_p=0 < settings.lm_top_p < 1,
         )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.family import StageJob
+    from renderer.settings import LmSampling
 
 FREE_EXTRA = 500
 """Tokens beyond the codes asked for, where nothing makes the LM end on time.
@@ -93,9 +94,16 @@ class CotPhase:
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
         texts = _Texts(prompt.cot_prompt(request.caption, request.lyrics), None)
         prepared = partial(
-            _prepared, self._tokens, job.id, request, texts, stream=_COT_STREAM, max_tokens=MAX_COT_TOKENS
+            _prepared,
+            self._tokens,
+            job.id,
+            request,
+            texts,
+            seed=request.lm_seed,
+            stream=_COT_STREAM,
+            max_tokens=MAX_COT_TOKENS,
         )
-        if request.sampling.constrained:
+        if request.use_constrained_decoding:
             start = partial(self._grammar.start, request)
             return prepared(constraints=self._constraints, start=start)
         start_free = partial(FreeConstraint, tokens=self._tokens, max_codes=None)
@@ -119,16 +127,16 @@ class CodesPhase:
         """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
         request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT))
         metas = user_metas_as_cot(request.metas) if cot is None else cot.metas
-        negative = request.sampling.negative_prompt
+        negative = request.lm_negative_prompt
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)
         self._refuse_wild(metas)
         texts = _Texts(
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
-            prompt.codes_negative_prompt(negative) if request.sampling.guided else None,
+            prompt.codes_negative_prompt(negative) if request.guided else None,
         )
-        prepared = partial(_prepared, self._tokens, job.id, request, texts, stream=_CODES_STREAM)
+        prepared = partial(_prepared, self._tokens, job.id, request, texts, seed=request.seed, stream=_CODES_STREAM)
         target, limit = _num_codes(request, metas)
-        if request.sampling.constrained:
+        if request.use_constrained_decoding:
             start = partial(CodesConstraint, target=target, end=self._tokens.end)
             return prepared(max_tokens=target or limit, constraints=self._constraints, start=start)
         wanted = None if request.preview is None else limit
@@ -167,9 +175,10 @@ class _Texts(NamedTuple):
 def _prepared(
     tokens: Tokens,
     job_id: str,
-    request: CotRequest | CodesRequest,
+    sampling: LmSampling,
     texts: _Texts,
     *,
+    seed: int,
     stream: int,
     max_tokens: int,
     constraints: ConstraintSet,
@@ -179,8 +188,8 @@ def _prepared(
         id=job_id,
         prompt=tokens.encode(texts.cond),
         negative=None if texts.uncond is None else tokens.encode(texts.uncond),
-        settings=request.sampling,
-        seed=request.seed,
+        settings=sampling,
+        seed=seed,
         stream=stream,
         max_tokens=max_tokens,
         constraints=constraints,

@@ -87,7 +87,7 @@ def _origins(request: LatentsRequest, said: CotMetas) -> dict[str, str]:
     metas = request.metas
     return {
         "caption": "decided" if request.use_cot_caption and said.caption else "asked",
-        "language": _origin(request.vocal_language, said.language if request.use_cot_language else None),
+        "language": _origin(metas.vocal_language, said.language if request.use_cot_language else None),
         "bpm": _origin(metas.bpm, said.bpm),
         "keyscale": _origin(metas.keyscale, said.keyscale),
         "timesignature": _origin(metas.timesignature, said.timesignature),

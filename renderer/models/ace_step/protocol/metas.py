@@ -13,7 +13,8 @@ from renderer.artifacts import CotMetas
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.models.ace_step.protocol.requests import GivenMetas, LatentsRequest
+    from renderer.models.ace_step.protocol.requests import LatentsRequest
+    from renderer.settings import Metas
 
 UNKNOWN_LANGUAGE = "unknown"
 
@@ -43,7 +44,7 @@ def think_yaml(metas: CotMetas) -> str:
     return str(yaml.dump(fields, allow_unicode=True, sort_keys=True)).strip() if fields else ""
 
 
-def user_metas_as_cot(metas: GivenMetas) -> CotMetas:
+def user_metas_as_cot(metas: Metas) -> CotMetas:
     """The user's metas as the LM takes them: whole seconds, no caption, no language."""
     return CotMetas(
         bpm=metas.bpm,
@@ -85,7 +86,7 @@ def decided_metas(request: LatentsRequest, cot: CotMetas | None) -> DecidedMetas
     language = said.language if request.use_cot_language else None
     return DecidedMetas(
         caption=caption or request.caption,
-        language=request.vocal_language or language or UNKNOWN_LANGUAGE,
+        language=own.vocal_language or language or UNKNOWN_LANGUAGE,
         bpm=own.bpm or said.bpm,
         keyscale=own.keyscale or said.keyscale,
         timesignature=own.timesignature or said.timesignature,

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from renderer.errors import UsageError
-from renderer.models.ace_step.protocol.effects import without_idle
-from renderer.models.ace_step.protocol.requests import (
-    CodesRequest,
-    CotRequest,
-    GivenMetas,
-    LatentsRequest,
-    LmSampling,
-    WaveformRequest,
-)
+from renderer.facts import MAX_DURATION
+from renderer.models.ace_step.protocol.metas import UNKNOWN_LANGUAGE
+from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
+from renderer.models.ace_step.protocol.resolve import resolved, without_idle
+from renderer.settings import Metas
 
 if TYPE_CHECKING:
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.settings import Inference, Metas
     from renderer.song import Take
+
+Request = TypeVar("Request", CotRequest, CodesRequest, LatentsRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +29,42 @@ class StageRequests:
     waveform: WaveformRequest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the requests of one take have in common."""
+
+    take: Take
+    facts: ModelFacts
+    limit: int
+    """Seconds a song may last."""
+
+    def request(self, kind: type[Request], stage: str, **own: Any) -> Request:
+        """With every setting as it holds; `own` is what the other stages aren't asked."""
+        song = self.take.song
+        return resolved(
+            kind,
+            stage,
+            self.take.variant.inference,
+            self.facts,
+            caption=song.caption,
+            lyrics=song.lyrics,
+            metas=resolved(Metas, stage, song.metas, self.facts),
+            # Where the user says how long the song is, nothing else bounds it.
+            max_duration=self.limit if song.metas.duration is None else MAX_DURATION,
+            **own,
+        )
+
+
 def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> StageRequests:
     """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
 
     Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which phase).
     Raises: UsageError when the take is longer than its model makes.
     """
-    song, inference = take.song, take.variant.inference
+    song, thinking = take.song, take.variant.inference.thinking
     preview = None if preview is None else float(preview)  # a program may say 20, and means the command line's 20.0
     limit = int(song.max_duration or facts.max_duration)
-    pinned = song.pinned if inference.thinking else None
+    pinned = song.pinned if thinking else None
     length = _shortened(song.metas.duration, preview)
     seconds = _shortened(pinned.seconds, preview) if length is None and pinned else length
     if seconds is not None and seconds > limit:
@@ -51,104 +74,56 @@ def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> Stag
         )
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None
-    metas = _given(song.metas)
-    sampling = _lm_sampling(inference)
-    runs_cot = (
-        pinned is None
-        and _uses_lm(inference)
-        and inference.use_cot_metas
-        and None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
-    )
-    asked = StageRequests(
-        cot=CotRequest(
-            caption=song.caption,
-            lyrics=song.lyrics,
-            metas=metas,
-            use_cot_caption=inference.use_cot_caption,
-            use_cot_language=inference.use_cot_language,
-            max_duration=limit,
-            # As upstream since March 2026: guidance made captions end early.
-            sampling=replace(sampling, cfg_scale=1.0, negative_prompt=""),
-            seed=inference.lm_seed,
-        )
-        if runs_cot
+    asked = _Asked(take=take, facts=facts, limit=limit)
+    runs_cot = pinned is None and _runs_cot(take)
+    has_cot = runs_cot or (pinned is not None and pinned.cot is not None)
+    return StageRequests(
+        cot=without_idle(asked.request(CotRequest, "cot")) if runs_cot else None,
+        codes=without_idle(asked.request(CodesRequest, "codes", preview=cut, seed=take.seed))
+        if thinking and pinned is None
         else None,
-        codes=CodesRequest(
-            caption=song.caption,
-            lyrics=song.lyrics,
-            metas=metas,
-            max_duration=limit,
-            preview=cut,
-            sampling=sampling,
-            seed=take.seed,
-        )
-        if inference.thinking and pinned is None
-        else None,
-        latents=_latents(take, facts, metas, limit, cut),
+        latents=_latents(asked, cut, has_cot=has_cot),
         waveform=WaveformRequest(duration=length),
     )
-    return without_idle(asked, pinned.cot if pinned else None)
 
 
-def _latents(take: Take, facts: ModelFacts, metas: GivenMetas, limit: int, cut: float | None) -> LatentsRequest:
-    inference = take.variant.inference
-    guidance = facts.guidance_scale if inference.guidance_scale is None else inference.guidance_scale
-    asked = LatentsRequest(
-        caption=take.song.caption,
-        lyrics=take.song.lyrics,
-        metas=metas,
-        vocal_language=take.song.metas.vocal_language,
-        use_cot_caption=inference.use_cot_caption,
-        use_cot_language=inference.use_cot_language,
-        max_duration=limit,
-        preview=cut,
-        steps=_steps(inference, facts),
-        guidance_scale=guidance if facts.guided else 1.0,
-        infer_method=inference.infer_method,
-        shift=_shift(inference, facts),
-        timesteps=inference.timesteps,
-        cfg_interval_start=inference.cfg_interval_start,
-        cfg_interval_end=inference.cfg_interval_end,
-        seed=take.seed,
-        # Heun's method is one for `ode`; upstream goes on with Euler's beside `sde`, too.
-        sampler_mode=inference.sampler_mode if inference.infer_method == "ode" else "euler",
+def _runs_cot(take: Take) -> bool:
+    metas = take.song.metas
+    is_open = None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
+    return take.variant.inference.use_cot_metas and is_open
+
+
+def _latents(asked: _Asked, cut: float | None, *, has_cot: bool) -> LatentsRequest:
+    request = asked.request(LatentsRequest, "latents", preview=cut, seed=asked.take.seed)
+    metas = request.metas
+    language = request.use_cot_language and has_cot and metas.vocal_language is None
+    if metas.vocal_language == UNKNOWN_LANGUAGE:  # what is sent where nobody says anything
+        metas = replace(metas, vocal_language=None)
+    request = replace(
+        request, metas=metas, use_cot_caption=request.use_cot_caption and has_cot, use_cot_language=language
     )
-    return _with_retake(_with_dcw(asked, inference, facts), inference)
+    return without_idle(_as_the_checkpoint_runs(request, asked.facts))
 
 
-def _steps(inference: Inference, facts: ModelFacts) -> int:
-    """Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it."""
-    if inference.timesteps is not None:
-        return sum(time > 0.0 for time in inference.timesteps)
-    steps = inference.inference_steps or facts.steps
-    return steps if facts.max_steps is None else min(steps, facts.max_steps)
-
-
-def _shift(inference: Inference, facts: ModelFacts) -> float:
-    if inference.timesteps is not None:
-        return 1.0  # they are where they are
-    return facts.shift if inference.shift is None else inference.shift
-
-
-def _with_dcw(asked: LatentsRequest, inference: Inference, facts: ModelFacts) -> LatentsRequest:
-    """With DCW where it runs and does something; what of it does nothing stays out, and with it out of the key."""
-    runs = facts.dcw if inference.dcw_enabled is None else inference.dcw_enabled
-    in_both = inference.dcw_mode == "double"
-    if not runs or inference.dcw_scaler == 0.0 == (inference.dcw_high_scaler if in_both else 0.0):
-        return asked
+def _as_the_checkpoint_runs(request: LatentsRequest, facts: ModelFacts) -> LatentsRequest:
+    """What the loop makes of settings that hang on each other in more than being on or off."""
+    if request.timesteps is not None:  # they are where they are
+        request = replace(request, inference_steps=sum(time > 0.0 for time in request.timesteps), shift=1.0)
+    elif facts.max_steps is not None:
+        # Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it.
+        request = replace(request, inference_steps=min(request.inference_steps, facts.max_steps))
     return replace(
-        asked,
-        dcw_enabled=True,
-        dcw_mode=inference.dcw_mode,
-        dcw_scaler=inference.dcw_scaler,
-        dcw_high_scaler=inference.dcw_high_scaler if in_both else None,
+        request,
+        guidance_scale=request.guidance_scale if facts.guided else 1.0,
+        dcw_enabled=request.dcw_enabled and _corrects(request),
+        retake_seed=request.retake_seed if request.retake_variance else None,
     )
 
 
-def _with_retake(asked: LatentsRequest, inference: Inference) -> LatentsRequest:
-    if inference.retake_variance == 0.0:
-        return asked
-    return replace(asked, retake_seed=inference.retake_seed, retake_variance=inference.retake_variance)
+def _corrects(request: LatentsRequest) -> bool:
+    """Whether DCW, switched on, does something at these strengths."""
+    high = request.dcw_high_scaler if request.dcw_mode == "double" else 0.0
+    return not request.dcw_scaler == 0.0 == high
 
 
 def _shortened(duration: float | None, preview: float | None) -> float | None:
@@ -156,25 +131,3 @@ def _shortened(duration: float | None, preview: float | None) -> float | None:
     if duration is None or preview is None:
         return duration
     return min(duration, preview)
-
-
-def _given(metas: Metas) -> GivenMetas:
-    return GivenMetas(
-        bpm=metas.bpm, keyscale=metas.keyscale, timesignature=metas.timesignature, duration=metas.duration
-    )
-
-
-def _uses_lm(inference: Inference) -> bool:
-    return inference.thinking or inference.use_cot_metas or inference.use_cot_caption or inference.use_cot_language
-
-
-def _lm_sampling(inference: Inference) -> LmSampling:
-    return LmSampling(
-        temperature=inference.lm_temperature,
-        cfg_scale=inference.lm_cfg_scale,
-        top_k=inference.lm_top_k,
-        top_p=inference.lm_top_p,
-        repetition_penalty=inference.lm_repetition_penalty,
-        negative_prompt=inference.lm_negative_prompt,
-        constrained=inference.use_constrained_decoding,
-    )

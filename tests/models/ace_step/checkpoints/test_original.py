@@ -76,10 +76,10 @@ def test_a_guided_base_checkpoint_gives_the_same_latents(tiny_set: Path, tmp_pat
     config.write_text(json.dumps({**json.loads(config.read_text()), "is_turbo": False, "model_version": "base"}))
     published = write_bundle(base, tmp_path / "checkpoints", dit="acestep-v15-base") / "acestep-v15-base"
 
-    found = latents_of(published, steps=5, guidance_scale=7.0)
+    found = latents_of(published, inference_steps=5, guidance_scale=7.0)
 
-    assert np.array_equal(found, latents_of(base, steps=5, guidance_scale=7.0))
-    assert not np.array_equal(found, latents_of(base, steps=5))
+    assert np.array_equal(found, latents_of(base, inference_steps=5, guidance_scale=7.0))
+    assert not np.array_equal(found, latents_of(base, inference_steps=5))
 
 
 def test_bfloat16_weights_widen_to_the_cpus_float32(tiny_set: Path, tmp_path: Path, expected: np.ndarray) -> None:

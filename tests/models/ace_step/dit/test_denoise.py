@@ -36,17 +36,17 @@ MODES: dict[str, tuple[str, dict[str, Any]]] = {
     "turbo ode": ("turbo", {}),
     "turbo sde": ("turbo", {"infer_method": "sde"}),
     "turbo shift 1": ("turbo", {"shift": 1.0}),
-    "base": ("base", {"steps": 5}),
-    "base sde": ("base", {"steps": 5, "infer_method": "sde", "shift": 1.0}),
-    "base guided": ("base", {"steps": 5, "guidance_scale": 7.0}),
-    "base guided sde": ("base", {"steps": 5, "guidance_scale": 7.0, "infer_method": "sde", "shift": 2.0}),
+    "base": ("base", {"inference_steps": 5}),
+    "base sde": ("base", {"inference_steps": 5, "infer_method": "sde", "shift": 1.0}),
+    "base guided": ("base", {"inference_steps": 5, "guidance_scale": 7.0}),
+    "base guided sde": ("base", {"inference_steps": 5, "guidance_scale": 7.0, "infer_method": "sde", "shift": 2.0}),
 }
 
 DCW: dict[str, Any] = {"dcw_enabled": True, "dcw_mode": "double", "dcw_scaler": 0.05, "dcw_high_scaler": 0.02}
 EXTRAS: dict[str, tuple[str, dict[str, Any]]] = {
-    "turbo one step": ("turbo", {"steps": 1}),
-    "turbo five steps": ("turbo", {"steps": 5, "shift": 2.5}),
-    "turbo wide shift": ("turbo", {"steps": 7, "shift": 9.5}),
+    "turbo one step": ("turbo", {"inference_steps": 1}),
+    "turbo five steps": ("turbo", {"inference_steps": 5, "shift": 2.5}),
+    "turbo wide shift": ("turbo", {"inference_steps": 7, "shift": 9.5}),
     "turbo narrow shift": ("turbo", {"shift": 0.4}),
     "turbo dcw": ("turbo", DCW),
     "turbo dcw sde": ("turbo", {**DCW, "infer_method": "sde"}),
@@ -54,17 +54,23 @@ EXTRAS: dict[str, tuple[str, dict[str, Any]]] = {
     "turbo dcw high": ("turbo", {**DCW, "dcw_mode": "high", "dcw_scaler": 0.3, "dcw_high_scaler": None}),
     "turbo dcw pix": ("turbo", {**DCW, "dcw_mode": "pix", "dcw_scaler": -0.1, "dcw_high_scaler": None}),
     "turbo heun": ("turbo", {"sampler_mode": "heun"}),
-    "turbo heun one step": ("turbo", {"sampler_mode": "heun", "steps": 1}),
-    "turbo heun dcw": ("turbo", {**DCW, "sampler_mode": "heun", "steps": 4}),
+    "turbo heun one step": ("turbo", {"sampler_mode": "heun", "inference_steps": 1}),
+    "turbo heun dcw": ("turbo", {**DCW, "sampler_mode": "heun", "inference_steps": 4}),
     "turbo retake": ("turbo", {"retake_seed": 77, "retake_variance": 0.3}),
     "turbo all retake": ("turbo", {"retake_seed": 77, "retake_variance": 1.0}),
     "turbo retake sde": ("turbo", {"retake_seed": 77, "retake_variance": 0.3, "infer_method": "sde"}),
-    "base guided dcw": ("base", {**DCW, "steps": 5, "guidance_scale": 7.0}),
-    "base heun": ("base", {"steps": 4, "sampler_mode": "heun"}),
-    "base guided heun": ("base", {"steps": 4, "guidance_scale": 5.0, "sampler_mode": "heun", "shift": 1.0}),
+    "base guided dcw": ("base", {**DCW, "inference_steps": 5, "guidance_scale": 7.0}),
+    "base heun": ("base", {"inference_steps": 4, "sampler_mode": "heun"}),
+    "base guided heun": ("base", {"inference_steps": 4, "guidance_scale": 5.0, "sampler_mode": "heun", "shift": 1.0}),
     "base guided heun interval": (
         "base",
-        {"steps": 5, "guidance_scale": 5.0, "sampler_mode": "heun", "cfg_interval_start": 0.4, "cfg_interval_end": 0.8},
+        {
+            "inference_steps": 5,
+            "guidance_scale": 5.0,
+            "sampler_mode": "heun",
+            "cfg_interval_start": 0.4,
+            "cfg_interval_end": 0.8,
+        },
     ),
 }
 """What upstream does and diffusers doesn't."""
@@ -186,7 +192,9 @@ def test_the_loop_is_what_the_protocol_says(loaded: dict[str, Any], mode: str) -
     request = replace(REQUEST, **changes)
     for count in counts_of(mode):
         codes = some_codes(count)
-        expected = read_straight(loaded[kind], request, codes, straight_line.schedule(request.steps, request.shift))
+        expected = read_straight(
+            loaded[kind], request, codes, straight_line.schedule(request.inference_steps, request.shift)
+        )
         found = ours(loaded[kind], request, codes)
         assert found.shape == (5 * count, 8)
         assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max()), count
@@ -198,13 +206,15 @@ def test_the_loop_is_what_the_protocol_says(loaded: dict[str, Any], mode: str) -
 def test_what_diffusers_lacks_is_what_the_protocol_says(loaded: dict[str, Any], mode: str, count: int) -> None:
     kind, changes = EXTRAS[mode]
     request, codes = replace(REQUEST, **changes), some_codes(count)
-    times = straight_line.schedule(request.steps, request.shift)
+    times = straight_line.schedule(request.inference_steps, request.shift)
 
     expected = read_straight(loaded[kind], request, codes, times, turbo=kind == "turbo")
     found = ours(loaded[kind], request, codes)
 
     assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max())
-    plain = replace(REQUEST, steps=request.steps, shift=request.shift, guidance_scale=request.guidance_scale)
+    plain = replace(
+        REQUEST, inference_steps=request.inference_steps, shift=request.shift, guidance_scale=request.guidance_scale
+    )
     assert np.array_equal(found, ours(loaded[kind], plain, codes)) is (mode in SAME_AS_PLAIN)
 
 
@@ -225,7 +235,9 @@ def test_the_loop_equals_diffusers_own_call_bit_for_bit(
 def test_the_guidance_interval_counts_in_upstreams_direction(
     loaded: dict[str, Any], pipelines: dict[str, Any], start: float, end: float
 ) -> None:
-    request = replace(REQUEST, steps=6, guidance_scale=5.0, cfg_interval_start=start, cfg_interval_end=end, shift=1.0)
+    request = replace(
+        REQUEST, inference_steps=6, guidance_scale=5.0, cfg_interval_start=start, cfg_interval_end=end, shift=1.0
+    )
     codes = some_codes(20)
 
     found = ours(loaded["base"], request, codes)

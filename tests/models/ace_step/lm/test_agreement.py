@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-GREEDY = replace(SAMPLING, temperature=0.0)
+GREEDY = replace(SAMPLING, lm_temperature=0.0)
 YAML = "bpm: 120\nduration: 10\nkeyscale: A minor\ntimesignature: 4"
 CAPTIONS = (
     "a calm piano", "dark trap, 808s", "una guitarra lenta", 'choir: "latin"', "noise", "fast drums", "a waltz",
@@ -44,7 +44,8 @@ def reference(tiny_set: Path) -> Reference:
 
 def test_greedy_codes_are_the_references_over_twenty_songs(lm: LmPart, reference: Reference) -> None:
     settings = [
-        replace(GREEDY, cfg_scale=1.0 + number % 3, repetition_penalty=1.0 + number % 2 / 4) for number in range(20)
+        replace(GREEDY, lm_cfg_scale=1.0 + number % 3, lm_repetition_penalty=1.0 + number % 2 / 4)
+        for number in range(20)
     ]
     jobs = [
         job(caption, codes_request(caption=caption, preview=1.6, sampling=settings[number]))
@@ -64,7 +65,7 @@ def test_greedy_codes_are_the_references_over_twenty_songs(lm: LmPart, reference
 
 
 def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Reference, tiny_set: Path) -> None:
-    alone = replace(ALONE, temperature=0.0)
+    alone = replace(ALONE, lm_temperature=0.0)
     requests = [cot_request(caption=caption, use_cot_caption=False, sampling=alone) for caption in CAPTIONS[:4]]
 
     found = results(lm, Stage.COT, [job(request.caption, request) for request in requests])
@@ -81,7 +82,7 @@ def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Refe
             grammar.fill([(0, writing)], mask)
             return list(np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")))
 
-        expected = reference.greedy(cond, cond, request.sampling, 100, allowed)
+        expected = reference.greedy(cond, cond, request, 100, allowed)
         result = found[request.caption]
         assert isinstance(result, Cot)
         assert result.text + "<|im_end|>" == reference.tokenizer.decode(expected)
@@ -90,9 +91,9 @@ def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Refe
 @pytest.mark.parametrize(
     "settings",
     [
-        replace(SAMPLING, top_k=12),
-        replace(SAMPLING, top_p=0.6, temperature=2.5, cfg_scale=3.0),
-        replace(SAMPLING, top_k=20, top_p=1.0, temperature=2.0, repetition_penalty=1.5, cfg_scale=1.0),
+        replace(SAMPLING, lm_top_k=12),
+        replace(SAMPLING, lm_top_p=0.6, lm_temperature=2.5, lm_cfg_scale=3.0),
+        replace(SAMPLING, lm_top_k=20, lm_top_p=1.0, lm_temperature=2.0, lm_repetition_penalty=1.5, lm_cfg_scale=1.0),
     ],
     ids=["top-k", "top-p", "penalty"],
 )
@@ -105,7 +106,7 @@ def test_drawn_codes_follow_the_references_distribution(tiny_set: Path, referenc
 
     cond, uncond = reference.codes_prompts(request.caption, request.lyrics, "")
     allowed = [*reference.code_ids(), reference.end]
-    chances = reference.probabilities(cond, uncond, allowed, request.sampling).double().numpy()
+    chances = reference.probabilities(cond, uncond, allowed, request).double().numpy()
     codes = [
         result.codes[0] + min(allowed[:-1]) if isinstance(result, Codes) else reference.end for result in found.values()
     ]

@@ -16,9 +16,9 @@ from renderer.errors import ResourceError
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.engine import decode_all
-from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed
+from renderer.settings import Metas
 from tests.models.ace_step.asks import (
     OPEN,
     SAMPLING,
@@ -58,7 +58,7 @@ def songs(count: int) -> list[StageJob]:
                 number,
                 caption=f"{'slow ' * (number % 9)}piano",
                 metas=replace(OPEN, duration=1 + number * 7 % 5),
-                sampling=replace(SAMPLING, temperature=0.5 + number % 3 / 2, top_k=number % 2 * 40),
+                sampling=replace(SAMPLING, lm_temperature=0.5 + number % 3 / 2, lm_top_k=number % 2 * 40),
             ),
         )
         for number in range(count)
@@ -234,7 +234,7 @@ def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: 
 
 
 def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path) -> None:
-    long = job("long", codes_request(metas=GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=9000)))
+    long = job("long", codes_request(metas=Metas(duration=9000)))
 
     found = results(load(tiny_set), Stage.CODES, [long, job("short", codes_request(preview=1.0))])
 

@@ -13,10 +13,10 @@ from renderer.errors import StageError
 from renderer.facts import LANGUAGES
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml
-from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.ace_step.stages import Stage
 from renderer.models.kernels.masks import pack
+from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, cot_request, job, load, results
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def requests(count: int) -> list[CotRequest]:
         cot_request(
             number,
             caption=f"song {number % 11}",
-            metas=GivenMetas(
+            metas=Metas(
                 bpm=30 + number % 271 if number % 2 else None,
                 keyscale=("F# minor", "B♭ major")[number % 8 // 4] if number % 3 else None,
                 timesignature="2346"[number % 4] if number % 5 else None,
@@ -113,7 +113,7 @@ def test_any_walk_through_the_grammar_is_legal(grammar: CotGrammar, tokens: Toke
 def test_forced_text_is_spelled_as_the_tokenizer_spells_it(grammar: CotGrammar, tokens: Tokens) -> None:
     """An LM that is led through another spelling reads text it was never trained on."""
     request = cot_request(
-        metas=GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60),
+        metas=Metas(bpm=120, keyscale="A minor", timesignature="4", duration=60),
         use_cot_caption=False,
         use_cot_language=False,
     )
@@ -133,7 +133,7 @@ def test_only_one_token_is_allowed_where_the_text_is_fixed(grammar: CotGrammar, 
 
 
 def test_a_caption_holds_neither_control_tokens_nor_codes(grammar: CotGrammar, tokens: Tokens) -> None:
-    writing = grammar.start(cot_request(metas=GivenMetas(bpm=90, keyscale=None, timesignature=None, duration=None)))
+    writing = grammar.start(cot_request(metas=Metas(bpm=90, keyscale=None, timesignature=None, duration=None)))
     for token in tokens.encode("<think>\nbpm: 90\ncaption: a"):
         writing.accept(token)
 
@@ -160,7 +160,7 @@ def preferring(grammar: CotGrammar, tokens: np.ndarray, start: bytes) -> int:
 
 
 def test_the_language_is_not_drawn(grammar: CotGrammar, tokens: Tokens) -> None:
-    request = cot_request(metas=GivenMetas(bpm=90, keyscale="A minor", timesignature="4", duration=30))
+    request = cot_request(metas=Metas(bpm=90, keyscale="A minor", timesignature="4", duration=30))
     writing, greedy = grammar.start(request), []
 
     for token in tokens.encode(

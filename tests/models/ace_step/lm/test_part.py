@@ -10,9 +10,9 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.protocol.metas import parse_cot
-from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed
+from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, SAMPLING, Heard, codes_request, cot_request, job, load, results
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_chain_of_thought_says_what_the_dit_needs(lm: LmPart) -> None:
 
 @pytest.mark.slow
 def test_what_the_user_gave_is_written_verbatim(lm: LmPart) -> None:
-    cot = written(lm, metas=GivenMetas(bpm=72, keyscale="C# minor", timesignature="6", duration=33.7))
+    cot = written(lm, metas=Metas(bpm=72, keyscale="C# minor", timesignature="6", duration=33.7))
 
     assert (cot.metas.bpm, cot.metas.keyscale, cot.metas.timesignature, cot.metas.duration) == (72, "C# minor", "6", 33)
     assert cot.text.startswith("<think>\nbpm: 72\ncaption:")
@@ -137,7 +137,7 @@ def test_the_prompt_carries_the_chain_of_thought_and_the_users_caption(lm: LmPar
 
 
 def test_guidance_off_runs_without_a_negative_prompt(lm: LmPart) -> None:
-    codes = coded(lm, sampling=replace(SAMPLING, cfg_scale=1.0))
+    codes = coded(lm, sampling=replace(SAMPLING, lm_cfg_scale=1.0))
 
     assert len(codes.codes) == 50
     assert codes.notes.negative_prompt is None
@@ -152,7 +152,7 @@ def test_seeds_differ_and_repeat(lm: LmPart) -> None:
 
 @pytest.mark.slow
 def test_unconstrained_text_is_read_for_what_it_holds(lm: LmPart) -> None:
-    free = replace(SAMPLING, constrained=False)
+    free = replace(SAMPLING, use_constrained_decoding=False)
 
     cot = written(lm, sampling=free)
     codes = coded(lm, sampling=free, preview=1.0)

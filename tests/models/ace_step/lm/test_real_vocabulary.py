@@ -54,7 +54,7 @@ def test_both_phases_run_and_stay_within_text_and_codebook(bundle: Path) -> None
     files = resolve(str(bundle)).files
     assert files is not None
     lm = AceStep().load(Part.LM, files, SETTINGS, Heard())
-    warm = replace(SAMPLING, temperature=1.5, top_p=1.0)
+    warm = replace(SAMPLING, lm_temperature=1.5, lm_top_p=1.0)
 
     thought = results(lm, Stage.COT, [job("cot", cot_request(use_cot_caption=False, sampling=warm))])["cot"]
     assert isinstance(thought, Cot)

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from renderer.artifacts import Cot, CotMetas
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.protocol.metas import decided_metas, parse_cot, think_yaml, user_metas_as_cot
-from renderer.models.ace_step.protocol.requests import GivenMetas
+from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, latents_request
 
 LONG = (
     "An energetic and uplifting synthwave track driven by pulsing analog bass, gated drums and shimmering arpeggios, "
     "with a confident female vocal that soars in the chorus."
 )
-LATENTS = latents_request(caption="mine", lyrics="la", metas=OPEN, vocal_language=None)
+LATENTS = latents_request(caption="mine", lyrics="la", metas=OPEN)
 COT = CotMetas(bpm=90, caption="theirs", duration=60, keyscale="A minor", language="es", timesignature="4")
 
 
 def test_the_users_metas_are_four_lines() -> None:
-    metas = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
+    metas = Metas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
 
     assert think_yaml(user_metas_as_cot(metas)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
 
@@ -120,8 +120,7 @@ def test_awkward_captions_survive_the_yaml_round_trip(caption: str) -> None:
 def test_the_users_word_counts_before_the_chain_of_thought() -> None:
     request = replace(
         LATENTS,
-        vocal_language="ja",
-        metas=GivenMetas(bpm=120, keyscale="C major", timesignature="3", duration=10.5),
+        metas=Metas(bpm=120, keyscale="C major", timesignature="3", duration=10.5, vocal_language="ja"),
     )
 
     metas = decided_metas(request, COT)

@@ -10,7 +10,7 @@ from renderer.artifacts import CotMetas
 from renderer.facts import CODES_INSTRUCTION, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml, user_metas_as_cot
-from renderer.models.ace_step.protocol.requests import GivenMetas
+from renderer.settings import Metas
 
 SYSTEM = (
     "<|im_start|>system\n# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n<|im_end|>\n"
@@ -120,7 +120,7 @@ def test_the_chain_of_thought_starts_at_an_open_assistant_turn(song: Asked) -> N
 
 
 def test_the_users_metas_stand_in_the_think_block_as_whole_seconds() -> None:
-    given = GivenMetas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
+    given = Metas(bpm=120, keyscale="A minor", timesignature="4", duration=60.9)
 
     assert think_yaml(user_metas_as_cot(given)) == "bpm: 120\nduration: 60\nkeyscale: A minor\ntimesignature: 4"
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.errors import UsageError
-from renderer.models.ace_step.protocol.requests import GivenMetas
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
 from renderer.plan.keys import canonical
+from renderer.settings import Metas
 from renderer.spec.load import load_songs
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.stage_requests import StageRequests
 
 SUNG = 'caption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n'
-NO_METAS = GivenMetas(bpm=None, keyscale=None, timesignature=None, duration=None)
+NO_METAS = Metas()
 ALL_GIVEN = '[metas]\nbpm = 90\nkeyscale = "Am"\ntimesignature = "3/4"\nduration = 61.5\n'
 
 
@@ -76,7 +76,7 @@ def test_nothing_given_asks_for_nothing(folder: Path) -> None:
 def test_what_is_given_is_asked_of_every_stage(folder: Path) -> None:
     found = asked(folder, SUNG + ALL_GIVEN)
 
-    given = GivenMetas(bpm=90, keyscale="A minor", timesignature="3", duration=61.5)
+    given = Metas(bpm=90, keyscale="A minor", timesignature="3", duration=61.5)
     assert found.codes is not None
     assert (found.codes.metas, found.latents.metas, found.waveform.duration) == (given, given, 61.5)
 
@@ -90,7 +90,7 @@ def test_what_is_given_is_asked_of_every_stage(folder: Path) -> None:
         ("use_cot_caption = true", "latents", "use_cot_caption", True),
         ("use_cot_language = false", "cot", "use_cot_language", False),
         ("use_cot_language = false", "latents", "use_cot_language", False),
-        ("lm_seed = 5", "cot", "seed", 5),
+        ("lm_seed = 5", "cot", "lm_seed", 5),
         ("lm_seed = 5", "codes", "seed", 7),
         ("lm_seed = 5", "latents", "seed", 7),
         ('infer_method = "sde"', "latents", "infer_method", "sde"),
@@ -106,9 +106,9 @@ def test_a_setting_reaches_the_stages_it_is_meant_for(
 @pytest.mark.parametrize(
     ("switch", "name", "value"),
     [
-        ("use_constrained_decoding = false", "constrained", False),
-        ("lm_top_k = 40", "top_k", 40),
-        ("lm_temperature = 0.5", "temperature", 0.5),
+        ("use_constrained_decoding = false", "use_constrained_decoding", False),
+        ("lm_top_k = 40", "lm_top_k", 40),
+        ("lm_temperature = 0.5", "lm_temperature", 0.5),
     ],
 )
 def test_both_phases_draw_by_the_same_settings(folder: Path, switch: str, name: str, value: Any) -> None:
@@ -116,16 +116,16 @@ def test_both_phases_draw_by_the_same_settings(folder: Path, switch: str, name: 
 
     assert found.cot is not None
     assert found.codes is not None
-    assert getattr(found.cot.sampling, name) == getattr(found.codes.sampling, name) == value
+    assert getattr(found.cot, name) == getattr(found.codes, name) == value
 
 
 @pytest.mark.parametrize(
     ("switch", "name", "value"),
     [
-        ("", "negative_prompt", "NO USER INPUT"),
-        ("", "cfg_scale", 2.0),
-        ('lm_negative_prompt = "hiss"', "negative_prompt", "hiss"),
-        ("lm_cfg_scale = 3.0", "cfg_scale", 3.0),
+        ("", "lm_negative_prompt", "NO USER INPUT"),
+        ("", "lm_cfg_scale", 2.0),
+        ('lm_negative_prompt = "hiss"', "lm_negative_prompt", "hiss"),
+        ("lm_cfg_scale = 3.0", "lm_cfg_scale", 3.0),
     ],
 )
 def test_guidance_is_for_codes_and_never_for_a_chain_of_thought(
@@ -135,9 +135,9 @@ def test_guidance_is_for_codes_and_never_for_a_chain_of_thought(
 
     assert found.cot is not None
     assert found.codes is not None
-    assert getattr(found.codes.sampling, name) == value
+    assert getattr(found.codes, name) == value
     assert found.cot == asked(folder, switched("")).cot
-    assert not found.cot.sampling.guided
+    assert not found.cot.guided
 
 
 def test_an_instrumental_is_sent_as_upstream_spells_it(folder: Path) -> None:
@@ -158,12 +158,12 @@ def test_a_checkpoint_is_asked_only_what_it_was_made_for(
 
     latents = asked(folder, text, model=model).latents
 
-    assert (latents.steps, latents.shift, latents.guidance_scale) == expected
+    assert (latents.inference_steps, latents.shift, latents.guidance_scale) == expected
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 7, 8])
 def test_turbo_runs_the_steps_asked_for_up_to_eight(folder: Path, steps: int) -> None:
-    assert asked(folder, switched(f"inference_steps = {steps}")).latents.steps == steps
+    assert asked(folder, switched(f"inference_steps = {steps}")).latents.inference_steps == steps
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_what_a_spec_leaves_out_comes_from_its_checkpoint(
 ) -> None:
     latents = asked(folder, SUNG, model=model).latents
 
-    assert (latents.steps, latents.shift, latents.guidance_scale, latents.dcw_enabled) == expected
+    assert (latents.inference_steps, latents.shift, latents.guidance_scale, latents.dcw_enabled) == expected
 
 
 def test_own_times_leave_nothing_to_steps_and_shift(folder: Path) -> None:
@@ -192,7 +192,7 @@ def test_own_times_leave_nothing_to_steps_and_shift(folder: Path) -> None:
     )
 
     assert plain == set_twice
-    assert (plain.steps, plain.shift) == (3, 1.0)
+    assert (plain.inference_steps, plain.shift) == (3, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,10 @@ def test_settings_that_are_off_are_in_no_key(folder: Path) -> None:
     """What is left of a request: texts, what the LM decides, and what has no neutral value."""
     assert set(canonical(asked(folder, SUNG, model="sft").latents)) == {
         *("caption", "lyrics", "metas", "use_cot_caption", "use_cot_language", "max_duration"),
-        *("steps", "guidance_scale", "seed"),
+        *("inference_steps", "guidance_scale", "seed"),
     }
     assert set(canonical(asked(folder, SUNG + ALL_GIVEN, model="sft").latents)) == {
-        *("caption", "lyrics", "metas", "steps", "guidance_scale", "seed"),
+        *("caption", "lyrics", "metas", "inference_steps", "guidance_scale", "seed"),
     }
 
 
