@@ -26,7 +26,7 @@ import numpy as np
 
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step.stages import Stage
-from renderer.models.family import PART_OF
+from renderer.models.family import family
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
@@ -85,7 +85,12 @@ def finish(project: Project, plans: tuple[TakePlan, ...]) -> None:
     journal.append("loaded", {"component": "lm", "seconds": 0.1, "num_bytes": 1_000})
     for stage in STAGES:
         for plan in plans:
-            fields = {"stage": str(stage), "part": str(PART_OF[stage]), "key": plan.keys[stage], "takes": [plan.name]}
+            fields = {
+                "stage": str(stage),
+                "part": family("ace_step").stages[stage].part,
+                "key": plan.keys[stage],
+                "takes": [plan.name],
+            }
             journal.append("job-done", {**fields, "seconds": 0.01})
             if stage == Stage.WAVEFORM:
                 _put(project, store, plan)

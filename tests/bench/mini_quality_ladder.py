@@ -25,7 +25,7 @@ from renderer.models.ace_step.protocol.requests import LatentsRequest, WaveformR
 from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
-from renderer.models.family import PART_OF, Done, StageJob, family
+from renderer.models.family import Done, StageJob, family
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.settings import Metas
@@ -113,7 +113,8 @@ def run_stage(model: str, stage: Stage, jobs: Sequence[StageJob], threads: int) 
     files = resolve(model).files
     assert files is not None
     settings = pick_settings(Options(device="cpu", threads=threads))
-    part = family("ace_step").load(PART_OF[stage], files, settings, Nobody())
+    known = family("ace_step")
+    part = known.loader().load(known.stages[stage].part, files, settings, Nobody())
     made = {}
     for result in part.run(stage, jobs, Nobody()):
         assert isinstance(result, Done), result

@@ -12,7 +12,7 @@ import pytest
 from renderer.errors import ResourceError, UsageError
 from renderer.models import device
 from renderer.models.family import Settings
-from renderer.run import client
+from renderer.run import process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def test_dropped_weights_go_back_to_the_system(tmp_path: Path) -> None:
     settings = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=512, vae_overlap=64)
     done = subprocess.run(
         [sys.executable, "-c", DROPPING],
-        env=client._environment(settings),
+        env=process._environment(settings),
         cwd=tmp_path,
         capture_output=True,
         text=True,
