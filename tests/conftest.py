@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.takes.measure.compiled import cache_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Commands that a test gives another home measure, too: half a minute of compiling is done once for all of them.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
 
 
 @pytest.fixture(scope="session")

@@ -189,9 +189,11 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     import soundfile  # noqa: PLC0415 - in the measuring process only
 
     from renderer.takes.measure.analysis import analyse  # noqa: PLC0415 - as above
+    from renderer.takes.measure.compiled import compile_once  # noqa: PLC0415 - as above
     from renderer.takes.measure.spectrogram import draw_spectrogram  # noqa: PLC0415 - as above
 
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    compile_once()
     disk, picture = RealDisk(), _picture(digest, folder)
     temp = temp_beside(disk, picture)
     try:

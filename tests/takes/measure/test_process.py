@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from renderer.takes.audio import write_audio
 from renderer.takes.measure import SoundFile, measure_files, stored_measurement
 from tests.report.songs import music
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def sound_file(path: Path, kind: str = "flac") -> SoundFile:
@@ -94,3 +94,49 @@ def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) ->
     psutil.wait_procs([measuring], timeout=60)
     assert not measuring.is_running()
     assert len(list((tmp_path / "measured").glob("*.json"))) < 30
+
+
+COMPILED = """
+from renderer.takes.measure.compiled import compile_once
+compile_once()
+print("compiled", flush=True)
+import numpy as np
+from renderer.takes.measure.analysis import analyse
+from tests.report.songs import music
+for sound, rate in ((music(3, 9.0).samples.T, 48_000), (np.zeros((480_000, 1), dtype=np.float32), 44_100)):
+    analyse(np.ascontiguousarray(sound), rate)
+"""
+
+
+def test_once_compiled_no_sound_makes_numba_touch_its_cache() -> None:
+    log = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        env={**os.environ, "NUMBA_DEBUG_CACHE": "1"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    first, _, later = log.partition("compiled\n")
+    assert "[cache]" in first
+    assert "[cache]" not in later
+
+
+def test_a_cache_that_another_process_fills_is_waited_for(tmp_path: Path) -> None:
+    lock = tmp_path / "numba" / "lock"
+    lock.parent.mkdir()
+    with FileLock(lock):
+        compiling = subprocess.Popen(
+            [sys.executable, "-c", "from renderer.takes.measure.compiled import compile_once; compile_once()"],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(lock.parent)},
+        )
+        waiting = psutil.Process(compiling.pid)
+        while str(lock) not in {file.path for file in waiting.open_files()}:
+            assert compiling.poll() is None
+            time.sleep(0.05)
+        assert not list(lock.parent.rglob("*.nbi"))
+    while not list(lock.parent.rglob("*.nbi")):
+        assert compiling.poll() is None
+        time.sleep(0.05)
+    compiling.kill()
+    compiling.wait()
