@@ -75,6 +75,8 @@ class Dispatcher:
         self._is_wanted = is_wanted
         self._lost: set[str] = set()
         """Takes that won't come."""
+        self._given_up: set[str] = set()
+        """Jobs that won't come: what builds on them won't either."""
         self._open = {job.key for job in plan.jobs}
         """Jobs that aren't over: what builds on them has to wait."""
         self._steps = [step for group in plan.groups for step in _steps(group, num_workers)]
@@ -85,8 +87,8 @@ class Dispatcher:
         """Of the workers that are in use, since they last loaded a part."""
 
     def wants(self, job: Job) -> bool:
-        """Whether the job's result is wanted by anybody."""
-        return not self._lost.issuperset(job.takes) and self._is_wanted(job)
+        """Whether the job's result can come and is wanted by anybody."""
+        return self._given_up.isdisjoint(job.upstream.values()) and self._is_wanted(job)
 
     @property
     def workers(self) -> tuple[int, ...]:
@@ -107,7 +109,7 @@ class Dispatcher:
         """Tell of a batch's part, before the first batch of its group runs."""
         if id(batch.group) not in self._begun:
             self._begun.add(id(batch.group))
-            yield PartStarted(group=batch.group, num_jobs=len(self._wanted(batch.group.jobs)))
+            yield PartStarted(group=batch.group, num_jobs=sum(map(self.wants, batch.group.jobs)))
 
     def loaded(self, worker: int, batch: Batch) -> None:
         """The batch's part is resident."""
@@ -177,6 +179,7 @@ class Dispatcher:
 
     def _give_up(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
         self._open.discard(job.key)
+        self._given_up.add(job.key)
         yield JobFailed(job=job, error=error)
         for name in job.takes:
             if name not in self._lost:
@@ -186,14 +189,13 @@ class Dispatcher:
     def _are_ready(self, jobs: Sequence[Job]) -> bool:
         return not any(key in self._open for job in jobs for key in job.upstream.values())
 
-    def _wanted(self, jobs: Iterable[Job]) -> list[Job]:
-        return [job for job in jobs if self.wants(job)]
-
     def _only_wanted(self, jobs: Sequence[Job]) -> list[Job]:
         """Those that are wanted; the others are over."""
-        wanted = self._wanted(jobs)
-        self._open -= {job.key for job in jobs} - {job.key for job in wanted}
-        return wanted
+        for job in jobs:
+            if not self.wants(job):
+                self._open.discard(job.key)
+                self._given_up.add(job.key)
+        return [job for job in jobs if job.key not in self._given_up]
 
 
 def _steps(group: Group, num_workers: int) -> Iterator[_Step]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
     from renderer.run.sink import Sink
+    from renderer.run.watchdog import Watchdog
 
 
 class Executor(Protocol):
@@ -48,8 +49,16 @@ class Executor(Protocol):
 class MakeExecutor(Protocol):
     """How an executor is made."""
 
-    def __call__(self, settings: Sequence[Settings], log: Path, residency: Residency) -> Executor:
-        """With a worker for each of the settings; what they say beside messages goes to the file `log`."""
+    def __call__(
+        self,
+        settings: Sequence[Settings],
+        log: Path,
+        residency: Residency,
+        *,
+        watchdog: Watchdog | None = None,
+        module: str = "renderer.run.worker",
+    ) -> Executor:
+        """With a worker for each of the settings, which runs the `module`; what they log goes to the file `log`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Outbox:
     def leave(self, code: int) -> NoReturn:
         """End the process, of whose messages nobody wants one any more."""
         if self.spool:
-            self.spool.clear()
+            self.spool.close()
         os._exit(code)
 
     def _has_room(self, framed: Frame) -> bool:

@@ -8,6 +8,7 @@ are those of temporary files: whatever a killed process leaves is cleared with t
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ class SpoolWriter:
         self.stem = stem
         self._waiting: dict[Path, int] = {}
         self._count = 0
+        self._opening = threading.Lock()
 
     def put(self, array: memoryview) -> str | None:
         """The file that holds the array's bytes now; None for one that goes by the pipe.
@@ -45,7 +47,9 @@ class SpoolWriter:
         self._count += 1
         path = Path(f"{self.stem}.{self._count}")
         try:
-            with path.open("xb", buffering=0) as file:
+            with self._opening:
+                file = path.open("xb", buffering=0)
+            with file:
                 _write_all(file, array.cast("B"))
         except OSError:
             _remove(path)
@@ -53,10 +57,10 @@ class SpoolWriter:
         self._waiting[path] = array.nbytes
         return str(path)
 
-    def clear(self) -> None:
-        """Take away what nobody fetched."""
-        for path in tuple(self._waiting):
-            _remove(path)
+    def close(self) -> None:
+        """Take away what nobody fetched, also what is being written just now, and open no more files."""
+        self._opening.acquire()
+        _clear(Path(self.stem))
 
     def _is_full(self, num_bytes: int) -> bool:
         self._waiting = {path: size for path, size in self._waiting.items() if path.exists()}
@@ -68,18 +72,12 @@ class Spool:
     """The parent's side: the files of one worker in one run."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
-        self._name = temp_name()
-
-    @property
-    def stem(self) -> str:
-        """What the files' paths begin with, absolute."""
-        return str(self._folder / self._name)
+        self.stem = str(folder.absolute() / temp_name())
+        """What the files' paths begin with."""
 
     def clear(self) -> None:
         """Take away what the worker, which is gone or has nothing to say, left."""
-        for path in self._folder.glob(f"{self._name}.*"):
-            _remove(path)
+        _clear(Path(self.stem))
 
 
 def fetch(file: str, room: memoryview) -> None:
@@ -102,6 +100,11 @@ def _write_all(file: FileIO, content: memoryview) -> None:
     done = 0
     while done < len(content):
         done += file.write(content[done:]) or 0
+
+
+def _clear(stem: Path) -> None:
+    for path in stem.parent.glob(f"{stem.name}.*"):
+        _remove(path)
 
 
 def _remove(path: Path) -> None:

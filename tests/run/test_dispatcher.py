@@ -1,0 +1,234 @@
+"""Who runs what next, and what again: for any number of workers, in any order of what becomes of the jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from renderer.errors import StageError, WorkerDied
+from renderer.run.dispatcher import Batch, Dispatcher
+from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
+from tests.run.contract.harness import plan_of, register
+from tests.run.contract.toy import ToyRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from renderer.plan.jobs import Plan
+    from renderer.run.events import RunEvent
+
+DIED = WorkerDied("it died")
+NO = StageError("no")
+
+
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Twenty takes: of each stage two full batches of eight, and one of four."""
+    register()
+    return plan_of(tmp_path_factory.mktemp("plan"), *(ToyRequest(name=f"{number:02}") for number in range(20)))
+
+
+def dispatcher(plan: Plan, num_workers: int = 1) -> Dispatcher:
+    return Dispatcher(plan, num_workers=num_workers, is_wanted=lambda _: True)
+
+
+def taken(of: Dispatcher, worker: int = 0) -> Batch:
+    batch = of.next_batch(worker)
+    assert batch is not None
+    return batch
+
+
+def well(of: Dispatcher, worker: int, batch: Batch) -> list[RunEvent]:
+    """Every job of the batch gives its result."""
+    of.loaded(worker, batch)
+    for job in batch.left:
+        batch.settled.add(job.key)
+        of.finished(job)
+    return list(of.ended(batch))
+
+
+def names(batch: Batch) -> list[str]:
+    return [f"{batch.stage} {job.takes[0]}" for job in batch.jobs.values()]
+
+
+def test_batches_follow_the_plan_and_no_stage_begins_before_what_it_builds_on_is_there(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    handed_out = []
+
+    while (batch := one.next_batch(0)) is not None:
+        handed_out.append(names(batch))
+        assert well(one, 0, batch) == []
+
+    assert [len(batch) for batch in handed_out] == [8, 8, 4, 8, 8, 4]
+    assert [name for batch in handed_out for name in batch] == [
+        f"{stage} {number:02}" for stage in ("sketch", "sound") for number in range(20)
+    ]
+
+
+def test_what_is_in_a_batch_does_not_depend_on_who_is_free(twenty: Plan) -> None:
+    alone, both = dispatcher(twenty, 2), dispatcher(twenty, 2)
+    by_one, by_two = [], []
+
+    while (batch := alone.next_batch(0)) is not None:
+        by_one.append(names(batch))
+        well(alone, 0, batch)
+    while batches := [(worker, batch) for worker in (1, 0) if (batch := both.next_batch(worker))]:
+        by_two += [names(batch) for _, batch in batches]
+        for worker, batch in batches:
+            well(both, worker, batch)
+
+    assert sorted(by_one) == sorted(by_two)
+
+
+def test_a_worker_goes_on_to_the_next_part_while_others_are_still_at_the_first(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    first, slow = taken(two, 0), taken(two, 1)
+    well(two, 0, first)
+    third = taken(two, 0)
+    assert third.stage == "sketch"
+    well(two, 0, third)
+
+    assert two.next_batch(0) is not None
+    assert slow.left
+
+
+def test_a_worker_stays_with_its_part_and_none_runs_what_is_not_ready(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    well(two, 0, taken(two, 0))
+    late = taken(two, 1)
+    well(two, 0, taken(two, 0))
+    # The sounds of the second batch of sketches, which the other worker has, can't be made yet.
+    assert taken(two, 0).stage == "sound"
+    assert two.next_batch(0) is None or late.left
+
+    well(two, 1, late)
+    assert taken(two, 1).stage == "sound"
+
+
+def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    batch = taken(one)
+    (first, *_) = batch.jobs.values()
+    assert list(one.failed(batch, first, NO)) == []
+    well(one, 0, batch)
+
+    again = taken(one)
+    told = list(one.failed(again, first, NO))
+
+    assert list(again.jobs.values()) == [first]
+    assert [type(event) for event in told] == [JobFailed, TakeFailed]
+    sounds = Counter(name for b in remaining(one) for name in names(b) if name.startswith("sound"))
+    assert sounds == Counter(f"sound {number:02}" for number in range(1, 20))
+
+
+def test_who_was_at_work_when_the_worker_died_is_suspected_and_the_others_run_together(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    batch = taken(one)
+    one.loaded(0, batch)
+    done, suspect, *others = batch.jobs.values()
+    batch.settled.add(done.key)
+    batch.started |= {done.key: 0.0, suspect.key: 1.0}
+
+    told = list(one.died(0, batch, DIED))
+
+    assert [type(event) for event in told] == [WorkerRestarted]
+    assert list(taken(one).jobs.values()) == [suspect]
+    assert list(taken(one).jobs.values()) == others
+
+
+def test_a_job_that_two_workers_died_of_is_given_up(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    (suspect, *_) = taken(one).jobs.values()
+    one = dispatcher(twenty)
+
+    for _ in range(2):
+        batch = taken(one)
+        assert next(iter(batch.jobs.values())) == suspect
+        one.loaded(0, batch)
+        told = list(one.died(0, batch, DIED))
+
+    assert [type(event) for event in told] == [WorkerRestarted, JobFailed, TakeFailed]
+
+
+def test_a_worker_that_dies_again_and_again_while_loading_is_left_out_but_for_the_last(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told = [event for _ in range(2) for event in two.died(1, taken(two, 1), DIED)]
+    assert [type(event) for event in told] == [WorkerRestarted, WorkerLeftOut]
+    assert two.workers == (0,)
+
+    told = [event for _ in range(2) for event in two.died(0, taken(two, 0), DIED)]
+
+    assert two.workers == (0,)
+    assert Counter(type(event).__name__ for event in told) == {
+        "WorkerRestarted": 2,
+        "JobFailed": 20,
+        "TakeFailed": 20,
+    }
+    assert two.next_batch(0) is None
+
+
+def remaining(of: Dispatcher) -> Iterator[Batch]:
+    while (batch := of.next_batch(0)) is not None:
+        yield batch
+        well(of, 0, batch)
+
+
+OUTCOMES = st.lists(st.sampled_from(["done", "failed", "died", "died loading", "broken", "cancelled"]), max_size=60)
+
+
+@settings(max_examples=200, deadline=None)
+@given(outcomes=OUTCOMES, num_workers=st.integers(1, 4), data=st.data())
+def test_whatever_becomes_of_them_every_job_ends_once_and_no_worker_waits_for_ever(  # noqa: C901 - a case an outcome
+    twenty: Plan, outcomes: list[str], num_workers: int, data: st.DataObject
+) -> None:
+    of = dispatcher(twenty, num_workers)
+    running: dict[int, Batch] = {}
+    ended: Counter[str] = Counter()
+    deaths: Counter[str] = Counter()
+
+    def hear(events: Iterator[RunEvent]) -> None:
+        ended.update(event.job.key for event in events if isinstance(event, JobFailed))
+
+    while True:
+        for worker in of.workers:
+            if worker not in running and (batch := of.next_batch(worker)):
+                assert all(up in ended for job in batch.jobs.values() for up in job.upstream.values())
+                running[worker] = batch
+        if not running:
+            break
+        worker = data.draw(st.sampled_from(sorted(running)))
+        batch, outcome = running.pop(worker), outcomes.pop() if outcomes else "done"
+        if outcome == "died loading":
+            hear(of.died(worker, batch, DIED))
+            continue
+        of.loaded(worker, batch)
+        job, *others = batch.left
+        match outcome:
+            case "failed":
+                hear(of.failed(batch, job, NO))
+            case "cancelled":
+                of.cancelled(batch, [job])
+                ended[job.key] += 1
+            case "broken":
+                hear(of.broken(batch, NO))
+                continue
+            case "died":
+                deaths[job.key] += 1
+                hear(of.died(worker, batch, DIED))
+                continue
+            case _:
+                others = [job, *others]
+        for one in others:
+            batch.settled.add(one.key)
+            of.finished(one)
+            ended[one.key] += 1
+        hear(of.ended(batch))
+
+    lost = {take for key, count in ended.items() if count for take in (key.rpartition(" ")[2],)}
+    assert max(ended.values()) == 1
+    assert max(deaths.values(), default=0) <= 2
+    assert {job.takes[0] for job in twenty.jobs} == lost
