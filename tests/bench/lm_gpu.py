@@ -24,8 +24,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from renderer.models import device as devices
 from renderer.models.ace_step.lm import sampling
+from renderer.models.ace_step.lm.decode_request import DecodeResult
 from renderer.models.ace_step.lm.decoder import Pass, ResidentLm
-from renderer.models.ace_step.lm.engine import DecodeResult, decode_all
+from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.pass_spec import PassSpec, SamplingFeatures
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
 from renderer.models.kernels import qwen3 as fused

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, LogitsProcessor, LogitsProcessorL
 
 from renderer.models import device as devices
 from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
+from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
-from renderer.models.ace_step.lm.engine import DecodeRequest
 from renderer.models.ace_step.lm.part import ATTENTIONS
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens

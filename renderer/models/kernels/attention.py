@@ -50,6 +50,7 @@ class VarlenMeta:
     def of(cls, positions: Tensor, length: int, groups: int) -> VarlenMeta:
         """From each row's position (int64 [rows]), whose token counts too, in a cache of `length` tokens a row."""
         numbers = torch.arange(len(positions), device=positions.device)
+        # All on the device: the host never learns the positions, so it needn't wait for the step that moves them.
         used, rest = numbers * length + positions + 1, (numbers + 1) * length
         queries = (numbers + 1) * groups
         return cls(cu_seqlens_k=_two_a_row(used, rest), cu_seqlens_q=_two_a_row(queries, queries), groups=groups)
@@ -57,6 +58,7 @@ class VarlenMeta:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """As the protocol says; key and value lie by token in memory, as `kv_cache.zeros_by_token` has them."""
         rows, heads, _, width = query.shape
+        # The heads of one key head become a row's queries, `groups` tokens long; the kernel then sees no groups at all.
         out = flash_attention(
             query.reshape(rows, -1, self.groups, width).transpose(1, 2),
             key.transpose(1, 2),
@@ -113,9 +115,11 @@ def grouped_attention(
     if attention_mask is not None:
         return attention_mask.attend(query, key, value, scaling), None
     groups = query.shape[1] // key.shape[1]
+    # Copies of a prompt's heads are small, and made once a request; `is_causal` spares the mask of length by length.
     key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     out = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling)
     return out.transpose(1, 2), None
 
 
+# Where transformers looks up the attention that a config names; it hands our masks through as they are.
 ALL_ATTENTION_FUNCTIONS.register(NAME, grouped_attention)

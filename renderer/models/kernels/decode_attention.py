@@ -86,6 +86,7 @@ class PaddedDecode:
     def mask(self) -> AdditiveMask:
         """-inf beyond each row's position."""
         keys = self.memory[0]
+        # Made anew in each step, from the positions as they are then: part of the step, so part of its graph.
         mask = torch.zeros(len(self.positions), len(self.columns), dtype=keys.dtype, device=keys.device)
         beyond = self.columns > self.positions.unsqueeze(-1)
         return AdditiveMask(values=mask.masked_fill(beyond, -torch.inf)[:, None, None])

@@ -44,10 +44,12 @@ class RowLayer(_StaticLayer):
     def __init__(self, keys: Tensor, values: Tensor, positions: Tensor) -> None:
         super().__init__(keys, values)
         rows, heads, _, width = keys.shape
+        # A view, so that it moves with the positions: a step writes them in place, a graph replays on the same address.
         self._index = positions.view(rows, 1, 1, 1).expand(rows, heads, 1, width)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Write one token a row, hand back the whole layer."""
+        # By an index on the device: a slice would need the positions on the host, and be another launch for each row.
         self.keys.scatter_(2, self._index, key_states)
         self.values.scatter_(2, self._index, value_states)
         return self.keys, self.values

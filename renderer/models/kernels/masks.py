@@ -19,4 +19,5 @@ def pack(allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
     """Pack bools [columns]; the bits behind the last column are 0."""
     bits = np.zeros(num_words(len(allowed)) * 32, dtype=np.bool_)
     bits[: len(allowed)] = allowed
+    # Little end first, as llguidance writes its masks and as the device unpacks them.
     return np.packbits(bits, bitorder="little").view(np.int32)

@@ -26,6 +26,7 @@ class _Undrawn(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        # What initialises in place gives the tensor back, so that constructors go on as if it had been filled.
         if getattr(func, "__module__", None) == torch.nn.init.__name__:
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         if func is torch._weight_norm:  # noqa: SLF001 - what weight_norm calls

@@ -51,4 +51,5 @@ def finished(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], N
         step, wait = queued.popleft()
         wait()
         yield step
+        # One in for each one out: so many are queued, no more, as what is queued can't be cancelled and holds memory.
         queued.extend(islice(marked, 1))

@@ -55,6 +55,7 @@ class Rotary(nn.Module):
 
     def forward(self, states: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Two tensors [rows, length, 1, head_dim]."""
+        # Once a step, so that a layer rotates by one roll, not by halves cut apart and joined.
         cos, sin = self._rotary(states, position_ids)
         half = sin.shape[-1] // 2
         return cos.unsqueeze(2), torch.cat([-sin[..., :half], sin[..., half:]], dim=-1).unsqueeze(2)
@@ -71,6 +72,7 @@ class Attention(nn.Module):
         heads = [part.out_features // self._head_dim for part in parts]
         self._heads, self._num_rotated = heads[0], heads[0] + heads[1]
         self.weight = _frozen(torch.cat([part.weight for part in parts]))
+        # Queries and keys get one norm and one rotation together: their weights repeated head by head, once, here.
         norms = [attention.q_norm.weight.expand(heads[0], -1), attention.k_norm.weight.expand(heads[1], -1)]
         self.norm = _frozen(torch.cat(norms))
         self.out = attention.o_proj.weight
@@ -95,6 +97,7 @@ class Attention(nn.Module):
         return linear(out.reshape(rows, length, -1), self.out), None
 
     def _rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        # Without a weight of its own: the kernel takes one for all heads, and queries' and keys' differ.
         normed = rms_norm(states, (self._head_dim,), None, self._eps) * self.norm
         return torch.addcmul(normed * cos, normed.roll(self._head_dim // 2, dims=-1), sin)
 

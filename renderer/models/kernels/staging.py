@@ -63,9 +63,11 @@ class _Lane:
 
     def carry(self, files: Mapping[Path, Any], piece: Range) -> None:
         num_bytes = piece.target.numel()
-        self.stream.synchronize()  # until the copy before has left the buffer
+        # Until the copy before has left the buffer. Other lanes' copies go on: that is what fills the bus.
+        self.stream.synchronize()
         if _read_at(files[piece.path], self.view[:num_bytes], piece.start) != num_bytes:
             raise ModelError(f"`{piece.path}` ends too early", help="fetch the model again")
+        # From pinned memory the device fetches by itself; from any other the driver would copy the bytes once more.
         with torch.cuda.stream(self.stream):
             piece.target.copy_(self.buffer[:num_bytes], non_blocking=True)
 

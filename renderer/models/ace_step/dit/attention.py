@@ -132,6 +132,8 @@ class BlockAttention:
         rows, num_patches = query.shape[:2]
         size, num_blocks, groups = self.shape.window, mask.shape[0], self.shape.groups
         kv_heads, head_dim = self.shape.kv_heads, self.shape.head_dim
+        # A patch looks `window` to each side: all it attends to lies in its own block and the two beside it. So work
+        # and memory grow with the take's length, not with its square.
         filled = num_blocks * size - num_patches
         query = pad(query, (0, 0, 0, 0, 0, filled)).view(rows * num_blocks, size, kv_heads, groups, head_dim)
         query = query.permute(0, 2, 3, 1, 4).flatten(2, 3)

@@ -76,6 +76,7 @@ class ConditionCache:
         """
         encoders = self.encoders
         source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
+        # Seeds of one song say the same: their texts are encoded once.
         if (text, lyrics) not in self.encoded:
             self.encoded[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
         return Conditions(

@@ -42,6 +42,8 @@ def corrected(stepped: Tensor, guess: Tensor, time: float, dcw: Dcw) -> Tensor:
 
     Both are the same in a schedule's last step, of which no more than rounding changes.
     """
+    # Outside the DiT and its recorded step: the same few operations on every device and in every path, so that a graph
+    # and its operations one by one stay equal to the bit, and switching it on needs no other recording.
     if dcw.mode == "pix":
         return stepped + dcw.scaler * (stepped - guess)
     low, high = dcw.strengths(time)

@@ -127,6 +127,7 @@ def denoise(velocity: Velocity, noise: Tensor, sampling: Sampling, generator: to
         predicted, began = _predict(velocity, latents, time, sampling, momentum), latents
         way = _averaged(velocity, latents, step, predicted, sampling) if step < sampling.averaged_steps else predicted
         latents = scheduler.step(way, timestep, latents, generator=generator, return_dict=False)[0]
+        # The step's guess of the end follows from the velocity at its own start, also where it went along a mean.
         if sampling.dcw is not None:
             latents = corrected(latents, began - predicted * time, time, sampling.dcw)
         yield latents

@@ -77,6 +77,7 @@ class FusedDit:
         tokens, null = self._condition_embedder(conditions.encoded), self._condition_embedder(conditions.null)
         by_layer = (len(self._layers), self._shape.kv_heads, self._shape.head_dim)
         keys = rms_norm(linear(tokens, self._cross_k).view(-1, *by_layer), (self._shape.head_dim,), None, self._eps)
+        # Null is one token: attention to it alone gives its value, whatever the query. So no key of it is needed.
         nulls = linear(null, self._cross_v).view(by_layer).repeat_interleave(self._shape.groups, dim=1)
         outputs = [linear(value.flatten(), layer.cross_out) for value, layer in zip(nulls, self._layers, strict=True)]
         return CrossKV(
@@ -98,6 +99,7 @@ class FusedDit:
         """Velocities [rows, frames, channels]; of two rows the second has the null condition."""
         modulation, cross_kv = inputs.modulation, inputs.cross_kv
         rows, num_frames = inputs.latents.shape[:2]
+        # One context for both rows of a guided step.
         states = self._patches(torch.cat([inputs.context.expand(rows, -1, -1), inputs.latents], dim=-1))
         for index, layer in enumerate(self._layers):
             normed = self._norm(states, modulation.self_norm[index])
@@ -105,6 +107,7 @@ class FusedDit:
             key_value = linear(normed, layer.kv, modulation.kv[index])
             attended = linear(self._attend_within(layer, query, key_value, length), layer.self_out)
             states = torch.addcmul(states, attended, modulation.self_gate[index])
+            # Of two rows only the first attends to the conditions: what null gives is a constant of the layer.
             query = self._cross_query(layer, states)
             crossed = linear(length.attention.across(query, cross_kv, index), layer.cross_out)
             if rows > 1:
@@ -130,8 +133,10 @@ class FusedDit:
     def _modulate(self, timestep: float) -> Modulation:
         time = torch.full((1,), timestep, device=self._norm_out.device, dtype=self._norm_out.dtype)
         embedded, projected = self._time_embeddings[0](time)
+        # The second embedding is of the distance to the time to reach, which is none at inference.
         embedded_r, projected_r = self._time_embeddings[1](time - time)
         tables = self._tables + (projected + projected_r)
+        # Of every layer at once, [layers, 6, width].
         shift, scale, self_gate, mlp_shift, mlp_scale, mlp_gate = tables.unbind(1)
         shift_out, scale_out = (self._out_table + (embedded + embedded_r)).unbind(0)
         weight_out, bias_out = self._proj_out

@@ -35,6 +35,7 @@ class LayerWeights:
 def take_layer(layers: nn.ModuleList, index: int, *, sliding: bool) -> LayerWeights:
     """A layer's weights; diffusers' module is dropped, so that the whole is never held twice."""
     layer: Any = layers[index]
+    # Keys and values come from one product: the conditions' from one for all layers, so those aren't here.
     attention, cross, mlp = layer.self_attn, layer.cross_attn, layer.mlp
     weights = LayerWeights(
         q=attention.to_q.weight,

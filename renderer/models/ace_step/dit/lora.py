@@ -34,5 +34,6 @@ def _merge_one(dit: nn.Module, folder: Path, scale: float) -> None:
     for target, pair in pairs.items():
         layer, down, up = dit.get_submodule(target), tensors[pair.down], tensors[pair.up]
         weight = layer.get_parameter("weight")
+        # In float32 whatever the weights are in: an adapter's numbers are small against them.
         delta = (up.float() @ down.float()).to(weight.device) * (scale * pair.strength)
         layer.weight = torch.nn.Parameter((weight.float() + delta).to(weight.dtype), requires_grad=False)

@@ -45,6 +45,7 @@ class LoadedDit:
         """Latents for each job; one job at a time, so that no take attends to another's padding."""
         side_stream = devices.SideStream(self._loader.device)
         takes = self._prepared(jobs, listener, side_stream)
+        # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
         if not self._beside():
             takes = iter(list(takes))
         dit, prefetch = self.dit(listener), Prefetch(takes)

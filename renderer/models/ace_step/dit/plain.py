@@ -39,6 +39,7 @@ class _Plain:
         num_patches = -(-conditions.context.shape[1] // transformer.patch_size)
         self._rotations = _rotations(transformer, num_patches, conditions.context)
         self._masks = _masks(transformer, num_patches, conditions.context)
+        # The condition embedder's output by number of rows: its own forward would make it anew at every step.
         self._condition_states: dict[int, Tensor] = {}
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
@@ -101,6 +102,7 @@ def window_mask(num_patches: int, window: int, like: Tensor) -> Tensor:
     Made some rows at a time, so that nothing as large as the mask lies beside it.
     """
     places = torch.arange(num_patches, device=like.device)
+    # The dtype's lowest number, not -inf, as diffusers' own mask has it.
     lowest = torch.finfo(like.dtype).min
     mask = torch.full((num_patches, num_patches), lowest, device=like.device, dtype=like.dtype)
     for start in range(0, num_patches, MASK_ROWS):

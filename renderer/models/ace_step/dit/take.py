@@ -58,6 +58,7 @@ def denoised(
         retake = torch.Generator("cpu").manual_seed(request.retake_seed)
         noise = retaken(noise, initial_noise(noise.shape[1], noise.shape[2], retake), request.retake_variance)
     clean = noise = devices.to_device(noise, context.device).to(context.dtype)
+    # Made before the first step and kept by it: conditions are the same at every step.
     with torch.no_grad():
         velocity = dit.velocity(conditions)
     steps = finished(denoise(velocity, noise, sampling, generator), context.device, meanwhile)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.models.ace_step.lm.engine import LogitConstraint
+    from renderer.models.ace_step.lm.decode_request import LogitConstraint
     from renderer.models.ace_step.lm.grammar import CotConstraint, CotGrammar
     from renderer.models.ace_step.protocol.tokens import Tokens
 
@@ -51,6 +51,7 @@ class CodesConstraints:
 
     def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
         """All codes; the end only for a request without a target, as one with a target stops by counting."""
+        # With the end among its choices an LM would take it where a song seems over, before the count.
         for slot, one in constraints.items():
             masks[slot] = self._free if cast("CodesConstraint", one).target is None else self._counted
 
@@ -65,6 +66,7 @@ class FreeConstraints:
 
     def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
         """Everything."""
+        # -1 is all bits: the whole vocabulary, what fills the last word included.
         for slot in constraints:
             masks[slot] = -1
 

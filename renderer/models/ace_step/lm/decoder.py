@@ -77,6 +77,7 @@ class Pass:
         self._lm, self._spec, self._num_slots = lm, spec, num_slots
         self._rows_a_slot, device = spec.rows_a_slot, lm.device
         rows, columns = self._rows_a_slot * num_slots, spec.logit_slice.columns
+        # All state is a tensor of fixed shape, written in place: a recorded step reads and writes these addresses.
         self._tokens = torch.zeros(rows, 1, dtype=torch.int64, device=device)
         self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)
@@ -153,6 +154,7 @@ class Pass:
     def draw(self) -> None:
         """Draw a token for each slot from its logits and append it to its rows."""
         logits = self._guided()
+        # Before the mask, which brings infinities of its own.
         finite = torch.isfinite(logits).all(-1)
         columns = sampling.draw(
             self._filtered(logits.masked_fill(~self._mask, -torch.inf)),
@@ -162,6 +164,7 @@ class Pass:
         if self._spec.features.penalised:
             self._seen.scatter_(1, columns, True)
         ids = self._spec.logit_slice.ids(columns.squeeze(1))
+        # A NaN is told by a token that can't be, as raising would mean to wait for the device.
         self._drawn.copy_(torch.where(finite, ids, -1))
         self._tokens.copy_(ids.repeat(self._rows_a_slot).unsqueeze(-1))
         # Idle rows stay where they are, by a factor of 0: a branch would be the host's to decide.
@@ -186,6 +189,7 @@ class Pass:
 
     def _rows_of(self, slot: int) -> range:
         """The conditional row, and the unconditional one when there is guidance."""
+        # All conditional rows lie before all unconditional ones: guidance is then two halves, not every other row.
         return range(slot, self._rows_a_slot * self._num_slots, self._num_slots)
 
     def _guided(self) -> Tensor:

@@ -11,98 +11,26 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from renderer.errors import ResourceError, StageError
 from renderer.models.ace_step.lm import sampling
+from renderer.models.ace_step.lm.decode_request import DecodeResult
 from renderer.models.ace_step.lm.decoder import Pass
-from renderer.models.ace_step.lm.pass_spec import LogitSlice, PassSpec, SamplingFeatures
 from renderer.models.family import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy.typing as npt
-
+    from renderer.models.ace_step.lm.decode_request import ConstraintSet, DecodeRequest, LogitConstraint
     from renderer.models.ace_step.lm.decoder import ResidentLm
+    from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import PromptCache
     from renderer.models.family import Listener
     from renderer.settings import LmSampling
-
-SHORTEST = 1_024  # tokens; a pass's cache is this long or a power of two times it
-
-
-class LogitConstraint(Protocol):
-    """What one request may draw, and when it ends."""
-
-    @property
-    def greedy(self) -> bool:
-        """Whether the next token is the most probable one, whatever the temperature."""
-
-    def accept(self, token: int) -> bool:
-        """Take a drawn token in; whether it was the last one.
-
-        Raises: StageError when the request can't go on.
-        """
-
-
-class ConstraintSet(Protocol):
-    """What all constraints of one kind share: the part of the vocabulary, and how their masks are made."""
-
-    @property
-    def logit_slice(self) -> LogitSlice:
-        """The part of the output layer that can be drawn from."""
-
-    @property
-    def steady(self) -> bool:
-        """Whether a request's mask stays as it was at its start."""
-
-    def fill(self, constraints: Mapping[int, LogitConstraint], masks: npt.NDArray[np.int32]) -> None:
-        """Set the masks [slots, logit_slice.num_words] of these slots: bit c allows column c."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeRequest:
-    """One request: what to continue, how to draw, how long at most."""
-
-    id: str
-    prompt: tuple[int, ...]
-    negative: tuple[int, ...] | None
-    """The unconditional row's prompt; None where there is no guidance."""
-    settings: LmSampling
-    seed: int
-    stream: int
-    """Which of a seed's streams of random numbers is drawn from: phases with one seed stay independent."""
-    max_tokens: int
-    constraints: ConstraintSet
-    start: Callable[[], LogitConstraint]
-
-    @property
-    def pass_spec(self) -> PassSpec:
-        """What it must have in common with others to share a pass."""
-        longest = max(map(len, self.prompts))
-        return PassSpec(
-            length=cache_length(longest + self.max_tokens),
-            logit_slice=self.constraints.logit_slice,
-            features=SamplingFeatures.of(self.settings, guided=self.negative is not None),
-        )
-
-    @property
-    def prompts(self) -> tuple[tuple[int, ...], ...]:
-        """The prompts of its rows."""
-        return (self.prompt,) if self.negative is None else (self.prompt, self.negative)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeResult:
-    """A request's tokens, the ending one included, and how long it held its slot."""
-
-    id: str
-    tokens: tuple[int, ...]
-    seconds: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,14 +41,6 @@ class _ActiveRequest:
     constraint: LogitConstraint
     began: float
     tokens: list[int] = field(default_factory=list)
-
-
-def cache_length(num_tokens: int) -> int:
-    """The class of cache that holds so many tokens: few classes, so that many requests share a pass and its graphs."""
-    length = SHORTEST
-    while length < num_tokens:
-        length *= 2
-    return length
 
 
 @torch.inference_mode()
@@ -154,7 +74,8 @@ def _passes(requests: Sequence[DecodeRequest]) -> list[tuple[PassSpec, list[Deco
         passes.setdefault(request.pass_spec, []).append(request)
         first.setdefault(request.prompts, number)
     ordered = sorted(passes.items(), key=lambda entry: entry[0].length)
-    # The sort is stable: what is equally long keeps the order it came in.
+    # The longest begin first, so that a pass doesn't end with one long song among idle slots. The sort is stable: what
+    # is equally long keeps the order it came in.
     return [(spec, sorted(queue, key=lambda one: (-one.max_tokens, first[one.prompts]))) for spec, queue in ordered]
 
 
@@ -204,6 +125,7 @@ class _PassRunner:
         except StageError as error:
             yield _failed(request, error)
             return
+        # Any slot will do: a request draws the same in each.
         slot = self._idle.pop(0)
         uniforms = sampling.uniforms(request.seed, request.stream, request.max_tokens)
         began = time.monotonic()
@@ -250,6 +172,7 @@ class _PassRunner:
         if self._steady:
             return
         self._set_mask({slot: active.constraint for slot, active in self._active.items()})
+        # Of a field that is better not drawn (a language) only the likeliest token counts, at that step alone.
         temperatures = [1.0] * len(self._masks)
         for slot, active in self._active.items():
             temperatures[slot] = 0.0 if active.constraint.greedy else active.request.settings.lm_temperature
@@ -263,6 +186,7 @@ class _PassRunner:
         """A slot's new token: on to the next one, or out of the slot."""
         active = self._active[slot]
         request = active.request
+        # Asked at each token: a song of ten minutes is 3,000 of them.
         if self._listener.cancelled(request.id):
             self._leave(slot)
             return

@@ -28,7 +28,7 @@ from renderer.models.kernels.qwen3 import fuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from renderer.models.ace_step.lm.engine import DecodeRequest, DecodeResult
+    from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.family import Listener, ModelFiles, Settings, StageJob
@@ -53,6 +53,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
+    # In place, layer by layer: the LM is never held twice.
     fuse(model.model)
     # A CUDA device works beside the host, and a step's launches take longer than the step; elsewhere nothing is gained.
     on_cuda = device.type == "cuda"

@@ -18,7 +18,7 @@ from renderer.models.ace_step.lm.constraints import (
     FreeConstraint,
     FreeConstraints,
 )
-from renderer.models.ace_step.lm.engine import DecodeRequest
+from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml, user_metas_as_cot
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.artifacts import CotMetas
-    from renderer.models.ace_step.lm.engine import ConstraintSet, DecodeResult, LogitConstraint
+    from renderer.models.ace_step.lm.decode_request import ConstraintSet, DecodeResult, LogitConstraint
     from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.family import StageJob
@@ -41,6 +41,7 @@ FREE_EXTRA = 500
 Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
 """
 _Notes = TypeVar("_Notes", CotNotes, CodesNotes)
+# Both phases draw by one seed: without streams of their own a chain of thought and its codes would share numbers.
 _COT_STREAM, _CODES_STREAM = 1, 2
 
 

@@ -55,6 +55,8 @@ class Prefill:
         """The prompts' keys and values."""
         longest = max(map(len, prompts)) - 1
         length = -(-longest // self._prompt_bucket) * self._prompt_bucket
+        # The last token is the first step's: so the first draw comes from a pass, as all others do. What fills up is
+        # token 0, to which none of the prompt's own attend.
         ids = torch.tensor([(*prompt[:-1], *[0] * (length + 1 - len(prompt))) for prompt in prompts])
         return PromptCache(
             memory=self._forward(ids),

@@ -27,6 +27,7 @@ def penalise(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 def keep_top_k(logits: Tensor, top_k: Tensor) -> Tensor:
     """Drop what is below each row's k-th largest logit; int64 [rows, 1], 0 keeps all."""
     ordered = _descending(logits)
+    # By the value at rank k: rows have ranks of their own, and torch's topk takes one for all, from the host.
     least = ordered.gather(1, (top_k - 1).clamp(min=0, max=logits.shape[-1] - 1))
     return logits.masked_fill((logits < least) & (top_k > 0), -torch.inf)
 
@@ -62,6 +63,7 @@ def uniforms(seed: int, stream: int, count: int) -> np.ndarray[tuple[int], np.dt
 
     Only a bit generator's raw output is promised to stay; 24 bits of it make a float32 exactly.
     """
+    # Counted, not carried on: the number for token n doesn't depend on how the tokens before it were drawn.
     raw = np.random.Philox(key=[seed % 2**64, stream]).random_raw(count)
     return ((raw >> np.uint64(40)) * np.float64(2**-24)).astype(np.float32)
 

@@ -41,6 +41,7 @@ def slim(decoder: Any) -> None:
 @torch.no_grad()
 def fuse(decoder: Any) -> None:
     """One CUDA kernel a snake; what a convolution would have added waits for it, sums of the residual ones too."""
+    # A bias moves to the next snake, which adds it in a register; a residual sum's waits until the sum is complete.
     waiting = _without_bias(decoder.conv1)
     for block in decoder.block:
         block.snake1 = FusedSnake(block.snake1, waiting)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from renderer.models.ace_step.lm.decode_request import DecodeRequest
     from renderer.models.ace_step.lm.decoder import ResidentLm
-    from renderer.models.ace_step.lm.engine import DecodeRequest
     from renderer.models.ace_step.lm.part import LmPart
     from renderer.models.family import StageJob
 
