@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from renderer.models.ace_step.protocol.requests import LmSampling
+    from renderer.settings import LmSampling
 
 SHORTEST = 1_024  # tokens; a pass's cache is this long or a power of two times it
 

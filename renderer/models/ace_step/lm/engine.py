@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import PromptCache
     from renderer.models.family import Listener
-    from renderer.settings import LmSampling
 
 
 @dataclass(slots=True, kw_only=True)
