@@ -19,6 +19,7 @@ from renderer.watch.notices import (
     WatchStarted,
     WorkerDropped,
 )
+from renderer.watch.on_commands import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.watch.notices import Notice
 
-KEYS = "r render all · f full length · o open the report · q quit"
+KEYS_LINE = " · ".join(f"{name} {key.label}" for name, key in KEYS.items())
 
 
 def notice_lines(notice: Notice) -> Iterator[str]:  # noqa: C901 - one case a notice
@@ -35,7 +36,7 @@ def notice_lines(notice: Notice) -> Iterator[str]:  # noqa: C901 - one case a no
         case WatchStarted():
             yield f"watching {', '.join(path_text(path) for path in notice.paths)}"
             if notice.reads_keys:
-                yield f"keys: {KEYS}"
+                yield f"keys: {KEYS_LINE}"
         case FilesSaved():
             yield from _saved(notice)
         case Refusal():

@@ -17,7 +17,7 @@ from rich.text import Text
 from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
-from renderer.watch.notice_text import KEYS, address_text, error_line, notice_lines, takes_label
+from renderer.watch.notice_text import KEYS_LINE, address_text, error_line, notice_lines, takes_label
 from renderer.watch.notices import Idle, JobAbandoned, PageWritten, Refusal, RenderStarted, SpecsLoaded, WatchStarted
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Screen:
     def _footer(self) -> list[Text]:
         style = "bold" if self._foot == "rendering" else "dim"
         page = [Text(self._page, style="dim")] if self._page else []
-        return [Text(self._foot, style=style), *page, Text(KEYS, style="dim")]
+        return [Text(self._foot, style=style), *page, Text(KEYS_LINE, style="dim")]
 
 
 def _height(console: Console, texts: Iterable[Text]) -> int:

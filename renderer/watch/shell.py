@@ -91,6 +91,8 @@ def run_watch(
         shell = _Shell(explicit, settings, inbox=inbox, announce=announce, publish=publish, open_page=open_page)
         ending.enter_context(shell.folders)
         ending.callback(shell.end_worker)
+        # Whatever ends the watch, also what it can't write to: the render mustn't go on with a new worker.
+        ending.callback(shell.stop.now)
         ending.callback(shell.measuring.end)
         reads_keys = has_keys()
         if reads_keys:
@@ -126,7 +128,7 @@ class _Shell:
         self._announce = announce
         self._publish = publish
         self._open_page = open_page
-        self._stop = Stop()
+        self.stop = Stop()
         self._executor: Executor | None = None
         self._render: RenderThread | None = None
         self.paths = spec_paths(named)
@@ -183,7 +185,7 @@ class _Shell:
                 if self._render is not None:
                     self._render.abandon(effect)
             case StopRender():
-                self._stop.now()
+                self.stop.now()
             case WarmUp(take=take):
                 self._warm_up(take)
             case DropWorker(idle_seconds=idle_seconds):
@@ -216,7 +218,7 @@ class _Shell:
         except RendererError as error:
             self._inbox.put(RenderEnded(error=error, unfinished=(), outputs=takes[0].song.outputs))
             return
-        self._render = RenderThread(project, self._executor_of(project), self._stop, self._inbox.put)
+        self._render = RenderThread(project, self._executor_of(project), self.stop, self._inbox.put)
 
     def _warm_up(self, take: Take) -> None:
         for project in projects([take], self._options):

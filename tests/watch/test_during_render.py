@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from renderer.pipeline.project import one_at_a_time
 from renderer.store.store import Store
 from tests.watch.conftest import rendered, stages
 
 if TYPE_CHECKING:
     from tests.watch.conftest import Songs, Watching
+
+pytestmark = pytest.mark.slow
 
 LONG = 120  # seconds: long enough for the worker to be held in the middle of it
 SEEN = r"^\d+ songs?, \d+ takes"  # said when an edit was read

@@ -14,6 +14,8 @@ from tests.watch.conftest import PATIENCE_SECONDS, rendered
 if TYPE_CHECKING:
     from tests.watch.conftest import Songs, Watching
 
+pytestmark = pytest.mark.slow
+
 MB = 1_000_000
 
 
