@@ -108,6 +108,7 @@ for sound, rate in ((music(3, 9.0).samples.T, 48_000), (np.zeros((480_000, 1), d
 """
 
 
+@pytest.mark.slow
 def test_once_compiled_no_sound_makes_numba_touch_its_cache() -> None:
     log = subprocess.run(
         [sys.executable, "-c", COMPILED],
@@ -122,6 +123,7 @@ def test_once_compiled_no_sound_makes_numba_touch_its_cache() -> None:
     assert "[cache]" not in later
 
 
+@pytest.mark.slow
 def test_a_cache_that_another_process_fills_is_waited_for(tmp_path: Path) -> None:
     lock = tmp_path / "numba" / "lock"
     lock.parent.mkdir()
