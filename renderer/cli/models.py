@@ -74,10 +74,10 @@ def fetch(names: tuple[str, ...], folder: Path | None) -> int:
 
 
 def _announce(num_bytes: int, cache: Path) -> None:
-    from renderer.pipeline.disk_budget import told_bytes
+    from renderer.pipeline.disk_budget import format_bytes
     from renderer.spec.diagnostics import printable
 
-    what = f"fetching {told_bytes(num_bytes)} into" if num_bytes else "all of it is in"
+    what = f"fetching {format_bytes(num_bytes)} into" if num_bytes else "all of it is in"
     click.echo(f"{what} {printable(str(cache))}", err=True)
 
 
@@ -86,14 +86,14 @@ def _announce(num_bytes: int, cache: Path) -> None:
 def verify(names: tuple[str, ...]) -> int:
     """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""
     from renderer.models.catalog.verify import verify as verify_folder
-    from renderer.pipeline.disk_budget import told_bytes
+    from renderer.pipeline.disk_budget import format_bytes
     from renderer.spec.diagnostics import printable
 
     seen, broken = 0, []
     for label, folder in _on_disk(names):
         for one in verify_folder(folder):
             state = "new" if one.expected is None else "ok" if one.is_sound else "BROKEN"
-            click.echo(f"{state:7} {told_bytes(one.num_bytes):>8}  {printable(f'{label}/{one.name}')}")
+            click.echo(f"{state:7} {format_bytes(one.num_bytes):>8}  {printable(f'{label}/{one.name}')}")
             seen += 1
             broken += [] if one.is_sound else [one.path]
     if broken:

@@ -65,7 +65,7 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> N
     from rich.console import Console
 
     from renderer.cli.status import elsewhere_line
-    from renderer.pipeline.disk_budget import needed_bytes, told_bytes
+    from renderer.pipeline.disk_budget import format_bytes, needed_bytes
     from renderer.spec.diagnostics import printable
 
     console = Console(highlight=False)
@@ -74,7 +74,7 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> N
     for component, count in loads.items():
         line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
         click.echo(line + _others(plan, component))
-    size = f", about {told_bytes(needed_bytes(plan))} on disk" if plan.running else ""
+    size = f", about {format_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
     click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {jobs}{size}")
     if note := elsewhere_line(list(elsewhere.values())):

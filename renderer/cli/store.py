@@ -112,12 +112,12 @@ def _folders(named: Sequence[str]) -> list[str]:
 
 
 def _print_garbage(garbage: Sequence[Garbage], *, yes: bool) -> None:
-    from renderer.pipeline.disk_budget import told_bytes
+    from renderer.pipeline.disk_budget import format_bytes
     from renderer.spec.diagnostics import printable
 
     for piece in garbage:
-        click.echo(f"{told_bytes(piece.num_bytes):>8}  {printable(piece.file)}  ({piece.why})")
-    total = told_bytes(sum(piece.num_bytes for piece in garbage))
+        click.echo(f"{format_bytes(piece.num_bytes):>8}  {printable(piece.file)}  ({piece.why})")
+    total = format_bytes(sum(piece.num_bytes for piece in garbage))
     if not garbage:
         click.echo("nothing to free")
     elif yes:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def print_verified(store: Store) -> int:
     """Read every artifact and audio file, tell what is damaged; returns how many are."""
-    from renderer.pipeline.disk_budget import told_bytes
+    from renderer.pipeline.disk_budget import format_bytes
     from renderer.spec.diagnostics import printable
     from renderer.store.verify import verify
 
@@ -22,5 +22,5 @@ def print_verified(store: Store) -> int:
         if checked.fault:
             num_faults += 1
             click.echo(f"{click.style('bad', fg='red')} {printable(checked.file)}: {checked.fault} ({checked.help})")
-    click.echo(f"{num_files} files, {told_bytes(num_bytes)} read, {num_faults} bad")
+    click.echo(f"{num_files} files, {format_bytes(num_bytes)} read, {num_faults} bad")
     return num_faults

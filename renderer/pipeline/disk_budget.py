@@ -31,13 +31,13 @@ def refuse_without_room(plan: Plan, folder: Path) -> None:
     needed, free = needed_bytes(plan) + SPARE_BYTES, shutil.disk_usage(folder).free
     if needed > free:
         raise ResourceError(
-            f"this needs about {told_bytes(needed)} on disk, {told_bytes(free)} are free",
+            f"this needs about {format_bytes(needed)} on disk, {format_bytes(free)} are free",
             why=f"{len(plan.running)} takes with their latents go to `{folder}`",
             help=f"free some space, give another folder with --out, render fewer takes, or write {_SMALLER}",
         )
 
 
-def told_bytes(num_bytes: float) -> str:
+def format_bytes(num_bytes: float) -> str:
     """`3.2 MB`."""
     for unit in ("B", "kB", "MB"):
         if num_bytes < 1000:  # noqa: PLR2004 - the step between units

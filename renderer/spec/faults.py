@@ -16,14 +16,13 @@ from renderer.spec.hints import hint
 from renderer.spec.near import nearest, same_but_case, suggestion
 from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
+    TABLES,
     DefaultsFile,
-    InferenceTable,
     LoraTable,
     LyricsTable,
-    MetasTable,
-    OutputTable,
     SongFile,
     VariantTable,
+    table_of,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from renderer.spec.source import KeyPath, Source
 
 _LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of a lyrics fault
-_TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
 MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousands would take its time
 SURE = 0.84  # likeness of a misspelt key, of at least so many letters, that leaves no doubt
 SURE_LENGTH = 5
@@ -243,7 +241,7 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
             advice=f"write `[{key}]`" if inside else "move it above the first line that begins with `[`",
             edits=() if inside else moved(source, path, (), key),
         )
-    home = _home(key)
+    home = table_of(key)
     if home:
         return error_at(
             source,
@@ -282,14 +280,14 @@ def _is_the_songs(path: KeyPath, root: type[Table]) -> bool:
     if path[0] != "variants" or len(path) != 3:  # noqa: PLR2004 - `variants`, the variant's name, the key
         return False
     key = CALLED_HERE.get(str(path[-1]).lower(), str(path[-1]))
-    return key not in VariantTable.model_fields and (key in root.model_fields or bool(_home(key)))
+    return key not in VariantTable.model_fields and (key in root.model_fields or bool(table_of(key)))
 
 
 def _of_all_variants(source: Source, path: KeyPath) -> Diagnostic:
     """A song's key in a variant's table. What it was to be there isn't certain: moved, it would change every take."""
     key, variant = str(path[-1]), _table_name(path)
     called = CALLED_HERE.get(key.lower(), key)
-    home = f"below `[{_home(called)}]`" if _home(called) else "above the first line that begins with `[`"
+    home = f"below `[{table_of(called)}]`" if table_of(called) else "above the first line that begins with `[`"
     place = f"as `[{key}]`" if is_table(source, path) else home
     what = "it" if called == key else f"`{called}`"
     why, advice = "all variants of a song have it in common", f"write {what} {place} for all, or in another spec"
@@ -324,7 +322,7 @@ def _called(source: Source, path: KeyPath, called: str, root: type[Table]) -> tu
     """Where a key is written that has another name here."""
     if called in _table(path, root).model_fields:
         return _once(source, (*path[:-1], called), f"here it is `{called}`"), new_name(source, path, called)
-    if home := _home(called):
+    if home := table_of(called):
         advice = _once(source, (home, called), f"here it is `{called}` below `[{home}]`")
         return advice, moved(source, path, (home,), called)
     if called in root.model_fields:
@@ -340,7 +338,7 @@ def _once(source: Source, target: KeyPath, advice: str) -> str:
 def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[str, tuple[Edit, ...]]:
     """A key that is misspelt and stands in the wrong table."""
     key = str(path[-1])
-    homes = {name: table for table, model in _TABLES.items() for name in model.model_fields}
+    homes = {name: table for table, model in TABLES.items() for name in model.model_fields}
     near = _respelt(key, homes) or nearest(
         key, (*homes, *root.model_fields), cutoff=0.75 if len(key) >= SURE_LENGTH else 0.65
     )
@@ -390,11 +388,6 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
-def _home(key: str) -> str:
-    """The table a key belongs to; empty for none."""
-    return next((name for name, table in _TABLES.items() if key in table.model_fields), "")
-
-
 def _belongs_elsewhere(key: str, root: type[Table]) -> str:
     if root is SongFile and key in DefaultsFile.model_fields:
         return "it belongs to `renderer.toml`, for all specs at once"
@@ -411,7 +404,7 @@ def _table(path: KeyPath, root: type[Table]) -> type[Table]:
         return LoraTable
     if path[0] == "variants":
         return VariantTable
-    return LyricsTable if path[0] == "lyrics" else _TABLES.get(str(path[0]), root)
+    return LyricsTable if path[0] == "lyrics" else TABLES.get(str(path[0]), root)
 
 
 def _table_name(path: KeyPath) -> str:

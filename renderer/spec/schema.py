@@ -182,6 +182,10 @@ class OutputTable(Table):
     )
 
 
+TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
+"""The tables that a spec and `renderer.toml` have in common, by name."""
+
+
 class LyricsTable(Table):
     """One section of the lyrics."""
 
@@ -252,3 +256,8 @@ class DefaultsFile(SharedKeys):
     outputs: Place | None = Field(
         default=None, description="The folder that takes and report are written to, relative to this file."
     )
+
+
+def table_of(key: str) -> str | None:
+    """The table of a spec that a key stands in; None for one that stands in none."""
+    return next((name for name, model in TABLES.items() if key in model.model_fields), None)

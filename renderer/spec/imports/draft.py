@@ -6,17 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from renderer.spec.imports.entry import LeftOut
-from renderer.spec.schema import InferenceTable, MetasTable, OutputTable
+from renderer.spec.schema import TABLES, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic.fields import FieldInfo
 
     from renderer.spec.imports.entry import Field
-    from renderer.spec.schema import Table
-
-TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,11 +44,6 @@ class SpecDraft:
         """What stands in a table so far; empty when there is none."""
         found: dict[str, Any] = self.values.get(name, {})
         return found
-
-
-def table_of(key: str) -> str | None:
-    """The table of a spec that a key stands in; None for one that stands in none."""
-    return next((name for name, model in TABLES.items() if key in model.model_fields), None)
 
 
 def field_of(key: str) -> FieldInfo | None:

@@ -13,9 +13,8 @@ from renderer.spec.checkpoints import DEFAULT_MODEL, default_max_duration
 from renderer.spec.faults import diagnostics_of
 from renderer.spec.imports import words
 from renderer.spec.imports.carry import leave, put
-from renderer.spec.imports.draft import TABLES
 from renderer.spec.imports.entry import LeftOut
-from renderer.spec.schema import MetasTable, SongFile
+from renderer.spec.schema import TABLES, MetasTable, SongFile
 from renderer.spec.source import Source
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from renderer.spec.imports import words
 from renderer.spec.imports.carry import carry
 from renderer.spec.imports.codes import pinned
 from renderer.spec.imports.documents import read_document
-from renderer.spec.imports.draft import TABLES, SpecDraft
+from renderer.spec.imports.draft import SpecDraft
 from renderer.spec.imports.entry import LeftOut, fields_of
 from renderer.spec.imports.settle import settle
+from renderer.spec.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
