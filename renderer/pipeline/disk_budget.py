@@ -6,9 +6,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError
-from renderer.facts import LATENT_CHANNELS, LATENT_RATE
+from renderer.facts import LATENT_CHANNELS, LATENT_RATE, SAMPLE_RATE
 from renderer.formats.table import FORMATS
 from renderer.models.ace_step.stages import Stage
+from renderer.run.spool import MOST_SPOOLED_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 LATENT_BYTES = LATENT_RATE * LATENT_CHANNELS * 4  # a second, in float32
+SOUND_BYTES = SAMPLE_RATE * 2 * 4  # a second, as it is decoded: stereo in float32
 SPARE_BYTES = 32_000_000  # for records, journal and report
 _SMALLER = " or ".join(name for name, row in FORMATS.items() if not row.lossless)
 
@@ -28,7 +30,7 @@ def needed_bytes(plan: Plan) -> int:
 
 def refuse_without_room(plan: Plan, folder: Path) -> None:
     """Raises: ResourceError when the drive that `folder` lies on can't hold what the plan makes."""
-    needed, free = needed_bytes(plan) + SPARE_BYTES, shutil.disk_usage(folder).free
+    needed, free = needed_bytes(plan) + _spooled(plan) + SPARE_BYTES, shutil.disk_usage(folder).free
     if needed > free:
         raise ResourceError(
             f"this needs about {format_bytes(needed)} on disk, {format_bytes(free)} are free",
@@ -50,6 +52,12 @@ def _needed(plan: TakePlan) -> float:
     rate = FORMATS[plan.take.song.output.format].bytes_per_second if Stage.WAVEFORM in plan.runs else 0.0
     rate += LATENT_BYTES if Stage.LATENTS in plan.runs else 0.0
     return rate * _seconds(plan)
+
+
+def _spooled(plan: Plan) -> float:
+    """What lies there at most on its way from the worker to its file."""
+    sounds = [SOUND_BYTES * _seconds(take) for take in plan.running if Stage.WAVEFORM in take.runs]
+    return min(sum(sounds), max([MOST_SPOOLED_BYTES, *sounds]))
 
 
 def _seconds(plan: TakePlan) -> float:

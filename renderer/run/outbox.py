@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from renderer.run.spool import MOST_BYTES
+from renderer.run.spool import MOST_SPOOLED_BYTES
 from renderer.run.wire import frame, write
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Outbox:
         if framed.num_bytes <= SMALL_BYTES:
             return len(self._frames) < MOST_SMALL
         large = [waiting.num_bytes for waiting in self._frames if waiting.num_bytes > SMALL_BYTES]
-        return not large or sum(large) + framed.num_bytes <= MOST_BYTES
+        return not large or sum(large) + framed.num_bytes <= MOST_SPOOLED_BYTES
 
     def _write_all(self) -> None:
         while True:

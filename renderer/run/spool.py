@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 1 << 20
 """What is smaller goes by the pipe."""
-MOST_BYTES = 150_000_000
+MOST_SPOOLED_BYTES = 150_000_000
 """That lie there at once: the sound of three minutes twice, or of ten minutes once."""
 _POLL_SECONDS = 0.01
 
@@ -65,7 +65,7 @@ class SpoolWriter:
     def _is_full(self, num_bytes: int) -> bool:
         self._waiting = {path: size for path, size in self._waiting.items() if path.exists()}
         waiting = sum(self._waiting.values())
-        return waiting > 0 and waiting + num_bytes > MOST_BYTES
+        return waiting > 0 and waiting + num_bytes > MOST_SPOOLED_BYTES
 
 
 class Spool:

@@ -15,7 +15,7 @@ from renderer.artifacts import Waveform
 from renderer.models.family import Done
 from renderer.run.messages import Ended, Progress
 from renderer.run.outbox import Outbox
-from renderer.run.spool import MOST_BYTES
+from renderer.run.spool import MOST_SPOOLED_BYTES
 from renderer.run.wire import receive
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[
     outbox, second = Outbox(writer), threading.Event()
 
     def one_too_many() -> None:
-        outbox.put(result("two", MOST_BYTES // 2 + 1))
+        outbox.put(result("two", MOST_SPOOLED_BYTES // 2 + 1))
         second.set()
 
-    outbox.put(result("one", MOST_BYTES // 2))
+    outbox.put(result("one", MOST_SPOOLED_BYTES // 2))
     outbox.put(progress("two"))
     threading.Thread(target=one_too_many, daemon=True).start()
     assert not second.wait(SHUT)
@@ -81,13 +81,13 @@ def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[
 
 def test_a_result_larger_than_the_room_goes_alone(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
     reader, writer = pipe
-    Outbox(writer).put(result("long", MOST_BYTES + 8))
+    Outbox(writer).put(result("long", MOST_SPOOLED_BYTES + 8))
 
     found = receive(reader)
 
     assert isinstance(found, Done)
     assert isinstance(found.artifact, Waveform)
-    assert found.artifact.samples.nbytes == MOST_BYTES + 8
+    assert found.artifact.samples.nbytes == MOST_SPOOLED_BYTES + 8
 
 
 def test_a_process_whose_reader_has_gone_ends() -> None:

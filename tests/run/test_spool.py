@@ -12,7 +12,7 @@ import pytest
 
 from renderer.artifacts import Waveform
 from renderer.models.family import Done
-from renderer.run.spool import LARGE_BYTES, MOST_BYTES, Spool, SpoolWriter, fetch
+from renderer.run.spool import LARGE_BYTES, MOST_SPOOLED_BYTES, Spool, SpoolWriter, fetch
 from renderer.run.wire import frame, receive, write
 from renderer.store.disk import is_temp
 
@@ -52,7 +52,7 @@ def test_what_is_small_goes_by_the_pipe(tmp_path: Path) -> None:
 
 def test_the_next_sound_waits_until_one_before_was_fetched(tmp_path: Path) -> None:
     writer, third = SpoolWriter(Spool(tmp_path).stem), threading.Event()
-    files = [writer.put(sound(MOST_BYTES // 2)) for _ in range(2)]
+    files = [writer.put(sound(MOST_SPOOLED_BYTES // 2)) for _ in range(2)]
 
     def put_one_more() -> None:
         files.append(writer.put(sound(LARGE_BYTES)))
@@ -61,7 +61,7 @@ def test_the_next_sound_waits_until_one_before_was_fetched(tmp_path: Path) -> No
     threading.Thread(target=put_one_more, daemon=True).start()
     assert not third.wait(SHUT)
     assert files[0]
-    fetch(files[0], memoryview(bytearray(MOST_BYTES // 2)))
+    fetch(files[0], memoryview(bytearray(MOST_SPOOLED_BYTES // 2)))
 
     assert third.wait(SECONDS)
     assert len(list(tmp_path.iterdir())) == 2

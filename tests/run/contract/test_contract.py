@@ -25,7 +25,7 @@ from renderer.run.events import (
     WorkerRestarted,
 )
 from renderer.run.executor import EXECUTORS
-from renderer.run.spool import MOST_BYTES
+from renderer.run.spool import MOST_SPOOLED_BYTES
 from renderer.run.watchdog import Watchdog
 from tests.run.contract.conftest import workers
 from tests.run.contract.harness import FolderSink, plan_of, run
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from renderer.run.sink import PendingWrite
     from tests.run.contract.conftest import Make
 
+pytestmark = pytest.mark.slow
 SLOW = 0.05  # seconds a step
 IMPATIENT = Watchdog(least_seconds=1.0, per_second=0.0, pace_factor=2.0)
 
@@ -291,7 +292,7 @@ def test_memory_and_the_files_under_way_stay_flat_however_much_is_made(
 
     assert len(heard.done) == 44
     assert most - before < 600_000_000
-    assert sink.most <= len(devices) * MOST_BYTES
+    assert sink.most <= len(devices) * MOST_SPOOLED_BYTES
     assert sink.leftovers() == []
 
 
