@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,13 @@ class JobSettings:
     @property
     def as_json(self) -> dict[str, object]:
         """For keys and records."""
-        return {"weights": self.weights, "numerics": to_json(self.numerics), **self.sizes}
+        return {"weights": self.weights, "numerics": _numerics_json(self.numerics), **self.sizes}
+
+
+@cache
+def _numerics_json(numerics: Numerics) -> Mapping[str, object]:
+    """Made once for the thousand takes of a run, and kept once with them."""
+    return to_json(numerics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
