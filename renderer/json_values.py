@@ -85,6 +85,9 @@ def _readers(kind: type) -> Mapping[str, tuple[Read, bool]]:
 
 def _reader(hint: Any) -> Read:
     origin, inner = get_origin(hint), get_args(hint)
+    # Since numpy 2.5 `NDArray` is an alias of Python 3.12's kind, which is no class itself.
+    while hasattr(origin, "__value__"):
+        origin = get_origin(origin.__value__)
     if origin in (Union, types.UnionType):
         return partial(_first_that_reads, tuple(map(_reader, inner)))
     if origin is tuple:
