@@ -1,13 +1,13 @@
 """What the stages hand on: Cot, Codes, Latents, Waveform. numpy arrays with shapes and rates; no torch."""
 
 # Without `from __future__ import annotations`: `json_values` reads the annotations.
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, Notes, VaeNotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,16 @@ class Cot:
     metas: CotMetas
     notes: CotNotes = field(default_factory=CotNotes)
 
+    @property
+    def noted(self) -> CotNotes:
+        """Its notes as told of a take."""
+        return replace(self.notes, text=self.text)
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
@@ -37,6 +47,18 @@ class Codes:
 
     codes: npt.NDArray[np.int32]
     notes: CodesNotes = field(default_factory=CodesNotes)
+
+    @property
+    def noted(self) -> CodesNotes:
+        """Its notes as told of a take."""
+        return replace(self.notes, num_codes=len(self.codes))
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        if self.codes.ndim != 1 or self.codes.dtype != np.int32:
+            return f"the codes are {self.codes.dtype} of shape {list(self.codes.shape)}"
+        return "a code is below 0" if self.codes.size and self.codes.min() < 0 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +68,19 @@ class Latents:
     frames: npt.NDArray[np.float32]
     notes: DitNotes = field(default_factory=DitNotes)
 
+    @property
+    def noted(self) -> DitNotes:
+        """Its notes as told of a take."""
+        return replace(self.notes, num_frames=len(self.frames))
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        if self.frames.ndim != 2 or self.frames.dtype != np.float32:  # noqa: PLR2004 - frames and channels
+            return f"the latents are {self.frames.dtype} of shape {list(self.frames.shape)}"
+        # They come from numbers that overflowed or from damaged weights: what is built on them is noise.
+        return "" if np.isfinite(self.frames).all() else "the latents hold NaN or infinity"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waveform:
@@ -54,26 +89,28 @@ class Waveform:
     samples: npt.NDArray[np.float32]
     notes: VaeNotes = field(default_factory=VaeNotes)
 
+    @property
+    def noted(self) -> VaeNotes:
+        """Its notes as told of a take."""
+        return self.notes
 
-Artifact = Cot | Codes | Latents | Waveform
-STORED: Mapping[str, type[Cot | Codes | Latents]] = {"cot": Cot, "codes": Codes, "latents": Latents}
-"""What an artifact's file calls its kind -> the kind."""
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        return ""
 
 
-def fault_of(artifact: Artifact) -> str:
-    """Why an artifact can't be one, in words; nothing when it can.
+class Artifact(Protocol):
+    """What a stage gives: a frozen dataclass of numpy arrays and JSON values, with its notes."""
 
-    NaN and infinity come from numbers that overflowed or from damaged weights: what is built on them is noise.
-    """
-    match artifact:
-        case Codes(codes=codes):
-            if codes.ndim != 1 or codes.dtype != np.int32:
-                return f"the codes are {codes.dtype} of shape {list(codes.shape)}"
-            if codes.size and codes.min() < 0:
-                return "a code is below 0"
-        case Latents(frames=frames):
-            if frames.ndim != 2 or frames.dtype != np.float32:  # noqa: PLR2004 - frames and channels
-                return f"the latents are {frames.dtype} of shape {list(frames.shape)}"
-            if not np.isfinite(frames).all():
-                return "the latents hold NaN or infinity"
-    return ""
+    @property
+    def notes(self) -> Notes:
+        """How it was made."""
+
+    @property
+    def noted(self) -> Notes:
+        """The same as told of a take, with what the artifact itself has to tell."""
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""

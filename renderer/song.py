@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from renderer.facts import CODE_RATE, MAX_SEED
@@ -114,6 +116,18 @@ class Pinned:
     """The key of the job that made the chain of thought; empty when there was none."""
     digest: str
     """Of codes and chain of thought as they were pinned."""
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 over codes and chain of thought: tells whether somebody edited them."""
+        content = {"codes": list(self.codes), "cot": asdict(self.cot) if self.cot else None}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def is_as_pinned(self) -> bool:
+        """Whether nobody edited them since."""
+        return self.digest == self.content_digest
 
     @property
     def seconds(self) -> float:

@@ -42,7 +42,7 @@ def command(
 
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
-    from renderer.pipeline.prompt_tokens import count_prompts
+    from renderer.models.family import count_prompts
     from renderer.spec.load import load_songs
 
     if explain is not None:

@@ -52,12 +52,11 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
 
 def _print_cuts(plan: Plan, project: Project) -> None:
     """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
-    from renderer.pipeline.prompt_preview import cut_off
     from renderer.spec.diagnostics import printable
 
     for take in plan.running:
         facts = project.model_of(take.take.variant).facts
-        for name, count, limit in cut_off(take, facts, project.store, project.options.preview):
+        for name, count, limit in take.family.cut_off(take, facts, project.store, project.options.preview):
             click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 

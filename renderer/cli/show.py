@@ -15,8 +15,8 @@ from renderer.formats.table import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from renderer.models.family import PromptText
     from renderer.pipeline.options import Options
-    from renderer.pipeline.prompt_preview import Sent
 
 AUDIO = tuple(row.suffix for row in FORMATS.values())
 
@@ -53,16 +53,15 @@ def _show_recipe(path: Path, *, as_json: bool) -> None:
 
 def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> None:
     from renderer.pipeline.project import Project, refuse_faults
-    from renderer.pipeline.prompt_preview import sent
     from renderer.pipeline.select import select
 
     selection = select(named, options)
     refuse_faults(selection, options)
     project = Project(selection.takes, options)
-    shown: dict[tuple[Sent, ...], list[str]] = {}
+    shown: dict[tuple[PromptText, ...], list[str]] = {}
     for plan in project.plan().takes:
         facts = project.model_of(plan.take.variant).facts
-        shown.setdefault(sent(plan, facts, project.store, options.preview), []).append(plan.name)
+        shown.setdefault(plan.family.prompts(plan, facts, project.store, options.preview), []).append(plan.name)
     if as_json:
         echo_json([_row(names, texts) for texts, names in shown.items()])
         return
@@ -73,7 +72,7 @@ def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> N
         click.echo()
 
 
-def _heading(text: Sent) -> str:
+def _heading(text: PromptText) -> str:
     count = "" if text.num_tokens is None else f", {text.num_tokens} tokens"
     if text.num_tokens is not None and text.max_tokens is not None:
         cut = f": the last {text.num_tokens - text.max_tokens} are cut off" if text.num_tokens > text.max_tokens else ""
@@ -81,7 +80,7 @@ def _heading(text: Sent) -> str:
     return f"── {text.stage}: {text.name}{count}"
 
 
-def _row(names: Iterable[str], texts: tuple[Sent, ...]) -> dict[str, Any]:
+def _row(names: Iterable[str], texts: tuple[PromptText, ...]) -> dict[str, Any]:
     return {
         "takes": list(names),
         "sent": [

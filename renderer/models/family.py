@@ -10,15 +10,27 @@ import os
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from renderer.artifacts import Waveform
+from renderer.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from _typeshed import DataclassInstance
 
     from renderer.artifacts import Artifact
-    from renderer.models.ace_step.protocol.requests import StageRequest
+    from renderer.models.catalog.zoo import ModelFacts
+    from renderer.models.memory import Need
+    from renderer.models.numerics import Numerics
+    from renderer.plan.jobs import TakePlan
+    from renderer.song import Song, Take, Variant
+    from renderer.store.store import Store
+
+    Alternative = tuple[str, "Settings", float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,8 @@ class PartSpec:
     """Parts whose files it is held against when it is loaded."""
     settings: Callable[[Settings], Mapping[str, int]] = lambda _: {}
     """What of a run's settings changes its stages' bytes, and so enters their keys."""
+    if_too_large: str = "close other programs"
+    """What to do where it doesn't fit into memory and nothing smaller does."""
 
 
 class Residency(StrEnum):
@@ -171,7 +185,7 @@ class StageJob:
 
     id: str
     """The job's key."""
-    request: StageRequest
+    request: DataclassInstance
     upstream: Mapping[str, Artifact]
     """The results this job builds on, by the names under which its stage takes them."""
 
@@ -192,6 +206,81 @@ class Failed:
     message: str
     why: str = ""
     help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedModel:
+    """A variant's model set as the plan sees it: facts, files and fingerprints, no weights."""
+
+    facts: ModelFacts
+    files: ModelFiles
+    weights: Mapping[str, str]
+    """Fingerprint of each part's weights."""
+    numerics: Mapping[str, Numerics]
+    missing: tuple[str, ...] = ()
+    """Parts that aren't on disk, by the names `renderer models fetch` takes."""
+    vae: str | None = None
+    """The name of its VAE; None for the set's own, however it is named."""
+    weight_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of what files each part's weights are: name -> the head of its digest, for telling which one changed."""
+    faults: Mapping[str, tuple[ModelError, ...]] = field(default_factory=dict)
+    """What is wrong with the files of a part, which then has no fingerprint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFile:
+    """A file that a part reads."""
+
+    name: str
+    """As it enters the part's digest and is told of: the same wherever the set lies."""
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a spec brings along in place of a stage's result."""
+
+    key: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeStage:
+    """A stage of a take, as another take names it."""
+
+    take: str
+    """The take's name."""
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeRequests:
+    """What the stages of one take are asked."""
+
+    stages: Mapping[str, DataclassInstance]
+    """Stage -> request, of those that run at all, in their order."""
+    preview: float | None = None
+    """Seconds after which it is cut; None renders it whole."""
+    seconds: float
+    """About how long its sound will be."""
+    given: Mapping[str, Given] = field(default_factory=dict)
+    """Stage -> what the spec brings along in its place."""
+    inputs: Mapping[str, Mapping[str, TakeStage]] = field(default_factory=dict)
+    """Stage -> input's name -> the stage of another take whose result it builds on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptText:
+    """One text as a model is sent it."""
+
+    stage: str
+    name: str
+    """`prompt`, `negative prompt`, `text prompt`, `lyric prompt`."""
+    text: str
+    num_tokens: int | None
+    """None where the tokenizer isn't on disk, or the text isn't decided."""
+    max_tokens: int | None = None
+    """What comes after is cut off."""
 
 
 class Listener(Protocol):
@@ -261,6 +350,80 @@ class Family(Protocol):
     def loader(self) -> PartLoader:
         """What loads its parts, imported now."""
 
+    def knows(self, model: str) -> bool:
+        """Whether a name, folder or file is a model of its own."""
+
+    def plan_model(self, variant: Variant, settings: Settings) -> PlannedModel:
+        """A variant's model set: facts, files and fingerprints; no weights are read.
+
+        Raises: ModelError for what is no model set.
+        """
+
+    def take_requests(self, take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
+        """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
+
+        Raises: UsageError, ModelError for a take that its model can't make.
+        """
+
+    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, Any]:
+        """Models and switches as the spec names them: what explains that a stage runs, or with other weights."""
+
+    def effective(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Settings as a take's recorded requests hold them, where checkpoints overrule the spec's."""
+
+    def refuse_unfit(self, files: ModelFiles, stages: Collection[str]) -> None:
+        """Look at a set as if jobs that run or build on these stages were to run with it.
+
+        Raises: ModelError for what it can't do.
+        """
+
+    def files_of(self, part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
+        """What a part reads, whether it is there or not.
+
+        Raises: ModelError for files that don't tell.
+        """
+
+    def context_files(self, part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
+        """What is looked at beside what a part reads: it has to agree with it."""
+
+    def look(self, part: str, files: ModelFiles) -> tuple[ModelError, ...]:
+        """What is wrong with a part's files, as far as headers and configs tell."""
+
+    def files_in(self, folder: Path) -> tuple[ReadFile, ...]:
+        """What a folder is read from, by what it says it is.
+
+        Raises: ModelError for files that don't tell.
+        """
+
+    def parameters(self, part: str, files: ModelFiles) -> Mapping[str, int]:
+        """Component -> number of weights, read from file headers."""
+
+    def num_parameters(self, folder: Path) -> int:
+        """Weights of a component by its folder, from its files' headers.
+
+        Raises: ModelError when there are none, or one can't be read.
+        """
+
+    def need(self, part: str, files: ModelFiles, settings: Settings, seconds: float) -> Need:
+        """What a part takes at a longest take of `seconds`.
+
+        Raises: ModelError when the files can't be read.
+        """
+
+    def smaller(self, part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
+        """Smaller ways to run a part, as told to the user, with their settings and longest take."""
+
+    def prompts(self, plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
+        """Every text that a take's models are sent, in the order of the stages."""
+
+    def cut_off(
+        self, plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None
+    ) -> Iterator[tuple[str, int, int]]:
+        """The prompts that are longer than their model reads: name, tokens, and how many it reads."""
+
+    def count_prompts(self, song: Song) -> tuple[int, int] | None:
+        """Tokens of the text prompt and of the lyric prompt; None where nobody can count them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyRow:
@@ -275,11 +438,62 @@ FAMILIES: Mapping[str, FamilyRow] = {
 }
 
 
+INSTALLED = "renderer.families"
+"""The group of entry points under which other packages offer families: name -> their `FAMILY`."""
+_LOADED: dict[str, Family] = {}
+"""The installed ones that anybody asked for."""
+
+
 @cache
 def family(name: str) -> Family:
-    """The family of that name."""
-    found: Family = importlib.import_module(FAMILIES[name].module).FAMILY
-    return found
+    """The family of that name, built in or installed.
+
+    Raises: ModelError where there is none.
+    """
+    found = importlib.import_module(FAMILIES[name].module).FAMILY if name in FAMILIES else _installed(name)
+    if found is None:
+        raise ModelError(
+            f"there is no family of models `{name}`", help="install the package that this was rendered with"
+        )
+    chosen: Family = found
+    return chosen
+
+
+def family_of(model: str) -> Family:
+    """The family that a model belongs to, by its name, folder or file; the first one's where nobody knows it."""
+    for name in FAMILIES:
+        if family(name).knows(model):
+            return family(name)
+    # Only now: looking through what is installed takes as long as many a command.
+    return family(model) if _installed(model) is not None else family(next(iter(FAMILIES)))
+
+
+def known_families() -> Iterator[Family]:
+    """Those built in, then the installed ones that anybody asked for."""
+    yield from (family(name) for name in FAMILIES)
+    yield from _LOADED.values()
+
+
+def count_prompts(song: Song) -> tuple[int, int] | None:
+    """Tokens of a song's text prompt and lyric prompt, as its model's family counts them; None where nobody can."""
+    return family_of(song.variants[0].trained_as).count_prompts(song)
+
+
+def stored_kinds() -> Mapping[str, type[Artifact]]:
+    """Stage -> what its artifacts are, of the stages whose results lie in the store."""
+    return {
+        spec.name: spec.artifact for known in known_families() for spec in known.stages.values() if not spec.gives_sound
+    }
+
+
+@cache
+def _installed(name: str) -> Family | None:
+    # Entry points are found on `sys.path`, where no project's folder stands (`renderer.processes`).
+    found = next(iter(entry_points(group=INSTALLED, name=name)), None)
+    loaded: Family | None = found.load() if found else None
+    if loaded is not None:
+        _LOADED[name] = loaded
+    return loaded
 
 
 def stage_of(files: ModelFiles, stage: str) -> StageSpec:

@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from renderer.json_values import JsonError, from_json
-from renderer.models import device
-from renderer.models.ace_step.stages import Part
-from renderer.models.family import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,30 +37,6 @@ class Numerics:
             "prompts filled to {}": self.prompt_bucket,
         }
         return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))
-
-
-def numerics(settings: Settings) -> Mapping[str, Numerics]:
-    """Of each part, on the device and in the dtype picked."""
-    name = settings.device
-    dtypes, bucket, vae_kernels = (
-        device.dtypes(name, settings.dtype),
-        device.lm_prompt_bucket(name),
-        device.vae_kernels(name),
-    )
-    return {
-        Part.LM: Numerics(
-            dtype=dtypes.lm,
-            attention=device.lm_attention(name, dtypes.lm),
-            prompt_bucket=bucket if bucket > 1 else None,
-        ),
-        Part.DIT: Numerics(
-            dtype=dtypes.dit,
-            conditions=dtypes.condition_encoder,
-            text=dtypes.text_encoder,
-            kernels=device.kernels(name, dtypes.dit),
-        ),
-        Part.VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
-    }
 
 
 def words_of(request: Mapping[str, object]) -> str:

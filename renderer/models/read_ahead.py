@@ -6,16 +6,16 @@ import os
 import struct
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.models.ace_step.stages import Part
-from renderer.models.catalog import layouts
+from renderer.errors import ModelError
+from renderer.models.family import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from renderer.models.family import ModelFiles
 
@@ -29,7 +29,7 @@ _F_RDADVISE = (
 def read_ahead(part: str, files: ModelFiles) -> int:
     """Ask for a part's files; gives the bytes asked for, none when they'd take too much of the free memory."""
     # Only advice: a file that is gone is told by whoever loads it.
-    with suppress(OSError):
+    with suppress(OSError, ModelError):
         sizes = {path: path.stat().st_size for path in _weights(part, files)}
         if sum(sizes.values()) <= SHARE * psutil.virtual_memory().available:
             for path, size in sizes.items():
@@ -39,18 +39,9 @@ def read_ahead(part: str, files: ModelFiles) -> int:
 
 
 def _weights(part: str, files: ModelFiles) -> Iterator[Path]:
-    if part == Part.LM:
-        folders = [files.lm] if files.lm else []
-    elif part == Part.VAE:
-        folders = [files.vae]
-    elif files.layout == layouts.ORIGINAL:
-        folders = [files.text_encoder] if files.dit_file else [files.dit, files.text_encoder]
-        yield from [Path(files.dit_file)] if files.dit_file else []
-    else:
-        names = ("transformer", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "text_encoder")
-        folders = [str(Path(files.dit) / name) for name in names]
-    for folder in folders:
-        yield from sorted(Path(folder).glob("*.safetensors"))
+    for one in family(files.family).files_of(part, files):
+        if one.path.suffix == ".safetensors":
+            yield one.path
 
 
 def _ask(path: Path, size: int) -> None:

@@ -6,9 +6,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError
-from renderer.facts import LATENT_CHANNELS, LATENT_RATE, SAMPLE_RATE
+from renderer.facts import SAMPLE_RATE
 from renderer.formats.table import FORMATS
-from renderer.models.ace_step.stages import Stage
 from renderer.run.spool import MOST_SPOOLED_BYTES
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from renderer.plan.jobs import Plan, TakePlan
 
-GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
-LATENT_BYTES = LATENT_RATE * LATENT_CHANNELS * 4  # a second, in float32
 SOUND_BYTES = SAMPLE_RATE * 2 * 4  # a second, as it is decoded: stereo in float32
 SPARE_BYTES = 32_000_000  # for records, journal and report
 _SMALLER = " or ".join(name for name, row in FORMATS.items() if not row.lossless)
@@ -49,19 +46,12 @@ def format_bytes(num_bytes: float) -> str:
 
 
 def _needed(plan: TakePlan) -> float:
-    rate = FORMATS[plan.take.song.output.format].bytes_per_second if Stage.WAVEFORM in plan.runs else 0.0
-    rate += LATENT_BYTES if Stage.LATENTS in plan.runs else 0.0
-    return rate * _seconds(plan)
+    audio = FORMATS[plan.take.song.output.format].bytes_per_second if plan.sound in plan.runs else 0.0
+    stored = sum(plan.family.stages[stage].cost.bytes_per_second for stage in plan.runs)
+    return (audio + stored) * plan.seconds
 
 
 def _spooled(plan: Plan) -> float:
     """What lies there at most on its way from the worker to its file."""
-    sounds = [SOUND_BYTES * _seconds(take) for take in plan.running if Stage.WAVEFORM in take.runs]
+    sounds = [SOUND_BYTES * take.seconds for take in plan.running if take.sound in take.runs]
     return min(sum(sounds), max([MOST_SPOOLED_BYTES, *sounds]))
-
-
-def _seconds(plan: TakePlan) -> float:
-    asked = plan.requests[Stage.LATENTS]
-    pinned = plan.take.song.pinned
-    whole = asked["metas"]["duration"] or (pinned.seconds if pinned else min(GUESSED_SECONDS, asked["max_duration"]))
-    return min(whole, asked["preview"] or whole)

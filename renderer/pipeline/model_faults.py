@@ -11,8 +11,8 @@ from renderer.spec.places import place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from renderer.models.family import PlannedModel
     from renderer.pipeline.options import Options
-    from renderer.plan.make import PlannedModel
     from renderer.song import Take, Variant
     from renderer.spec.diagnostics import Diagnostic
 

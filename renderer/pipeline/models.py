@@ -1,34 +1,26 @@
-"""Variants -> planned models: facts, files and fingerprints from the model table, the machine's device and dtypes."""
+"""Options -> settings of this machine; variants -> planned models, each looked up once; what refuses to render."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from renderer.errors import ModelError, UnfitFiles, UsageError, named_by
+from renderer.errors import ModelError, UnfitFiles, UsageError
 from renderer.facts import VAE_REACH
 from renderer.models import device
-from renderer.models.ace_step.stages import Part
-from renderer.models.catalog import identity, looked, zoo
-from renderer.models.family import ModelFiles, Settings
-from renderer.models.numerics import numerics
-from renderer.plan.make import PlannedModel
+from renderer.models.family import Settings, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from renderer.models.family import PlannedModel
     from renderer.pipeline.options import Options
     from renderer.plan.jobs import Plan
     from renderer.song import Variant
 
 LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
 """Songs the LM decodes at once, by device kind; in the key, so never taken from free memory."""
-
-NOT_FETCHED = "not fetched"
-"""In place of the fingerprint of weights that aren't on disk."""
 
 
 def pick_settings(options: Options) -> Settings:
@@ -72,7 +64,7 @@ def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:
     def model_of(variant: Variant) -> PlannedModel:
         wanted = (variant.model, variant.lm, variant.lora, variant.vae, variant.based_on)
         if wanted not in known:
-            known[wanted] = _plan_model(variant, settings)
+            known[wanted] = family_of(variant.model).plan_model(variant, settings)
         return known[wanted]
 
     return model_of
@@ -104,76 +96,3 @@ def require_fit(plan: Plan, model_of: Callable[[Variant], PlannedModel]) -> None
                 found.setdefault((error.message, error.why), error)
     if found:
         raise UnfitFiles(tuple(found.values()))
-
-
-def _plan_model(variant: Variant, settings: Settings) -> PlannedModel:
-    with named_by("model"):
-        model = _with_own_vae(variant, settings)
-    if variant.vae is None or zoo.own_vae(variant.based_on or variant.model, variant.vae):
-        return model
-    return _with_vae(model, variant.vae)
-
-
-def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
-    """The set with another VAE; the set as it is when that has the very files of its own."""
-    folder = zoo.find_vae(vae, model.facts)
-    if folder is None:
-        return _as_with(model, vae, NOT_FETCHED, missing=vae)
-    # Without its model it can't be held against it, and nothing runs.
-    own = model.files if model.missing else replace(model.files, vae=str(folder))
-    faults = {} if model.missing else looked.faults(own, (Part.VAE,))
-    found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.vae_fingerprint(folder)
-    if found.digest == model.weights[Part.VAE] and not faults:
-        return model
-    other = _as_with(model, Path(vae).name, found.digest)
-    return replace(
-        other,
-        weight_files={**model.weight_files, Part.VAE: found.heads},
-        files=replace(model.files, vae=str(folder)),
-        faults={**other.faults, **faults},
-    )
-
-
-def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
-    """The set as it is told of with that VAE; what is wrong with its own doesn't matter then."""
-    return replace(
-        model,
-        files=replace(model.files, vae=vae),
-        weights={**model.weights, Part.VAE: digest},
-        missing=(*model.missing, missing) if missing else model.missing,
-        faults={part: found for part, found in model.faults.items() if part != Part.VAE},
-        vae=vae,
-    )
-
-
-def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
-    facts = zoo.model_facts(variant.model, variant.based_on)
-    # At scale 0 an adapter leaves the weights as they are.
-    loras = tuple((str(lora.path), lora.scale) for lora in variant.lora if lora.scale > 0)
-    resolved = zoo.resolve(variant.model, variant.lm, loras, variant.based_on)
-    by_part = numerics(settings)
-    if resolved.files is None:
-        files = ModelFiles(
-            family=facts.family,
-            name=variant.model,
-            kind=facts.kind,
-            layout=facts.layout,
-            dit=variant.model,
-            vae=variant.model,
-            text_encoder=variant.model,
-            lm=variant.lm or facts.lm,
-            loras=loras,
-        )
-        weights = dict.fromkeys((part.value for part in Part), NOT_FETCHED)
-        return PlannedModel(facts=facts, files=files, weights=weights, numerics=by_part, missing=resolved.missing)
-    # Looked at before they are hashed, which takes a minute where they were never seen.
-    faults = looked.faults(resolved.files)
-    found = identity.fingerprints(resolved.files, without=faults)
-    return PlannedModel(
-        facts=facts,
-        files=resolved.files,
-        weights={part: one.digest for part, one in found.items()},
-        weight_files={part: one.heads for part, one in found.items()},
-        numerics=by_part,
-        faults=faults,
-    )

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
-from renderer.models.family import Residency
+from renderer.models.family import Residency, stored_kinds
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
@@ -46,7 +46,7 @@ class Project:
         self.takes = tuple(takes)
         refuse_takes_seeds(self.takes)
         self.settings: Settings = pick_settings(options)
-        self.store = Store(_outputs_of(takes, options))
+        self.store = Store(_outputs_of(takes, options), kinds=stored_kinds())
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment = environment(self.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
 from renderer.spec.near import suggestion
@@ -27,7 +28,7 @@ def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tupl
     found = {}
     for name in names:
         song = songs.get(name.partition(".")[0])
-        record = _version(Store(outputs or song.outputs), name) if song else None
+        record = _version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
         if song is None or record is None:
             raise _unheard(name, songs.values(), outputs)
         found[name] = (song, record)
@@ -40,7 +41,7 @@ def _version(store: Store, name: str) -> TakeRecord | None:
 
 def _unheard(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
     folders = {outputs} if outputs else {song.outputs for song in songs}
-    known = [take for folder in folders if folder for take in Store(folder).take_names()]
+    known = [take for folder in folders if folder for take in Store(folder, kinds=stored_kinds()).take_names()]
     return UsageError(
         f"there is no rendered take `{name}`",
         why="a vote is on something that was heard",

@@ -14,8 +14,9 @@ from renderer.models.family import family, part_of, stage_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from _typeshed import DataclassInstance
+
     from renderer.artifacts import Artifact
-    from renderer.models.ace_step.protocol.requests import StageRequest
     from renderer.models.family import Family, ModelFiles, StageSpec
     from renderer.models.numerics import Numerics
     from renderer.provenance import Environment
@@ -111,7 +112,7 @@ class Job:
 
     spec: StageSpec
     key: str
-    request: StageRequest
+    request: DataclassInstance
     settings: JobSettings
     upstream: Mapping[str, str]
     """The keys of what it builds on."""
@@ -149,6 +150,10 @@ class TakePlan:
     requests: Mapping[str, Any]
     """Stage -> request and settings as JSON, for records and for telling what changed."""
     why: Why
+    preview: float | None = None
+    """Seconds after which it is cut; None for the whole take."""
+    seconds: float = 0.0
+    """About how long its sound will be."""
     given: Mapping[str, Artifact] = field(default_factory=dict)
     """Key -> what the spec brings along instead of asking the LM: pinned codes and their chain of thought."""
     changes: tuple[Change, ...] = ()
@@ -161,6 +166,11 @@ class TakePlan:
     def family(self) -> Family:
         """The one that it renders with."""
         return family(self.files.family)
+
+    @property
+    def sound(self) -> str:
+        """The stage that gives its sound."""
+        return next(spec.name for spec in self.family.stages.values() if spec.gives_sound)
 
     @property
     def has_sound(self) -> bool:

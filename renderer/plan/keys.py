@@ -13,7 +13,7 @@ from renderer.settings import neutral_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.models.ace_step.protocol.requests import StageRequest
+    from _typeshed import DataclassInstance
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -38,12 +38,12 @@ def job_key(
     return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()
 
 
-def told(request: StageRequest) -> dict[str, Any]:
+def told(request: DataclassInstance) -> dict[str, Any]:
     """All that a stage is asked, as JSON: for records and for telling what changed."""
     return _json(request, canonical=False)
 
 
-def canonical(request: StageRequest) -> dict[str, Any]:
+def canonical(request: DataclassInstance) -> dict[str, Any]:
     """What a stage is asked, as it goes into its key: without what stands at its neutral value.
 
     So a setting that came later leaves the keys of all songs that do without it.

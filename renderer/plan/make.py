@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renderer.errors import ModelError
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.jobs import Group, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
-from renderer.plan.pinned import pinned_artifacts
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
@@ -19,31 +15,11 @@ from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from renderer.models.ace_step.protocol.requests import StageRequest
-    from renderer.models.catalog.zoo import ModelFacts
-    from renderer.models.family import ModelFiles, Settings, StageSpec
-    from renderer.models.numerics import Numerics
+    from _typeshed import DataclassInstance
+
+    from renderer.models.family import PlannedModel, Settings, StageSpec
     from renderer.song import Take, Variant
     from renderer.store.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedModel:
-    """A variant's model set as the plan sees it: facts, files and fingerprints, no weights."""
-
-    facts: ModelFacts
-    files: ModelFiles
-    weights: Mapping[str, str]
-    """Fingerprint of each part's weights."""
-    numerics: Mapping[str, Numerics]
-    missing: tuple[str, ...] = ()
-    """Parts that aren't on disk, by the names `renderer models fetch` takes."""
-    vae: str | None = None
-    """The name of its VAE; None for the set's own, however it is named."""
-    weight_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of what files each part's weights are: name -> the head of its digest, for telling which one changed."""
-    faults: Mapping[str, tuple[ModelError, ...]] = field(default_factory=dict)
-    """What is wrong with the files of a part, which then has no fingerprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +70,19 @@ def last_failures(store: Store) -> Mapping[str, str]:
 def _plan_take(
     take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask
 ) -> tuple[TakePlan, tuple[Job, ...]]:
-    asked = stage_requests(take, model.facts, ask.preview)
-    pinned = pinned_artifacts(take, asked.latents.preview)
-    given = {stage: key for stage, (key, _) in pinned.items()}
-    asked_stages: dict[str, StageRequest] = {
-        stage: request for stage in family(model.files.family).stages if (request := getattr(asked, stage)) is not None
-    }
-    jobs = _jobs(asked_stages, model, settings, given=given, take=take.name)
+    own = family(model.files.family)
+    asked = own.take_requests(take, model, ask.preview)
+    given = {stage: one.key for stage, one in asked.given.items()}
+    jobs = _jobs(asked.stages, model, settings, given=given, take=take.name)
     keys = {**given, **{job.stage: job.key for job in jobs}}
     output = take.song.output
     # What tags tell beside that is written into the file that is there.
     sound = jobs[-1].stage
     key = job_key("take", TAKE_VERSION, {"format": output.format}, {}, {sound: keys[sound]})
-    suffix = f".preview{asked.latents.preview:g}" if asked.latents.preview is not None else ""
+    suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
     name = take.name + suffix
     requests = {
-        SET: _named(take, model, keys if given else {}),
+        SET: own.named(take, model, asked.given),
         **{job.stage: _told(job) for job in jobs},
         WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
         FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
@@ -123,7 +96,9 @@ def _plan_take(
         files=model.files,
         requests=requests,
         why=Why.NEW,
-        given=dict(pinned.values()),
+        preview=asked.preview,
+        seconds=asked.seconds,
+        given={one.key: one.artifact for one in asked.given.values()},
     )
     reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment)
     return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
@@ -138,23 +113,13 @@ def _told(job: Job) -> dict[str, Any]:
     return {**told(job.request), **job.settings.as_json, "version": job.spec.version}
 
 
-def _named(take: Take, model: PlannedModel, pinned: Mapping[str, str]) -> dict[str, Any]:
-    """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
-    variant = take.variant
-    return {
-        "model": Path(variant.model).name,
-        "based_on": Path(variant.based_on).name if variant.based_on else None,
-        "lm": Path(variant.lm).name if variant.lm else None,
-        "vae": model.vae,
-        "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
-        "thinking": variant.inference.thinking,
-        "use_cot_metas": variant.inference.use_cot_metas,
-        "codes": f"pinned {pinned['codes'][:8]}" if pinned else None,
-    }
-
-
 def _jobs(
-    asked: Mapping[str, StageRequest], model: PlannedModel, settings: Settings, *, given: Mapping[str, str], take: str
+    asked: Mapping[str, DataclassInstance],
+    model: PlannedModel,
+    settings: Settings,
+    *,
+    given: Mapping[str, str],
+    take: str,
 ) -> tuple[Job, ...]:
     keys, jobs = dict(given), []
     for stage, request in asked.items():
@@ -177,12 +142,6 @@ def _jobs(
 
 
 def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> JobSettings:
-    if spec.part not in model.weights:
-        raise ModelError(
-            f"`{model.facts.name}` has no LM of its own",
-            why="the spec asks the LM for metas or codes",
-            help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
-        )
     return JobSettings(
         weights=model.weights[spec.part],
         numerics=model.numerics[spec.part],

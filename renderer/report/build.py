@@ -39,7 +39,6 @@ from renderer.store.takes import PageFacts
 from renderer.takes.measure import missing_libraries, stored_measurement
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
-from renderer.takes.provenance import effective
 from renderer.takes.recipe import folder_name
 from renderer.takes.votes import all_picks
 
@@ -223,7 +222,9 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTak
     provenance = record.provenance if record else _NOTHING
     sounds = stored_measurement(record.digest, measured_folder(store.outputs)) if record else None
     inference = plan.take.variant.inference
-    used = {one.name: getattr(inference, one.name) for one in fields(inference)} | _used(plan)
+    used = {one.name: getattr(inference, one.name) for one in fields(inference)} | dict(
+        plan.family.effective(plan.requests)
+    )
     settings = {name: _setting(value) for name, value in used.items()}
     shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
     return ReportTake(
@@ -237,7 +238,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTak
         vae=plan.requests[SET]["vae"],
         based_on=plan.requests[SET]["based_on"],
         settings=beside.settings if beside and shared else settings,
-        preview_seconds=plan.requests["latents"]["preview"],
+        preview_seconds=plan.preview,
         audio=f"{up}/{place}" if record else None,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.seconds,
@@ -261,11 +262,6 @@ def _picture(sounds: Measurement | None, up: str) -> str | None:
     if sounds is None or sounds.spectrogram is None:
         return None
     return f"{'measured' if up == UP else f'{up}/{MEASURED_FOLDER}'}/{sounds.spectrogram.name}"
-
-
-def _used(plan: TakePlan) -> dict[str, Any]:
-    latents = plan.requests["latents"]
-    return {**effective(latents), "infer_method": latents["infer_method"]}
 
 
 def _setting(value: Any) -> str | int | float | bool | None:

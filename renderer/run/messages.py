@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from renderer.models.family import FAMILIES, Done, Failed, ModelFiles, Residency, Settings, StageJob, family
+from renderer.models.family import Done, Failed, ModelFiles, Residency, Settings, StageJob, family, known_families
 from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ _NOTES: tuple[type, ...] = (CotNotes, CodesNotes, DitNotes, VaeNotes)
 
 def values() -> Mapping[str, type]:
     """Every dataclass and enum that may travel, by its name: what stages are asked and give stands in their tables."""
-    return _values(tuple(FAMILIES))
+    return _values(tuple(known.name for known in known_families()))
 
 
 @cache

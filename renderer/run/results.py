@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import fault_of
 from renderer.errors import InputLost, StageError
 from renderer.models import memory
 from renderer.models.family import Failed
@@ -59,7 +58,7 @@ class Results:
             error = StageError(result.message, why=result.why, help=result.help)
             yield from self._dispatcher.failed(batch, job, error)
             return
-        if fault := fault_of(result.artifact):
+        if fault := result.artifact.fault:
             yield from self._dispatcher.failed(batch, job, _impossible(job, fault))
             return
         # The worker's own clock where it tells: a job's first word may be its last.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from renderer.artifacts import STORED, Codes, Cot, Latents, fault_of
 from renderer.errors import StoreError
 from renderer.json_values import JsonError, from_json, to_json
 from renderer.provenance import Origin
@@ -17,19 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+    from _typeshed import DataclassInstance
+
+    from renderer.artifacts import Artifact
 
     Arrays = Mapping[str, npt.NDArray[Any]]
-    Stored = Cot | Codes | Latents
 
 FORMAT_VERSION = 1
-_KIND = {kind: name for name, kind in STORED.items()}
 
 
-def encode(artifact: Stored, origin: Origin, name: str) -> bytes:
+def encode(artifact: Artifact, origin: Origin, name: str) -> bytes:
     """The artifact with its name, `stage/key`, and what it was made from as safetensors bytes."""
     from safetensors.numpy import save  # noqa: PLC0415 - only when something is stored
 
-    told = to_json(artifact)
+    told = to_json(cast("DataclassInstance", artifact))
     notes = told.pop("notes")
     arrays = {field: np.ascontiguousarray(one) for field, one in told.items() if isinstance(one, np.ndarray)}
     content = {field: one for field, one in told.items() if field not in arrays}
@@ -37,7 +37,7 @@ def encode(artifact: Stored, origin: Origin, name: str) -> bytes:
         {
             "version": FORMAT_VERSION,
             "name": name,
-            "content": content | {"kind": _KIND[type(artifact)]},
+            "content": content | {"kind": name.partition("/")[0]},
             "notes": notes,
             "made_by": to_json(origin),
         },
@@ -49,8 +49,8 @@ def encode(artifact: Stored, origin: Origin, name: str) -> bytes:
     return save(dict(arrays), metadata={"renderer": sealed})
 
 
-def decode(raw: bytes, name: str) -> tuple[Stored, Origin]:
-    """The artifact of that name, and what it was made from.
+def decode(raw: bytes, name: str, kind: type[Artifact]) -> tuple[Artifact, Origin]:
+    """The artifact of that name and kind, and what it was made from.
 
     Raises: StoreError when the bytes are truncated, altered, of another version or another artifact's, or hold what
     can't be, such as NaN.
@@ -76,18 +76,12 @@ def decode(raw: bytes, name: str) -> tuple[Stored, Origin]:
         found = str(parsed.get("name", f"{origin.stage}/{origin.key}"))
         if found != name:
             raise StoreError(f"an artifact lies under the name of another: it is `{found}`", why="files were swapped")
-        artifact = from_json(_kind(parsed["content"]["kind"]), parsed["content"] | arrays | {"notes": parsed["notes"]})
+        artifact = from_json(kind, parsed["content"] | arrays | {"notes": parsed["notes"]})
     except (JsonError, KeyError, TypeError) as error:
         raise StoreError("an artifact is of another version", why=str(error)) from error
-    if fault := fault_of(artifact):
+    if fault := artifact.fault:
         raise StoreError("an artifact holds what can't be", why=fault)
     return artifact, origin
-
-
-def _kind(name: str) -> type[Stored]:
-    if name not in STORED:
-        raise StoreError(f"an artifact of unknown kind `{name}`")
-    return STORED[name]
 
 
 def digest(record: str, arrays: Arrays) -> str:

@@ -10,7 +10,6 @@ import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import fault_of
 from renderer.errors import StoreError
 from renderer.folders import STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
@@ -19,15 +18,14 @@ from renderer.store.journal import Journal
 from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from renderer.artifacts import Artifact
     from renderer.provenance import Origin
-    from renderer.store.encoding import Stored
 
 BAD_FOLDER = "bad"
 _STALE_SECONDS = 3600.0  # no page takes an hour to write
-ARTIFACT_STAGES = ("cot", "codes", "latents")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +40,11 @@ class StoredFile:
 
 
 class Store:
-    """What is kept of one outputs folder."""
+    """What is kept of one outputs folder; `kinds` are the stages whose artifacts it holds -> what those are."""
 
-    def __init__(self, outputs: Path, disk: Disk | None = None) -> None:
+    def __init__(self, outputs: Path, disk: Disk | None = None, *, kinds: Mapping[str, type[Artifact]]) -> None:
         self.outputs = outputs
+        self._kinds = kinds
         self.folder = outputs / STORE_FOLDER
         self.disk = disk or RealDisk()
         self._known: dict[str, set[str]] = {}
@@ -99,16 +98,16 @@ class Store:
         """Whether the artifact is there; its digest is checked when it is read."""
         return key in self._keys(stage)
 
-    def get(self, stage: str, key: str) -> Stored | None:
+    def get(self, stage: str, key: str) -> Artifact | None:
         """The artifact, or None when there is none or it is damaged (it is then set aside)."""
         found = self.get_with_origin(stage, key)
         return found[0] if found else None
 
-    def get_with_origin(self, stage: str, key: str) -> tuple[Stored, Origin] | None:
+    def get_with_origin(self, stage: str, key: str) -> tuple[Artifact, Origin] | None:
         """The artifact and what it was made from."""
         path = self._path(stage, key)
         try:
-            return decode(self._read(path), f"{stage}/{key}")
+            return decode(self._read(path), f"{stage}/{key}", self._kinds[stage])
         except FileNotFoundError:
             self._keys(stage).discard(key)
             return None
@@ -116,12 +115,12 @@ class Store:
             self._set_aside(path, stage, key, error)
             return None
 
-    def put(self, stage: str, key: str, artifact: Stored, origin: Origin) -> int:
+    def put(self, stage: str, key: str, artifact: Artifact, origin: Origin) -> int:
         """Keep the artifact; returns its size in bytes once it is on the drive.
 
         Raises: StoreError, OSError as the disk gives it; nothing is left half written then.
         """
-        if fault := fault_of(artifact):
+        if fault := artifact.fault:
             raise StoreError(f"what `{stage}` gave isn't kept", why=fault)
         content = encode(artifact, origin, f"{stage}/{key}")
         write_whole(self.disk, self._path(stage, key), content)
@@ -130,7 +129,7 @@ class Store:
 
     def artifacts(self) -> Iterator[StoredFile]:
         """Every artifact's file, unread."""
-        for stage in ARTIFACT_STAGES:
+        for stage in self._kinds:
             for path in sorted(self._files(stage)):
                 stat = path.stat()
                 yield StoredFile(
@@ -276,7 +275,7 @@ class Store:
     def _written_folders(self) -> Iterator[Path]:
         """Every folder that who holds the lock writes files into under temporary names."""
         yield self.folder
-        for above in (self.outputs, *(self.folder / stage for stage in ARTIFACT_STAGES), self.folder / "takes"):
+        for above in (self.outputs, *(self.folder / stage for stage in self._kinds), self.folder / "takes"):
             if above.is_dir():
                 yield from (below for below in above.iterdir() if below.is_dir() and below.name != "report")
 

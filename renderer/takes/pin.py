@@ -9,17 +9,16 @@ import tomlkit
 
 from renderer.artifacts import Codes, Cot
 from renderer.errors import UsageError
-from renderer.models.ace_step.stages import Stage
-from renderer.plan.pinned import content_digest
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.picks import Vote
 from renderer.spec.pins import ENDING, parse_pinned, pinned_text
 from renderer.store.edits import edit, rehearse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from renderer.models.family import StageSpec
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import TakePlan
     from renderer.spec.picks import Pick
@@ -59,24 +58,35 @@ def pinned_of(take: TakePlan, store: Store) -> Pinned:
 
     Raises: UsageError when the store doesn't hold them.
     """
-    codes = store.get(Stage.CODES, take.keys[Stage.CODES]) if Stage.CODES in take.keys else None
-    cot = store.get(Stage.COT, take.keys[Stage.COT]) if Stage.COT in take.keys else None
-    if not isinstance(codes, Codes) or (Stage.COT in take.keys and not isinstance(cot, Cot)):
+    written = {spec.artifact: store.get(spec.name, key) for spec, key in _pinnable(take)}
+    codes, cot = written.get(Codes), written.get(Cot)
+    if not isinstance(codes, Codes) or (Cot in written and not isinstance(cot, Cot)):
         raise UsageError(
             f"the codes of `{take.name}` aren't there",
-            why="it isn't rendered as its spec is now" if Stage.CODES in take.keys else "`thinking` is off",
-            help=f"render it first: renderer render {take.name}" if Stage.CODES in take.keys else "",
+            why="it isn't rendered as its spec is now" if Codes in written else "`thinking` is off",
+            help=f"render it first: renderer render {take.name}" if Codes in written else "",
         )
     pinned = Pinned(
         codes=tuple(int(code) for code in codes.codes),
         cot=PinnedCot(text=cot.text, **asdict(cot.metas)) if isinstance(cot, Cot) else None,
         take=take.name,
         caption=take.take.song.caption,
-        codes_key=take.keys[Stage.CODES],
-        cot_key=take.keys.get(Stage.COT, ""),
+        codes_key=_key_of(Codes, take),
+        cot_key=_key_of(Cot, take),
         digest="",
     )
-    return replace(pinned, digest=content_digest(pinned))
+    return replace(pinned, digest=pinned.content_digest)
+
+
+def _pinnable(take: TakePlan) -> Iterator[tuple[StageSpec, str]]:
+    """The stages of a take whose results a codes file holds, with their keys."""
+    for stage, key in take.keys.items():
+        if (spec := take.family.stages[stage]).artifact in (Codes, Cot):
+            yield spec, key
+
+
+def _key_of(kind: type[Codes | Cot], take: TakePlan) -> str:
+    return next((key for spec, key in _pinnable(take) if spec.artifact is kind), "")
 
 
 def naming(spec: str, file: str) -> str:
@@ -100,7 +110,7 @@ def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan
     takes = [take for take in project.plan().takes if name in (take.name, take.take.song.name)]
     sources: dict[str, TakePlan] = {}
     for take in takes:
-        sources.setdefault(take.keys.get(Stage.CODES, ""), take)
+        sources.setdefault(_key_of(Codes, take), take)
     sources.pop("", None)
     if takes and not sources:
         return takes[0]
@@ -131,7 +141,7 @@ def _in_place_of(former: str, path: Path, text: str) -> str:
     Raises: UsageError when the one that is there isn't as it was pinned.
     """
     pinned = parse_pinned(former) if former else None
-    if former and (pinned is None or content_digest(pinned) != pinned.digest):
+    if former and (pinned is None or not pinned.is_as_pinned):
         raise UsageError(
             f"`{path}` was changed by hand", why="pinning would replace it", help="move it away, then pin again"
         )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from renderer.artifacts import Codes, Cot, Latents, Waveform
+from renderer.artifacts import Cot, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
-from renderer.models.ace_step.stages import Stage
 from renderer.models.numerics import words_of
 from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
@@ -22,7 +21,6 @@ from renderer.run.sink import PendingWrite
 from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio_writers import AudioWriterPool
-from renderer.takes.provenance import effective
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
 from renderer.takes.sidecar import make_sidecar
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from renderer.models.family import Settings
     from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.provenance import Environment, Notes
-    from renderer.store.encoding import Stored
     from renderer.store.recipe import Recipe
     from renderer.store.store import Store
     from renderer.takes.audio_writers import PendingFile
@@ -86,7 +83,7 @@ class ResultWriter:
         """
         self._store.require_there()
         with disk_faults(self._store):
-            if job.stage == Stage.WAVEFORM:
+            if job.spec.gives_sound:
                 self._require_story(job)
             return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
 
@@ -132,10 +129,11 @@ class ResultWriter:
         return True
 
     def _require_story(self, job: Job) -> None:
-        """What the chain of thought decided is told in the audio's tags, so it must be there before there is audio."""
+        """What stages decided is told in the audio's tags, so it must be there before there is audio."""
         for name in job.takes:
-            if Stage.COT in self._takes[name].keys:
-                self._read(Stage.COT, self._takes[name].keys[Stage.COT], job)
+            for stage, key in self._takes[name].keys.items():
+                if self._takes[name].family.stages[stage].told_in_tags:
+                    self._read(stage, key, job)
 
     def _read(self, stage: str, key: str, job: Job) -> Artifact:
         artifact = self._find(stage, key)
@@ -159,7 +157,7 @@ class ResultWriter:
             environment=self._environment,
         )
 
-    def _put(self, job: Job, artifact: Stored) -> Iterator[RunEvent]:
+    def _put(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         self._store.require_there()
         with disk_faults(self._store):
             self._store.put(job.stage, job.key, artifact, self._origin(job))
@@ -168,7 +166,7 @@ class ResultWriter:
     def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
         """What is told of a take, gathered now, and its audio file, which is written meanwhile."""
         cot, notes = self._story(plan)
-        provenance = Provenance(notes={**notes, "waveform": waveform.notes}, environment=self._environment)
+        provenance = Provenance(notes={**notes, plan.sound: waveform.notes}, environment=self._environment)
         recipe = self._recipe(plan, cot.metas if cot else None, provenance)
         output = plan.take.song.output
         tags = recipe_tags(recipe, output.recipe)
@@ -228,7 +226,7 @@ class ResultWriter:
             weights={str(plan.family.stages[stage].part): request["weights"] for stage, request in requests.items()},
             settings=self._counted(plan, requests),
             versions=self._environment.versions,
-            effective=effective(requests[Stage.LATENTS]),
+            effective=plan.family.effective(requests),
             vae=plan.requests[SET]["vae"],
             degraded=provenance.degraded,
             cut=provenance.cut,
@@ -238,28 +236,23 @@ class ResultWriter:
         """The chain of thought, and what each stage noted while it made its part."""
         cot: Cot | None = None
         notes: dict[str, Notes] = {}
-        for stage in (Stage.COT, Stage.CODES, Stage.LATENTS):
-            artifact = self._find(stage, plan.keys[stage]) if stage in plan.keys else None
-            match artifact:
-                case Cot():
-                    cot = artifact
-                    notes["cot"] = replace(artifact.notes, text=artifact.text)
-                case Codes():
-                    notes["codes"] = replace(artifact.notes, num_codes=len(artifact.codes))
-                case Latents():
-                    notes["latents"] = replace(artifact.notes, num_frames=len(artifact.frames))
-                case None if stage == Stage.COT and stage in plan.keys:
-                    raise self._lost(stage, (plan.name,))
+        for stage, key in plan.keys.items():
+            spec = plan.family.stages[stage]
+            artifact = None if spec.gives_sound else self._find(stage, key)
+            if artifact is not None:
+                cot = artifact if isinstance(artifact, Cot) else cot
+                notes[stage] = artifact.noted
+            elif spec.told_in_tags:
+                raise self._lost(stage, (plan.name,))
         return cot, notes
 
     def _counted(self, plan: TakePlan, requests: Mapping[str, Mapping[str, Any]]) -> dict[str, str | int | float]:
+        parts = plan.family.parts
         counted: dict[str, str | int | float] = {
-            "lm_slots": self._settings.lm_slots,
-            "vae_tile": self._settings.vae_tile,
-            "vae_overlap": self._settings.vae_overlap,
+            name: value for part in parts.values() for name, value in part.settings(self._settings).items()
         }
-        if preview := requests[Stage.LATENTS]["preview"]:
-            counted["preview"] = preview
+        if plan.preview:
+            counted["preview"] = plan.preview
         dtypes = {f"dtype_{plan.family.stages[stage].part}": words_of(request) for stage, request in requests.items()}
         return {**counted, **dtypes}
 

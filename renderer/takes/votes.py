@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.models.family import stored_kinds
 from renderer.spec.picks import Pick, Vote, picks_in, picks_text, read_picks
 from renderer.store.edits import edit
 from renderer.store.store import Store
@@ -51,7 +52,7 @@ def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: P
     Raises: UsageError when the file there is no picks file or the version was freed meanwhile, StoreError when it
     can't be written.
     """
-    path, store = picks_path(song), Store(outputs or song.outputs)
+    path, store = picks_path(song), Store(outputs or song.outputs, kinds=stored_kinds())
 
     def voted(text: str) -> str:
         if vote is Vote.KEEP and store.find(record) is None:

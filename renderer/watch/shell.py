@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from renderer.errors import RendererError
-from renderer.models.family import Residency
+from renderer.models.family import Residency, stored_kinds
 from renderer.pipeline.project import Project, is_free
 from renderer.pipeline.render import Stop
 from renderer.pipeline.select import spec_paths
@@ -171,7 +171,7 @@ class _Shell:
                 planned = plan_takes(takes, request.options)
                 return RequestPlanned(request=request, takes=tuple(plan.takes for _, plan in planned))
             case ProbeLock(outputs=outputs):
-                return LockProbed(is_free=is_free(Store(outputs)))
+                return LockProbed(is_free=is_free(Store(outputs, kinds=stored_kinds())))
 
     def _carry_out(self, effect: Action) -> None:  # noqa: C901, PLR0912 - one case an effect
         match effect:

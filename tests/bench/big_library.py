@@ -26,7 +26,7 @@ import numpy as np
 
 from renderer.artifacts import CotMetas
 from renderer.models.ace_step.stages import Stage
-from renderer.models.family import family
+from renderer.models.family import family, stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
@@ -78,7 +78,7 @@ def cost(folder: Path, *arguments: str) -> Cost:
 
 def finish(project: Project, plans: tuple[TakePlan, ...]) -> None:
     """Leave on disk what a render of these takes leaves: audio, sidecars, records, and the journal of the run."""
-    store = Store(project.store.outputs, HastyDisk())
+    store = Store(project.store.outputs, HastyDisk(), kinds=stored_kinds())
     store.prepare()
     journal = store.journal
     journal.append("run-started", {"takes": len(plans), "jobs": len(STAGES) * len(plans)})

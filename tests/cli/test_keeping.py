@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.cli.main import run
+from renderer.models.family import stored_kinds
 from renderer.pipeline.project import one_at_a_time
 from renderer.store.store import Store
 from tests.pipeline.conftest import Songs
@@ -28,7 +29,7 @@ def songs(tmp_path: Path, tiny_set: Path, monkeypatch: pytest.MonkeyPatch) -> It
     made.write("eins")
     carry_out(made.project())
     monkeypatch.chdir(made.folder)
-    with one_at_a_time(Store(made.outputs)):
+    with one_at_a_time(Store(made.outputs, kinds=stored_kinds())):
         yield made
 
 

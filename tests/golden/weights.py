@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import save_file
 
-from renderer.models.ace_step.mini.place import WEIGHTS
+from renderer.models.catalog.zoo import MINI_FOLDER as WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,6 +19,7 @@ import psutil
 import soundfile
 
 from renderer.formats.table import FORMATS
+from renderer.models.family import stored_kinds
 from renderer.store.journal_lines import JobDoneLine, TakeDoneLine
 from renderer.store.store import Store
 from renderer.store.verify import verify
@@ -235,7 +236,7 @@ def _runs(pid: int) -> bool:
 
 def _check_promises(project: Project) -> None:
     """What was reported done is on disk and whole; no committed job ran twice."""
-    store = Store(project.outputs)
+    store = Store(project.outputs, kinds=stored_kinds())
     lines = [entry.line for entry in store.journal.lines()]
     for line in lines:
         if isinstance(line, TakeDoneLine):
@@ -249,7 +250,7 @@ def _check_promises(project: Project) -> None:
 def _check_batch(project: Project, reference: Mapping[str, str]) -> None:
     """As if nothing had happened."""
     assert sounds(project) == reference
-    assert [checked for checked in verify(Store(project.outputs)) if checked.fault] == []
+    assert [checked for checked in verify(Store(project.outputs, kinds=stored_kinds())) if checked.fault] == []
     assert list(project.outputs.glob("*/old/*")) == []
     assert list(project.outputs.rglob(".tmp-*")) == []
     assert {path.stem for path in project.outputs.glob("*/*.toml")} == {name.rpartition(".")[0] for name in reference}

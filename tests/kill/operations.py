@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.cli.main import run as run_command
+from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project, one_at_a_time
 from renderer.pipeline.select import select
@@ -301,7 +302,7 @@ def look(project: Path, before: Path, after: Path, where: str) -> None:
     assert set(_sounds(before)) & set(_sounds(after)) <= set(sounds), f"{where}: sound was lost"
     page = project / "outputs" / "report" / "index.html"
     assert not page.exists() or is_whole(page), f"{where}: the page is cut"
-    faults = [one for one in verify(Store(project / "outputs")) if one.fault]
+    faults = [one for one in verify(Store(project / "outputs", kinds=stored_kinds())) if one.fault]
     expected = _sounds(before) if "verify" in where else {}
     assert expected or all(one.fault == "missing" for one in faults), f"{where}: {faults}"
 
@@ -315,7 +316,7 @@ def same(project: Path, after: Path, where: str) -> None:
     for path in (project / "outputs" / "report").rglob(".tmp-*"):
         # The page is written without a lock: what is left of one is taken away when it is old.
         os.utime(path, (0, 0))
-    Store(project / "outputs").clear_leftovers()
+    Store(project / "outputs", kinds=stored_kinds()).clear_leftovers()
     found, wanted = tree(project), tree(after)
     assert found == wanted, f"{where}: {_differences(found, wanted)}"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.catalog.layouts import read_lm, read_model
+from renderer.models.catalog.zoo import MINI_FOLDER as WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path

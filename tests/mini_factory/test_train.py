@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 
 from renderer.facts import SAMPLES_PER_LATENT
-from renderer.models.ace_step.mini.place import WEIGHTS
+from renderer.models.catalog.zoo import MINI_FOLDER as WEIGHTS
 from renderer.models.kernels.cuda_graph import eager
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.codec import encode_song, quicken_snakes

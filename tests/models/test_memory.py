@@ -9,6 +9,7 @@ import pytest
 
 from renderer.errors import ModelError, ResourceError
 from renderer.models import memory
+from renderer.models.ace_step import needs
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import ModelFiles, Settings
@@ -39,11 +40,11 @@ def test_weights_are_counted_from_the_headers_in_either_layout(tiny_set: Path, t
                 (AceStepConditionEncoder, "condition_encoder"),
             )
         )
-    counted = memory.parameters(files_of(tiny_set), Part.DIT)
+    counted = needs.parameters(files_of(tiny_set), Part.DIT)
     assert counted["dit"] == sum(tensor.numel() for tensor in dit.state_dict().values())
     assert counted["condition_encoder"] == sum(tensor.numel() for tensor in condition.state_dict().values())
 
-    bundle = memory.parameters(files_of(write_bundle(tiny_set, tmp_path / "bundle", num_shards=3)), Part.DIT)
+    bundle = needs.parameters(files_of(write_bundle(tiny_set, tmp_path / "bundle", num_shards=3)), Part.DIT)
     # Silence lies in a file of its own there, and the null condition in none of the four.
     apart = condition.silence_latent.numel() + condition.null_condition_emb.numel()
     assert sum(bundle.values()) == sum(counted.values()) - apart

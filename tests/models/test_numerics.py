@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from renderer.json_values import to_json
+from renderer.models.ace_step.planned import numerics
 from renderer.models.ace_step.stages import Part
 from renderer.models.family import Settings
-from renderer.models.numerics import Numerics, numerics, words_of
+from renderer.models.numerics import Numerics, words_of
 
 CUDA = {
     Part.LM: Numerics(dtype="bfloat16", attention="ragged", prompt_bucket=256),

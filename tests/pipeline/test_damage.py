@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from renderer.artifacts import Codes, Latents, fault_of
+from renderer.artifacts import Codes, Latents
 from renderer.cli.render import _verify
 from renderer.errors import StoreError
+from renderer.models.family import stored_kinds
 from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
 from renderer.provenance import Origin
@@ -139,7 +140,7 @@ def test_render_verify_looks_first(sound: Songs, capsys: pytest.CaptureFixture[s
 
 def test_a_store_that_takes_no_writes_is_verified_all_the_same(sound: Songs) -> None:
     flip(sound.outputs / "zwei" / "zwei.s1.wav", 500)
-    store = Store(sound.outputs, ReadOnly(errno.EROFS, first=0))
+    store = Store(sound.outputs, ReadOnly(errno.EROFS, first=0), kinds=stored_kinds())
 
     assert [checked.file for checked in verify(store) if checked.fault] == ["zwei/zwei.s1.wav"]
 
@@ -226,9 +227,9 @@ def test_nan_or_infinity_on_disk_is_set_aside_and_made_again_once(
     [[-1], [7, -64_000], [[1, 2]], [1.5]],
 )
 def test_codes_that_cant_be_are_told(codes: list[object]) -> None:
-    assert fault_of(Codes(codes=np.array(codes)))
-    assert not fault_of(Codes(codes=np.array([0, 63_999], dtype=np.int32)))
-    assert not fault_of(latents(bad=0.5))
+    assert Codes(codes=np.array(codes)).fault
+    assert not Codes(codes=np.array([0, 63_999], dtype=np.int32)).fault
+    assert not latents(bad=0.5).fault
 
 
 def test_nan_from_the_dit_costs_its_takes_and_nothing_of_it_is_kept(
@@ -375,7 +376,7 @@ def test_a_record_that_names_a_file_elsewhere_is_set_aside(sound: Songs, file: o
 
 def test_new_folders_are_flushed_in_the_ones_above(songs: Songs) -> None:
     disk = FailingDisk(5, first=1_000_000)
-    store = Store(songs.folder / "deep" / "outputs", disk)
+    store = Store(songs.folder / "deep" / "outputs", disk, kinds=stored_kinds())
 
     store.prepare()
     store.put("latents", "ab12", latents(bad=0.0), Origin())

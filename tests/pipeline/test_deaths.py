@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
 from renderer.models.ace_step.stages import Stage
+from renderer.models.family import stored_kinds
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
@@ -313,4 +314,4 @@ def test_a_folder_is_free_unless_another_render_holds_it(three: Callable[[str], 
     with one_at_a_time(store):
         assert not is_free(store)
     assert is_free(store)
-    assert is_free(Store(tmp_path / "deleted")), "whoever renders there is told what is amiss"
+    assert is_free(Store(tmp_path / "deleted", kinds=stored_kinds())), "whoever renders there is told what is amiss"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import StoreError
+from renderer.models.family import stored_kinds
 from renderer.store.store import Store
 from renderer.store.verify import verify
 from tests.pipeline.without_models import carry_out
@@ -29,7 +30,7 @@ ENOUGH = 1_000_000
 
 
 def on(project: Project, disk: Disk) -> Project:
-    project.store = Store(project.store.outputs, disk)
+    project.store = Store(project.store.outputs, disk, kinds=stored_kinds())
     return project
 
 
@@ -85,9 +86,11 @@ def test_any_refused_operation_is_told_and_made_good_by_the_next_run(
         shutil.copytree(before, songs.outputs)
         told = refusal(on(songs.project(), FailingDisk(error_number, first=position)))
 
-        assert [checked for checked in verify(Store(songs.outputs)) if checked.fault not in {"", "missing"}] == [], (
-            where
-        )
+        assert [
+            checked
+            for checked in verify(Store(songs.outputs, kinds=stored_kinds()))
+            if checked.fault not in {"", "missing"}
+        ] == [], where
         assert sounds(before) <= sounds(songs.outputs), where
         # A bad spot where something is read is made good at once; everything else is told, with what to do.
         healed = error_number == errno.EIO and where.startswith("read")

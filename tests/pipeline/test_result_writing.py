@@ -15,6 +15,7 @@ import pytest
 from renderer.artifacts import Waveform
 from renderer.errors import InputLost
 from renderer.models.ace_step.stages import FAMILY, Part, Stage
+from renderer.models.family import stored_kinds
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
 from renderer.run import results
@@ -191,7 +192,7 @@ def test_a_refused_file_ends_the_run_and_the_others_under_way_leave_nothing_behi
         songs.write("eins", SPEC)
     undisturbed.render(preview=1.0)
     project = refused.project(preview=1.0)
-    project.store = Store(refused.outputs, Refusing())
+    project.store = Store(refused.outputs, Refusing(), kinds=stored_kinds())
 
     summary = render(project, listen=refused.events.append, executor=refused.executor)
 

@@ -18,6 +18,7 @@ import soundfile
 from renderer.formats.read import read_tags
 from renderer.formats.table import FORMATS
 from renderer.json_values import to_json
+from renderer.models.family import stored_kinds
 from renderer.pipeline.render import Stop, render
 from renderer.pipeline.rendered import rendered_takes
 from renderer.plan.jobs import Why
@@ -71,7 +72,7 @@ def audio(songs: Songs) -> Path:
 
 
 def record(songs: Songs) -> TakeRecord:
-    (found,) = Store(songs.outputs).versions(NAME)
+    (found,) = Store(songs.outputs, kinds=stored_kinds()).versions(NAME)
     return found
 
 
@@ -81,7 +82,7 @@ def sound(path: Path) -> bytes:
 
 
 def faults(songs: Songs) -> list[str]:
-    return [checked.fault for checked in verify(Store(songs.outputs)) if checked.fault]
+    return [checked.fault for checked in verify(Store(songs.outputs, kinds=stored_kinds())) if checked.fault]
 
 
 def test_another_title_is_written_into_the_same_version(rendered: Songs) -> None:
@@ -212,7 +213,7 @@ def operations(songs: Songs, folder: Path) -> tuple[list[str], bytes]:
     copy = copies(songs, folder, -1)
     run = copy.project()
     watched = FailingDisk(errno.EIO, first=10**6)
-    run.store = Store(run.store.outputs, watched)
+    run.store = Store(run.store.outputs, watched, kinds=stored_kinds())
     carry_out(run)
     return watched.operations, audio(copy).read_bytes()
 
@@ -226,7 +227,7 @@ def test_refused_at_any_operation_the_file_is_whole_and_the_next_run_goes_on(ren
     for position, name in enumerate(names):
         copy = copies(rendered, tmp_path, position)
         run = copy.project()
-        run.store = Store(run.store.outputs, FailingDisk(errno.ENOSPC, first=position))
+        run.store = Store(run.store.outputs, FailingDisk(errno.ENOSPC, first=position), kinds=stored_kinds())
         told = refusal(run)
         assert told is None or told.help, name
         _still_right(copy, before, after, name)
@@ -241,6 +242,7 @@ from tests.pipeline.test_disk_faults import refusal
 from tests.pipeline.without_models import carry_out
 from tests.store.disks import FailingDisk
 from renderer.store.store import Store
+from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
@@ -254,7 +256,7 @@ class Killed(FailingDisk):
 folder = Path(sys.argv[1])
 options = Options(device="cpu", threads=1, lm_slots=2)
 run = Project(select([str(folder / "specs")], options).takes, options)
-run.store = Store(run.store.outputs, Killed(5, first=int(sys.argv[2])))
+run.store = Store(run.store.outputs, Killed(5, first=int(sys.argv[2])), kinds=stored_kinds())
 carry_out(run)
 """
 
@@ -301,7 +303,7 @@ def test_a_title_that_can_not_be_written_costs_itself_only(flac: Songs) -> None:
             super().replace(source, target)
 
     run = flac.project()
-    run.store = Store(run.store.outputs, Refusing())
+    run.store = Store(run.store.outputs, Refusing(), kinds=stored_kinds())
     summary = render(run, listen=flac.events.append)
 
     assert summary.fault is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from renderer.models.family import stored_kinds
 from renderer.provenance import CotNotes
 from renderer.store.disk import RealDisk
 from renderer.store.store import Store
@@ -51,7 +52,7 @@ def write_specs(folder: Path, num_specs: int = NUM_SPECS) -> None:
 
 def finish(project: Project, audio: bytes = b"fLaC") -> None:
     """Leave on disk what a finished render of all takes leaves, the same audio for each."""
-    store = Store(project.store.outputs, HastyDisk())
+    store = Store(project.store.outputs, HastyDisk(), kinds=stored_kinds())
     store.prepare()
     for take in project.plan().takes:
         path = store.outputs / take.file

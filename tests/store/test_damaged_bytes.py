@@ -50,9 +50,11 @@ def is_noticed(read: Callable[[bytes], object], content: bytes) -> bool:
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=lambda artifact: type(artifact).__name__)
 def test_an_artifact_damaged_anywhere_is_noticed(artifact: Cot | Codes | Latents) -> None:
     raw = encode(artifact, Origin(stage="latents"), NAME)
-    whole = [content for content in damaged(raw) if not is_noticed(lambda one: decode(one, NAME), content)]
+    whole = [
+        content for content in damaged(raw) if not is_noticed(lambda one: decode(one, NAME, type(artifact)), content)
+    ]
     # What safetensors fills its header up with holds nothing: blanks that another blank may stand for.
-    assert all(decode(content, NAME)[1] == Origin(stage="latents") for content in whole)
+    assert all(decode(content, NAME, type(artifact))[1] == Origin(stage="latents") for content in whole)
     assert len(whole) <= 16, f"{len(whole)} damages of {len(raw)} bytes"
 
 
@@ -65,7 +67,7 @@ def test_a_record_damaged_anywhere_is_noticed() -> None:
 
 @pytest.mark.parametrize("name", ["latents/ab13", "codes/ab12", "None/None", ""])
 def test_an_artifact_under_another_name_is_noticed(name: str) -> None:
-    assert is_noticed(lambda raw: decode(raw, name), encode(ARTIFACTS[0], Origin(), NAME))
+    assert is_noticed(lambda raw: decode(raw, name, type(ARTIFACTS[0])), encode(ARTIFACTS[0], Origin(), NAME))
 
 
 def test_what_version_0_1_0_wrote_is_read_by_the_name_it_told_there() -> None:
@@ -84,8 +86,8 @@ def test_what_version_0_1_0_wrote_is_read_by_the_name_it_told_there() -> None:
     arrays = load(raw)
     old = save(arrays, metadata={"renderer": json.dumps({"digest": digest(text, arrays), "record": text})})
 
-    assert decode(old, NAME)[1] == made_by
-    assert is_noticed(lambda one: decode(one, "latents/cd34"), old)
+    assert decode(old, NAME, type(ARTIFACTS[2]))[1] == made_by
+    assert is_noticed(lambda one: decode(one, "latents/cd34", type(ARTIFACTS[2])), old)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renderer.models.family import stored_kinds
 from renderer.plan.make import last_failures
 from renderer.report.build import last_run
 from renderer.store import journal as journals
@@ -53,7 +54,7 @@ KINDS: tuple[object, ...] = (
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "outputs")
+    made = Store(tmp_path / "outputs", kinds=stored_kinds())
     made.prepare()
     for event, fields in LINES:
         made.journal.append(event, fields)
@@ -165,7 +166,7 @@ def test_a_long_journal_keeps_which_takes_failed_last(store: Store, monkeypatch:
 
 
 def test_there_may_be_no_journal(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = Store(tmp_path, kinds=stored_kinds())
     assert list(store.journal.lines()) == []
     store.journal.tidy()
     assert not path_of(store).exists()

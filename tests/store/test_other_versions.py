@@ -16,6 +16,7 @@ from safetensors.numpy import load, save
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import StoreError
 from renderer.json_values import JsonError, from_json, to_json
+from renderer.models.family import stored_kinds
 from renderer.provenance import CodesNotes, CotNotes, DitNotes, Environment, Notes, Origin, Provenance
 from renderer.store.encoding import decode, digest, encode
 from renderer.store.store import Store
@@ -63,7 +64,7 @@ def record_of(raw: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
     ids=lambda artifact: type(artifact).__name__,
 )
 def test_an_artifact_s_notes_come_back_as_values_of_their_own_kind(artifact: Cot | Codes | Latents) -> None:
-    found, _ = decode(encode(artifact, Origin(), NAME), NAME)
+    found, _ = decode(encode(artifact, Origin(), NAME), NAME, type(artifact))
 
     assert found.notes == artifact.notes
 
@@ -73,7 +74,7 @@ def test_a_note_that_a_newer_version_took_is_read_and_told() -> None:
         encode(CODES, Origin(), NAME), lambda told: told["notes"].update(entropy=[0.5, 0.25], hidden_prompt="more")
     )
 
-    found, _ = decode(raw, NAME)
+    found, _ = decode(raw, NAME, Codes)
 
     assert found.notes == replace(CODES.notes, others={"entropy": [0.5, 0.25], "hidden_prompt": "more"})
     provenance = Provenance(notes={"codes": found.notes}, environment=Environment())
@@ -84,7 +85,7 @@ def test_a_note_that_a_newer_version_took_is_read_and_told() -> None:
 def test_a_note_of_another_kind_is_told_as_it_was_written() -> None:
     raw = rewritten(encode(CODES, Origin(), NAME), lambda told: told["notes"].update(tokens="three", seconds=[1]))
 
-    found, _ = decode(raw, NAME)
+    found, _ = decode(raw, NAME, Codes)
 
     assert (found.notes.tokens, found.notes.seconds) == (None, None)
     assert to_json(found.notes) == {"prompt": "a text", "tokens": "three", "seconds": [1]}
@@ -96,7 +97,7 @@ def test_an_artifact_without_notes_and_of_a_newer_origin_is_read() -> None:
         told["made_by"] = {"environment": {"threads": 2, "driver": "550"}, "host": 7}
         told["content"]["book"] = "second"
 
-    found, origin = decode(rewritten(encode(CODES, Origin(), NAME), change), NAME)
+    found, origin = decode(rewritten(encode(CODES, Origin(), NAME), change), NAME, Codes)
 
     assert found.notes == CodesNotes()
     assert origin == Origin(environment=Environment(threads=2, others={"driver": "550"}), others={"host": 7})
@@ -106,7 +107,7 @@ def test_an_artifact_that_lacks_what_it_is_made_of_is_of_another_version() -> No
     raw = rewritten(encode(Cot(text="x", metas=CotMetas()), Origin(), NAME), lambda told: told["content"].pop("text"))
 
     with pytest.raises(StoreError, match="another version"):
-        decode(raw, NAME)
+        decode(raw, NAME, Cot)
 
 
 def test_a_record_of_version_0_1_0_tells_all_that_it_told_then() -> None:
@@ -136,7 +137,7 @@ def test_what_a_newer_version_wrote_of_a_take_outlives_its_new_title(tmp_path: P
     songs = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
     songs.write("eins", 'title = "Eins"\ncaption = "calm"\nlyrics = "[verse]\\nla"\nseeds = [1]\n')
     carry_out(songs.project())
-    store = Store(songs.outputs)
+    store = Store(songs.outputs, kinds=stored_kinds())
     (path,) = (store.folder / "takes" / "eins.s1").glob("*.json")
 
     def change(told: dict[str, Any]) -> None:

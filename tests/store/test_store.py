@@ -10,6 +10,7 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import StoreError
+from renderer.models.family import stored_kinds
 from renderer.provenance import DitNotes, Environment, Origin
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.store import Store
@@ -37,7 +38,7 @@ class LyingDisk(RealDisk):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "outputs")
+    made = Store(tmp_path / "outputs", kinds=stored_kinds())
     made.prepare()
     return made
 
@@ -57,9 +58,10 @@ def only_artifact(store: Store) -> Path:
     ids=lambda artifact: type(artifact).__name__,
 )
 def test_an_artifact_comes_back_as_it_was_put(store: Store, artifact: Cot | Codes | Latents) -> None:
-    store.put("stage", "ab12", artifact, Origin(environment=Environment(threads=2)))
+    (stage,) = [name for name, kind in stored_kinds().items() if kind is type(artifact)]
+    store.put(stage, "ab12", artifact, Origin(environment=Environment(threads=2)))
 
-    found = Store(store.outputs).get_with_origin("stage", "ab12")
+    found = Store(store.outputs, kinds=stored_kinds()).get_with_origin(stage, "ab12")
 
     assert found is not None
     assert type(found[0]) is type(artifact)

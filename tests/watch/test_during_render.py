@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.models.family import stored_kinds
 from renderer.pipeline.project import one_at_a_time
 from renderer.store.store import Store
 from tests.watch.conftest import rendered, stages
@@ -115,7 +116,7 @@ def test_a_song_broken_while_it_is_rendered_is_finished_as_it_was(hasty: Songs, 
 def test_an_edit_saved_while_another_render_holds_the_folder_is_rendered_when_that_ends(
     hasty: Songs, running: Watching
 ) -> None:
-    with one_at_a_time(Store(hasty.outputs)):
+    with one_at_a_time(Store(hasty.outputs, kinds=stored_kinds())):
         hasty.write("vier", mood="stubborn")
         running.until("another render is writing")
         hasty.write("fuenf")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.protocol.names import Part
 from renderer.models.ace_step.vae.part import load_vae
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = 
 
 
 @dataclass(frozen=True, slots=True)
-class AceStep:
+class AceStepLoader:
     """The family."""
 
     def prepare(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
+from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
+from renderer.models.ace_step.family import AceStep
+from renderer.models.ace_step.protocol.names import Part, Stage
 from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
@@ -15,30 +15,12 @@ from renderer.models.ace_step.protocol.requests import (
     WaveformRequest,
 )
 from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
-from renderer.settings import Metas
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from renderer.models.family import Family, ModelFiles, PartLoader
+    from renderer.models.family import Family, ModelFiles
 
 
-class Stage(StrEnum):
-    """The stages of a take, in the order of the data's way."""
-
-    COT = "cot"
-    CODES = "codes"
-    LATENTS = "latents"
-    WAVEFORM = "waveform"
-
-
-class Part(StrEnum):
-    """What is resident together."""
-
-    LM = "lm"
-    DIT = "dit"
-    VAE = "vae"
-
+__all__ = ["FAMILY", "Part", "Stage"]
 
 COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
 USUAL_COT_TOKENS = 150.0
@@ -134,6 +116,7 @@ _PARTS = (
         at_once=True,
         reads=lambda files: (files.lm,),
         agrees_with=(Part.DIT.value,),  # its codes are the DiT's codebooks
+        if_too_large="take a smaller LM (--lm 0.6B), or close other programs",
         settings=lambda settings: {"lm_slots": settings.lm_slots},
     ),
     PartSpec(
@@ -144,6 +127,7 @@ _PARTS = (
         components=("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"),
         window=32,
         reads=_dit_reads,
+        if_too_large="take a smaller model set (2B instead of XL), or close other programs",
     ),
     PartSpec(
         name=Part.VAE.value,
@@ -158,22 +142,4 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AceStepFamily:
-    """The family."""
-
-    name: str = "ace_step"
-    stages: Mapping[str, StageSpec]
-    parts: Mapping[str, PartSpec]
-    values: tuple[type, ...] = (CotMetas, Metas)
-
-    def loader(self) -> PartLoader:
-        """What loads its parts; torch comes with it."""
-        from renderer.models.ace_step.parts import AceStep  # noqa: PLC0415 - torch only from here on
-
-        return AceStep()
-
-
-FAMILY: Family = AceStepFamily(
-    stages={stage.name: stage for stage in _STAGES}, parts={part.name: part for part in _PARTS}
-)
+FAMILY: Family = AceStep(stages={stage.name: stage for stage in _STAGES}, parts={part.name: part for part in _PARTS})

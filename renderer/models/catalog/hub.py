@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from renderer.errors import ModelError, ResourceError
-from renderer.models.ace_step.checkpoints.reads import files_in
 from renderer.models.catalog.hub_answers import check_address, hub_error
+from renderer.models.family import family
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+FAMILY = "ace_step"  # whose models the hub holds
 ASK_SECONDS = 30.0  # that a hub may take for its first answer
 SPARE_BYTES = 1_000_000_000  # what a fetch leaves free
 # Weights, their sizes, vocabularies, templates and encoded silence; never code, never pickled weights.
@@ -71,7 +72,7 @@ def _in_cache(source: HubFolder, suffices: Callable[[Path], bool]) -> Path | Non
 def is_complete(folder: Path) -> bool:
     """Whether a component's folder (or a pipeline's) holds every file that it is read from."""
     try:
-        return all(one.path.is_file() for one in files_in(folder))
+        return all(one.path.is_file() for one in family(FAMILY).files_in(folder))
     except (ModelError, OSError):
         return False
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from renderer.models.ace_step.checkpoints.reads import files_of, vae_files
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.regular_file import regular
+from renderer.models.family import family
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.takes import file_digest
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
-    from renderer.models.ace_step.checkpoints.reads import ReadFile
-    from renderer.models.family import ModelFiles
+    from renderer.models.family import ModelFiles, ReadFile
 
 HEAD = 16  # characters
 SHA256_NAME = re.compile(r"[0-9a-f]{64}")
@@ -51,7 +49,7 @@ def identity(files: ModelFiles) -> Mapping[str, str]:
     """A digest for each part of the set: equal digests mean equal weights, configs and vocabularies.
 
     Only the files that a part reads enter its digest, so another LM leaves the DiT's alone, and so does a note beside
-    the weights. Without an LM there's no `lm` entry.
+    the weights. A part that reads no file has no entry.
 
     Raises: ModelError for a file that isn't there.
     """
@@ -65,23 +63,26 @@ def fingerprints(files: ModelFiles, without: Container[str] = ()) -> Mapping[str
     """
     memory = _read_memory()
     before = dict(memory)
+    own = family(files.family)
+    read = {part: own.files_of(part, files) for part in own.parts if part not in without}
     found = {
-        part.value: Fingerprint(digest=UNREADABLE) if part in without else _fingerprint(files_of(part, files), memory)
-        for part in (Part.DIT, Part.VAE, *([Part.LM] if files.lm is not None else []))
+        part: Fingerprint(digest=UNREADABLE) if part in without else _fingerprint(read[part], memory)
+        for part in own.parts
+        if part in without or read[part]
     }
     if memory != before:
         _write_memory(memory)
     return found
 
 
-def vae_fingerprint(folder: Path) -> Fingerprint:
-    """The fingerprint that a VAE's folder gives to the part.
+def fingerprint(read: Iterable[ReadFile]) -> Fingerprint:
+    """The fingerprint that these files give to the part that is read from them.
 
     Raises: ModelError for a file that isn't there.
     """
     memory = _read_memory()
     before = dict(memory)
-    found = _fingerprint(vae_files(folder), memory)
+    found = _fingerprint(read, memory)
     if memory != before:
         _write_memory(memory)
     return found

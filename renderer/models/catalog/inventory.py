@@ -10,13 +10,14 @@ from renderer.errors import ModelError
 from renderer.files import from_home
 from renderer.models import device as devices
 from renderer.models import memory
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import hub, layouts, vaes, zoo
+from renderer.models.family import family
 from renderer.spec.checkpoints import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from renderer.models.family import ModelFiles
     from renderer.song import Variant
 
 
@@ -80,16 +81,28 @@ def models_of(
 def _own_model(variant: Variant, model: str, device: str, dtype: str) -> InventoryEntry:
     facts = zoo.model_facts(model, variant.based_on)
     files = zoo.resolve(model, variant.lm, (), variant.based_on).files
-    params = sum(memory.parameters(files, Part.DIT).values()) if files else zoo.PARAMS_2B + zoo.PARAMS_TEXT_ENCODER
+    params = _num_params(files) if files else zoo.PARAMS_2B + zoo.PARAMS_TEXT_ENCODER
     place = Path(files.dit_file or files.dit) if files else None
     return _own(model, facts.kind, facts.layout, place, params, devices.dtypes(device, dtype).dit, device)
+
+
+def _num_params(files: ModelFiles) -> int:
+    """Of the set's largest part, the LM apart: what is resident at once at most."""
+    own = family(files.family)
+    return max(sum(own.parameters(part, files.with_lm(None)).values()) for part in own.parts)
 
 
 def _own_lm(variant: Variant, lm: str, device: str, dtype: str) -> InventoryEntry:
     del variant
     folder = layouts.read_lm(zoo.existing_lm(lm))
     return _own(
-        lm, "lm", "transformers", folder, memory.count(folder, "model"), devices.dtypes(device, dtype).lm, device
+        lm,
+        "lm",
+        "transformers",
+        folder,
+        family(hub.FAMILY).num_parameters(folder),
+        devices.dtypes(device, dtype).lm,
+        device,
     )
 
 
@@ -97,7 +110,7 @@ def _own_vae(variant: Variant, vae: str, device: str, dtype: str) -> InventoryEn
     del variant
     folder = from_home(vae)
     vaes.read_vae(folder)
-    params = memory.count(folder, layouts.DIFFUSERS_STEM)
+    params = family(hub.FAMILY).num_parameters(folder)
     return _own(vae, "vae", layouts.DIFFUSERS, folder, params, devices.dtypes(device, dtype).vae, device)
 
 

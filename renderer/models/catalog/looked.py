@@ -11,9 +11,7 @@ import platformdirs
 
 from renderer import __version__
 from renderer.errors import ModelError
-from renderer.models.ace_step.checkpoints.look import look
-from renderer.models.ace_step.checkpoints.reads import context_files, files_of
-from renderer.models.ace_step.stages import Part
+from renderer.models.family import family
 from renderer.store.disk import RealDisk, write_whole
 
 if TYPE_CHECKING:
@@ -25,15 +23,16 @@ if TYPE_CHECKING:
 MOST_REMEMBERED = 500
 
 
-def faults(files: ModelFiles, parts: Iterable[str] = tuple(Part)) -> Mapping[str, tuple[ModelError, ...]]:
-    """What is wrong with the files of these parts; those that are sound have no entry."""
+def faults(files: ModelFiles, parts: Iterable[str] | None = None) -> Mapping[str, tuple[ModelError, ...]]:
+    """What is wrong with the files of these parts, or of all; those that are sound have no entry."""
     known = _read_memory()
     found, sound = {}, []
-    for part in parts:
+    own = family(files.family)
+    for part in own.parts if parts is None else parts:
         mark = _mark(part, files)
         if mark in known:
             continue
-        found[part] = look(part, files)
+        found[part] = own.look(part, files)
         if not found[part] and mark is not None:
             sound.append(mark)
     if sound:
@@ -43,8 +42,9 @@ def faults(files: ModelFiles, parts: Iterable[str] = tuple(Part)) -> Mapping[str
 
 def _mark(part: str, files: ModelFiles) -> str | None:
     """A digest of the paths, sizes and times of what a part reads; None where some of it isn't there."""
+    own = family(files.family)
     try:
-        paths = [one.path for one in (*files_of(part, files), *context_files(part, files))]
+        paths = [one.path for one in (*own.files_of(part, files), *own.context_files(part, files))]
         stats = [(str(path), *_size_and_times(path)) for path in paths]
     except (ModelError, OSError):
         return None

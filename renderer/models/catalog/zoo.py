@@ -7,20 +7,18 @@ src/diffusers/pipelines/ace_step.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
 from renderer.facts import LATENT_CHANNELS
 from renderer.files import from_home, is_folder, is_regular, real
-from renderer.models.ace_step.mini.place import WEIGHTS
 from renderer.models.catalog import dit_files, hub, layouts, vaes
 from renderer.models.family import ModelFiles
 from renderer.spec.checkpoints import CHECKPOINTS, PUBLISHED_PREFIX, is_dit_file, published_as
 from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from renderer.spec.checkpoints import Checkpoint
 
 BUNDLE = "ACE-Step/Ace-Step1.5"
@@ -43,6 +41,8 @@ when they were read. The diffusers conversions are pinned nowhere: what `main` w
 A_SET = "a model set is a folder: config.json tells the sizes of its tensors"
 AN_LM = "an LM is a folder with config.json, model.safetensors, tokenizer.json and its chat template"
 MINI = "mini"
+MINI_FOLDER = Path(__file__).parents[1] / hub.FAMILY / "mini" / "weights"
+"""In the package itself: the diffusers layout with `lm/` beside it, float16 on disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +194,12 @@ def known_as(model: str) -> str:
     return model if is_folder(from_home(model)) else published_as(model) or model
 
 
+def is_known(model: str) -> bool:
+    """Whether a name, folder or file is a model set as far as its place tells."""
+    name = known_as(model)
+    return name in MODELS or name == MINI or is_folder(from_home(model)) or is_dit_file(model)
+
+
 def model_facts(model: str, based_on: str | None = None) -> ModelFacts:
     """Facts of a known name, a folder or a DiT in one file; a known name needn't be on disk.
 
@@ -222,7 +228,7 @@ def resolve(
     """
     model, lm, based_on = known_as(model), known_as(lm) if lm else None, known_as(based_on) if based_on else None
     if model == MINI:
-        return _with_lm(_of_folder(MINI, layouts.read_model(_mini_folder()), loras), lm)
+        return _with_lm(_of_folder(MINI, layouts.read_model(MINI_FOLDER), loras), lm)
     if known := MODELS.get(model):
         return _with_lm(_on_hub(model, known, loras, None), lm or known.lm)
     if based_on in MODELS:
@@ -235,7 +241,7 @@ def existing_lm(lm: str) -> Path:
 
     Raises: ModelError when there is none.
     """
-    folder = _mini_folder() / "lm" if lm == MINI else from_home(lm)
+    folder = MINI_FOLDER / "lm" if lm == MINI else from_home(lm)
     if is_folder(folder):
         return folder.resolve()
     advice = suggestion(lm, (*LMS, MINI)) or f"known LMs: {', '.join((*LMS, MINI))}"
@@ -271,7 +277,7 @@ def find_vae(vae: str, facts: ModelFacts) -> Path | None:
 def _facts(name: str, checkpoint: Checkpoint, layout: str, *, lm: str | None) -> ModelFacts:
     return ModelFacts(
         name=name,
-        family="ace_step",
+        family=hub.FAMILY,
         kind=checkpoint.kind,
         layout=layout,
         steps=checkpoint.steps,
@@ -294,10 +300,6 @@ def _checkpoint(model: layouts.FoundModel) -> Checkpoint:
     return CHECKPOINTS[own] if CHECKPOINTS[own].kind == model.kind else CHECKPOINTS[model.kind]
 
 
-def _mini_folder() -> Path:
-    return WEIGHTS
-
-
 def _read_model(model: str, based_on: str | None) -> layouts.FoundModel:
     """What a folder or a file holds, with what it is based on."""
     if not _is_file(model):
@@ -305,7 +307,7 @@ def _read_model(model: str, based_on: str | None) -> layouts.FoundModel:
     base = None
     if based_on is not None:
         with named_by("based_on"):
-            base = layouts.read_model(_mini_folder() if based_on == MINI else _existing(based_on))
+            base = layouts.read_model(MINI_FOLDER if based_on == MINI else _existing(based_on))
     return dit_files.read_dit_file(_existing_file(model), base)
 
 
@@ -330,7 +332,7 @@ def _existing(model: str) -> Path:
 
 def _of_folder(name: str, model: layouts.FoundModel, loras: tuple[tuple[str, float], ...]) -> Resolved:
     files = ModelFiles(
-        family="ace_step",
+        family=hub.FAMILY,
         name=name,
         kind=model.kind,
         layout=model.layout,
@@ -354,7 +356,7 @@ def _on_hub(name: str, known: ModelSet, loras: tuple[tuple[str, float], ...], ba
     if known.layout == layouts.DIFFUSERS:
         vae = dit / "vae"
     files = ModelFiles(
-        family="ace_step",
+        family=hub.FAMILY,
         name=name,
         kind=CHECKPOINTS[based_on or name].kind,
         layout=known.layout,

@@ -26,7 +26,7 @@ from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.part import LmPart
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
@@ -367,7 +367,7 @@ def test_pinned_reading_brings_the_bytes_of_the_file(tiny_set: Path, tmp_path: P
 def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStep().load(Part.DIT, files, CUDA, Heard())
+    part = AceStepLoader().load(Part.DIT, files, CUDA, Heard())
     # Longer and shorter ones in turns, so that one take's graph follows another's.
     jobs = [
         replace(latents_job(replace(REQUEST, seed=seed, caption="a " * seed), codes), id=str(seed))
@@ -394,7 +394,7 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
 def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(tiny_set: Path) -> None:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStep().load(Part.DIT, files, CUDA, Heard())
+    part = AceStepLoader().load(Part.DIT, files, CUDA, Heard())
     given_up, kept = (
         replace(latents_job(replace(REQUEST, seed=seed, caption=name), CODES), id=name)
         for seed, name in enumerate(("given up", "kept"), start=1)
@@ -433,7 +433,7 @@ def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
 
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStep().load(Part.VAE, files, CUDA, Heard())
+    part = AceStepLoader().load(Part.VAE, files, CUDA, Heard())
     job = StageJob(id="take", request=WaveformRequest(duration=None), upstream={Stage.LATENTS: latents(3_000)})
 
     first, second = (next(part.run(Stage.WAVEFORM, [job], Heard())) for _ in range(2))

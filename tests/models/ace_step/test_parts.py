@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from renderer.artifacts import Codes, Cot, Waveform
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
@@ -55,7 +55,7 @@ def load_pipeline(folder: Path) -> Any:
 
 def run_one(part: Part, files: ModelFiles, job: StageJob, stage: Stage, listener: Heard | None = None) -> Any:
     listener = listener or Heard()
-    loaded = AceStep().load(part, files, SETTINGS, listener)
+    loaded = AceStepLoader().load(part, files, SETTINGS, listener)
     results = list(loaded.run(stage, [job], listener))
     loaded.close()
     return results[0] if results else None

@@ -41,7 +41,7 @@ from renderer.models.ace_step.dit.loader import DITS
 from renderer.models.ace_step.dit.part import load_dit
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase, _num_codes
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.dit_prompt import DitPrompt, make_dit_prompt, num_frames
 from renderer.models.ace_step.protocol.requests import WaveformRequest
@@ -111,7 +111,7 @@ class Bench:
 def resident(tiny_set: Path) -> Any:
     files = zoo.resolve(str(tiny_set)).files
     assert files is not None
-    return files, AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    return files, AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def missing_pair(bench: Bench) -> None:
         renderer.render(songs, device="cpu", outputs=bench.folder / "outputs", listen=told.append)
     assert not [event for event in told if isinstance(event, PartStarted | ComponentLoaded)]
     # Codes that were there before, as pinned ones, find the same wall.
-    part = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    part = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     (failed,) = part.run(Stage.LATENTS, [job("take", 20)], Heard())
     assert isinstance(failed, Failed)
     assert failed.message == "this model set can't read audio codes"
@@ -296,13 +296,13 @@ def padding_side(bench: Bench) -> None:
     pads.enable_padding(direction="left", length=400)
     pads.enable_truncation(8, direction="left")
     pads.save(str(path))
-    padded: Any = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    padded: Any = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     (found,) = padded.run(Stage.LATENTS, [job("a", 20)], Heard())
     assert np.array_equal(found.artifact.frames, bench.latents(job("a", 20))["a"].frames)
 
 
 def weights_go_when_dropped(bench: Bench) -> None:
-    part: Any = AceStep().load(Part.DIT, bench.files, SETTINGS, Heard())
+    part: Any = AceStepLoader().load(Part.DIT, bench.files, SETTINGS, Heard())
     list(part.run(Stage.LATENTS, [job("a", 20)], Heard()))
     dit, encoders = part.dit(Heard()), part.encoders(Heard())
     modules = (dit.transformer, encoders.condition_encoder, encoders.text_encoder)
@@ -316,7 +316,7 @@ def weights_go_when_dropped(bench: Bench) -> None:
 
 
 def tiles(bench: Bench) -> None:
-    vae: Any = AceStep().load(Part.VAE, bench.files, SETTINGS, Heard())
+    vae: Any = AceStepLoader().load(Part.VAE, bench.files, SETTINGS, Heard())
     spans: list[int] = []
     vae.vae.decoder.register_forward_pre_hook(lambda _, arguments: spans.append(arguments[0].shape[-1]))
     long = Latents(frames=np.random.default_rng(0).standard_normal((700, 8)).astype(np.float32))
@@ -338,7 +338,7 @@ def double_shift(bench: Bench) -> None:
     path = bench.folder / "copy" / "scheduler" / "scheduler_config.json"
     path.write_text(path.read_text().replace('"shift": 1.0', '"shift": 3.0'))
     with pytest.raises(ModelError, match=r"says shift = 3\.0, expected is 1\.0"):
-        AceStep().load(Part.DIT, files, SETTINGS, Heard())
+        AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
 
 
 def trailing_zeros(_: Bench) -> None:

@@ -5,15 +5,15 @@ What else lies beside them (notes, licences, `configuration.json`, side files of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
 from renderer.models.ace_step.protocol import chat_template
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.protocol.names import Part
 from renderer.models.catalog import layouts
+from renderer.models.family import ReadFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,15 +24,6 @@ TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFile:
-    """A file that a part reads."""
-
-    name: str
-    """As it enters the part's digest and is told of: the same wherever the set lies."""
-    path: Path
 
 
 def files_of(part: str, files: ModelFiles) -> tuple[ReadFile, ...]:

@@ -14,7 +14,7 @@ import torch
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch.nn.functional import pad
 
-from renderer.models.memory import MASK_ROWS
+from renderer.models.ace_step.needs import MASK_ROWS
 
 if TYPE_CHECKING:
     from torch import Tensor

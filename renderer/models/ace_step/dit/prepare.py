@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from renderer.errors import StageError
 from renderer.models.ace_step.dit.conditions import lost_parts
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
-from renderer.models.ace_step.stages import Stage
+from renderer.models.ace_step.protocol.names import Stage
 
 if TYPE_CHECKING:
     from renderer.artifacts import Codes, Cot

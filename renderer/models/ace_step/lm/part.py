@@ -17,8 +17,8 @@ from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
+from renderer.models.ace_step.protocol.names import Stage
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import cuda_graph, eager

@@ -22,7 +22,7 @@ from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml, user_metas_as_cot
-from renderer.models.ace_step.stages import Stage
+from renderer.models.ace_step.protocol.names import Stage
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
-from renderer.models.ace_step.stages import Stage
+from renderer.models.ace_step.protocol.names import Stage
 from renderer.models.ace_step.vae.fused import fuse, slim
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles

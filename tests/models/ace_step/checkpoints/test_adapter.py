@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from renderer.models.ace_step.checkpoints.look import look
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.dit.test_lora import RANK, TARGET, files_with, stored_weight
@@ -44,7 +44,7 @@ def told(files: ModelFiles) -> list[str]:
 
 
 def merged(files: ModelFiles) -> torch.Tensor:
-    part: Any = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    part: Any = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     weight: torch.Tensor = part.dit(Heard()).transformer.get_parameter("layers.0.self_attn.to_q.weight")
     return weight
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
@@ -125,7 +125,7 @@ def test_a_broken_pipeline_folder_says_what_is_wrong(
     assert files is not None
 
     with pytest.raises(ModelError) as raised:
-        AceStep().load(part, files, SETTINGS, Heard())
+        AceStepLoader().load(part, files, SETTINGS, Heard())
     assert message in raised.value.message
     assert why in raised.value.why
 
@@ -163,7 +163,7 @@ def test_a_bundle_whose_lm_has_other_codes_says_so(tiny_set: Path, tmp_path: Pat
     assert files is not None
 
     with pytest.raises(ModelError) as raised:
-        AceStep().load(Part.LM, files, SETTINGS, Heard())
+        AceStepLoader().load(Part.LM, files, SETTINGS, Heard())
     assert raised.value.message == "LM and DiT don't belong together"
     assert "has 1000 audio codes" in raised.value.why
     assert "acestep-v15-turbo/config.json` reads 64000" in raised.value.why
@@ -189,5 +189,5 @@ def test_a_broken_bundle_says_what_is_wrong(
     assert files is not None
 
     with pytest.raises(ModelError) as raised:
-        AceStep().load(Part.DIT, files, SETTINGS, Heard())
+        AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     assert message in raised.value.message

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
-from renderer.models import memory
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step import needs
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog import identity, zoo
 from renderer.models.catalog.layouts import plain_name
@@ -63,7 +63,7 @@ def files_of(model: str, based_on: str | None = None) -> ModelFiles:
 
 
 def latents(files: ModelFiles, heard: list[DitNotes] | None = None) -> np.ndarray:
-    loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     (result,) = loaded.run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
     if heard is not None:
         heard.append(result.artifact.notes)
@@ -149,9 +149,9 @@ def test_tensors_of_other_models_in_the_file_are_left_out_and_told(
 def test_its_memory_is_counted_from_its_own_header(bundle: Path, tensors: Tensors, tmp_path: Path) -> None:
     save_file(prefixed("model.")(tensors), tmp_path / "merge.safetensors")
 
-    of_file = memory.parameters(files_of(str(tmp_path / "merge.safetensors"), str(bundle)), Part.DIT)
+    of_file = needs.parameters(files_of(str(tmp_path / "merge.safetensors"), str(bundle)), Part.DIT)
 
-    assert of_file == memory.parameters(files_of(str(bundle)), Part.DIT)
+    assert of_file == needs.parameters(files_of(str(bundle)), Part.DIT)
 
 
 def test_its_weights_and_not_its_bases_are_read_ahead(bundle: Path, tensors: Tensors, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from renderer.artifacts import Codes
 from renderer.errors import StageError
 from renderer.models.ace_step.dit import denoise
 from renderer.models.ace_step.dit.conditions import ConditionCache
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
@@ -95,7 +95,7 @@ def loaded(tiny_set: Path, base_set: Path) -> dict[str, Any]:
         files = resolve(str(folder)).files
         assert files is not None
         assert files.kind == kind
-        parts[kind] = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+        parts[kind] = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     return parts
 
 

@@ -14,7 +14,7 @@ from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.part import LoadedDit
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, Failed
@@ -86,7 +86,7 @@ def test_no_layer_is_held_twice() -> None:
 def part(tiny_set: Path) -> LoadedDit:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    loaded = AceStep().load(Part.DIT, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
     assert isinstance(loaded, LoadedDit)
     return loaded
 

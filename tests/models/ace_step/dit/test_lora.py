@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity
 from renderer.models.catalog.zoo import resolve
@@ -42,7 +42,7 @@ def write_adapter(
 
 
 def load_dit(tiny: Path, *loras: tuple[str, float]) -> Any:
-    part: Any = AceStep().load(Part.DIT, files_with(tiny, *loras), SETTINGS, Heard())
+    part: Any = AceStepLoader().load(Part.DIT, files_with(tiny, *loras), SETTINGS, Heard())
     return part.dit(Heard()).transformer
 
 
@@ -158,7 +158,7 @@ def test_a_dit_that_failed_half_way_is_read_anew(tiny_set: Path, tmp_path: Path)
     expected = load_dit(tiny_set, (str(adapter), 1.0)).state_dict()
     whole = (adapter / "adapter_model.safetensors").read_bytes()
     wider(adapter)
-    part: Any = AceStep().load(Part.DIT, files_with(tiny_set, (str(adapter), 1.0)), SETTINGS, Heard())
+    part: Any = AceStepLoader().load(Part.DIT, files_with(tiny_set, (str(adapter), 1.0)), SETTINGS, Heard())
     with pytest.raises(ModelError):
         part.dit(Heard())
     (adapter / "adapter_model.safetensors").write_bytes(whole)

@@ -11,7 +11,7 @@ import pytest
 
 from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.lm.grammar import CotGrammar
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.prompt import codes_prompt
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, load_tokens
 from renderer.models.ace_step.stages import Part, Stage
@@ -53,7 +53,7 @@ def test_the_ids_are_the_published_ones_and_those_of_transformers(bundle: Path) 
 def test_both_phases_run_and_stay_within_text_and_codebook(bundle: Path) -> None:
     files = resolve(str(bundle)).files
     assert files is not None
-    lm = AceStep().load(Part.LM, files, SETTINGS, Heard())
+    lm = AceStepLoader().load(Part.LM, files, SETTINGS, Heard())
     warm = replace(SAMPLING, lm_temperature=1.5, lm_top_p=1.0)
 
     thought = results(lm, Stage.COT, [job("cot", cot_request(use_cot_caption=False, sampling=warm))])["cot"]

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderOobleck
 
 from renderer.artifacts import Latents
-from renderer.models.ace_step.parts import AceStep
+from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.fused import Snake, slim
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def vae(tiny_set: Path) -> LoadedVae:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    loaded = AceStep().load(Part.VAE, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load(Part.VAE, files, SETTINGS, Heard())
     assert isinstance(loaded, LoadedVae)
     return loaded
 

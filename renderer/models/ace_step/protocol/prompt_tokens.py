@@ -61,11 +61,10 @@ def _tokenizer(model: str) -> Tokenizer | None:
 
 
 def _text_encoder(model: str) -> Path | None:
-    from renderer.models.ace_step.mini.place import WEIGHTS  # noqa: PLC0415 - as above
     from renderer.models.catalog import hub, layouts, zoo  # noqa: PLC0415 - as above
 
     if model == zoo.MINI:
-        return WEIGHTS
+        return zoo.MINI_FOLDER
     if known := zoo.MODELS.get(model):
         return hub.find(known.text_encoder)
     return Path(layouts.read_model(Path(model)).text_encoder) if Path(model).is_dir() else None

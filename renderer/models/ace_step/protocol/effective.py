@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from renderer.models.ace_step.protocol.names import Stage
 from renderer.settings import DitSettings, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def effective(latents: Mapping[str, Any]) -> dict[str, Any]:
+def effective(requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The DiT's settings as its key holds them, where a checkpoint may overrule the spec's: equal keys, equal recipes.
 
     Own `timesteps` are told as the spec has them.
     """
+    latents = requests[Stage.LATENTS]
     return {name: latents[name] for name in rows(DitSettings) if name != "timesteps"}

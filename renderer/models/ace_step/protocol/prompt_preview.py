@@ -5,7 +5,7 @@ What the LM has yet to decide is marked; what it decided is taken from the store
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
+from renderer.models.ace_step.protocol.names import Stage
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
-from renderer.models.ace_step.stages import Stage
+from renderer.models.family import PromptText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,26 +34,12 @@ if TYPE_CHECKING:
 UNDECIDED = "‹the LM decides›"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One text as a model is sent it."""
-
-    stage: str
-    name: str
-    """`prompt`, `negative prompt`, `text prompt`, `lyric prompt`."""
-    text: str
-    num_tokens: int | None
-    """None where the tokenizer isn't on disk, or the text isn't decided."""
-    max_tokens: int | None = None
-    """What comes after is cut off."""
-
-
-def sent(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[Sent, ...]:
+def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
     """Every text of a take, in the order of the stages."""
     asked = stage_requests(plan.take, facts, preview)
     cot = _decided(plan, store)
     return tuple(
-        Sent(
+        PromptText(
             stage=stage,
             name=name,
             text=text,

@@ -11,7 +11,8 @@ import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
-from renderer.models.ace_step.stages import Stage
+from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.family import Given
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
     from renderer.song import Pinned, Take
 
-    Given = Mapping[str, tuple[str, Codes | Cot]]
 
-
-def pinned_artifacts(take: Take, preview: float | None) -> Given:
+def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, Given]:
     """Stage -> key and artifact of what the song pins; empty when it pins nothing or the variant doesn't think.
 
     Unedited, they bear the keys of the jobs that made them: a take rendered before stays done when its codes are
@@ -31,23 +30,19 @@ def pinned_artifacts(take: Take, preview: float | None) -> Given:
     pinned = take.song.pinned
     if pinned is None or not take.variant.inference.thinking:
         return {}
-    whole = pinned.digest == content_digest(pinned)
+    whole = pinned.is_as_pinned
     length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
     codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes=CodesNotes(pinned=pinned.take))
     kept = whole and length >= len(pinned.codes)
-    given: dict[str, tuple[str, Codes | Cot]] = {}
+    given: dict[str, Given] = {}
     if pinned.cot is not None:
-        given[Stage.COT] = _cot(take, pinned, whole=whole)
-    given[Stage.CODES] = (pinned.codes_key if kept else _key({"codes": codes.codes.tolist()}), codes)
+        given[Stage.COT.value] = _cot(take, pinned, whole=whole)
+    key = pinned.codes_key if kept else _key({"codes": codes.codes.tolist()})
+    given[Stage.CODES.value] = Given(key=key, artifact=codes)
     return given
 
 
-def content_digest(pinned: Pinned) -> str:
-    """SHA-256 over codes and chain of thought: tells whether somebody edited them."""
-    return _key({"codes": list(pinned.codes), "cot": asdict(pinned.cot) if pinned.cot else None})
-
-
-def _cot(take: Take, pinned: Pinned, *, whole: bool) -> tuple[str, Cot]:
+def _cot(take: Take, pinned: Pinned, *, whole: bool) -> Given:
     said = pinned.cot
     assert said is not None  # noqa: S101 - asked by the only caller
     metas = CotMetas(
@@ -62,7 +57,8 @@ def _cot(take: Take, pinned: Pinned, *, whole: bool) -> tuple[str, Cot]:
     if not own_caption:
         metas = replace(metas, caption=None)
     cot = Cot(text=said.text, metas=metas, notes=CotNotes(pinned=pinned.take))
-    return (pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})), cot
+    key = pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})
+    return Given(key=key, artifact=cot)
 
 
 def _key(content: Mapping[str, object]) -> str:

@@ -1,0 +1,178 @@
+"""Takes and variants -> what the plan knows of them: model sets, requests, and what a spec brings along. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import ModelError, named_by
+from renderer.models import device
+from renderer.models.ace_step.checkpoints.reads import vae_files
+from renderer.models.ace_step.protocol.names import Part, Stage
+from renderer.models.ace_step.protocol.pinned import pinned_artifacts
+from renderer.models.ace_step.protocol.stage_requests import stage_requests
+from renderer.models.catalog import identity, layouts, looked, zoo
+from renderer.models.family import ModelFiles, PlannedModel, TakeRequests
+from renderer.models.numerics import Numerics
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from renderer.models.family import Given, Settings
+    from renderer.song import Take, Variant
+
+NOT_FETCHED = "not fetched"
+"""In place of the fingerprint of weights that aren't on disk."""
+GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
+
+
+def take_requests(take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
+    """What a take's stages are asked, and what its spec brings along instead of asking the LM.
+
+    Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
+    """
+    asked = stage_requests(take, model.facts, preview)
+    cut, pinned = asked.latents.preview, take.song.pinned
+    if (asked.cot or asked.codes) and Part.LM not in model.weights:
+        raise ModelError(
+            f"`{model.facts.name}` has no LM of its own",
+            why="the spec asks the LM for metas or codes",
+            help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
+        )
+    whole = asked.latents.metas.duration or (
+        pinned.seconds if pinned else min(GUESSED_SECONDS, asked.latents.max_duration)
+    )
+    by_stage = {stage.value: getattr(asked, stage) for stage in Stage}
+    return TakeRequests(
+        stages={stage: request for stage, request in by_stage.items() if request is not None},
+        preview=cut,
+        seconds=min(whole, cut or whole),
+        given=pinned_artifacts(take, cut),
+    )
+
+
+def refuse_unread_codes(files: ModelFiles, stages: Container[str]) -> None:
+    """Raises: ModelError for a model set that can't read the codes its LM is to write, or has written."""
+    if Stage.CODES in stages and not layouts.has_audio_tokenizer(files):
+        raise ModelError(
+            f"`{files.name}` can't read the LM's codes",
+            why=f"`{files.dit}` holds no audio_tokenizer and audio_token_detokenizer",
+            help="take another model set, or set `thinking = false`",
+        )
+
+
+def plan_model(variant: Variant, settings: Settings) -> PlannedModel:
+    """A variant's model set: facts, files and fingerprints; no weights are read.
+
+    Raises: ModelError for unknown names and folders that are no model set.
+    """
+    with named_by("model"):
+        model = _with_own_vae(variant, settings)
+    if variant.vae is None or zoo.own_vae(variant.based_on or variant.model, variant.vae):
+        return model
+    return _with_vae(model, variant.vae)
+
+
+def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
+    """The set with another VAE; the set as it is when that has the very files of its own."""
+    folder = zoo.find_vae(vae, model.facts)
+    if folder is None:
+        return _as_with(model, vae, NOT_FETCHED, missing=vae)
+    # Without its model it can't be held against it, and nothing runs.
+    own = model.files if model.missing else replace(model.files, vae=str(folder))
+    faults = {} if model.missing else looked.faults(own, (Part.VAE,))
+    found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.fingerprint(vae_files(folder))
+    if found.digest == model.weights[Part.VAE] and not faults:
+        return model
+    other = _as_with(model, Path(vae).name, found.digest)
+    return replace(
+        other,
+        weight_files={**model.weight_files, Part.VAE: found.heads},
+        files=replace(model.files, vae=str(folder)),
+        faults={**other.faults, **faults},
+    )
+
+
+def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
+    """The set as it is told of with that VAE; what is wrong with its own doesn't matter then."""
+    return replace(
+        model,
+        files=replace(model.files, vae=vae),
+        weights={**model.weights, Part.VAE: digest},
+        missing=(*model.missing, missing) if missing else model.missing,
+        faults={part: found for part, found in model.faults.items() if part != Part.VAE},
+        vae=vae,
+    )
+
+
+def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
+    facts = zoo.model_facts(variant.model, variant.based_on)
+    # At scale 0 an adapter leaves the weights as they are.
+    loras = tuple((str(lora.path), lora.scale) for lora in variant.lora if lora.scale > 0)
+    resolved = zoo.resolve(variant.model, variant.lm, loras, variant.based_on)
+    by_part = numerics(settings)
+    if resolved.files is None:
+        files = ModelFiles(
+            family=facts.family,
+            name=variant.model,
+            kind=facts.kind,
+            layout=facts.layout,
+            dit=variant.model,
+            vae=variant.model,
+            text_encoder=variant.model,
+            lm=variant.lm or facts.lm,
+            loras=loras,
+        )
+        weights = dict.fromkeys((part.value for part in Part), NOT_FETCHED)
+        return PlannedModel(facts=facts, files=files, weights=weights, numerics=by_part, missing=resolved.missing)
+    # Looked at before they are hashed, which takes a minute where they were never seen.
+    faults = looked.faults(resolved.files)
+    found = identity.fingerprints(resolved.files, without=faults)
+    return PlannedModel(
+        facts=facts,
+        files=resolved.files,
+        weights={part: one.digest for part, one in found.items()},
+        weight_files={part: one.heads for part, one in found.items()},
+        numerics=by_part,
+        faults=faults,
+    )
+
+
+def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[str, Any]:
+    """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
+    variant = take.variant
+    return {
+        "model": Path(variant.model).name,
+        "based_on": Path(variant.based_on).name if variant.based_on else None,
+        "lm": Path(variant.lm).name if variant.lm else None,
+        "vae": model.vae,
+        "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
+        "thinking": variant.inference.thinking,
+        "use_cot_metas": variant.inference.use_cot_metas,
+        "codes": f"pinned {given[Stage.CODES].key[:8]}" if given else None,
+    }
+
+
+def numerics(settings: Settings) -> Mapping[str, Numerics]:
+    """Of each part, on the device and in the dtype picked."""
+    name = settings.device
+    dtypes, bucket, vae_kernels = (
+        device.dtypes(name, settings.dtype),
+        device.lm_prompt_bucket(name),
+        device.vae_kernels(name),
+    )
+    return {
+        Part.LM: Numerics(
+            dtype=dtypes.lm,
+            attention=device.lm_attention(name, dtypes.lm),
+            prompt_bucket=bucket if bucket > 1 else None,
+        ),
+        Part.DIT: Numerics(
+            dtype=dtypes.dit,
+            conditions=dtypes.condition_encoder,
+            text=dtypes.text_encoder,
+            kernels=device.kernels(name, dtypes.dit),
+        ),
+        Part.VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
+    }
