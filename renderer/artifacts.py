@@ -31,7 +31,7 @@ class Cot:
     notes: CotNotes = field(default_factory=CotNotes)
 
     @property
-    def noted(self) -> CotNotes:
+    def take_notes(self) -> CotNotes:
         """Its notes as told of a take."""
         return replace(self.notes, text=self.text)
 
@@ -49,7 +49,7 @@ class Codes:
     notes: CodesNotes = field(default_factory=CodesNotes)
 
     @property
-    def noted(self) -> CodesNotes:
+    def take_notes(self) -> CodesNotes:
         """Its notes as told of a take."""
         return replace(self.notes, num_codes=len(self.codes))
 
@@ -69,7 +69,7 @@ class Latents:
     notes: DitNotes = field(default_factory=DitNotes)
 
     @property
-    def noted(self) -> DitNotes:
+    def take_notes(self) -> DitNotes:
         """Its notes as told of a take."""
         return replace(self.notes, num_frames=len(self.frames))
 
@@ -90,7 +90,7 @@ class Waveform:
     notes: VaeNotes = field(default_factory=VaeNotes)
 
     @property
-    def noted(self) -> VaeNotes:
+    def take_notes(self) -> VaeNotes:
         """Its notes as told of a take."""
         return self.notes
 
@@ -108,7 +108,7 @@ class Artifact(Protocol):
         """How it was made."""
 
     @property
-    def noted(self) -> Notes:
+    def take_notes(self) -> Notes:
         """The same as told of a take, with what the artifact itself has to tell."""
 
     @property

@@ -241,7 +241,7 @@ class ResultWriter:
             artifact = None if spec.gives_sound else self._find(stage, key)
             if artifact is not None:
                 cot = artifact if isinstance(artifact, Cot) else cot
-                notes[stage] = artifact.noted
+                notes[stage] = artifact.take_notes
             elif spec.told_in_tags:
                 raise self._lost(stage, (plan.name,))
         return cot, notes
