@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from renderer.errors import RendererError
 from renderer.models.family import Residency, family, part_of, read_by
-from renderer.models.room import has_room
+from renderer.models.residency import has_room
 from renderer.run.messages import (
     Broken,
     CancelJobs,

@@ -18,7 +18,7 @@ from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.checkpoints.weights import _read_mapped, _read_staged
 from renderer.models.ace_step.dit.attention import VarlenAttention
-from renderer.models.ace_step.dit.dcw import Dcw, corrected
+from renderer.models.ace_step.dit.dcw import Dcw, apply_dcw
 from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
@@ -122,7 +122,7 @@ def one_length(seconds: int, dits: dict[str, ResidentDit], exact: ResidentDit) -
 
 def with_dcw(latents: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
     """What DCW adds to a step, its guess included."""
-    return corrected(latents, latents - velocity * 0.7, 0.7, DCW)
+    return apply_dcw(latents, latents - velocity * 0.7, 0.7, DCW)
 
 
 def captured(dit: ResidentDit, heard: Conditions, latents: torch.Tensor, expected: torch.Tensor) -> dict[str, float]:

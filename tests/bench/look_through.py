@@ -60,7 +60,7 @@ def _write_dit(folder: Path) -> None:
     config: dict[str, Any] = {}
     tensors: dict[str, tuple[int, ...]] = {}
     for component, prefix in reversed(ORIGINAL_PREFIXES.items()):
-        sizes = configs.checked(component, {}, folder)
+        sizes = configs.check_config(component, {}, folder)
         config |= {key: value for key, value in sizes.items() if value is not None}
         for name, shape in shapes.shapes(component, sizes).items():
             if name != "silence_latent":
@@ -81,7 +81,7 @@ def _write_silence(path: Path) -> None:
 def _write(folder: Path, component: str, config: Mapping[str, Any], stem: str) -> None:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}))
-    tensors = shapes.shapes(component, configs.checked(component, config, folder))
+    tensors = shapes.shapes(component, configs.check_config(component, config, folder))
     write_sparse(folder / f"{stem}.safetensors", tensors)
 
 

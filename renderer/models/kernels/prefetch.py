@@ -42,7 +42,7 @@ class Prefetch(Generic[T]):
             self.fetch()
 
 
-def finished(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
+def as_completed(steps: Iterable[T], device: torch.device, meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
     """Each step once the device has made it, with a few queued behind it; `meanwhile` runs before the first wait."""
     marked = ((step, devices.mark(device)) for step in steps)
     queued = deque(islice(marked, 1 + (STEPS_AHEAD if device.type == "cuda" else 0)))

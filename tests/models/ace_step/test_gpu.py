@@ -18,7 +18,7 @@ from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.dit import denoise
 from renderer.models.ace_step.dit import fused as fused_dit
 from renderer.models.ace_step.dit.attention import BlockAttention, VarlenAttention
-from renderer.models.ace_step.dit.dcw import Dcw, corrected
+from renderer.models.ace_step.dit.dcw import Dcw, apply_dcw
 from renderer.models.ace_step.dit.denoise import Sampling
 from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.plain import PlainDit
@@ -291,11 +291,11 @@ def test_dcw_is_on_a_gpu_what_it_is_on_a_cpu(mode: str, num_frames: int) -> None
     stepped, guess = (torch.randn((2, num_frames, 64), generator=generator) for _ in range(2))
     dcw = replace(DCW, mode=mode, scaler=0.3)
 
-    on_cpu = corrected(stepped, guess, 0.7, dcw)
-    found = corrected(stepped.cuda(), guess.cuda(), 0.7, dcw)
+    on_cpu = apply_dcw(stepped, guess, 0.7, dcw)
+    found = apply_dcw(stepped.cuda(), guess.cuda(), 0.7, dcw)
 
     assert (found.cpu() - on_cpu).abs().max() < 5e-6
-    alone = corrected(stepped[1:].cuda(), guess[1:].cuda(), 0.7, dcw)
+    alone = apply_dcw(stepped[1:].cuda(), guess[1:].cuda(), 0.7, dcw)
     assert torch.equal(alone[0], found[1])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from renderer.models.kernels.prefetch import Prefetch, finished
+from renderer.models.kernels.prefetch import Prefetch, as_completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def test_a_value_fetched_meanwhile_is_made_then_and_handed_over_once() -> None:
 
 def test_on_a_cpu_each_step_is_told_before_the_next_is_begun() -> None:
     log: list[str] = []
-    steps = finished(told(["1", "2"], log), torch.device("cpu"), lambda: log.append("meanwhile"))
+    steps = as_completed(told(["1", "2"], log), torch.device("cpu"), lambda: log.append("meanwhile"))
 
     while step := next(steps, None):
         log.append(f"told {step}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.checkpoints.on_disk import renamed
-from renderer.models.ace_step.checkpoints.stored import DTYPES, named
+from renderer.models.ace_step.checkpoints.on_disk import diffusers_name
+from renderer.models.ace_step.checkpoints.stored import DTYPES, list_names
 from renderer.models.catalog.layouts import read_json
 from renderer.models.catalog.safetensors_header import read_header
 
@@ -213,7 +213,7 @@ def _target(folder: Path, name: str) -> tuple[str, str]:
     if found is None:
         raise _unmerged(folder, f"tensor `{name}` is no LoRA matrix")
     own = PREFIXES.sub("", found["target"], count=1)
-    return renamed(f"{own}.").removesuffix("."), HALVES[found["half"]]
+    return diffusers_name(f"{own}.").removesuffix("."), HALVES[found["half"]]
 
 
 def _rank(folder: Path, target: str, down: Entry, up: Entry, layers: Mapping[str, tuple[int, ...]]) -> int:
@@ -232,7 +232,7 @@ def _check_rank(folder: Path, target: str, rank: int, config: Config) -> None:
     if known and rank not in known:
         raise _unmerged(
             folder,
-            f"its {CONFIG} says r = {config['r']}, the matrices of {named([target])} have the rank {rank}",
+            f"its {CONFIG} says r = {config['r']}, the matrices of {list_names([target])} have the rank {rank}",
             "take config and matrices of the same training",
         )
 

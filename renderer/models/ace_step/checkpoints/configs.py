@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from renderer.models.catalog.layouts import Config
 
 
-def checked(component: str, config: Config, path: Path) -> Config:
+def check_config(component: str, config: Config, path: Path) -> Config:
     """A component's sizes with the defaults of its class; `config` is in that class's words, from the file `path`.
 
     Raises: ModelError naming every value that can't be.
@@ -30,7 +30,7 @@ def checked(component: str, config: Config, path: Path) -> Config:
     try:
         return CLASSES[component].model_validate(dict(config)).model_dump()
     except ValidationError as error:
-        raise _refused(error, path) from error
+        raise _refusal(error, path) from error
 
 
 def from_original(component: str, config: Config, path: Path) -> Config:
@@ -44,7 +44,7 @@ def from_original(component: str, config: Config, path: Path) -> Config:
         raise ModelError(
             f"`{path}` says no {error}", why="the sizes of the tensors follow from it", help="fetch the model again"
         ) from error
-    return checked(component, words, path)
+    return check_config(component, words, path)
 
 
 def _with_rope_theta(config: Config, path: Path) -> Config:
@@ -79,7 +79,7 @@ def rope_theta(config: Config, path: Path) -> Any:
     return said[0]
 
 
-def _refused(error: ValidationError, path: Path) -> ModelError:
+def _refusal(error: ValidationError, path: Path) -> ModelError:
     said, why = [], []
     for found in error.errors(include_url=False):
         key = ".".join(str(part) for part in found["loc"] if isinstance(part, str) and part[:1].islower())

@@ -81,7 +81,7 @@ def read_config(files: ModelFiles, name: str) -> Config:
     """
     path = place(files, name)[0] / CONFIG
     config = layouts.read_json(path)
-    read = configs.from_original if _is_one_of_four(files, name) else configs.checked
+    read = configs.from_original if _is_one_of_four(files, name) else configs.check_config
     found = read(name, config, path)
     if name == "text_encoder" and (slides := _sliding(found)):
         raise ModelError(f"`{path}` is no text encoder's", why=f"its layers are {slides}", help=FETCH_AGAIN)
@@ -110,7 +110,7 @@ def read_lm(folder: Path) -> LmOnDisk:
     Raises: ModelError when it is none, or a file is missing or isn't what it is called.
     """
     layouts.read_lm(folder)
-    config = configs.checked("lm", layouts.read_json(folder / CONFIG), folder / CONFIG)
+    config = configs.check_config("lm", layouts.read_json(folder / CONFIG), folder / CONFIG)
     if slides := _sliding(config):
         raise ModelError(f"`{folder}` is no 5 Hz LM", why=f"its layers are {slides}")
     body, head = split_head(stored_tensors(folder, STEM), tied=config["tie_word_embeddings"])
@@ -143,7 +143,7 @@ def dit_components(files: ModelFiles) -> tuple[str, ...]:
     return ("text_encoder", "condition_encoder", *pair, "dit")
 
 
-def left_out(files: ModelFiles) -> tuple[str, ...]:
+def unused_tensors(files: ModelFiles) -> tuple[str, ...]:
     """Names of tensors that lie beside the components' own and aren't read; in diffusers' layout there are none.
 
     Upstream's converter leaves them out and says so, too. A component's own tensors are never left out: a surplus one
@@ -173,7 +173,7 @@ def all_four(files: ModelFiles) -> dict[str, Stored]:
     return {layouts.plain_name(name): Stored(path=path, name=name) for name in read_header(path)}
 
 
-def renamed(name: str) -> str:
+def diffusers_name(name: str) -> str:
     """A tensor's name inside its component, as diffusers' class has it."""
     if any(attention in name for attention in ATTENTIONS):
         for theirs, ours in RENAMES.items():
@@ -204,7 +204,9 @@ def _original_tensors(files: ModelFiles, component: str) -> dict[str, Stored]:
     _refuse_all_in_one(everything)
     prefix = layouts.ORIGINAL_PREFIXES[component]
     found = {
-        renamed(name.removeprefix(prefix)): stored for name, stored in everything.items() if name.startswith(prefix)
+        diffusers_name(name.removeprefix(prefix)): stored
+        for name, stored in everything.items()
+        if name.startswith(prefix)
     }
     if component == "condition_encoder" and NULL_CONDITION in everything:
         found[NULL_CONDITION] = everything[NULL_CONDITION]

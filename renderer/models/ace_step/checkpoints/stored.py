@@ -100,7 +100,7 @@ def compare(
         _check_shape(name, stored, found[stored].shape, tuple(expected[name]), advice)
 
 
-def named(names: Iterable[str]) -> str:
+def list_names(names: Iterable[str]) -> str:
     """The first few names in alphabetical order, and how many more there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else ""
@@ -187,13 +187,13 @@ def _check_names(expected: set[str], stored: set[str], tensors: Mapping[str, Sto
     where = ", ".join(sorted({str(stored.path) for stored in tensors.values()})[:MOST_NAMED])
     if missing := expected - stored:
         raise ModelError(
-            f"tensors are missing: {named(missing)}",
+            f"tensors are missing: {list_names(missing)}",
             why=f"the model's classes expect them in {where}",
             help=advice or "fetch the model again, or check that it is an ACE-Step 1.5 checkpoint",
         )
     if surplus := stored - expected:
         raise ModelError(
-            f"tensors have no place in the model: {named(surplus)}",
+            f"tensors have no place in the model: {list_names(surplus)}",
             why=f"they lie in {where}; dropping them could drop part of the model",
             help=advice or "check that it is an ACE-Step 1.5 checkpoint",
         )

@@ -115,19 +115,19 @@ class BlockAttention:
     def within(self, query: Tensor, key: Tensor, value: Tensor, *, sliding: bool) -> Tensor:
         """As the protocol says."""
         if sliding and self.mask is not None:
-            return self._windowed(query, key, value, self.mask)
-        return self._full(query, key, value)
+            return self._attend_window(query, key, value, self.mask)
+        return self._attend_fully(query, key, value)
 
     def across(self, query: Tensor, cross_kv: CrossKV, layer: int) -> Tensor:
         """As the protocol says."""
-        return self._full(query, cross_kv.keys[layer].unsqueeze(0), cross_kv.values[layer].unsqueeze(0))
+        return self._attend_fully(query, cross_kv.keys[layer].unsqueeze(0), cross_kv.values[layer].unsqueeze(0))
 
-    def _full(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend_fully(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
         out = scaled_dot_product_attention(query, key, value, enable_gqa=self.shape.groups != 1)
         return out.transpose(1, 2).flatten(2)
 
-    def _windowed(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    def _attend_window(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """Block by block against three blocks; query heads of one key head side by side."""
         rows, num_patches = query.shape[:2]
         size, num_blocks, groups = self.shape.window, mask.shape[0], self.shape.groups

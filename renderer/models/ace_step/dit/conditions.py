@@ -93,10 +93,10 @@ def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
     """
     encoder = condition_encoder.timbre_encoder
 
-    def behind_the_token(_module: Any, _inputs: Any, frames: Tensor) -> Tensor:
+    def put_token_first(_module: Any, _inputs: Any, frames: Tensor) -> Tensor:
         return torch.cat([encoder.special_token.to(frames.dtype).expand(len(frames), -1, -1), frames], dim=1)
 
-    placing = encoder.embed_tokens.register_forward_hook(behind_the_token)
+    placing = encoder.embed_tokens.register_forward_hook(put_token_first)
     try:
         return silent_timbre(condition_encoder)
     finally:
@@ -124,11 +124,11 @@ def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
     sung: Tensor = encoder.lyric_encoder(
         inputs_embeds=looked_up.to(encoder.dtype), attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool)
     )
-    read: Tensor = encoder.text_projector(_read(encoders.text_encoder, text_ids).to(encoder.dtype))
+    read: Tensor = encoder.text_projector(_encode_text(encoders.text_encoder, text_ids).to(encoder.dtype))
     return torch.cat([sung, encoders.timbre, read], dim=1)
 
 
-def _read(text_encoder: Any, ids: Tensor) -> Tensor:
+def _encode_text(text_encoder: Any, ids: Tensor) -> Tensor:
     """[1, tokens, width]; one text without padding needs no mask but the causal one, which the layers know."""
     read: Tensor = text_encoder(
         input_ids=ids, attention_mask={"full_attention": None}, use_cache=False

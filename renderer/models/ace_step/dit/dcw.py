@@ -37,7 +37,7 @@ class Dcw:
         return {"low": (low, 0.0), "high": (0.0, high), "double": (low, (1.0 - time) * self.high_scaler)}[self.mode]
 
 
-def corrected(stepped: Tensor, guess: Tensor, time: float, dcw: Dcw) -> Tensor:
+def apply_dcw(stepped: Tensor, guess: Tensor, time: float, dcw: Dcw) -> Tensor:
     """`stepped` [rows, frames, channels], moved away from `guess`, like it; `time` is the one the step began at.
 
     Both are the same in a schedule's last step, of which no more than rounding changes.
@@ -54,15 +54,15 @@ def corrected(stepped: Tensor, guess: Tensor, time: float, dcw: Dcw) -> Tensor:
 
 def _in_bands(stepped: Tensor, guess: Tensor, low: float, high: float) -> Tensor:
     # In float32 whatever the latents are in: what is corrected is small against them.
-    (lows, highs), (low_guess, high_guess) = _analysed(stepped), _analysed(guess)
+    (lows, highs), (low_guess, high_guess) = _to_bands(stepped), _to_bands(guess)
     if low:
         lows = lows + low * (lows - low_guess)
     if high:
         highs = highs + high * (highs - high_guess)
-    return _joined(lows, highs)[:, : stepped.shape[1]].to(stepped.dtype)
+    return _from_bands(lows, highs)[:, : stepped.shape[1]].to(stepped.dtype)
 
 
-def _analysed(latents: Tensor) -> tuple[Tensor, Tensor]:
+def _to_bands(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Low and high band [rows, pairs, channels]; an odd last frame is paired with zeros."""
     frames = latents.float()
     if frames.shape[1] % 2:
@@ -72,7 +72,7 @@ def _analysed(latents: Tensor) -> tuple[Tensor, Tensor]:
     return torch.add(first, second, alpha=TAP), torch.add(first, second, alpha=-TAP)
 
 
-def _joined(lows: Tensor, highs: Tensor) -> Tensor:
+def _from_bands(lows: Tensor, highs: Tensor) -> Tensor:
     rows, pairs, channels = lows.shape
     lows, highs = TAP * lows, TAP * highs
     return torch.stack([lows + highs, lows - highs], dim=2).view(rows, 2 * pairs, channels)

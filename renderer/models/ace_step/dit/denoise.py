@@ -17,7 +17,7 @@ from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normal
 
 from renderer.errors import StageError
 from renderer.facts import MAX_TIMESTEPS
-from renderer.models.ace_step.dit.dcw import corrected
+from renderer.models.ace_step.dit.dcw import apply_dcw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def initial_noise(num_frames: int, channels: int, generator: torch.Generator) ->
     return torch.randn((1, num_frames, channels), generator=generator, dtype=torch.float32)
 
 
-def retaken(noise: Tensor, other: Tensor, variance: float) -> Tensor:
+def turn_noise(noise: Tensor, other: Tensor, variance: float) -> Tensor:
     """`noise` turned towards `other`, both of one shape: as noisy as before, at a variance of 1 all `other`."""
     angle = variance * (math.pi / 2.0)
     return math.cos(angle) * noise + math.sin(angle) * other
@@ -125,21 +125,21 @@ def denoise(velocity: Velocity, noise: Tensor, sampling: Sampling, generator: to
     momentum = MomentumBuffer(momentum=MOMENTUM)
     for step, (timestep, time) in enumerate(zip(scheduler.timesteps, sampling.timesteps, strict=True)):
         predicted, began = _predict(velocity, latents, time, sampling, momentum), latents
-        way = _averaged(velocity, latents, step, predicted, sampling) if step < sampling.averaged_steps else predicted
+        way = _average(velocity, latents, step, predicted, sampling) if step < sampling.averaged_steps else predicted
         latents = scheduler.step(way, timestep, latents, generator=generator, return_dict=False)[0]
         # The step's guess of the end follows from the velocity at its own start, also where it went along a mean.
         if sampling.dcw is not None:
-            latents = corrected(latents, began - predicted * time, time, sampling.dcw)
+            latents = apply_dcw(latents, began - predicted * time, time, sampling.dcw)
         yield latents
 
 
 def _predict(velocity: Velocity, latents: Tensor, time: float, sampling: Sampling, momentum: MomentumBuffer) -> Tensor:
     if sampling.guides(time):
-        return _guided(velocity, latents, time, sampling.guidance_scale, momentum)
+        return _guide(velocity, latents, time, sampling.guidance_scale, momentum)
     return velocity(latents, time)
 
 
-def _averaged(velocity: Velocity, latents: Tensor, step: int, predicted: Tensor, sampling: Sampling) -> Tensor:
+def _average(velocity: Velocity, latents: Tensor, step: int, predicted: Tensor, sampling: Sampling) -> Tensor:
     """The mean of the velocity predicted where a step begins and of that where it would lead."""
     time, goal = (*sampling.timesteps, 0.0)[step : step + 2]
     reached = latents - predicted * (time - goal)
@@ -150,7 +150,7 @@ def _averaged(velocity: Velocity, latents: Tensor, step: int, predicted: Tensor,
     return 0.5 * (predicted + (unconditional + sampling.guidance_scale * (conditional - unconditional)))
 
 
-def _guided(velocity: Velocity, latents: Tensor, time: float, scale: float, momentum: MomentumBuffer) -> Tensor:
+def _guide(velocity: Velocity, latents: Tensor, time: float, scale: float, momentum: MomentumBuffer) -> Tensor:
     """Adaptive projected guidance over time, channel by channel; both branches in one forward."""
     conditional, unconditional = velocity(torch.cat([latents, latents]), time).chunk(2)
     guided: Tensor = normalized_guidance(

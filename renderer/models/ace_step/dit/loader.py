@@ -44,7 +44,7 @@ class DitLoader:
     settings: Settings
     dtypes: Dtypes
     device: torch.device
-    left_out: tuple[str, ...]
+    unused: tuple[str, ...]
     """Names of the checkpoint's tensors that are part of nothing."""
     timbre: Callable[[Any], Tensor]
     """How this set's condition encoder encodes silence, which stands for "no reference audio"."""

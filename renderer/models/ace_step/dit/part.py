@@ -10,12 +10,12 @@ from renderer.artifacts import Latents
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.checks import check_scheduler, check_silence
 from renderer.models.ace_step.checkpoints.components import find_component, read_ready
-from renderer.models.ace_step.checkpoints.on_disk import SILENCE, left_out
-from renderer.models.ace_step.checkpoints.stored import named
+from renderer.models.ace_step.checkpoints.on_disk import SILENCE, unused_tensors
+from renderer.models.ace_step.checkpoints.stored import list_names
 from renderer.models.ace_step.dit.conditions import ConditionCache, silent_timbre, silent_timbre_by_token
 from renderer.models.ace_step.dit.loader import DitLoader
 from renderer.models.ace_step.dit.prepare import prepare_take
-from renderer.models.ace_step.dit.take import denoised, notes_of, sampling_of
+from renderer.models.ace_step.dit.take import denoise_take, notes_of, sampling_of
 from renderer.models.ace_step.jobs import run_alone, value_alone
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
 from renderer.models.family import Failed
@@ -44,7 +44,7 @@ class LoadedDit:
     def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
         """Latents for each job; one job at a time, so that no take attends to another's padding."""
         side_stream = devices.SideStream(self._loader.device)
-        takes = self._prepared(jobs, listener, side_stream)
+        takes = self._prepare(jobs, listener, side_stream)
         # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
         if not self._beside():
             takes = iter(list(takes))
@@ -57,7 +57,7 @@ class LoadedDit:
                 side_stream.hand_over(conditions.encoded, conditions.null, conditions.context)
                 yield from run_alone(job, partial(self._latents, dit, job, take, listener, prefetch.fetch))
 
-    def _prepared(
+    def _prepare(
         self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
     ) -> Iterator[tuple[StageJob, PreparedTake | Failed]]:
         cache = ConditionCache(self.encoders(listener))
@@ -111,9 +111,9 @@ class LoadedDit:
             apart.append(time.perf_counter() - started)
 
         sampling = sampling_of(cast("LatentsRequest", job.request), self._loader.files.kind)
-        frames = denoised(dit, job, take.conditions, sampling, listener, next_one)
+        frames = denoise_take(dit, job, take.conditions, sampling, listener, next_one)
         seconds = time.perf_counter() - began - sum(apart) + take.seconds
-        notes = notes_of(take, sampling, seconds, _left_out(self._loader.left_out))
+        notes = notes_of(take, sampling, seconds, _unused(self._loader.unused))
         return Latents(frames=frames, notes=notes)
 
 
@@ -130,7 +130,7 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         settings=settings,
         dtypes=devices.dtypes(settings.device, settings.dtype),
         device=device,
-        left_out=left_out(files),
+        unused=unused_tensors(files),
         timbre=silent_timbre_by_token if _is_xl(unread) else silent_timbre,
     )
     return LoadedDit(loader, loader.encoders(listener), unread)
@@ -151,6 +151,6 @@ def examine_dit(files: ModelFiles) -> None:
     load_text_tokens(files)
 
 
-def _left_out(names: tuple[str, ...]) -> tuple[str, ...]:
+def _unused(names: tuple[str, ...]) -> tuple[str, ...]:
     """What to tell of tensors that were not read."""
-    return (f"the checkpoint's {named(names)} belong to no part of the model and were left out",) if names else ()
+    return (f"the checkpoint's {list_names(names)} belong to no part of the model and were left out",) if names else ()

@@ -18,12 +18,12 @@ from renderer.models.ace_step.dit.denoise import (
     custom_timesteps,
     denoise,
     initial_noise,
-    retaken,
     shifted_timesteps,
     turbo_timesteps,
+    turn_noise,
 )
 from renderer.models.ace_step.jobs import Abandoned
-from renderer.models.kernels.prefetch import finished
+from renderer.models.kernels.prefetch import as_completed
 from renderer.provenance import DitNotes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from renderer.models.family import Listener, StageJob
 
 
-def denoised(
+def denoise_take(
     dit: ResidentDit,
     job: StageJob,
     conditions: Conditions,
@@ -56,12 +56,12 @@ def denoised(
     noise = initial_noise(context.shape[1], context.shape[2] // 2, generator)
     if request.retake_seed is not None:
         retake = torch.Generator("cpu").manual_seed(request.retake_seed)
-        noise = retaken(noise, initial_noise(noise.shape[1], noise.shape[2], retake), request.retake_variance)
+        noise = turn_noise(noise, initial_noise(noise.shape[1], noise.shape[2], retake), request.retake_variance)
     clean = noise = devices.to_device(noise, context.device).to(context.dtype)
     # Made before the first step and kept by it: conditions are the same at every step.
     with torch.no_grad():
         velocity = dit.velocity(conditions)
-    steps = finished(denoise(velocity, noise, sampling, generator), context.device, meanwhile)
+    steps = as_completed(denoise(velocity, noise, sampling, generator), context.device, meanwhile)
     for done, latents in enumerate(steps, start=1):
         listener.progress(job.id, done, len(sampling.timesteps), "steps")
         if listener.cancelled(job.id):

@@ -153,11 +153,11 @@ class Pass:
 
     def draw(self) -> None:
         """Draw a token for each slot from its logits and append it to its rows."""
-        logits = self._guided()
+        logits = self._guide()
         # Before the mask, which brings infinities of its own.
         finite = torch.isfinite(logits).all(-1)
         columns = sampling.draw(
-            self._filtered(logits.masked_fill(~self._mask, -torch.inf)),
+            self._filter(logits.masked_fill(~self._mask, -torch.inf)),
             self._temperature,
             self._uniforms.gather(1, self._count),
         )
@@ -181,24 +181,24 @@ class Pass:
         self._host_drawn.copy_(self._drawn, non_blocking=self._lm.device.type == "cuda")
         wait = mark(self._lm.device)
 
-        def drawn() -> list[int]:
+        def wait_for_tokens() -> list[int]:
             wait()
             return self._host_drawn.tolist()
 
-        return drawn
+        return wait_for_tokens
 
     def _rows_of(self, slot: int) -> range:
         """The conditional row, and the unconditional one when there is guidance."""
         # All conditional rows lie before all unconditional ones: guidance is then two halves, not every other row.
         return range(slot, self._rows_a_slot * self._num_slots, self._num_slots)
 
-    def _guided(self) -> Tensor:
+    def _guide(self) -> Tensor:
         if not self._spec.features.guided:
             return self._logits
         cond, uncond = self._logits.view(2, self._num_slots, -1)
         return sampling.guide(cond, uncond, self._scale)
 
-    def _filtered(self, logits: Tensor) -> Tensor:
+    def _filter(self, logits: Tensor) -> Tensor:
         features = self._spec.features
         if features.penalised:
             logits = sampling.penalise(logits, self._seen, self._penalty)

@@ -147,13 +147,13 @@ class _PassRunner:
         # While the device computes, the host works out what each row may draw.
         self._constrain()
         self._draw()
-        drawn = self._pass.fetch_tokens()
+        wait_for_tokens = self._pass.fetch_tokens()
         # The next forward begins before the tokens are read, so that the device needn't wait for the host. A slot that
         # is refilled needs it anew: so not where any token may be a request's last and others wait.
         self._forwarded = self._lm.overlap and (self._steady or not refills)
         if self._forwarded:
             self._forward()
-        for slot, token in enumerate(drawn()):
+        for slot, token in enumerate(wait_for_tokens()):
             if slot in self._active:
                 yield from self._take(slot, token)
 

@@ -95,7 +95,7 @@ class CotPhase:
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
         texts = _Texts(prompt.cot_prompt(request.caption, request.lyrics), None)
         prepared = partial(
-            _prepared,
+            _prepare,
             self._tokens,
             job.id,
             request,
@@ -135,7 +135,7 @@ class CodesPhase:
             prompt.codes_prompt(request.caption, request.lyrics, think_yaml(metas)),
             prompt.codes_negative_prompt(negative) if request.guided else None,
         )
-        prepared = partial(_prepared, self._tokens, job.id, request, texts, seed=request.seed, stream=_CODES_STREAM)
+        prepared = partial(_prepare, self._tokens, job.id, request, texts, seed=request.seed, stream=_CODES_STREAM)
         target, limit = _num_codes(request, metas)
         if request.use_constrained_decoding:
             start = partial(CodesConstraint, target=target, end=self._tokens.end)
@@ -173,7 +173,7 @@ class _Texts(NamedTuple):
     """None where there is no guidance."""
 
 
-def _prepared(
+def _prepare(
     tokens: Tokens,
     job_id: str,
     sampling: LmSampling,

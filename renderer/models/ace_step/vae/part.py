@@ -19,7 +19,7 @@ from renderer.models.ace_step.protocol.names import Stage
 from renderer.models.ace_step.vae.fused import fuse, slim
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles
-from renderer.models.kernels.prefetch import finished
+from renderer.models.kernels.prefetch import as_completed
 from renderer.provenance import VaeNotes
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class LoadedVae:
                 yield
 
         # On CUDA the next ones are queued while one is computed, in the same memory; those a cancellation can't stop.
-        for done, _ in enumerate(finished(pieces(), self.device), start=1):
+        for done, _ in enumerate(as_completed(pieces(), self.device), start=1):
             listener.progress(job_id, done, len(windows), "tiles")
         return sound
 

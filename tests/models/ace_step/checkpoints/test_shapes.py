@@ -188,12 +188,14 @@ def test_a_config_that_says_little_has_the_defaults_of_its_class(tiny_set: Path,
     import torch
 
     from renderer.models.ace_step.checkpoints.components import CLASSES
-    from renderer.models.ace_step.checkpoints.configs import checked
+    from renderer.models.ace_step.checkpoints.configs import check_config
 
     for name in ("dit", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "vae"):
         with torch.device("meta"):
             state = CLASSES[name].from_config({}).state_dict()
-        assert shapes(name, checked(name, {}, tmp_path)) == {key: tuple(one.shape) for key, one in state.items()}, name
+        assert shapes(name, check_config(name, {}, tmp_path)) == {
+            key: tuple(one.shape) for key, one in state.items()
+        }, name
     config = json.loads((tiny_set / "lm" / "config.json").read_text())
     little = {"model_type": "qwen3", "rope_theta": 1_000_000.0}
-    assert checked("lm", little, tmp_path).keys() <= {*config, "tie_word_embeddings", "rope_theta"}
+    assert check_config("lm", little, tmp_path).keys() <= {*config, "tie_word_embeddings", "rope_theta"}
