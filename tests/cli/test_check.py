@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,6 +29,7 @@ def renderer(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_without_paths_the_specs_folder_is_checked(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "song.toml").write_text(SPEC)
@@ -35,6 +38,7 @@ def test_without_paths_the_specs_folder_is_checked(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "1 song in order, 2 takes\n", "")
 
 
+@pytest.mark.slow
 def test_five_mistakes_are_all_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:
     spec = SPEC.replace("90", "900").replace("60", '"x"') + 'keyscale = "H"\n[output]\nformat = "aac"\nrate = 3\n'
     (tmp_path / "song.toml").write_text(spec)
@@ -47,6 +51,7 @@ def test_five_mistakes_are_all_told_at_once_and_nothing_is_written(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["song.toml"]
 
 
+@pytest.mark.slow
 def test_json_holds_songs_and_diagnostics(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(SPEC)
     (tmp_path / "bad.toml").write_text(SPEC.replace("90", "900"))
@@ -65,6 +70,7 @@ def test_json_holds_songs_and_diagnostics(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_there_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
     result = renderer("check", "nowhere", cwd=tmp_path)
 
@@ -73,6 +79,7 @@ def test_a_path_that_is_not_there_exits_with_2_and_no_traceback(tmp_path: Path) 
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_checking_and_help_import_no_torch(tmp_path: Path) -> None:
     (tmp_path / "song.toml").write_text(SPEC)
     script = (
@@ -86,6 +93,7 @@ def test_checking_and_help_import_no_torch(tmp_path: Path) -> None:
         assert result.stdout.endswith("[] 0\n")
 
 
+@pytest.mark.slow
 def test_two_hundred_specs_are_checked_in_one_go(tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"song-{number}.toml").write_text(SPEC)
@@ -95,6 +103,7 @@ def test_two_hundred_specs_are_checked_in_one_go(tmp_path: Path) -> None:
     assert result.stdout.endswith("2 errors\n200 songs in order, 400 takes\n")
 
 
+@pytest.mark.slow
 def test_strict_takes_warnings_for_errors_and_leaves_notes(tmp_path: Path) -> None:
     (tmp_path / "song.toml").write_text(SPEC.replace("bpm = 90", "bpm = 200") + "[inference]\nshift = 4.5\n")
 
@@ -105,6 +114,7 @@ def test_strict_takes_warnings_for_errors_and_leaves_notes(tmp_path: Path) -> No
     assert "note[unusual-bpm]" in strict.stdout
 
 
+@pytest.mark.slow
 def test_github_gets_annotations_that_no_text_can_break_out_of(tmp_path: Path) -> None:
     (tmp_path / "a,b.toml").write_text(SPEC + '[output]\nformat = "100%\\n::error::x"\n')
     result = renderer("check", "--format", "github", ".", cwd=tmp_path)
@@ -114,6 +124,7 @@ def test_github_gets_annotations_that_no_text_can_break_out_of(tmp_path: Path) -
     assert "100%25%0A::error::x" in line
 
 
+@pytest.mark.slow
 def test_errors_explain_themselves_as_lints_do(tmp_path: Path) -> None:
     texts = [renderer("check", "--explain", code, cwd=tmp_path).stdout for code in ("bpm-range", "key-in-wrong-table")]
     unknown = renderer("check", "--explain", "bpm-rang", cwd=tmp_path)
@@ -131,6 +142,7 @@ def test_a_lint_explains_itself(tmp_path: Path) -> None:
     assert (unknown.returncode, "did you mean `too-dense`?" in unknown.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_prompts_that_are_cut_are_counted_by_the_models_own_tokenizer(tmp_path: Path) -> None:
     caption = "warm slow blues, upright bass and brushes, " * 12
     metas = '[metas]\nbpm = 96\nkeyscale = "A minor"\ntimesignature = "4"\nduration = 40\n'

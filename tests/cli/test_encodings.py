@@ -44,6 +44,7 @@ def said(folder: Path, encoding: str, *arguments: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_command_says_what_the_encoding_can_and_ends_as_ever(project: Path, encoding: str) -> None:
     for arguments, code in COMMANDS.items():
@@ -54,6 +55,7 @@ def test_a_command_says_what_the_encoding_can_and_ends_as_ever(project: Path, en
         assert told.strip(), arguments
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 @pytest.mark.parametrize("arguments", [("check", "--json"), ("show", "--json")])
 def test_documents_for_programs_lose_no_character(project: Path, encoding: str, arguments: tuple[str, ...]) -> None:
@@ -62,6 +64,7 @@ def test_documents_for_programs_lose_no_character(project: Path, encoding: str, 
     assert json.loads(here.stdout.decode(encoding)) == json.loads(plain.stdout)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_at_all_is_told(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "renderer", "check", b"sp\xffcs.toml"], cwd=project, capture_output=True, check=False

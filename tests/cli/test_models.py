@@ -66,6 +66,7 @@ def listed(home: dict[str, str]) -> dict[str, dict[str, object]]:
     return {entry["name"]: entry for entry in json.loads(told.stdout)}
 
 
+@pytest.mark.slow
 def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: dict[str, str], hub: FakeHub) -> None:
     known = listed(home)
     assert known["turbo"]["on_disk"] is None
@@ -94,6 +95,7 @@ def test_fetch_brings_what_is_needed_at_the_pinned_revision_and_no_code(home: di
     assert verified.stdout.endswith("files: each is what it was\n")
 
 
+@pytest.mark.slow
 def test_a_fetch_that_broke_off_resumes_where_it_was(home: dict[str, str], tmp_path: Path) -> None:
     repo, lm = "ACE-Step/acestep-5Hz-lm-0.6B", tmp_path / "lm"
     lm.mkdir()
@@ -114,6 +116,7 @@ def test_a_fetch_that_broke_off_resumes_where_it_was(home: dict[str, str], tmp_p
     assert 30_000_000 <= hub.sent["model.safetensors"] < 45_000_000
 
 
+@pytest.mark.slow
 def test_verify_finds_a_file_that_rotted(home: dict[str, str], hub: FakeHub) -> None:
     with hub as address:
         renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "sft")
@@ -131,6 +134,7 @@ def test_verify_finds_a_file_that_rotted(home: dict[str, str], hub: FakeHub) -> 
     assert str(shard) in verified.stderr
 
 
+@pytest.mark.slow
 def test_verify_says_that_there_is_nothing_to_verify(home: dict[str, str]) -> None:
     verified = renderer(home, "models", "verify")
 
@@ -138,6 +142,7 @@ def test_verify_says_that_there_is_nothing_to_verify(home: dict[str, str]) -> No
     assert verified.stdout == "no published model is on disk: renderer models fetch turbo brings one\n"
 
 
+@pytest.mark.slow
 def test_an_existing_copy_is_used_where_it_is(home: dict[str, str], bundle: Path) -> None:
     used = renderer(home, "models", "fetch", "turbo", "--dir", str(bundle))
 
@@ -148,6 +153,7 @@ def test_an_existing_copy_is_used_where_it_is(home: dict[str, str], bundle: Path
     assert "lacks acestep-v15-sft" in lacking.stderr
 
 
+@pytest.mark.slow
 def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: FakeHub, tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / "specs").mkdir(parents=True)
@@ -172,6 +178,7 @@ def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: Fake
     assert (project / "outputs" / "a" / "a.s1.flac").stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_a_fetched_vae_decodes_what_was_rendered_before(home: dict[str, str], hub: FakeHub, tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / "specs").mkdir(parents=True)
@@ -221,6 +228,7 @@ def test_a_fetched_vae_decodes_what_was_rendered_before(home: dict[str, str], hu
     assert "scragvae/diffusion_pytorch_model.safetensors" in verified.stdout
 
 
+@pytest.mark.slow
 def test_a_vae_in_an_existing_copy_lies_where_upstream_puts_it(
     home: dict[str, str], scragvae: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +240,7 @@ def test_a_vae_in_an_existing_copy_lies_where_upstream_puts_it(
     assert listed(home)["scragvae"]["on_disk"] == str(tmp_path / "checkpoints" / "scragvae")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "env", "message"),
     [
@@ -254,6 +263,7 @@ def test_a_fetch_that_can_not_work_says_why(
 PAGE = b"<!DOCTYPE html><html><body>Welcome to the hotel. Sign in.</body></html>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "env", "words"),
     [
@@ -293,6 +303,7 @@ def test_whatever_a_hub_answers_is_told_in_a_line(
     assert "hf_" not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "words"),
     [
@@ -317,6 +328,7 @@ def test_a_mirror_that_can_not_be_is_told_by_its_variable(home: dict[str, str], 
     assert words in line
 
 
+@pytest.mark.slow
 def test_a_token_that_can_not_be_sent_is_told_without_it(home: dict[str, str], hub: FakeHub) -> None:
     with hub as address:
         refused = renderer({**home, "HF_ENDPOINT": address, "HF_TOKEN": "hf_pass–word"}, "models", "fetch", "sft")
@@ -326,6 +338,7 @@ def test_a_token_that_can_not_be_sent_is_told_without_it(home: dict[str, str], h
     assert "pass" not in line
 
 
+@pytest.mark.slow
 def test_a_hub_that_is_down_after_half_a_fetch_is_told_as_that(home: dict[str, str], hub: FakeHub) -> None:
     """huggingface_hub would take the half in its cache for all there is."""
     hub.break_off = {"model-00002-of-00002.safetensors"}
@@ -341,6 +354,7 @@ def test_a_hub_that_is_down_after_half_a_fetch_is_told_as_that(home: dict[str, s
     assert "doesn't hold all" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_list_fits_a_terminal_of_80_columns(home: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     for name in ("night-bus", "b"):
@@ -358,6 +372,7 @@ def test_the_list_fits_a_terminal_of_80_columns(home: dict[str, str], tmp_path: 
     assert turbo.endswith("b, night-bus")
 
 
+@pytest.mark.slow
 def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, str]) -> None:
     fine = renderer(home, "doctor", "--device", "cpu", "--json")
     assert fine.returncode == 0, fine.stdout
@@ -378,6 +393,7 @@ def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, 
     assert "there is no device `tpu`\n" in unknown.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["doctor", "models"])
 def test_an_lm_or_vae_that_nobody_has_is_told_as_by_render(home: dict[str, str], tmp_path: Path, command: str) -> None:
     (tmp_path / "specs").mkdir()
@@ -392,6 +408,7 @@ def test_an_lm_or_vae_that_nobody_has_is_told_as_by_render(home: dict[str, str],
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["5", '{"a": 1}', "[3]", '"x"', "[", ""])
 def test_a_damaged_list_of_folders_is_as_none(home: dict[str, str], content: str) -> None:
     folders = Path(home["XDG_CONFIG_HOME"]) / "renderer" / "checkpoints.json"

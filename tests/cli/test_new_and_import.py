@@ -54,6 +54,7 @@ def test_names_that_can_not_name_a_song_are_refused() -> None:
     assert [run(["new", name]) for name in ("a.b", "report", "a\tb")] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_new_project_checks_and_completes_at_once(tmp_path: Path) -> None:
     assert run(["new", "--project", "songs"]) == 0
     project = tmp_path / "songs"

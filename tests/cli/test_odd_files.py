@@ -222,6 +222,7 @@ def test_an_argument_that_no_file_can_be_called_is_told(name: str, said: Said) -
         assert "\u202e" not in words
 
 
+@pytest.mark.slow
 def test_other_peoples_folders_and_files_are_named(folder: Path) -> None:
     secret = folder / "specs" / "secret"
     secret.mkdir()
@@ -238,6 +239,7 @@ def test_other_peoples_folders_and_files_are_named(folder: Path) -> None:
         path.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_an_outputs_folder_of_someone_else_is_named(folder: Path) -> None:
     outputs = folder / "outputs"
     outputs.mkdir()

@@ -64,6 +64,7 @@ def commands(name: str) -> dict[str, tuple[str, ...]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands(""))
 def test_every_output_that_a_person_reads_is_plain(odd: Songs, command: str, capfd: pytest.CaptureFixture[str]) -> None:
     example = {"caption": f"slow{ODD} blues", "lyrics": "[verse]\nla", f"ke{ODD}y": 1}

@@ -43,6 +43,7 @@ def sealed(finished: Songs) -> Iterator[Songs]:
         path.chmod(mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [("check",), ("plan", *SET), ("status", *SET), ("status", "eins.s1", *SET), ("show", *SET), ("store", "verify")],
@@ -56,6 +57,7 @@ def test_what_only_reads_works_where_nothing_can_be_written(sealed: Songs, comma
     assert {path: path.stat().st_mtime_ns for path in sealed.folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_the_report_is_written_elsewhere_with_links_that_lead_to_the_takes(sealed: Songs, tmp_path: Path) -> None:
     elsewhere = tmp_path / "my pages" / "of today"
     code, words = refused_by_mode(sealed.folder, "report", "--to", str(elsewhere), *SET)
@@ -68,6 +70,7 @@ def test_the_report_is_written_elsewhere_with_links_that_lead_to_the_takes(seale
     assert all((elsewhere / link).is_file() for link in links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [("report", "--no-measure", *SET), ("render", "--force", *SET), ("keep", "eins.s1"), ("schema",), ("new", "zwei")],
@@ -113,6 +116,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(
     finished: Songs, small: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +140,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
             path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("command", [("check",), ("plan", "--json", *SET), ("status", *SET), ("models",)], ids=" ".join)
 def test_an_output_without_room_is_told(finished: Songs, command: tuple[str, ...]) -> None:

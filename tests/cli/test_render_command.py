@@ -22,6 +22,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 BROKEN = """
 titel = "x"
 title = ""
@@ -62,6 +64,7 @@ def project(tmp_path: Path, tiny_set: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_all_faults_are_told_in_one_go_and_nothing_is_written(project: Path) -> None:
     (project / "specs" / "broken.toml").write_text(BROKEN, "utf-8")
 
@@ -81,6 +84,7 @@ def test_all_faults_are_told_in_one_go_and_nothing_is_written(project: Path) -> 
     assert not (project / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_song_renders_and_a_program_can_read_what_happened(project: Path) -> None:
     (project / "specs" / "eins.toml").write_text(GOOD.format(duration=10), "utf-8")
 
@@ -130,6 +134,7 @@ def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_the_next_token(project: Path, decoding: subprocess.Popen[str]) -> None:
     decoding.send_signal(signal.SIGINT)
 
@@ -151,6 +156,7 @@ def heard_hangups() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("heard_hangups")
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
@@ -170,6 +176,7 @@ def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
 RENDER = [sys.executable, "-m", "renderer", "render", "--threads", "1", "--no-measure"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("heard_hangups")
 def test_a_terminal_that_goes_away_stops_the_run_as_ctrl_c_does(project: Path) -> None:
     (project / "specs" / "lang.toml").write_text(GOOD.format(duration=240), "utf-8")
@@ -209,6 +216,7 @@ def _read_all(descriptor: int) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_a_hangup_that_is_to_be_ignored_is(project: Path) -> None:
     (project / "specs" / "eins.toml").write_text(GOOD.format(duration=10), "utf-8")
     log = project / "log"
@@ -230,6 +238,7 @@ def test_a_hangup_that_is_to_be_ignored_is(project: Path) -> None:
     assert '"stopped": false' in journal(project)
 
 
+@pytest.mark.slow
 def test_ctrl_c_again_stops_at_once_whatever_the_worker_does(project: Path, decoding: subprocess.Popen[str]) -> None:
     (worker,) = psutil.Process(decoding.pid).children()
     worker.suspend()
@@ -246,6 +255,7 @@ def test_ctrl_c_again_stops_at_once_whatever_the_worker_does(project: Path, deco
     assert again["takes"][0]["runs"] == ["codes", "latents", "waveform"]
 
 
+@pytest.mark.slow
 def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:
     (project / "specs" / "eins.toml").write_text(GOOD.format(duration=10), "utf-8")
 
@@ -255,6 +265,7 @@ def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:
     assert "did you mean `eins`" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_text_that_was_cut_gets_a_line_at_the_end(project: Path) -> None:
     long = GOOD.replace("calm piano", "warm and slow upright piano " * 60).format(duration=10)
     (project / "specs" / "eins.toml").write_text(

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SPEC = 'title = "Eins"\ncaption = "calm piano"\nlyrics = "[verse]\\nla la"\nseeds = [1, 2]\n[metas]\nduration = 10\n'
 WITHOUT = "import sys; sys.modules[{!r}] = None; from renderer.cli.main import main; main()"
 
@@ -29,6 +31,7 @@ def project(folder: Path, tiny_set: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_before_anything_is_rendered_the_page_says_so(tmp_path: Path, tiny_set: Path) -> None:
     done = run(project(tmp_path, tiny_set), "-m", "renderer", "report")
     assert done.returncode == 0, done.stderr
@@ -38,6 +41,7 @@ def test_before_anything_is_rendered_the_page_says_so(tmp_path: Path, tiny_set: 
     assert "Nothing has run yet" in page.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_without_the_extra_serving_says_what_to_install(tmp_path: Path, tiny_set: Path) -> None:
     done = run(project(tmp_path, tiny_set), "-c", WITHOUT.format("starlette"), "report", "--serve")
     assert done.returncode == 2
@@ -45,6 +49,7 @@ def test_without_the_extra_serving_says_what_to_install(tmp_path: Path, tiny_set
     assert "pip install 'renderer[serve]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_picks_file_that_is_broken_is_named_not_overwritten(tmp_path: Path, tiny_set: Path) -> None:
     folder = project(tmp_path, tiny_set)
     (folder / "specs" / "picks.toml").write_text('["eins.s1"]\nvote = "love"\n', "utf-8")

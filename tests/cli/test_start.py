@@ -28,6 +28,7 @@ def modules_after(folder: Path, *arguments: str) -> tuple[int, set[str]]:
     return done.returncode, set(line.split()[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["check"], ["plan"], ["plan", "--json"], ["--help"], ["render", "--help"]])
 def test_it_imports_no_model_library(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "specs").mkdir()
@@ -36,6 +37,7 @@ def test_it_imports_no_model_library(tmp_path: Path, command: list[str]) -> None
     assert modules_after(tmp_path, *command) == (0, set())
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_no_model_library(tmp_path: Path) -> None:
     code = f"import sys, renderer; print([name for name in {HEAVY!r} if name in sys.modules])"
 

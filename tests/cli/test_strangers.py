@@ -101,6 +101,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", range(len(KINDS)))
 def test_any_json_in_any_place_of_a_recipe_is_taken_or_told(
     project: Path, kind: int, capfd: pytest.CaptureFixture[str]
@@ -129,6 +130,7 @@ def test_the_recipe_as_ours_are_is_taken_whole(project: Path, capfd: pytest.Capt
     assert spec == RECIPE["spec"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leading", LEADING)
 @pytest.mark.parametrize("place", ["", "variants"])
 @pytest.mark.parametrize("key", ["lyrics_file", "codes", "model", "lm", "vae", "lora"])

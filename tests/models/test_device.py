@@ -48,6 +48,7 @@ def test_a_gpu_that_is_not_there_is_told_with_the_reason() -> None:
     assert raised.value.why
 
 
+@pytest.mark.slow
 def test_picking_imports_no_torch() -> None:
     script = (
         "import sys; from renderer.models import device, memory;"

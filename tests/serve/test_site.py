@@ -246,6 +246,7 @@ ANYTHING = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ANYTHING)
 @pytest.mark.parametrize(
     "cookie", ["", "other=1", "renderer-{port}=", "renderer-{port}=wrong", "renderer-1={key}", "\xff;=;,"]

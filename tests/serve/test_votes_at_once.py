@@ -66,6 +66,7 @@ def page(songs: Songs) -> Iterator[tuple[str, str]]:
         yield url, site.token
 
 
+@pytest.mark.slow
 def test_thirty_two_processes_that_vote_at_once_leave_thirty_two_votes(
     songs: Songs, page: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -102,10 +102,12 @@ def test_every_key_is_described() -> None:
     assert list(bare(song_schema(), "")) == []
 
 
+@pytest.mark.slow
 def test_taplo_accepts_the_examples_through_the_line_at_their_head() -> None:
     assert rejected(PROJECT / "specs") == set()
 
 
+@pytest.mark.slow
 def test_taplo_rejects_a_fault_through_the_line_at_the_specs_head(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "schemas", tmp_path / "schemas")
     shutil.copytree(PROJECT / "specs", tmp_path / "specs")

@@ -12,6 +12,8 @@ from tests.cli.test_odd_files import LONG_NAME, ODD, PASTED, SPEC
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def specs(tmp_path: Path) -> Path:

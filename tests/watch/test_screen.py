@@ -21,6 +21,7 @@ from tests.watch.conftest import Songs
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 OPTIONS = Options(device="cpu", seeds=(1, 2))
 
 

@@ -435,6 +435,7 @@ def test_what_lies_beside_the_files_that_are_read_changes_no_digest(files: Model
     assert faults == []
 
 
+@pytest.mark.slow
 def test_looking_imports_no_torch(sets: Path) -> None:
     script = f"""
 import sys
