@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -77,8 +77,10 @@ class _Bars:
             case RunPlanned(plan=plan):
                 self._paces = _paces(plan)
             case PartStarted(part=part) if part not in self._tasks:
-                fields: dict[str, Any] = {"count": f"0/{len(self._paces[part].jobs)}", "left": "", "doing": "loading"}
-                self._tasks[part] = self._progress.add_task(_activity(event), total=1.0, **fields)
+                count = f"0/{len(self._paces[part].jobs)}"
+                self._tasks[part] = self._progress.add_task(
+                    _activity(event), total=1.0, count=count, left="", doing="loading"
+                )
             case ComponentLoaded():
                 self._progress.update(list(self._tasks.values())[-1], doing=_loaded(event))
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
@@ -95,10 +97,10 @@ class _Bars:
             return
         self._drawn_at = time.monotonic()
         pace = self._paces[part]
-        fields: dict[str, Any] = {"count": f"{pace.num_done}/{len(pace.jobs)}", "left": _left(pace)}
         if isinstance(event, JobProgress):
-            fields["doing"] = escape(" · ".join(_doing(event, pace)))
-        self._progress.update(self._tasks[part], completed=pace.share, **fields)
+            self._progress.update(self._tasks[part], doing=escape(" · ".join(_doing(event, pace))))
+        count = f"{pace.num_done}/{len(pace.jobs)}"
+        self._progress.update(self._tasks[part], completed=pace.share, count=count, left=_left(pace))
 
 
 class _Lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -136,7 +136,7 @@ def _summary(loaded: Loaded) -> str:
     return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}"
 
 
-def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, object]:
     return {
         "songs": [
             {"name": song.name, "file": str(song.source), "takes": [take.name for take in song.takes()]}
@@ -146,7 +146,7 @@ def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, An
     }
 
 
-def _row(diagnostic: Diagnostic) -> dict[str, Any]:
+def _row(diagnostic: Diagnostic) -> dict[str, object]:
     span = diagnostic.span
     return {
         "code": diagnostic.code,

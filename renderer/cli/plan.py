@@ -122,7 +122,7 @@ def why(take: TakePlan, elsewhere: Sequence[Change]) -> str:
     return f"{take.why}: {changes}{made}" if changes else f"{take.why}{made}"
 
 
-def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dict[str, Any]:
+def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dict[str, object]:
     from renderer.plan.reasons import SET
 
     return {

@@ -170,7 +170,7 @@ def _loads(loads: Any) -> str:
     return ", ".join(f"{name} {count}×" for name, count in loads.items())
 
 
-def _document(summary: Summary) -> dict[str, Any]:
+def _document(summary: Summary) -> dict[str, object]:
     return {
         "outputs": str(summary.outputs),
         "rendered": list(summary.rendered),

@@ -80,7 +80,7 @@ def _heading(text: PromptText) -> str:
     return f"── {text.stage}: {text.name}{count}"
 
 
-def _row(names: Iterable[str], texts: tuple[PromptText, ...]) -> dict[str, Any]:
+def _row(names: Iterable[str], texts: tuple[PromptText, ...]) -> dict[str, object]:
     return {
         "takes": list(names),
         "sent": [

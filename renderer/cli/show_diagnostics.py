@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -21,7 +21,7 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> N
     width = shutil.get_terminal_size().columns if stream.isatty() else TEXT_WIDTH
     for diagnostic in diagnostics:
         text = "\n".join(
-            "".join(click.style(piece, **_style(tone, diagnostic.level)) for tone, piece in line)
+            "".join(_styled(piece, tone, diagnostic.level) for tone, piece in line)
             for line in lines(diagnostic, width=width)
         )
         click.echo(f"{text}\n", file=stream)
@@ -67,9 +67,13 @@ def counted(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for count, level in counts if count)
 
 
-def _style(tone: Tone, level: Level) -> dict[str, Any]:
-    if tone in {Tone.LEVEL, Tone.CARET}:
-        return {"fg": _COLOURS[level], "bold": True}
-    if tone is Tone.MESSAGE:
-        return {"bold": True}
-    return {"fg": "blue"} if tone is Tone.PLACE else {}
+def _styled(piece: str, tone: Tone, level: Level) -> str:
+    match tone:
+        case Tone.LEVEL | Tone.CARET:
+            return click.style(piece, fg=_COLOURS[level], bold=True)
+        case Tone.MESSAGE:
+            return click.style(piece, bold=True)
+        case Tone.PLACE:
+            return click.style(piece, fg="blue")
+        case _:
+            return click.style(piece)

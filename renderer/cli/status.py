@@ -146,7 +146,7 @@ def _plain(text: str) -> None:
     click.echo(printable(text))
 
 
-def _document(status: Status, errors: Sequence[Diagnostic]) -> dict[str, Any]:
+def _document(status: Status, errors: Sequence[Diagnostic]) -> dict[str, object]:
     return {
         "takes": [_take(take) for take in status.takes],
         "without_spec": list(status.without_spec),
@@ -154,7 +154,7 @@ def _document(status: Status, errors: Sequence[Diagnostic]) -> dict[str, Any]:
     }
 
 
-def _take(take: TakeStatus) -> dict[str, Any]:
+def _take(take: TakeStatus) -> dict[str, object]:
     plan = take.plan
     return {
         "take": plan.name,

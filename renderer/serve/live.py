@@ -6,10 +6,10 @@ import asyncio
 import json
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from renderer.report import Report
 
@@ -60,7 +60,7 @@ class LiveReport:
             with self._lock:
                 self._subscribers.pop(queue, None)
 
-    def _send(self, event: str, fields: dict[str, Any]) -> None:
+    def _send(self, event: str, fields: Mapping[str, str]) -> None:
         self._put_all(_event(event, fields))
 
     def _put_all(self, text: str) -> None:
@@ -85,7 +85,7 @@ async def events_of(live: LiveReport) -> AsyncIterator[str]:
             yield text
 
 
-def _event(event: str, fields: dict[str, Any]) -> str:
+def _event(event: str, fields: Mapping[str, str]) -> str:
     return f"event: {event}\ndata: {json.dumps(fields)}\n\n"
 
 
