@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from _typeshed import DataclassInstance
 
@@ -61,6 +61,15 @@ def from_json(kind: type[T], raw: object) -> T:
         return kind(**known)
     except (TypeError, ValueError) as error:
         raise JsonError(str(error)) from error
+
+
+def dataclasses_in(kind: type) -> Iterator[type]:
+    """A dataclass, and those that its fields' annotations name, theirs included."""
+    yield kind
+    for hint in get_type_hints(kind).values():
+        yield from (
+            inner for one in (hint, *get_args(hint)) if is_dataclass(one) for inner in dataclasses_in(cast("type", one))
+        )
 
 
 def _plain(value: object) -> object:

@@ -343,10 +343,6 @@ class Family(Protocol):
     def parts(self) -> Mapping[str, PartSpec]:
         """Name -> row, in the order in which they usually run."""
 
-    @property
-    def values(self) -> tuple[type, ...]:
-        """The dataclasses that travel inside its requests and artifacts."""
-
     def loader(self) -> PartLoader:
         """What loads its parts, imported now."""
 

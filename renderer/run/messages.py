@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from renderer.json_values import dataclasses_in
 from renderer.models.family import Done, Failed, ModelFiles, Residency, Settings, StageJob, family, known_families
-from renderer.provenance import CodesNotes, CotNotes, DitNotes, VaeNotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +139,6 @@ _MESSAGES: tuple[type, ...] = (
     *(Ready, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
 )
 _INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, Residency, StageJob)
-_NOTES: tuple[type, ...] = (CotNotes, CodesNotes, DitNotes, VaeNotes)
 
 
 def values() -> Mapping[str, type]:
@@ -151,5 +150,5 @@ def values() -> Mapping[str, type]:
 def _values(families: tuple[str, ...]) -> Mapping[str, type]:
     tables = [family(name) for name in families]
     of_stages = (kind for table in tables for row in table.stages.values() for kind in (row.request, row.artifact))
-    inside = (kind for table in tables for kind in table.values)
-    return {kind.__name__: kind for kind in (*_MESSAGES, *_INSIDE, *_NOTES, *of_stages, *inside)}
+    inside = (one for kind in of_stages for one in dataclasses_in(kind))
+    return {kind.__name__: kind for kind in (*_MESSAGES, *_INSIDE, *inside)}

@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from renderer.artifacts import CotMetas
-from renderer.settings import Metas
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
@@ -44,7 +41,6 @@ class AceStep:
     name: str = "ace_step"
     stages: Mapping[str, StageSpec]
     parts: Mapping[str, PartSpec]
-    values: tuple[type, ...] = (CotMetas, Metas)
 
     def loader(self) -> PartLoader:
         from renderer.models.ace_step.parts import AceStepLoader

@@ -139,7 +139,6 @@ class Toy:
         }
     )
     parts: Mapping[str, PartSpec] = field(default_factory=lambda: {"pencil": _part("pencil"), "brush": _part("brush")})
-    values: tuple[type, ...] = (ToyRequest,)
 
     def loader(self) -> ToyLoader:
         """See `Family.loader`."""
