@@ -84,7 +84,7 @@ def rows(group: type) -> Mapping[str, Setting]:
     return _rows(group)
 
 
-def neutral_values(request: type) -> Mapping[str, Any]:
+def neutral_values(request: type) -> Mapping[str, object]:
     """A dataclass's fields that have a neutral value, with that value: a setting's own, any other field's default."""
     return _neutral_values(request)
 
@@ -96,7 +96,7 @@ def _rows(group: type) -> Mapping[str, Setting]:
 
 
 @cache
-def _neutral_values(request: type) -> Mapping[str, Any]:
+def _neutral_values(request: type) -> Mapping[str, object]:
     settings = rows(request)
     values = {one.name: settings[one.name].neutral if one.name in settings else one.default for one in fields(request)}
     return {name: value for name, value in values.items() if value is not MISSING}

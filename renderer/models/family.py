@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take, Variant
     from renderer.store.store import Store
+    from renderer.store.takes import Requests
 
     Alternative = tuple[str, "Settings", float]
 
@@ -361,10 +362,10 @@ class Family(Protocol):
         Raises: UsageError, ModelError for a take that its model can't make.
         """
 
-    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, Any]:
+    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
         """Models and switches as the spec names them: what explains that a stage runs, or with other weights."""
 
-    def effective(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    def effective(self, requests: Requests) -> Mapping[str, object]:
         """Settings as a take's recorded requests hold them, where checkpoints overrule the spec's."""
 
     def refuse_unfit(self, files: ModelFiles, stages: Collection[str]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from renderer.models.numerics import Numerics
     from renderer.provenance import Environment
     from renderer.song import Take
+    from renderer.store.takes import Requests
 
 _TOLD_LENGTH = 24
 
@@ -147,7 +148,7 @@ class TakePlan:
     key: str
     keys: Mapping[str, str]
     files: ModelFiles
-    requests: Mapping[str, Any]
+    requests: Requests
     """Stage -> request and settings as JSON, for records and for telling what changed."""
     why: Why
     preview: float | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.store.store import Store
-    from renderer.store.takes import TakeRecord
+    from renderer.store.takes import Requests, TakeRecord
 
     Refresh = Callable[[Environment], bool] | None
 
@@ -69,7 +69,7 @@ def explain(
     return Reason(why=done if place == store.outputs / plan.file else Why.RESTORED, changes=tags, made_in=made_in)
 
 
-def _tags_changed(written: Mapping[str, Any], plan: TakePlan) -> tuple[Change, ...]:
+def _tags_changed(written: Mapping[str, object], plan: TakePlan) -> tuple[Change, ...]:
     asked = plan.requests[FILE]
     return () if written == asked else changes_between({FILE: written}, {FILE: asked}, plan.take, plan.family)
 
@@ -103,7 +103,7 @@ def environment_changes(old: Environment, new: Environment) -> tuple[Change, ...
     )
 
 
-def changes_between(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family: Family) -> tuple[Change, ...]:
+def changes_between(old: Requests, new: Requests, take: Take, family: Family) -> tuple[Change, ...]:
     """What differs between the requests of two versions of a take, each value told once, in the spec's words.
 
     `family` is the one that the take renders with.
@@ -127,7 +127,7 @@ def _switched(change: Change, others: Mapping[str, Change], family: Family) -> b
     )
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family: Family) -> Iterator[Change]:
+def _changes(old: Requests, new: Requests, take: Take, family: Family) -> Iterator[Change]:
     seen: set[str] = set()
     for stage in dict.fromkeys([SET, *(name for name in new if name != WEIGHTS)]):
         # A stage that only one of the two has is explained by what switched it, not by its every field.
@@ -171,14 +171,14 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], take: Take, family:
             )
 
 
-def _in_words(request: Mapping[str, Any]) -> Mapping[str, Any]:
+def _in_words(request: Mapping[str, object]) -> Mapping[str, object]:
     """With the numerics as records from before 0.2.0 have them, so that only those that differ are told."""
     if "numerics" not in request:
         return request
     return {name: value for name, value in request.items() if name != "numerics"} | {"dtype": words_of(request)}
 
 
-def _by_name(recorded: Mapping[str, Any], request: type | None) -> dict[str, Any]:
+def _by_name(recorded: Mapping[str, object], request: type | None) -> dict[str, Any]:
     """What a version on disk records of a stage, by the names of today.
 
     It may be older than a field: without it the stage did what its neutral value does.
@@ -195,13 +195,13 @@ def _former_names(request: type | None) -> Mapping[str, str]:
     return {row.former: name for name, row in settings.items() if row.former and row.former not in taken}
 
 
-def _idle(request: type | None) -> Mapping[str, Any]:
+def _idle(request: type | None) -> Mapping[str, object]:
     """The values of what other settings switch off."""
     settings = rows(request) if request else {}
     return {name: row.neutral for name, row in settings.items() if {*row.switches} - {name}}
 
 
-def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], spec: StageSpec, title: str) -> Iterator[Change]:
+def _files_changed(old: Requests, new: Requests, spec: StageSpec, title: str) -> Iterator[Change]:
     """Which files of a part aren't what they were; nothing where a version is older than these notes."""
     before, now = (version.get(WEIGHTS, {}).get(spec.part, {}) for version in (old, new))
     for name in dict.fromkeys([*before, *now]) if before and now else ():
@@ -210,7 +210,7 @@ def _files_changed(old: Mapping[str, Any], new: Mapping[str, Any], spec: StageSp
             yield Change(stage=spec.name, name=told, old=before.get(name), new=now.get(name))
 
 
-def _leaves(recorded: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(recorded: Mapping[str, object], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The values in nested tables, each with its path."""
     for name, value in recorded.items():
         if isinstance(value, dict):

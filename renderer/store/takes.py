@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from renderer.errors import StoreError
 from renderer.files import open_regular
@@ -14,6 +14,8 @@ from renderer.json_values import JsonError, from_json, to_json
 from renderer.provenance import Environment, Notes, Provenance
 from renderer.store.recipe import Recipe
 
+Requests: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""What a version was asked: stage -> names and values as it wrote them, since other versions ask other things."""
 OLD_FOLDER = "old"
 
 
@@ -38,7 +40,7 @@ class FormerFile:
     mtime_ns: int
     digest: str
     sidecar_digest: str
-    requests: Mapping[str, Any]
+    requests: Requests
     recipe: Recipe
 
 
@@ -58,7 +60,7 @@ class TakeRecord:
     """SHA-256 of the file."""
     sidecar_digest: str = ""
     """SHA-256 of the TOML beside it, as written."""
-    requests: Mapping[str, Any]
+    requests: Requests
     """Stage -> what it was asked, and the settings that count: for telling what changed."""
     keys: Mapping[str, str]
     """Stage -> its job's key."""

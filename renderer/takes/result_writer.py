@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from renderer.artifacts import Cot, Waveform
 from renderer.errors import InputLost, StoreError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from renderer.provenance import Environment, Notes
     from renderer.store.recipe import Recipe
     from renderer.store.store import Store
+    from renderer.store.takes import Requests
     from renderer.takes.audio_writers import PendingFile
 
 
@@ -246,7 +247,7 @@ class ResultWriter:
                 raise self._lost(stage, (plan.name,))
         return cot, notes
 
-    def _counted(self, plan: TakePlan, requests: Mapping[str, Mapping[str, Any]]) -> dict[str, str | int | float]:
+    def _counted(self, plan: TakePlan, requests: Requests) -> dict[str, str | int | float]:
         parts = plan.family.parts
         counted: dict[str, str | int | float] = {
             name: value for part in parts.values() for name, value in part.settings(self._settings).items()

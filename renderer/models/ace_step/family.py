@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take, Variant
     from renderer.store.store import Store
+    from renderer.store.takes import Requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,12 @@ class AceStep:
 
         return take_requests(take, model, preview)
 
-    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, Any]:
+    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
         from renderer.models.ace_step.planned import named
 
         return named(take, model, given)
 
-    def effective(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    def effective(self, requests: Requests) -> Mapping[str, object]:
         from renderer.models.ace_step.protocol.effective import effective
 
         return effective(requests)

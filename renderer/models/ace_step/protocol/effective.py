@@ -8,10 +8,10 @@ from renderer.models.ace_step.protocol.names import Stage
 from renderer.settings import DitSettings, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from renderer.store.takes import Requests
 
 
-def effective(requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def effective(requests: Requests) -> dict[str, Any]:
     """The DiT's settings as its key holds them, where a checkpoint may overrule the spec's: equal keys, equal recipes.
 
     Own `timesteps` are told as the spec has them.
