@@ -1,57 +1,66 @@
-"""Plan -> results, in worker processes on this machine, told as events.
-
-Wires dispatcher, workers, watchdog and results; who listens, and what is kept where, it does not know.
-"""
+"""Workers as processes on this machine."""
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.errors import InputLost, ModelError, RendererError, WorkerDied
-from renderer.models.family import Done, Failed, Residency, StageJob
-from renderer.run.dispatcher import Dispatcher
-from renderer.run.events import ComponentLoaded, JobProgress
-from renderer.run.messages import (
-    Broken,
-    CancelJobs,
-    ComponentRead,
-    Ended,
-    Examined,
-    ExamineParts,
-    ImportFamily,
-    LoadPart,
-    PartFiles,
-    PartReady,
-    Progress,
-    RunJobs,
-)
+from renderer.models.family import Residency
+from renderer.run.driver import drive
+from renderer.run.messages import ImportFamily
 from renderer.run.process import Inbox, WorkerProcess
-from renderer.run.results import Results
-from renderer.run.spool import Spool
 from renderer.run.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from renderer.errors import WorkerDied
     from renderer.models.family import Settings
-    from renderer.plan.jobs import Group, Job, Plan
-    from renderer.run.dispatcher import Batch
+    from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
-    from renderer.run.messages import Event
+    from renderer.run.messages import Command, Event
     from renderer.run.sink import Sink
-    from renderer.run.watchdog import Silence
 
-_POLL_SECONDS = 0.2
-_ABANDON_SECONDS = 0.1
-"""How often jobs are looked at that nobody may want any more."""
+
+class LocalPool:
+    """A process for each of the settings; see `WorkerPool`."""
+
+    def __init__(self, settings: Sequence[Settings], log: Path, module: str) -> None:
+        self.settings = tuple(settings)
+        self._log = log
+        self._module = module
+        self._inbox = Inbox(len(self.settings))
+        self._processes: dict[int, WorkerProcess] = {}
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The numbers of the processes there are."""
+        return tuple(process.pid for process in self._processes.values())
+
+    def send(self, worker: int, command: Command) -> None:
+        """See `WorkerPool.send`. Raises: OSError when no process can be started."""
+        if worker not in self._processes:
+            log = self._log if worker == 0 else self._log.with_stem(f"{self._log.stem}-{worker + 1}")
+            self._processes[worker] = WorkerProcess(self.settings[worker], log, self._inbox, module=self._module)
+        self._processes[worker].send(command)
+
+    def next(self, timeout_seconds: float) -> tuple[int, Event | WorkerDied] | None:
+        """See `WorkerPool.next`."""
+        heard = self._inbox.next(timeout_seconds)
+        # The last words of a process that was ended came late: they are nobody's.
+        owners = (worker for worker, process in self._processes.items() if heard and heard[0] is process)
+        worker = next(owners, None)
+        return (worker, heard[1]) if heard and worker is not None else None
+
+    def end(self, worker: int) -> None:
+        """See `WorkerPool.end`."""
+        if worker in self._processes:
+            self._processes.pop(worker).end()
 
 
 class LocalExecutor:
-    """A worker process for each of the settings; see `Executor`."""
+    """See `Executor`."""
 
     def __init__(
         self,
@@ -62,252 +71,28 @@ class LocalExecutor:
         watchdog: Watchdog | None = None,
         module: str = "renderer.run.worker",
     ) -> None:
-        self.settings = tuple(settings)
-        self.residency = residency
-        self.watchdog = watchdog or Watchdog()
-        self.inbox = Inbox(len(self.settings))
-        self._log = log
-        self._module = module
-        self._processes: dict[int, WorkerProcess] = {}
+        self.pool = LocalPool(settings, log, module)
+        self._residency = residency
+        self._watchdog = watchdog or Watchdog()
 
     @property
     def running(self) -> bool:
         """See `Executor.running`."""
-        return bool(self._processes)
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The numbers of the processes there are."""
-        return tuple(process.pid for process in self._processes.values())
+        return bool(self.pool.pids)
 
     def warm(self, family: str) -> None:
         """See `Executor.warm`."""
         with suppress(OSError):
-            for worker in range(len(self.settings)):
-                self.process(worker).send(ImportFamily(family=family))
+            for worker in range(len(self.pool.settings)):
+                self.pool.send(worker, ImportFamily(family=family))
 
     def run(self, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> Iterator[RunEvent]:
         """See `Executor.run`."""
-        run = _Run(self, plan, sink=sink, is_wanted=is_wanted)
-        try:
-            yield from run.examine(plan.groups[1:])
-            yield from run.jobs()
-        finally:
-            run.leave()
+        return drive(
+            plan, self.pool, residency=self._residency, watchdog=self._watchdog, sink=sink, is_wanted=is_wanted
+        )
 
     def end(self) -> None:
         """See `Executor.end`."""
-        for worker in tuple(self._processes):
-            self.end_process(worker)
-
-    def process(self, worker: int) -> WorkerProcess:
-        """The worker's process, running."""
-        if worker not in self._processes:
-            log = self._log if worker == 0 else self._log.with_stem(f"{self._log.stem}-{worker + 1}")
-            self._processes[worker] = WorkerProcess(self.settings[worker], log, self.inbox, module=self._module)
-        return self._processes[worker]
-
-    def end_process(self, worker: int) -> None:
-        """End the worker's process, if there is one."""
-        if worker in self._processes:
-            self._processes.pop(worker).end()
-
-    def owner(self, process: WorkerProcess) -> int | None:
-        """The worker whose process it is; None of one that was ended, and whose last words came late."""
-        return next((worker for worker, running in self._processes.items() if running is process), None)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Lane:
-    """What a worker does now."""
-
-    worker: int
-    silence: Silence
-    batch: Batch | None = None
-    """None while it examines."""
-    jobs: tuple[StageJob, ...] = ()
-    """The batch's, with their inputs, until they are sent."""
-
-
-class _Run:
-    """One plan on its way."""
-
-    def __init__(self, executor: LocalExecutor, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> None:
-        self._executor = executor
-        self._sink = sink
-        self._dispatcher = Dispatcher(plan, num_workers=len(executor.settings), is_wanted=is_wanted)
-        self._results = Results(sink, self._dispatcher)
-        self._spools = {worker: Spool(sink.spool_folder) for worker in range(len(executor.settings))}
-        self._lanes: dict[int, _Lane] = {}
-        """Of the workers that are at work."""
-        self._looked = 0.0
-        """When it was last asked for all jobs whether anybody wants them."""
-
-    def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
-        """Have a worker read the small files of parts that come later, before the first one works for hours.
-
-        Raises: ModelError where a part couldn't be loaded from them.
-        """
-        if not any(self._dispatcher.wants(job) for group in later for job in group.jobs):
-            return
-        self._occupy(0, self._executor.watchdog.of_loading())
-        self._executor.process(0).send(ExamineParts(parts=tuple(_files(group) for group in later)))
-        while self._lanes:
-            yield from self._hear()
-
-    def jobs(self) -> Iterator[RunEvent]:
-        """Every job, until each is done, given up or unwanted."""
-        while True:
-            for worker in self._dispatcher.workers:
-                if worker not in self._lanes:
-                    yield from self._begin_next(worker)
-            if self._lanes:
-                yield from self._results.finish()
-                yield from self._hear()
-            elif self._results:
-                # One that can't be kept runs again.
-                yield from self._results.finish_all()
-            else:
-                return
-
-    def leave(self) -> None:
-        """End workers that are in the middle of their jobs: they would answer the next ones with these."""
-        for worker in self._lanes:
-            self._executor.end_process(worker)
-        for spool in self._spools.values():
-            spool.clear()
-
-    def _begin_next(self, worker: int) -> Iterator[RunEvent]:
-        """Give an idle worker its next batch, if there is one whose inputs aren't all lost."""
-        while worker not in self._lanes and (batch := self._dispatcher.next_batch(worker)):
-            yield from self._dispatcher.part_started(batch)
-            # Whoever heard that may have had enough: then nothing is loaded.
-            self._dispatcher.cancelled(batch, [job for job in batch.left if not self._dispatcher.wants(job)])
-            jobs = yield from self._with_inputs(batch)
-            if not jobs:
-                continue
-            lane = self._occupy(worker, self._executor.watchdog.of_loading())
-            lane.batch, lane.jobs = batch, jobs
-            load = LoadPart(
-                part=_files(batch.group),
-                settings=self._executor.settings[worker],
-                residency=self._executor.residency,
-            )
-            self._executor.process(worker).send(load)
-
-    def _with_inputs(self, batch: Batch) -> Generator[RunEvent, None, tuple[StageJob, ...]]:
-        """The jobs whose inputs are there, with them."""
-        jobs = []
-        for job in batch.left:
-            try:
-                upstream = dict(self._sink.upstream(job))
-            except InputLost as error:
-                yield from self._dispatcher.failed(batch, job, error)
-            else:
-                jobs.append(StageJob(id=job.key, request=job.request, upstream=upstream))
-        return tuple(jobs)
-
-    def _occupy(self, worker: int, silence: Silence) -> _Lane:
-        lane = _Lane(worker=worker, silence=silence)
-        self._lanes[worker] = lane
-        return lane
-
-    def _hear(self) -> Iterator[RunEvent]:
-        """Wait a moment for what a worker says, and act on it; end those that have been silent for too long."""
-        began = time.monotonic()
-        heard = self._executor.inbox.next(_POLL_SECONDS)
-        for lane in self._lanes.values():
-            lane.silence.lasts(time.monotonic() - began)
-        if heard:
-            process, event = heard
-            worker = self._executor.owner(process)
-            if worker is not None:
-                yield from self._on(worker, event)
-            # A thousand jobs are not asked at every token of one of them.
-            self._cancel_unwanted(every=False, key=event.id if isinstance(event, Progress) else "")
-        else:
-            self._cancel_unwanted(every=True)
-        for lane in tuple(self._lanes.values()):
-            if fault := lane.silence.fault:
-                yield from self._died(lane.worker, fault)
-
-    def _on(self, worker: int, event: Event | WorkerDied) -> Iterator[RunEvent]:
-        if isinstance(event, WorkerDied):
-            yield from self._died(worker, event)
-            return
-        lane = self._lanes.get(worker)
-        if lane is None:
-            # It only says that it is up.
-            return
-        lane.silence.ends()
-        if isinstance(event, ComponentRead):
-            yield ComponentLoaded(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
-        elif lane.batch is None:
-            self._examined(lane, event)
-        else:
-            yield from self._on_batch(lane, lane.batch, event)
-
-    def _examined(self, lane: _Lane, event: Event) -> None:
-        match event:
-            case Examined():
-                del self._lanes[lane.worker]
-            case Broken():
-                del self._lanes[lane.worker]
-                raise ModelError(event.message, why=event.why, help=event.help)
-
-    def _on_batch(self, lane: _Lane, batch: Batch, event: Event) -> Iterator[RunEvent]:
-        match event:
-            case PartReady():
-                self._run_jobs(lane, batch)
-            case Progress() if job := batch.jobs.get(event.id):
-                batch.started.setdefault(job.key, time.monotonic())
-                yield JobProgress(job=job, done=event.done, total=event.total, unit=event.unit)
-            case Done() | Failed():
-                yield from self._results.take_in(batch, event)
-            case Ended():
-                del self._lanes[lane.worker]
-                yield from self._dispatcher.ended(batch)
-            case Broken():
-                del self._lanes[lane.worker]
-                error = RendererError(event.message, why=event.why, help=event.help)
-                yield from self._dispatcher.broken(batch, error)
-
-    def _run_jobs(self, lane: _Lane, batch: Batch) -> None:
-        """Send the jobs to the part that is resident now, without those that nobody wants any more."""
-        self._dispatcher.loaded(lane.worker, batch)
-        jobs, lane.jobs = tuple(job for job in lane.jobs if job.id not in batch.settled), ()
-        if not jobs:
-            del self._lanes[lane.worker]
-            return
-        lane.silence = self._executor.watchdog.of_running(batch.left)
-        spool = self._spools[lane.worker].stem
-        command = RunJobs(part=batch.group.part, stage=batch.stage, jobs=jobs, spool=spool)
-        self._executor.process(lane.worker).send(command)
-
-    def _cancel_unwanted(self, *, every: bool, key: str = "") -> None:
-        """Give up what nobody wants: the job with that key, and now and then all are looked at."""
-        now = time.monotonic()
-        every = every or now - self._looked >= _ABANDON_SECONDS
-        if every:
-            self._looked = now
-        for lane in self._lanes.values():
-            batch = lane.batch
-            if batch is None:
-                continue
-            asked = batch.left if every else [batch.jobs[key]] if key in batch.jobs and key not in batch.settled else []
-            unwanted = [job for job in asked if not self._dispatcher.wants(job)]
-            if unwanted:
-                self._dispatcher.cancelled(batch, unwanted)
-                self._executor.process(lane.worker).send(CancelJobs(ids=tuple(job.key for job in unwanted)))
-
-    def _died(self, worker: int, error: WorkerDied) -> Iterator[RunEvent]:
-        self._executor.end_process(worker)
-        self._spools[worker].clear()
-        self._spools[worker] = Spool(self._sink.spool_folder)
-        lane = self._lanes.pop(worker, None)
-        if lane and lane.batch:
-            yield from self._dispatcher.died(worker, lane.batch, error)
-
-
-def _files(group: Group) -> PartFiles:
-    return PartFiles(part=group.part, files=group.files.absolute(), weights=group.jobs[0].settings.weights)
+        for worker in range(len(self.pool.settings)):
+            self.pool.end(worker)

@@ -61,7 +61,7 @@ def three(make_songs: Callable[[str], Songs]) -> Callable[[str], Songs]:
 
 
 def signalled(songs: Songs, number: int) -> None:
-    os.kill(songs.executor.pids[0], number)
+    os.kill(songs.executor.pool.pids[0], number)
 
 
 def begun(event: RunEvent) -> TypeGuard[JobProgress]:

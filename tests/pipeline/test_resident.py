@@ -142,12 +142,10 @@ def test_what_goes_wrong_while_a_worker_is_warmed_up_is_no_answer_to_what_it_is_
     resident_executor: LocalExecutor,
 ) -> None:
     resident_executor.warm("no such family")
-    worker = resident_executor.process(0)
-    worker.send(DropParts())
+    resident_executor.pool.send(0, DropParts())
 
     said: list[object] = []
     while not said or not isinstance(said[-1], Dropped):
-        sender, event = resident_executor.inbox.next() or (None, None)
-        said += [event] if sender is worker else []
+        said += (resident_executor.pool.next(1.0) or ())[1:]
 
     assert [event for event in said if isinstance(event, Broken)] == []

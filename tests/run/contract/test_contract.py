@@ -130,7 +130,8 @@ def test_a_job_that_ends_its_worker_once_runs_again_and_nothing_is_done_twice(
 def test_a_job_that_ends_two_workers_fails_and_costs_its_take_only(
     make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
 ) -> None:
-    fatal = ToyRequest(name="fatal", dies=str(tmp_path / "deaths"), deaths=9)
+    # Slow enough that its first word is out before its worker dies.
+    fatal = ToyRequest(name="fatal", step_seconds=SLOW, dies=str(tmp_path / "deaths"), deaths=9)
 
     heard = run(make(*devices), plan_of(tmp_path, *takes(4), fatal, *takes(7)[4:]), sink)
 

@@ -1,0 +1,285 @@
+"""Plan -> results, by any workers that take messages, told as events: dispatcher, watchdog and results wired together.
+
+Where the workers run, who listens, and what is kept where, it does not know.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from renderer.errors import InputLost, ModelError, RendererError, WorkerDied
+from renderer.models.family import Done, Failed, StageJob
+from renderer.run.dispatcher import Dispatcher
+from renderer.run.events import ComponentLoaded, JobProgress
+from renderer.run.messages import (
+    Broken,
+    CancelJobs,
+    ComponentRead,
+    Ended,
+    Examined,
+    ExamineParts,
+    LoadPart,
+    PartFiles,
+    PartReady,
+    Progress,
+    RunJobs,
+)
+from renderer.run.results import Results
+from renderer.run.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from renderer.models.family import Residency, Settings
+    from renderer.plan.jobs import Group, Job, Plan
+    from renderer.run.dispatcher import Batch
+    from renderer.run.events import RunEvent
+    from renderer.run.messages import Command, Event
+    from renderer.run.sink import Sink
+    from renderer.run.watchdog import Silence, Watchdog
+
+_POLL_SECONDS = 0.2
+_ABANDON_SECONDS = 0.1
+"""How often jobs are looked at that nobody may want any more."""
+
+
+class WorkerPool(Protocol):
+    """Workers that take messages, by their numbers from 0; each is started when it is first spoken to."""
+
+    @property
+    def settings(self) -> Sequence[Settings]:
+        """One for each of them."""
+
+    def send(self, worker: int, command: Command) -> None:
+        """A command to a worker; that it is gone, `next` tells."""
+
+    def next(self, timeout_seconds: float) -> tuple[int, Event | WorkerDied] | None:
+        """Which worker says what, in the order it came; None after the time is up. One that was ended says nothing."""
+
+    def end(self, worker: int) -> None:
+        """End a worker, at once; spoken to again, it is started anew."""
+
+
+def drive(
+    plan: Plan,
+    pool: WorkerPool,
+    *,
+    residency: Residency,
+    watchdog: Watchdog,
+    sink: Sink,
+    is_wanted: Callable[[Job], bool],
+) -> Iterator[RunEvent]:
+    """What `Executor.run` promises."""
+    run = _Run(plan, pool, residency=residency, watchdog=watchdog, sink=sink, is_wanted=is_wanted)
+    try:
+        yield from run.examine(plan.groups[1:])
+        yield from run.jobs()
+    finally:
+        run.leave()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lane:
+    """What a worker does now."""
+
+    worker: int
+    silence: Silence
+    batch: Batch | None = None
+    """None while it examines."""
+    jobs: tuple[StageJob, ...] = ()
+    """The batch's, with their inputs, until they are sent."""
+
+
+class _Run:
+    """One plan on its way."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: WorkerPool,
+        *,
+        residency: Residency,
+        watchdog: Watchdog,
+        sink: Sink,
+        is_wanted: Callable[[Job], bool],
+    ) -> None:
+        self._pool = pool
+        self._residency = residency
+        self._watchdog = watchdog
+        self._sink = sink
+        self._dispatcher = Dispatcher(plan, num_workers=len(pool.settings), is_wanted=is_wanted)
+        self._results = Results(sink, self._dispatcher)
+        self._spools = {worker: Spool(sink.spool_folder) for worker in range(len(pool.settings))}
+        self._lanes: dict[int, _Lane] = {}
+        """Of the workers that are at work."""
+        self._looked = 0.0
+        """When it was last asked for all jobs whether anybody wants them."""
+
+    def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
+        """Have a worker read the small files of parts that come later, before the first one works for hours.
+
+        Raises: ModelError where a part couldn't be loaded from them.
+        """
+        if not any(self._dispatcher.wants(job) for group in later for job in group.jobs):
+            return
+        self._occupy(0, self._watchdog.of_loading())
+        self._pool.send(0, ExamineParts(parts=tuple(_files(group) for group in later)))
+        while self._lanes:
+            yield from self._hear()
+
+    def jobs(self) -> Iterator[RunEvent]:
+        """Every job, until each is done, given up or unwanted."""
+        while True:
+            for worker in self._dispatcher.workers:
+                if worker not in self._lanes:
+                    yield from self._begin_next(worker)
+            if self._lanes:
+                yield from self._results.finish()
+                yield from self._hear()
+            elif self._results:
+                # One that can't be kept runs again.
+                yield from self._results.finish_all()
+            else:
+                return
+
+    def leave(self) -> None:
+        """End workers that are in the middle of their jobs: they would answer the next ones with these."""
+        for worker in self._lanes:
+            self._pool.end(worker)
+        for spool in self._spools.values():
+            spool.clear()
+
+    def _begin_next(self, worker: int) -> Iterator[RunEvent]:
+        """Give an idle worker its next batch, if there is one whose inputs aren't all lost."""
+        while worker not in self._lanes and (batch := self._dispatcher.next_batch(worker)):
+            yield from self._dispatcher.part_started(batch)
+            # Whoever heard that may have had enough: then nothing is loaded.
+            self._dispatcher.cancelled(batch, [job for job in batch.left if not self._dispatcher.wants(job)])
+            jobs = yield from self._with_inputs(batch)
+            if not jobs:
+                continue
+            lane = self._occupy(worker, self._watchdog.of_loading())
+            lane.batch, lane.jobs = batch, jobs
+            load = LoadPart(
+                part=_files(batch.group),
+                settings=self._pool.settings[worker],
+                residency=self._residency,
+            )
+            self._pool.send(worker, load)
+
+    def _with_inputs(self, batch: Batch) -> Generator[RunEvent, None, tuple[StageJob, ...]]:
+        """The jobs whose inputs are there, with them."""
+        jobs = []
+        for job in batch.left:
+            try:
+                upstream = dict(self._sink.upstream(job))
+            except InputLost as error:
+                yield from self._dispatcher.failed(batch, job, error)
+            else:
+                jobs.append(StageJob(id=job.key, request=job.request, upstream=upstream))
+        return tuple(jobs)
+
+    def _occupy(self, worker: int, silence: Silence) -> _Lane:
+        lane = _Lane(worker=worker, silence=silence)
+        self._lanes[worker] = lane
+        return lane
+
+    def _hear(self) -> Iterator[RunEvent]:
+        """Wait a moment for what a worker says, and act on it; end those that have been silent for too long."""
+        began = time.monotonic()
+        heard = self._pool.next(_POLL_SECONDS)
+        for lane in self._lanes.values():
+            lane.silence.lasts(time.monotonic() - began)
+        if heard:
+            worker, event = heard
+            yield from self._on(worker, event)
+            # A thousand jobs are not asked at every token of one of them.
+            self._cancel_unwanted(every=False, key=event.id if isinstance(event, Progress) else "")
+        else:
+            self._cancel_unwanted(every=True)
+        for lane in tuple(self._lanes.values()):
+            if fault := lane.silence.fault:
+                yield from self._died(lane.worker, fault)
+
+    def _on(self, worker: int, event: Event | WorkerDied) -> Iterator[RunEvent]:
+        if isinstance(event, WorkerDied):
+            yield from self._died(worker, event)
+            return
+        lane = self._lanes.get(worker)
+        if lane is None:
+            # It only says that it is up.
+            return
+        lane.silence.ends()
+        if isinstance(event, ComponentRead):
+            yield ComponentLoaded(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
+        elif lane.batch is None:
+            self._examined(lane, event)
+        else:
+            yield from self._on_batch(lane, lane.batch, event)
+
+    def _examined(self, lane: _Lane, event: Event) -> None:
+        match event:
+            case Examined():
+                del self._lanes[lane.worker]
+            case Broken():
+                del self._lanes[lane.worker]
+                raise ModelError(event.message, why=event.why, help=event.help)
+
+    def _on_batch(self, lane: _Lane, batch: Batch, event: Event) -> Iterator[RunEvent]:
+        match event:
+            case PartReady():
+                self._run_jobs(lane, batch)
+            case Progress() if job := batch.jobs.get(event.id):
+                batch.started.setdefault(job.key, time.monotonic())
+                yield JobProgress(job=job, done=event.done, total=event.total, unit=event.unit)
+            case Done() | Failed():
+                yield from self._results.take_in(batch, event)
+            case Ended():
+                del self._lanes[lane.worker]
+                yield from self._dispatcher.ended(batch)
+            case Broken():
+                del self._lanes[lane.worker]
+                error = RendererError(event.message, why=event.why, help=event.help)
+                yield from self._dispatcher.broken(batch, error)
+
+    def _run_jobs(self, lane: _Lane, batch: Batch) -> None:
+        """Send the jobs to the part that is resident now, without those that nobody wants any more."""
+        self._dispatcher.loaded(lane.worker, batch)
+        jobs, lane.jobs = tuple(job for job in lane.jobs if job.id not in batch.settled), ()
+        if not jobs:
+            del self._lanes[lane.worker]
+            return
+        lane.silence = self._watchdog.of_running(batch.left)
+        spool = self._spools[lane.worker].stem
+        command = RunJobs(part=batch.group.part, stage=batch.stage, jobs=jobs, spool=spool)
+        self._pool.send(lane.worker, command)
+
+    def _cancel_unwanted(self, *, every: bool, key: str = "") -> None:
+        """Give up what nobody wants: the job with that key, and now and then all are looked at."""
+        now = time.monotonic()
+        every = every or now - self._looked >= _ABANDON_SECONDS
+        if every:
+            self._looked = now
+        for lane in self._lanes.values():
+            batch = lane.batch
+            if batch is None:
+                continue
+            asked = batch.left if every else [batch.jobs[key]] if key in batch.jobs and key not in batch.settled else []
+            unwanted = [job for job in asked if not self._dispatcher.wants(job)]
+            if unwanted:
+                self._dispatcher.cancelled(batch, unwanted)
+                self._pool.send(lane.worker, CancelJobs(ids=tuple(job.key for job in unwanted)))
+
+    def _died(self, worker: int, error: WorkerDied) -> Iterator[RunEvent]:
+        self._pool.end(worker)
+        self._spools[worker].clear()
+        self._spools[worker] = Spool(self._sink.spool_folder)
+        lane = self._lanes.pop(worker, None)
+        if lane and lane.batch:
+            yield from self._dispatcher.died(worker, lane.batch, error)
+
+
+def _files(group: Group) -> PartFiles:
+    return PartFiles(part=group.part, files=group.files.absolute(), weights=group.jobs[0].settings.weights)
