@@ -21,7 +21,7 @@ def refuse_what_cannot_run(plan: Plan, settings: Settings) -> None:
     longest = max((job.asked_seconds for job in plan.jobs), default=0.0)
     free = memory.available(settings.device)
     for group in plan.groups:
-        stages = {stage for job in group.jobs for stage in (job.stage, *job.upstream)}
+        stages = {stage for job in group.jobs for stage in (job.stage, *(one.stage for one in job.inputs.values()))}
         family(group.files.family).refuse_unfit(group.files, stages)
         asked = [job.asked_seconds for job in group.jobs]
         memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=free)

@@ -79,7 +79,9 @@ class Project:
             environment=self.environment,
             failed=failed,
         )
-        return make_plan(takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask)
+        return make_plan(
+            takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask, others=self.takes
+        )
 
     def missing(self) -> tuple[str, ...]:
         """Model parts that aren't on disk, by the names `renderer models fetch` takes."""

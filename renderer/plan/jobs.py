@@ -12,7 +12,7 @@ from renderer.json_values import to_json
 from renderer.models.family import family, part_of, stage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -108,6 +108,16 @@ def _numerics_json(numerics: Numerics) -> Mapping[str, object]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What a job builds on: a stage's result, of its own take or of another."""
+
+    stage: str
+    key: str
+    take: str | None = None
+    """The other take; None for a result of the job's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One stage of one take, or of several that share it."""
 
@@ -115,10 +125,15 @@ class Job:
     key: str
     request: DataclassInstance
     settings: JobSettings
-    upstream: Mapping[str, str]
-    """The keys of what it builds on."""
+    inputs: Mapping[str, Input]
+    """By the names under which its stage takes them, in their order."""
     files: ModelFiles
     takes: tuple[str, ...]
+
+    @property
+    def upstream(self) -> Mapping[str, str]:
+        """The keys of what it builds on, by the inputs' names."""
+        return {name: one.key for name, one in self.inputs.items()}
 
     @property
     def stage(self) -> str:
@@ -187,9 +202,19 @@ class Group:
     files: ModelFiles
     jobs: tuple[Job, ...]
 
-    def of(self, stage: str) -> tuple[Job, ...]:
-        """The group's jobs of one stage."""
-        return tuple(job for job in self.jobs if job.stage == stage)
+    @property
+    def batches(self) -> Iterator[tuple[Job, ...]]:
+        """Jobs of one stage each, in running order, of which none builds on another of its batch."""
+        batch: list[Job] = []
+        keys: set[str] = set()
+        for job in self.jobs:
+            if batch and (job.stage != batch[0].stage or not keys.isdisjoint(job.upstream.values())):
+                yield tuple(batch)
+                batch, keys = [], set()
+            batch.append(job)
+            keys.add(job.key)
+        if batch:
+            yield tuple(batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
-from renderer.plan.jobs import Group, Job, JobSettings, Plan, TakePlan, Why
+from renderer.plan.grouping import Node, grouped
+from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 from renderer.provenance import Environment
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-    from renderer.models.family import PlannedModel, Settings, StageSpec
+    from renderer.models.family import PlannedModel, Settings, StageSpec, TakeStage
     from renderer.song import Take, Variant
     from renderer.store.store import Store
 
@@ -43,16 +45,19 @@ def make_plan(
     settings: Settings,
     store: Store,
     ask: Ask | None = None,
+    others: Iterable[Take] = (),
 ) -> Plan:
-    """What runs for these takes, in the order given, changed songs first.
+    """What runs for these takes, in the order given, changed songs first; `others` are those they may build on.
 
     Raises: UsageError for a take its model can't make.
     """
-    ask = ask or Ask()
-    planned = [_plan_take(take, model_of(take.variant), settings, store, ask) for take in takes]
+    planner = _Planner(
+        model_of=model_of, settings=settings, store=store, ask=ask or Ask(), takes={take.name: take for take in others}
+    )
+    planned = [planner.plan(take) for take in takes]
     planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
-    jobs = _needed_jobs(planned, store, ask)
-    return Plan(takes=tuple(_with_runs(take, jobs) for take, _ in planned), groups=_groups(jobs.values()))
+    jobs = planner.needed(planned)
+    return Plan(takes=tuple(_with_runs(take, jobs) for take, _ in planned), groups=_groups(tuple(jobs.values())))
 
 
 def last_failures(store: Store) -> Mapping[str, str]:
@@ -67,41 +72,108 @@ def last_failures(store: Store) -> Mapping[str, str]:
     return {name: key for name, key in last.items() if key}
 
 
-def _plan_take(
-    take: Take, model: PlannedModel, settings: Settings, store: Store, ask: Ask
-) -> tuple[TakePlan, tuple[Job, ...]]:
-    own = family(model.files.family)
-    asked = own.take_requests(take, model, ask.preview)
-    given = {stage: one.key for stage, one in asked.given.items()}
-    jobs = _jobs(asked.stages, model, settings, given=given, take=take.name)
-    keys = {**given, **{job.stage: job.key for job in jobs}}
-    output = take.song.output
-    # What tags tell beside that is written into the file that is there.
-    sound = jobs[-1].stage
-    key = job_key("take", TAKE_VERSION, {"format": output.format}, {}, {sound: keys[sound]})
-    suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
-    name = take.name + suffix
-    requests = {
-        SET: own.named(take, model, asked.given),
-        **{job.stage: _told(job) for job in jobs},
-        WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
-        FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
-    }
-    plan = TakePlan(
-        take=take,
-        name=name,
-        file=f"{take.song.name}/{name}.{output.format}",
-        key=key,
-        keys=keys,
-        files=model.files,
-        requests=requests,
-        why=Why.NEW,
-        preview=asked.preview,
-        seconds=asked.seconds,
-        given={one.key: one.artifact for one in asked.given.values()},
-    )
-    reason = explain(plan, store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment)
-    return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
+_Planned = tuple[TakePlan, tuple[Job, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planner:
+    """Plans takes one by one, those that others build on first."""
+
+    model_of: Callable[[Variant], PlannedModel]
+    settings: Settings
+    store: Store
+    ask: Ask
+    takes: Mapping[str, Take]
+    """Those that may be built on, by their names."""
+    known: dict[str, _Planned | None] = field(default_factory=dict)
+    """What was planned; None while a take is being planned."""
+
+    def plan(self, take: Take) -> _Planned:
+        """The take's plan with its jobs.
+
+        Raises: UsageError for takes that build on each other in a ring.
+        """
+        if take.name not in self.known:
+            self.known[take.name] = None
+            self.known[take.name] = self._plan(take)
+        found = self.known[take.name]
+        if found is None:
+            raise UsageError(f"`{take.name}` builds on itself", why="the takes it builds on build on it")
+        return found
+
+    def needed(self, planned: Iterable[_Planned]) -> dict[tuple[str, str], Job]:
+        """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
+        needed: dict[tuple[str, str], Job] = {}
+        for plan, jobs in planned:
+            if not plan.has_sound:
+                wanted = {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags}
+                self._need(needed, jobs, wanted, plan.name)
+        return needed
+
+    def _need(self, needed: dict[tuple[str, str], Job], jobs: Sequence[Job], wanted: set[str], name: str) -> None:
+        """Add a take's jobs that give the wanted stages, as far as they aren't there, for the take of that name."""
+        for job in reversed(jobs):
+            if job.stage not in wanted or not (job.spec.gives_sound or _make_again(job, self.store, self.ask)):
+                continue
+            wanted |= {one.stage for one in job.inputs.values() if one.take is None}
+            known = needed.get((job.stage, job.key), replace(job, takes=()))
+            needed[job.stage, job.key] = replace(known, takes=tuple(dict.fromkeys((*known.takes, name))))
+            for one in job.inputs.values():
+                if one.take is not None:
+                    owner, its_jobs = self.plan(self.takes[one.take])
+                    if not (owner.has_sound and one.stage == owner.sound):
+                        self._need(needed, its_jobs, {one.stage}, name)
+
+    def _foreign(self, take: Take, inputs: Mapping[str, TakeStage]) -> dict[str, Input]:
+        """What a stage takes from other takes, planned for their keys."""
+        found: dict[str, Input] = {}
+        for name, one in inputs.items():
+            if one.take not in self.takes:
+                raise UsageError(
+                    f"`{take.name}` builds on `{one.take}`, which isn't among the takes",
+                    help="name the spec of that take, too",
+                )
+            plan, _ = self.plan(self.takes[one.take])
+            found[name] = Input(stage=one.stage, key=plan.keys[one.stage], take=one.take)
+        return found
+
+    def _plan(self, take: Take) -> _Planned:
+        model, ask = self.model_of(take.variant), self.ask
+        own = family(model.files.family)
+        asked = own.take_requests(take, model, ask.preview)
+        given = {stage: one.key for stage, one in asked.given.items()}
+        foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
+        jobs = _jobs(asked.stages, model, self.settings, given=given, foreign=foreign, take=take.name)
+        keys = {**given, **{job.stage: job.key for job in jobs}}
+        output = take.song.output
+        # What tags tell beside that is written into the file that is there.
+        sound = jobs[-1].stage
+        key = job_key("take", TAKE_VERSION, {"format": output.format}, {}, {sound: keys[sound]})
+        suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
+        name = take.name + suffix
+        requests = {
+            SET: own.named(take, model, asked.given),
+            **{job.stage: _told(job) for job in jobs},
+            WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
+            FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
+        }
+        plan = TakePlan(
+            take=take,
+            name=name,
+            file=f"{take.song.name}/{name}.{output.format}",
+            key=key,
+            keys=keys,
+            files=model.files,
+            requests=requests,
+            why=Why.NEW,
+            preview=asked.preview,
+            seconds=asked.seconds,
+            given={one.key: one.artifact for one in asked.given.values()},
+        )
+        reason = explain(
+            plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment
+        )
+        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
 
 
 def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
@@ -119,12 +191,15 @@ def _jobs(
     settings: Settings,
     *,
     given: Mapping[str, str],
+    foreign: Mapping[str, Mapping[str, Input]],
     take: str,
 ) -> tuple[Job, ...]:
     keys, jobs = dict(given), []
     for stage, request in asked.items():
         spec = stage_of(model.files, stage)
-        upstream = {need: keys[need] for need in spec.needs if need in keys}
+        inputs = {need: Input(stage=need, key=keys[need]) for need in spec.needs if need in keys}
+        inputs |= foreign.get(stage, {})
+        upstream = {name: one.key for name, one in inputs.items()}
         counted = _settings(spec, model, settings)
         keys[stage] = job_key(stage, spec.version, canonical(request), counted.as_json, upstream)
         jobs.append(
@@ -133,7 +208,7 @@ def _jobs(
                 key=keys[stage],
                 request=request,
                 settings=counted,
-                upstream=upstream,
+                inputs=inputs,
                 files=model.files,
                 takes=(take,),
             )
@@ -147,26 +222,6 @@ def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> JobSe
         numerics=model.numerics[spec.part],
         sizes=part_of(model.files, spec.part).settings(settings),
     )
-
-
-def _needed_jobs(
-    planned: Sequence[tuple[TakePlan, tuple[Job, ...]]], store: Store, ask: Ask
-) -> dict[tuple[str, str], Job]:
-    """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
-    needed: dict[tuple[str, str], Job] = {}
-    for plan, jobs in planned:
-        if plan.has_sound:
-            continue
-        wanted = {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags}
-        for job in reversed(jobs):
-            if job.stage not in wanted:
-                continue
-            if not job.spec.gives_sound and not _make_again(job, store, ask):
-                continue
-            wanted |= set(job.upstream)
-            known = needed.get((job.stage, job.key), replace(job, takes=()))
-            needed[job.stage, job.key] = replace(known, takes=(*known.takes, plan.name))
-    return needed
 
 
 def _make_again(job: Job, store: Store, ask: Ask) -> bool:
@@ -184,19 +239,31 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
     return replace(plan, runs=tuple(stage for stage, key in plan.keys.items() if (stage, key) in jobs))
 
 
-def _groups(jobs: Iterable[Job]) -> tuple[Group, ...]:
-    grouped: dict[tuple[object, ...], list[Job]] = {}
-    for job in jobs:
-        grouped.setdefault((job.part, read_by(job.part, job.files)), []).append(job)
-    ranked = sorted(grouped.values(), key=lambda group: _rank(group[0].part, family(group[0].files.family).parts))
-    return tuple(
-        Group(
-            part=group[0].part,
-            files=group[0].files,
-            jobs=tuple(sorted(group, key=lambda job: _rank(job.stage, family(job.files.family).stages))),
-        )
-        for group in ranked
-    )
+def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:
+    """Stage by stage within a group, as its part runs them."""
+    ranked = sorted(jobs, key=lambda job: _rank(job.stage, family(job.files.family).stages))
+    by_key = {job.key: job for job in ranked}
+    loads = {job.key: (job.part, read_by(job.part, job.files)) for job in jobs}
+    # Of one part's loads, those of the takes that come first.
+    parts = sorted(jobs, key=lambda job: _rank(job.part, family(job.files.family).parts))
+    ranks = {load: rank for rank, load in enumerate(dict.fromkeys(loads[job.key] for job in parts))}
+    nodes = {
+        key: Node(load=loads[key], rank=ranks[loads[key]], needs=tuple(job.upstream.values()))
+        for key, job in by_key.items()
+    }
+    groups = (_stage_by_stage([by_key[key] for key in keys], tuple(by_key)) for keys in grouped(nodes))
+    return tuple(Group(part=group[0].part, files=group[0].files, jobs=group) for group in groups)
+
+
+def _stage_by_stage(group: Sequence[Job], order: Sequence[str]) -> tuple[Job, ...]:
+    """A group's jobs, all of a stage before those of the next, and again from the first for what builds on these."""
+    place = {key: number for number, key in enumerate(order)}
+    ranks = {job.key: _rank(job.stage, family(job.files.family).stages) for job in group}
+    rounds: dict[str, int] = {}
+    for job in group:
+        inside = [key for key in job.upstream.values() if key in rounds]
+        rounds[job.key] = max((rounds[key] + (ranks[key] >= ranks[job.key]) for key in inside), default=0)
+    return tuple(sorted(group, key=lambda job: (rounds[job.key], ranks[job.key], place[job.key])))
 
 
 def _rank(name: str, rows: Mapping[str, object]) -> int:

@@ -184,7 +184,14 @@ class Dispatcher:
         for name in job.takes:
             if name not in self._lost:
                 self._lost.add(name)
-                yield TakeFailed(take=self._takes[name], stage=job.stage, error=error)
+                yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._told(name, job, error))
+
+    def _told(self, name: str, job: Job, error: RendererError) -> RendererError:
+        """The error as the take is told of it: what it builds on may be another take's."""
+        if job.key in self._takes[name].keys.values():
+            return error
+        owner = next((take.name for take in self._takes.values() if job.key in take.keys.values()), "another take")
+        return StageError(f"`{owner}`, which it builds on, failed: {error.message}", why=error.why, help=error.help)
 
     def _are_ready(self, jobs: Sequence[Job]) -> bool:
         return not any(key in self._open for job in jobs for key in job.upstream.values())
@@ -199,8 +206,7 @@ class Dispatcher:
 
 
 def _steps(group: Group, num_workers: int) -> Iterator[_Step]:
-    for stage in dict.fromkeys(job.stage for job in group.jobs):
-        jobs = group.of(stage)
+    for jobs in group.batches:
         size = min(part_of(group.files, group.part).window, ceil(len(jobs) / num_workers))
         batches = (jobs[start : start + size] for start in range(0, len(jobs), size))
-        yield _Step(group=group, stage=stage, queue=RetryQueue(batches))
+        yield _Step(group=group, stage=jobs[0].stage, queue=RetryQueue(batches))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
+from renderer.artifacts import Waveform
 from renderer.errors import StoreError
 from renderer.formats.splice import TagError
 from renderer.formats.table import FORMATS
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from renderer.artifacts import Waveform
 
 PEAK_BINS = 800
 
@@ -90,3 +90,15 @@ def _cause(error: Exception | None, path: Path) -> str:
         return f"there is no folder `{path.parent.name}`"
     free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free there"
     return f"{error}; {free}" if error else free
+
+
+def read_sound(path: Path) -> Waveform:
+    """The sound of an audio file, as it decodes.
+
+    Raises: StoreError when it can't be read.
+    """
+    try:
+        frames, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise StoreError(f"`{path}` can't be read", why=str(error), help="move it away, then render again") from error
+    return Waveform(samples=frames.T.copy())

@@ -20,6 +20,7 @@ from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import PendingWrite
 from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
+from renderer.takes.audio import read_sound
 from renderer.takes.audio_writers import AudioWriterPool
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.family import Settings
-    from renderer.plan.jobs import Job, Plan, TakePlan
+    from renderer.plan.jobs import Input, Job, Plan, TakePlan
     from renderer.provenance import Environment, Notes
     from renderer.store.recipe import Recipe
     from renderer.store.store import Store
@@ -86,7 +87,7 @@ class ResultWriter:
         with disk_faults(self._store):
             if job.spec.gives_sound:
                 self._require_story(job)
-            return {stage: self._read(stage, key, job) for stage, key in job.upstream.items()}
+            return {name: self._input(one, job) for name, one in job.inputs.items()}
 
     def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """Artifacts go into the store, a waveform becomes every take that shares it.
@@ -97,7 +98,8 @@ class ResultWriter:
             return PendingWrite(finish=partial(self._put, job, artifact))
         self._store.require_there()
         with disk_faults(self._store):
-            begun = [self._begin_take(self._takes[name], artifact) for name in job.takes]
+            own = [self._takes[name] for name in job.takes if job.key in self._takes[name].keys.values()]
+            begun = [self._begin_take(take, artifact) for take in own]
         return PendingWrite(
             finish=partial(self._name_takes, begun),
             waits_for=tuple(take.file for take in begun),
@@ -135,6 +137,16 @@ class ResultWriter:
             for stage, key in self._takes[name].keys.items():
                 if self._takes[name].family.stages[stage].told_in_tags:
                     self._read(stage, key, job)
+
+    def _input(self, one: Input, job: Job) -> Artifact:
+        """An artifact, or another take's sound, which is its audio file."""
+        owner = next((take for take in self._takes.values() if take.keys.get(take.sound) == one.key), None)
+        if owner is None or one.stage != owner.sound:
+            return self._read(one.stage, one.key, job)
+        found = self._store.located(owner.name, owner.key)
+        if found is None:
+            raise self._lost(one.stage, (owner.name, *job.takes))
+        return read_sound(found[1])
 
     def _read(self, stage: str, key: str, job: Job) -> Artifact:
         artifact = self._find(stage, key)

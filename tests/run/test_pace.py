@@ -25,7 +25,7 @@ FILES = ModelFiles(
 
 def job(key: str, request: CodesRequest | CotRequest) -> Job:
     stage = Stage.COT if type(request).__name__ == "CotRequest" else Stage.CODES
-    return Job(spec=FAMILY.stages[stage], key=key, request=request, settings={}, upstream={}, files=FILES, takes=(key,))
+    return Job(spec=FAMILY.stages[stage], key=key, request=request, settings={}, inputs={}, files=FILES, takes=(key,))
 
 
 class Clock:

@@ -143,7 +143,7 @@ def job_of(take: TakePlan) -> Job:
         key=take.key,
         request=SoundRequest(),
         settings={},
-        upstream={},
+        inputs={},
         files=_FILES,
         takes=(take.name,),
     )

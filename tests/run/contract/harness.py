@@ -11,7 +11,7 @@ import numpy as np
 from renderer.artifacts import Latents, Waveform
 from renderer.models.family import FAMILIES, FamilyRow, ModelFiles, Settings
 from renderer.models.numerics import Numerics
-from renderer.plan.jobs import Group, Job, JobSettings, Plan, TakePlan, Why
+from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeFailed
 from renderer.run.sink import PendingWrite
 from renderer.spec.load import load_songs
@@ -76,7 +76,7 @@ def _job(stage: str, request: ToyRequest, files: ModelFiles, upstream: Mapping[s
         key=_key(stage, request),
         request=request,
         settings=JobSettings(weights="none", numerics=Numerics(dtype="float32"), sizes={}),
-        upstream=upstream,
+        inputs={stage: Input(stage=stage, key=key) for stage, key in upstream.items()},
         files=files,
         takes=(request.name,),
     )
