@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, SpecError
 from renderer.spec.faults import error_at
-from renderer.spec.places import place_of
+from renderer.spec.locate import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -63,52 +63,52 @@ class LyricsFinding:
 
 
 def diagnostic(
-    found: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: Draft | None
+    finding: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: Draft | None
 ) -> Diagnostic:
     """The finding with its place; `draft` is needed where the lyrics are meant."""
     edits: tuple[Edit, ...] = ()
-    if isinstance(found, Finding):
-        span, edits = _span(found, source), found.edits
+    if isinstance(finding, Finding):
+        span, edits = _span(finding, source), finding.edits
     elif draft is None:
         raise ValueError("a finding in lyrics needs the song that has them")
     else:
-        source, span = _in_lyrics(found, draft)
-        if found.mends:
-            edits = tuple(_edits(found.mends, draft, source))
+        source, span = _in_lyrics(finding, draft)
+        if finding.mends:
+            edits = tuple(_edits(finding.mends, draft, source))
     return Diagnostic(
         code=code,
         level=level,
-        message=found.message,
+        message=finding.message,
         file=source.path,
         span=span,
         excerpt=source.line(span.line),
-        why=found.why,
-        help=found.help,
+        why=finding.why,
+        help=finding.help,
         edits=edits,
     )
 
 
-def _span(found: Finding, source: Source) -> Span:
-    if found.part is not None:
-        return source.inside(found.path, *found.part)
-    return source.key(found.path) if found.mark is Mark.KEY else source.value(found.path)
+def _span(finding: Finding, source: Source) -> Span:
+    if finding.part is not None:
+        return source.inside(finding.path, *finding.part)
+    return source.key(finding.path) if finding.mark is Mark.KEY else source.value(finding.path)
 
 
-def _in_lyrics(found: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
+def _in_lyrics(finding: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
     spec, source = draft.spec, draft.parsed.source
     if isinstance(spec.lyrics, str):
-        return source, _in_text(found.line, found.text, ("lyrics",), spec.lyrics, source)
+        return source, _in_text(finding.line, finding.text, ("lyrics",), spec.lyrics, source)
     if spec.lyrics is not None:
-        return source, _in_sections(found, draft)
+        return source, _in_sections(finding, draft)
     if spec.lyrics_file is None:
         return source, source.key(("instrumental",))
     path = draft.project.folder / spec.lyrics_file
     text = read_text(path, max_bytes=1 << 20)
     if isinstance(text, Diagnostic):
         return source, source.value(("lyrics_file",))
-    line = found.line + _leading_blanks(text) + 1
+    line = finding.line + _leading_blanks(text) + 1
     file = Source(path=draft.parsed.source.path.parent / spec.lyrics_file, text=text)
-    return file, _in_line(file.line(line), line, found.text)
+    return file, _in_line(file.line(line), line, finding.text)
 
 
 def _edits(mends: tuple[tuple[int, Mend], ...], draft: Draft, source: Source) -> Iterator[Edit]:
@@ -150,16 +150,16 @@ def _section_texts(draft: Draft) -> Iterator[tuple[int, int, str]]:
         line += num_lines + 2
 
 
-def _in_sections(found: LyricsFinding, draft: Draft) -> Span:
+def _in_sections(finding: LyricsFinding, draft: Draft) -> Span:
     """The same line in the list form: `[tag] (annotation)`, the text's lines, a blank line."""
-    source, line = draft.parsed.source, found.line
+    source, line = draft.parsed.source, finding.line
     sections = draft.spec.lyrics if isinstance(draft.spec.lyrics, list) else []
     for position, section in enumerate(sections):
         if line == 0:
             return source.value(("lyrics", position, "section"))
         num_lines = len(section.text.strip().split("\n")) if section.text.strip() else 0
         if line <= num_lines:
-            return _in_text(line - 1, found.text, ("lyrics", position, "text"), section.text, source)
+            return _in_text(line - 1, finding.text, ("lyrics", position, "text"), section.text, source)
         line -= num_lines + 2
     return source.value(("lyrics",))
 

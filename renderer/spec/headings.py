@@ -145,15 +145,15 @@ def _cached(line: str, opens: bool) -> Heading | None:
     return _in_other_form(line, opens=opens)
 
 
-def _spoken(found: Section) -> Section:
+def _spoken(section: Section) -> Section:
     """`[en] [chorus]` heads a chorus: a mark of the language stands before a tag."""
-    if kind_of(found.tag) is not TagKind.LANGUAGE or not found.annotation:
-        return found
-    first, _, rest = found.annotation.partition(", ")
+    if kind_of(section.tag) is not TagKind.LANGUAGE or not section.annotation:
+        return section
+    first, _, rest = section.annotation.partition(", ")
     if kind_of(first) not in PARTS:
-        return found
+        return section
     tag, number = _tag(first)
-    return replace(found, tag=tag, number=number, annotation=", ".join(filter(None, (found.tag, rest))))
+    return replace(section, tag=tag, number=number, annotation=", ".join(filter(None, (section.tag, rest))))
 
 
 def _in_other_form(line: str, *, opens: bool) -> Heading | None:
@@ -198,36 +198,36 @@ def _in_brackets(opening: str, inside: str, behind: str, line: str, *, opens: bo
     return _behind(f"[{inside}]", found, behind, square=square)
 
 
-def _follows_tag(found: Section, behind: str) -> bool:
+def _follows_tag(section: Section, behind: str) -> bool:
     """Whether a tag with something behind it heads a section, and doesn't stand in a sung line."""
-    return not behind or kind_of(found.tag) in PARTS or not any(map(str.isalnum, behind))
+    return not behind or kind_of(section.tag) in PARTS or not any(map(str.isalnum, behind))
 
 
-def _behind(plain: str, found: Section, behind: str, *, square: bool) -> Heading | None:
+def _behind(plain: str, tagged: Section, behind: str, *, square: bool) -> Heading | None:
     """The heading with what stands behind its brackets: a count, an annotation, words."""
     if not any(map(str.isalnum, behind)):
-        return Heading(section=found, plain=plain, clean=False, square=square)
+        return Heading(section=tagged, plain=plain, clean=False, square=square)
     if times := _TIMES.fullmatch(_TRAILING.sub("", behind).lstrip(" :\uff1a-\u2013\u2014")):
-        return _repeated(plain, found, times[1], square=square)
-    if kind_of(found.tag) not in PARTS:
+        return _repeated(plain, tagged, times[1], square=square)
+    if kind_of(tagged.tag) not in PARTS:
         return None
     annotated = re.fullmatch(r"[\s:\uff1a]*[(\uff08]([^()\uff08\uff09]*)[)\uff09][\s:\uff1a*_.]*(.*)", behind)
     if annotated:
-        section = replace(found, annotation=", ".join(filter(None, (found.annotation, annotated[1].strip()))) or None)
+        section = replace(tagged, annotation=", ".join(filter(None, (tagged.annotation, annotated[1].strip()))) or None)
         return Heading(
             section=section, plain=f"{plain} ({annotated[1].strip()})", words=annotated[2], clean=False, square=square
         )
     match = _WORDS_BEHIND.fullmatch(behind)
     words = (match[1] if match else behind).lstrip("*_~` ")
     if behind[:1] in "-\u2013\u2014:\uff1a" and is_direction(words):
-        section = replace(found, annotation=", ".join(filter(None, (found.annotation, words))))
+        section = replace(tagged, annotation=", ".join(filter(None, (tagged.annotation, words))))
         return Heading(section=section, plain=f"{plain[:-1]} - {words}]", clean=False, square=square)
-    return Heading(section=found, plain=plain, words=words, clean=False, square=square)
+    return Heading(section=tagged, plain=plain, words=words, clean=False, square=square)
 
 
-def _repeated(plain: str, found: Section, times: str, *, square: bool) -> Heading:
+def _repeated(plain: str, section: Section, times: str, *, square: bool) -> Heading:
     return Heading(
-        section=replace(found, annotation=", ".join(filter(None, (found.annotation, times.strip())))),
+        section=replace(section, annotation=", ".join(filter(None, (section.annotation, times.strip())))),
         plain=f"{plain[:-1]} {times.strip()}]",
         clean=False,
         square=square,
@@ -288,16 +288,16 @@ def _without_times(bare: str) -> tuple[str, str]:
     return (match[1].rstrip(" -\u2013:"), match[2]) if match else (bare, "")
 
 
-def _plays(found: Section, inside: str) -> bool:
+def _plays(section: Section, inside: str) -> bool:
     """Whether the brackets hold chords: `[Am7]`, `[C] [G]`; a single letter may name a part."""
-    chords = [inside, *filter(None, (found.annotation or "").split(", "))]
+    chords = [inside, *filter(None, (section.annotation or "").split(", "))]
     return all(map(CHORD.fullmatch, chords)) and (len(chords) > 1 or len(inside) > 1)
 
 
-def _echoes(found: Heading, line: str, before: str) -> bool:
+def _echoes(heading: Heading, line: str, before: str) -> bool:
     """Whether round brackets hold what was just sung: `over the bridge`, `(bridge)`."""
-    inside = found.plain.strip("[]").casefold()
-    return line.lstrip()[:1] in _ROUND and found.section.number is None and inside in before.casefold()
+    inside = heading.plain.strip("[]").casefold()
+    return line.lstrip()[:1] in _ROUND and heading.section.number is None and inside in before.casefold()
 
 
 def _tag(words: str) -> tuple[str, int | None]:

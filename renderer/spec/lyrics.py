@@ -86,21 +86,21 @@ class _Reading:
         self.lines: list[str] = []
         self.last_heading = -2
 
-    def take(self, number: int, line: str, found: Heading) -> None:
+    def take(self, number: int, line: str, heading: Heading) -> None:
         """The next line, with what it heads."""
-        kind = kind_of(found.section.tag)
+        kind = kind_of(heading.section.tag)
         silent = not any(map(str.strip, self.lines))
         if silent and self.head.tag and self._directs(kind, straight=number - 1 == self.last_heading):
-            self._direct(found.section)
+            self._direct(heading.section)
         elif kind is TagKind.LANGUAGE or (kind in _CUES and self.lines and self.lines[-1].strip()):
             self.sing(number, line)
             return
         else:
             self.close()
-            self.head, self.start, self.first, self.lines = found.section, number, number + 1, []
+            self.head, self.start, self.first, self.lines = heading.section, number, number + 1, []
         self.last_heading = number
-        if found.words:
-            self.sing(number, found.words)
+        if heading.words:
+            self.sing(number, heading.words)
 
     def close(self) -> None:
         """The section that is being read is over."""
@@ -126,9 +126,9 @@ class _Reading:
             self.first, self.lines = number, []
         self.lines.append(line)
 
-    def _direct(self, found: Section) -> None:
-        tag = found.numbered_tag
-        direction = f"{tag}: {found.annotation}" if found.annotation else tag
+    def _direct(self, section: Section) -> None:
+        tag = section.numbered_tag
+        direction = f"{tag}: {section.annotation}" if section.annotation else tag
         self.head = replace(self.head, annotation=", ".join(filter(None, (self.head.annotation, direction))))
 
     @staticmethod

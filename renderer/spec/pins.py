@@ -84,10 +84,10 @@ def parse_pinned(text: str) -> Pinned | None:
         return None
 
 
-def pinned_from(told: object) -> Pinned | None:
+def pinned_from(value: object) -> Pinned | None:
     """What a recipe tells of pinned codes; None when it is no such thing."""
     try:
-        return _pinned(_CodesFile.model_validate({"version": 1, **told})) if isinstance(told, dict) else None
+        return _pinned(_CodesFile.model_validate({"version": 1, **value})) if isinstance(value, dict) else None
     except (ValidationError, TypeError):
         return None
 

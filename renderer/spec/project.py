@@ -173,7 +173,7 @@ def _layer(defaults: DefaultsFile, overrides: Overrides) -> Layer:
         table=("inference",),
         model_path=("model",),
         written=table.model_fields_set | ({"model"} if defaults.model else set()),
-        metas_all_given=False,
+        has_all_metas=False,
         model=overrides.model or defaults.based_on or defaults.model or DEFAULT_MODEL,
         inference=inference_of(table),
     )

@@ -45,31 +45,31 @@ class Source:
 
     def value(self, path: KeyPath) -> Span:
         """Where the value at `path` stands; of the nearest table above it that the file has when it isn't there."""
-        return self._nearest(path, self._places.values)
+        return self._nearest(path, self._ranges.values)
 
     def key(self, path: KeyPath) -> Span:
         """Where the key at `path` is written, or the nearest above it."""
-        return self._nearest(path, self._places.keys)
+        return self._nearest(path, self._ranges.keys)
 
     def has(self, path: KeyPath) -> bool:
         """Whether the file itself writes something at `path`."""
-        return path in self._places.values or path in self._places.keys
+        return path in self._ranges.values or path in self._ranges.keys
 
     def value_range(self, path: KeyPath) -> Range | None:
         """The characters of the text that the value at `path` takes, quotes included; None where none is written."""
-        return self._places.values.get(path)
+        return self._ranges.values.get(path)
 
     def key_range(self, path: KeyPath) -> Range | None:
         """The characters that the key at `path`, or its table's header, takes; None where none is written."""
-        return self._places.keys.get(path)
+        return self._ranges.keys.get(path)
 
     def written(self) -> tuple[KeyPath, ...]:
         """The paths of all keys and table headers, in the order written."""
-        return tuple(self._places.keys)
+        return tuple(self._ranges.keys)
 
     def inside(self, path: KeyPath, offset: int, length: int = 1) -> Span:
         """Where `length` characters from `offset` of the string at `path` stand; up to the end of their line."""
-        place = self._places.values.get(path)
+        place = self._ranges.values.get(path)
         if place is None:
             return self.value(path)
         offsets = string_offsets(self.text[place[0] : place[1]])
@@ -91,19 +91,19 @@ class Source:
 
     def _nearest(self, path: KeyPath, first: Mapping[KeyPath, Range]) -> Span:
         while path:
-            place = first.get(path) or self._places.keys.get(path) or self._places.values.get(path)
+            place = first.get(path) or self._ranges.keys.get(path) or self._ranges.values.get(path)
             if place is not None:
                 return self.at(*place)
             path = path[:-1]
         return Span(line=1, column=1, end=2)
 
     @cached_property
-    def _places(self) -> _Places:
+    def _ranges(self) -> _Ranges:
         return _locate(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Places:
+class _Ranges:
     """Characters of the text that each key and each value take, quotes included."""
 
     keys: Mapping[KeyPath, Range]
@@ -134,7 +134,7 @@ def _basic_offsets(raw: str, position: int, end: int) -> Iterator[int]:
             position += 2 + _CODE_LENGTHS.get(raw[position + 1 : position + 2], 0)
 
 
-def _locate(source: Source) -> _Places:
+def _locate(source: Source) -> _Ranges:
     from tree_sitter import Language, Parser  # noqa: PLC0415 - only where something is reported
     from tree_sitter_toml import language  # noqa: PLC0415 - as above
 
@@ -147,7 +147,7 @@ def _locate(source: Source) -> _Places:
         keys.setdefault(path, (characters(key_node.start_byte), characters(key_node.end_byte)))
         if value_node is not None:
             values.setdefault(path, (characters(value_node.start_byte), characters(value_node.end_byte)))
-    return _Places(keys=keys, values=values)
+    return _Ranges(keys=keys, values=values)
 
 
 class _character_offsets:  # noqa: N801 - used like a function

@@ -94,8 +94,8 @@ def _fault_in_bytes(digest: bytes, num_frames: int, row: Format, path: Path) -> 
     return _fault_in_length(audio_length(path), num_frames)
 
 
-def _fault_in_length(read: int, asked: int) -> str:
-    return "" if read == asked else f"{read:,} of {asked:,} frames read back"
+def _fault_in_length(read: int, expected: int) -> str:
+    return "" if read == expected else f"{read:,} of {expected:,} frames read back"
 
 
 def audio_length(path: Path) -> int:

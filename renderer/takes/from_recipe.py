@@ -106,22 +106,22 @@ def differences(take: Take, remade: Remade) -> tuple[str, ...]:
     )
 
 
-def _without_odd_seeds(told: Mapping[str, object]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _without_odd_seeds(spec: Mapping[str, object]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A recipe's spec less the seeds that no spec can name, as version 0.1.0 took them, and what to tell of it."""
-    seeds, inference = told.get("seeds"), told.get("inference", {})
+    seeds, inference = spec.get("seeds"), spec.get("inference", {})
     inference = inference if isinstance(inference, dict) else {}
     odd = {name: inference[name] for name in _SEEDS if name in inference and not is_seed(inference[name])}
     if isinstance(seeds, list) and not all(map(is_seed, seeds)):
         odd["seeds"] = seeds
     if not odd:
-        return dict(told), ()
+        return dict(spec), ()
     kept = {"seeds": [one for one in seeds if is_seed(one)]} if "seeds" in odd and isinstance(seeds, list) else {}
     inference = {name: value for name, value in inference.items() if name not in odd}
     notes = (
         f"left out `{name}`, which was {str(seed)[:40]}: {RANGE}, so it sounds another" for name, seed in odd.items()
     )
-    settings = {"inference": inference} if isinstance(told.get("inference"), dict) else {}
-    return {**told, **kept, **settings}, tuple(notes)
+    settings = {"inference": inference} if isinstance(spec.get("inference"), dict) else {}
+    return {**spec, **kept, **settings}, tuple(notes)
 
 
 def _notes(recipe: Mapping[str, object], spec: dict[str, Any], folders: set[str]) -> Iterator[str]:

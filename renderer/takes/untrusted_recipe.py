@@ -25,12 +25,12 @@ _FILES = ("lyrics_file", "codes")  # a recipe of ours holds the words and the co
 _ROUNDS = 3  # what is left may be at fault without what was taken out
 
 
-def song_of(told: Mapping[str, object], file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def song_of(written: Mapping[str, object], file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The spec less its paths and what no spec may say; and a note for each of them.
 
     Raises: UsageError when no song is left.
     """
-    spec, notes = _without_paths(told, "")
+    spec, notes = _without_paths(written, "")
     if isinstance(spec.get("variants"), dict):
         for name, table in spec["variants"].items():
             if isinstance(table, dict):

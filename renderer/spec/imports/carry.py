@@ -41,58 +41,58 @@ _AS_HERE: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def carry(found: Field, draft: SpecDraft, file: Path) -> None:
+def carry(field: Field, draft: SpecDraft, file: Path) -> None:
     """Put a foreign key into the draft, or list it there.
 
     Raises: UsageError where no song can be made with it.
     """
-    key = _called(found)
-    if _says_nothing(key, found.value):
+    key = _called(field)
+    if _says_nothing(key, field.value):
         return
     own_way = _OWN_WAYS.get(key)
     if own_way is not None:
-        own_way(found, draft, file)
+        own_way(field, draft, file)
     elif field_of(key) is not None:
-        put(key, found, draft)
+        put(key, field, draft)
     elif key.startswith(COT) and key in NOT_SUPPORTED:
-        draft.decided[_without_cot(key)] = found
+        draft.decided[_without_cot(key)] = field
     else:
-        leave(key, found, draft)
+        leave(key, field, draft)
 
 
-def put(key: str, found: Field, draft: SpecDraft) -> None:
+def put(key: str, field: Field, draft: SpecDraft) -> None:
     """Put a value into a table of the draft, in the type that its key takes there."""
     kind = field_of(key)
-    value = _AS_HERE[key](found.value) if key in _AS_HERE else found.value
+    value = _AS_HERE[key](field.value) if key in _AS_HERE else field.value
     if key in _COUNTED and isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
         return
     if key == "bpm" and isinstance(value, float) and math.isfinite(value):
-        draft.leave(found, f"tempos are whole: {value:g} is taken as {int(value)}, as ACE-Step takes it")
+        draft.leave(field, f"tempos are whole: {value:g} is taken as {int(value)}, as ACE-Step takes it")
         value = int(value)
-    draft.put(key, value if kind is None else values.in_type(kind, value), found)
+    draft.put(key, value if kind is None else values.in_type(kind, value), field)
 
 
-def leave(key: str, found: Field, draft: SpecDraft) -> None:
+def leave(key: str, field: Field, draft: SpecDraft) -> None:
     """List a key that a spec doesn't have, unless its value asks for nothing else than what is done here."""
     if key in NOT_SUPPORTED:
-        if not _is_neutral(key, found.value):
-            draft.leave(found, NOT_SUPPORTED[key])
+        if not _is_neutral(key, field.value):
+            draft.leave(field, NOT_SUPPORTED[key])
     elif key in _NOT_THE_SONGS:
-        draft.leave(found, "it is the machine's, not the song's")
+        draft.leave(field, "it is the machine's, not the song's")
     elif key in SongFile.model_fields:
-        draft.leave(found, "imports leave this key of a spec to you")
+        draft.leave(field, "imports leave this key of a spec to you")
     else:
-        draft.leave(found, "no key of a spec")
+        draft.leave(field, "no key of a spec")
 
 
-def _called(found: Field) -> str:
+def _called(field: Field) -> str:
     """What a foreign key is called here; a few mean one thing with yes or no and another with words."""
-    if isinstance(values.truth(found.value), bool):
-        if found.name == "format":
+    if isinstance(values.truth(field.value), bool):
+        if field.name == "format":
             return "use_format"
-        if found.name in {"cot_caption", "cot_language"}:
-            return f"use_{found.name}"
-    return CALLED_HERE.get(found.name, found.name)
+        if field.name in {"cot_caption", "cot_language"}:
+            return f"use_{field.name}"
+    return CALLED_HERE.get(field.name, field.name)
 
 
 def _without_cot(key: str) -> str:
@@ -126,62 +126,62 @@ def _is_neutral(key: str, value: Any) -> bool:
     return any(one in neutral for one in meant)
 
 
-def _caption(found: Field, draft: SpecDraft, _: Path) -> None:
-    said = found.value
+def _caption(field: Field, draft: SpecDraft, _: Path) -> None:
+    said = field.value
     if isinstance(said, list) and all(isinstance(one, str) for one in said):
         said = ", ".join(one.strip() for one in said)
     if not isinstance(said, str):
-        raise UsageError("the caption is no text", why=f"`{found.key}` is {words.kind(said)}")
-    draft.put("caption", said.strip(), found)
+        raise UsageError("the caption is no text", why=f"`{field.key}` is {words.kind(said)}")
+    draft.put("caption", said.strip(), field)
 
 
-def _title(found: Field, draft: SpecDraft, _: Path) -> None:
-    draft.put("title", found.value.strip() if isinstance(found.value, str) else found.value, found)
+def _title(field: Field, draft: SpecDraft, _: Path) -> None:
+    draft.put("title", field.value.strip() if isinstance(field.value, str) else field.value, field)
 
 
-def _lyrics(found: Field, draft: SpecDraft, file: Path) -> None:
-    lyrics, reason = found.value, ""
+def _lyrics(field: Field, draft: SpecDraft, file: Path) -> None:
+    lyrics, reason = field.value, ""
     if file.suffix.lower() == ".toml":
         lyrics, reason = words.of_command_line(lyrics, file)
     if reason:
-        draft.leave(found, reason)
+        draft.leave(field, reason)
     else:
-        draft.put("lyrics", lyrics, found)
+        draft.put("lyrics", lyrics, field)
 
 
-def _instrumental(found: Field, draft: SpecDraft, _: Path) -> None:
-    said = values.truth(found.value)
+def _instrumental(field: Field, draft: SpecDraft, _: Path) -> None:
+    said = values.truth(field.value)
     if isinstance(said, bool):
-        draft.put("instrumental", said, found)
+        draft.put("instrumental", said, field)
     else:
-        draft.leave(found, "it is neither true nor false")
+        draft.leave(field, "it is neither true nor false")
 
 
 def _checkpoint(key: str, named: Callable[[Any], str | None]) -> OwnWay:
-    def carry(found: Field, draft: SpecDraft, _: Path) -> None:
-        known = named(found.value)
+    def carry(field: Field, draft: SpecDraft, _: Path) -> None:
+        known = named(field.value)
         if known is None or key not in SongFile.model_fields:
-            draft.leave(found, "paths and unknown models are not carried over")
+            draft.leave(field, "paths and unknown models are not carried over")
         else:
-            draft.put(key, known, found)
+            draft.put(key, known, field)
 
     return carry
 
 
-def _seeds(found: Field, draft: SpecDraft, _: Path) -> None:
-    seeds, reason = names.seeds_in(found.value)
+def _seeds(field: Field, draft: SpecDraft, _: Path) -> None:
+    seeds, reason = names.seeds_in(field.value)
     if seeds:
-        draft.put("seeds", seeds, found)
+        draft.put("seeds", seeds, field)
     if reason:
-        draft.leave(found, reason)
+        draft.leave(field, reason)
 
 
-def _codes(found: Field, draft: SpecDraft, _: Path) -> None:
-    codes, reason = codes_in(found.value)
+def _codes(field: Field, draft: SpecDraft, _: Path) -> None:
+    codes, reason = codes_in(field.value)
     if reason:
-        draft.leave(found, reason)
+        draft.leave(field, reason)
     elif draft.codes and draft.codes != codes:
-        draft.leave(found, "there are other codes before these")
+        draft.leave(field, "there are other codes before these")
     else:
         draft.codes = codes
 

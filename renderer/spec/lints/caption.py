@@ -141,6 +141,6 @@ def _tempo_range(match: re.Match[str], caption: str) -> tuple[float, float]:
     return min(low, high) - 0.5, max(low, high) + 0.5
 
 
-def _at_other_time(asked: float, low: float, high: float, caption: str) -> bool:
+def _at_other_time(bpm: float, low: float, high: float, caption: str) -> bool:
     """Whether the caption speaks of half or double time, and the tempo is the other of the two."""
-    return bool(_OTHER_TIME.search(caption)) and (low <= asked * 2 <= high or low <= asked / 2 <= high)
+    return bool(_OTHER_TIME.search(caption)) and (low <= bpm * 2 <= high or low <= bpm / 2 <= high)

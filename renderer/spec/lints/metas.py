@@ -106,7 +106,7 @@ def language_open(subject: Subject) -> Iterator[Finding]:
     if song.instrumental or song.metas.vocal_language is not None:
         return
     inference = song.variants[0].inference
-    if subject.metas_all_given or not (inference.use_cot_metas and inference.use_cot_language):
+    if subject.has_all_metas or not (inference.use_cot_metas and inference.use_cot_language):
         yield Finding(
             path=("lyrics" if subject.draft.spec.lyrics is not None else "lyrics_file",),
             mark=Mark.KEY,

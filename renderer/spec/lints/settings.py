@@ -32,7 +32,7 @@ def turbo_steps(layer: Layer) -> Iterator[Finding]:
     """More steps than a turbo checkpoint runs."""
     steps = layer.inference.inference_steps
     if _is_turbo(layer) and layer.inference.timesteps is None and steps is not None and steps > TURBO_STEPS:
-        yield from layer.found(
+        yield from layer.finding(
             "inference_steps",
             f"`inference_steps` is {steps} on a turbo checkpoint",
             why=f"turbo is distilled for {TURBO_STEPS} steps, and no more are run",
@@ -44,7 +44,7 @@ def turbo_few_steps(layer: Layer) -> Iterator[Finding]:
     """Fewer steps than a turbo checkpoint is distilled for."""
     steps = layer.inference.inference_steps
     if _is_turbo(layer) and layer.inference.timesteps is None and steps is not None and steps < TURBO_STEPS:
-        yield from layer.found(
+        yield from layer.finding(
             "inference_steps",
             f"`inference_steps` is {steps} on a turbo checkpoint",
             why=f"turbo is distilled for {TURBO_STEPS} steps: fewer are faster and coarser",
@@ -57,7 +57,7 @@ def few_steps(layer: Layer) -> Iterator[Finding]:
     steps, checkpoint = layer.inference.inference_steps, layer.checkpoint
     if checkpoint and not _is_turbo(layer) and steps is not None and steps < MIN_GUIDED_STEPS:
         turbos = f"{TURBO_STEPS} is turbo's; " if steps == TURBO_STEPS else ""
-        yield from layer.found(
+        yield from layer.finding(
             "inference_steps",
             f"`inference_steps` is {steps} on {checkpoint.kind}",
             why=f"{turbos}{checkpoint.kind} checkpoints need {MIN_GUIDED_STEPS} to 64",
@@ -72,7 +72,7 @@ def turbo_shift(layer: Layer) -> Iterator[Finding]:
         return
     if shift not in checkpoint.shifts:
         known = ", ".join(f"{one:g}" for one in checkpoint.shifts)
-        yield from layer.found(
+        yield from layer.finding(
             "shift",
             f"`shift` is {shift:g}",
             why=f"model `{layer.model}` is distilled for {known}",
@@ -87,7 +87,7 @@ def undistilled_shift(layer: Layer) -> Iterator[Finding]:
         return
     if shift != checkpoint.shift:
         turbos = f"; {TURBO_SHIFT:g} is turbo's" if shift == TURBO_SHIFT else ""
-        yield from layer.found(
+        yield from layer.finding(
             "shift",
             f"`shift` is {shift:g} on {checkpoint.kind}",
             why=f"{checkpoint.kind} checkpoints are trained with {checkpoint.shift:g}{turbos}",
@@ -99,7 +99,7 @@ def undistilled_dcw(layer: Layer) -> Iterator[Finding]:
     """DCW on a checkpoint that isn't distilled."""
     checkpoint = layer.checkpoint
     if checkpoint and not _is_turbo(layer) and layer.inference.dcw_enabled:
-        yield from layer.found(
+        yield from layer.finding(
             "dcw_enabled",
             f"`dcw_enabled` is true on {checkpoint.kind}",
             why="DCW makes noise on checkpoints that aren't distilled; turbo has it on by itself",
@@ -153,7 +153,7 @@ def turbo_times(layer: Layer) -> Iterator[Finding]:
     times = layer.inference.timesteps or ()
     odd = [time for time in times if min(abs(time - known) for known in TURBO_TIMES) > _TOLERANCE]
     if odd and _is_turbo(layer):
-        yield from layer.found(
+        yield from layer.finding(
             "timesteps",
             f"`timesteps` has {odd[0]:g}, which turbo was not distilled on",
             why="it knows " + ", ".join(f"{time:.3g}" for time in TURBO_TIMES[:-1]),
@@ -176,7 +176,7 @@ def unusual_guidance(layer: Layer) -> Iterator[Finding]:
         for key in ("cfg_interval_start", "cfg_interval_end"):
             yield from layer.without_effect(key, f"`guidance_scale` {guidance:g} switches guidance off")
     if not low <= guidance <= high:
-        yield from layer.found(
+        yield from layer.finding(
             "guidance_scale", f"`guidance_scale` is {guidance:g}", why=f"{low:g} to {high:g} work best", help="try 7"
         )
 
@@ -206,7 +206,7 @@ def chain_skipped(layer: Layer) -> Iterator[Finding]:
         # Caption and language of a chain of thought that is pinned beside the codes are still heard.
         heard = ("use_cot_caption", "use_cot_language") if not layer.pinned_chain else ()
         keys, reason = ("use_cot_metas", *heard), "codes are pinned"
-    elif layer.metas_all_given:
+    elif layer.has_all_metas:
         keys = ("use_cot_metas", "use_cot_caption", "use_cot_language", *keys)
         reason = "bpm, keyscale, timesignature and duration are given"
     else:
@@ -237,7 +237,7 @@ def lm_greedy(layer: Layer) -> Iterator[Finding]:
 def unconstrained(layer: Layer) -> Iterator[Finding]:
     """The LM without its grammar."""
     if not layer.inference.use_constrained_decoding:
-        yield from layer.found(
+        yield from layer.finding(
             "use_constrained_decoding",
             "the LM runs without its grammar",
             why="metas may be lost, yours are not put in, and the song's length is left to chance",

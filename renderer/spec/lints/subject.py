@@ -111,7 +111,7 @@ class Subject:
                 table=("inference",),
                 model_path=("model",),
                 written=spec.inference.model_fields_set | ({"model"} if spec.model else set()),
-                metas_all_given=self.metas_all_given,
+                has_all_metas=self.has_all_metas,
                 model=base.trained_as,
                 inference=base.inference,
                 pinned=self.song.pinned is not None,
@@ -122,7 +122,7 @@ class Subject:
                     table=("variants", variant.name),
                     model_path=("variants", variant.name, "model"),
                     written=spec.variants[variant.name].model_fields_set,
-                    metas_all_given=self.metas_all_given,
+                    has_all_metas=self.has_all_metas,
                     model=variant.trained_as,
                     inference=variant.inference,
                     pinned=self.song.pinned is not None,
@@ -138,7 +138,7 @@ class Subject:
         return metas_of(self.draft.spec.metas)
 
     @cached_property
-    def metas_all_given(self) -> bool:
+    def has_all_metas(self) -> bool:
         """Whether nothing is left for the LM's chain of thought to decide, which then doesn't run."""
         metas = self.song.metas
         return None not in {metas.bpm, metas.keyscale, metas.timesignature, metas.duration}
@@ -151,7 +151,7 @@ class Layer:
     table: KeyPath
     model_path: KeyPath
     written: Collection[str]
-    metas_all_given: bool
+    has_all_metas: bool
     model: str
     inference: Inference
     pinned: bool = False
@@ -177,14 +177,14 @@ class Layer:
     @property
     def runs_chain(self) -> bool:
         """Whether the LM writes a chain of thought."""
-        return self.inference.use_cot_metas and not self.metas_all_given and not self.follows_pins
+        return self.inference.use_cot_metas and not self.has_all_metas and not self.follows_pins
 
     @property
     def runs_lm(self) -> bool:
         """Whether the LM is asked for anything."""
         return self.runs_codes or self.runs_chain
 
-    def found(self, key: str, message: str, *, why: str = "", help: str = "") -> tuple[Finding, ...]:  # noqa: A002 - as in diagnostics
+    def finding(self, key: str, message: str, *, why: str = "", help: str = "") -> tuple[Finding, ...]:  # noqa: A002 - as in diagnostics
         """A finding at `key`, or at the `model` that doesn't suit it; none where this layer writes neither."""
         if key in self.written:
             return (Finding(path=(*self.table, key), message=message, why=why, help=help),)

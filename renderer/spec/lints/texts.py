@@ -36,21 +36,21 @@ def control_tokens(text: Text) -> Iterator[Finding | LyricsFinding]:
     """A model's control token in a text."""
     if "<" in text.text:
         for match in _TOKEN.finditer(text.text):
-            yield _found(text, match, f"`{match[0]}` is a control token", "it would steer the model, not be read")
+            yield _finding(text, match, f"`{match[0]}` is a control token", "it would steer the model, not be read")
 
 
 def control_characters(text: Text) -> Iterator[Finding | LyricsFinding]:
     """A control character in a text."""
     for match in _CHARACTER.finditer(text.text):
         message = f"a control character, U+{ord(match[0]):04X}"
-        yield _found(text, match, message, "the model knows no such character")
+        yield _finding(text, match, message, "the model knows no such character")
 
 
 def conflict_marks(text: Text) -> Iterator[Finding | LyricsFinding]:
     """Git's marks of a merge that was not decided."""
     if any(mark in text.text for mark in ("<<<<<<<", ">>>>>>>", "|||||||")):
         for match in _CONFLICT.finditer(text.text):
-            yield _found(
+            yield _finding(
                 text,
                 match,
                 f"`{match[0][:40].rstrip()}` is git's mark of a conflict",
@@ -85,7 +85,7 @@ def texts_of_settings(table: KeyPath, settings: InferenceTable) -> Iterator[Text
             yield Text(path=(*table, name), text=getattr(settings, name) or "")
 
 
-def _found(
+def _finding(
     text: Text, match: re.Match[str], message: str, why: str, advice: str = "take it out"
 ) -> Finding | LyricsFinding:
     if text.line is not None:

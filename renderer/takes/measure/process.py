@@ -148,9 +148,9 @@ def _in_process(
         )
 
 
-def _ask(pipe: IO[str], asked: Sequence[Mapping[str, str]]) -> None:
+def _ask(pipe: IO[str], files: Sequence[Mapping[str, str]]) -> None:
     try:
-        pipe.write(f"{json.dumps(asked)}\n")
+        pipe.write(f"{json.dumps(files)}\n")
         pipe.flush()
     except OSError:
         # It ended before it heard all: what it answered until then counts, the rest is told with its exit code.
