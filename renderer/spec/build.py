@@ -29,7 +29,7 @@ MAX_LYRICS_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class CheckedSpec:
     """A spec on its way to a song: its keys checked one by one, not yet against each other."""
 
     spec: SongFile
@@ -37,7 +37,7 @@ class Draft:
     project: SpecFolder
 
 
-def build_song(draft: Draft) -> tuple[Song, list[Diagnostic]]:
+def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
     """The song, and what is wrong with lyrics and codes file, which are then empty."""
     spec, parsed, project = draft.spec, draft.parsed, draft.project
     faults = list(_lyrics_faults(spec, parsed))

@@ -133,27 +133,27 @@ def _excerpt(diagnostic: Diagnostic, *, width: int) -> Generator[list[Piece], No
     if span is None:
         return False
     number = str(span.line)
-    room = max(width - len(number) - 3, _MIN_EXCERPT)
-    excerpt, indent, carets = _window(diagnostic.excerpt, span, room)
+    columns = max(width - len(number) - 3, _MIN_EXCERPT)
+    excerpt, indent, carets = _window(diagnostic.excerpt, span, columns)
     yield [(Tone.PLACE, f"{number} | "), (Tone.EXCERPT, excerpt)]
     why = printable(diagnostic.why)
-    fits = indent + carets + 1 + cell_len(why) <= room
+    fits = indent + carets + 1 + cell_len(why) <= columns
     beside = f" {why}" if why and fits else ""
     yield [(Tone.PLACE, f"{' ' * len(number)} | "), (Tone.CARET, " " * indent + "^" * carets + beside)]
     return fits
 
 
-def _window(line: str, span: Span, room: int) -> tuple[str, int, int]:
-    """The part of `line` around the span that fits `room` cells, the caret's indent and its length in cells."""
+def _window(line: str, span: Span, columns: int) -> tuple[str, int, int]:
+    """The part of `line` around the span that fits `columns` cells, the caret's indent and its length in cells."""
     before = printable(line[: span.column - 1])
     marked = printable(line[span.column - 1 : span.end - 1])
     after = printable(line[span.end - 1 :])
-    if cell_len(before) > room // 2:
-        before = "…" + _last_cells(before, room // 2 - 1)
+    if cell_len(before) > columns // 2:
+        before = "…" + _last_cells(before, columns // 2 - 1)
     indent = cell_len(before)
     whole = before + marked + after
-    shown = whole if cell_len(whole) <= room else _first_cells(whole, room - 1) + "…"
-    carets = max(1, min(cell_len(marked), room - indent))
+    shown = whole if cell_len(whole) <= columns else _first_cells(whole, columns - 1) + "…"
+    carets = max(1, min(cell_len(marked), columns - indent))
     return shown.rstrip(), indent, carets
 
 

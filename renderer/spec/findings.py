@@ -16,7 +16,7 @@ from renderer.spec.toml import read_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.spec.build import Draft
+    from renderer.spec.build import CheckedSpec
     from renderer.spec.source import KeyPath
 
 Mend = Callable[[str], str | None]
@@ -63,7 +63,7 @@ class LyricsFinding:
 
 
 def diagnostic(
-    finding: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: Draft | None
+    finding: Finding | LyricsFinding, *, code: str, level: Level, source: Source, draft: CheckedSpec | None
 ) -> Diagnostic:
     """The finding with its place; `draft` is needed where the lyrics are meant."""
     edits: tuple[Edit, ...] = ()
@@ -94,7 +94,7 @@ def _span(finding: Finding, source: Source) -> Span:
     return source.key(finding.path) if finding.mark is Mark.KEY else source.value(finding.path)
 
 
-def _in_lyrics(finding: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
+def _in_lyrics(finding: LyricsFinding, draft: CheckedSpec) -> tuple[Source, Span]:
     spec, source = draft.spec, draft.parsed.source
     if isinstance(spec.lyrics, str):
         return source, _in_text(finding.line, finding.text, ("lyrics",), spec.lyrics, source)
@@ -111,7 +111,7 @@ def _in_lyrics(finding: LyricsFinding, draft: Draft) -> tuple[Source, Span]:
     return file, _in_line(file.line(line), line, finding.text)
 
 
-def _edits(mends: tuple[tuple[int, Mend], ...], draft: Draft, source: Source) -> Iterator[Edit]:
+def _edits(mends: tuple[tuple[int, Mend], ...], draft: CheckedSpec, source: Source) -> Iterator[Edit]:
     """The changes of the lines, where the lyrics are written."""
     spec = draft.spec
     if isinstance(spec.lyrics, str):
@@ -140,7 +140,7 @@ def _edits_in_text(mends: tuple[tuple[int, Mend], ...], path: KeyPath, value: st
             yield from new_line(source, path, starts[number], starts[number] + len(lines[number]), new)
 
 
-def _section_texts(draft: Draft) -> Iterator[tuple[int, int, str]]:
+def _section_texts(draft: CheckedSpec) -> Iterator[tuple[int, int, str]]:
     """Of lyrics in list form: each section's number, the line of what is sent its text begins at, and the text."""
     line = 0
     for position, section in enumerate(draft.spec.lyrics if isinstance(draft.spec.lyrics, list) else []):
@@ -150,7 +150,7 @@ def _section_texts(draft: Draft) -> Iterator[tuple[int, int, str]]:
         line += num_lines + 2
 
 
-def _in_sections(finding: LyricsFinding, draft: Draft) -> Span:
+def _in_sections(finding: LyricsFinding, draft: CheckedSpec) -> Span:
     """The same line in the list form: `[tag] (annotation)`, the text's lines, a blank line."""
     source, line = draft.parsed.source, finding.line
     sections = draft.spec.lyrics if isinstance(draft.spec.lyrics, list) else []

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from renderer.errors import SpecError, UsageError
 from renderer.files import is_folder, real, what_to_do, why_refused
 from renderer.folders import REPORT_FOLDER
-from renderer.spec.build import Draft, build_song, song_name
+from renderer.spec.build import CheckedSpec, build_song, song_name
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
@@ -138,10 +138,10 @@ def _load(file: Path, project: SpecFolder) -> tuple[Song | None, list[Diagnostic
 def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diagnostic]]:
     spec, diagnostics = _validated(parsed)
     if spec is not None:
-        draft = Draft(spec=spec, parsed=parsed, project=project)
+        draft = CheckedSpec(spec=spec, parsed=parsed, project=project)
         song, faults = build_song(draft)
-        allow = {*(spec.allow or ()), *(project.defaults.allow or ())}
-        lints = lint_song(Subject(song=song, draft=draft), allow=allow)
+        allowed = {*(spec.allow or ()), *(project.defaults.allow or ())}
+        lints = lint_song(Subject(song=song, draft=draft), allowed=allowed)
         return song, _in_order([*diagnostics, *faults, *islice(faults_of(song, draft), MAX_FAULTS), *lints])
     return None, _in_order(diagnostics)
 

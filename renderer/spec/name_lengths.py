@@ -51,10 +51,10 @@ def _limit(folder: Path, name: str, usual: int) -> int:
 
 def length_fault(name: str, outputs: Path | None = None) -> str:
     """Why `song` or `song.variant` is too long; nothing when it fits."""
-    length, room = len(name.encode("utf-8", "surrogatepass")), name_room(outputs)
-    if length <= room:
+    length, most = len(name.encode("utf-8", "surrogatepass")), name_room(outputs)
+    if length <= most:
         return ""
-    return f"it has {length} bytes, {room} leave room for the names of takes, previews and former versions"
+    return f"it has {length} bytes, {most} leave room for the names of takes, previews and former versions"
 
 
 def called(song: Song, variant: str) -> str:

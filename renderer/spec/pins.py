@@ -30,7 +30,7 @@ from renderer.spec.schema import Table
 from renderer.spec.toml import read_toml
 
 if TYPE_CHECKING:
-    from renderer.spec.build import Draft
+    from renderer.spec.build import CheckedSpec
 
 ENDING = ".codes"  # not .toml: it is no spec
 
@@ -92,7 +92,7 @@ def pinned_from(value: object) -> Pinned | None:
         return None
 
 
-def read_pinned(draft: Draft) -> Pinned | Diagnostic | None:
+def read_pinned(draft: CheckedSpec) -> Pinned | Diagnostic | None:
     """What the spec's `codes` names; None when it names nothing."""
     written, source, project = draft.spec.codes, draft.parsed.source, draft.project
     if written is None:

@@ -163,7 +163,7 @@ def _read(path: Path | None, root: Path, outputs: Path, overrides: Overrides) ->
     if faults:
         return replace(empty, diagnostics=faults)
     outputs = real(path.parent / defaults.outputs) if defaults.outputs else empty.outputs
-    lints = tuple(lint_settings([_layer(defaults, overrides)], parsed.source, allow=defaults.allow or ()))
+    lints = tuple(lint_settings([_layer(defaults, overrides)], parsed.source, allowed=defaults.allow or ()))
     return replace(empty, outputs=outputs, defaults=defaults, diagnostics=lints)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.song import Pinned, Song, Variant
-    from renderer.spec.build import Draft
+    from renderer.spec.build import CheckedSpec
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.schema import SongFile, VariantTable
     from renderer.spec.source import KeyPath, Source
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _CALLED = {"lm": "LM", "vae": "VAE", "based_on": "model"}
 
 
-def faults_of(song: Song, draft: Draft) -> Iterator[Diagnostic]:
+def faults_of(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     """Every error between the keys of one spec."""
     parsed = draft.parsed
     yield from unknown_codes(parsed.source, draft.spec.allow or ())
@@ -122,7 +122,7 @@ def _duration(song: Song, spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic
     )
 
 
-def _pinned(song: Song, draft: Draft) -> Iterator[Diagnostic]:
+def _pinned(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     pinned, source = song.pinned, draft.parsed.source
     if pinned is None:
         return
@@ -217,9 +217,9 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
             )
 
 
-def unknown_codes(source: Source, allow: Sequence[str]) -> Iterator[Diagnostic]:
+def unknown_codes(source: Source, codes: Sequence[str]) -> Iterator[Diagnostic]:
     """The errors of codes in `allow` that are no warning's or note's."""
-    for position, code in enumerate(allow):
+    for position, code in enumerate(codes):
         if code not in ALLOWABLE:
             yield error_at(
                 source,
@@ -231,7 +231,7 @@ def unknown_codes(source: Source, allow: Sequence[str]) -> Iterator[Diagnostic]:
             )
 
 
-def _models(draft: Draft) -> Iterator[Diagnostic]:
+def _models(draft: CheckedSpec) -> Iterator[Diagnostic]:
     spec, project = draft.spec, draft.project
     tables: list[tuple[KeyPath, SongFile | VariantTable]] = [((), spec)]
     tables += [(("variants", name), table) for name, table in spec.variants.items()]

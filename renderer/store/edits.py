@@ -61,7 +61,7 @@ def edit(path: Path, change: Callable[[str], str], *, disk: Disk | None = None) 
     Raises: UsageError when it is no text, StoreError when it is read-only or can't be written.
     """
     disk = disk or RealDisk()
-    with _told(path):
+    with _refusals(path):
         # A link stays one: what it leads to is edited.
         real = path.resolve()
         with sole_writer(real.parent):
@@ -76,7 +76,7 @@ def rehearse(path: Path, change: Callable[[str], str]) -> None:
 
     Raises: what `change` does, UsageError when the file is no text, StoreError when it is read-only.
     """
-    with _told(path):
+    with _refusals(path):
         before = _read(path.resolve())
         if before is not None and change(_text(path, before)) != _text(path, before):
             _refuse_read_only(path, before.state)
@@ -94,11 +94,11 @@ def create(files: Mapping[Path, str], *, disk: Disk | None = None) -> None:
         try:
             # In one order everywhere, so that two writers don't wait for each other.
             for folder in sorted({path.parent.resolve() for path in files}):
-                with _told(folder):
+                with _refusals(folder):
                     held.enter_context(sole_writer(folder, disk))
             _refuse_all_there(files)
             for path, text in files.items():
-                with _told(path):
+                with _refusals(path):
                     if _is_already(path, text.encode()):
                         continue
                     write_new(disk, path, text.encode())
@@ -241,7 +241,7 @@ def _refuse_read_only(path: Path, state: os.stat_result) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _refusals(path: Path) -> Iterator[None]:
     """The operating system's refusals, in words."""
     try:
         yield

@@ -84,7 +84,7 @@ def move_aside(store: Store, audio: Path) -> None:
 
     Raises: OSError as the disk gives it.
     """
-    _move(store, audio, _aside(audio))
+    _move(store, audio, _stray_path(audio))
 
 
 def put_aside(store: Store, file: Path) -> None:
@@ -92,13 +92,13 @@ def put_aside(store: Store, file: Path) -> None:
 
     Raises: OSError as the disk gives it.
     """
-    target = _aside(file)
+    target = _stray_path(file)
     make_folder(store.disk, target.parent)
     store.disk.replace(file, target)
     store.disk.flush_folder(target.parent)
 
 
-def _aside(file: Path) -> Path:
+def _stray_path(file: Path) -> Path:
     """Where a file goes that bears a take's name and isn't what was recorded: a name that nothing else bears."""
     digest = file_digest(file)
     folder = file.parent if file.parent.name == OLD_FOLDER else file.parent / OLD_FOLDER

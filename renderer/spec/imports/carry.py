@@ -9,7 +9,7 @@ from typing import Any
 
 from renderer.errors import UsageError
 from renderer.spec.foreign import CALLED_HERE, NEUTRAL, NOT_SUPPORTED
-from renderer.spec.imports import names, values, words
+from renderer.spec.imports import lyrics, names, values
 from renderer.spec.imports.codes import codes_in
 from renderer.spec.imports.draft import SpecDraft, field_of
 from renderer.spec.imports.entry import Field
@@ -131,7 +131,7 @@ def _caption(field: Field, draft: SpecDraft, _: Path) -> None:
     if isinstance(said, list) and all(isinstance(one, str) for one in said):
         said = ", ".join(one.strip() for one in said)
     if not isinstance(said, str):
-        raise UsageError("the caption is no text", why=f"`{field.key}` is {words.kind(said)}")
+        raise UsageError("the caption is no text", why=f"`{field.key}` is {lyrics.kind(said)}")
     draft.put("caption", said.strip(), field)
 
 
@@ -140,13 +140,13 @@ def _title(field: Field, draft: SpecDraft, _: Path) -> None:
 
 
 def _lyrics(field: Field, draft: SpecDraft, file: Path) -> None:
-    lyrics, reason = field.value, ""
+    sung, reason = field.value, ""
     if file.suffix.lower() == ".toml":
-        lyrics, reason = words.of_command_line(lyrics, file)
+        sung, reason = lyrics.of_command_line(sung, file)
     if reason:
         draft.leave(field, reason)
     else:
-        draft.put("lyrics", lyrics, field)
+        draft.put("lyrics", sung, field)
 
 
 def _instrumental(field: Field, draft: SpecDraft, _: Path) -> None:

@@ -11,7 +11,7 @@ from renderer.errors import UsageError
 from renderer.facts import CODE_RATE
 from renderer.spec.checkpoints import DEFAULT_MODEL, default_max_duration
 from renderer.spec.faults import diagnostics_of
-from renderer.spec.imports import words
+from renderer.spec.imports import lyrics
 from renderer.spec.imports.carry import leave, put
 from renderer.spec.imports.entry import LeftOut
 from renderer.spec.schema import TABLES, MetasTable, SongFile
@@ -64,12 +64,12 @@ def _codes(draft: SpecDraft) -> None:
 def _words(draft: SpecDraft) -> None:
     """Words, no words, or nobody who sings: exactly one of them."""
     instrumental = draft.values.pop("instrumental", False)
-    said, reason = words.settled(draft.values.pop("lyrics", ""), instrumental=instrumental)
+    said, reason = lyrics.settled(draft.values.pop("lyrics", ""), instrumental=instrumental)
     draft.values |= said
     if reason:
         draft.left_out.append(LeftOut(key=draft.written["lyrics"], why=reason))
     if said == {"lyrics": ""}:
-        draft.notes.append(words.NO_WORDS)
+        draft.notes.append(lyrics.NO_WORDS)
 
 
 def _drop_faults(draft: SpecDraft) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from renderer.errors import RendererError, UsageError
-from renderer.spec.imports import words
+from renderer.spec.imports import lyrics
 from renderer.spec.imports.carry import carry
 from renderer.spec.imports.codes import pinned
 from renderer.spec.imports.documents import read_document
@@ -50,7 +50,7 @@ class Imported:
         keys = list(self.values)
         before, after = keys[: keys.index("lyrics")], keys[keys.index("lyrics") :]
         parts = [_toml({key: self.values[key] for key in part}) for part in (before, after)]
-        return f"{head}{parts[0]}{words.COMMENT}\n{parts[1]}"
+        return f"{head}{parts[0]}{lyrics.COMMENT}\n{parts[1]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def _imported(entry: Any, file: Path) -> Imported:
     if isinstance(entry, RendererError):
         raise entry
     if not isinstance(entry, dict):
-        raise UsageError("it holds no generation parameters", why=f"a table is expected, this is {words.kind(entry)}")
+        raise UsageError("it holds no generation parameters", why=f"a table is expected, this is {lyrics.kind(entry)}")
     draft = SpecDraft()
     for found in fields_of(entry, file):
         if isinstance(found, LeftOut):

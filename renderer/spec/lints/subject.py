@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from renderer.settings import Inference, Metas
     from renderer.song import Section, Song
-    from renderer.spec.build import Draft
+    from renderer.spec.build import CheckedSpec
     from renderer.spec.headings import Heading
     from renderer.spec.source import KeyPath
 
@@ -31,7 +31,7 @@ class Subject:
     """A song and the draft it came from."""
 
     song: Song
-    draft: Draft
+    draft: CheckedSpec
 
     @cached_property
     def lyrics(self) -> str:
