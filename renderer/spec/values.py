@@ -9,7 +9,7 @@ from renderer.settings import Inference, Metas, rows
 from renderer.song import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from typing import Any
 
     from renderer.spec.schema import InferenceTable, MetasTable, OutputTable, Table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def metas_of(*tables: MetasTable) -> Metas:
     """The metas of several tables, later ones winning."""
-    return replace(Metas(), **_said(rows(Metas), tables))
+    return Metas(**_said(rows(Metas), tables))
 
 
 def output_of(*tables: OutputTable) -> Output:
@@ -30,7 +30,7 @@ def inference_of(*tables: InferenceTable, base: Inference | None = None) -> Infe
     return replace(base or Inference(), **_said(rows(Inference), tables))
 
 
-def _said(names: Iterable[str], tables: Iterable[Table]) -> dict[str, Any]:
+def _said(names: Container[str], tables: Iterable[Table]) -> dict[str, Any]:
     """What the tables say, less what can only be said in one way, such as `dcw_wavelet`."""
-    values = ((name, getattr(table, name)) for table in tables for name in names)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values if value is not None}
+    said = ((name, getattr(table, name)) for table in tables for name in table.model_fields_set if name in names)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said if value is not None}

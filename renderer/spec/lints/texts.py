@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # The tokenizers take these for control tokens wherever they stand. Source: the Qwen3 vocabulary with ACE-Step's codes
 _TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>|</?(?:think|tool_call|tool_response)>")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?:[ \t][^\n]*)?$", re.MULTILINE)
+_TEXTS = tuple(name for name, row in rows(Inference).items() if row.longest is not None)
 _CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -80,9 +81,8 @@ def texts_of_song(subject: Subject) -> Iterator[Text]:
 
 def texts_of_settings(table: KeyPath, settings: InferenceTable) -> Iterator[Text]:
     """The texts among settings, in a spec, a variant or `renderer.toml`."""
-    for name, row in rows(Inference).items():
-        if row.longest is not None:
-            yield Text(path=(*table, name), text=getattr(settings, name) or "")
+    for name in _TEXTS:
+        yield Text(path=(*table, name), text=getattr(settings, name) or "")
 
 
 def _finding(

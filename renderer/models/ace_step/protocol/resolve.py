@@ -7,42 +7,68 @@ models see them, have equal keys. `check` says of the same settings that they ha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest
-from renderer.settings import Metas, rows
+from renderer.settings import SETTINGS, Metas, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.settings import Inference, Setting
+    from renderer.settings import Inference, Off
 
 Group = TypeVar("Group", Metas, CotRequest, CodesRequest, LatentsRequest)
 
 
-def resolved(group: type[Group], stage: str, said: Inference | Metas, facts: ModelFacts, **others: Any) -> Group:
-    """The group's settings for a stage: what is said, else the default or the checkpoint's; `others` is its rest.
+class _Columns(NamedTuple):
+    """Of a group's settings what a stage needs of each take: looked up once, as thousands are planned."""
 
-    Settings that change other stages are neutral.
-    """
-    values = {
-        name: _value(name, row, said, facts) if stage in row.stages else row.neutral
-        for name, row in rows(group).items()
-        if name not in others
-    }
-    return group(**values, **others)
+    said: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    """Those of them that are the checkpoint's where nobody says any, with its fact's name."""
+    elsewhere: Mapping[str, Any]
+    """Settings that change other stages, at their neutral values."""
+
+
+def resolved(group: type[Group], stage: str, said: Inference | Metas, facts: ModelFacts, **others: Any) -> Group:
+    """The group's settings for a stage: what is said, else the default or the checkpoint's; `others` is its rest."""
+    kind: type = group  # mypy takes no class of dataclasses for hashable
+    asked = _columns(kind, stage)
+    values = {name: getattr(said, name) for name in asked.said}
+    values |= {name: getattr(facts, fact) for name, fact in asked.facts if values[name] is None}
+    return group(**values, **asked.elsewhere, **others)
 
 
 def without_idle(group: Group) -> Group:
     """The same, with the neutral value of each setting that one of them switches off."""
-    settings = rows(type(group))
+    kind: type = type(group)
     idle = {
-        name: row.neutral
-        for name, row in settings.items()
-        if any(off(getattr(group, one)) for one, off in row.switches.items() if off is not None and one in settings)
+        name: neutral
+        for name, neutral, switches in _switches(kind)
+        if any(off(getattr(group, switch)) for switch, off in switches)
     }
-    return replace(group, **idle)
+    return replace(group, **idle) if idle else group
 
 
-def _value(name: str, row: Setting, said: Inference | Metas, facts: ModelFacts) -> Any:
-    value = getattr(said, name)
-    return getattr(facts, row.fact) if value is None and row.fact else value
+@cache
+def _columns(group: type, stage: str) -> _Columns:
+    settings = {name: row for name, row in rows(group).items() if name in SETTINGS}
+    said = {name: row for name, row in settings.items() if stage in row.stages}
+    return _Columns(
+        said=tuple(said),
+        facts=tuple((name, row.fact) for name, row in said.items() if row.fact),
+        elsewhere={name: row.neutral for name, row in settings.items() if name not in said},
+    )
+
+
+@cache
+def _switches(group: type) -> tuple[tuple[str, Any, tuple[tuple[str, Off], ...]], ...]:
+    """Of each setting that others of the group may switch off: its name, its neutral value, and those."""
+    settings = rows(group)
+    known = {
+        name: tuple((one, off) for one, off in row.switches.items() if off is not None and one in settings)
+        for name, row in settings.items()
+    }
+    return tuple((name, settings[name].neutral, switches) for name, switches in known.items() if switches)

@@ -94,30 +94,31 @@ def _runs_cot(take: Take) -> bool:
 
 
 def _latents(asked: _Asked, cut: float | None, *, has_cot: bool) -> LatentsRequest:
-    request = asked.request(LatentsRequest, "latents", preview=cut, seed=asked.take.seed)
+    """With what hangs on other settings, the checkpoint and the chain of thought in more than being on or off."""
+    request, facts = asked.request(LatentsRequest, "latents", preview=cut, seed=asked.take.seed), asked.facts
     metas = request.metas
-    language = request.use_cot_language and has_cot and metas.vocal_language is None
     if metas.vocal_language == UNKNOWN_LANGUAGE:  # what is sent where nobody says anything
         metas = replace(metas, vocal_language=None)
-    request = replace(
-        request, metas=metas, use_cot_caption=request.use_cot_caption and has_cot, use_cot_language=language
+    return without_idle(
+        replace(
+            request,
+            metas=metas,
+            use_cot_caption=request.use_cot_caption and has_cot,
+            use_cot_language=request.use_cot_language and has_cot and request.metas.vocal_language is None,
+            inference_steps=_num_steps(request, facts),
+            shift=request.shift if request.timesteps is None else 1.0,  # own times are where they are
+            guidance_scale=request.guidance_scale if facts.guided else 1.0,
+            dcw_enabled=request.dcw_enabled and _corrects(request),
+            retake_seed=request.retake_seed if request.retake_variance else None,
+        )
     )
-    return without_idle(_as_the_checkpoint_runs(request, asked.facts))
 
 
-def _as_the_checkpoint_runs(request: LatentsRequest, facts: ModelFacts) -> LatentsRequest:
-    """What the loop makes of settings that hang on each other in more than being on or off."""
-    if request.timesteps is not None:  # they are where they are
-        request = replace(request, inference_steps=sum(time > 0.0 for time in request.timesteps), shift=1.0)
-    elif facts.max_steps is not None:
-        # Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it.
-        request = replace(request, inference_steps=min(request.inference_steps, facts.max_steps))
-    return replace(
-        request,
-        guidance_scale=request.guidance_scale if facts.guided else 1.0,
-        dcw_enabled=request.dcw_enabled and _corrects(request),
-        retake_seed=request.retake_seed if request.retake_variance else None,
-    )
+def _num_steps(request: LatentsRequest, facts: ModelFacts) -> int:
+    """Distilled checkpoints run no more steps than they were distilled for, as upstream's handler has it."""
+    if request.timesteps is not None:
+        return sum(time > 0.0 for time in request.timesteps)
+    return request.inference_steps if facts.max_steps is None else min(request.inference_steps, facts.max_steps)
 
 
 def _corrects(request: LatentsRequest) -> bool:
