@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def has(module: str, name: str) -> bool:
     return source.is_file() and name in names(source)
 
 
+@cache
 def names(source: Path) -> set[str]:
     """What a module binds outside its functions and classes."""
     bound: set[str] = set()

@@ -153,6 +153,7 @@ class ReadOnly(FailingDisk):
         return operation != "read"
 
 
+@pytest.mark.slow
 def test_any_two_artifacts_that_were_swapped_are_noticed(sound: Songs, tmp_path: Path) -> None:
     before, backup = audio(sound), shutil.copytree(sound.outputs / ".store", tmp_path / "backup")
     pairs = list(combinations(artifacts(sound), 2))
@@ -175,6 +176,7 @@ def test_any_two_artifacts_that_were_swapped_are_noticed(sound: Songs, tmp_path:
     assert is_healed(sound, before)
 
 
+@pytest.mark.slow
 def test_any_two_records_that_were_swapped_are_noticed(sound: Songs) -> None:
     before = audio(sound)
     for one, other in combinations(records(sound), 2):
@@ -232,6 +234,7 @@ def test_codes_that_cant_be_are_told(codes: list[object]) -> None:
     assert not latents(bad=0.5).fault
 
 
+@pytest.mark.slow
 def test_nan_from_the_dit_costs_its_takes_and_nothing_of_it_is_kept(
     make_songs: Callable[[str], Songs], tiny_set: Path, tmp_path: Path
 ) -> None:

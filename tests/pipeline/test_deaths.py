@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from renderer.run.events import RunEvent
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 LONG = 60.0  # seconds; what is shorter the worker has done and sent before anyone can disturb it
 
 SPEC = """
@@ -69,7 +71,6 @@ def begun(event: RunEvent) -> TypeGuard[JobProgress]:
     return isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and event.done < event.total
 
 
-@pytest.mark.slow
 def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[str], Songs]) -> None:
     undisturbed, disturbed = three("undisturbed"), three("disturbed")
     undisturbed.render(preview=LONG)
@@ -95,7 +96,6 @@ def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[s
     assert disturbed.audio() == undisturbed.audio()
 
 
-@pytest.mark.slow
 def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[str], Songs], tmp_path: Path) -> None:
     songs = three("hanging")
     project = songs.project(preview=LONG)
@@ -133,7 +133,6 @@ use_cot_language = false
 """
 
 
-@pytest.mark.slow
 def test_nan_in_the_lm_costs_its_take_only_and_the_remedy_is_named(
     make_songs: Callable[[str], Songs], tiny_set: Path, tmp_path: Path
 ) -> None:
@@ -158,7 +157,6 @@ def test_nan_in_the_lm_costs_its_take_only_and_the_remedy_is_named(
     assert sorted(summary.rendered) == ["piano.s0.preview1", "strings.s0.preview1"]
 
 
-@pytest.mark.slow
 def test_an_outputs_folder_deleted_mid_run_ends_it_with_a_clear_word(three: Callable[[str], Songs]) -> None:
     songs = three("deleted")
 
@@ -176,7 +174,6 @@ def test_an_outputs_folder_deleted_mid_run_ends_it_with_a_clear_word(three: Call
     assert (len(again.rendered), again.fault) == (3, None)
 
 
-@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_stopped(three: Callable[[str], Songs]) -> None:
     undisturbed, stopped = three("undisturbed"), three("stopped")
     undisturbed.render(preview=1.0)
@@ -207,7 +204,6 @@ def test_two_renders_at_once_are_refused(three: Callable[[str], Songs]) -> None:
         songs.render()
 
 
-@pytest.mark.slow
 def test_the_journal_can_be_deleted(three: Callable[[str], Songs]) -> None:
     songs = three("forgetful")
     songs.render(preview=1.0)

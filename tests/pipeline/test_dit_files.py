@@ -48,6 +48,7 @@ def songs(tmp_path: Path, bundle: Path, executor: LocalExecutor) -> Songs:
     return Songs(tmp_path / "project", bundle, executor)
 
 
+@pytest.mark.slow
 def test_a_merge_is_rendered_beside_what_it_was_made_from(songs: Songs, bundle: Path, merge: Path) -> None:
     songs.write("eins")
     songs.render(first_seed=True)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from renderer.run.sink import PendingWrite
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 title = "{name}"
 caption = "calm piano, {name}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from renderer.run.local import LocalExecutor
 
+pytestmark = pytest.mark.slow
+
 SPEC = """caption = "slow blues, upright bass"
 lyrics = "[verse]\\nthe kettle hums, the lamp is low"
 seeds = [1]
@@ -61,7 +63,6 @@ def _variant(path: Path) -> str:
     return "" if name.startswith("s1.") else name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", VALUES)
 def test_a_setting_is_heard(sounds: dict[str, bytes], name: str) -> None:
     assert sounds[name] != sounds[""]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Plan
     from renderer.run.local import LocalExecutor
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 caption = "calm piano"
 lyrics = "[verse]\\nla la la"

@@ -22,6 +22,8 @@ from renderer.takes.measure import SoundFile, measure_files, missing_libraries
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 title = "{name}"
 caption = "calm piano"
@@ -134,7 +136,6 @@ def attack(tmp_path: Path, tiny_set: Path, asked_for: set[str]) -> Attack:
     return attack
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", FOLDERS)
 def test_no_module_beside_the_specs_is_run_by_render_or_report(attack: Attack, start: str) -> None:
     specs = str(attack.folder / "specs")
@@ -145,7 +146,6 @@ def test_no_module_beside_the_specs_is_run_by_render_or_report(attack: Attack, s
     assert not (attack.folder / "numba").exists(), "the measuring process kept code where the project said"
 
 
-@pytest.mark.slow
 def test_no_module_beside_the_specs_is_run_by_any_other_command(attack: Attack) -> None:
     attack.run(*RENDER, "--no-measure")
     for command in (
@@ -165,7 +165,6 @@ def test_no_module_beside_the_specs_is_run_by_any_other_command(attack: Attack) 
         attack.run(*command)
 
 
-@pytest.mark.slow
 def test_python_m_renderer_runs_no_module_nearby_beyond_what_python_itself_looks_for(
     tmp_path: Path, tiny_set: Path, asked_for: set[str]
 ) -> None:
@@ -193,7 +192,6 @@ def hostile_surroundings(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> Ite
     assert not (attack.folder / "numba").exists()
 
 
-@pytest.mark.slow
 def test_the_worker_finds_its_modules_whatever_the_variables_say(hostile_surroundings: Attack, tmp_path: Path) -> None:
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=1))
 
@@ -207,7 +205,6 @@ def test_the_worker_finds_its_modules_whatever_the_variables_say(hostile_surroun
         assert worker.last_words() == ""
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(bool(missing_libraries()), reason="renderer[measure] isn't installed")
 def test_the_measuring_process_finds_its_modules_whatever_the_variables_say(hostile_surroundings: Attack) -> None:
     import numpy as np
@@ -223,7 +220,6 @@ def test_the_measuring_process_finds_its_modules_whatever_the_variables_say(host
     assert (hostile_surroundings.folder / "measured").is_dir()
 
 
-@pytest.mark.slow
 def test_the_trial_of_the_device_finds_its_modules_whatever_the_variables_say(hostile_surroundings: Attack) -> None:
     assert not hostile_surroundings.mark.exists()
     assert _trial("cpu", ["float32"]).state == "fine"

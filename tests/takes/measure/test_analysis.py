@@ -57,6 +57,7 @@ def test_the_ebu_reference_tones_have_their_loudness(level: float) -> None:
     assert analysis.loudness(sine(1000, 20, level), RATE) == pytest.approx(level, abs=0.1)
 
 
+@pytest.mark.slow
 def test_loudness_leaves_out_the_quiet_parts() -> None:
     # Source: EBU Tech 3341, case 3: -36, -23, -36 dBFS for 10, 60, 10 s is -23 LUFS, within 0.1 LU.
     parts = [sine(1000, 10, -36), sine(1000, 60, -23), sine(1000, 10, -36)]
@@ -91,6 +92,7 @@ def test_chords_have_their_key(root: int, mode: str) -> None:
     assert analysis.analyse(chords(root, mode), RATE).keyscale == f"{analysis.PITCHES[root]} {mode}"
 
 
+@pytest.mark.slow
 def test_a_loud_stretch_on_one_bass_note_does_not_decide_the_key() -> None:
     soft, loud = 0.1 * chords(9, "minor"), sine(2 * 61.7354, 2, -1.0)
     assert analysis.analyse(np.concatenate([soft, soft, loud]), RATE).keyscale == "A minor"

@@ -138,6 +138,7 @@ def test_only_xl_sets_hear_the_timbre_encoders_token(
     assert heard == {"2B": False, "XL": True}
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path) -> None:
     """Each layer by itself, as a sequence of the token and 750 frames: what comes out at the token."""
