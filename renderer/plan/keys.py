@@ -38,12 +38,12 @@ def job_key(
     return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()
 
 
-def told(request: DataclassInstance) -> dict[str, Any]:
+def told(request: DataclassInstance) -> dict[str, object]:
     """All that a stage is asked, as JSON: for records and for telling what changed."""
     return _json(request, canonical=False)
 
 
-def canonical(request: DataclassInstance) -> dict[str, Any]:
+def canonical(request: DataclassInstance) -> dict[str, object]:
     """What a stage is asked, as it goes into its key: without what stands at its neutral value.
 
     So a setting that came later leaves the keys of all songs that do without it.
@@ -51,10 +51,10 @@ def canonical(request: DataclassInstance) -> dict[str, Any]:
     return _json(request, canonical=True)
 
 
-def _json(request: Any, *, canonical: bool) -> dict[str, Any]:
+def _json(request: Any, *, canonical: bool) -> dict[str, object]:
     # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
     kind: type = type(request)
-    told: dict[str, Any] = {}
+    told: dict[str, object] = {}
     left_out = neutral_values(kind) if canonical else {}
     for name in _names(kind):
         value = getattr(request, name)

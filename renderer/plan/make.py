@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
@@ -180,7 +180,7 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(job.part for job in jobs))
 
 
-def _told(job: Job) -> dict[str, Any]:
+def _told(job: Job) -> dict[str, object]:
     """What the job was asked, for records and reasons."""
     return {**told(job.request), **job.settings.as_json, "version": job.spec.version}
 

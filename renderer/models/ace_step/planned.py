@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
 from renderer.models import device
@@ -139,7 +139,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     )
 
 
-def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[str, Any]:
+def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[str, object]:
     """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
     variant = take.variant
     return {

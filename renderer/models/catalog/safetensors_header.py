@@ -105,7 +105,7 @@ def _advice(path: Path) -> str:
     return "save it again" if path.name.startswith("adapter") else FETCH_AGAIN
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name stands in it twice")

@@ -22,6 +22,7 @@ def meta_init() -> Iterator[None]:
 class _Undrawn(TorchFunctionMode):
     """Leaves first values out: on the meta device torch works through each of them in Python."""
 
+    # As torch declares it.
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:

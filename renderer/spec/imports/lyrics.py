@@ -50,7 +50,7 @@ def of_command_line(lyrics: Any, file: Path) -> tuple[Any, str]:
     return "", f"`{written}` is " + ("not there" if inside else f"outside the folder of `{file.name}`")
 
 
-def settled(lyrics: Any, *, instrumental: bool) -> tuple[dict[str, Any], str]:
+def settled(lyrics: Any, *, instrumental: bool) -> tuple[dict[str, object], str]:
     """The keys that say what is sung, exactly one of them, and why the lyrics are not carried over.
 
     Raises: UsageError for lyrics that are no text.

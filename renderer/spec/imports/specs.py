@@ -113,7 +113,7 @@ def _is_broken(value: Any) -> bool:
     return any(isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
-def _ordered(values: Mapping[str, object]) -> dict[str, Any]:
+def _ordered(values: Mapping[str, object]) -> dict[str, object]:
     """As a reader wants them: words first, tables last."""
     return {
         **{key: values[key] for key in _FIRST if key in values},

@@ -17,7 +17,7 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
@@ -205,7 +205,7 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     write_whole(disk, _kept(digest, folder), text.encode())
 
 
-def _measurement(answer: dict[str, Any], folder: Path) -> Measurement:
+def _measurement(answer: dict[str, str], folder: Path) -> Measurement:
     stored = None if "problem" in answer else stored_measurement(answer["digest"], folder)
     problem = answer.get("problem", "its result could not be read back")
     return stored or Measurement(digest=answer["digest"], measured=None, spectrogram=None, problem=problem)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from renderer.models.catalog.layouts import Config
     from renderer.models.family import Listener, ModelFiles
 
+# Any, as the libraries that they are from have no types.
 CLASSES: Mapping[str, Any] = {
     "dit": AceStepTransformer1DModel,
     "condition_encoder": AceStepConditionEncoder,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.protocol.names import Stage
 from renderer.settings import DitSettings, rows
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from renderer.store.takes import Requests
 
 
-def effective(requests: Requests) -> dict[str, Any]:
+def effective(requests: Requests) -> dict[str, object]:
     """The DiT's settings as its key holds them, where a checkpoint may overrule the spec's: equal keys, equal recipes.
 
     Own `timesteps` are told as the spec has them.
