@@ -35,6 +35,7 @@ from renderer.models.ace_step.dit.denoise import (
     denoise,
     initial_noise,
     shifted_timesteps,
+    snap_to_turbo,
     turbo_timesteps,
 )
 from renderer.models.ace_step.dit.loader import DITS
@@ -169,9 +170,9 @@ def cover_instruction(_: Bench) -> None:
 
 
 def length_from_codes(_: Bench) -> None:
-    briefing = told(codes=codes_of(37))
-    assert briefing.num_frames == 185
-    assert "- duration: 10 seconds\n" in briefing.text
+    prompt = told(codes=codes_of(37))
+    assert prompt.num_frames == 185
+    assert "- duration: 10 seconds\n" in prompt.text
 
 
 def silence_is_not_zero(bench: Bench) -> None:
@@ -342,9 +343,9 @@ def double_shift(bench: Bench) -> None:
 
 
 def trailing_zeros(_: Bench) -> None:
-    assert custom_timesteps((1.0, 0.5, 0.0, 0.0), turbo=False) == (1.0, 0.5)
+    assert custom_timesteps((1.0, 0.5, 0.0, 0.0)) == (1.0, 0.5)
     with pytest.raises(StageError):
-        custom_timesteps((0.0,), turbo=True)
+        custom_timesteps((0.0,))
 
 
 def steps_by_kind(_: Bench) -> None:
@@ -408,7 +409,7 @@ def timbre_token(bench: Bench) -> None:
 def exact_schedule(_: Bench) -> None:
     assert turbo_timesteps(8, 3.0)[1:4] == tuple(np.float32([21 / 22, 0.9, 5 / 6]).tolist())
     assert turbo_timesteps(3, 2.5) == tuple(np.float32([1.0, 2.5 * 2 / 3 / 2, 2.5 / 3 / 1.5]).tolist())
-    assert custom_timesteps((0.95, 0.8), turbo=True) == tuple(np.float32([21 / 22, 10 / 13]).tolist())
+    assert snap_to_turbo((0.95, 0.8)) == tuple(np.float32([21 / 22, 10 / 13]).tolist())
 
 
 def extras_are_off(bench: Bench) -> None:

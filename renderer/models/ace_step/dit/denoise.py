@@ -78,8 +78,8 @@ def shifted_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
     return (1.0, *bent.tolist())
 
 
-def custom_timesteps(timesteps: tuple[float, ...], *, turbo: bool) -> tuple[float, ...]:
-    """The user's timesteps as the loop takes them: without zeros at the end, on turbo each moved to a known one.
+def custom_timesteps(timesteps: tuple[float, ...]) -> tuple[float, ...]:
+    """The user's timesteps as the loop takes them: without zeros at the end.
 
     Raises: StageError when nothing is left, there are too many, or one lies outside 0 < t <= 1.
     """
@@ -92,9 +92,12 @@ def custom_timesteps(timesteps: tuple[float, ...], *, turbo: bool) -> tuple[floa
             why=f"1 to {MAX_TIMESTEPS} are taken, each above 0 and at most 1",
             help="correct `timesteps`, or leave it out",
         )
-    if not turbo:
-        return tuple(kept)
-    snapped = [min(TURBO_TIMESTEPS, key=lambda known: abs(known - step)) for step in kept]
+    return tuple(kept)
+
+
+def snap_to_turbo(timesteps: tuple[float, ...]) -> tuple[float, ...]:
+    """Each moved to the nearest of those that turbo was distilled on, in float32."""
+    snapped = [min(TURBO_TIMESTEPS, key=lambda known: abs(known - step)) for step in timesteps]
     return tuple(torch.tensor(snapped, dtype=torch.float32).tolist())
 
 

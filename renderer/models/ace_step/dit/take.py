@@ -19,6 +19,7 @@ from renderer.models.ace_step.dit.denoise import (
     denoise,
     initial_noise,
     shifted_timesteps,
+    snap_to_turbo,
     turbo_timesteps,
     turn_noise,
 )
@@ -74,10 +75,7 @@ def denoise_take(
 def sampling_of(request: LatentsRequest, kind: str) -> Sampling:
     """How the loop runs for a request on a checkpoint of that kind: `turbo`, `sft` or `base`."""
     turbo = kind == "turbo"
-    if request.timesteps is not None:
-        timesteps = custom_timesteps(request.timesteps, turbo=turbo)
-    else:
-        timesteps = (turbo_timesteps if turbo else shifted_timesteps)(request.inference_steps, request.shift)
+    timesteps = (_turbo_timesteps if turbo else _timesteps)(request)
     # Turbo's last step goes straight to the end, as upstream has it.
     averaged = len(timesteps) - (1 if turbo else 0)
     return Sampling(
@@ -89,6 +87,18 @@ def sampling_of(request: LatentsRequest, kind: str) -> Sampling:
         averaged_steps=averaged if request.sampler_mode == "heun" else 0,
         dcw=_dcw(request),
     )
+
+
+def _turbo_timesteps(request: LatentsRequest) -> tuple[float, ...]:
+    if request.timesteps is not None:
+        return snap_to_turbo(custom_timesteps(request.timesteps))
+    return turbo_timesteps(request.inference_steps, request.shift)
+
+
+def _timesteps(request: LatentsRequest) -> tuple[float, ...]:
+    if request.timesteps is not None:
+        return custom_timesteps(request.timesteps)
+    return shifted_timesteps(request.inference_steps, request.shift)
 
 
 def _dcw(request: LatentsRequest) -> Dcw | None:

@@ -117,9 +117,9 @@ def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
 def read_straight(
     part: Any, request: LatentsRequest, codes: Codes, times: list[float], *, turbo: bool = False
 ) -> np.ndarray:
-    briefing = make_dit_prompt(request, None, codes)
-    hearing = ConditionCache(part.encoders(Heard()))
-    conditions = hearing.conditions(briefing.text, briefing.lyrics, codes.codes, briefing.num_frames)
+    dit_prompt = make_dit_prompt(request, None, codes)
+    cache = ConditionCache(part.encoders(Heard()))
+    conditions = cache.conditions(dit_prompt.text, dit_prompt.lyrics, codes.codes, dit_prompt.num_frames)
     transformer = part.dit(Heard()).transformer
     generator = torch.Generator("cpu").manual_seed(request.seed)
     shape = (1, 5 * len(codes.codes), 8)
@@ -275,14 +275,16 @@ def test_custom_timesteps_are_followed_as_written_on_base(loaded: dict[str, Any]
 def test_custom_timesteps_on_turbo_move_to_those_it_was_distilled_on() -> None:
     asked = (0.99, 0.93, 0.72, 0.61, 0.26, 0.0)
 
-    assert denoise.custom_timesteps(asked, turbo=True) == pytest.approx((1.0, 14 / 15, 0.75, 0.625, 0.25), abs=1e-7)
-    assert denoise.custom_timesteps((0.3, 0.3), turbo=True) == pytest.approx((0.3, 0.3), abs=1e-7)
+    assert denoise.snap_to_turbo(denoise.custom_timesteps(asked)) == pytest.approx(
+        (1.0, 14 / 15, 0.75, 0.625, 0.25), abs=1e-7
+    )
+    assert denoise.snap_to_turbo((0.3, 0.3)) == pytest.approx((0.3, 0.3), abs=1e-7)
 
 
 @pytest.mark.parametrize("asked", [(), (0.0, 0.0), (1.2, 0.5), (0.5, -0.1), tuple([0.5] * 21)])
 def test_timesteps_that_can_not_be_run_are_refused(asked: tuple[float, ...]) -> None:
     with pytest.raises(StageError, match="these timesteps can't be run"):
-        denoise.custom_timesteps(asked, turbo=False)
+        denoise.custom_timesteps(asked)
 
 
 def test_a_doubled_first_timestep_runs_twice(loaded: dict[str, Any]) -> None:
