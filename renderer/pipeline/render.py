@@ -17,7 +17,7 @@ from renderer.pipeline.run_stats import RunStats, TakeFailure, note, run_ended
 from renderer.plan.jobs import Plan, Why
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.prefetch import prefetch_after
-from renderer.run.sleep_inhibitor import awake
+from renderer.run.sleep_inhibitor import no_idle_sleep
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def render(
             own = executor or project.executor()
             _refuse(project, plan, own)
             try:
-                with awake():
+                with no_idle_sleep():
                     _run(project, plan, own, stats, listen=listen, stop=stop, is_wanted=_wanted_by(stop, abandon))
             finally:
                 if executor is None:

@@ -196,7 +196,7 @@ def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
         lyrics=song.lyrics,
         sections=song.sections,
         instrumental=song.instrumental,
-        asked=song.metas,
+        metas=song.metas,
         source=_source(song, outputs),
         takes=tuple(takes),
     )
@@ -210,7 +210,7 @@ def _source(song: Song, outputs: Path) -> str:
 
 def _anywhere(text: str) -> str:
     """A message without where things lie on this machine: the page is passed on."""
-    return _PATHS.sub(lambda found: f"…/{found['name']}", text)
+    return _PATHS.sub(lambda match: f"…/{match['name']}", text)
 
 
 def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTake | None) -> ReportTake:

@@ -37,40 +37,40 @@ class Words:
     """`same`, `added` or `dropped`."""
 
 
-def flags(take: ReportTake, asked: Metas) -> tuple[Flag, ...]:
+def flags(take: ReportTake, metas: Metas) -> tuple[Flag, ...]:
     """What doesn't fit; tempos count as equal at half and double, keys with their enharmonic names."""
-    return (*_compared(take, asked), *_faults(take))
+    return (*_compared(take, metas), *_faults(take))
 
 
-def same_tempo(wanted: float, heard: float) -> bool:
+def same_tempo(wanted: float, measured: float) -> bool:
     """Whether two tempos are one, half and double time included: what is felt at 140 is often counted at 70."""
-    return any(abs(heard * factor - wanted) <= BPM_TOLERANCE * wanted for factor in (0.5, 1.0, 2.0))
+    return any(abs(measured * factor - wanted) <= BPM_TOLERANCE * wanted for factor in (0.5, 1.0, 2.0))
 
 
-def same_key(wanted: str, heard: str) -> bool:
+def same_key(wanted: str, measured: str) -> bool:
     """Whether two keys are one: `Db major` is `C# major`; its relative minor is not."""
-    return _pitch_and_mode(wanted) == _pitch_and_mode(heard)
+    return _pitch_and_mode(wanted) == _pitch_and_mode(measured)
 
 
-def changed_words(asked: str, written: str) -> tuple[Words, ...]:
+def changed_words(caption: str, written: str) -> tuple[Words, ...]:
     """The LM's caption beside the asked one, word by word."""
-    old, new = re.findall(r"\S+\s*", asked), re.findall(r"\S+\s*", written)
+    old, new = re.findall(r"\S+\s*", caption), re.findall(r"\S+\s*", written)
     # The last word of a text has no blank behind it and is the same word all the same.
     matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)
     return tuple(_words(matcher, old, new))
 
 
-def _compared(take: ReportTake, asked: Metas) -> Iterator[Flag]:
+def _compared(take: ReportTake, metas: Metas) -> Iterator[Flag]:
     heard, decided = take.measured, take.decided
     if heard is None:
         return
-    bpm = asked.bpm or (decided and decided.bpm)
+    bpm = metas.bpm or (decided and decided.bpm)
     if bpm and heard.bpm and not same_tempo(bpm, heard.bpm):
         yield Flag(code="tempo", text=f"{heard.bpm:.0f} bpm heard, {bpm} wanted")
-    key = asked.keyscale or (decided and decided.keyscale)
+    key = metas.keyscale or (decided and decided.keyscale)
     if key and heard.keyscale and not same_key(key, heard.keyscale):
         yield Flag(code="key", text=f"{heard.keyscale} heard, {key} wanted")
-    seconds = _wanted_seconds(take, asked)
+    seconds = _wanted_seconds(take, metas)
     if seconds and abs(heard.duration_seconds - seconds) > DURATION_TOLERANCE_SECONDS:
         yield Flag(code="length", text=f"{heard.duration_seconds:.1f} s long, {seconds:.1f} s wanted")
     if max(heard.head_silence_seconds, heard.tail_silence_seconds) > SILENCE_SECONDS:
@@ -89,9 +89,9 @@ def _faults(take: ReportTake) -> Iterator[Flag]:
         yield Flag(code="cut", text="; ".join(take.cut))
 
 
-def _wanted_seconds(take: ReportTake, asked: Metas) -> float | None:
+def _wanted_seconds(take: ReportTake, metas: Metas) -> float | None:
     decided = take.decided.duration if take.decided else None
-    seconds = asked.duration if asked.duration is not None else decided
+    seconds = metas.duration if metas.duration is not None else decided
     if seconds is None or take.preview_seconds is None:
         return seconds
     return min(seconds, take.preview_seconds)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from renderer import __version__
 from renderer.files import open_regular
-from renderer.report import view, words
+from renderer.report import formatting, view
 from renderer.report.timeline import make_timeline
 from renderer.store.disk import RealDisk, write_whole
 from renderer.takes.peaks import NUM_BINS
@@ -48,7 +48,7 @@ class Folds:
     """
 
     def __init__(self) -> None:
-        self._places: dict[bytes, int] = {}
+        self._positions: dict[bytes, int] = {}
         self._packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         self._packed = bytearray(self._packer.compress(b"["))
 
@@ -56,10 +56,10 @@ class Folds:
         """Where the piece stands."""
         text = json.dumps(html, ensure_ascii=False).encode()
         digest = hashlib.sha256(text).digest()
-        if digest not in self._places:
-            self._packed += self._packer.compress(b"," * bool(self._places) + text)
-            self._places[digest] = len(self._places)
-        return self._places[digest]
+        if digest not in self._positions:
+            self._packed += self._packer.compress(b"," * bool(self._positions) + text)
+            self._positions[digest] = len(self._positions)
+        return self._positions[digest]
 
     def packed(self) -> str:
         """All pieces as JSON, deflated, in base64: a tenth of what they were. No piece comes after."""
@@ -164,8 +164,8 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     filters = (
-        *(words.clock, words.coded, words.decided, words.link, words.signed, words.size),
-        *(words.took, words.visible),
+        *(formatting.clock, formatting.coded, formatting.decided, formatting.link, formatting.signed, formatting.size),
+        *(formatting.took, formatting.visible),
     )
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment.from_string(_part("page.html.jinja"))

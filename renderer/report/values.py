@@ -118,7 +118,7 @@ class ReportSong:
     """As sent, down to the blank."""
     sections: tuple[Section, ...] = ()
     instrumental: bool = False
-    asked: Metas = field(default_factory=Metas)
+    metas: Metas = field(default_factory=Metas)
     source: str
     """The spec file, relative to the project."""
     takes: tuple[ReportTake, ...]

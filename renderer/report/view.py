@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.report.compare import Flag, Words, changed_words, flags
+from renderer.report.formatting import link, visible
 from renderer.report.values import Outcome
-from renderer.report.words import link, visible
 from renderer.takes.peaks import fold_peaks
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _take_view(song: ReportSong, number: int, before: int) -> TakeView:
         take=take,
         index=before + number,
         number=number + 1,
-        flags=flags(take, song.asked),
+        flags=flags(take, song.metas),
     )
 
 
@@ -144,42 +144,42 @@ def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
 
 
 def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
-    asked = song.asked
+    metas = song.metas
     flagged = {flag.code for row in rows for flag in row.flags}
     decided = [take.decided for take in song.takes if take.decided]
-    heard = [take.measured for take in song.takes if take.measured]
+    measured = [take.measured for take in song.takes if take.measured]
     return (
         MetaRow(
             name="bpm",
-            asked=_asked(asked.bpm),
+            asked=_written(metas.bpm),
             decided=_decided(decided, lambda cot: cot.bpm),
-            measured=_span([one.bpm for one in heard], "{:.0f}"),
+            measured=_span([one.bpm for one in measured], "{:.0f}"),
             flagged="tempo" in flagged,
         ),
         MetaRow(
             name="key",
-            asked=_asked(asked.keyscale),
+            asked=_written(metas.keyscale),
             decided=_decided(decided, lambda cot: cot.keyscale),
-            measured=_heard_keys(heard),
+            measured=_measured_keys(measured),
             flagged="key" in flagged,
         ),
         MetaRow(
             name="time",
-            asked=_asked(asked.timesignature),
+            asked=_written(metas.timesignature),
             decided=_decided(decided, lambda cot: cot.timesignature),
             measured="",
             flagged=False,
         ),
         MetaRow(
             name="duration",
-            asked=f"{asked.duration:g} s" if asked.duration is not None else "",
+            asked=f"{metas.duration:g} s" if metas.duration is not None else "",
             decided=_decided(decided, lambda cot: f"{cot.duration} s" if cot.duration is not None else None),
-            measured=_span([one.duration_seconds for one in heard], "{:.1f}", " s"),
+            measured=_span([one.duration_seconds for one in measured], "{:.1f}", " s"),
             flagged="length" in flagged,
         ),
         MetaRow(
             name="language",
-            asked=_asked(asked.vocal_language),
+            asked=_written(metas.vocal_language),
             decided=_decided(decided, lambda cot: cot.language),
             measured="",
             flagged=False,
@@ -187,7 +187,7 @@ def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
     )
 
 
-def _asked(value: float | str | None) -> str:
+def _written(value: float | str | None) -> str:
     return "" if value is None else str(value)
 
 
@@ -204,8 +204,8 @@ def _span(values: Iterable[float | None], form: str, unit: str = "") -> str:
     return f"{low}{unit}" if low == high else f"{low}–{high}{unit}"
 
 
-def _heard_keys(heard: Iterable[Measured]) -> str:
-    counts = Counter(one.keyscale for one in heard if one.keyscale)
+def _measured_keys(measured: Iterable[Measured]) -> str:
+    counts = Counter(one.keyscale for one in measured if one.keyscale)
     if len(counts) <= 1:
         return "".join(counts)
     return " · ".join(f"{key} ×{count}" for key, count in counts.most_common(3))

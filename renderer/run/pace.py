@@ -32,7 +32,7 @@ class Pace:
     _over: set[str] = field(default_factory=set)
     _spent: dict[str, list[int]] = field(default_factory=dict)
     """Units that a stage's finished jobs took."""
-    _heard: deque[tuple[float, int]] = field(default_factory=deque)
+    _counted: deque[tuple[float, int]] = field(default_factory=deque)
     """When, and how many units had been done by then."""
     _units: int = 0
 
@@ -75,9 +75,9 @@ class Pace:
     @property
     def per_second(self) -> float | None:
         """Units a second lately; None while there is too little to say."""
-        if len(self._heard) < 2 or self._heard[-1][0] - self._heard[0][0] < LEAST_SECONDS:  # noqa: PLR2004 - two ends
+        if len(self._counted) < 2 or self._counted[-1][0] - self._counted[0][0] < LEAST_SECONDS:  # noqa: PLR2004 - two ends
             return None
-        (began, before), (ended, after) = self._heard[0], self._heard[-1]
+        (began, before), (ended, after) = self._counted[0], self._counted[-1]
         return (after - before) / (ended - began)
 
     @property
@@ -88,9 +88,9 @@ class Pace:
 
     def _remember(self) -> None:
         now = self.now()
-        self._heard.append((now, self._units))
-        while self._heard[0][0] < now - WINDOW_SECONDS:
-            self._heard.popleft()
+        self._counted.append((now, self._units))
+        while self._counted[0][0] < now - WINDOW_SECONDS:
+            self._counted.popleft()
 
     def _units_left(self) -> float:
         usual = self._usual()

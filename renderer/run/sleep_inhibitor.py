@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def awake(platform: str = sys.platform) -> Iterator[None]:
+def no_idle_sleep(platform: str = sys.platform) -> Iterator[None]:
     """Hold macOS's idle sleep off; it ends with this process even when that is killed."""
     caffeinate = (
         shutil.which("caffeinate", path=absolute_entries(os.environ.get("PATH", ""))) if platform == "darwin" else None

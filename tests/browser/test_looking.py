@@ -242,7 +242,7 @@ def test_what_is_asked_decided_and_measured_stands_in_one_row(
     tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]
 ) -> None:
     report = small_report(tmp_path)
-    asked = dataclasses.replace(report.songs[0], asked=Metas(bpm=150, keyscale="A minor"))
+    asked = dataclasses.replace(report.songs[0], metas=Metas(bpm=150, keyscale="A minor"))
     page = watch(report_of(dataclasses.replace(report, songs=(asked,)), tmp_path))
     row = page.locator(".metas tr").filter(has=page.get_by_role("rowheader", name=re.compile("^bpm$")))
     assert row.inner_text().split("\t")[1:] == ["150", "96", "96–120"]

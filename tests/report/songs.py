@@ -159,7 +159,7 @@ def song(name: str, title: str, takes: tuple[ReportTake, ...], **changes: object
         "caption": CAPTION,
         "lyrics": lyrics_of(SECTIONS),
         "sections": SECTIONS,
-        "asked": Metas(bpm=96, keyscale="A minor", vocal_language="es"),
+        "metas": Metas(bpm=96, keyscale="A minor", vocal_language="es"),
         "source": f"specs/{name}.toml",
         "takes": takes,
     }
@@ -229,7 +229,7 @@ def small_report(folder: Path, *, seconds: float = 0.8) -> Report:
             instrumental=True,
             sections=(),
             lyrics="[Instrumental]",
-            asked=Metas(bpm=120, duration=12),
+            metas=Metas(bpm=120, duration=12),
         ),
         song("雨の夜", "雨の夜", rain, sections=(Section(tag="verse", lines=("雨が降る夜に", "君を待つ")),)),
     )

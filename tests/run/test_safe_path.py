@@ -228,7 +228,7 @@ def test_the_trial_of_the_device_finds_its_modules_whatever_the_variables_say(ho
 def test_a_program_in_the_project_is_not_taken_for_the_systems(
     hostile_surroundings: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from renderer.run.sleep_inhibitor import awake
+    from renderer.run.sleep_inhibitor import no_idle_sleep
 
     program = hostile_surroundings.folder / "caffeinate"
     program.write_text(f"#!/bin/sh\necho caffeinate >> {hostile_surroundings.mark}\nexec sleep 5\n")
@@ -236,7 +236,7 @@ def test_a_program_in_the_project_is_not_taken_for_the_systems(
     monkeypatch.setenv("PATH", f".:{os.environ['PATH']}")
     assert shutil.which("caffeinate")
 
-    with awake("darwin"):
+    with no_idle_sleep("darwin"):
         pass
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from renderer.run.sleep_inhibitor import awake
+from renderer.run.sleep_inhibitor import no_idle_sleep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def test_a_mac_is_kept_awake_as_long_as_a_run_lasts(tmp_path: Path, monkeypatch:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    with awake("darwin"):
+    with no_idle_sleep("darwin"):
         until = time.monotonic() + 60
         while not said.exists() and time.monotonic() < until:
             time.sleep(0.01)
@@ -41,7 +41,7 @@ def test_elsewhere_nothing_is_started(tmp_path: Path, monkeypatch: pytest.Monkey
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    with awake("linux"):
+    with no_idle_sleep("linux"):
         pass
 
     assert not said.exists()

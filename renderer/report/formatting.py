@@ -76,7 +76,7 @@ def coded(text: str) -> Markup:
 def visible(text: str) -> str:
     """Control characters as their pictures: a page can't hold them, and hiding them would lie about what was sent."""
     # A page of thousands of takes asks this a million times, and hardly ever of a text that has any.
-    return text if text.isprintable() else _CONTROLS.sub(lambda found: _picture(found.group()), text)
+    return text if text.isprintable() else _CONTROLS.sub(lambda match: _picture(match.group()), text)
 
 
 def _picture(character: str) -> str:
