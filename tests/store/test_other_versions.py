@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +178,34 @@ def test_a_new_stage_s_notes_are_told_by_their_own_dataclass_alone() -> None:
     assert provenance.prompts == {"bell_bell_prompt": "ding"}
     assert provenance.details == {"bell": {"cut": ["the last stroke"], "strikes": [1.0, 2.0]}}
     assert provenance.remarks == ("the last stroke",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bell:
+    strokes: np.ndarray
+    pitch: str
+    notes: BellNotes = field(default_factory=BellNotes)
+
+    @property
+    def take_notes(self) -> BellNotes:
+        return self.notes
+
+    @property
+    def fault(self) -> str:
+        return "" if self.strokes.size else "nothing rings"
+
+
+def test_a_new_stage_s_artifact_is_kept_by_its_own_dataclass_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "outputs", kinds={"bell": Bell})
+    notes = BellNotes(seconds=0.5, bell_prompt="ding", others={"clapper": "iron"})
+    store.put("bell", "ab12", Bell(strokes=np.arange(3.0), pitch="a'", notes=notes), Origin(stage="bell", key="ab12"))
+
+    found = Store(store.outputs, kinds={"bell": Bell}).get("bell", "ab12")
+
+    assert isinstance(found, Bell)
+    assert (found.strokes.tolist(), found.pitch, found.notes) == ([0.0, 1.0, 2.0], "a'", notes)
+    with pytest.raises(StoreError, match="isn't kept"):
+        store.put("bell", "cd34", Bell(strokes=np.zeros(0), pitch="a'"), Origin())
 
 
 @pytest.mark.parametrize("raw", [None, 7, [], {"versions": 7}, {"versions": {"torch": 2}}])
