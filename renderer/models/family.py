@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from renderer.artifacts import Waveform
 from renderer.errors import ModelError
+from renderer.spec.checkpoints import FAMILIES_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from _typeshed import DataclassInstance
@@ -435,8 +437,6 @@ FAMILIES: Mapping[str, FamilyRow] = {
 }
 
 
-INSTALLED = "renderer.families"
-"""The group of entry points under which other packages offer families: name -> their `FAMILY`."""
 _LOADED: dict[str, Family] = {}
 """The installed ones that anybody asked for."""
 
@@ -476,17 +476,32 @@ def count_prompts(song: Song) -> tuple[int, int] | None:
     return family_of(song.variants[0].trained_as).count_prompts(song)
 
 
+class StoredKinds(Mapping[str, "type[Artifact]"]):
+    """Stage -> what its artifacts are, of the stages whose results lie in the store; families may come later."""
+
+    def __getitem__(self, stage: str) -> type[Artifact]:
+        return self._now()[stage]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> dict[str, type[Artifact]]:
+        specs = (spec for known in known_families() for spec in known.stages.values())
+        return {spec.name: spec.artifact for spec in specs if not spec.gives_sound}
+
+
 def stored_kinds() -> Mapping[str, type[Artifact]]:
-    """Stage -> what its artifacts are, of the stages whose results lie in the store."""
-    return {
-        spec.name: spec.artifact for known in known_families() for spec in known.stages.values() if not spec.gives_sound
-    }
+    """The kinds of artifacts that the known families store."""
+    return StoredKinds()
 
 
 @cache
 def _installed(name: str) -> Family | None:
     # Entry points are found on `sys.path`, where no project's folder stands (`renderer.processes`).
-    found = next(iter(entry_points(group=INSTALLED, name=name)), None)
+    found = next(iter(entry_points(group=FAMILIES_GROUP, name=name)), None)
     loaded: Family | None = found.load() if found else None
     if loaded is not None:
         _LOADED[name] = loaded

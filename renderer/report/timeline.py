@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renderer.models.family import known_families
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from renderer.models.family import PartSpec
     from renderer.report.values import ReportRun
 
 WIDTH = 1000  # units of the drawing, stretched to the page
 LANE = 20
 BAR = 14
-PART_NAMES = {"lm": "language model", "dit": "diffusion", "vae": "decoder"}
-PART_OF_COMPONENT = {"lm": "lm", "vae": "vae"}  # every other component belongs to the DiT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def make_timeline(run: ReportRun) -> Timeline:
     return Timeline(
         lanes=tuple(
             _lane(part, jobs.get(part, ()), loads.get(part, ()), WIDTH / seconds)
-            for part in PART_NAMES
+            for part in dict.fromkeys([*_parts(), *jobs, *loads])
             if part in jobs or part in loads
         ),
         width=WIDTH,
@@ -97,10 +98,16 @@ def _job_bars(run: ReportRun) -> tuple[_Bar, ...]:
 
 
 def _load_bars(run: ReportRun) -> tuple[_Bar, ...]:
+    part_of = {component: part.name for part in _parts().values() for component in part.components}
     return tuple(
-        _Bar(part=PART_OF_COMPONENT.get(load.component, "dit"), start_seconds=load.start_seconds, seconds=load.seconds)
+        _Bar(part=part_of.get(load.component, load.component), start_seconds=load.start_seconds, seconds=load.seconds)
         for load in run.loads
     )
+
+
+def _parts() -> dict[str, PartSpec]:
+    """Part -> row, in the order of the families' tables."""
+    return {part.name: part for known in known_families() for part in known.parts.values()}
 
 
 def _by_part(bars: Iterable[_Bar]) -> dict[str, list[_Bar]]:
@@ -113,7 +120,7 @@ def _by_part(bars: Iterable[_Bar]) -> dict[str, list[_Bar]]:
 def _lane(part: str, jobs: Sequence[_Bar], loads: Sequence[_Bar], scale: float) -> Lane:
     return Lane(
         part=part,
-        name=PART_NAMES[part],
+        name=parts[part].lane if part in (parts := _parts()) else part,
         jobs=_path((bar for bar in jobs if not bar.failed), scale),
         failed=_path((bar for bar in jobs if bar.failed), scale),
         loads=_path(loads, scale),

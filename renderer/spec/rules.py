@@ -15,6 +15,7 @@ from renderer.spec.checkpoints import (
     checkpoint_of,
     default_max_duration,
     is_dit_file,
+    is_family,
     published_as,
 )
 from renderer.spec.edits import new_value
@@ -246,8 +247,11 @@ def _models(draft: CheckedSpec) -> Iterator[Diagnostic]:
 
 
 def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
-    """The error of a model that is neither a known name nor a folder."""
-    yield from _unknown_name(source, path, written, folder, tuple(CHECKPOINTS))
+    """The error of a model that is neither a known name nor a folder, and no installed family's."""
+    faults = tuple(_unknown_name(source, path, written, folder, tuple(CHECKPOINTS)))
+    # Asked last: looking through what is installed takes as long as checking a hundred specs.
+    if faults and not (written and is_family(written)):
+        yield from faults
 
 
 def based_on_faults(

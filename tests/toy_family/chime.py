@@ -1,0 +1,246 @@
+"""A family of two stages without a model: a melody drawn from the seed, and bells that ring it.
+
+A caption that ends in `after TAKE` has the melody go on from that take's sound.
+"""
+
+# ruff: noqa: ARG002, TC003 - the seam gives more than a toy needs; annotations are read at run time
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from renderer.artifacts import Waveform
+from renderer.models.family import (
+    Cost,
+    Done,
+    Failed,
+    ModelFiles,
+    PartSpec,
+    PlannedModel,
+    StageSpec,
+    TakeRequests,
+    TakeStage,
+)
+from renderer.models.memory import Need
+from renderer.models.numerics import Numerics
+from renderer.provenance import Notes, VaeNotes
+
+RATE = 48_000
+STEP_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MelodyRequest:
+    """How many notes, from which seed."""
+
+    num_notes: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BellsRequest:
+    """How long each note rings."""
+
+    note_seconds: float
+    fails: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Melody:
+    """Pitches in semitones above A3: int32 [n]."""
+
+    pitches: npt.NDArray[np.int32]
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def take_notes(self) -> Notes:
+        """Nothing beside its own."""
+        return self.notes
+
+    @property
+    def fault(self) -> str:
+        """Whether it has no note."""
+        return "" if self.pitches.size else "the melody is empty"
+
+
+@dataclass(frozen=True, slots=True)
+class ChimePart:
+    """Either part, resident: it takes a moment for each job, so that a run can be killed in its middle."""
+
+    def run(self, stage: str, jobs: Sequence[Any], listener: Any) -> Iterator[Done | Failed]:
+        """See `LoadedPart.run`."""
+        for job in jobs:
+            for step in range(1, 5):
+                time.sleep(STEP_SECONDS)
+                listener.progress(job.id, step, 4, "strokes")
+            if stage == "bells" and job.request.fails:
+                yield Failed(id=job.id, message="a bell cracked", why="its song asked for it")
+            else:
+                made = melody(job.request, job.upstream) if stage == "melody" else bells(job.request, job.upstream)
+                yield Done(id=job.id, artifact=made)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def melody(request: MelodyRequest, upstream: Mapping[str, Any]) -> Melody:
+    """Drawn from the seed; from the loudness of another take's sound, too."""
+    theme = upstream.get("theme")
+    shift = 0 if theme is None else int(1_000 * float(np.abs(theme.samples).mean()))
+    drawn = np.random.default_rng([request.seed, shift])
+    return Melody(pitches=drawn.integers(0, 12, request.num_notes).astype(np.int32), notes=Notes(seconds=0.2))
+
+
+def bells(request: BellsRequest, upstream: Mapping[str, Any]) -> Waveform:
+    """A fading sine a note."""
+    length = round(request.note_seconds * RATE)
+    times = np.arange(length) / RATE
+    rung = [np.sin(2 * np.pi * 220 * 2 ** (p / 12) * times) * np.exp(-4 * times) for p in upstream["melody"].pitches]
+    one = (0.5 * np.concatenate(rung)).astype(np.float32)
+    return Waveform(samples=np.stack([one, one]), notes=VaeNotes(seconds=0.2))
+
+
+@dataclass(frozen=True, slots=True)
+class ChimeLoader:
+    """Loads nothing."""
+
+    def prepare(self) -> None:
+        """Nothing to import."""
+
+    def examine(self, part: str, files: ModelFiles) -> None:
+        """Nothing to read."""
+
+    def load(self, part: str, files: ModelFiles, settings: Any, listener: Any) -> ChimePart:
+        """At once."""
+        listener.loaded(part, 0.0, 1)
+        return ChimePart()
+
+
+def _part(name: str) -> PartSpec:
+    return PartSpec(
+        name=name,
+        title=name,
+        activity=f"the {name}",
+        lane=f"the {name}",
+        components=(name,),
+        window=4,
+        reads=lambda files: (files.name,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the family's one model makes."""
+
+    name: str = "chime"
+
+
+@dataclass(frozen=True, slots=True)
+class Chime:
+    """The family."""
+
+    name: str = "chime"
+    values: tuple[type, ...] = ()
+    parts: Mapping[str, PartSpec] = field(default_factory=lambda: {n: _part(n) for n in ("composer", "tower")})
+    stages: Mapping[str, StageSpec] = field(
+        default_factory=lambda: {
+            "melody": StageSpec(
+                name="melody",
+                part="composer",
+                version=1,
+                request=MelodyRequest,
+                artifact=Melody,
+                cost=Cost(seconds=lambda request: request.num_notes * 0.25, bytes_per_second=16),
+            ),
+            "bells": StageSpec(
+                name="bells",
+                part="tower",
+                needs=("melody",),
+                version=1,
+                request=BellsRequest,
+                artifact=Waveform,
+                cost=Cost(seconds=lambda request: request.note_seconds),
+            ),
+        }
+    )
+
+    def loader(self) -> ChimeLoader:
+        return ChimeLoader()
+
+    def knows(self, model: str) -> bool:
+        return model == self.name
+
+    def plan_model(self, variant: Any, settings: Any) -> PlannedModel:
+        return PlannedModel(
+            facts=Facts(),  # type: ignore[arg-type]  # nobody but the family asks
+            files=ModelFiles(
+                family=self.name, name=self.name, kind="", layout="", dit="", vae="", text_encoder="", lm=None
+            ),
+            weights=dict.fromkeys(self.parts, "none"),
+            numerics=dict.fromkeys(self.parts, Numerics(dtype="float32")),
+        )
+
+    def take_requests(self, take: Any, model: PlannedModel, preview: float | None) -> TakeRequests:
+        whole = take.song.metas.duration or 1.0
+        seconds = min(whole, preview or whole)
+        caption, _, source = take.song.caption.partition(" after ")
+        return TakeRequests(
+            stages={
+                "melody": MelodyRequest(num_notes=max(1, round(seconds / 0.25)), seed=take.seed),
+                "bells": BellsRequest(note_seconds=0.25, fails="crack" in caption),
+            },
+            preview=None if seconds == whole else preview,
+            seconds=seconds,
+            inputs={"melody": {"theme": TakeStage(take=source, stage="bells")}} if source else {},
+        )
+
+    def named(self, take: Any, model: PlannedModel, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"model": self.name, "based_on": None, "lm": None, "vae": None}
+
+    def effective(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {}
+
+    def refuse_unfit(self, files: ModelFiles, stages: Any) -> None:
+        return None
+
+    def files_of(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
+        return ()
+
+    def context_files(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
+        return ()
+
+    def look(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
+        return ()
+
+    def files_in(self, folder: Any) -> tuple[Any, ...]:
+        return ()
+
+    def parameters(self, part: str, files: ModelFiles) -> Mapping[str, int]:
+        return {part: 1}
+
+    def num_parameters(self, folder: Any) -> int:
+        return 1
+
+    def need(self, part: str, files: ModelFiles, settings: Any, seconds: float) -> Need:
+        return Need(part=part, weights=1, work=1)
+
+    def smaller(self, part: str, settings: Any, seconds: float) -> Iterator[Any]:
+        yield from ()
+
+    def prompts(self, plan: Any, facts: Any, store: Any, preview: float | None) -> tuple[Any, ...]:
+        return ()
+
+    def cut_off(self, plan: Any, facts: Any, store: Any, preview: float | None) -> Iterator[Any]:
+        yield from ()
+
+    def count_prompts(self, song: Any) -> None:
+        return None
+
+
+FAMILY = Chime()

@@ -1,0 +1,157 @@
+"""A family that is installed beside the renderer renders, resumes, watches and reports through the real program."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SPEC = 'model = "chime"\ncaption = "{caption}"\ninstrumental = true\nseeds = [1, 2]\n\n[metas]\nduration = 10\n'
+OPTIONS = ("--device", "cpu", "--threads", "1")
+
+
+class Folder:
+    """A project, and a program that finds the family where packages lie."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        packages = path / "packages"
+        info = packages / "chime-1.dist-info"
+        info.mkdir(parents=True)
+        shutil.copy(Path(__file__).with_name("chime.py"), packages / "chime_family.py")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chime\nVersion: 1\n")
+        (info / "entry_points.txt").write_text("[renderer.families]\nchime = chime_family:FAMILY\n")
+        self.project = path / "project"
+        (self.project / "specs").mkdir(parents=True)
+        self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(packages), str(Path(__file__).parents[2])]),
+            "HOME": str(path / "home"),
+            "XDG_CACHE_HOME": str(path / "cache"),
+            "NO_COLOR": "1",
+            "COLUMNS": "100",
+        }
+
+    def write(self, name: str, caption: str) -> None:
+        (self.project / "specs" / f"{name}.toml").write_text(SPEC.format(caption=caption))
+
+    def lay_traps(self) -> None:
+        """What a song project may hold: modules and packages that nobody is to import."""
+        (self.project / "chime_family.py").write_text("raise SystemExit('imported from the project')\n")
+        info = self.project / "chime-2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chime\nVersion: 2\n")
+        (info / "entry_points.txt").write_text("[renderer.families]\nchime = traps:FAMILY\n")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "renderer", *arguments],
+            cwd=self.project,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        process = self.start(*arguments)
+        told, _ = process.communicate(timeout=120)
+        assert process.returncode == code, told
+        return told
+
+    def plan(self) -> Any:
+        told = self.run("plan", "--json", *OPTIONS)
+        return json.loads(told[told.index("{") :])
+
+    @property
+    def sounds(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self.project.glob("outputs/*/*.flac"))}
+
+    def artifacts(self) -> list[Path]:
+        return sorted(self.project.glob("outputs/.store/melody/*/*.safetensors"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def until(happens: object, seconds: float = 60.0) -> None:
+    ends = time.monotonic() + seconds
+    while not happens():  # type: ignore[operator]
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.02)
+
+
+def test_it_is_planned_rendered_and_reported_and_nothing_beside_its_songs_is_imported(folder: Folder) -> None:
+    folder.write("tune", "calm")
+    folder.lay_traps()
+
+    plan = folder.plan()
+    assert [take["runs"] for take in plan["takes"]] == [["melody", "bells"]] * 2
+    assert plan["loads"] == {"composer": 1, "tower": 1}
+    told = folder.run("render", *OPTIONS)
+
+    assert "2 rendered" in told
+    assert list(folder.sounds) == ["tune.s1.flac", "tune.s2.flac"]
+    page = (folder.project / "outputs" / "report" / "index.html").read_text()
+    assert "the tower" in page
+    assert "done" in folder.run("status", *OPTIONS)
+    assert "2 kept" in folder.run("render", *OPTIONS)
+
+
+def test_what_was_killed_in_its_middle_goes_on_where_it_stopped(folder: Folder) -> None:
+    folder.write("tune", "calm")
+    render = folder.start("render", *OPTIONS)
+    until(lambda: len(folder.artifacts()) == 2)
+    os.kill(render.pid, signal.SIGKILL)
+    render.communicate(timeout=60)
+    before = {path: path.stat().st_mtime_ns for path in folder.artifacts()}
+
+    folder.run("render", *OPTIONS)
+
+    assert len(folder.sounds) == 2
+    assert {path: path.stat().st_mtime_ns for path in folder.artifacts()} == before
+
+
+def test_a_take_that_goes_on_from_another_loads_each_part_twice_and_waits_for_it(folder: Folder) -> None:
+    folder.write("first", "calm")
+    folder.write("second", "wild after first.s1")
+
+    plan = folder.plan()
+    assert plan["loads"] == {"composer": 2, "tower": 2}
+    folder.run("render", *OPTIONS)
+    before = folder.sounds
+    folder.write("first", "calm")
+    assert "4 kept" in folder.run("render", *OPTIONS)
+
+    assert len(before) == 4
+
+
+def test_a_take_whose_source_failed_is_told_so(folder: Folder) -> None:
+    folder.write("first", "crack")
+    folder.write("second", "wild after first.s1")
+
+    told = folder.run("render", *OPTIONS, code=1)
+
+    assert "`first.s1`, which it builds on, failed: a bell cracked" in told
+    assert folder.sounds == {}
+
+
+def test_a_watch_renders_it_and_what_is_saved_later(folder: Folder) -> None:
+    folder.write("tune", "calm")
+    watch = folder.start("watch", *OPTIONS)
+    try:
+        until(lambda: len(folder.sounds) == 2)
+        folder.write("other", "calm")
+        until(lambda: len(folder.sounds) == 4)
+    finally:
+        watch.send_signal(signal.SIGINT)
+        watch.communicate(timeout=60)
