@@ -32,7 +32,7 @@ _MOST_ODD_BYTES = 1_000_000  # of odd lines that are kept aside
 BAD_NAME = "bad/journal.jsonl"  # beside it
 
 _YEARS = range(2000, 2200)  # beyond, local time may not be told
-_told: set[Path] = set()
+_reported: set[Path] = set()
 """Journals of which this process said that they have odd lines."""
 
 
@@ -132,8 +132,8 @@ class Journal:
             yield from file
 
     def _tell_odd(self, number: int) -> None:
-        if self._path not in _told:
-            _told.add(self._path)
+        if self._path not in _reported:
+            _reported.add(self._path)
             log.warning("`%s`: line %d and perhaps others can't be read: they are passed over", self._path, number)
 
 

@@ -29,14 +29,20 @@ class RetiredWord:
     word: str
     instead: str
     roles: frozenset[str]
+    below: str
+    """Where it is refused: elsewhere it is what users have to write or to read."""
 
 
 def retired_words() -> dict[str, RetiredWord]:
     """Word -> its row."""
     lines = (line for line in FILE.read_text("utf-8").splitlines() if line and not line.startswith("#"))
     rows = (re.split(r"\s{2,}", line) for line in lines)
-    words = (RetiredWord(word=word, instead=instead, roles=frozenset(_ROLES[scope])) for word, instead, scope in rows)
+    words = (_word(*row) for row in rows)
     return {word.word: word for word in words}
+
+
+def _word(word: str, instead: str, scope: str, below: str = "renderer/") -> RetiredWord:
+    return RetiredWord(word=word, instead=instead, roles=frozenset(_ROLES[scope]), below=below)
 
 
 def retired_bindings(program: Sequence[Module]) -> Iterator[tuple[Binding, RetiredWord]]:
@@ -45,7 +51,7 @@ def retired_bindings(program: Sequence[Module]) -> Iterator[tuple[Binding, Retir
     for module in program:
         for binding in bindings(module):
             row = retired.get(binding.name)
-            if row is not None and binding.role in row.roles:
+            if row is not None and binding.role in row.roles and binding.path.startswith(row.below):
                 yield binding, row
 
 
