@@ -117,14 +117,15 @@ class Dispatcher:
         self._deaths_while_loading[worker] = 0
 
     def finished(self, job: Job) -> None:
-        """The job's result is on disk."""
+        """The job's result is on disk, also of one that was cancelled too late."""
         self._open.discard(job.key)
+        self._given_up.discard(job.key)
 
     def failed(self, batch: Batch, job: Job, error: RendererError) -> Iterator[RunEvent]:
         """The job failed, or its result can't be kept: it runs again alone, unless it did."""
         batch.settled.add(job.key)
         if not self.wants(job):
-            self._open.discard(job.key)
+            self._drop(job)
         elif len(batch.jobs) > 1:
             batch.step.queue.again_alone(job)
         else:
@@ -134,7 +135,7 @@ class Dispatcher:
         """Nobody wants the jobs any more, and the worker was told."""
         for job in jobs:
             batch.settled.add(job.key)
-            self._open.discard(job.key)
+            self._drop(job)
 
     def ended(self, batch: Batch) -> Iterator[RunEvent]:
         """The worker is through with the batch."""
@@ -161,6 +162,13 @@ class Dispatcher:
             if not batch.step.queue.may_try_again(job):
                 yield from self._give_up(job, error)
 
+    def never_ready(self) -> Iterator[RunEvent]:
+        """Give up what waits for results that nobody makes: there is none, or the plan is at fault."""
+        for step in self._steps:
+            for job in self._only_wanted(step.queue.take_all()):
+                error = StageError(f"what `{job.stage}` builds on never came", why="a fault in the plan")
+                yield from self._give_up(job, error)
+
     def _died_while_loading(self, worker: int, batch: Batch, error: WorkerDied) -> Iterator[RunEvent]:
         self._deaths_while_loading[worker] += 1
         is_last = len(self._deaths_while_loading) == 1
@@ -178,8 +186,7 @@ class Dispatcher:
             yield from self.broken(batch, error)
 
     def _give_up(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
-        self._open.discard(job.key)
-        self._given_up.add(job.key)
+        self._drop(job)
         yield JobFailed(job=job, error=error)
         for name in job.takes:
             if name not in self._lost:
@@ -193,6 +200,10 @@ class Dispatcher:
         owner = next((take.name for take in self._takes.values() if job.key in take.keys.values()), "another take")
         return StageError(f"`{owner}`, which it builds on, failed: {error.message}", why=error.why, help=error.help)
 
+    def _drop(self, job: Job) -> None:
+        self._open.discard(job.key)
+        self._given_up.add(job.key)
+
     def _are_ready(self, jobs: Sequence[Job]) -> bool:
         return not any(key in self._open for job in jobs for key in job.upstream.values())
 
@@ -200,8 +211,7 @@ class Dispatcher:
         """Those that are wanted; the others are over."""
         for job in jobs:
             if not self.wants(job):
-                self._open.discard(job.key)
-                self._given_up.add(job.key)
+                self._drop(job)
         return [job for job in jobs if job.key not in self._given_up]
 
 

@@ -142,7 +142,8 @@ class _Run:
                 # One that can't be kept runs again.
                 yield from self._results.finish_all()
             else:
-                return
+                break
+        yield from self._dispatcher.never_ready()
 
     def leave(self) -> None:
         """End workers that are in the middle of their jobs: they would answer the next ones with these."""

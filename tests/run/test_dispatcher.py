@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from renderer.errors import StageError, WorkerDied
+from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
 from tests.run.contract.harness import plan_of, register
@@ -232,3 +234,12 @@ def test_whatever_becomes_of_them_every_job_ends_once_and_no_worker_waits_for_ev
     assert max(ended.values()) == 1
     assert max(deaths.values(), default=0) <= 2
     assert {job.takes[0] for job in twenty.jobs} == lost
+
+
+def test_what_builds_on_what_nobody_makes_fails_and_is_not_forgotten(twenty: Plan) -> None:
+    _, brush = twenty.groups
+    ring = replace(brush.jobs[0], inputs={"sketch": Input(stage="sound", key=brush.jobs[0].key)})
+    one = Dispatcher(replace(twenty, groups=(replace(brush, jobs=(ring,)),)), num_workers=1, is_wanted=lambda _: True)
+
+    assert one.next_batch(0) is None
+    assert [type(event) for event in one.never_ready()] == [JobFailed, TakeFailed]
