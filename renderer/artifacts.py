@@ -2,12 +2,19 @@
 
 # Without `from __future__ import annotations`: `json_values` reads the annotations.
 from dataclasses import dataclass, field, replace
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol
 
 from renderer.provenance import CodesNotes, CotNotes, DitNotes, Notes, VaeNotes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Int32s = npt.NDArray[np.int32]
+    Float32s = npt.NDArray[np.float32]
+else:
+    # Specs are checked without numpy, which takes longer to import than all of that.
+    Int32s = Float32s = object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Cot:
 class Codes:
     """The LM's audio codes: int32 [n] at 5 Hz."""
 
-    codes: npt.NDArray[np.int32]
+    codes: Int32s
     notes: CodesNotes = field(default_factory=CodesNotes)
 
     @property
@@ -56,7 +63,7 @@ class Codes:
     @property
     def fault(self) -> str:
         """Why it can't be one, in words; nothing when it can."""
-        if self.codes.ndim != 1 or self.codes.dtype != np.int32:
+        if self.codes.ndim != 1 or self.codes.dtype != "int32":
             return f"the codes are {self.codes.dtype} of shape {list(self.codes.shape)}"
         return "a code is below 0" if self.codes.size and self.codes.min() < 0 else ""
 
@@ -65,7 +72,7 @@ class Codes:
 class Latents:
     """The DiT's latents: float32 [frames, channels] at 25 Hz (64 channels in real checkpoints)."""
 
-    frames: npt.NDArray[np.float32]
+    frames: Float32s
     notes: DitNotes = field(default_factory=DitNotes)
 
     @property
@@ -76,6 +83,8 @@ class Latents:
     @property
     def fault(self) -> str:
         """Why it can't be one, in words; nothing when it can."""
+        import numpy as np  # noqa: PLC0415 - see above
+
         if self.frames.ndim != 2 or self.frames.dtype != np.float32:  # noqa: PLR2004 - frames and channels
             return f"the latents are {self.frames.dtype} of shape {list(self.frames.shape)}"
         # They come from numbers that overflowed or from damaged weights: what is built on them is noise.
@@ -86,7 +95,7 @@ class Latents:
 class Waveform:
     """Sound: float32 [2, samples] at 48 kHz, peak at -1 dBFS."""
 
-    samples: npt.NDArray[np.float32]
+    samples: Float32s
     notes: VaeNotes = field(default_factory=VaeNotes)
 
     @property
