@@ -36,7 +36,7 @@ UNDECIDED = "‹the LM decides›"
 
 def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
     """Every text of a take, in the order of the stages."""
-    asked = stage_requests(plan.take, facts, preview)
+    requests = stage_requests(plan.take, facts, preview)
     cot = _decided(plan, store)
     return tuple(
         PromptText(
@@ -46,7 +46,7 @@ def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
             num_tokens=_count(text, tokenizer_file(plan.files, stage)),
             max_tokens={"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}.get(name),
         )
-        for stage, name, text in _texts(asked, cot)
+        for stage, name, text in _texts(requests, cot)
     )
 
 
@@ -74,25 +74,25 @@ def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _texts(asked: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
-    if asked.cot is not None:
-        yield Stage.COT, "prompt", cot_prompt(asked.cot.caption, asked.cot.lyrics)
-    if asked.codes is not None:
-        codes = asked.codes
-        yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, asked, cot))
+def _texts(requests: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
+    if requests.cot is not None:
+        yield Stage.COT, "prompt", cot_prompt(requests.cot.caption, requests.cot.lyrics)
+    if requests.codes is not None:
+        codes = requests.codes
+        yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, requests, cot))
         if codes.guided:
             yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
-    text, lyrics = _dit_prompts(asked, cot)
+    text, lyrics = _dit_prompts(requests, cot)
     yield Stage.LATENTS, "text prompt", text
     yield Stage.LATENTS, "lyric prompt", lyrics
 
 
-def _yaml(codes: CodesRequest, asked: StageRequests, cot: Cot | None) -> str:
+def _yaml(codes: CodesRequest, requests: StageRequests, cot: Cot | None) -> str:
     """The think block of the codes prompt; the fields stand in alphabetical order, so each can be written alone."""
     if cot is not None:
         return think_yaml(cot.metas)
     given = user_metas_as_cot(codes.metas)
-    open_fields = _open_fields(asked)
+    open_fields = _open_fields(requests)
     rows = [
         think_yaml(CotMetas(**{name: value})) if value is not None else f"{name}: {UNDECIDED}"
         for name, value in sorted(asdict(given).items())
@@ -101,26 +101,26 @@ def _yaml(codes: CodesRequest, asked: StageRequests, cot: Cot | None) -> str:
     return "\n".join(rows)
 
 
-def _open_fields(asked: StageRequests) -> frozenset[str]:
+def _open_fields(requests: StageRequests) -> frozenset[str]:
     """What the chain of thought has yet to decide."""
-    if asked.cot is None:
+    if requests.cot is None:
         return frozenset()
-    given = asdict(asked.cot.metas)
+    given = asdict(requests.cot.metas)
     names = {name for name, value in given.items() if value is None}
-    names |= {"caption"} if asked.cot.use_cot_caption else set()
-    return frozenset(names | ({"language"} if asked.cot.use_cot_language else set()))
+    names |= {"caption"} if requests.cot.use_cot_caption else set()
+    return frozenset(names | ({"language"} if requests.cot.use_cot_language else set()))
 
 
-def _dit_prompts(asked: StageRequests, cot: Cot | None) -> tuple[str, str]:
-    request = asked.latents
-    if asked.cot is not None and cot is None:
-        return _undecided_prompts(request, asked)
-    dit_prompt = make_dit_prompt(request, cot, _no_codes(asked))
+def _dit_prompts(requests: StageRequests, cot: Cot | None) -> tuple[str, str]:
+    request = requests.latents
+    if requests.cot is not None and cot is None:
+        return _undecided_prompts(request, requests)
+    dit_prompt = make_dit_prompt(request, cot, _no_codes(requests))
     return dit_prompt.text, dit_prompt.lyrics
 
 
-def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[str, str]:
-    open_fields = _open_fields(asked)
+def _undecided_prompts(request: LatentsRequest, requests: StageRequests) -> tuple[str, str]:
+    open_fields = _open_fields(requests)
     said = Cot(
         text="",
         metas=CotMetas(
@@ -128,7 +128,7 @@ def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[s
             language=UNDECIDED if "language" in open_fields else None,
         ),
     )
-    dit_prompt = make_dit_prompt(request, said, _no_codes(asked))
+    dit_prompt = make_dit_prompt(request, said, _no_codes(requests))
     # The metas are the last lines of the prompt; what nobody said yet stands there as what upstream writes for nothing.
     caption, heading, metas = dit_prompt.text.rpartition("# Metas\n")
     lines = [
@@ -138,11 +138,11 @@ def _undecided_prompts(request: LatentsRequest, asked: StageRequests) -> tuple[s
     return caption + heading + "\n".join(lines), dit_prompt.lyrics
 
 
-def _no_codes(asked: StageRequests) -> Codes | None:
+def _no_codes(requests: StageRequests) -> Codes | None:
     """Stands for codes that are still to be written: the prompts only ask whether there are any."""
     import numpy as np  # noqa: PLC0415 - only to show
 
-    return None if asked.codes is None else Codes(codes=np.zeros(0, dtype=np.int32))
+    return None if requests.codes is None else Codes(codes=np.zeros(0, dtype=np.int32))
 
 
 def _decided(plan: TakePlan, store: Store) -> Cot | None:

@@ -30,7 +30,7 @@ class StageRequests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _CommonFields:
     """What the requests of one take have in common."""
 
     take: Take
@@ -74,15 +74,15 @@ def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> Stag
         )
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None
-    asked = _Asked(take=take, facts=facts, limit=limit)
+    common = _CommonFields(take=take, facts=facts, limit=limit)
     runs_cot = pinned is None and _runs_cot(take)
     has_cot = runs_cot or (pinned is not None and pinned.cot is not None)
     return StageRequests(
-        cot=without_idle(asked.request(CotRequest, "cot")) if runs_cot else None,
-        codes=without_idle(asked.request(CodesRequest, "codes", preview=cut, seed=take.seed))
+        cot=without_idle(common.request(CotRequest, "cot")) if runs_cot else None,
+        codes=without_idle(common.request(CodesRequest, "codes", preview=cut, seed=take.seed))
         if thinking and pinned is None
         else None,
-        latents=_latents(asked, cut, has_cot=has_cot),
+        latents=_latents(common, cut, has_cot=has_cot),
         waveform=WaveformRequest(duration=length),
     )
 
@@ -93,9 +93,9 @@ def _runs_cot(take: Take) -> bool:
     return take.variant.inference.use_cot_metas and is_open
 
 
-def _latents(asked: _Asked, cut: float | None, *, has_cot: bool) -> LatentsRequest:
+def _latents(common: _CommonFields, cut: float | None, *, has_cot: bool) -> LatentsRequest:
     """With what hangs on other settings, the checkpoint and the chain of thought in more than being on or off."""
-    request, facts = asked.request(LatentsRequest, "latents", preview=cut, seed=asked.take.seed), asked.facts
+    request, facts = common.request(LatentsRequest, "latents", preview=cut, seed=common.take.seed), common.facts
     metas = request.metas
     if metas.vocal_language == UNKNOWN_LANGUAGE:  # what is sent where nobody says anything
         metas = replace(metas, vocal_language=None)
