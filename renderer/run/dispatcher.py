@@ -191,9 +191,9 @@ class Dispatcher:
         for name in job.takes:
             if name not in self._lost:
                 self._lost.add(name)
-                yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._told(name, job, error))
+                yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._error_of_take(name, job, error))
 
-    def _told(self, name: str, job: Job, error: RendererError) -> RendererError:
+    def _error_of_take(self, name: str, job: Job, error: RendererError) -> RendererError:
         """The error as the take is told of it: what it builds on may be another take's."""
         if job.key in self._takes[name].keys.values():
             return error

@@ -114,7 +114,7 @@ class _Run:
         self._spools = {worker: Spool(sink.spool_folder) for worker in range(len(pool.settings))}
         self._lanes: dict[int, _Lane] = {}
         """Of the workers that are at work."""
-        self._looked = 0.0
+        self._checked_at = 0.0
         """When it was last asked for all jobs whether anybody wants them."""
 
     def examine(self, later: Sequence[Group]) -> Iterator[RunEvent]:
@@ -127,7 +127,7 @@ class _Run:
         self._occupy(0, self._watchdog.of_loading())
         self._pool.send(0, ExamineParts(parts=tuple(_files(group) for group in later)))
         while self._lanes:
-            yield from self._hear()
+            yield from self._handle_message()
 
     def jobs(self) -> Iterator[RunEvent]:
         """Every job, until each is done, given up or unwanted."""
@@ -137,7 +137,7 @@ class _Run:
                     yield from self._begin_next(worker)
             if self._lanes:
                 yield from self._results.finish()
-                yield from self._hear()
+                yield from self._handle_message()
             elif self._results:
                 # One that can't be kept runs again.
                 yield from self._results.finish_all()
@@ -156,7 +156,7 @@ class _Run:
         """Give an idle worker its next batch, if there is one whose inputs aren't all lost."""
         while worker not in self._lanes and (batch := self._dispatcher.next_batch(worker)):
             yield from self._dispatcher.part_started(batch)
-            # Whoever heard that may have had enough: then nothing is loaded.
+            # Who listens may have had enough by now: then nothing is loaded.
             self._dispatcher.cancelled(batch, [job for job in batch.left if not self._dispatcher.wants(job)])
             jobs = yield from self._with_inputs(batch)
             if not jobs:
@@ -187,14 +187,14 @@ class _Run:
         self._lanes[worker] = lane
         return lane
 
-    def _hear(self) -> Iterator[RunEvent]:
+    def _handle_message(self) -> Iterator[RunEvent]:
         """Wait a moment for what a worker says, and act on it; end those that have been silent for too long."""
         began = time.monotonic()
-        heard = self._pool.next(_POLL_SECONDS)
+        message = self._pool.next(_POLL_SECONDS)
         for lane in self._lanes.values():
             lane.silence.lasts(time.monotonic() - began)
-        if heard:
-            worker, event = heard
+        if message:
+            worker, event = message
             yield from self._on(worker, event)
             # A thousand jobs are not asked at every token of one of them.
             self._cancel_unwanted(every=False, key=event.id if isinstance(event, Progress) else "")
@@ -260,15 +260,16 @@ class _Run:
     def _cancel_unwanted(self, *, every: bool, key: str = "") -> None:
         """Give up what nobody wants: the job with that key, and now and then all are looked at."""
         now = time.monotonic()
-        every = every or now - self._looked >= _ABANDON_SECONDS
+        every = every or now - self._checked_at >= _ABANDON_SECONDS
         if every:
-            self._looked = now
+            self._checked_at = now
         for lane in self._lanes.values():
             batch = lane.batch
             if batch is None:
                 continue
-            asked = batch.left if every else [batch.jobs[key]] if key in batch.jobs and key not in batch.settled else []
-            unwanted = [job for job in asked if not self._dispatcher.wants(job)]
+            one = batch.jobs.get(key) if key not in batch.settled else None
+            candidates = batch.left if every else (one,) if one else ()
+            unwanted = [job for job in candidates if not self._dispatcher.wants(job)]
             if unwanted:
                 self._dispatcher.cancelled(batch, unwanted)
                 self._pool.send(lane.worker, CancelJobs(ids=tuple(job.key for job in unwanted)))

@@ -47,11 +47,11 @@ class LocalPool:
 
     def next(self, timeout_seconds: float) -> tuple[int, Event | WorkerDied] | None:
         """See `WorkerPool.next`."""
-        heard = self._inbox.next(timeout_seconds)
+        message = self._inbox.next(timeout_seconds)
         # The last words of a process that was ended came late: they are nobody's.
-        owners = (worker for worker, process in self._processes.items() if heard and heard[0] is process)
+        owners = (worker for worker, process in self._processes.items() if message and message[0] is process)
         worker = next(owners, None)
-        return (worker, heard[1]) if heard and worker is not None else None
+        return (worker, message[1]) if message and worker is not None else None
 
     def end(self, worker: int) -> None:
         """See `WorkerPool.end`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WAITING_EVENTS = 2  # of each worker; ten minutes of sound are 230 MB: it waits rather than fill the parent
 _ROOM_SECONDS = 0.1
-_UNHEARD = ("DIFFUSERS_ATTN_BACKEND",)
+_LEFT_OUT = ("DIFFUSERS_ATTN_BACKEND",)
 """Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
     # glibc returns each large activation to the system and faults it in anew for the next: most of the VAE's time on a
@@ -145,10 +145,10 @@ class WorkerProcess:
 
 def _environment(settings: Settings) -> dict[str, str]:
     threads = str(settings.threads)
-    heard = {name: value for name, value in inherited().items() if name not in _UNHEARD}
+    passed_on = {name: value for name, value in inherited().items() if name not in _LEFT_OUT}
     return (
         _HEAP
-        | heard
+        | passed_on
         | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
