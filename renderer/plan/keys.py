@@ -38,7 +38,7 @@ def job_key(
     return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()
 
 
-def told(request: DataclassInstance) -> dict[str, object]:
+def request_json(request: DataclassInstance) -> dict[str, object]:
     """All that a stage is asked, as JSON: for records and for telling what changed."""
     return _json(request, canonical=False)
 

@@ -9,7 +9,7 @@ from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.grouping import Node, grouped
 from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
-from renderer.plan.keys import TAKE_VERSION, canonical, job_key, told
+from renderer.plan.keys import TAKE_VERSION, canonical, job_key, request_json
 from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
@@ -153,7 +153,7 @@ class _Planner:
         name = take.name + suffix
         requests = {
             SET: own.named(take, model, asked.given),
-            **{job.stage: _told(job) for job in jobs},
+            **{job.stage: _recorded(job) for job in jobs},
             WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
             FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
         }
@@ -180,13 +180,13 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(job.part for job in jobs))
 
 
-def _told(job: Job) -> dict[str, object]:
+def _recorded(job: Job) -> dict[str, object]:
     """What the job was asked, for records and reasons."""
-    return {**told(job.request), **job.settings.as_json, "version": job.spec.version}
+    return {**request_json(job.request), **job.settings.as_json, "version": job.spec.version}
 
 
 def _jobs(
-    asked: Mapping[str, DataclassInstance],
+    requests: Mapping[str, DataclassInstance],
     model: PlannedModel,
     settings: Settings,
     *,
@@ -195,7 +195,7 @@ def _jobs(
     take: str,
 ) -> tuple[Job, ...]:
     keys, jobs = dict(given), []
-    for stage, request in asked.items():
+    for stage, request in requests.items():
         spec = stage_of(model.files, stage)
         inputs = {need: Input(stage=need, key=keys[need]) for need in spec.needs if need in keys}
         inputs |= foreign.get(stage, {})

@@ -80,18 +80,18 @@ class Spool:
         _clear(Path(self.stem))
 
 
-def fetch(file: str, room: memoryview) -> None:
-    """Fill the room from a file of the worker's, and take it away.
+def fetch(file: str, buffer: memoryview) -> None:
+    """Fill the buffer from a file of the worker's, and take it away.
 
     Raises: OSError when it is gone, can't be read or is shorter than what was written.
     """
     path = Path(file)
     with path.open("rb", buffering=0) as opened:
         done = 0
-        while done < len(room):
-            count = opened.readinto(room[done:])
+        while done < len(buffer):
+            count = opened.readinto(buffer[done:])
             if not count:
-                raise OSError(f"`{path}` holds {done:,} of {len(room):,} bytes")
+                raise OSError(f"`{path}` holds {done:,} of {len(buffer):,} bytes")
             done += count
     _remove(path)
 

@@ -102,15 +102,15 @@ def receive(pipe: IO[bytes]) -> Command | Event | None:
     return message
 
 
-def fill(pipe: IO[bytes], room: Bytes) -> Bytes | None:
-    """The room, filled; None when the pipe ends before."""
-    view, done = memoryview(room), 0
+def fill(pipe: IO[bytes], buffer: Bytes) -> Bytes | None:
+    """The buffer, filled; None when the pipe ends before."""
+    view, done = memoryview(buffer), 0
     while done < len(view):
         count = cast("BufferedIOBase", pipe).readinto(view[done:])
         if not count:
             return None
         done += count
-    return room
+    return buffer
 
 
 def _pack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:  # noqa: PLR0911 - one return a kind of value

@@ -15,7 +15,6 @@ LEFT = {
     "asked",
     "given",
     "places",
-    "room",
     "told",
 }
 """Words that the renaming has yet to reach."""

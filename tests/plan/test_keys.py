@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
-from renderer.plan.keys import canonical, job_key, told
+from renderer.plan.keys import canonical, job_key, request_json
 from renderer.settings import neutral_values
 
 REQUESTS = (CotRequest, CodesRequest, LatentsRequest, WaveformRequest)
@@ -53,7 +53,7 @@ def test_any_other_value_is_in_the_key(other: Mixdown) -> None:
 
 
 def test_what_a_record_tells_is_all_of_it() -> None:
-    assert told(PLAIN) == {"seconds": 12.0, "blend": {"share": 0.5, "curve": "linear"}, "width": 0.0}  # type: ignore[arg-type]
+    assert request_json(PLAIN) == {"seconds": 12.0, "blend": {"share": 0.5, "curve": "linear"}, "width": 0.0}  # type: ignore[arg-type]
 
 
 def test_neutral_values_are_those_a_field_declares() -> None:
