@@ -39,7 +39,10 @@ def test_a_watch_whose_lines_nobody_reads_any_more_ends_with_its_render_and_its_
         assert any(b" latents: " in line for line in watch.stdout)
         children = psutil.Process(watch.pid).children(recursive=True)
         watch.stdout.close()
-        watch.wait(PATIENCE_SECONDS)
+        try:
+            watch.wait(PATIENCE_SECONDS)
+        finally:
+            watch.kill()
 
     assert "Traceback" not in (tmp_path / "errors").read_text("utf-8")
     assert children
