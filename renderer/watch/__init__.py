@@ -1,1 +1,1 @@
-"""Saves -> a quiet moment -> what changed -> a round of rendering; told as events, shown as lines or as a screen."""
+"""Saves -> a quiet moment -> what changed -> a render; announced as notices, shown as lines or as a screen."""

@@ -75,7 +75,7 @@ class Screen:
     _songs: dict[str, str] = field(default_factory=dict)
     """Take -> song."""
     _spent: dict[str, float] = field(default_factory=dict)
-    """Take -> seconds its stages took in this round."""
+    """Take -> seconds its stages took in this render."""
     _diagnostics: tuple[Diagnostic, ...] = ()
     _notices: deque[Text] = field(default_factory=lambda: deque(maxlen=_NUM_NOTICES))
     _foot: str = "starting"
