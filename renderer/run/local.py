@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,11 @@ class LocalPool:
         worker = next(owners, None)
         return (worker, message[1]) if message and worker is not None else None
 
+    def kill(self) -> None:
+        """Kill every process from another thread than the one that listens, which `next` then tells of their death."""
+        for process in tuple(self._processes.values()):
+            process.kill()
+
     def end(self, worker: int) -> None:
         """See `WorkerPool.end`."""
         if worker in self._processes:
@@ -74,6 +80,8 @@ class LocalExecutor:
         self.pool = LocalPool(settings, log, module)
         self._residency = residency
         self._watchdog = watchdog or Watchdog()
+        self._run_by: int | None = None
+        """The thread that carries a plan out."""
 
     @property
     def running(self) -> bool:
@@ -88,11 +96,19 @@ class LocalExecutor:
 
     def run(self, plan: Plan, *, sink: Sink, is_wanted: Callable[[Job], bool]) -> Iterator[RunEvent]:
         """See `Executor.run`."""
-        return drive(
-            plan, self.pool, residency=self._residency, watchdog=self._watchdog, sink=sink, is_wanted=is_wanted
-        )
+        self._run_by = threading.get_ident()
+        try:
+            yield from drive(
+                plan, self.pool, residency=self._residency, watchdog=self._watchdog, sink=sink, is_wanted=is_wanted
+            )
+        finally:
+            self._run_by = None
 
     def end(self) -> None:
         """See `Executor.end`."""
+        if self._run_by not in {None, threading.get_ident()}:
+            # The run has to hear that they died: to one taken from under it, it would speak and so start another.
+            self.pool.kill()
+            return
         for worker in range(len(self.pool.settings)):
             self.pool.end(worker)

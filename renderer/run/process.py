@@ -101,11 +101,15 @@ class WorkerProcess:
         with contextlib.suppress(OSError, ValueError):  # ValueError: `end` closed it
             send(stdin, command)
 
+    def kill(self) -> None:
+        """Kill the process; that it died is told by the inbox."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> None:
         """End the process, at once."""
         self._ended.set()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
