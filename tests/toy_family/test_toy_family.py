@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from renderer.store.disk import is_temp
+
 SPEC = 'model = "chime"\ncaption = "{caption}"\ninstrumental = true\nseeds = [1, 2]\n\n[metas]\nduration = 10\n'
 OPTIONS = ("--device", "cpu", "--threads", "1")
 
@@ -75,7 +77,8 @@ class Folder:
         return {path.name: path.read_bytes() for path in sorted(self.project.glob("outputs/*/*.flac"))}
 
     def artifacts(self) -> list[Path]:
-        return sorted(self.project.glob("outputs/.store/melody/*/*.safetensors"))
+        found = self.project.glob("outputs/.store/melody/*/*.safetensors")
+        return sorted(path for path in found if not is_temp(path.name))
 
 
 @pytest.fixture
