@@ -43,7 +43,7 @@ class Executor(Protocol):
         """
 
     def end(self) -> None:
-        """End the workers, at once."""
+        """End the workers, at once; called from another thread than a run's, that run hears that they died."""
 
 
 class MakeExecutor(Protocol):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -210,6 +211,24 @@ def test_a_run_that_is_left_leaves_no_worker_in_the_middle_of_its_jobs(
     assert sink.leftovers() == []
 
 
+def test_a_run_whose_workers_are_ended_from_another_thread_comes_to_its_end(
+    make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
+) -> None:
+    executor, ended = make(*devices), threading.Event()
+
+    def end(event: RunEvent) -> None:
+        if isinstance(event, JobProgress) and not ended.is_set():
+            ended.set()
+            ending = threading.Thread(target=executor.end)
+            ending.start()
+            ending.join()
+
+    plan = plan_of(tmp_path, *takes(8, step_seconds=SLOW))
+    heard = run(executor, plan, sink, listen=end, is_wanted=lambda _: not ended.is_set())
+
+    assert (heard.failed, heard.lost) == ([], [])
+
+
 class Refusing(FolderSink):
     """Its drive is full from the third result on."""
 
@@ -326,6 +345,7 @@ def test_a_folder_that_takes_no_sound_costs_no_take(
 
 PARENT = """
 import sys
+import threading
 from pathlib import Path
 from renderer.models.family import Residency
 from renderer.run.executor import EXECUTORS
