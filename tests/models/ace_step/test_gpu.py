@@ -76,9 +76,9 @@ def thoughts(count: int) -> list[StageJob]:
                     SAMPLING,
                     lm_temperature=0.5 + number % 3 / 2,
                     lm_top_p=(0.9, 0.5, 1.0)[number % 3],
-                    top_k=number % 2 * 40,
-                    repetition_penalty=1.0 + number % 4 / 10,
-                    cfg_scale=1.0 + number % 2,
+                    lm_top_k=number % 2 * 40,
+                    lm_repetition_penalty=1.0 + number % 4 / 10,
+                    lm_cfg_scale=1.0 + number % 2,
                 ),
             ),
         )
