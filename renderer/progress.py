@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from renderer.plan.jobs import Job, Plan
+    from renderer.plan.jobs import Plan
     from renderer.run.events import RunEvent
 
     Listen = Callable[[RunEvent], None]
@@ -68,7 +69,7 @@ class _Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
-        self._paces: dict[str, Pace] = {}
+        self._paces = defaultdict[str, Pace](Pace)
         self._drawn_at = 0.0
 
     def listen(self, event: RunEvent) -> None:
@@ -77,7 +78,7 @@ class _Bars:
             case RunPlanned(plan=plan):
                 self._paces = _paces(plan)
             case PartStarted(part=part) if part not in self._tasks:
-                count = f"0/{len(self._paces[part].jobs)}"
+                count = f"0/{len(self._paces[part].jobs) or event.num_jobs}"
                 self._tasks[part] = self._progress.add_task(
                     _activity(event), total=1.0, count=count, left="", doing="loading"
                 )
@@ -111,7 +112,7 @@ class _Lines:
         self._line_seconds = line_seconds
         self._num_takes = 0
         self._takes_done = 0
-        self._paces: dict[str, Pace] = {}
+        self._paces = defaultdict[str, Pace](Pace)
         self._drawn_at = time.monotonic()
 
     def listen(self, event: RunEvent) -> None:
@@ -149,12 +150,12 @@ class _Lines:
                 return None
 
 
-def _paces(plan: Plan) -> dict[str, Pace]:
-    """Each part's jobs, before any has begun."""
-    jobs: dict[str, dict[str, Job]] = {}
+def _paces(plan: Plan) -> defaultdict[str, Pace]:
+    """Each part's jobs, before any has begun; a part that runs unplanned (a result proved damaged) begins with none."""
+    paces = defaultdict[str, Pace](Pace)
     for job in plan.jobs:
-        jobs.setdefault(job.part, {})[job.key] = job
-    return {part: Pace(of_part) for part, of_part in jobs.items()}
+        paces[job.part].jobs[job.key] = job
+    return paces
 
 
 def _activity(event: PartStarted) -> str:

@@ -24,7 +24,7 @@ LEAST_SECONDS = 1.0
 class Pace:
     """One part's jobs, from their events."""
 
-    jobs: dict[str, Job]
+    jobs: dict[str, Job] = field(default_factory=dict)
     """By their keys."""
     now: Callable[[], float] = time.monotonic
     _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -39,9 +39,11 @@ class Pace:
     def hear(self, event: RunEvent) -> None:
         """Take an event of one of the part's jobs in."""
         match event:
-            case JobProgress(job=job):
+            case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
                 # What was found damaged is made once more, and nobody planned that.
                 self.jobs.setdefault(job.key, job)
+        match event:
+            case JobProgress(job=job):
                 self._over.discard(job.key)
                 before, _ = self._counts.get(job.key, (0, 0))
                 self._counts[job.key] = (event.done, event.total)

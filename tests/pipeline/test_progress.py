@@ -61,3 +61,20 @@ def test_the_bar_fits_80_columns_and_tells_the_same(shown: list[str]) -> None:
     assert max(cell_len(line) for line in shown) <= 80
     assert any(re.search(r"language model .* 2 at once · \d+ tokens/s", line) for line in shown), shown[-5:]
     assert any(re.search(r" \d/\d +\d+:\d\d ", line) for line in shown)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True], ids=["log file", "terminal"])
+def test_a_part_that_nobody_planned_is_shown_when_a_stored_result_proves_damaged(
+    songs: Songs, is_terminal: bool
+) -> None:
+    songs.write("eins")
+    songs.render()
+    for path in songs.outputs.glob(".store/latents/*/*"):
+        path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    for path in songs.outputs.glob("*/*.flac"):
+        path.unlink()
+    file = io.StringIO()
+    with showing(Console(file=file, width=80, force_terminal=is_terminal), line_seconds=0.0) as listen:
+        summary = render(songs.project(), listen=listen, executor=songs.executor)
+    assert summary.rendered
+    assert "diffusion" in ESCAPES.sub("", file.getvalue())
