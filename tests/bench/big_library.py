@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renderer.artifacts import CotMetas
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import family, stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 SETTINGS = ("--model", "mini", "--device", "cpu", "--threads", "1")
 PEAK_BINS = 800
-STAGES = (Stage.COT, Stage.CODES, Stage.LATENTS, Stage.WAVEFORM)
+STAGES = ("cot", "codes", "latents", "waveform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,7 @@ def finish(project: Project, plans: tuple[TakePlan, ...]) -> None:
                 "takes": [plan.name],
             }
             journal.append("job-done", {**fields, "seconds": 0.01})
-            if stage == Stage.WAVEFORM:
+            if stage == "waveform":
                 _put(project, store, plan)
                 journal.append("take-done", {"take": plan.name, "key": plan.key, "file": plan.file})
     ended = {"rendered": len(plans), "failed": 0, "kept": 0, "stopped": False, "seconds": 60.0, "loads": {"lm": 1}}

@@ -22,7 +22,6 @@ from renderer.artifacts import Codes, Cot, Latents
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import LatentsRequest, WaveformRequest
-from renderer.models.ace_step.stages import Stage
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
 from renderer.models.family import Done, StageJob, family
@@ -108,7 +107,7 @@ class Nobody:
         return False
 
 
-def run_stage(model: str, stage: Stage, jobs: Sequence[StageJob], threads: int) -> dict[str, Any]:
+def run_stage(model: str, stage: str, jobs: Sequence[StageJob], threads: int) -> dict[str, Any]:
     """Artifacts by job; the part is loaded as the worker loads it."""
     files = resolve(model).files
     assert files is not None
@@ -129,11 +128,11 @@ def decode(model: str, latents: Mapping[int, npt.NDArray[np.float32]], threads: 
         StageJob(
             id=str(seed),
             request=WaveformRequest(duration=None),
-            upstream={Stage.LATENTS: Latents(frames=np.ascontiguousarray(frames, dtype=np.float32))},
+            upstream={"latents": Latents(frames=np.ascontiguousarray(frames, dtype=np.float32))},
         )
         for seed, frames in latents.items()
     ]
-    return {int(seed): made.samples.T for seed, made in run_stage(model, Stage.WAVEFORM, jobs, threads).items()}
+    return {int(seed): made.samples.T for seed, made in run_stage(model, "waveform", jobs, threads).items()}
 
 
 def denoise(
@@ -145,13 +144,13 @@ def denoise(
     jobs = []
     for piece in pieces:
         metas = cot_of(piece)
-        upstream: dict[Stage, Any] = {Stage.COT: Cot(text=think_yaml(metas), metas=metas)}
+        upstream: dict[str, Any] = {"cot": Cot(text=think_yaml(metas), metas=metas)}
         if codes is not None:
-            upstream[Stage.CODES] = Codes(codes=codes[piece.seed])
+            upstream["codes"] = Codes(codes=codes[piece.seed])
         jobs.append(
             StageJob(id=str(piece.seed), request=replace(latents_request(piece), **correction), upstream=upstream)
         )
-    return {int(seed): made.frames for seed, made in run_stage(model, Stage.LATENTS, jobs, threads).items()}
+    return {int(seed): made.frames for seed, made in run_stage(model, "latents", jobs, threads).items()}
 
 
 def latents_request(piece: Piece) -> LatentsRequest:

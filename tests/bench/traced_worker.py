@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from renderer.models.ace_step.stages import Part
 from renderer.run import worker
 from renderer.run.messages import Ended, LoadPart, RunJobs
 
@@ -40,7 +39,7 @@ class TracedWorker(worker.Worker):
         self._profile: Any = None
 
     def _carry_out(self, command: Command) -> None:
-        if isinstance(command, LoadPart) and command.part.part is Part.LM:
+        if isinstance(command, LoadPart) and command.part.part == "lm":
             self._batches += 1
             if self._batches == 2:
                 kinds = torch.profiler.ProfilerActivity
@@ -54,7 +53,7 @@ class TracedWorker(worker.Worker):
 
     def _run(self, command: RunJobs) -> None:
         began, outbox = time.time_ns(), self._outbox
-        if self._profile is None or command.part != Part.VAE:
+        if self._profile is None or command.part != "vae":
             super()._run(command)
             return
         put = outbox.put

@@ -107,10 +107,8 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def stage_mentions(module: Module, names: Sequence[str]) -> Iterator[int]:
-    """Lines that name a stage or part: as a member of `Stage` or `Part`, or as a text that is its name."""
+    """Lines that name a stage or part: as a text that is its name."""
     for node in ast.walk(module.tree):
         match node:
-            case ast.Attribute(value=ast.Name(id="Stage" | "Part"), attr=member) if member.isupper():
-                yield node.lineno
             case ast.Constant(value=str(text)) if text in names:
                 yield node.lineno

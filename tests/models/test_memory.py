@@ -10,7 +10,7 @@ import pytest
 from renderer.errors import ModelError, ResourceError
 from renderer.models import memory
 from renderer.models.ace_step import needs
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import ModelFiles, Settings
 from tests.models.ace_step.layouts import write_bundle
@@ -40,11 +40,11 @@ def test_weights_are_counted_from_the_headers_in_either_layout(tiny_set: Path, t
                 (AceStepConditionEncoder, "condition_encoder"),
             )
         )
-    counted = needs.parameters(files_of(tiny_set), Part.DIT)
+    counted = needs.parameters(files_of(tiny_set), "dit")
     assert counted["dit"] == sum(tensor.numel() for tensor in dit.state_dict().values())
     assert counted["condition_encoder"] == sum(tensor.numel() for tensor in condition.state_dict().values())
 
-    bundle = needs.parameters(files_of(write_bundle(tiny_set, tmp_path / "bundle", num_shards=3)), Part.DIT)
+    bundle = needs.parameters(files_of(write_bundle(tiny_set, tmp_path / "bundle", num_shards=3)), "dit")
     # Silence lies in a file of its own there, and the null condition in none of the four.
     apart = condition.silence_latent.numel() + condition.null_condition_emb.numel()
     assert sum(bundle.values()) == sum(counted.values()) - apart
@@ -52,7 +52,7 @@ def test_weights_are_counted_from_the_headers_in_either_layout(tiny_set: Path, t
 
 def test_half_the_dtype_is_half_the_weights(tiny_set: Path) -> None:
     files = files_of(tiny_set)
-    for part in Part:
+    for part in FAMILY.parts:
         whole = memory.need(part, files, SETTINGS, 60.0)
         half = memory.need(part, files, replace(SETTINGS, dtype="bfloat16"), 60.0)
         assert whole.weights == 2 * half.weights > 0
@@ -62,22 +62,22 @@ def test_half_the_dtype_is_half_the_weights(tiny_set: Path) -> None:
 def test_longer_takes_and_more_slots_need_more(tiny_set: Path) -> None:
     files = files_of(tiny_set)
 
-    assert memory.need(Part.DIT, files, SETTINGS, 240.0).work > memory.need(Part.DIT, files, SETTINGS, 60.0).work
-    slots = [memory.need(Part.LM, files, replace(SETTINGS, lm_slots=count), 60.0).work for count in (1, 4)]
+    assert memory.need("dit", files, SETTINGS, 240.0).work > memory.need("dit", files, SETTINGS, 60.0).work
+    slots = [memory.need("lm", files, replace(SETTINGS, lm_slots=count), 60.0).work for count in (1, 4)]
     assert slots[1] == 4 * slots[0]
     # Tiles bound the VAE, however long the take is.
-    assert memory.need(Part.VAE, files, SETTINGS, 240.0) == memory.need(Part.VAE, files, SETTINGS, 60.0)
+    assert memory.need("vae", files, SETTINGS, 240.0) == memory.need("vae", files, SETTINGS, 60.0)
 
 
 @pytest.mark.parametrize(
     ("part", "advice", "fraction"),
     [
-        (Part.LM, "--lm-slots 2, or --lm-slots 1, or --dtype bfloat16", 0.6),
-        (Part.VAE, "--vae-tile 64 --vae-overlap 8", 0.3),
-        (Part.DIT, "takes of 60 s", 0.3),
+        ("lm", "--lm-slots 2, or --lm-slots 1, or --dtype bfloat16", 0.6),
+        ("vae", "--vae-tile 64 --vae-overlap 8", 0.3),
+        ("dit", "takes of 60 s", 0.3),
     ],
 )
-def test_what_does_not_fit_is_refused_with_what_would(tiny_set: Path, part: Part, advice: str, fraction: float) -> None:
+def test_what_does_not_fit_is_refused_with_what_would(tiny_set: Path, part: str, advice: str, fraction: float) -> None:
     files = files_of(tiny_set)
     wanted = memory.need(part, files, SETTINGS, 240.0).total
 
@@ -94,4 +94,4 @@ def test_a_file_that_is_no_safetensors_is_named(tiny_set: Path, tmp_path: Path) 
     (bundle / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"<html>not found</html>")
 
     with pytest.raises(ModelError, match="can't be read as safetensors"):
-        memory.need(Part.VAE, files_of(bundle), SETTINGS, 60.0)
+        memory.need("vae", files_of(bundle), SETTINGS, 60.0)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.models import read_ahead as module
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.layouts import write_bundle
@@ -58,7 +57,7 @@ def test_a_file_that_was_on_disk_only_comes_into_memory(tiny_set: Path, tmp_path
     if cached_share(path) > 0.5:
         pytest.skip("this file system keeps its files in memory")
 
-    assert read_ahead(Part.LM, files_of(tmp_path / "set")) == path.stat().st_size
+    assert read_ahead("lm", files_of(tmp_path / "set")) == path.stat().st_size
 
     until = time.monotonic() + 20
     while cached_share(path) < 1 and time.monotonic() < until:
@@ -73,15 +72,15 @@ def test_each_part_means_its_own_files_in_either_layout(tiny_set: Path, tmp_path
         return sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors"))
 
     original, diffusers = files_of(bundle), files_of(tiny_set)
-    assert read_ahead(Part.LM, original) == size(bundle / "acestep-5Hz-lm-1.7B")
-    assert read_ahead(Part.VAE, original) == read_ahead(Part.VAE, diffusers) == size(bundle / "vae")
-    assert read_ahead(Part.DIT, original) == size(bundle / "acestep-v15-turbo", bundle / "Qwen3-Embedding-0.6B")
+    assert read_ahead("lm", original) == size(bundle / "acestep-5Hz-lm-1.7B")
+    assert read_ahead("vae", original) == read_ahead("vae", diffusers) == size(bundle / "vae")
+    assert read_ahead("dit", original) == size(bundle / "acestep-v15-turbo", bundle / "Qwen3-Embedding-0.6B")
     names = ("transformer", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "text_encoder")
-    assert read_ahead(Part.DIT, diffusers) == size(*(tiny_set / name for name in names))
-    assert read_ahead(Part.LM, diffusers.with_lm(None)) == 0
+    assert read_ahead("dit", diffusers) == size(*(tiny_set / name for name in names))
+    assert read_ahead("lm", diffusers.with_lm(None)) == 0
 
 
 def test_where_memory_is_short_nothing_is_read_ahead(tiny_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHARE", 1e-9)
 
-    assert read_ahead(Part.DIT, files_of(tiny_set)) == 0
+    assert read_ahead("dit", files_of(tiny_set)) == 0

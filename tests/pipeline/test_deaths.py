@@ -16,7 +16,6 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import stored_kinds
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
@@ -68,7 +67,7 @@ def signalled(songs: Songs, number: int) -> None:
 
 def begun(event: RunEvent) -> TypeGuard[JobProgress]:
     """Whether a decode is under way, of which more than one tile takes longer than the news of the first."""
-    return isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and event.done < event.total
+    return isinstance(event, JobProgress) and event.job.stage == "waveform" and event.done < event.total
 
 
 def test_a_job_that_ends_its_worker_twice_costs_its_take_only(three: Callable[[str], Songs]) -> None:
@@ -297,7 +296,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again_in_the_same_run(
     assert (len(summary.rendered), summary.failures) == (3, ())
     assert songs.audio() == before
     made_again = [
-        event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage == Stage.LATENTS
+        event.job.key for event in songs.events if isinstance(event, JobDone) and event.job.stage == "latents"
     ]
     assert made_again == [artifact.stem]
     assert [line.fields["key"] for line in songs.project().store.journal.lines("set-aside")] == [artifact.stem]

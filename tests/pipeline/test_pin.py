@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import SpecError, UsageError
-from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import refuse_faults
 from renderer.pipeline.select import select
@@ -54,19 +53,19 @@ def spec(songs: Songs) -> Path:
 def test_the_pinned_take_stays_done_and_the_others_follow_its_codes(pinned: Songs) -> None:
     assert takes(pinned)["eins.s1"].why is Why.DONE
     other = takes(pinned)["eins.s2"]
-    assert other.runs == (Stage.LATENTS, Stage.WAVEFORM)
-    assert other.keys[Stage.CODES] == takes(pinned)["eins.s1"].keys[Stage.CODES]
+    assert other.runs == ("latents", "waveform")
+    assert other.keys["codes"] == takes(pinned)["eins.s1"].keys["codes"]
     assert [change.name for change in other.changes] == ["codes"]
 
 
 def test_a_changed_line_keeps_the_codes_and_runs_the_dit(pinned: Songs) -> None:
-    codes = takes(pinned)["eins.s1"].keys[Stage.CODES]
+    codes = takes(pinned)["eins.s1"].keys["codes"]
     pinned.edit("eins", "la la la", "la la lo")
 
     take = takes(pinned)["eins.s1"]
 
-    assert take.keys[Stage.CODES] == codes
-    assert take.runs == (Stage.LATENTS, Stage.WAVEFORM)
+    assert take.keys["codes"] == codes
+    assert take.runs == ("latents", "waveform")
     carry_out(pinned.project())
     recipe = tomllib.loads((pinned.outputs / "eins" / "eins.s1.toml").read_text("utf-8"))
     assert recipe["keys"]["codes"] == codes
@@ -79,9 +78,9 @@ def test_a_new_caption_counts_in_place_of_the_one_the_lm_had_written(pinned: Son
 
     after = takes(pinned)["eins.s1"]
 
-    assert after.keys[Stage.CODES] == before.keys[Stage.CODES]
-    assert after.keys[Stage.COT] != before.keys[Stage.COT]
-    cot = after.given[after.keys[Stage.COT]]
+    assert after.keys["codes"] == before.keys["codes"]
+    assert after.keys["cot"] != before.keys["cot"]
+    cot = after.given[after.keys["cot"]]
     assert cot.metas.caption is None  # type: ignore[union-attr]
 
 
@@ -106,10 +105,10 @@ def test_naming_the_codes_changes_nothing_else(text: str) -> None:
 def test_a_preview_follows_the_beginning_of_the_pinned_codes(pinned: Songs) -> None:
     preview = pinned.project(preview=0.4).plan().takes[0]
 
-    codes = preview.given[preview.keys[Stage.CODES]]
+    codes = preview.given[preview.keys["codes"]]
 
     assert len(codes.codes) == 2  # type: ignore[union-attr]
-    assert preview.runs == (Stage.LATENTS, Stage.WAVEFORM)
+    assert preview.runs == ("latents", "waveform")
 
 
 @pytest.mark.parametrize(
@@ -147,10 +146,10 @@ def test_a_damaged_codes_file_is_a_fault(pinned: Songs, damage: str) -> None:
 def test_edited_codes_are_other_codes(pinned: Songs) -> None:
     path = pinned.folder / "specs" / "eins.codes"
     text = path.read_text("utf-8")
-    before = takes(pinned)["eins.s1"].keys[Stage.CODES]
+    before = takes(pinned)["eins.s1"].keys["codes"]
     path.write_text(text.replace("codes = [\n", "codes = [\n  7,\n"), "utf-8")
 
-    assert takes(pinned)["eins.s1"].keys[Stage.CODES] != before
+    assert takes(pinned)["eins.s1"].keys["codes"] != before
     assert takes(pinned)["eins.s1"].why is Why.CHANGED
 
 

@@ -10,7 +10,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from renderer.models.ace_step.stages import Part
 from renderer.pipeline.render import Stop, render
 from renderer.progress import showing
 from renderer.run.events import PartStarted
@@ -39,7 +38,7 @@ def shown(songs: Songs, request: pytest.FixtureRequest) -> list[str]:
 
         def until_the_dit(event: RunEvent) -> None:
             listen(event)
-            if isinstance(event, PartStarted) and event.part == Part.DIT:
+            if isinstance(event, PartStarted) and event.part == "dit":
                 stop.now()
 
         render(songs.project(), listen=until_the_dit, stop=stop, executor=songs.executor)

@@ -9,7 +9,6 @@ import pytest
 import soundfile
 
 from renderer.errors import UsageError
-from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Why
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def stages_run(songs: Songs) -> set[Stage]:
+def stages_run(songs: Songs) -> set[str]:
     return {event.job.stage for event in songs.events if isinstance(event, JobDone)}
 
 
@@ -79,7 +78,7 @@ def test_a_changed_shift_renders_that_songs_dit_and_vae_only(songs: Songs) -> No
 
     assert [(c.name, c.old, c.new) for c in plan.takes[0].changes] == [("shift", 3.0, 2.0)]
     assert summary.rendered == ("eins.s1", "eins.s2")
-    assert stages_run(songs) == {Stage.LATENTS, Stage.WAVEFORM}
+    assert stages_run(songs) == {"latents", "waveform"}
     after = songs.audio()
     assert after["zwei.s1.flac"] == before["zwei.s1.flac"]
     assert after["eins.s1.flac"] != before["eins.s1.flac"]
@@ -145,7 +144,7 @@ def test_a_preview_shares_the_chain_of_thought_and_has_a_name_of_its_own(songs: 
     songs.render(first_seed=True)
 
     assert preview.rendered == ("eins.s1.preview1",)
-    assert Stage.COT not in stages_run(songs)
+    assert "cot" not in stages_run(songs)
     assert set(songs.audio()) == {"eins.s1.preview1.flac", "eins.s1.flac"}
 
 

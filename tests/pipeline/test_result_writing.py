@@ -14,7 +14,7 @@ import pytest
 
 from renderer.artifacts import Waveform
 from renderer.errors import InputLost
-from renderer.models.ace_step.stages import FAMILY, Part, Stage
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.family import stored_kinds
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.render import render
@@ -104,7 +104,7 @@ def carry_out(songs: Songs, writer_of: Callable[..., ResultWriter]) -> Iterator[
             yield writer, event
 
 
-def two_at_once(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+def two_at_once(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """Have the part's jobs sent two by two."""
     parts = cast("dict[str, PartSpec]", FAMILY.parts)
     monkeypatch.setitem(parts, part, replace(parts[part], window=2))
@@ -135,7 +135,7 @@ def test_few_takes_are_written_at_once_and_they_are_told_in_their_order(
 def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_at_once(monkeypatch, Part.VAE)
+    two_at_once(monkeypatch, "vae")
     begun = [
         len(writer.begun)
         for writer, event in carry_out(seven, Reluctant)
@@ -148,7 +148,7 @@ def test_the_next_batch_does_not_wait_for_the_files_of_the_one_before(
 def test_a_take_that_cant_be_kept_after_its_batch_is_over_is_made_again(
     seven: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_at_once(monkeypatch, Part.VAE)
+    two_at_once(monkeypatch, "vae")
     told = []
     for writer, event in carry_out(seven, Forgetful):
         assert isinstance(writer, Reluctant)
@@ -166,7 +166,7 @@ def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> No
         assert isinstance(writer, Reluctant)
         if isinstance(event, JobDone):
             done.append(event.job.key)
-        if isinstance(event, JobProgress) and event.job.stage == Stage.WAVEFORM and len(writer.begun) == 2 and kills:
+        if isinstance(event, JobProgress) and event.job.stage == "waveform" and len(writer.begun) == 2 and kills:
             assert not set(done) & {job.key for job in writer.begun}
             os.kill(seven.executor.pool.pids[0], kills.pop())
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
-from renderer.models.ace_step.stages import Stage
 from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
@@ -24,16 +23,16 @@ if TYPE_CHECKING:
 def made(job: Job) -> Artifact:
     """What the models would give: any artifact will do, as long as its key decides its bytes."""
     drawn = np.random.default_rng(int(job.key[:12], 16))
-    match job.stage:
-        case Stage.COT:
-            return Cot(text=f"bpm: 90\n{job.key}", metas=CotMetas(bpm=90, keyscale="A minor", duration=1))
-        case Stage.CODES:
-            seconds = cast("CodesRequest", job.request).metas.duration or 1
-            return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
-        case Stage.LATENTS:
-            return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
-        case Stage.WAVEFORM:
-            return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
+    kind = job.spec.artifact
+    if kind is Cot:
+        return Cot(text=f"bpm: 90\n{job.key}", metas=CotMetas(bpm=90, keyscale="A minor", duration=1))
+    if kind is Codes:
+        seconds = cast("CodesRequest", job.request).metas.duration or 1
+        return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
+    if kind is Latents:
+        return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
+    assert kind is Waveform
+    return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
 
 
 def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import StageError
-from renderer.models.ace_step.stages import FAMILY, Stage
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.family import ModelFiles
 from renderer.plan.jobs import Job
 from renderer.run.events import JobDone, JobFailed, JobProgress
@@ -24,7 +24,7 @@ FILES = ModelFiles(
 
 
 def job(key: str, request: CodesRequest | CotRequest) -> Job:
-    stage = Stage.COT if type(request).__name__ == "CotRequest" else Stage.CODES
+    stage = "cot" if type(request).__name__ == "CotRequest" else "codes"
     return Job(spec=FAMILY.stages[stage], key=key, request=request, settings={}, inputs={}, files=FILES, takes=(key,))
 
 

@@ -11,7 +11,7 @@ from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.on_disk import STEM, all_four
 from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
-from renderer.models.ace_step.protocol.names import Part
+from renderer.models.ace_step.protocol.names import DIT, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.memory import ITEM_SIZE, Need
 
@@ -40,9 +40,9 @@ def need(part: str, files: ModelFiles, settings: Settings, seconds: float) -> Ne
 
 def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     """Component -> number of weights, read from file headers."""
-    if part == Part.LM:
+    if part == LM:
         return {"lm": count(Path(files.lm), "model")} if files.lm else {}
-    if part == Part.VAE:
+    if part == VAE:
         return {"vae": count(Path(files.vae), layouts.DIFFUSERS_STEM)}
     if files.layout == layouts.ORIGINAL:
         text = count(Path(files.text_encoder), "model")
@@ -81,19 +81,19 @@ def _sizes(tensors: Mapping[str, Stored], prefix: str) -> int:
 
 def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:
     size = ITEM_SIZE[dtypes.lm]
-    weights = sum(parameters(files, Part.LM).values()) * size
+    weights = sum(parameters(files, LM).values()) * size
     config = layouts.read_json(Path(files.lm or "") / "config.json")
     rows = settings.lm_slots * CFG_ROWS
     tokens = 1 << ceil(PROMPT_TOKENS + seconds * CODE_RATE).bit_length()
     cache = 2 * config["num_hidden_layers"] * config["num_key_value_heads"] * config["head_dim"] * tokens * rows * size
-    return Need(part=Part.LM, weights=weights, work=cache + LOGIT_COPIES * 4 * rows * config["vocab_size"])
+    return Need(part=LM, weights=weights, work=cache + LOGIT_COPIES * 4 * rows * config["vocab_size"])
 
 
 def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:
     by_component = {"dit": dtypes.dit, "text_encoder": dtypes.text_encoder}
     sizes = {
         name: count * ITEM_SIZE[by_component.get(name, dtypes.condition_encoder)]
-        for name, count in parameters(files, Part.DIT).items()
+        for name, count in parameters(files, DIT).items()
     }
     # The encoders make room for the DiT where both don't fit.
     weights = max(sizes["dit"], sum(sizes.values()) - sizes["dit"])
@@ -108,7 +108,7 @@ def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     scores = rows * config["num_attention_heads"] * patches**2 * 4 if settings.device == "mps" else 0
     plain = devices.kernels(settings.device, dtypes.dit) == "plain"
     mask = patches**2 * size + MASK_ROWS * patches * MASK_BYTES if plain else 0
-    return Need(part=Part.DIT, weights=weights, work=int(activations + scores + mask))
+    return Need(part=DIT, weights=weights, work=int(activations + scores + mask))
 
 
 def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:
@@ -116,13 +116,13 @@ def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     config = layouts.read_json(Path(files.vae) / "config.json")
     tile = min(settings.vae_tile, seconds * LATENT_RATE)
     work = VAE_LAYERS_ALIVE * config["decoder_channels"] * tile * SAMPLES_PER_LATENT * size
-    return Need(part=Part.VAE, weights=sum(parameters(files, Part.VAE).values()) * size, work=int(work))
+    return Need(part=VAE, weights=sum(parameters(files, VAE).values()) * size, work=int(work))
 
 
 _NEEDS: Mapping[str, Callable[[ModelFiles, Settings, Dtypes, float], Need]] = {
-    Part.LM: _lm_need,
-    Part.DIT: _dit_need,
-    Part.VAE: _vae_need,
+    LM: _lm_need,
+    DIT: _dit_need,
+    VAE: _vae_need,
 }
 
 
@@ -153,7 +153,7 @@ def _smaller_tiles(settings: Settings, seconds: float) -> Iterator[Alternative]:
 
 
 _OWN_ALTERNATIVES: Mapping[str, Callable[[Settings, float], Iterator[Alternative]]] = {
-    Part.LM: _fewer_slots,
-    Part.DIT: _shorter_takes,
-    Part.VAE: _smaller_tiles,
+    LM: _fewer_slots,
+    DIT: _shorter_takes,
+    VAE: _smaller_tiles,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
-from renderer.models.ace_step.protocol.names import Part
+from renderer.models.ace_step.protocol.names import DIT, LM, VAE
 from renderer.models.ace_step.vae.part import load_vae
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> Loaded
 
 
 LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
-    Part.LM: load_lm,
-    Part.DIT: load_dit,
-    Part.VAE: load_vae,
+    LM: load_lm,
+    DIT: load_dit,
+    VAE: load_vae,
 }
 
 
@@ -39,7 +39,7 @@ class AceStepLoader:
 
     def examine(self, part: str, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""
-        if part == Part.DIT:
+        if part == DIT:
             examine_dit(files)
 
     def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:

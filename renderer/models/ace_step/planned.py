@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError, named_by
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
-from renderer.models.ace_step.protocol.names import Part, Stage
+from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, VAE, WAVEFORM
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import identity, layouts, looked, zoo
@@ -34,7 +34,7 @@ def take_requests(take: Take, model: PlannedModel, preview: float | None) -> Tak
     """
     asked = stage_requests(take, model.facts, preview)
     cut, pinned = asked.latents.preview, take.song.pinned
-    if (asked.cot or asked.codes) and Part.LM not in model.weights:
+    if (asked.cot or asked.codes) and LM not in model.weights:
         raise ModelError(
             f"`{model.facts.name}` has no LM of its own",
             why="the spec asks the LM for metas or codes",
@@ -43,7 +43,7 @@ def take_requests(take: Take, model: PlannedModel, preview: float | None) -> Tak
     whole = asked.latents.metas.duration or (
         pinned.seconds if pinned else min(GUESSED_SECONDS, asked.latents.max_duration)
     )
-    by_stage = {stage.value: getattr(asked, stage) for stage in Stage}
+    by_stage = {stage: getattr(asked, stage) for stage in (COT, CODES, LATENTS, WAVEFORM)}
     return TakeRequests(
         stages={stage: request for stage, request in by_stage.items() if request is not None},
         preview=cut,
@@ -54,7 +54,7 @@ def take_requests(take: Take, model: PlannedModel, preview: float | None) -> Tak
 
 def refuse_unread_codes(files: ModelFiles, stages: Container[str]) -> None:
     """Raises: ModelError for a model set that can't read the codes its LM is to write, or has written."""
-    if Stage.CODES in stages and not layouts.has_audio_tokenizer(files):
+    if CODES in stages and not layouts.has_audio_tokenizer(files):
         raise ModelError(
             f"`{files.name}` can't read the LM's codes",
             why=f"`{files.dit}` holds no audio_tokenizer and audio_token_detokenizer",
@@ -81,14 +81,14 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
         return _as_with(model, vae, NOT_FETCHED, missing=vae)
     # Without its model it can't be held against it, and nothing runs.
     own = model.files if model.missing else replace(model.files, vae=str(folder))
-    faults = {} if model.missing else looked.faults(own, (Part.VAE,))
+    faults = {} if model.missing else looked.faults(own, (VAE,))
     found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.fingerprint(vae_files(folder))
-    if found.digest == model.weights[Part.VAE] and not faults:
+    if found.digest == model.weights[VAE] and not faults:
         return model
     other = _as_with(model, Path(vae).name, found.digest)
     return replace(
         other,
-        weight_files={**model.weight_files, Part.VAE: found.heads},
+        weight_files={**model.weight_files, VAE: found.heads},
         files=replace(model.files, vae=str(folder)),
         faults={**other.faults, **faults},
     )
@@ -99,9 +99,9 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
     return replace(
         model,
         files=replace(model.files, vae=vae),
-        weights={**model.weights, Part.VAE: digest},
+        weights={**model.weights, VAE: digest},
         missing=(*model.missing, missing) if missing else model.missing,
-        faults={part: found for part, found in model.faults.items() if part != Part.VAE},
+        faults={part: found for part, found in model.faults.items() if part != VAE},
         vae=vae,
     )
 
@@ -124,7 +124,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
             lm=variant.lm or facts.lm,
             loras=loras,
         )
-        weights = dict.fromkeys((part.value for part in Part), NOT_FETCHED)
+        weights = dict.fromkeys(by_part, NOT_FETCHED)
         return PlannedModel(facts=facts, files=files, weights=weights, numerics=by_part, missing=resolved.missing)
     # Looked at before they are hashed, which takes a minute where they were never seen.
     faults = looked.faults(resolved.files)
@@ -150,7 +150,7 @@ def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[s
         "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
         "thinking": variant.inference.thinking,
         "use_cot_metas": variant.inference.use_cot_metas,
-        "codes": f"pinned {given[Stage.CODES].key[:8]}" if given else None,
+        "codes": f"pinned {given[CODES].key[:8]}" if given else None,
     }
 
 
@@ -163,16 +163,16 @@ def numerics(settings: Settings) -> Mapping[str, Numerics]:
         device.vae_kernels(name),
     )
     return {
-        Part.LM: Numerics(
+        LM: Numerics(
             dtype=dtypes.lm,
             attention=device.lm_attention(name, dtypes.lm),
             prompt_bucket=bucket if bucket > 1 else None,
         ),
-        Part.DIT: Numerics(
+        DIT: Numerics(
             dtype=dtypes.dit,
             conditions=dtypes.condition_encoder,
             text=dtypes.text_encoder,
             kernels=device.kernels(name, dtypes.dit),
         ),
-        Part.VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
+        VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
     }

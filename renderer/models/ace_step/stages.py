@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
 from renderer.models.ace_step.family import AceStep
-from renderer.models.ace_step.protocol.names import Part, Stage
+from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, VAE, WAVEFORM
 from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
@@ -19,8 +19,6 @@ from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
 if TYPE_CHECKING:
     from renderer.models.family import Family, ModelFiles
 
-
-__all__ = ["FAMILY", "Part", "Stage"]
 
 COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
 USUAL_COT_TOKENS = 150.0
@@ -41,8 +39,8 @@ def _num_codes(request: CodesRequest) -> float | None:
 _ASKED = "asked as ACE-Step asked until April 2026"
 _STAGES = (
     StageSpec(
-        name=Stage.COT.value,
-        part=Part.LM.value,
+        name=COT,
+        part=LM,
         version=2,
         former={
             1: FormerVersion(
@@ -57,9 +55,9 @@ _STAGES = (
         told_in_tags=True,
     ),
     StageSpec(
-        name=Stage.CODES.value,
-        part=Part.LM.value,
-        needs=(Stage.COT.value,),
+        name=CODES,
+        part=LM,
+        needs=(COT,),
         version=2,
         former={1: FormerVersion(words=f"codes: {_ASKED}", explains=frozenset({"weights"}))},
         request=CodesRequest,
@@ -68,9 +66,9 @@ _STAGES = (
         named_by=("model", "based_on", "lm"),
     ),
     StageSpec(
-        name=Stage.LATENTS.value,
-        part=Part.DIT.value,
-        needs=(Stage.COT.value, Stage.CODES.value),
+        name=LATENTS,
+        part=DIT,
+        needs=(COT, CODES),
         version=3,
         former={
             2: FormerVersion(
@@ -84,9 +82,9 @@ _STAGES = (
         named_by=("model", "based_on", "lora"),
     ),
     StageSpec(
-        name=Stage.WAVEFORM.value,
-        part=Part.VAE.value,
-        needs=(Stage.LATENTS.value,),
+        name=WAVEFORM,
+        part=VAE,
+        needs=(LATENTS,),
         version=2,
         former={
             1: FormerVersion(
@@ -107,7 +105,7 @@ def _dit_reads(files: ModelFiles) -> tuple[object, ...]:
 
 _PARTS = (
     PartSpec(
-        name=Part.LM.value,
+        name=LM,
         title="LM",
         activity="language model",
         lane="language model",
@@ -115,12 +113,12 @@ _PARTS = (
         window=100_000,  # it refills its slots from all of them
         at_once=True,
         reads=lambda files: (files.lm,),
-        agrees_with=(Part.DIT.value,),  # its codes are the DiT's codebooks
+        agrees_with=(DIT,),  # its codes are the DiT's codebooks
         if_too_large="take a smaller LM (--lm 0.6B), or close other programs",
         settings=lambda settings: {"lm_slots": settings.lm_slots},
     ),
     PartSpec(
-        name=Part.DIT.value,
+        name=DIT,
         title="DiT",
         activity="diffusion",
         lane="diffusion",
@@ -130,7 +128,7 @@ _PARTS = (
         if_too_large="take a smaller model set (2B instead of XL), or close other programs",
     ),
     PartSpec(
-        name=Part.VAE.value,
+        name=VAE,
         title="VAE",
         activity="decoding",
         lane="decoder",

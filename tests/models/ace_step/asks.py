@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm.part import load_lm
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed, ModelFiles, Settings, StageJob
 from renderer.settings import DitSettings, LmSampling, Metas, neutral_values
 
@@ -98,7 +97,7 @@ def latents_request(seed: int = 7, **changes: object) -> LatentsRequest:
 
 
 def job(name: str, request: CotRequest | CodesRequest, cot: Cot | None = None) -> StageJob:
-    return StageJob(id=name, request=request, upstream={} if cot is None else {Stage.COT: cot})
+    return StageJob(id=name, request=request, upstream={} if cot is None else {"cot": cot})
 
 
 def load(
@@ -118,7 +117,7 @@ def load(
     return load_lm(files, settings, heard or Heard())
 
 
-def results(lm: LoadedPart, stage: Stage, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, object]:
+def results(lm: LoadedPart, stage: str, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, object]:
     """Artifacts by job, `Failed` for those that failed."""
     found = lm.run(stage, jobs, heard or Heard())
     return {result.id: result if isinstance(result, Failed) else result.artifact for result in found}

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save_file
 
 from renderer.models.ace_step.checkpoints.reads import context_files, files_of
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.stages import FAMILY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:9f2c\nsize 1342177
 PAGE = "\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n"
 
 
-def read_files(files: ModelFiles) -> dict[Path, Part]:
+def read_files(files: ModelFiles) -> dict[Path, str]:
     """Every file that a set is read from, or that is looked at, with a part that needs it."""
-    found: dict[Path, Part] = {}
-    for part in Part:
+    found: dict[Path, str] = {}
+    for part in FAMILY.parts:
         for one in (*files_of(part, files), *context_files(part, files)):
             found.setdefault(one.path, part)
     return found

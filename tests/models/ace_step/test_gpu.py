@@ -28,7 +28,6 @@ from renderer.models.ace_step.lm.part import LmPart
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.metas import parse_cot
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_PROMPT_BUCKET, to_host
@@ -87,7 +86,7 @@ def thoughts(count: int) -> list[StageJob]:
 
 
 def texts(lm: LmPart, jobs: list[StageJob]) -> dict[str, str]:
-    found: dict[str, Any] = results(lm, Stage.COT, jobs)
+    found: dict[str, Any] = results(lm, "cot", jobs)
     assert all(isinstance(result, Cot) for result in found.values()), found
     return {name: result.text for name, result in found.items()}
 
@@ -160,7 +159,7 @@ def test_rows_attend_by_varlen_to_what_they_attend_to_under_a_mask() -> None:
 def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
     """Sent faster than the device takes them: what a copy was overtaken by comes after it."""
     lm = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0")
-    spec = lm._phase(Stage.COT).prepare(thoughts(1)[0]).request.pass_spec
+    spec = lm._phase("cot").prepare(thoughts(1)[0]).request.pass_spec
     with torch.inference_mode():
         running = Pass(lm._lm, spec, 4)  # type: ignore[arg-type]
         drawn = np.random.default_rng(1)
@@ -367,7 +366,7 @@ def test_pinned_reading_brings_the_bytes_of_the_file(tiny_set: Path, tmp_path: P
 def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStepLoader().load(Part.DIT, files, CUDA, Heard())
+    part = AceStepLoader().load("dit", files, CUDA, Heard())
     # Longer and shorter ones in turns, so that one take's graph follows another's.
     jobs = [
         replace(latents_job(replace(REQUEST, seed=seed, caption="a " * seed), codes), id=str(seed))
@@ -383,9 +382,9 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
         )
     ]
 
-    together = {result.id: result for result in part.run(Stage.LATENTS, jobs, Heard())}
+    together = {result.id: result for result in part.run("latents", jobs, Heard())}
     for one in jobs:
-        (alone,) = part.run(Stage.LATENTS, [one], Heard())
+        (alone,) = part.run("latents", [one], Heard())
         assert isinstance(alone, Done)
         assert np.array_equal(alone.artifact.frames, together[one.id].artifact.frames)
     part.close()
@@ -394,7 +393,7 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
 def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(tiny_set: Path) -> None:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStepLoader().load(Part.DIT, files, CUDA, Heard())
+    part = AceStepLoader().load("dit", files, CUDA, Heard())
     given_up, kept = (
         replace(latents_job(replace(REQUEST, seed=seed, caption=name), CODES), id=name)
         for seed, name in enumerate(("given up", "kept"), start=1)
@@ -405,8 +404,8 @@ def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(
             return job_id == "given up" and super().cancelled(job_id)
 
     heard = HeardOfOne(cancel_after=2)
-    (beside,) = part.run(Stage.LATENTS, [given_up, kept], heard)
-    (alone,) = part.run(Stage.LATENTS, [kept], Heard())
+    (beside,) = part.run("latents", [given_up, kept], heard)
+    (alone,) = part.run("latents", [kept], Heard())
 
     assert [step[1] for step in heard.steps if step[0] == "given up"] == [1, 2]
     assert isinstance(beside, Done)
@@ -433,10 +432,10 @@ def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
 
     files = resolve(str(tiny_set)).files
     assert files is not None
-    part = AceStepLoader().load(Part.VAE, files, CUDA, Heard())
-    job = StageJob(id="take", request=WaveformRequest(duration=None), upstream={Stage.LATENTS: latents(3_000)})
+    part = AceStepLoader().load("vae", files, CUDA, Heard())
+    job = StageJob(id="take", request=WaveformRequest(duration=None), upstream={"latents": latents(3_000)})
 
-    first, second = (next(part.run(Stage.WAVEFORM, [job], Heard())) for _ in range(2))
+    first, second = (next(part.run("waveform", [job], Heard())) for _ in range(2))
 
     assert isinstance(first, Done)
     assert isinstance(second, Done)

@@ -12,7 +12,6 @@ import torch
 from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, ModelFiles, Settings, StageJob
 from tests.models.ace_step.asks import latents_request
@@ -53,7 +52,7 @@ def load_pipeline(folder: Path) -> Any:
     return loaded
 
 
-def run_one(part: Part, files: ModelFiles, job: StageJob, stage: Stage, listener: Heard | None = None) -> Any:
+def run_one(part: str, files: ModelFiles, job: StageJob, stage: str, listener: Heard | None = None) -> Any:
     listener = listener or Heard()
     loaded = AceStepLoader().load(part, files, SETTINGS, listener)
     results = list(loaded.run(stage, [job], listener))
@@ -62,7 +61,7 @@ def run_one(part: Part, files: ModelFiles, job: StageJob, stage: Stage, listener
 
 
 def latents_job(request: LatentsRequest, codes: Codes | None = None, cot: Cot | None = None) -> StageJob:
-    given = {Stage.COT: cot, Stage.CODES: codes}
+    given = {"cot": cot, "codes": codes}
     return StageJob(id="take", request=request, upstream={stage: found for stage, found in given.items() if found})
 
 
@@ -95,10 +94,10 @@ def asked_of_pipeline(request: LatentsRequest, codes: Codes | None, num_frames: 
 def test_a_take_sounds_bit_for_bit_as_diffusers_own_call(files: ModelFiles, pipeline: Any, codes: Codes | None) -> None:
     expected = pipeline(**asked_of_pipeline(REQUEST, codes, 250), output_type="pt").audios[0]
 
-    latents = run_one(Part.DIT, files, latents_job(REQUEST, codes), Stage.LATENTS)
+    latents = run_one("dit", files, latents_job(REQUEST, codes), "latents")
     assert isinstance(latents, Done), latents
-    job = StageJob(id="take", request=WaveformRequest(duration=10.0), upstream={Stage.LATENTS: latents.artifact})
-    waveform = run_one(Part.VAE, files, job, Stage.WAVEFORM)
+    job = StageJob(id="take", request=WaveformRequest(duration=10.0), upstream={"latents": latents.artifact})
+    waveform = run_one("vae", files, job, "waveform")
     assert isinstance(waveform, Done), waveform
 
     assert isinstance(waveform.artifact, Waveform)
@@ -108,7 +107,7 @@ def test_a_take_sounds_bit_for_bit_as_diffusers_own_call(files: ModelFiles, pipe
 
 def test_each_component_tells_that_it_was_loaded(files: ModelFiles) -> None:
     heard = Heard()
-    run_one(Part.DIT, files, latents_job(REQUEST, CODES), Stage.LATENTS, heard)
+    run_one("dit", files, latents_job(REQUEST, CODES), "latents", heard)
 
     assert heard.loads == ["text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"]
     assert heard.steps == [("take", done, 8, "steps") for done in range(1, 9)]
@@ -117,5 +116,5 @@ def test_each_component_tells_that_it_was_loaded(files: ModelFiles) -> None:
 def test_a_cancelled_take_stops_at_the_next_step_and_yields_nothing(files: ModelFiles) -> None:
     heard = Heard(cancel_after=3)
 
-    assert run_one(Part.DIT, files, latents_job(REQUEST), Stage.LATENTS, heard) is None
+    assert run_one("dit", files, latents_job(REQUEST), "latents", heard) is None
     assert len(heard.steps) == 3

@@ -48,7 +48,6 @@ from renderer.models.ace_step.protocol.dit_prompt import DitPrompt, make_dit_pro
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog import zoo
@@ -80,7 +79,7 @@ class Bench:
         self.tiny, self.folder, self.files, self.part = tiny, folder, files, part
 
     def latents(self, *jobs: StageJob) -> dict[str, Latents]:
-        results = list(self.part.run(Stage.LATENTS, list(jobs), Heard()))
+        results = list(self.part.run("latents", list(jobs), Heard()))
         assert all(isinstance(result, Done) for result in results), results
         return {result.id: result.artifact for result in results}
 
@@ -112,7 +111,7 @@ class Bench:
 def resident(tiny_set: Path) -> Any:
     files = zoo.resolve(str(tiny_set)).files
     assert files is not None
-    return files, AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+    return files, AceStepLoader().load("dit", files, SETTINGS, Heard())
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def bench(tiny_set: Path, tmp_path: Path, resident: Any) -> Bench:
 
 
 def job(name: str, codes: int | None = None, **changes: Any) -> StageJob:
-    upstream = {Stage.CODES: codes_of(codes)} if codes else {}
+    upstream = {"codes": codes_of(codes)} if codes else {}
     return StageJob(id=name, request=replace(REQUEST, **changes), upstream=upstream)
 
 
@@ -212,8 +211,8 @@ def missing_pair(bench: Bench) -> None:
         renderer.render(songs, device="cpu", outputs=bench.folder / "outputs", listen=told.append)
     assert not [event for event in told if isinstance(event, PartStarted | ComponentLoaded)]
     # Codes that were there before, as pinned ones, find the same wall.
-    part = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
-    (failed,) = part.run(Stage.LATENTS, [job("take", 20)], Heard())
+    part = AceStepLoader().load("dit", files, SETTINGS, Heard())
+    (failed,) = part.run("latents", [job("take", 20)], Heard())
     assert isinstance(failed, Failed)
     assert failed.message == "this model set can't read audio codes"
     assert "thinking = false" in failed.help
@@ -297,14 +296,14 @@ def padding_side(bench: Bench) -> None:
     pads.enable_padding(direction="left", length=400)
     pads.enable_truncation(8, direction="left")
     pads.save(str(path))
-    padded: Any = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
-    (found,) = padded.run(Stage.LATENTS, [job("a", 20)], Heard())
+    padded: Any = AceStepLoader().load("dit", files, SETTINGS, Heard())
+    (found,) = padded.run("latents", [job("a", 20)], Heard())
     assert np.array_equal(found.artifact.frames, bench.latents(job("a", 20))["a"].frames)
 
 
 def weights_go_when_dropped(bench: Bench) -> None:
-    part: Any = AceStepLoader().load(Part.DIT, bench.files, SETTINGS, Heard())
-    list(part.run(Stage.LATENTS, [job("a", 20)], Heard()))
+    part: Any = AceStepLoader().load("dit", bench.files, SETTINGS, Heard())
+    list(part.run("latents", [job("a", 20)], Heard()))
     dit, encoders = part.dit(Heard()), part.encoders(Heard())
     modules = (dit.transformer, encoders.condition_encoder, encoders.text_encoder)
     # Nothing moves weights behind our backs: hooks that would put them on another device than their inputs.
@@ -317,12 +316,12 @@ def weights_go_when_dropped(bench: Bench) -> None:
 
 
 def tiles(bench: Bench) -> None:
-    vae: Any = AceStepLoader().load(Part.VAE, bench.files, SETTINGS, Heard())
+    vae: Any = AceStepLoader().load("vae", bench.files, SETTINGS, Heard())
     spans: list[int] = []
     vae.vae.decoder.register_forward_pre_hook(lambda _, arguments: spans.append(arguments[0].shape[-1]))
     long = Latents(frames=np.random.default_rng(0).standard_normal((700, 8)).astype(np.float32))
     request = WaveformRequest(duration=None)
-    (done,) = vae.run(Stage.WAVEFORM, [StageJob(id="a", request=request, upstream={Stage.LATENTS: long})], Heard())
+    (done,) = vae.run("waveform", [StageJob(id="a", request=request, upstream={"latents": long})], Heard())
     assert done.artifact.samples.shape == (2, 700 * 1_920)
     assert max(spans) == SETTINGS.vae_tile
     numbers = [len(Tiles(length=512, overlap=64).windows(25 * seconds)) for seconds in (10, 30, 60, 120, 240, 600)]
@@ -339,7 +338,7 @@ def double_shift(bench: Bench) -> None:
     path = bench.folder / "copy" / "scheduler" / "scheduler_config.json"
     path.write_text(path.read_text().replace('"shift": 1.0', '"shift": 3.0'))
     with pytest.raises(ModelError, match=r"says shift = 3\.0, expected is 1\.0"):
-        AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+        AceStepLoader().load("dit", files, SETTINGS, Heard())
 
 
 def trailing_zeros(_: Bench) -> None:
@@ -417,7 +416,7 @@ def extras_are_off(bench: Bench) -> None:
     assert (asked.sampler_mode, asked.retake_seed, asked.retake_variance) == ("euler", None, 0.0)
     codes, other = codes_of(20), {"retake_seed": 9, "retake_variance": 1.0}
     all_retaken = bench.latents(replace(job("a", 20), request=replace(REQUEST, seed=3, **other)))["a"]
-    own = bench.latents(StageJob(id="a", request=replace(REQUEST, seed=9), upstream={Stage.CODES: codes}))["a"]
+    own = bench.latents(StageJob(id="a", request=replace(REQUEST, seed=9), upstream={"codes": codes}))["a"]
     # Nothing is left of the take's own noise, up to a cosine that isn't quite zero.
     assert np.allclose(all_retaken.frames, own.frames, atol=1e-4)
 

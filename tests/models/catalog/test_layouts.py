@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.errors import ModelError
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity, layouts, looked, zoo
 from tests.models.ace_step.layouts import write_bundle, write_dit
 
@@ -216,7 +215,7 @@ def test_links_are_followed_and_both_sides_are_looked_at(
     assert expected is not None
     assert (facts.kind, facts.shifts) == ("turbo", (1.0, 2.0, 3.0))
     assert looked.faults(files) == {}
-    parts = (Part.DIT, Part.VAE)
+    parts = ("dit", "vae")
     assert [identity.identity(files)[part] for part in parts] == [identity.identity(expected)[part] for part in parts]
 
 

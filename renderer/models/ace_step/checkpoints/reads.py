@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
 from renderer.models.ace_step.protocol import chat_template
-from renderer.models.ace_step.protocol.names import Part
+from renderer.models.ace_step.protocol.names import DIT, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.family import ReadFile
 
@@ -62,9 +62,9 @@ def _files_in(folder: Path) -> Iterator[ReadFile]:
 
 def context_files(part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
     """What is looked at beside what a part reads: it has to agree with it, or is only checked."""
-    if part == Part.VAE:
+    if part == VAE:
         return (_named("dit", on_disk.place(files, "dit")[0] / on_disk.CONFIG),)
-    if part == Part.DIT and files.layout == layouts.DIFFUSERS:
+    if part == DIT and files.layout == layouts.DIFFUSERS:
         return (_named("scheduler", Path(files.dit) / SCHEDULER),)
     return ()
 
@@ -122,7 +122,7 @@ def _dit(files: ModelFiles) -> Iterator[ReadFile]:
             yield _named(f"lora {position} at {scale!r}", Path(folder) / name)
 
 
-_LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {Part.LM: _lm, Part.VAE: _vae, Part.DIT: _dit}
+_LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {LM: _lm, VAE: _vae, DIT: _dit}
 
 
 def _dit_in_one_file(folder: Path, weights: Path) -> Iterator[ReadFile]:

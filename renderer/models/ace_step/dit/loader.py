@@ -18,7 +18,7 @@ from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.lora import merge
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.needs import parameters
-from renderer.models.ace_step.protocol.names import Part
+from renderer.models.ace_step.protocol.names import DIT
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
 from renderer.models.catalog import layouts
 from renderer.models.kernels.qwen3 import fuse
@@ -93,7 +93,7 @@ class DitLoader:
 
     def has_room(self) -> bool:
         """Whether the DiT fits beside what is resident."""
-        count = parameters(self.files, Part.DIT)["dit"]
+        count = parameters(self.files, DIT)["dit"]
         return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
 
     def _text_encoder(self, listener: Listener) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from renderer.errors import StageError
 from renderer.models.ace_step.dit.conditions import lost_parts
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import CODES, COT
 
 if TYPE_CHECKING:
     from renderer.artifacts import Codes, Cot
@@ -39,9 +39,7 @@ def prepare_take(cache: ConditionCache, job: StageJob) -> PreparedTake:
     """
     began = time.perf_counter()
     codes = _codes(job)
-    prompt = make_dit_prompt(
-        cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(Stage.COT)), codes
-    )
+    prompt = make_dit_prompt(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(COT)), codes)
     numbers = codes.codes if codes is not None else None
     cut = lost_parts(cache.encoders.tokens, prompt.text, prompt.lyrics)
     return PreparedTake(
@@ -57,7 +55,7 @@ def _codes(job: StageJob) -> Codes | None:
 
     Raises: StageError when the LM wrote none at all: there is nothing to play.
     """
-    codes = cast("Codes | None", job.upstream.get(Stage.CODES))
+    codes = cast("Codes | None", job.upstream.get(CODES))
     if codes is not None and not len(codes.codes):
         raise StageError(
             "the LM wrote no codes", why="it ended the song at once", help="give the song a duration, or another seed"

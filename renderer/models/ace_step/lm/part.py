@@ -17,7 +17,7 @@ from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import CODES, COT
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ATTENTIONS: Mapping[str, MakeDecodeAttention] = {"masked": PaddedDecode.of, "ragged": VarlenDecode.of}
 """By what `device.lm_attention` says."""
-_PHASES: Mapping[str, Callable[[Tokens], Phase]] = {Stage.COT: CotPhase, Stage.CODES: CodesPhase}
+_PHASES: Mapping[str, Callable[[Tokens], Phase]] = {COT: CotPhase, CODES: CodesPhase}
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:

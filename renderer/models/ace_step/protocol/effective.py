@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import LATENTS
 from renderer.settings import DitSettings, rows
 
 if TYPE_CHECKING:
@@ -16,5 +16,5 @@ def effective(requests: Requests) -> dict[str, object]:
 
     Own `timesteps` are told as the spec has them.
     """
-    latents = requests[Stage.LATENTS]
+    latents = requests[LATENTS]
     return {name: latents[name] for name in rows(DitSettings) if name != "timesteps"}

@@ -1,20 +1,10 @@
-"""What ACE-Step's stages and parts are called, in its own modules: members are the names in its table."""
+"""What ACE-Step's stages and parts are called, where its own modules have to name one; the table is in `stages.py`."""
 
-from enum import StrEnum
+COT = "cot"
+CODES = "codes"
+LATENTS = "latents"
+WAVEFORM = "waveform"
 
-
-class Stage(StrEnum):
-    """The stages of a take, in the order of the data's way."""
-
-    COT = "cot"
-    CODES = "codes"
-    LATENTS = "latents"
-    WAVEFORM = "waveform"
-
-
-class Part(StrEnum):
-    """What is resident together."""
-
-    LM = "lm"
-    DIT = "dit"
-    VAE = "vae"
+LM = "lm"
+DIT = "dit"
+VAE = "vae"

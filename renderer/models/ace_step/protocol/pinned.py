@@ -11,7 +11,7 @@ import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import CODES, COT
 from renderer.models.family import Given
 from renderer.provenance import CodesNotes, CotNotes
 
@@ -36,9 +36,9 @@ def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, Given]:
     kept = whole and length >= len(pinned.codes)
     given: dict[str, Given] = {}
     if pinned.cot is not None:
-        given[Stage.COT.value] = _cot(take, pinned, whole=whole)
+        given[COT] = _cot(take, pinned, whole=whole)
     key = pinned.codes_key if kept else _key({"codes": codes.codes.tolist()})
-    given[Stage.CODES.value] = Given(key=key, artifact=codes)
+    given[CODES] = Given(key=key, artifact=codes)
     return given
 
 

@@ -14,7 +14,7 @@ from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.family import PromptText
@@ -55,7 +55,7 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
 
     Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
     """
-    tokenizer = tokenizer_file(plan.files, Stage.LATENTS)
+    tokenizer = tokenizer_file(plan.files, LATENTS)
     texts = _dit_prompts(stage_requests(plan.take, facts, preview), _decided(plan, store))
     limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
     for (name, limit), text in zip(limits, texts, strict=True):
@@ -66,7 +66,7 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
 
 def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     """The tokenizer that reads a stage's texts, when it is on disk."""
-    if stage in {Stage.COT, Stage.CODES}:
+    if stage in {COT, CODES}:
         places = [Path(files.lm) / "tokenizer.json"] if files.lm else []
     else:
         folder = Path(files.text_encoder)
@@ -76,15 +76,15 @@ def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
 
 def _texts(requests: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
     if requests.cot is not None:
-        yield Stage.COT, "prompt", cot_prompt(requests.cot.caption, requests.cot.lyrics)
+        yield COT, "prompt", cot_prompt(requests.cot.caption, requests.cot.lyrics)
     if requests.codes is not None:
         codes = requests.codes
-        yield Stage.CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, requests, cot))
+        yield CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, requests, cot))
         if codes.guided:
-            yield Stage.CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
+            yield CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
     text, lyrics = _dit_prompts(requests, cot)
-    yield Stage.LATENTS, "text prompt", text
-    yield Stage.LATENTS, "lyric prompt", lyrics
+    yield LATENTS, "text prompt", text
+    yield LATENTS, "lyric prompt", lyrics
 
 
 def _yaml(codes: CodesRequest, requests: StageRequests, cot: Cot | None) -> str:
@@ -146,10 +146,10 @@ def _no_codes(requests: StageRequests) -> Codes | None:
 
 
 def _decided(plan: TakePlan, store: Store) -> Cot | None:
-    key = plan.keys.get(Stage.COT)
+    key = plan.keys.get(COT)
     if key is None:
         return next((one for one in plan.given.values() if isinstance(one, Cot)), None)
-    found = plan.given.get(key) or (store.get(Stage.COT, key) if store.has(Stage.COT, key) else None)
+    found = plan.given.get(key) or (store.get(COT, key) if store.has(COT, key) else None)
     return found if isinstance(found, Cot) else None
 
 

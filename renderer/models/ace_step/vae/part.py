@@ -15,7 +15,7 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
-from renderer.models.ace_step.protocol.names import Stage
+from renderer.models.ace_step.protocol.names import LATENTS
 from renderer.models.ace_step.vae.fused import fuse, slim
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles
@@ -54,7 +54,7 @@ class LoadedVae:
 
     def _waveform(self, job: StageJob, listener: Listener) -> Waveform:
         request = cast("WaveformRequest", job.request)
-        latents = cast("Latents", job.upstream[Stage.LATENTS])
+        latents = cast("Latents", job.upstream[LATENTS])
         began = time.perf_counter()
         decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
         if request.duration is not None:

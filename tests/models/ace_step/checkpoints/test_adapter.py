@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.dit.test_lora import RANK, TARGET, files_with, stored_weight
 from tests.models.ace_step.listening import Heard
@@ -40,11 +39,11 @@ def pair(target: str, names: tuple[str, str] = ("lora_A.weight", "lora_B.weight"
 
 
 def told(files: ModelFiles) -> list[str]:
-    return [f"{error.message}\n{error.why}\n{error.help}" for error in look(Part.DIT, files)]
+    return [f"{error.message}\n{error.why}\n{error.help}" for error in look("dit", files)]
 
 
 def merged(files: ModelFiles) -> torch.Tensor:
-    part: Any = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+    part: Any = AceStepLoader().load("dit", files, SETTINGS, Heard())
     weight: torch.Tensor = part.dit(Heard()).transformer.get_parameter("layers.0.self_attn.to_q.weight")
     return weight
 

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
@@ -87,36 +86,36 @@ def lost_tokenizer(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("breaking", "part", "message", "why"),
     [
-        (forget_end_token, Part.DIT, "ends texts with", "one more is added behind every text"),
-        (forget_silence, Part.DIT, "the silence latent is all zero", "saved without it; songs would drone"),
+        (forget_end_token, "dit", "ends texts with", "one more is added behind every text"),
+        (forget_silence, "dit", "the silence latent is all zero", "saved without it; songs would drone"),
         (
             shift_twice,
-            Part.DIT,
+            "dit",
             "scheduler_config.json` says shift = 3.0, expected is 1.0",
             "ACE-Step 1.5 was trained with it",
         ),
         (
             slow_vae,
-            Part.VAE,
+            "vae",
             "config.json` says sampling_rate = 44100, expected is 48000",
             "ACE-Step 1.5 was trained with it",
         ),
-        (mono_vae, Part.VAE, "config.json` says audio_channels = 1, expected is 2", "ACE-Step 1.5 was trained with it"),
+        (mono_vae, "vae", "config.json` says audio_channels = 1, expected is 2", "ACE-Step 1.5 was trained with it"),
         (
             counted_steps,
-            Part.DIT,
+            "dit",
             "scheduler_config.json` says num_train_timesteps = 1000, expected is 1",
             "ACE-Step 1.5 was trained with it",
         ),
-        (coarse_vae, Part.VAE, "gives 2048 samples a latent frame, expected are 1920", "[2, 4, 4, 8, 8]"),
-        (other_codebook, Part.LM, "LM and DiT don't belong together", "has 1000 audio codes"),
-        (torn_file, Part.DIT, "can't be read as safetensors", ""),
-        (lost_file, Part.DIT, "diffusion_pytorch_model.safetensors` is missing", "no index of shards"),
-        (lost_tokenizer, Part.DIT, "holds no tokenizer.json", ""),
+        (coarse_vae, "vae", "gives 2048 samples a latent frame, expected are 1920", "[2, 4, 4, 8, 8]"),
+        (other_codebook, "lm", "LM and DiT don't belong together", "has 1000 audio codes"),
+        (torn_file, "dit", "can't be read as safetensors", ""),
+        (lost_file, "dit", "diffusion_pytorch_model.safetensors` is missing", "no index of shards"),
+        (lost_tokenizer, "dit", "holds no tokenizer.json", ""),
     ],
 )
 def test_a_broken_pipeline_folder_says_what_is_wrong(
-    tiny_set: Path, tmp_path: Path, breaking: Callable[[Path], None], part: Part, message: str, why: str
+    tiny_set: Path, tmp_path: Path, breaking: Callable[[Path], None], part: str, message: str, why: str
 ) -> None:
     folder = tmp_path / "tiny"
     shutil.copytree(tiny_set, folder)
@@ -163,7 +162,7 @@ def test_a_bundle_whose_lm_has_other_codes_says_so(tiny_set: Path, tmp_path: Pat
     assert files is not None
 
     with pytest.raises(ModelError) as raised:
-        AceStepLoader().load(Part.LM, files, SETTINGS, Heard())
+        AceStepLoader().load("lm", files, SETTINGS, Heard())
     assert raised.value.message == "LM and DiT don't belong together"
     assert "has 1000 audio codes" in raised.value.why
     assert "acestep-v15-turbo/config.json` reads 64000" in raised.value.why
@@ -189,5 +188,5 @@ def test_a_broken_bundle_says_what_is_wrong(
     assert files is not None
 
     with pytest.raises(ModelError) as raised:
-        AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+        AceStepLoader().load("dit", files, SETTINGS, Heard())
     assert message in raised.value.message

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from renderer.errors import ModelError
 from renderer.models.ace_step import needs
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part, Stage
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog import identity, zoo
 from renderer.models.catalog.layouts import plain_name
 from renderer.models.read_ahead import read_ahead
@@ -63,8 +63,8 @@ def files_of(model: str, based_on: str | None = None) -> ModelFiles:
 
 
 def latents(files: ModelFiles, heard: list[DitNotes] | None = None) -> np.ndarray:
-    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
-    (result,) = loaded.run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
+    loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
+    (result,) = loaded.run("latents", [latents_job(REQUEST, CODES)], Heard())
     if heard is not None:
         heard.append(result.artifact.notes)
     frames: np.ndarray = result.artifact.frames
@@ -149,9 +149,9 @@ def test_tensors_of_other_models_in_the_file_are_left_out_and_told(
 def test_its_memory_is_counted_from_its_own_header(bundle: Path, tensors: Tensors, tmp_path: Path) -> None:
     save_file(prefixed("model.")(tensors), tmp_path / "merge.safetensors")
 
-    of_file = needs.parameters(files_of(str(tmp_path / "merge.safetensors"), str(bundle)), Part.DIT)
+    of_file = needs.parameters(files_of(str(tmp_path / "merge.safetensors"), str(bundle)), "dit")
 
-    assert of_file == needs.parameters(files_of(str(bundle)), Part.DIT)
+    assert of_file == needs.parameters(files_of(str(bundle)), "dit")
 
 
 def test_its_weights_and_not_its_bases_are_read_ahead(bundle: Path, tensors: Tensors, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_its_weights_and_not_its_bases_are_read_ahead(bundle: Path, tensors: Ten
     save_file(tensors, merge)
     text_encoder = bundle / "Qwen3-Embedding-0.6B" / "model.safetensors"
 
-    asked = read_ahead(Part.DIT, files_of(str(merge), str(bundle)))
+    asked = read_ahead("dit", files_of(str(merge), str(bundle)))
 
     assert asked == merge.stat().st_size + text_encoder.stat().st_size
 
@@ -175,13 +175,13 @@ def test_its_fingerprint_follows_its_bytes_and_not_its_name(
         {**tensors, "decoder.proj_out.1.bias": tensors["decoder.proj_out.1.bias"] + 1}, tmp_path / "b.safetensors"
     )
 
-    def digests(name: str) -> Mapping[Part, str]:
+    def digests(name: str) -> Mapping[str, str]:
         return identity.identity(files_of(str(tmp_path / name), str(bundle)))
 
     base, merge = identity.identity(files_of(str(bundle))), digests("merge.safetensors")
     assert digests("elsewhere/renamed.safetensors") == merge
-    assert {part for part in Part if base[part] != merge[part]} == {Part.DIT}
-    assert {part for part in Part if digests("b.safetensors")[part] != merge[part]} == {Part.DIT}
+    assert {part for part in FAMILY.parts if base[part] != merge[part]} == {"dit"}
+    assert {part for part in FAMILY.parts if digests("b.safetensors")[part] != merge[part]} == {"dit"}
 
 
 def lonely(tensors: Tensors) -> Tensors:

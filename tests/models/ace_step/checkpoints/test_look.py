@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.reads import files_of as files_read
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog import identity, looked
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step import damage
@@ -56,7 +56,7 @@ def found_in(folder: Path) -> ModelFiles:
     return files
 
 
-def told(files: ModelFiles, part: Part) -> list[str]:
+def told(files: ModelFiles, part: str) -> list[str]:
     return [f"{error.message}\n{error.why}\n{error.help}" for error in look(part, files)]
 
 
@@ -81,7 +81,7 @@ def tries(files: ModelFiles, kinds: Any, suffix: str = "") -> Iterator[tuple[str
     ids=["what can happen to any file", "damaged headers", "whole files with other tensors"],
 )
 def test_each_file_broken_in_each_way_is_named(files: ModelFiles, kinds: Any, suffix: str) -> None:
-    assert not [words for part in Part for words in told(files, part)]
+    assert not [words for part in FAMILY.parts for words in told(files, part)]
 
     silent = [(kind, path.name) for kind, path, found in tries(files, kinds, suffix) if path.name not in str(found)]
 
@@ -97,7 +97,7 @@ def test_the_dtypes_that_weights_come_in_are_right(files: ModelFiles) -> None:
 def test_one_flipped_bit_anywhere_in_a_header_is_found_where_it_changes_a_tensor(sets: Path) -> None:
     """Held against safetensors' own reader: what it refuses is refused, what it reads otherwise is refused, too."""
     files = found_in(sets / "bundle")
-    (path,) = (one.path for one in files_read(Part.DIT, files) if one.name == "model.safetensors")
+    (path,) = (one.path for one in files_read("dit", files) if one.name == "model.safetensors")
     content, before = path.read_bytes(), description(path)
     length = int.from_bytes(content[:8], "little")
     wrong = []
@@ -106,7 +106,7 @@ def test_one_flipped_bit_anywhere_in_a_header_is_found_where_it_changes_a_tensor
             flipped = bytearray(content)
             flipped[place] ^= 1 << bit
             path.write_bytes(flipped)
-            if bool(told(files, Part.DIT)) != (description(path) != before):
+            if bool(told(files, "dit")) != (description(path) != before):
                 wrong.append((place, bit, description(path)))
     path.write_bytes(content)
 
@@ -167,7 +167,7 @@ def test_silence_that_is_none_is_told_without_running_its_pickle(
     bundle = write_bundle(tiny_set, tmp_path / "bundle")
     breaking(bundle / "acestep-v15-turbo" / "silence_latent.pt")
 
-    (found,) = told(found_in(bundle), Part.DIT)
+    (found,) = told(found_in(bundle), "dit")
     assert "silence_latent.pt" in found
 
 
@@ -178,9 +178,9 @@ def test_silence_as_it_is_saved_in_whatever_way_is_right(tiny_set: Path, tmp_pat
     silence = torch.rand(1, 8, 15_000).to(kind)
     for saved in (silence, torch.nn.Parameter(silence), torch.rand(1, 8, 16_000).to(kind)[:, :, :15_000]):
         torch.save(saved, path)
-        assert told(found_in(bundle), Part.DIT) == []
+        assert told(found_in(bundle), "dit") == []
     torch.save(silence, path, _use_new_zipfile_serialization=False)
-    assert told(found_in(bundle), Part.DIT) == []
+    assert told(found_in(bundle), "dit") == []
 
 
 def as_archive(path: Path) -> None:
@@ -242,7 +242,7 @@ def test_what_stands_in_place_of_weights_is_called_by_its_name(
     bundle = write_bundle(tiny_set, tmp_path / "bundle")
     making(bundle / "acestep-v15-turbo" / "model.safetensors")
 
-    found = told(found_in(bundle), Part.DIT)
+    found = told(found_in(bundle), "dit")
 
     assert len(found) == 1
     assert what in found[0]
@@ -263,7 +263,7 @@ def test_a_download_that_is_not_finished_is_told_as_that(
     if lying is None:
         weights.unlink()
 
-    (found,) = told(found_in(bundle), Part.DIT)
+    (found,) = told(found_in(bundle), "dit")
     assert "its download isn't finished" in found
     assert name in found
 
@@ -310,7 +310,7 @@ def test_a_config_that_can_not_be_is_told_with_its_value(
     edited(tmp_path / "set" / place / "config.json", **values)
     files = found_in(tmp_path / "set")
 
-    found = [words for part in Part for words in told(files, part)]
+    found = [words for part in FAMILY.parts for words in told(files, part)]
     assert any(words in one and place in one for one in found), found
 
 
@@ -322,7 +322,7 @@ def test_components_of_other_widths_do_not_belong_together(tiny_set: Path, tmp_p
     config = {**AutoencoderOobleck.load_config(vae), "decoder_input_channels": 16}
     AutoencoderOobleck.from_config(config).save_pretrained(vae)
 
-    (found,) = told(found_in(tmp_path / "set"), Part.VAE)
+    (found,) = told(found_in(tmp_path / "set"), "vae")
     assert "don't belong together" in found
     assert "decoder_input_channels is 16, audio_acoustic_hidden_dim is 8" in found
 
@@ -354,7 +354,7 @@ def test_the_base_of_the_rotations_is_read_wherever_transformers_writes_it(
     path.write_text(json.dumps({**config, **words}))
 
     files = found_in(bundle)
-    assert told(files, Part.DIT) == []
+    assert told(files, "dit") == []
     assert find_component(files, "dit").module.rope_theta == 1_000_000
 
 
@@ -375,7 +375,7 @@ def test_other_rotations_are_refused(tiny_set: Path, tmp_path: Path, words: dict
     del config["rope_theta"]
     path.write_text(json.dumps({**config, **words}))
 
-    assert any(reason in one for one in told(found_in(bundle), Part.DIT))
+    assert any(reason in one for one in told(found_in(bundle), "dit"))
 
 
 def test_all_faults_are_told_at_once(tiny_set: Path, tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_all_faults_are_told_at_once(tiny_set: Path, tmp_path: Path) -> None:
     damage.cut_by_one(bundle / "Qwen3-Embedding-0.6B" / "model.safetensors")
     damage.cut_by_half(bundle / "Qwen3-Embedding-0.6B" / "tokenizer.json")
 
-    found = told(found_in(bundle), Part.DIT)
+    found = told(found_in(bundle), "dit")
     assert len(found) == 3
     for name in ("silence_latent.pt", "Qwen3-Embedding-0.6B/model.safetensors", "tokenizer.json"):
         assert any(name in one for one in found)
@@ -397,16 +397,16 @@ def test_what_was_found_sound_is_looked_at_again_only_when_a_file_changes(sets: 
 
     assert looked.faults(files) == {}
     marks = json.loads(memory.read_text())
-    assert len(marks) == len(Part)
+    assert len(marks) == len(FAMILY.parts)
     assert looked.faults(files) == {}
     assert json.loads(memory.read_text()) == marks
 
     path = sets / "bundle" / "vae" / "diffusion_pytorch_model.safetensors"
     content = path.read_bytes()
     damage.cut_by_one(path)
-    (fault,) = looked.faults(files)[Part.VAE]
+    (fault,) = looked.faults(files)["vae"]
     assert "its end is missing, 1 byte:" in fault.why
-    assert len(json.loads(memory.read_text())) == len(Part)
+    assert len(json.loads(memory.read_text())) == len(FAMILY.parts)
     path.write_bytes(content)
     memory.write_text("torn")
     assert looked.faults(files) == {}
@@ -426,7 +426,7 @@ def test_what_lies_beside_the_files_that_are_read_changes_no_digest(files: Model
                 beside.append(path.parent / name)
 
     after = identity.identity(files)
-    faults = [words for part in Part for words in told(files, part)]
+    faults = [words for part in FAMILY.parts for words in told(files, part)]
     for path in beside:
         path.unlink()
 

@@ -15,7 +15,6 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.layouts import (
     COMPONENTS,
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
 def latents_of(folder: Path, *, dtype: str = "auto", **changes: Any) -> np.ndarray:
     files = resolve(str(folder)).files
     assert files is not None
-    loaded = AceStepLoader().load(Part.DIT, files, replace(SETTINGS, dtype=dtype), Heard())
-    (result,) = loaded.run(Stage.LATENTS, [latents_job(replace(REQUEST, **changes), CODES)], Heard())
+    loaded = AceStepLoader().load("dit", files, replace(SETTINGS, dtype=dtype), Heard())
+    (result,) = loaded.run("latents", [latents_job(replace(REQUEST, **changes), CODES)], Heard())
     loaded.close()
     return result.artifact.frames
 
@@ -148,7 +147,7 @@ def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path
 
     files = resolve(str(wide_set)).files
     assert files is not None
-    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
     heard: Any = loaded.encoders(Heard())  # type: ignore[attr-defined]  # the family's own
     encoder = heard.condition_encoder.timbre_encoder
     states = torch.cat(
@@ -208,7 +207,6 @@ def test_weights_never_lie_in_anonymous_memory_twice(
 import threading
 from renderer.models.catalog.zoo import resolve
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 def anonymous():
@@ -219,7 +217,7 @@ def watch():
 files, before, seen, loaded = resolve({str(dit)!r}).files, anonymous(), [], threading.Event()
 watching = threading.Thread(target=watch)
 watching.start()
-part = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+part = AceStepLoader().load("dit", files, SETTINGS, Heard())
 loaded.set()
 watching.join()
 print(max(seen) - before)
@@ -274,8 +272,8 @@ def test_tensors_beside_the_four_parts_are_left_out_and_named(
     files = resolve(str(bundle)).files
     assert files is not None
 
-    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
-    (result,) = loaded.run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
+    loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
+    (result,) = loaded.run("latents", [latents_job(REQUEST, CODES)], Heard())
 
     assert np.array_equal(result.artifact.frames, expected)
     named = "`null_condition_emb_ema`, `step`, `teacher.weight`"
@@ -289,9 +287,7 @@ def test_a_checkpoint_of_nothing_else_has_nothing_left_out(tiny_set: Path, tmp_p
         files = resolve(str(folder)).files
         assert files is not None
         (result,) = (
-            AceStepLoader()
-            .load(Part.DIT, files, SETTINGS, Heard())
-            .run(Stage.LATENTS, [latents_job(REQUEST, CODES)], Heard())
+            AceStepLoader().load("dit", files, SETTINGS, Heard()).run("latents", [latents_job(REQUEST, CODES)], Heard())
         )
         assert result.artifact.notes.left_out == ()
 

@@ -12,7 +12,7 @@ from renderer.models.ace_step.checkpoints import on_disk
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.shapes import shapes
-from renderer.models.ace_step.stages import Part
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog import layouts
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.layouts import write_bundle
@@ -151,7 +151,7 @@ def test_each_set_is_expected_to_hold_what_its_real_modules_hold(tiny_set: Path,
     lm = derived(files, "lm")
     assert {**lm, "lm_head.weight": lm["embed_tokens.weight"]} == real_lm_shapes(folder / "lm")
     if not kind.startswith("an odd"):
-        assert not [error.message for part in Part for error in look(part, files)]
+        assert not [error.message for part in FAMILY.parts for error in look(part, files)]
 
 
 def test_a_vae_of_other_sizes_is_expected_to_hold_what_the_real_one_holds(tiny_set: Path, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_in_the_original_layout_the_same_is_expected(
     for name in (*on_disk.dit_components(bundle), "vae"):
         assert derived(bundle, name) == real_shapes(files_of(folder), name), name
         assert derived(bundle, name) == real_shapes(bundle, name), name
-    assert not [error.message for part in Part for error in look(part, bundle)]
+    assert not [error.message for part in FAMILY.parts for error in look(part, bundle)]
 
 
 def test_a_config_that_says_little_has_the_defaults_of_its_class(tiny_set: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from renderer.models.ace_step.dit import denoise
 from renderer.models.ace_step.dit.conditions import ConditionCache
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done
 from tests.models.ace_step import straight_line
@@ -95,7 +94,7 @@ def loaded(tiny_set: Path, base_set: Path) -> dict[str, Any]:
         files = resolve(str(folder)).files
         assert files is not None
         assert files.kind == kind
-        parts[kind] = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+        parts[kind] = AceStepLoader().load("dit", files, SETTINGS, Heard())
     return parts
 
 
@@ -109,7 +108,7 @@ def some_codes(count: int) -> Codes:
 
 
 def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
-    (result,) = part.run(Stage.LATENTS, [latents_job(request, codes)], Heard())
+    (result,) = part.run("latents", [latents_job(request, codes)], Heard())
     assert isinstance(result, Done), result
     return result.artifact.frames
 

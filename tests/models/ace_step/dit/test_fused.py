@@ -15,7 +15,6 @@ from renderer.models.ace_step.dit.part import LoadedDit
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from renderer.models.family import Done, Failed
 from tests.models.ace_step.listening import Heard
@@ -86,7 +85,7 @@ def test_no_layer_is_held_twice() -> None:
 def part(tiny_set: Path) -> LoadedDit:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    loaded = AceStepLoader().load(Part.DIT, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
     assert isinstance(loaded, LoadedDit)
     return loaded
 
@@ -95,11 +94,11 @@ def test_conditions_of_all_takes_are_made_before_the_dit_is_read(part: LoadedDit
     heard = Heard()
     jobs = [replace(latents_job(replace(REQUEST, seed=seed), CODES), id=f"take {seed}") for seed in (1, 2, 3)]
 
-    results = list(part.run(Stage.LATENTS, jobs, heard))
+    results = list(part.run("latents", jobs, heard))
 
     assert heard.loads == ["dit"]
     assert [result.id for result in results] == ["take 1", "take 2", "take 3"]
-    again = list(part.run(Stage.LATENTS, jobs[1:2], heard))
+    again = list(part.run("latents", jobs[1:2], heard))
     assert heard.loads == ["dit"]
     assert isinstance(again[0], Done)
     assert np.array_equal(again[0].artifact.frames, results[1].artifact.frames)
@@ -107,10 +106,10 @@ def test_conditions_of_all_takes_are_made_before_the_dit_is_read(part: LoadedDit
 
 def test_encoders_that_made_room_are_read_again_and_sound_the_same(part: LoadedDit) -> None:
     first, heard = latents_job(REQUEST, CODES), Heard()
-    (before,) = part.run(Stage.LATENTS, [first], heard)
+    (before,) = part.run("latents", [first], heard)
     part._encoders = None  # as where both don't fit
 
-    (after,) = part.run(Stage.LATENTS, [first], heard)
+    (after,) = part.run("latents", [first], heard)
 
     encoders = ["text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer"]
     assert heard.loads == ["dit", *encoders]
@@ -121,7 +120,7 @@ def test_a_take_whose_conditions_fail_costs_only_itself(part: LoadedDit) -> None
     bad = replace(CODES, codes=np.array([5, 1_000], np.int32))
     jobs = [replace(latents_job(REQUEST, codes), id=name) for name, codes in (("bad", bad), ("good", CODES))]
 
-    results = {result.id: result for result in part.run(Stage.LATENTS, jobs, Heard())}
+    results = {result.id: result for result in part.run("latents", jobs, Heard())}
 
     assert isinstance(results["good"], Done)
     assert isinstance(results["bad"], Failed)

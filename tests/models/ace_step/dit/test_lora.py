@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.stages import Part
 from renderer.models.catalog import identity
 from renderer.models.catalog.zoo import resolve
 from tests.models.ace_step.listening import Heard
@@ -42,7 +41,7 @@ def write_adapter(
 
 
 def load_dit(tiny: Path, *loras: tuple[str, float]) -> Any:
-    part: Any = AceStepLoader().load(Part.DIT, files_with(tiny, *loras), SETTINGS, Heard())
+    part: Any = AceStepLoader().load("dit", files_with(tiny, *loras), SETTINGS, Heard())
     return part.dit(Heard()).transformer
 
 
@@ -95,9 +94,9 @@ def test_two_adapters_add_up_and_are_part_of_the_dits_fingerprint(tiny_set: Path
     assert torch.equal(merged, expected + (second[1] @ second[0]) * 0.5)
     plain, adapted = (identity.identity(files) for files in (files_with(tiny_set), files_with(tiny_set, *loras)))
     weaker = identity.identity(files_with(tiny_set, loras[0], (loras[1][0], 0.2)))
-    assert plain[Part.DIT] != adapted[Part.DIT] != weaker[Part.DIT]
-    assert plain[Part.VAE] == adapted[Part.VAE]
-    assert plain[Part.LM] == adapted[Part.LM]
+    assert plain["dit"] != adapted["dit"] != weaker["dit"]
+    assert plain["vae"] == adapted["vae"]
+    assert plain["lm"] == adapted["lm"]
 
 
 def no_config(folder: Path) -> None:
@@ -158,7 +157,7 @@ def test_a_dit_that_failed_half_way_is_read_anew(tiny_set: Path, tmp_path: Path)
     expected = load_dit(tiny_set, (str(adapter), 1.0)).state_dict()
     whole = (adapter / "adapter_model.safetensors").read_bytes()
     wider(adapter)
-    part: Any = AceStepLoader().load(Part.DIT, files_with(tiny_set, (str(adapter), 1.0)), SETTINGS, Heard())
+    part: Any = AceStepLoader().load("dit", files_with(tiny_set, (str(adapter), 1.0)), SETTINGS, Heard())
     with pytest.raises(ModelError):
         part.dit(Heard())
     (adapter / "adapter_model.safetensors").write_bytes(whole)

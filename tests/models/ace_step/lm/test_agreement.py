@@ -12,7 +12,6 @@ from scipy.stats import chisquare
 from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.ace_step.stages import Stage
 from tests.models.ace_step.asks import ALONE, OPEN, SAMPLING, codes_request, cot_request, job, load, results
 from tests.models.ace_step.reference import Reference
 
@@ -52,7 +51,7 @@ def test_greedy_codes_are_the_references_over_twenty_songs(lm: LmPart, reference
         for number, caption in enumerate(CAPTIONS)
     ]
 
-    found = results(lm, Stage.CODES, jobs)
+    found = results(lm, "codes", jobs)
 
     codes = reference.code_ids()
     first = min(codes)
@@ -68,7 +67,7 @@ def test_greedy_chains_of_thought_are_the_references(lm: LmPart, reference: Refe
     alone = replace(ALONE, lm_temperature=0.0)
     requests = [cot_request(caption=caption, use_cot_caption=False, sampling=alone) for caption in CAPTIONS[:4]]
 
-    found = results(lm, Stage.COT, [job(request.caption, request) for request in requests])
+    found = results(lm, "cot", [job(request.caption, request) for request in requests])
 
     grammar = CotGrammar(load_tokens(tiny_set / "lm", reference.model.config.vocab_size))
     for request in requests:
@@ -102,7 +101,7 @@ def test_drawn_codes_follow_the_references_distribution(tiny_set: Path, referenc
     lm = load(tiny_set, slots=32)
     request = codes_request(metas=OPEN, sampling=settings, preview=0.2)
 
-    found = results(lm, Stage.CODES, [job(str(seed), replace(request, seed=seed)) for seed in range(num_draws)])
+    found = results(lm, "codes", [job(str(seed), replace(request, seed=seed)) for seed in range(num_draws)])
 
     cond, uncond = reference.codes_prompts(request.caption, request.lyrics, "")
     allowed = [*reference.code_ids(), reference.end]

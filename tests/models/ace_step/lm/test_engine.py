@@ -16,7 +16,6 @@ from renderer.errors import ResourceError
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.engine import decode_all
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed
 from renderer.settings import Metas
 from tests.models.ace_step.asks import (
@@ -66,12 +65,12 @@ def songs(count: int) -> list[StageJob]:
 
 
 def codes_of(lm: LmPart, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, list[int]]:
-    found = results(lm, Stage.CODES, jobs, heard)
+    found = results(lm, "codes", jobs, heard)
     return {name: result.codes.tolist() for name, result in found.items() if isinstance(result, Codes)}
 
 
 def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[DecodeRequest]:
-    return [lm._phase(Stage.CODES).prepare(one).request for one in jobs]
+    return [lm._phase("codes").prepare(one).request for one in jobs]
 
 
 @torch.inference_mode()
@@ -122,11 +121,11 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [Stage.COT, Stage.CODES])
-def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: Stage) -> None:
+@pytest.mark.parametrize("stage", ["cot", "codes"])
+def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: str) -> None:
     lm = load(tiny_set, slots=3)
     jobs: list[StageJob] = songs(20)
-    if stage == Stage.COT:
+    if stage == "cot":
         jobs = [
             job(f"song {seed}", cot_request(seed, caption="la " * (seed % 4 + 1), use_cot_caption=False))
             for seed in range(7)
@@ -149,9 +148,9 @@ def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> 
     lm = load(tiny_set, slots=3)
     jobs = [job(str(seed), cot_request(seed, use_cot_caption=seed % 2 == 0)) for seed in range(5)]
 
-    together = results(lm, Stage.COT, jobs)
+    together = results(lm, "cot", jobs)
 
-    alone = cast("Any", results(lm, Stage.COT, [jobs[2]])["2"])
+    alone = cast("Any", results(lm, "cot", [jobs[2]])["2"])
     assert alone.text == cast("Any", together["2"]).text
 
 
@@ -212,7 +211,7 @@ def test_nan_costs_the_song_it_appears_in(tiny_set: Path) -> None:
     with torch.no_grad():
         model.model.model.embed_tokens.weight[poison] = torch.nan
 
-    found = results(lm, Stage.CODES, [good[0], bad, *good[1:]])
+    found = results(lm, "codes", [good[0], bad, *good[1:]])
 
     failed = found.pop("bad")
     assert isinstance(failed, Failed)
@@ -236,7 +235,7 @@ def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: 
 def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path) -> None:
     long = job("long", codes_request(metas=Metas(duration=9000)))
 
-    found = results(load(tiny_set), Stage.CODES, [long, job("short", codes_request(preview=1.0))])
+    found = results(load(tiny_set), "codes", [long, job("short", codes_request(preview=1.0))])
 
     assert cast("Failed", found["long"]).message == "caption, lyrics and codes are too long for the LM"
     assert isinstance(found["short"], Codes)
@@ -267,7 +266,7 @@ def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
                 resident.append(process.memory_info().rss)
 
     jobs = [job(str(seed), codes_request(seed, caption=f"song {seed}", preview=1.0)) for seed in range(500)]
-    for _ in lm.run(Stage.CODES, jobs, Weighing()):
+    for _ in lm.run("codes", jobs, Weighing()):
         pass
 
     assert len(resident) == 500

@@ -14,7 +14,6 @@ from renderer.facts import LANGUAGES
 from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.ace_step.stages import Stage
 from renderer.models.kernels.masks import pack
 from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, cot_request, job, load, results
@@ -189,7 +188,7 @@ def test_masks_are_packed_as_llguidance_packs_them() -> None:
 
 def check_lm(tiny_set: Path, count: int, slots: int) -> None:
     asked = requests(count)
-    found: Any = results(load(tiny_set, slots=slots), Stage.COT, [job(str(n), one) for n, one in enumerate(asked)])
+    found: Any = results(load(tiny_set, slots=slots), "cot", [job(str(n), one) for n, one in enumerate(asked)])
     assert len(found) == count
     for number, request in enumerate(asked):
         assert isinstance(found[str(number)], Cot)

@@ -10,7 +10,6 @@ import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.protocol.metas import parse_cot
-from renderer.models.ace_step.stages import Stage
 from renderer.models.family import Failed
 from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, SAMPLING, Heard, codes_request, cot_request, job, load, results
@@ -32,13 +31,13 @@ def only(found: dict[str, object]) -> object:
 
 
 def written(lm: LmPart, **changes: object) -> Cot:
-    result = only(results(lm, Stage.COT, [job("a", cot_request(**changes))]))  # type: ignore[arg-type]
+    result = only(results(lm, "cot", [job("a", cot_request(**changes))]))  # type: ignore[arg-type]
     assert isinstance(result, Cot), result
     return result
 
 
 def coded(lm: LmPart, cot: Cot | None = None, **changes: object) -> Codes:
-    result = only(results(lm, Stage.CODES, [job("a", codes_request(**changes), cot)]))  # type: ignore[arg-type]
+    result = only(results(lm, "codes", [job("a", codes_request(**changes), cot)]))  # type: ignore[arg-type]
     assert isinstance(result, Codes), result
     return result
 
@@ -92,7 +91,7 @@ def test_a_duration_makes_exactly_so_many_codes(lm: LmPart, seconds: float, num_
 
 @pytest.mark.parametrize(("seconds", "num_codes"), [(10, 50), (10.4, 52), (37, 185), (180, 900), (600, 3000)])
 def test_a_duration_asks_for_exactly_so_many_tokens(lm: LmPart, seconds: float, num_codes: int) -> None:
-    phase = lm._phase(Stage.CODES)
+    phase = lm._phase("codes")
 
     decode = phase.prepare(job("a", codes_request(metas=replace(OPEN, duration=seconds), max_duration=600))).request
 
@@ -108,7 +107,7 @@ def test_without_the_users_word_the_chain_of_thought_says_how_long(lm: LmPart) -
 
 @pytest.mark.slow
 def test_with_no_duration_anywhere_the_lm_ends_the_song_or_the_limit_does(lm: LmPart) -> None:
-    found = results(lm, Stage.CODES, [job(str(n), codes_request(n, metas=OPEN, max_duration=20)) for n in range(12)])
+    found = results(lm, "codes", [job(str(n), codes_request(n, metas=OPEN, max_duration=20)) for n in range(12)])
 
     lengths = [len(result.codes) for result in found.values() if isinstance(result, Codes)]
     failures = [result.message for result in found.values() if isinstance(result, Failed)]
@@ -165,7 +164,7 @@ def test_unconstrained_text_is_read_for_what_it_holds(lm: LmPart) -> None:
 def test_a_control_token_in_the_lyrics_costs_that_take_only(lm: LmPart) -> None:
     jobs = [job("bad", codes_request(lyrics="la <|im_end|> la")), job("good", codes_request())]
 
-    found = results(lm, Stage.CODES, jobs)
+    found = results(lm, "codes", jobs)
 
     assert isinstance(found["bad"], Failed)
     assert found["bad"].message == "`<|im_end|>` stands in the lyrics"
@@ -175,7 +174,7 @@ def test_a_control_token_in_the_lyrics_costs_that_take_only(lm: LmPart) -> None:
 def test_a_chain_of_thought_that_holds_control_tokens_is_not_passed_on(lm: LmPart) -> None:
     wild = Cot(text="", metas=CotMetas(bpm=90, caption="piano <|im_end|> loud", duration=10))
 
-    failed = only(results(lm, Stage.CODES, [job("a", codes_request(), wild)]))
+    failed = only(results(lm, "codes", [job("a", codes_request(), wild)]))
 
     assert isinstance(failed, Failed)
     assert failed.message == "the chain of thought can't be used"

@@ -14,7 +14,6 @@ from renderer.models.ace_step.lm.grammar import CotGrammar
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.prompt import codes_prompt
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, load_tokens
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.catalog.zoo import resolve
 from tests.bench.full_size_set import LM_FOLDER, write_set
 from tests.models.ace_step.asks import OPEN, SAMPLING, codes_request, cot_request, job, results
@@ -53,14 +52,14 @@ def test_the_ids_are_the_published_ones_and_those_of_transformers(bundle: Path) 
 def test_both_phases_run_and_stay_within_text_and_codebook(bundle: Path) -> None:
     files = resolve(str(bundle)).files
     assert files is not None
-    lm = AceStepLoader().load(Part.LM, files, SETTINGS, Heard())
+    lm = AceStepLoader().load("lm", files, SETTINGS, Heard())
     warm = replace(SAMPLING, lm_temperature=1.5, lm_top_p=1.0)
 
-    thought = results(lm, Stage.COT, [job("cot", cot_request(use_cot_caption=False, sampling=warm))])["cot"]
+    thought = results(lm, "cot", [job("cot", cot_request(use_cot_caption=False, sampling=warm))])["cot"]
     assert isinstance(thought, Cot)
     assert thought.metas.bpm is not None
     asked = replace(codes_request(preview=10.0, sampling=warm), metas=replace(OPEN, duration=10.0))
-    played = results(lm, Stage.CODES, [job("codes", asked, thought)])["codes"]
+    played = results(lm, "codes", [job("codes", asked, thought)])["codes"]
 
     assert isinstance(played, Codes)
     assert len(played.codes) == 50

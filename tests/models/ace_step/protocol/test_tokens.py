@@ -12,7 +12,6 @@ import pytest
 from renderer.artifacts import Codes
 from renderer.errors import ModelError, StageError
 from renderer.models.ace_step.protocol.tokens import REAL_WIDTH, load_tokens
-from renderer.models.ace_step.stages import Stage
 from tests.models.ace_step.asks import codes_request, job, load, results
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def test_other_ids_are_noticed_however_wide_the_logits_are(folder: Path) -> None
 def test_codes_count_wherever_the_file_keeps_them(tiny_set: Path, tmp_path: Path) -> None:
     """As added tokens, in the vocabulary itself, or some of them here and some there: the same LM, the same codes."""
     expected, job_ = load_tokens(tiny_set / "lm", 1_472), job("take", codes_request(preview=1.0))
-    drawn = results(load(tiny_set), Stage.CODES, [job_])["take"]
+    drawn = results(load(tiny_set), "codes", [job_])["take"]
     for kept in (0, 500):
         folder = tmp_path / str(kept)
         shutil.copytree(tiny_set, folder)
@@ -78,7 +77,7 @@ def test_codes_count_wherever_the_file_keeps_them(tiny_set: Path, tmp_path: Path
 
         assert (found.first_code, found.num_codes, found.num_spelled) == (expected.first_code, 1_000, 1_000)
         assert found.decode((found.first_code + 7, found.first_code + 999)) == "<|audio_code_7|><|audio_code_999|>"
-        again = results(load(folder), Stage.CODES, [job_])["take"]
+        again = results(load(folder), "codes", [job_])["take"]
         assert isinstance(drawn, Codes)
         assert isinstance(again, Codes)
         assert np.array_equal(again.codes, drawn.codes)

@@ -14,7 +14,6 @@ from diffusers import AutoencoderOobleck
 from renderer.artifacts import Latents
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.ace_step.stages import Part, Stage
 from renderer.models.ace_step.vae.fused import Snake, slim
 from renderer.models.ace_step.vae.part import LoadedVae, _keep_only_decoding
 from renderer.models.ace_step.vae.sound import PEAK, checked_peak, scale_to_peak
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 def vae(tiny_set: Path) -> LoadedVae:
     files = resolve(str(tiny_set)).files
     assert files is not None
-    loaded = AceStepLoader().load(Part.VAE, files, SETTINGS, Heard())
+    loaded = AceStepLoader().load("vae", files, SETTINGS, Heard())
     assert isinstance(loaded, LoadedVae)
     return loaded
 
@@ -44,8 +43,8 @@ def latents(num_frames: int, scale: float = 1.0) -> Latents:
 def decode(
     part: LoadedVae, found: Latents, duration: float | None = None, heard: Heard | None = None
 ) -> Done | Failed | None:
-    job = StageJob(id="take", request=WaveformRequest(duration=duration), upstream={Stage.LATENTS: found})
-    return next(part.run(Stage.WAVEFORM, [job], heard or Heard()), None)
+    job = StageJob(id="take", request=WaveformRequest(duration=duration), upstream={"latents": found})
+    return next(part.run("waveform", [job], heard or Heard()), None)
 
 
 def test_sound_is_trimmed_to_the_asked_length_and_then_scaled(vae: LoadedVae) -> None:
