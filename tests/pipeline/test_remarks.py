@@ -51,7 +51,7 @@ def test_a_caption_that_pushes_the_metas_off_is_told_everywhere(songs: Songs) ->
     assert recipes["lang"]["cut"] == [remark]
     assert "cut" not in recipes["kurz"]
     flagged = {
-        take.name: [flag.text for flag in flags(take, song.asked) if flag.code == "cut"]
+        take.name: [flag.text for flag in flags(take, song.metas) if flag.code == "cut"]
         for song in make_report(songs.project()).songs
         for take in song.takes
     }

@@ -58,7 +58,7 @@ def only_artifact(store: Store) -> Path:
     ids=lambda artifact: type(artifact).__name__,
 )
 def test_an_artifact_comes_back_as_it_was_put(store: Store, artifact: Cot | Codes | Latents) -> None:
-    (stage,) = [name for name, kind in stored_kinds().items() if kind is type(artifact)]
+    stage = next(name for name, kind in stored_kinds().items() if kind is type(artifact))
     store.put(stage, "ab12", artifact, Origin(environment=Environment(threads=2)))
 
     found = Store(store.outputs, kinds=stored_kinds()).get_with_origin(stage, "ab12")
