@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import entry_points
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 from renderer.artifacts import Waveform
@@ -70,8 +71,12 @@ class StageSpec:
     """In keys, records, folders and on the screen: never changed, and no other family's artifacts bear it."""
     part: str
     """The part that runs it."""
-    needs: tuple[str, ...] = ()
-    """The stages whose results it is given, where they run at all."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """The name under which it reads a result -> the stage that gives it, where that runs at all."""
+    ask: Callable[[Any], DataclassInstance | None]
+    """What its family knows of a take -> its request; None where it doesn't run. Imports no torch."""
+    runner: str
+    """What runs it, as `module:function` or `module:class.method`, imported in the worker only: see `Runner`."""
     version: int
     """Raised by one when its code gives other bytes for the same request; what it was before is told in `former`."""
     former: Mapping[int, FormerVersion] = field(default_factory=dict)
@@ -300,16 +305,20 @@ class Listener(Protocol):
 
 
 class LoadedPart(Protocol):
-    """A part resident on the device, able to run its stages."""
+    """A part resident on the device, which its stages' runners are given."""
 
-    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+    def close(self) -> None:
+        """Drop the weights and free the device's memory."""
+
+
+class Runner(Protocol):
+    """What runs a stage on its part."""
+
+    def __call__(self, part: Any, jobs: Sequence[StageJob], listener: Listener, /) -> Iterator[Done | Failed]:
         """Results as they come, in any order; a cancelled job yields nothing.
 
         One job's fault is a `Failed`; only what ends every job (a broken checkpoint) raises.
         """
-
-    def close(self) -> None:
-        """Drop the weights and free the device's memory."""
 
 
 class PartLoader(Protocol):
@@ -506,6 +515,18 @@ def _installed(name: str) -> Family | None:
     if loaded is not None:
         _LOADED[name] = loaded
     return loaded
+
+
+def ask_stages(stages: Mapping[str, StageSpec], context: object) -> dict[str, DataclassInstance]:
+    """Stage -> request, of those that run at all: each row asked in its table's order with what is known of a take."""
+    found = {name: spec.ask(context) for name, spec in stages.items()}
+    return {name: request for name, request in found.items() if request is not None}
+
+
+def runner_of(spec: StageSpec) -> Runner:
+    """What runs a stage, imported now."""
+    runner: Runner = resolve_name(spec.runner)
+    return runner
 
 
 def stage_of(files: ModelFiles, stage: str) -> StageSpec:

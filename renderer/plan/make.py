@@ -147,7 +147,7 @@ class _Planner:
         keys = {**given, **{job.stage: job.key for job in jobs}}
         output = take.song.output
         # What tags tell beside that is written into the file that is there.
-        sound = jobs[-1].stage
+        sound = next(job.stage for job in jobs if job.spec.gives_sound)
         key = job_key("take", TAKE_VERSION, {"format": output.format}, {}, {sound: keys[sound]})
         suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
         name = take.name + suffix
@@ -197,7 +197,7 @@ def _jobs(
     keys, jobs = dict(given), []
     for stage, request in requests.items():
         spec = stage_of(model.files, stage)
-        inputs = {need: Input(stage=need, key=keys[need]) for need in spec.needs if need in keys}
+        inputs = {name: Input(stage=need, key=keys[need]) for name, need in spec.needs.items() if need in keys}
         inputs |= foreign.get(stage, {})
         upstream = {name: one.key for name, one in inputs.items()}
         counted = _settings(spec, model, settings)

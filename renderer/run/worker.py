@@ -13,10 +13,10 @@ import threading
 import time
 import traceback
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from renderer.errors import RendererError
-from renderer.models.family import Residency, family, part_of, read_by
+from renderer.models.family import Residency, family, part_of, read_by, runner_of, stage_of
 from renderer.models.residency import has_room
 from renderer.run.messages import (
     Broken,
@@ -39,7 +39,7 @@ from renderer.run.spool import SpoolWriter
 from renderer.run.wire import receive
 
 if TYPE_CHECKING:
-    from renderer.models.family import LoadedPart, PartLoader
+    from renderer.models.family import LoadedPart, ModelFiles, PartLoader
     from renderer.run.messages import Command
 
 _PROGRESS_SECONDS = 0.1
@@ -54,6 +54,13 @@ def main() -> None:
     Worker(commands=sys.stdin.buffer, events=events).serve()
 
 
+class _Resident(NamedTuple):
+    made_of: tuple[Any, ...]
+    """What the part would be loaded anew for, were it another."""
+    files: ModelFiles
+    part: LoadedPart
+
+
 class Worker:
     """What is resident, and the conversation with the parent."""
 
@@ -62,7 +69,7 @@ class Worker:
         self._outbox = Outbox(events)
         self._queue: queue.Queue[Command] = queue.Queue()
         self._cancelled: set[str] = set()
-        self._resident: dict[str, tuple[tuple[Any, ...], LoadedPart]] = {}
+        self._resident: dict[str, _Resident] = {}
         self._loaders: dict[str, PartLoader] = {}
         self._reported: dict[str, float] = {}
         """When a job's progress was last passed on."""
@@ -149,12 +156,13 @@ class Worker:
         held_against = tuple(read_by(other, files) for other in part_of(files, part).agrees_with)
         wanted = (read_by(part, files), held_against, command.settings, command.part.weights)
         resident = self._resident.pop(part, None)
-        if resident and resident[0] != wanted:
-            resident[1].close()
+        if resident and resident.made_of != wanted:
+            resident.part.close()
             resident = None
         self._make_room(command, resident=resident is not None)
         if resident is None:
-            resident = (wanted, self._loader(files.family).load(part, files, command.settings, self))
+            loaded = self._loader(files.family).load(part, files, command.settings, self)
+            resident = _Resident(made_of=wanted, files=files, part=loaded)
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._outbox.put(PartReady())
 
@@ -168,10 +176,10 @@ class Worker:
             self._drop(next(iter(self._resident)))
 
     def _run(self, command: RunJobs) -> None:
-        _, loaded = self._resident[command.part]
+        resident = self._resident[command.part]
         if self._outbox.spool is None or self._outbox.spool.stem != command.spool:
             self._outbox.spool = SpoolWriter(command.spool)
-        for result in loaded.run(command.stage, command.jobs, self):
+        for result in runner_of(stage_of(resident.files, command.stage))(resident.part, command.jobs, self):
             self._outbox.put(result)
             del result  # else its memory would stay while the next one is made
         self._reported.clear()
@@ -179,7 +187,7 @@ class Worker:
 
     def _drop(self, *parts: str) -> None:
         for part in parts:
-            self._resident.pop(part)[1].close()
+            self._resident.pop(part).part.close()
 
     def _listen(self) -> None:
         while (command := cast("Command | None", receive(self._commands))) is not None:

@@ -1,6 +1,6 @@
 """Held-out songs at every rung between the composer and the product: which stage loses what.
 
-In: pieces and a model set. Out: sounds by rung, each made by the product's own stages (`LoadedPart.run`) or its command
+In: pieces and a model set. Out: sounds by rung, each made by the product's own stages (`runner_of`) or its command
 line; only the encoder of sound, which rendering doesn't have, comes from the training code.
 """
 
@@ -24,7 +24,7 @@ from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import LatentsRequest, WaveformRequest
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
-from renderer.models.family import Done, StageJob, family
+from renderer.models.family import Done, StageJob, family, runner_of
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.settings import Metas
@@ -115,7 +115,7 @@ def run_stage(model: str, stage: str, jobs: Sequence[StageJob], threads: int) ->
     known = family("ace_step")
     part = known.loader().load(known.stages[stage].part, files, settings, Nobody())
     made = {}
-    for result in part.run(stage, jobs, Nobody()):
+    for result in runner_of(known.stages[stage])(part, jobs, Nobody()):
         assert isinstance(result, Done), result
         made[result.id] = result.artifact
     part.close()

@@ -10,27 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import pytest
 
-from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog import zoo
 from renderer.plan.keys import canonical
 from renderer.settings import SETTINGS, TABLES, Inference, Metas, neutral_values, rows
 from renderer.spec.load import load_songs
 from renderer.spec.schema import InferenceTable, MetasTable
+from tests.models.ace_step.requests_of import Requests, requests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.ace_step.protocol.stage_requests import StageRequests
     from renderer.models.catalog.zoo import ModelFacts
 
-REQUESTS: Mapping[str, type] = {
-    "cot": CotRequest,
-    "codes": CodesRequest,
-    "latents": LatentsRequest,
-    "waveform": WaveformRequest,
-}
+REQUESTS: Mapping[str, type] = {name: spec.request for name, spec in FAMILY.stages.items()}
 LM, DIT = {"cot", "codes"}, {"latents"}
 NOTHING_SAID = ("turbo", "sft", "base", "mini")
 UNDISTILLED = zoo.model_facts("sft")
@@ -54,17 +48,17 @@ def spec(**values: str) -> str:
     return "".join((head, *tables[""], "[metas]\n", *tables["metas"], "[inference]\n", *tables["inference"]))
 
 
-def asked(folder: Path, model: str | ModelFacts, **values: str) -> StageRequests:
+def asked(folder: Path, model: str | ModelFacts, **values: str) -> Requests:
     path = folder / "song.toml"
     path.write_text(spec(**values), "utf-8")
     (song,) = load_songs([path]).require()
     (take,) = song.takes()
-    return stage_requests(take, zoo.model_facts(model) if isinstance(model, str) else model, None)
+    return requests_of(take, zoo.model_facts(model) if isinstance(model, str) else model, None)
 
 
-def moved(one: StageRequests, other: StageRequests) -> set[str]:
+def moved(one: Requests, other: Requests) -> set[str]:
     """The stages whose own part of the key differs; what builds on them moves with them."""
-    pairs = ((stage, getattr(one, stage), getattr(other, stage)) for stage in ("cot", "codes", "latents", "waveform"))
+    pairs = ((stage, getattr(one, stage), getattr(other, stage)) for stage in FAMILY.stages)
     return {stage for stage, a, b in pairs if (a and repr(canonical(a))) != (b and repr(canonical(b)))}
 
 
@@ -241,4 +235,4 @@ def test_a_preview_has_one_key_however_its_seconds_are_written(tmp_path: Path) -
     (song,) = load_songs([tmp_path / "song.toml"]).require()
     (take,) = song.takes()
 
-    assert moved(*(stage_requests(take, zoo.model_facts("turbo"), seconds) for seconds in (20, 20.0))) == set()
+    assert moved(*(requests_of(take, zoo.model_facts("turbo"), seconds) for seconds in (20, 20.0))) == set()

@@ -26,6 +26,7 @@ from renderer.models.family import (
     StageSpec,
     TakeRequests,
     TakeStage,
+    ask_stages,
 )
 from renderer.models.memory import Need
 from renderer.models.numerics import Numerics
@@ -73,20 +74,29 @@ class Melody:
 class ChimePart:
     """Either part, resident: it takes a moment for each job, so that a run can be killed in its middle."""
 
-    def run(self, stage: str, jobs: Sequence[Any], listener: Any) -> Iterator[Done | Failed]:
-        """See `LoadedPart.run`."""
+    def melodies(self, jobs: Sequence[Any], listener: Any) -> Iterator[Done | Failed]:
+        """See `Runner`."""
         for job in jobs:
-            for step in range(1, 5):
-                time.sleep(STEP_SECONDS)
-                listener.progress(job.id, step, 4, "strokes")
-            if stage == "bells" and job.request.fails:
+            _strike(job, listener)
+            yield Done(id=job.id, artifact=melody(job.request, job.upstream))
+
+    def bells(self, jobs: Sequence[Any], listener: Any) -> Iterator[Done | Failed]:
+        """See `Runner`."""
+        for job in jobs:
+            _strike(job, listener)
+            if job.request.fails:
                 yield Failed(id=job.id, message="a bell cracked", why="its song asked for it")
             else:
-                made = melody(job.request, job.upstream) if stage == "melody" else bells(job.request, job.upstream)
-                yield Done(id=job.id, artifact=made)
+                yield Done(id=job.id, artifact=bells(job.request, job.upstream))
 
     def close(self) -> None:
         """Holds nothing."""
+
+
+def _strike(job: Any, listener: Any) -> None:
+    for step in range(1, 5):
+        time.sleep(STEP_SECONDS)
+        listener.progress(job.id, step, 4, "strokes")
 
 
 def melody(request: MelodyRequest, upstream: Mapping[str, Any]) -> Melody:
@@ -141,6 +151,15 @@ class Facts:
     name: str = "chime"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What its stages are asked from."""
+
+    caption: str
+    seconds: float
+    seed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Chime:
     """The family."""
@@ -153,6 +172,8 @@ class Chime:
             "melody": StageSpec(
                 name="melody",
                 part="composer",
+                ask=lambda context: MelodyRequest(num_notes=max(1, round(context.seconds / 0.25)), seed=context.seed),
+                runner=f"{__name__}:ChimePart.melodies",
                 version=1,
                 request=MelodyRequest,
                 artifact=Melody,
@@ -161,7 +182,9 @@ class Chime:
             "bells": StageSpec(
                 name="bells",
                 part="tower",
-                needs=("melody",),
+                needs={"melody": "melody"},
+                ask=lambda context: BellsRequest(note_seconds=0.25, fails="crack" in context.caption),
+                runner=f"{__name__}:ChimePart.bells",
                 version=1,
                 request=BellsRequest,
                 artifact=Waveform,
@@ -191,10 +214,7 @@ class Chime:
         seconds = min(whole, preview or whole)
         caption, _, source = take.song.caption.partition(" after ")
         return TakeRequests(
-            stages={
-                "melody": MelodyRequest(num_notes=max(1, round(seconds / 0.25)), seed=take.seed),
-                "bells": BellsRequest(note_seconds=0.25, fails="crack" in caption),
-            },
+            stages=ask_stages(self.stages, Context(caption=caption, seconds=seconds, seed=take.seed)),
             preview=None if seconds == whole else preview,
             seconds=seconds,
             inputs={"melody": {"theme": TakeStage(take=source, stage="bells")}} if source else {},

@@ -61,7 +61,7 @@ class AceStep:
     def take_requests(self, take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
         from renderer.models.ace_step.planned import take_requests
 
-        return take_requests(take, model, preview)
+        return take_requests(self.stages, take, model, preview)
 
     def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
         from renderer.models.ace_step.planned import named

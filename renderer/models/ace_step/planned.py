@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError, named_by
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
-from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, VAE, WAVEFORM
+from renderer.models.ace_step.protocol.names import CODES, DIT, LM, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
+from renderer.models.ace_step.protocol.stage_requests import take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
-from renderer.models.family import ModelFiles, PlannedModel, TakeRequests
+from renderer.models.family import ModelFiles, PlannedModel, TakeRequests, ask_stages
 from renderer.models.numerics import Numerics
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from renderer.models.family import Given, Settings
+    from renderer.models.family import Given, Settings, StageSpec
     from renderer.song import Take, Variant
 
 NOT_FETCHED = "not fetched"
@@ -27,28 +27,27 @@ NOT_FETCHED = "not fetched"
 GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 
 
-def take_requests(take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
+def take_requests(
+    stages: Mapping[str, StageSpec], take: Take, model: PlannedModel, preview: float | None
+) -> TakeRequests:
     """What a take's stages are asked, and what its spec brings along instead of asking the LM.
 
     Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
     """
-    asked = stage_requests(take, model.facts, preview)
-    cut, pinned = asked.latents.preview, take.song.pinned
-    if (asked.cot or asked.codes) and LM not in model.weights:
+    context, pinned = take_context(take, model.facts, preview), take.song.pinned
+    requests = ask_stages(stages, context)
+    if LM not in model.weights and any(stages[stage].part == LM for stage in requests):
         raise ModelError(
             f"`{model.facts.name}` has no LM of its own",
             why="the spec asks the LM for metas or codes",
             help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
         )
-    whole = asked.latents.metas.duration or (
-        pinned.seconds if pinned else min(GUESSED_SECONDS, asked.latents.max_duration)
-    )
-    by_stage = {stage: getattr(asked, stage) for stage in (COT, CODES, LATENTS, WAVEFORM)}
+    whole = take.song.metas.duration or (pinned.seconds if pinned else min(GUESSED_SECONDS, context.limit))
     return TakeRequests(
-        stages={stage: request for stage, request in by_stage.items() if request is not None},
-        preview=cut,
-        seconds=min(whole, cut or whole),
-        given=pinned_artifacts(take, cut),
+        stages=requests,
+        preview=context.preview,
+        seconds=min(whole, context.preview or whole),
+        given=pinned_artifacts(take, context.preview),
     )
 
 

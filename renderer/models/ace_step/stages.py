@@ -14,6 +14,7 @@ from renderer.models.ace_step.protocol.requests import (
     LatentsRequest,
     WaveformRequest,
 )
+from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, ask_waveform
 from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ _STAGES = (
             )
         },
         request=CotRequest,
+        ask=ask_cot,
+        runner="renderer.models.ace_step.lm.part:LmPart.cot",
         artifact=Cot,
         cost=Cost(seconds=lambda _: COT_SECONDS, usual_units=USUAL_COT_TOKENS, total_is_limit=True),
         named_by=("model", "based_on", "lm"),
@@ -57,10 +60,12 @@ _STAGES = (
     StageSpec(
         name=CODES,
         part=LM,
-        needs=(COT,),
+        needs={"cot": COT},
         version=2,
         former={1: FormerVersion(words=f"codes: {_ASKED}", explains=frozenset({"weights"}))},
         request=CodesRequest,
+        ask=ask_codes,
+        runner="renderer.models.ace_step.lm.part:LmPart.codes",
         artifact=Codes,
         cost=Cost(seconds=_song_seconds, units=_num_codes, usual_units=USUAL_SONG_SECONDS * CODE_RATE),
         named_by=("model", "based_on", "lm"),
@@ -68,7 +73,7 @@ _STAGES = (
     StageSpec(
         name=LATENTS,
         part=DIT,
-        needs=(COT, CODES),
+        needs={"cot": COT, "codes": CODES},
         version=3,
         former={
             2: FormerVersion(
@@ -77,6 +82,8 @@ _STAGES = (
             )
         },
         request=LatentsRequest,
+        ask=ask_latents,
+        runner="renderer.models.ace_step.dit.part:LoadedDit.latents",
         artifact=Latents,
         cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES),
         named_by=("model", "based_on", "lora"),
@@ -84,7 +91,7 @@ _STAGES = (
     StageSpec(
         name=WAVEFORM,
         part=VAE,
-        needs=(LATENTS,),
+        needs={"latents": LATENTS},
         version=2,
         former={
             1: FormerVersion(
@@ -92,6 +99,8 @@ _STAGES = (
             )
         },
         request=WaveformRequest,
+        ask=ask_waveform,
+        runner="renderer.models.ace_step.vae.part:LoadedVae.waveform",
         artifact=Waveform,
         cost=Cost(seconds=lambda request: request.duration or 0.0),
         named_by=("model", "based_on", "vae"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.lm.part import load_lm
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest
-from renderer.models.family import Failed, ModelFiles, Settings, StageJob
+from renderer.models.ace_step.stages import FAMILY
+from renderer.models.family import Failed, ModelFiles, Settings, StageJob, runner_of
 from renderer.settings import DitSettings, LmSampling, Metas, neutral_values
 
 if TYPE_CHECKING:
@@ -119,5 +120,5 @@ def load(
 
 def results(lm: LoadedPart, stage: str, jobs: Sequence[StageJob], heard: Heard | None = None) -> dict[str, object]:
     """Artifacts by job, `Failed` for those that failed."""
-    found = lm.run(stage, jobs, heard or Heard())
+    found = runner_of(FAMILY.stages[stage])(lm, jobs, heard or Heard())
     return {result.id: result if isinstance(result, Failed) else result.artifact for result in found}

@@ -25,6 +25,7 @@ from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.part import LmPart
+from renderer.models.ace_step.lm.phases import CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.metas import parse_cot
@@ -159,7 +160,7 @@ def test_rows_attend_by_varlen_to_what_they_attend_to_under_a_mask() -> None:
 def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
     """Sent faster than the device takes them: what a copy was overtaken by comes after it."""
     lm = load(tiny_set, slots=4, dtype="bfloat16", device="cuda:0")
-    spec = lm._phase("cot").prepare(thoughts(1)[0]).request.pass_spec
+    spec = lm._phase(CotPhase).prepare(thoughts(1)[0]).request.pass_spec
     with torch.inference_mode():
         running = Pass(lm._lm, spec, 4)  # type: ignore[arg-type]
         drawn = np.random.default_rng(1)
@@ -382,9 +383,9 @@ def test_a_take_alone_and_in_a_batch_are_the_same_bits(tiny_set: Path) -> None:
         )
     ]
 
-    together = {result.id: result for result in part.run("latents", jobs, Heard())}
+    together = {result.id: result for result in part.latents(jobs, Heard())}
     for one in jobs:
-        (alone,) = part.run("latents", [one], Heard())
+        (alone,) = part.latents([one], Heard())
         assert isinstance(alone, Done)
         assert np.array_equal(alone.artifact.frames, together[one.id].artifact.frames)
     part.close()
@@ -404,8 +405,8 @@ def test_an_abandoned_take_stops_between_steps_and_leaves_the_next_one_as_it_is(
             return job_id == "given up" and super().cancelled(job_id)
 
     heard = HeardOfOne(cancel_after=2)
-    (beside,) = part.run("latents", [given_up, kept], heard)
-    (alone,) = part.run("latents", [kept], Heard())
+    (beside,) = part.latents([given_up, kept], heard)
+    (alone,) = part.latents([kept], Heard())
 
     assert [step[1] for step in heard.steps if step[0] == "given up"] == [1, 2]
     assert isinstance(beside, Done)
@@ -435,7 +436,7 @@ def test_a_waveform_repeats_bit_for_bit(tiny_set: Path) -> None:
     part = AceStepLoader().load("vae", files, CUDA, Heard())
     job = StageJob(id="take", request=WaveformRequest(duration=None), upstream={"latents": latents(3_000)})
 
-    first, second = (next(part.run("waveform", [job], Heard())) for _ in range(2))
+    first, second = (next(part.waveform([job], Heard())) for _ in range(2))
 
     assert isinstance(first, Done)
     assert isinstance(second, Done)

@@ -12,8 +12,9 @@ import torch
 from renderer.artifacts import Codes, Cot, Waveform
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, ModelFiles, Settings, StageJob
+from renderer.models.family import Done, ModelFiles, Settings, StageJob, runner_of
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 
@@ -55,7 +56,7 @@ def load_pipeline(folder: Path) -> Any:
 def run_one(part: str, files: ModelFiles, job: StageJob, stage: str, listener: Heard | None = None) -> Any:
     listener = listener or Heard()
     loaded = AceStepLoader().load(part, files, SETTINGS, listener)
-    results = list(loaded.run(stage, [job], listener))
+    results = list(runner_of(FAMILY.stages[stage])(loaded, [job], listener))
     loaded.close()
     return results[0] if results else None
 

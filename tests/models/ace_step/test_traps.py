@@ -46,7 +46,6 @@ from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.dit_prompt import DitPrompt, make_dit_prompt, num_frames
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak
 from renderer.models.ace_step.vae.tiles import Tiles
@@ -61,6 +60,7 @@ from tests.models.ace_step.asks import OPEN, codes_request, cot_request
 from tests.models.ace_step.layouts import change_timbre_token, write_wide
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.operations import Large, one_matrix_a_take
+from tests.models.ace_step.requests_of import requests_of
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Bench:
         self.tiny, self.folder, self.files, self.part = tiny, folder, files, part
 
     def latents(self, *jobs: StageJob) -> dict[str, Latents]:
-        results = list(self.part.run("latents", list(jobs), Heard()))
+        results = list(self.part.latents(list(jobs), Heard()))
         assert all(isinstance(result, Done) for result in results), results
         return {result.id: result.artifact for result in results}
 
@@ -104,7 +104,7 @@ class Bench:
         """What the DiT is asked for a spec."""
         (song,) = self.spec(text).songs
         (take,) = song.takes()
-        return stage_requests(take, zoo.model_facts(str(self.tiny)), None).latents
+        return requests_of(take, zoo.model_facts(str(self.tiny)), None).latents
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def dropped_condition(_: Bench) -> None:
 def unguided_thoughts(bench: Bench) -> None:
     (song,) = bench.spec('[inference]\nlm_cfg_scale = 3.0\nlm_negative_prompt = "noise"\n').songs
     (take,) = song.takes()
-    asked = stage_requests(take, zoo.model_facts(str(bench.tiny)), None)
+    asked = requests_of(take, zoo.model_facts(str(bench.tiny)), None)
     assert asked.cot is not None
     assert asked.codes is not None
     assert (asked.cot.lm_cfg_scale, asked.codes.lm_cfg_scale) == (1.0, 3.0)
@@ -212,7 +212,7 @@ def missing_pair(bench: Bench) -> None:
     assert not [event for event in told if isinstance(event, PartStarted | ComponentLoaded)]
     # Codes that were there before, as pinned ones, find the same wall.
     part = AceStepLoader().load("dit", files, SETTINGS, Heard())
-    (failed,) = part.run("latents", [job("take", 20)], Heard())
+    (failed,) = part.latents([job("take", 20)], Heard())
     assert isinstance(failed, Failed)
     assert failed.message == "this model set can't read audio codes"
     assert "thinking = false" in failed.help
@@ -297,13 +297,13 @@ def padding_side(bench: Bench) -> None:
     pads.enable_truncation(8, direction="left")
     pads.save(str(path))
     padded: Any = AceStepLoader().load("dit", files, SETTINGS, Heard())
-    (found,) = padded.run("latents", [job("a", 20)], Heard())
+    (found,) = padded.latents([job("a", 20)], Heard())
     assert np.array_equal(found.artifact.frames, bench.latents(job("a", 20))["a"].frames)
 
 
 def weights_go_when_dropped(bench: Bench) -> None:
     part: Any = AceStepLoader().load("dit", bench.files, SETTINGS, Heard())
-    list(part.run("latents", [job("a", 20)], Heard()))
+    list(part.latents([job("a", 20)], Heard()))
     dit, encoders = part.dit(Heard()), part.encoders(Heard())
     modules = (dit.transformer, encoders.condition_encoder, encoders.text_encoder)
     # Nothing moves weights behind our backs: hooks that would put them on another device than their inputs.
@@ -321,7 +321,7 @@ def tiles(bench: Bench) -> None:
     vae.vae.decoder.register_forward_pre_hook(lambda _, arguments: spans.append(arguments[0].shape[-1]))
     long = Latents(frames=np.random.default_rng(0).standard_normal((700, 8)).astype(np.float32))
     request = WaveformRequest(duration=None)
-    (done,) = vae.run("waveform", [StageJob(id="a", request=request, upstream={"latents": long})], Heard())
+    (done,) = vae.waveform([StageJob(id="a", request=request, upstream={"latents": long})], Heard())
     assert done.artifact.samples.shape == (2, 700 * 1_920)
     assert max(spans) == SETTINGS.vae_tile
     numbers = [len(Tiles(length=512, overlap=64).windows(25 * seconds)) for seconds in (10, 30, 60, 120, 240, 600)]

@@ -46,8 +46,15 @@ class ToyRequest:
 class ToyPart:
     """Either part, resident."""
 
-    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
-        """See `LoadedPart.run`."""
+    def sketch(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """See `Runner`."""
+        return self._run("sketch", jobs, listener)
+
+    def sound(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """See `Runner`."""
+        return self._run("sound", jobs, listener)
+
+    def _run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         for job in jobs:
             request = job.request
             assert isinstance(request, ToyRequest)
@@ -117,9 +124,19 @@ class ToyLoader:
         return ToyPart()
 
 
-def _stage(name: str, part: str, artifact: type[Artifact], needs: tuple[str, ...] = ()) -> StageSpec:
+def _stage(name: str, part: str, artifact: type[Artifact], *needs: str) -> StageSpec:
     cost = Cost(seconds=lambda request: request.seconds)
-    return StageSpec(name=name, part=part, needs=needs, version=1, request=ToyRequest, artifact=artifact, cost=cost)
+    return StageSpec(
+        name=name,
+        part=part,
+        needs={need: need for need in needs},
+        ask=lambda request: request,
+        runner=f"{__name__}:ToyPart.{name}",
+        version=1,
+        request=ToyRequest,
+        artifact=artifact,
+        cost=cost,
+    )
 
 
 def _part(name: str) -> PartSpec:
@@ -135,7 +152,7 @@ class Toy:
     stages: Mapping[str, StageSpec] = field(
         default_factory=lambda: {
             "sketch": _stage("sketch", "pencil", Latents),
-            "sound": _stage("sound", "brush", Waveform, ("sketch",)),
+            "sound": _stage("sound", "brush", Waveform, "sketch"),
         }
     )
     parts: Mapping[str, PartSpec] = field(default_factory=lambda: {"pencil": _part("pencil"), "brush": _part("brush")})

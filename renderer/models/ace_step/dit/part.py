@@ -1,4 +1,4 @@
-"""The DiT stage: prompts, metas and codes to latents, one take at a time."""
+"""The DiT's part and its stage: prompts, metas and codes to latents, one take at a time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LoadedDit:
         self._unread: Component | None = unread
         self._dit: ResidentDit | None = None
 
-    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
+    def latents(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Latents for each job; one job at a time, so that no take attends to another's padding."""
         side_stream = devices.SideStream(self._loader.device)
         takes = self._prepare(jobs, listener, side_stream)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from renderer.errors import StageError
 from renderer.models.ace_step.dit.conditions import lost_parts
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
-from renderer.models.ace_step.protocol.names import CODES, COT
 
 if TYPE_CHECKING:
     from renderer.artifacts import Codes, Cot
@@ -39,7 +38,7 @@ def prepare_take(cache: ConditionCache, job: StageJob) -> PreparedTake:
     """
     began = time.perf_counter()
     codes = _codes(job)
-    prompt = make_dit_prompt(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get(COT)), codes)
+    prompt = make_dit_prompt(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get("cot")), codes)
     numbers = codes.codes if codes is not None else None
     cut = lost_parts(cache.encoders.tokens, prompt.text, prompt.lyrics)
     return PreparedTake(
@@ -55,7 +54,7 @@ def _codes(job: StageJob) -> Codes | None:
 
     Raises: StageError when the LM wrote none at all: there is nothing to play.
     """
-    codes = cast("Codes | None", job.upstream.get(CODES))
+    codes = cast("Codes | None", job.upstream.get("codes"))
     if codes is not None and not len(codes.codes):
         raise StageError(
             "the LM wrote no codes", why="it ended the song at once", help="give the song a duration, or another seed"

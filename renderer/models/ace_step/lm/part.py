@@ -17,7 +17,6 @@ from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
-from renderer.models.ace_step.protocol.names import CODES, COT
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
     from renderer.models.family import Listener, ModelFiles, Settings, StageJob
     from renderer.models.kernels.decode_attention import MakeDecodeAttention
 
+    MakePhase = Callable[[Tokens], Phase]
+
 
 ATTENTIONS: Mapping[str, MakeDecodeAttention] = {"masked": PaddedDecode.of, "ragged": VarlenDecode.of}
 """By what `device.lm_attention` says."""
-_PHASES: Mapping[str, Callable[[Tokens], Phase]] = {COT: CotPhase, CODES: CodesPhase}
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
@@ -78,11 +78,18 @@ class LmPart:
     def __init__(self, lm: ResidentLm, tokens: Tokens, lm_slots: int) -> None:
         self._lm: ResidentLm | None = lm
         self._tokens, self._lm_slots = tokens, lm_slots
-        self._phases: dict[str, Phase] = {}
+        self._phases: dict[MakePhase, Phase] = {}
 
-    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
-        """Chains of thought or codes of all jobs, decoded together."""
-        phase, prepared = self._phase(stage), dict[str, "PreparedJob"]()
+    def cot(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Chains of thought of all jobs, decoded together."""
+        return self._run(CotPhase, jobs, listener)
+
+    def codes(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Codes of all jobs, decoded together."""
+        return self._run(CodesPhase, jobs, listener)
+
+    def _run(self, kind: MakePhase, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        phase, prepared = self._phase(kind), dict[str, "PreparedJob"]()
         for job in jobs:
             try:
                 prepared[job.id] = phase.prepare(job)
@@ -100,11 +107,11 @@ class LmPart:
             device, self._lm = self._lm.device, None
             devices.release(device)
 
-    def _phase(self, stage: str) -> Phase:
+    def _phase(self, kind: MakePhase) -> Phase:
         """Made when first needed: grammars for a real vocabulary take seconds to set up."""
-        if stage not in self._phases:
-            self._phases[stage] = _PHASES[stage](self._tokens)
-        return self._phases[stage]
+        if kind not in self._phases:
+            self._phases[kind] = kind(self._tokens)
+        return self._phases[kind]
 
     def _decode(self, requests: Sequence[DecodeRequest], listener: Listener) -> Iterator[DecodeResult | Failed]:
         if self._lm is None:

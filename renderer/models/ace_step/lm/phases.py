@@ -22,7 +22,6 @@ from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.grammar import MAX_COT_TOKENS, CotGrammar
 from renderer.models.ace_step.protocol import prompt
 from renderer.models.ace_step.protocol.metas import parse_cot, think_yaml, user_metas_as_cot
-from renderer.models.ace_step.protocol.names import COT
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ class CodesPhase:
 
     def prepare(self, job: StageJob) -> PreparedJob:
         """The prompt with the chain of thought's YAML, or the user's metas where there is none."""
-        request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get(COT))
+        request, cot = cast("CodesRequest", job.request), cast("Cot | None", job.upstream.get("cot"))
         metas = user_metas_as_cot(request.metas) if cot is None else cot.metas
         negative = request.lm_negative_prompt
         self._tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics, lm_negative_prompt=negative)

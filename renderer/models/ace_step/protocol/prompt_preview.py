@@ -16,7 +16,7 @@ from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
+from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, take_context
 from renderer.models.family import PromptText
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from renderer.models.ace_step.protocol.requests import CodesRequest, LatentsRequest
-    from renderer.models.ace_step.protocol.stage_requests import StageRequests
+    from renderer.models.ace_step.protocol.stage_requests import TakeContext
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import ModelFiles
     from renderer.plan.jobs import TakePlan
@@ -36,7 +36,7 @@ UNDECIDED = "‹the LM decides›"
 
 def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
     """Every text of a take, in the order of the stages."""
-    requests = stage_requests(plan.take, facts, preview)
+    context = take_context(plan.take, facts, preview)
     cot = _decided(plan, store)
     return tuple(
         PromptText(
@@ -46,7 +46,7 @@ def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
             num_tokens=_count(text, tokenizer_file(plan.files, stage)),
             max_tokens={"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}.get(name),
         )
-        for stage, name, text in _texts(requests, cot)
+        for stage, name, text in _texts(context, cot)
     )
 
 
@@ -56,7 +56,7 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
     Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
     """
     tokenizer = tokenizer_file(plan.files, LATENTS)
-    texts = _dit_prompts(stage_requests(plan.take, facts, preview), _decided(plan, store))
+    texts = _dit_prompts(take_context(plan.take, facts, preview), _decided(plan, store))
     limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
     for (name, limit), text in zip(limits, texts, strict=True):
         count = _count(text, tokenizer)
@@ -74,25 +74,24 @@ def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _texts(requests: StageRequests, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
-    if requests.cot is not None:
-        yield COT, "prompt", cot_prompt(requests.cot.caption, requests.cot.lyrics)
-    if requests.codes is not None:
-        codes = requests.codes
-        yield CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, requests, cot))
+def _texts(context: TakeContext, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
+    if (asked := ask_cot(context)) is not None:
+        yield COT, "prompt", cot_prompt(asked.caption, asked.lyrics)
+    if (codes := ask_codes(context)) is not None:
+        yield CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, context, cot))
         if codes.guided:
             yield CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
-    text, lyrics = _dit_prompts(requests, cot)
+    text, lyrics = _dit_prompts(context, cot)
     yield LATENTS, "text prompt", text
     yield LATENTS, "lyric prompt", lyrics
 
 
-def _yaml(codes: CodesRequest, requests: StageRequests, cot: Cot | None) -> str:
+def _yaml(codes: CodesRequest, context: TakeContext, cot: Cot | None) -> str:
     """The think block of the codes prompt; the fields stand in alphabetical order, so each can be written alone."""
     if cot is not None:
         return think_yaml(cot.metas)
     given = user_metas_as_cot(codes.metas)
-    open_fields = _open_fields(requests)
+    open_fields = _open_fields(context)
     rows = [
         think_yaml(CotMetas(**{name: value})) if value is not None else f"{name}: {UNDECIDED}"
         for name, value in sorted(asdict(given).items())
@@ -101,26 +100,27 @@ def _yaml(codes: CodesRequest, requests: StageRequests, cot: Cot | None) -> str:
     return "\n".join(rows)
 
 
-def _open_fields(requests: StageRequests) -> frozenset[str]:
+def _open_fields(context: TakeContext) -> frozenset[str]:
     """What the chain of thought has yet to decide."""
-    if requests.cot is None:
+    asked = ask_cot(context)
+    if asked is None:
         return frozenset()
-    given = asdict(requests.cot.metas)
+    given = asdict(asked.metas)
     names = {name for name, value in given.items() if value is None}
-    names |= {"caption"} if requests.cot.use_cot_caption else set()
-    return frozenset(names | ({"language"} if requests.cot.use_cot_language else set()))
+    names |= {"caption"} if asked.use_cot_caption else set()
+    return frozenset(names | ({"language"} if asked.use_cot_language else set()))
 
 
-def _dit_prompts(requests: StageRequests, cot: Cot | None) -> tuple[str, str]:
-    request = requests.latents
-    if requests.cot is not None and cot is None:
-        return _undecided_prompts(request, requests)
-    dit_prompt = make_dit_prompt(request, cot, _no_codes(requests))
+def _dit_prompts(context: TakeContext, cot: Cot | None) -> tuple[str, str]:
+    request = ask_latents(context)
+    if context.runs_cot and cot is None:
+        return _undecided_prompts(request, context)
+    dit_prompt = make_dit_prompt(request, cot, _no_codes(context))
     return dit_prompt.text, dit_prompt.lyrics
 
 
-def _undecided_prompts(request: LatentsRequest, requests: StageRequests) -> tuple[str, str]:
-    open_fields = _open_fields(requests)
+def _undecided_prompts(request: LatentsRequest, context: TakeContext) -> tuple[str, str]:
+    open_fields = _open_fields(context)
     said = Cot(
         text="",
         metas=CotMetas(
@@ -128,7 +128,7 @@ def _undecided_prompts(request: LatentsRequest, requests: StageRequests) -> tupl
             language=UNDECIDED if "language" in open_fields else None,
         ),
     )
-    dit_prompt = make_dit_prompt(request, said, _no_codes(requests))
+    dit_prompt = make_dit_prompt(request, said, _no_codes(context))
     # The metas are the last lines of the prompt; what nobody said yet stands there as what upstream writes for nothing.
     caption, heading, metas = dit_prompt.text.rpartition("# Metas\n")
     lines = [
@@ -138,11 +138,11 @@ def _undecided_prompts(request: LatentsRequest, requests: StageRequests) -> tupl
     return caption + heading + "\n".join(lines), dit_prompt.lyrics
 
 
-def _no_codes(requests: StageRequests) -> Codes | None:
+def _no_codes(context: TakeContext) -> Codes | None:
     """Stands for codes that are still to be written: the prompts only ask whether there are any."""
     import numpy as np  # noqa: PLC0415 - only to show
 
-    return None if requests.codes is None else Codes(codes=np.zeros(0, dtype=np.int32))
+    return None if ask_codes(context) is None else Codes(codes=np.zeros(0, dtype=np.int32))
 
 
 def _decided(plan: TakePlan, store: Store) -> Cot | None:

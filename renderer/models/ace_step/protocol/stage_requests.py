@@ -1,4 +1,7 @@
-"""A take -> what each of its stages is asked, by ACE-Step's rules on which stages run at all."""
+"""A take -> what each of its stages is asked, by ACE-Step's rules on which stages run at all; `stages.py` names these.
+
+Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which phase).
+"""
 
 from __future__ import annotations
 
@@ -8,35 +11,52 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from renderer.errors import UsageError
 from renderer.facts import MAX_DURATION
 from renderer.models.ace_step.protocol.metas import UNKNOWN_LANGUAGE
+from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
 from renderer.models.ace_step.protocol.resolve import resolved, without_idle
 from renderer.settings import Metas
 
 if TYPE_CHECKING:
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.song import Take
+    from renderer.song import Pinned, Take
 
 Request = TypeVar("Request", CotRequest, CodesRequest, LatentsRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageRequests:
-    """The requests of one take; None where ACE-Step runs no such stage."""
-
-    cot: CotRequest | None
-    codes: CodesRequest | None
-    latents: LatentsRequest
-    waveform: WaveformRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _CommonFields:
-    """What the requests of one take have in common."""
+class TakeContext:
+    """A take as the rules see it."""
 
     take: Take
     facts: ModelFacts
     limit: int
     """Seconds a song may last."""
+    length: float | None
+    """Seconds that are rendered; None where the LM decides."""
+    preview: float | None
+    """Seconds after which it is cut; None where it isn't."""
+
+    @property
+    def thinking(self) -> bool:
+        """Whether codes are made, or pinned."""
+        return self.take.variant.inference.thinking
+
+    @property
+    def pinned(self) -> Pinned | None:
+        """What stands in place of what the LM would write."""
+        return self.take.song.pinned if self.thinking else None
+
+    @property
+    def runs_cot(self) -> bool:
+        """Whether the LM thinks first: where metas are open."""
+        metas = self.take.song.metas
+        is_open = None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
+        return self.pinned is None and self.take.variant.inference.use_cot_metas and is_open
+
+    @property
+    def has_cot(self) -> bool:
+        """Whether there is a chain of thought, made or pinned."""
+        return self.runs_cot or (self.pinned is not None and self.pinned.cot is not None)
 
     def request(self, kind: type[Request], stage: str, **own: Any) -> Request:
         """With every setting as it holds; `own` is what the other stages aren't asked."""
@@ -55,16 +75,14 @@ class _CommonFields:
         )
 
 
-def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> StageRequests:
-    """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
+def take_context(take: Take, facts: ModelFacts, preview: float | None) -> TakeContext:
+    """A take with its lengths; `preview` is the seconds after which a shorter render stops.
 
-    Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which phase).
     Raises: UsageError when the take is longer than its model makes.
     """
-    song, thinking = take.song, take.variant.inference.thinking
+    song, pinned = take.song, take.song.pinned if take.variant.inference.thinking else None
     preview = None if preview is None else float(preview)  # a program may say 20, and means the command line's 20.0
     limit = int(song.max_duration or facts.max_duration)
-    pinned = song.pinned if thinking else None
     length = _shortened(song.metas.duration, preview)
     seconds = _shortened(pinned.seconds, preview) if length is None and pinned else length
     if seconds is not None and seconds > limit:
@@ -74,28 +92,26 @@ def stage_requests(take: Take, facts: ModelFacts, preview: float | None) -> Stag
         )
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None
-    common = _CommonFields(take=take, facts=facts, limit=limit)
-    runs_cot = pinned is None and _runs_cot(take)
-    has_cot = runs_cot or (pinned is not None and pinned.cot is not None)
-    return StageRequests(
-        cot=without_idle(common.request(CotRequest, "cot")) if runs_cot else None,
-        codes=without_idle(common.request(CodesRequest, "codes", preview=cut, seed=take.seed))
-        if thinking and pinned is None
-        else None,
-        latents=_latents(common, cut, has_cot=has_cot),
-        waveform=WaveformRequest(duration=length),
-    )
+    return TakeContext(take=take, facts=facts, limit=limit, length=length, preview=cut)
 
 
-def _runs_cot(take: Take) -> bool:
-    metas = take.song.metas
-    is_open = None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
-    return take.variant.inference.use_cot_metas and is_open
+def ask_cot(context: TakeContext) -> CotRequest | None:
+    """Of the LM's first phase."""
+    return without_idle(context.request(CotRequest, COT)) if context.runs_cot else None
 
 
-def _latents(common: _CommonFields, cut: float | None, *, has_cot: bool) -> LatentsRequest:
+def ask_codes(context: TakeContext) -> CodesRequest | None:
+    """Of the LM's second phase."""
+    if not context.thinking or context.pinned is not None:
+        return None
+    request = context.request(CodesRequest, CODES, preview=context.preview, seed=context.take.seed)
+    return without_idle(request)
+
+
+def ask_latents(context: TakeContext) -> LatentsRequest:
     """With what hangs on other settings, the checkpoint and the chain of thought in more than being on or off."""
-    request, facts = common.request(LatentsRequest, "latents", preview=cut, seed=common.take.seed), common.facts
+    facts, has_cot = context.facts, context.has_cot
+    request = context.request(LatentsRequest, LATENTS, preview=context.preview, seed=context.take.seed)
     metas = request.metas
     if metas.vocal_language == UNKNOWN_LANGUAGE:  # what is sent where nobody says anything
         metas = replace(metas, vocal_language=None)
@@ -112,6 +128,11 @@ def _latents(common: _CommonFields, cut: float | None, *, has_cot: bool) -> Late
             retake_seed=request.retake_seed if request.retake_variance else None,
         )
     )
+
+
+def ask_waveform(context: TakeContext) -> WaveformRequest:
+    """Of the VAE: the whole of what is rendered."""
+    return WaveformRequest(duration=context.length)
 
 
 def _num_steps(request: LatentsRequest, facts: ModelFacts) -> int:

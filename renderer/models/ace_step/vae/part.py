@@ -15,7 +15,6 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
-from renderer.models.ace_step.protocol.names import LATENTS
 from renderer.models.ace_step.vae.fused import fuse, slim
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles
@@ -42,7 +41,7 @@ class LoadedVae:
     tiles: Tiles
     device: torch.device
 
-    def run(self, stage: str, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:  # noqa: ARG002 - the seam's; this part has one stage
+    def waveform(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """A waveform a job; one job at a time."""
         for job in jobs:
             yield from run_alone(job, partial(self._waveform, job, listener))
@@ -54,7 +53,7 @@ class LoadedVae:
 
     def _waveform(self, job: StageJob, listener: Listener) -> Waveform:
         request = cast("WaveformRequest", job.request)
-        latents = cast("Latents", job.upstream[LATENTS])
+        latents = cast("Latents", job.upstream["latents"])
         began = time.perf_counter()
         decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
         if request.duration is not None:

@@ -64,7 +64,7 @@ def files_of(model: str, based_on: str | None = None) -> ModelFiles:
 
 def latents(files: ModelFiles, heard: list[DitNotes] | None = None) -> np.ndarray:
     loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
-    (result,) = loaded.run("latents", [latents_job(REQUEST, CODES)], Heard())
+    (result,) = loaded.latents([latents_job(REQUEST, CODES)], Heard())
     if heard is not None:
         heard.append(result.artifact.notes)
     frames: np.ndarray = result.artifact.frames

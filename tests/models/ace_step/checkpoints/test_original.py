@@ -37,7 +37,7 @@ def latents_of(folder: Path, *, dtype: str = "auto", **changes: Any) -> np.ndarr
     files = resolve(str(folder)).files
     assert files is not None
     loaded = AceStepLoader().load("dit", files, replace(SETTINGS, dtype=dtype), Heard())
-    (result,) = loaded.run("latents", [latents_job(replace(REQUEST, **changes), CODES)], Heard())
+    (result,) = loaded.latents([latents_job(replace(REQUEST, **changes), CODES)], Heard())
     loaded.close()
     return result.artifact.frames
 
@@ -273,7 +273,7 @@ def test_tensors_beside_the_four_parts_are_left_out_and_named(
     assert files is not None
 
     loaded = AceStepLoader().load("dit", files, SETTINGS, Heard())
-    (result,) = loaded.run("latents", [latents_job(REQUEST, CODES)], Heard())
+    (result,) = loaded.latents([latents_job(REQUEST, CODES)], Heard())
 
     assert np.array_equal(result.artifact.frames, expected)
     named = "`null_condition_emb_ema`, `step`, `teacher.weight`"
@@ -287,7 +287,7 @@ def test_a_checkpoint_of_nothing_else_has_nothing_left_out(tiny_set: Path, tmp_p
         files = resolve(str(folder)).files
         assert files is not None
         (result,) = (
-            AceStepLoader().load("dit", files, SETTINGS, Heard()).run("latents", [latents_job(REQUEST, CODES)], Heard())
+            AceStepLoader().load("dit", files, SETTINGS, Heard()).latents([latents_job(REQUEST, CODES)], Heard())
         )
         assert result.artifact.notes.left_out == ()
 

@@ -108,7 +108,7 @@ def some_codes(count: int) -> Codes:
 
 
 def ours(part: Any, request: LatentsRequest, codes: Codes | None) -> np.ndarray:
-    (result,) = part.run("latents", [latents_job(request, codes)], Heard())
+    (result,) = part.latents([latents_job(request, codes)], Heard())
     assert isinstance(result, Done), result
     return result.artifact.frames
 

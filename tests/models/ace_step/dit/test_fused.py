@@ -94,11 +94,11 @@ def test_conditions_of_all_takes_are_made_before_the_dit_is_read(part: LoadedDit
     heard = Heard()
     jobs = [replace(latents_job(replace(REQUEST, seed=seed), CODES), id=f"take {seed}") for seed in (1, 2, 3)]
 
-    results = list(part.run("latents", jobs, heard))
+    results = list(part.latents(jobs, heard))
 
     assert heard.loads == ["dit"]
     assert [result.id for result in results] == ["take 1", "take 2", "take 3"]
-    again = list(part.run("latents", jobs[1:2], heard))
+    again = list(part.latents(jobs[1:2], heard))
     assert heard.loads == ["dit"]
     assert isinstance(again[0], Done)
     assert np.array_equal(again[0].artifact.frames, results[1].artifact.frames)
@@ -106,10 +106,10 @@ def test_conditions_of_all_takes_are_made_before_the_dit_is_read(part: LoadedDit
 
 def test_encoders_that_made_room_are_read_again_and_sound_the_same(part: LoadedDit) -> None:
     first, heard = latents_job(REQUEST, CODES), Heard()
-    (before,) = part.run("latents", [first], heard)
+    (before,) = part.latents([first], heard)
     part._encoders = None  # as where both don't fit
 
-    (after,) = part.run("latents", [first], heard)
+    (after,) = part.latents([first], heard)
 
     encoders = ["text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer"]
     assert heard.loads == ["dit", *encoders]
@@ -120,7 +120,7 @@ def test_a_take_whose_conditions_fail_costs_only_itself(part: LoadedDit) -> None
     bad = replace(CODES, codes=np.array([5, 1_000], np.int32))
     jobs = [replace(latents_job(REQUEST, codes), id=name) for name, codes in (("bad", bad), ("good", CODES))]
 
-    results = {result.id: result for result in part.run("latents", jobs, Heard())}
+    results = {result.id: result for result in part.latents(jobs, Heard())}
 
     assert isinstance(results["good"], Done)
     assert isinstance(results["bad"], Failed)

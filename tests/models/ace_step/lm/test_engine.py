@@ -16,6 +16,7 @@ from renderer.errors import ResourceError
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.engine import decode_all
+from renderer.models.ace_step.lm.phases import CodesPhase
 from renderer.models.family import Failed
 from renderer.settings import Metas
 from tests.models.ace_step.asks import (
@@ -70,7 +71,7 @@ def codes_of(lm: LmPart, jobs: Sequence[StageJob], heard: Heard | None = None) -
 
 
 def decodes_of(lm: LmPart, jobs: Sequence[StageJob]) -> list[DecodeRequest]:
-    return [lm._phase("codes").prepare(one).request for one in jobs]
+    return [lm._phase(CodesPhase).prepare(one).request for one in jobs]
 
 
 @torch.inference_mode()
@@ -266,7 +267,7 @@ def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
                 resident.append(process.memory_info().rss)
 
     jobs = [job(str(seed), codes_request(seed, caption=f"song {seed}", preview=1.0)) for seed in range(500)]
-    for _ in lm.run("codes", jobs, Weighing()):
+    for _ in lm.codes(jobs, Weighing()):
         pass
 
     assert len(resident) == 500

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas
+from renderer.models.ace_step.lm.phases import CodesPhase
 from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.family import Failed
 from renderer.settings import Metas
@@ -91,7 +92,7 @@ def test_a_duration_makes_exactly_so_many_codes(lm: LmPart, seconds: float, num_
 
 @pytest.mark.parametrize(("seconds", "num_codes"), [(10, 50), (10.4, 52), (37, 185), (180, 900), (600, 3000)])
 def test_a_duration_asks_for_exactly_so_many_tokens(lm: LmPart, seconds: float, num_codes: int) -> None:
-    phase = lm._phase("codes")
+    phase = lm._phase(CodesPhase)
 
     decode = phase.prepare(job("a", codes_request(metas=replace(OPEN, duration=seconds), max_duration=600))).request
 

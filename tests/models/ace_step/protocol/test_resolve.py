@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.load import load_songs
 from renderer.spec.pins import pinned_text
+from tests.models.ace_step.requests_of import Requests, requests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.ace_step.protocol.stage_requests import StageRequests
 
 METAS = {"bpm": "90", "keyscale": '"A minor"', "timesignature": '"3"', "duration": "40"}
 # Each with values that differ in what they mean; a test's song writes one and is compared with the other.
@@ -55,14 +54,14 @@ def spec(model: str, metas: Mapping[str, str], settings: Mapping[str, str]) -> s
     return f'model = "{model}"\ncaption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n' + "".join(tables)
 
 
-def asked_and_told(folder: Path, text: str) -> tuple[StageRequests, set[str]]:
+def asked_and_told(folder: Path, text: str) -> tuple[Requests, set[str]]:
     path = folder / "song.toml"
     path.write_text(text, "utf-8")
     loaded = load_songs([path])
     (song,) = loaded.songs
     (take,) = song.takes()
     told = {one.message.split("`")[1] for one in loaded.diagnostics if one.message.endswith(NONE_SAID)}
-    return stage_requests(take, zoo.model_facts(take.variant.model), None), told
+    return requests_of(take, zoo.model_facts(take.variant.model), None), told
 
 
 def drawn(count: int) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
@@ -133,7 +132,7 @@ def test_seeds_share_the_codes_of_a_greedy_lm(tmp_path: Path) -> None:
     path = tmp_path / "song.toml"
     path.write_text(spec("turbo", {}, {"lm_temperature": "0.0"}).replace("[7]", "[7, 8]"), "utf-8")
     (song,) = load_songs([path]).require()
-    one, two = (stage_requests(take, zoo.model_facts("turbo"), None) for take in song.takes())
+    one, two = (requests_of(take, zoo.model_facts("turbo"), None) for take in song.takes())
 
     assert one.codes == two.codes
     assert one.latents != two.latents

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.errors import UsageError
-from renderer.models.ace_step.protocol.stage_requests import stage_requests
 from renderer.models.catalog import zoo
 from renderer.plan.keys import canonical
 from renderer.settings import Metas
 from renderer.spec.load import load_songs
+from tests.models.ace_step.requests_of import Requests, requests_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.models.ace_step.protocol.stage_requests import StageRequests
 
 SUNG = 'caption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n'
 NO_METAS = Metas()
@@ -28,12 +27,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(folder: Path, text: str, *, model: str = "turbo", preview: float | None = None) -> StageRequests:
+def asked(folder: Path, text: str, *, model: str = "turbo", preview: float | None = None) -> Requests:
     path = folder / "a.toml"
     path.write_text(text, "utf-8")
     (song,) = load_songs([path]).require()
     (take,) = song.takes()
-    return stage_requests(take, zoo.model_facts(model), preview)
+    return requests_of(take, zoo.model_facts(model), preview)
 
 
 def switched(*switches: str) -> str:

@@ -44,7 +44,7 @@ def decode(
     part: LoadedVae, found: Latents, duration: float | None = None, heard: Heard | None = None
 ) -> Done | Failed | None:
     job = StageJob(id="take", request=WaveformRequest(duration=duration), upstream={"latents": found})
-    return next(part.run("waveform", [job], heard or Heard()), None)
+    return next(part.waveform([job], heard or Heard()), None)
 
 
 def test_sound_is_trimmed_to_the_asked_length_and_then_scaled(vae: LoadedVae) -> None:
