@@ -36,6 +36,7 @@ from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.peaks import encode_peaks
 from renderer.takes.versions import put_version
 from tests.pipeline.thousand import NUM_SEEDS, HastyDisk, write_specs
+from tests.stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 SETTINGS = ("--model", "mini", "--device", "cpu", "--threads", "1")
 PEAK_BINS = 800
-STAGES = ("cot", "codes", "latents", "waveform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,11 @@ def _jobs(project: Project) -> Iterator[tuple[str, Any]]:
     """What each key is made of, once for the takes that share it."""
     for job in project.plan().jobs:
         settings = job.settings.as_json | {"weights": job.settings.weights[:HEAD]}
-        told = {"settings": settings, "upstream": [*job.upstream], "request": canonical(job.request)}
+        told = {
+            "settings": settings,
+            "upstream": [one.stage for one in job.inputs.values()],
+            "request": canonical(job.request),
+        }
         yield f"{job.takes[0]} {job.stage}", ({"for": list(job.takes)} if job.takes[1:] else {}) | told
 
 

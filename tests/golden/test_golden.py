@@ -11,6 +11,7 @@ import pytest
 from renderer.spec.schema import SongFile
 from tests.golden import golden
 from tests.golden.collect import PROJECT, collect
+from tests.stages import from_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ JOB = "plain.s1 latents"
 def after(before: dict[str, Any]) -> dict[str, Any]:
     """What a checkout gives in which the golden take's latents have another key."""
     now = copy.deepcopy({kind: before[kind] for kind in ("keys", "jobs")})
-    now["keys"]["takes"]["plain.s1"] |= {"latents": "a" * 64, "waveform": "b" * 64, "take": "c" * 64}
+    now["keys"]["takes"]["plain.s1"] |= {name: f"{n:064x}" for n, name in enumerate((*from_stage("latents"), "take"))}
     return now
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
+from renderer.models.ace_step.stages import FAMILY as ACE_STEP
 from tests.house.source import code_lines, comment_lines, functions, modules, stage_mentions
 from tests.house.words import classes_named_twice, retired_bindings
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.house.source import Module
 
-STAGES = ("cot", "codes", "latents", "waveform", "lm", "dit", "vae")
+STAGES = (*ACE_STEP.stages, *ACE_STEP.parts)
 FAMILY = "renderer/models/ace_step/"
 BAGS = ("Mapping[str, Any]", "dict[str, Any]")
 TAUGHT = {

@@ -20,6 +20,7 @@ from renderer.store.verify import verify
 from renderer.takes.measurements import measured_folder
 from renderer.takes.votes import all_picks, vote_on, write_picks
 from tests.pipeline.without_models import carry_out
+from tests.stages import STORED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +194,7 @@ def test_a_version_that_is_kept_while_the_list_is_looked_at_stays_with_all_it_ne
     place = store.find(former)
     assert place is not None
     assert place.with_suffix(".toml").exists()
-    assert all(store.has(stage, key) for stage, key in former.keys.items() if stage in {"cot", "codes", "latents"})
+    assert all(store.has(stage, key) for stage, key in former.keys.items() if stage in STORED)
 
 
 def test_a_version_that_a_spec_saved_meanwhile_asks_for_stays(edited: Songs) -> None:

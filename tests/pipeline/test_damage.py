@@ -29,6 +29,7 @@ from renderer.store.store import Store
 from renderer.store.takes import decode_record
 from renderer.store.verify import verify
 from tests.pipeline.without_models import carry_out
+from tests.stages import STORED
 from tests.store.disks import FailingDisk
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def test_any_two_artifacts_that_were_swapped_are_noticed(sound: Songs, tmp_path:
         assert [store.get(stage, key) for stage, key in stages] == [None, None]
     for path in sound.outputs.glob("*/*.wav"):
         path.unlink()
-    for stage in ("cot", "codes", "latents"):
+    for stage in STORED:
         shutil.copytree(backup, sound.outputs / ".store", dirs_exist_ok=True)
         one, other, *_ = (path for path in artifacts(sound) if path.parent.parent.name == stage)
         swap(one, other)

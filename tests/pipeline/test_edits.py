@@ -17,6 +17,7 @@ from renderer.plan.reasons import changes_between
 from renderer.settings import neutral_values
 from tests.models.catalog.vaes import write_vae
 from tests.pipeline.without_models import carry_out
+from tests.stages import arrows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,9 +61,9 @@ duration = 10
 [inference]
 shift = 3.0
 """
-ALL = "cot → codes → latents → waveform"
-DIT = "latents → waveform"
-VAE = "waveform"
+ALL = arrows("cot")
+DIT = arrows("latents")
+VAE = arrows("waveform")
 NOTHING = "nothing"
 TAGS = "nothing, its tags are written anew"
 
@@ -103,7 +104,7 @@ EDITS: Mapping[str, Edit] = {
     "format": Edit('"flac"', '"wav"', VAE, ("format flac → wav in [output]",)),
     "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', TAGS, ("recipe full → none in [output]",), Why.TAGS),
     "max_duration": Edit("seeds = [1]", "seeds = [1]\nmax_duration = 30", ALL, ("max_duration 240 → 30",)),
-    "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", "codes → latents → waveform", (), Why.NEW, "eins.s2"),
+    "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", arrows("codes"), (), Why.NEW, "eins.s2"),
     "a variant more": Edit("[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"),
     "a comment": Edit("# a comment", "# another\n\n", NOTHING, (), Why.DONE),
     "inference_steps": Edit(

@@ -9,6 +9,7 @@ import pytest
 from renderer.models.family import stored_kinds
 from renderer.pipeline.project import one_at_a_time
 from renderer.store.store import Store
+from tests.stages import from_stage
 from tests.watch.conftest import rendered, stages
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(hasty: Songs, r
 
     assert "abandoned eins.s0 in latents: edited meanwhile" in said
     assert rendered(said) == ["eins.s0"]
-    assert stages(said) == {"eins.s0": ["latents", "waveform"]}
+    assert stages(said) == {"eins.s0": [*from_stage("latents")]}
     assert not list(hasty.outputs.glob("eins/old/*.flac"))
 
 
@@ -45,7 +46,7 @@ def test_the_language_model_is_stopped_at_a_token(hasty: Songs, running: Watchin
     said = running.until_idle()
 
     assert "abandoned denkt.s0 in codes: edited meanwhile" in said
-    assert stages(said) == {"denkt.s0": ["latents", "waveform"]}
+    assert stages(said) == {"denkt.s0": [*from_stage("latents")]}
     assert rendered(said) == ["denkt.s0"]
 
 
@@ -81,7 +82,7 @@ def test_an_edited_song_goes_first_and_the_others_follow(hasty: Songs, running: 
     assert rendered(said)[0] == "lied2.s0"
     assert sorted(rendered(said)) == [f"{name}.s0" for name in names]
     # What ran when the edit came is not stale: it was finished, and its result used.
-    assert stages(said)["lied0.s0"] == ["latents", "waveform"]
+    assert stages(said)["lied0.s0"] == [*from_stage("latents")]
     assert not [line for line in said if line.startswith("abandoned lied0")]
 
 

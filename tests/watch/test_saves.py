@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.formats.read import read_tags
+from tests.stages import arrows, from_stage
 from tests.watch.conftest import Songs, Watching, rendered, stages
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-AGAIN = ["latents", "waveform"]
+AGAIN = list(from_stage("latents"))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_a_changed_shift_renders_that_song_from_the_dit_on_and_says_why(project:
 
     said = running.until_idle()
 
-    assert "eins.s0: shift 3.0 → 2.0 in [inference]; latents → waveform" in said
+    assert f"eins.s0: shift 3.0 → 2.0 in [inference]; {arrows('latents')}" in said
     assert stages(said) == {"eins.s0": AGAIN}
     assert rendered(said) == ["eins.s0"]
 
@@ -168,7 +169,7 @@ def test_a_new_file_is_rendered_and_a_deleted_one_forgotten(project: Songs, runn
     project.remove("neu")
     after = running.until_idle()
 
-    assert "neu.s0: new; latents → waveform" in said
+    assert f"neu.s0: new; {arrows('latents')}" in said
     assert rendered(said) == ["neu.s0"]
     assert after[:2] == ["gone: specs/neu.toml", "2 songs, 2 takes"]
     assert stages(after) == {}
@@ -182,7 +183,7 @@ def test_changed_defaults_render_every_song_they_change(project: Songs, running:
 
     said = running.until_idle()
 
-    assert "eins.s0: infer_method ode → sde in [inference]; latents → waveform" in said
+    assert f"eins.s0: infer_method ode → sde in [inference]; {arrows('latents')}" in said
     assert rendered(said) == ["eins.s0"]
 
 

@@ -1,0 +1,22 @@
+"""ACE-Step's table as tests read it: what a stage more doesn't make wrong."""
+
+from __future__ import annotations
+
+from renderer.models.ace_step.stages import FAMILY
+
+STAGES = tuple(FAMILY.stages)
+STORED = tuple(name for name, spec in FAMILY.stages.items() if not spec.gives_sound)
+
+
+def from_stage(stage: str) -> tuple[str, ...]:
+    """A stage and all that builds on it, in the table's order."""
+    found = {stage}
+    for name, spec in FAMILY.stages.items():
+        if not found.isdisjoint(spec.needs.values()):
+            found.add(name)
+    return tuple(name for name in STAGES if name in found)
+
+
+def arrows(stage: str) -> str:
+    """The same as a plan tells it."""
+    return " → ".join(from_stage(stage))
