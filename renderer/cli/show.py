@@ -10,15 +10,13 @@ import click
 from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json
-from renderer.formats.table import FORMATS
+from renderer.formats.table import is_audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from renderer.models.family import PromptText
     from renderer.pipeline.options import Options
-
-AUDIO = tuple(row.suffix for row in FORMATS.values())
 
 
 @click.command(name="show")
@@ -30,10 +28,10 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     What the LM has yet to decide is marked, or filled in from an earlier render. Of an audio file made here, show the
     recipe in its tags.
     """
-    audio = [Path(name) for name in named if name.lower().endswith(AUDIO)]
+    audio = [path for path in map(Path, named) if is_audio(path)]
     for path in audio:
         _show_recipe(path, as_json=as_json)
-    names = tuple(name for name in named if not name.lower().endswith(AUDIO))
+    names = tuple(name for name in named if not is_audio(Path(name)))
     if names or not audio:
         _show_takes(names, make_options(**flags), as_json=as_json)
     return EXIT_FINE

@@ -14,9 +14,9 @@ class TagName:
     """Where a tag goes."""
 
     vorbis: str
-    """Field of a Vorbis comment (FLAC, Opus)."""
+    """Field of a Vorbis comment."""
     frame: str
-    """ID3v2.4's frame (MP3, WAV)."""
+    """ID3v2.4's frame."""
 
 
 NAMES: Mapping[str, TagName] = {

@@ -12,6 +12,7 @@ from renderer.facts import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from renderer.formats.tagger import Tagger
 
@@ -23,7 +24,7 @@ class Format:
     """How a take is encoded, tagged, read back and served."""
 
     name: str
-    """As a spec names it; a file's name ends in it."""
+    """As a spec names it; a take's file ends in it."""
     called: str
     """As people write it."""
     media_type: str
@@ -40,11 +41,18 @@ class Format:
     """libsndfile's encoder settings."""
     tagger: Callable[[], Tagger]
     """Gives what reads and writes its tags."""
+    aliases: tuple[str, ...] = ()
+    """What else such files end in: `.wave`, lower case."""
 
     @property
     def suffix(self) -> str:
-        """`.flac`."""
+        """Of the files written here: `.flac`."""
         return f".{self.name}"
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Everything that such files end in, lower case."""
+        return (self.suffix, *self.aliases)
 
 
 def _wave() -> Tagger:
@@ -83,6 +91,7 @@ _ROWS = (
         container="WAV",
         encoding="PCM_24",
         tagger=_wave,
+        aliases=(".wave",),
     ),
     Format(
         name="flac",
@@ -117,6 +126,13 @@ _ROWS = (
         # libsndfile maps 0..1 to 256..6 kbit/s a channel: 0.64 is 192 kbit/s in stereo.
         options={"compression_level": 0.64},
         tagger=_opus,
+        aliases=(".ogg", ".oga"),
     ),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}
+_ENDINGS = frozenset(ending for row in _ROWS for ending in row.endings)
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a file's name ends as one of our formats does, in any case of its letters."""
+    return path.suffix.lower() in _ENDINGS

@@ -1,4 +1,4 @@
-"""Vorbis comments, as FLAC and Opus hold them: a vendor and `FIELD=text` lines.
+"""Vorbis comments: a vendor and `FIELD=text` lines.
 
 Source: xiph.org, "Ogg Vorbis I format specification: comment field and header specification".
 """
@@ -18,7 +18,7 @@ _LENGTH = struct.Struct("<I")
 
 
 def encode_comments(vendor: bytes, tags: Tags) -> bytes:
-    """The comments without Vorbis' framing bit, which neither FLAC nor Opus has."""
+    """The comments without the framing bit, which Ogg Vorbis alone has."""
     lines = [f"{field_of(name)}={text}".encode("utf-8", "replace") for name, text in tags.items()]
     return b"".join((_sized(vendor), _LENGTH.pack(len(lines)), *map(_sized, lines)))
 

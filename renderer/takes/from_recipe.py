@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
 from renderer.files import read_regular
-from renderer.formats.table import FORMATS
+from renderer.formats.table import is_audio
 from renderer.settings import Inference
 from renderer.song import is_seed
 from renderer.spec.checkpoints import is_dit_file
@@ -49,7 +49,7 @@ class Remade:
 
 def holds_recipe(file: Path) -> bool:
     """Whether a file is an audio file, or the TOML beside one."""
-    if file.suffix[1:].lower() in FORMATS:
+    if is_audio(file):
         return True
     if file.suffix != ".toml":
         return False

@@ -103,11 +103,13 @@ def test_control_characters_and_markup_in_texts_are_shown_not_obeyed(show) -> No
 def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import shutil
     import tomllib
 
     import numpy as np
 
     from renderer.artifacts import Waveform
+    from renderer.formats.table import FORMATS
     from renderer.json_values import to_json
     from renderer.spec.load import load_songs
     from renderer.takes.audio import write_audio
@@ -123,6 +125,14 @@ def test_an_audio_file_gives_back_the_recipe_in_its_tags(
     assert run(["show", "take.flac"]) == 0
     assert tomllib.loads(capsys.readouterr().out) == to_json(recipe)
     assert run(["show", "missing.flac"]) == 2
+    capsys.readouterr()
+
+    for ending in (ending.upper() for row in FORMATS.values() for ending in row.endings):
+        renamed = shutil.copy("take.flac", f"take{ending}")
+        assert run(["show", renamed]) == 0
+        assert tomllib.loads(capsys.readouterr().out) == to_json(recipe)
+        assert run(["import", renamed, "--to", f"specs-of-{ending[1:]}"]) == 0
+        assert f"{renamed} → " in capsys.readouterr().out
 
 
 def test_a_plan_tells_which_prompt_is_too_long_by_the_models_own_tokenizer(
