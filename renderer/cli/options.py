@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.run.executor import DEFAULT, EXECUTORS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -76,6 +78,17 @@ def takes_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_TAKES):
         command = option(command)
     return command
+
+
+executor_option = click.option(
+    "--executor",
+    default=DEFAULT,
+    show_default=True,
+    metavar="|".join(EXECUTORS),
+    hidden=len(EXECUTORS) == 1,
+    help=f"What carries it out: {'; '.join(f'{row.name}, {row.label}' for row in EXECUTORS.values())}.",
+)
+"""Of the commands that render; there is nothing to choose from a single row."""
 
 
 def make_options(**flags: Any) -> Options:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE, EXIT_INTERRUPTED
-from renderer.cli.options import Clock, make_options, takes_options
+from renderer.cli.options import Clock, executor_option, make_options, takes_options
 from renderer.cli.streams import echo_json, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ MOST_NAMED = 3  # takes of one remark
 
 @click.command(name="render")
 @takes_options
+@executor_option
 @click.option("--force", is_flag=True, help="Render again even what is done.")
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--verify", is_flag=True, help="Read what is on disk first, and make again what is damaged.")

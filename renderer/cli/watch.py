@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED
-from renderer.cli.options import make_options, takes_options
+from renderer.cli.options import executor_option, make_options, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(name="watch")
 @takes_options
+@executor_option
 @click.option(
     "--quiet",
     "quiet_ms",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from renderer.errors import UsageError
+from renderer.run.executor import DEFAULT, EXECUTORS
+from renderer.spec.near import suggestion
 from renderer.spec.seeds import refuse_seeds
 
 if TYPE_CHECKING:
@@ -37,9 +40,16 @@ class Options:
     lm_slots: int | None = None
     vae_tile: int | None = None
     vae_overlap: int | None = None
+    executor: str = DEFAULT
+    """What carries the plan out: a name of `EXECUTORS`."""
 
     def __post_init__(self) -> None:
-        """Raises: UsageError for seeds that are none."""
+        """Raises: UsageError for seeds that are none, or an executor that there isn't."""
+        if self.executor not in EXECUTORS:
+            raise UsageError(
+                f"there is no executor `{self.executor}`",
+                help=suggestion(self.executor, EXECUTORS) or f"write one of {', '.join(EXECUTORS)}",
+            )
         if self.seeds is not None:
             refuse_seeds(self.seeds)
 
@@ -64,3 +74,4 @@ class OptionKeywords(TypedDict, total=False):
     lm_slots: int | None
     vae_tile: int | None
     vae_overlap: int | None
+    executor: str

@@ -16,7 +16,7 @@ from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
-from renderer.run.executor import DEFAULT, EXECUTORS
+from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
@@ -109,7 +109,8 @@ class Project:
         """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
         log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
-        return EXECUTORS[DEFAULT].make((self.settings,), log, residency)
+        config = ExecutorConfig(settings=(self.settings,), log=log, residency=residency)
+        return EXECUTORS[self.options.executor].make(config)
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""

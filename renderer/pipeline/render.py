@@ -138,7 +138,7 @@ def _refuse_what_cannot_run(plan: Plan, settings: Settings, executor: Executor) 
     try:
         refuse_what_cannot_run(plan, settings)
     except ResourceError:
-        if not executor.running:
+        if not executor.pids:
             raise
         # What workers kept resident from an earlier round may be all that is missing.
         executor.end()

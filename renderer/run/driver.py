@@ -52,11 +52,18 @@ class WorkerPool(Protocol):
     def settings(self) -> Sequence[Settings]:
         """One for each of them."""
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """See `Executor.pids`."""
+
     def send(self, worker: int, command: Command) -> None:
         """A command to a worker; that it is gone, `next` tells."""
 
     def next(self, timeout_seconds: float) -> tuple[int, Event | WorkerDied] | None:
         """Which worker says what, in the order it came; None after the time is up. One that was ended says nothing."""
+
+    def kill(self) -> None:
+        """Kill every worker from another thread than the one that listens, which `next` then tells of their death."""
 
     def end(self, worker: int) -> None:
         """End a worker, at once; spoken to again, it is started anew."""

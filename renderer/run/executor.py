@@ -1,11 +1,12 @@
-"""The seam for whatever carries out plans, and the table of what there is. Every row passes `tests/run/contract`."""
+"""The seam for whatever carries out plans, and the table of what there is. Every row passes `tests/run/contract`.
+
+What makes an executor is imported when it is used, so that who only names them stays light.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-from renderer.run.local import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,8 @@ class Executor(Protocol):
     """Workers that carry out plans, started when first needed and kept until ended: a watch runs plan after plan."""
 
     @property
-    def running(self) -> bool:
-        """Whether there is a worker now."""
+    def pids(self) -> tuple[int, ...]:
+        """Numbers of the processes on this machine that are its workers now, or that speak for those elsewhere."""
 
     def warm(self, family: str) -> None:
         """Have a worker import what a family of models needs; returns at once.
@@ -46,19 +47,19 @@ class Executor(Protocol):
         """End the workers, at once; called from another thread than a run's, that run hears that they died."""
 
 
-class MakeExecutor(Protocol):
-    """How an executor is made."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorConfig:
+    """What an executor is made with."""
 
-    def __call__(
-        self,
-        settings: Sequence[Settings],
-        log: Path,
-        residency: Residency,
-        *,
-        watchdog: Watchdog | None = None,
-        module: str = "renderer.run.worker",
-    ) -> Executor:
-        """With a worker for each of the settings, which runs the `module`; what they log goes to the file `log`."""
+    settings: Sequence[Settings]
+    """A worker for each of them."""
+    log: Path
+    """Where the first worker's words go; those of the others into files beside it."""
+    residency: Residency
+    watchdog: Watchdog | None = None
+    """None for the usual one."""
+    module: str = "renderer.run.worker"
+    """What a worker runs, as `python -m` does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +67,21 @@ class ExecutorRow:
     """One way to carry out plans."""
 
     name: str
+    """As `--executor` and `Options.executor` have it."""
     label: str
-    make: MakeExecutor
+    """In the help of `--executor`."""
+    make: Callable[[ExecutorConfig], Executor]
+    """Gives it, no worker started yet."""
+
+
+def _local(config: ExecutorConfig) -> Executor:
+    from renderer.run.local import LocalPool  # noqa: PLC0415 - see above
+    from renderer.run.pool_executor import PoolExecutor  # noqa: PLC0415 - as above
+
+    return PoolExecutor(LocalPool(config), config)
 
 
 EXECUTORS: Mapping[str, ExecutorRow] = {
-    row.name: row for row in (ExecutorRow(name="local", label="processes on this machine", make=LocalExecutor),)
+    row.name: row for row in (ExecutorRow(name="local", label="processes on this machine", make=_local),)
 }
 DEFAULT = "local"

@@ -11,10 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Self, cast
 
 from renderer.errors import WorkerDied
-from renderer.processes import SAFE_FOLDER, inherited, python
+from renderer.processes import SAFE_FOLDER, inherited
 from renderer.run.wire import receive, send
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from renderer.models.family import Settings
@@ -56,9 +57,7 @@ class Inbox:
 class WorkerProcess:
     """One worker; a context manager, and nothing survives it."""
 
-    def __init__(
-        self, settings: Settings, log_path: Path, inbox: Inbox, *, module: str = "renderer.run.worker"
-    ) -> None:
+    def __init__(self, settings: Settings, log_path: Path, inbox: Inbox, command: Sequence[str]) -> None:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log_path
         self._inbox = inbox
@@ -66,7 +65,7 @@ class WorkerProcess:
         log_path.unlink(missing_ok=True)
         with log_path.open("xb") as log:
             self._process = subprocess.Popen(
-                python("-m", module),
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

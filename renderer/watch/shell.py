@@ -225,7 +225,7 @@ class _Shell:
             self._executor_of(project).warm(project.model_of(take.variant).files.family)
 
     def _drop_worker(self, idle_seconds: float) -> None:
-        if self._executor is not None and self._executor.running:
+        if self._executor is not None and self._executor.pids:
             self._executor.end()
             self._announce(WorkerDropped(idle_seconds=idle_seconds))
 

@@ -37,18 +37,21 @@ import psutil
 import torch
 
 from renderer.models import device as devices
+from renderer.models.family import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress, PartStarted, TakeDone
-from renderer.run.local import LocalExecutor
+from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 from tests.bench.bounds import Peaks, bounds, measure_peaks
 from tests.bench.full_size_load import memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from renderer.run.executor import Executor
 
 SPEC = """\
 title = "Song {number}"
@@ -165,7 +168,7 @@ def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
 
 
 def one_run(
-    asked: argparse.Namespace, executor: LocalExecutor, peaks: Peaks, before: int, num_songs: int, seconds: int
+    asked: argparse.Namespace, executor: Executor, peaks: Peaks, before: int, num_songs: int, seconds: int
 ) -> dict[str, Any]:
     work = asked.folder.parent / "full-size-work" / f"{num_songs}x{seconds}"
     shutil.rmtree(work, ignore_errors=True)
@@ -238,7 +241,8 @@ def main() -> None:
     log = asked.folder.parent / "full-size-work" / "worker.log"
     if asked.trace:
         os.environ["RENDERER_TRACE"] = str(asked.trace)
-    executor = LocalExecutor((settings,), log, module=module)
+    config = ExecutorConfig(settings=(settings,), log=log, residency=Residency.ALONE, module=module)
+    executor = EXECUTORS[DEFAULT].make(config)
     peaks = measure_peaks(torch.device(settings.device))
     # After what the peaks took, which stays with this process, and before any worker.
     before = _gpu_reader()()[1] if asked.device.startswith("cuda") else 0

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         (["plan", "--model", "mini", "--dtype", "fp16"], 2, "did you mean `float16`?"),
         (["plan", "nigth-bus"], 2, "did you mean `night-bus`"),
         (["show", "night-bus.s2"], 2, "did you mean `night-bus.s1`"),
+        (["render", "--executor", "lokal"], 2, "there is no executor `lokal`\n  = help: did you mean `local`?"),
+        (["watch", "--executor", "x"], 2, "there is no executor `x`\n  = help: write one of local"),
         (["check", "--modell", "mini"], 2, "Did you mean '--model'?"),
     ],
 )

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.models.family import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import Summary, render
 from renderer.pipeline.select import select
-from renderer.run.local import LocalExecutor
+from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from renderer.run.events import RunEvent
+    from renderer.run.executor import Executor
 
 SPEC = """
 title = "{name}"
@@ -36,7 +38,7 @@ duration = 10
 class Songs:
     """A song project in a folder of its own."""
 
-    def __init__(self, folder: Path, model: Path, executor: LocalExecutor) -> None:
+    def __init__(self, folder: Path, model: Path, executor: Executor) -> None:
         self.folder = folder
         self.executor = executor
         self.events: list[RunEvent] = []
@@ -74,20 +76,22 @@ class Songs:
 
 
 @pytest.fixture(scope="session")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     """One worker for all tests of this folder: its imports cost seconds."""
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
-    shared = LocalExecutor((settings,), tmp_path_factory.mktemp("worker") / "worker.log")
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    config = ExecutorConfig(settings=(settings,), log=log, residency=Residency.ALONE)
+    shared = EXECUTORS[DEFAULT].make(config)
     yield shared
     shared.end()
 
 
 @pytest.fixture
-def songs(tmp_path: Path, tiny_set: Path, executor: LocalExecutor) -> Songs:
+def songs(tmp_path: Path, tiny_set: Path, executor: Executor) -> Songs:
     return Songs(tmp_path / "project", tiny_set, executor)
 
 
 @pytest.fixture
-def make_songs(tmp_path: Path, tiny_set: Path, executor: LocalExecutor) -> Callable[[str], Songs]:
+def make_songs(tmp_path: Path, tiny_set: Path, executor: Executor) -> Callable[[str], Songs]:
     """Several projects side by side."""
     return lambda name: Songs(tmp_path / name, tiny_set, executor)

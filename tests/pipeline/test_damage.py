@@ -20,6 +20,7 @@ from renderer.errors import StoreError
 from renderer.models.family import stored_kinds
 from renderer.pipeline.render import Summary
 from renderer.plan.jobs import Why
+from renderer.processes import python
 from renderer.provenance import Origin
 from renderer.report.build import page_after
 from renderer.run.process import Inbox, WorkerProcess
@@ -419,7 +420,7 @@ def test_links_in_the_store_lead_no_writer_to_files_that_arent_ours(sound: Songs
     (store / "journal.jsonl").unlink()
     carry_out(sound.project())
     page_after(sound.project(), nothing_done(sound))
-    with WorkerProcess(sound.project().settings, store / "worker.log", Inbox()):
+    with WorkerProcess(sound.project().settings, store / "worker.log", Inbox(), python("-m", "renderer.run.worker")):
         pass
 
     assert mine.read_text() == "mine"

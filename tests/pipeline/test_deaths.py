@@ -16,11 +16,11 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
-from renderer.models.family import stored_kinds
+from renderer.models.family import Residency, stored_kinds
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
-from renderer.run.local import LocalExecutor
+from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 from renderer.run.watchdog import Watchdog
 from renderer.store.store import Store
 from renderer.takes.result_writer import ResultWriter
@@ -62,7 +62,7 @@ def three(make_songs: Callable[[str], Songs]) -> Callable[[str], Songs]:
 
 
 def signalled(songs: Songs, number: int) -> None:
-    os.kill(songs.executor.pool.pids[0], number)
+    os.kill(songs.executor.pids[0], number)
 
 
 def begun(event: RunEvent) -> TypeGuard[JobProgress]:
@@ -102,7 +102,10 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
     plan = project.plan()
     writer = ResultWriter(plan, project.store, project.settings, project.environment)
     watchdog = Watchdog(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
-    songs.executor = LocalExecutor((project.settings,), tmp_path / "worker.log", watchdog=watchdog)
+    config = ExecutorConfig(
+        settings=(project.settings,), log=tmp_path / "worker.log", residency=Residency.ALONE, watchdog=watchdog
+    )
+    songs.executor = EXECUTORS[DEFAULT].make(config)
     hangs, events = [signal.SIGSTOP], []
     with one_at_a_time(project.store), ExitStack() as ending:
         ending.callback(songs.executor.end)

@@ -23,7 +23,7 @@ from tests.pipeline.conftest import Songs
 from tests.stages import from_stage
 
 if TYPE_CHECKING:
-    from renderer.run.local import LocalExecutor
+    from renderer.run.executor import Executor
 
 DIT = "acestep-v15-turbo"
 
@@ -44,7 +44,7 @@ def merge(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def songs(tmp_path: Path, bundle: Path, executor: LocalExecutor) -> Songs:
+def songs(tmp_path: Path, bundle: Path, executor: Executor) -> Songs:
     return Songs(tmp_path / "project", bundle, executor)
 
 

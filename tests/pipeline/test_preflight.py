@@ -17,7 +17,7 @@ from renderer.pipeline.select import select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.run.local import LocalExecutor
+    from renderer.run.executor import Executor
 
 SPEC = """
 title = "A"
@@ -63,7 +63,7 @@ def test_a_set_that_can_not_read_codes_is_refused_before_the_lm_writes_any(unpai
 
 
 @pytest.mark.slow
-def test_without_codes_the_same_set_renders(unpaired: Path, tmp_path: Path, executor: LocalExecutor) -> None:
+def test_without_codes_the_same_set_renders(unpaired: Path, tmp_path: Path, executor: Executor) -> None:
     selection = select([str(write(tmp_path, unpaired, "false"))], Options())
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=tmp_path / "outputs")
 

@@ -13,8 +13,10 @@ from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.render import render
 from renderer.run.events import ComponentLoaded, JobDone, JobProgress
-from renderer.run.local import LocalExecutor
+from renderer.run.executor import ExecutorConfig
+from renderer.run.local import LocalPool
 from renderer.run.messages import Broken, DropParts, Dropped
+from renderer.run.pool_executor import PoolExecutor
 from tests.models.catalog.vaes import write_vae
 from tests.pipeline.conftest import Songs
 from tests.stages import from_stage
@@ -49,16 +51,17 @@ use_cot_language = false
 
 
 @pytest.fixture(scope="module")
-def resident_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+def resident_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolExecutor]:
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=2))
     log = tmp_path_factory.mktemp("worker") / "worker.log"
-    shared = LocalExecutor((settings,), log, Residency.BESIDE)
+    config = ExecutorConfig(settings=(settings,), log=log, residency=Residency.BESIDE)
+    shared = PoolExecutor(LocalPool(config), config)
     yield shared
     shared.end()
 
 
 @pytest.fixture
-def songs(tmp_path: Path, tiny_set: Path, resident_executor: LocalExecutor) -> Songs:
+def songs(tmp_path: Path, tiny_set: Path, resident_executor: PoolExecutor) -> Songs:
     model = shutil.copytree(tiny_set, tmp_path / "model")
     songs = Songs(tmp_path / "project", model, resident_executor)
     songs.write("eins", SPEC)
@@ -139,7 +142,7 @@ def test_a_job_given_up_in_one_round_runs_in_the_next(songs: Songs) -> None:
 
 
 def test_what_goes_wrong_while_a_worker_is_warmed_up_is_no_answer_to_what_it_is_asked_next(
-    resident_executor: LocalExecutor,
+    resident_executor: PoolExecutor,
 ) -> None:
     resident_executor.warm("no such family")
     resident_executor.pool.send(0, DropParts())

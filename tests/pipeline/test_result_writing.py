@@ -168,7 +168,7 @@ def test_what_a_worker_sent_before_it_was_killed_is_not_lost(seven: Songs) -> No
             done.append(event.job.key)
         if isinstance(event, JobProgress) and event.job.stage == "waveform" and len(writer.begun) == 2 and kills:
             assert not set(done) & {job.key for job in writer.begun}
-            os.kill(seven.executor.pool.pids[0], kills.pop())
+            os.kill(seven.executor.pids[0], kills.pop())
 
     keys = [job.key for job in writer.begun]
     assert not kills

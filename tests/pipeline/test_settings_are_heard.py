@@ -16,7 +16,7 @@ from tests.plan.test_settings_and_keys import another
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.run.local import LocalExecutor
+    from renderer.run.executor import Executor
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ UNHEARD = {"dcw_wavelet": '"haar"'}
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path, executor: LocalExecutor) -> dict[str, bytes]:
+def sounds(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path, executor: Executor) -> dict[str, bytes]:
     """Setting -> the samples of the take that differs in it alone; the song itself has the empty name."""
     folder = tmp_path_factory.mktemp("heard")
     # Undistilled, so that guidance and any number of steps do something.

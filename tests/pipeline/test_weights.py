@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from renderer.models.family import ModelFiles
     from renderer.plan.jobs import Plan
-    from renderer.run.local import LocalExecutor
+    from renderer.run.executor import Executor
 
 pytestmark = pytest.mark.slow
 
@@ -128,7 +128,7 @@ def test_a_broken_adapter_and_a_broken_vae_of_another_place_are_refused(
     assert "there is no adapter_model.safetensors" in told
 
 
-def planned(project: Path, executor: LocalExecutor | None = None) -> Plan:
+def planned(project: Path, executor: Executor | None = None) -> Plan:
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
     mine = Project(select([str(project / "specs")], options).takes, options)
     if executor is not None:
@@ -147,7 +147,7 @@ def changes(plan: Plan) -> list[tuple[Any, ...]]:
     return [(change.name, change.stage) for take in plan.takes for change in take.changes]
 
 
-def test_weights_that_changed_are_named_by_their_file(project: Path, executor: LocalExecutor) -> None:
+def test_weights_that_changed_are_named_by_their_file(project: Path, executor: Executor) -> None:
     bundle = project.parent / "bundle"
     (done,) = planned(project, executor).takes
     assert str(done.why) == "done"
@@ -204,7 +204,7 @@ def a_vocabulary_of_nothing(bundle: Path) -> None:
     ],
 )
 def test_what_only_reading_tells_is_read_before_the_lm_begins(
-    project: Path, executor: LocalExecutor, breaking: Callable[[Path], None], words: str
+    project: Path, executor: Executor, breaking: Callable[[Path], None], words: str
 ) -> None:
     breaking(project.parent / "bundle")
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
@@ -218,7 +218,7 @@ def test_what_only_reading_tells_is_read_before_the_lm_begins(
     assert not list((project / "outputs" / ".store" / "codes").glob("*"))
 
 
-def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: Path, executor: LocalExecutor) -> None:
+def test_weights_named_from_the_working_folder_are_found_by_the_worker(project: Path, executor: Executor) -> None:
     """As those of a hub's cache are where HF_HOME says `hub` and not `/home/me/hub`."""
     options = Options(device="cpu", threads=1, lm_slots=2, outputs=project / "outputs")
     mine = Project(select([str(project / "specs")], options).takes, options)

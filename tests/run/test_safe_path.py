@@ -15,6 +15,7 @@ from renderer.models.catalog.doctor import _trial
 from renderer.models.family import ModelFiles
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
+from renderer.processes import python
 from renderer.run.messages import DropParts, Dropped, ImportFamily, Ready
 from renderer.run.process import Inbox, WorkerProcess
 from renderer.takes.measure import SoundFile, measure_files, missing_libraries
@@ -195,8 +196,8 @@ def hostile_surroundings(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_the_worker_finds_its_modules_whatever_the_variables_say(hostile_surroundings: Attack, tmp_path: Path) -> None:
     settings = pick_settings(Options(device="cpu", threads=1, lm_slots=1))
 
-    inbox = Inbox()
-    with WorkerProcess(settings, tmp_path / "worker.log", inbox) as worker:
+    inbox, command = Inbox(), python("-m", "renderer.run.worker")
+    with WorkerProcess(settings, tmp_path / "worker.log", inbox, command) as worker:
         worker.send(ImportFamily(family="ace_step"))
         worker.send(DropParts())
         said = [inbox.next(), inbox.next()]

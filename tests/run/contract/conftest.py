@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from renderer.models.family import Residency
-from renderer.run.executor import EXECUTORS
+from renderer.run.executor import EXECUTORS, ExecutorConfig
 from tests.run.contract import harness
 
 if TYPE_CHECKING:
@@ -32,17 +32,22 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     def make(*devices: str, watchdog: Watchdog | None = None) -> Executor:
         log = tmp_path / f"worker-{len(made)}.log"
         settings = tuple(harness.settings(device) for device in devices)
-        row = EXECUTORS[request.param]
-        made.append(row.make(settings, log, Residency.ALONE, watchdog=watchdog, module=harness.WORKER))
+        config = ExecutorConfig(
+            settings=settings, log=log, residency=Residency.ALONE, watchdog=watchdog, module=harness.WORKER
+        )
+        made.append(EXECUTORS[request.param].make(config))
         return made[-1]
 
+    before = _children()
     yield make
     for executor in made:
         executor.end()
-    assert workers() == []
+        assert executor.pids == ()
+    harness.unregister()
+    assert _children() <= before
 
 
-def workers() -> list[psutil.Process]:
-    """The worker processes that this one has started and that still run."""
+def _children() -> set[psutil.Process]:
+    """The processes that this one, or one of them, has started and that still run."""
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE and harness.WORKER in child.cmdline()]
+    return {child for child in children if child.status() != psutil.STATUS_ZOMBIE}

@@ -34,6 +34,11 @@ def register() -> None:
     cast("dict[str, FamilyRow]", FAMILIES)["toy"] = FamilyRow(name="toy", module="tests.run.contract.toy")
 
 
+def unregister() -> None:
+    """Take it away, for it can't answer what a whole program asks."""
+    del cast("dict[str, FamilyRow]", FAMILIES)["toy"]
+
+
 def settings(device: str = "cpu") -> Settings:
     return Settings(device=device, dtype="float32", threads=1, lm_slots=1, vae_tile=64, vae_overlap=8)
 

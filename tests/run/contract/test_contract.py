@@ -28,7 +28,6 @@ from renderer.run.events import (
 from renderer.run.executor import EXECUTORS
 from renderer.run.spool import MOST_SPOOLED_BYTES
 from renderer.run.watchdog import Watchdog
-from tests.run.contract.conftest import workers
 from tests.run.contract.harness import FolderSink, plan_of, run
 from tests.run.contract.toy import ToyRequest
 
@@ -104,13 +103,13 @@ def test_any_number_of_workers_give_the_same_bytes_and_tell_the_same_of_each_job
 
 
 def test_every_worker_is_given_work(make: Make, sink: FolderSink, tmp_path: Path) -> None:
-    seen = set[int]()
+    executor, seen = make("cpu", "cpu"), set[int]()
 
     run(
-        make("cpu", "cpu"),
+        executor,
         plan_of(tmp_path, *takes(16, step_seconds=SLOW)),
         sink,
-        listen=lambda _: seen.update(worker.pid for worker in workers() if worker.cpu_times().user > 0),
+        listen=lambda _: seen.update(pid for pid in executor.pids if psutil.Process(pid).cpu_times().user > 0),
     )
 
     assert len(seen) == 2
@@ -348,7 +347,7 @@ import sys
 import threading
 from pathlib import Path
 from renderer.models.family import Residency
-from renderer.run.executor import EXECUTORS
+from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.run.events import JobProgress
 from tests.run.contract import harness
 from tests.run.contract.test_contract import takes
@@ -356,7 +355,9 @@ from tests.run.contract.test_contract import takes
 name, folder, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 harness.register()
 settings = (harness.settings(),) * number
-executor = EXECUTORS[name].make(settings, folder / "worker.log", Residency.ALONE, module=harness.WORKER)
+log = folder / "worker.log"
+config = ExecutorConfig(settings=settings, log=log, residency=Residency.ALONE, module=harness.WORKER)
+executor = EXECUTORS[name].make(config)
 plan = harness.plan_of(folder, *takes(30, seconds=100.0))
 for event in executor.run(plan, sink=harness.FolderSink(folder / "results"), is_wanted=lambda _: True):
     if isinstance(event, JobProgress) and event.job.stage == "sound":
