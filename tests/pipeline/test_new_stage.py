@@ -32,9 +32,9 @@ def add(monkeypatch: pytest.MonkeyPatch, *rows: StageSpec) -> None:
         monkeypatch.setitem(table, row.name, row)
 
 
-def polish() -> StageSpec:
+def echo() -> StageSpec:
     """Latents of latents."""
-    return replace(FAMILY.stages["latents"], name="polish", needs={"latents": "latents"})
+    return replace(FAMILY.stages["latents"], name="echo", needs={"latents": "latents"})
 
 
 def take(songs: Songs) -> TakePlan:
@@ -46,11 +46,11 @@ def test_what_does_not_build_on_it_keeps_its_keys_and_stays_done(
 ) -> None:
     before = take(rendered)
 
-    add(monkeypatch, polish())
+    add(monkeypatch, echo())
 
     after = take(rendered)
     assert (after.why, after.key) == (Why.DONE, before.key)
-    assert before.keys.items() == {name: key for name, key in after.keys.items() if name != "polish"}.items()
+    assert before.keys.items() == {name: key for name, key in after.keys.items() if name != "echo"}.items()
 
 
 def test_what_builds_on_it_moves_and_reads_it_by_the_name_it_read_before(
@@ -60,13 +60,13 @@ def test_what_builds_on_it_moves_and_reads_it_by_the_name_it_read_before(
     waveform = FAMILY.stages["waveform"]
     monkeypatch.delitem(cast("dict[str, StageSpec]", FAMILY.stages), "waveform")
 
-    add(monkeypatch, polish(), replace(waveform, needs={"latents": "polish"}))
+    add(monkeypatch, echo(), replace(waveform, needs={"latents": "echo"}))
 
     after = take(rendered)
-    assert after.runs == ("polish", "waveform")
+    assert after.runs == ("echo", "waveform")
     assert after.keys["latents"] == before.keys["latents"]
     job = next(job for job in rendered.project().plan().jobs if job.stage == "waveform")
-    assert job.upstream == {"latents": after.keys["polish"]}
+    assert job.upstream == {"latents": after.keys["echo"]}
 
 
 def test_each_rows_runner_is_found() -> None:
