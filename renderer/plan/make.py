@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
@@ -241,11 +242,11 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
 
 def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:
     """Stage by stage within a group, as its part runs them."""
-    ranked = sorted(jobs, key=lambda job: _rank(job.stage, family(job.files.family).stages))
+    ranked = sorted(jobs, key=lambda job: _ranks(job.files.family)[job.stage])
     by_key = {job.key: job for job in ranked}
     loads = {job.key: (job.part, read_by(job.part, job.files)) for job in jobs}
     # Of one part's loads, those of the takes that come first.
-    parts = sorted(jobs, key=lambda job: _rank(job.part, family(job.files.family).parts))
+    parts = sorted(jobs, key=lambda job: _ranks(job.files.family)[job.part])
     ranks = {load: rank for rank, load in enumerate(dict.fromkeys(loads[job.key] for job in parts))}
     nodes = {
         key: Node(load=loads[key], rank=ranks[loads[key]], needs=tuple(job.upstream.values()))
@@ -258,7 +259,7 @@ def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:
 def _stage_by_stage(group: Sequence[Job], order: Sequence[str]) -> tuple[Job, ...]:
     """A group's jobs, all of a stage before those of the next, and again from the first for what builds on these."""
     place = {key: number for number, key in enumerate(order)}
-    ranks = {job.key: _rank(job.stage, family(job.files.family).stages) for job in group}
+    ranks = {job.key: _ranks(job.files.family)[job.stage] for job in group}
     rounds: dict[str, int] = {}
     for job in group:
         inside = [key for key in job.upstream.values() if key in rounds]
@@ -266,5 +267,8 @@ def _stage_by_stage(group: Sequence[Job], order: Sequence[str]) -> tuple[Job, ..
     return tuple(sorted(group, key=lambda job: (rounds[job.key], ranks[job.key], place[job.key])))
 
 
-def _rank(name: str, rows: Mapping[str, object]) -> int:
-    return list(rows).index(name)
+@cache
+def _ranks(name: str) -> Mapping[str, int]:
+    """Stage or part -> its place in its family's table; the plan of a thousand takes asks thousands of times."""
+    known = family(name)
+    return {one: rank for rows in (known.stages, known.parts) for rank, one in enumerate(rows)}

@@ -5,7 +5,7 @@ What the LM has yet to decide is marked; what it decided is taken from the store
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,8 +55,12 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
 
     Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
     """
+    context, cot = take_context(plan.take, facts, preview), _decided(plan, store)
+    # Where a chain of thought is to come it decides a meta, and with the language each prompt waits for it.
+    if cot is None and "language" in _open_fields(context):
+        return
     tokenizer = tokenizer_file(plan.files, LATENTS)
-    texts = _dit_prompts(take_context(plan.take, facts, preview), _decided(plan, store))
+    texts = _dit_prompts(context, cot)
     limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
     for (name, limit), text in zip(limits, texts, strict=True):
         count = _count(text, tokenizer)
@@ -105,8 +109,7 @@ def _open_fields(context: TakeContext) -> frozenset[str]:
     asked = ask_cot(context)
     if asked is None:
         return frozenset()
-    given = asdict(asked.metas)
-    names = {name for name, value in given.items() if value is None}
+    names = {one.name for one in fields(asked.metas) if getattr(asked.metas, one.name) is None}
     names |= {"caption"} if asked.use_cot_caption else set()
     return frozenset(names | ({"language"} if asked.use_cot_language else set()))
 
