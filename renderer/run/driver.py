@@ -25,6 +25,7 @@ from renderer.run.messages import (
     PartReady,
     Progress,
     RunJobs,
+    values,
 )
 from renderer.run.results import Results
 from renderer.run.spool import Spool
@@ -79,6 +80,7 @@ def drive(
     is_wanted: Callable[[Job], bool],
 ) -> Iterator[RunEvent]:
     """What `Executor.run` promises."""
+    values()  # two of one name would be read as one another: told here, where somebody listens
     run = _Run(plan, pool, residency=residency, watchdog=watchdog, sink=sink, is_wanted=is_wanted)
     try:
         yield from run.examine(plan.groups[1:])

@@ -12,7 +12,17 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from renderer.json_values import dataclasses_in
-from renderer.models.family import Done, Failed, ModelFiles, Residency, Settings, StageJob, family, known_families
+from renderer.models.family import (
+    Done,
+    Failed,
+    ModelFiles,
+    Residency,
+    Settings,
+    StageJob,
+    family,
+    known_families,
+    two_of_a_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +152,10 @@ _INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, Residency, StageJo
 
 
 def values() -> Mapping[str, type]:
-    """Every dataclass and enum that may travel, by its name: what stages are asked and give stands in their tables."""
+    """Every dataclass and enum that may travel, by its name: what stages are asked and give stands in their tables.
+
+    Raises: ModelError where two of them have one name.
+    """
     return _values(tuple(known.name for known in known_families()))
 
 
@@ -151,4 +164,8 @@ def _values(families: tuple[str, ...]) -> Mapping[str, type]:
     tables = [family(name) for name in families]
     of_stages = (kind for table in tables for row in table.stages.values() for kind in (row.request, row.artifact))
     inside = (one for kind in of_stages for one in dataclasses_in(kind))
-    return {kind.__name__: kind for kind in (*_MESSAGES, *_INSIDE, *inside)}
+    found: dict[str, type] = {}
+    for kind in (*_MESSAGES, *_INSIDE, *inside):
+        if found.setdefault(kind.__name__, kind) is not kind:
+            raise two_of_a_name("values", kind.__name__, "they are sent to the worker by that name")
+    return found

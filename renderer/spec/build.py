@@ -11,6 +11,7 @@ from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file, published_as
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.pins import read_pinned
 from renderer.spec.project import is_inside, outside
@@ -148,7 +149,7 @@ def _variants(spec: SongFile, project: SpecFolder) -> Iterator[Variant]:
     above = project.defaults_path.parent if project.defaults_path else folder
     base = Variant(
         name="",
-        model=_model(spec.model, folder) or _model(defaults.model, above) or DEFAULT_MODEL,
+        model=_model(spec.model, folder, MODELS) or _model(defaults.model, above, MODELS) or DEFAULT_MODEL,
         based_on=_model(spec.based_on, folder) if spec.model else _model(defaults.based_on, above),
         lm=_model(spec.lm, folder, LMS) or _model(defaults.lm, above, LMS),
         inference=inference_of(defaults.inference, spec.inference),
@@ -162,7 +163,7 @@ def _variants(spec: SongFile, project: SpecFolder) -> Iterator[Variant]:
 def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Variant:
     return Variant(
         name=name,
-        model=_model(table.model, folder) or base.model,
+        model=_model(table.model, folder, MODELS) or base.model,
         based_on=_model(table.based_on, folder) if table.model else base.based_on,
         lm=_model(table.lm, folder, LMS) or base.lm,
         inference=inference_of(table, base=base.inference),

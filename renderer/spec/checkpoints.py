@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "turbo"
 DEFAULT_MAX_DURATION = 240  # seconds: the longest of the lengths that ACE-Step calls most stable
-
-
-FAMILIES_GROUP = "renderer.families"
-"""The entry points under which other packages offer families: name -> their `FAMILY`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +105,6 @@ def published_as(written: str) -> str | None:
             own = name[len(beginning) :].lower()
             return next((one for one in known if one.lower() == own and one != "mini"), None)
     return None
-
-
-@cache
-def is_family(model: str) -> bool:
-    """Whether a package that is installed beside this one brings a family of models of that name."""
-    return bool(entry_points(group=FAMILIES_GROUP, name=model))
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.settings import Inference
 from renderer.song import Output
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
+from renderer.spec.families import MODELS
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.schema import DefaultsFile, SongFile
 
@@ -52,7 +53,7 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
     plain = _plain(schema, schema.pop("$defs", {}))
     _with_defaults(plain)
     for table in _tables_with_models(plain):
-        table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(CHECKPOINTS))
+        table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(MODELS))
         table["properties"]["based_on"] = _suggested(table["properties"]["based_on"], tuple(CHECKPOINTS))
         table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
         table["properties"]["vae"] = _suggested(table["properties"]["vae"], VAES)

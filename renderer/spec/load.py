@@ -16,8 +16,9 @@ from renderer.errors import SpecError, UsageError
 from renderer.files import is_folder, real, what_to_do, why_refused
 from renderer.folders import REPORT_FOLDER
 from renderer.spec.build import CheckedSpec, build_song, song_name
-from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
+from renderer.spec.checkpoints import LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
+from renderer.spec.families import MODELS
 from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
@@ -29,7 +30,7 @@ from renderer.spec.schema import SongFile
 from renderer.spec.toml import other_kind, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from renderer.song import Song
     from renderer.spec.project import SpecFolder
@@ -94,7 +95,7 @@ def load_songs(
 
     Raises: UsageError where a path doesn't exist, and for a model, LM or VAE that is neither known nor a folder.
     """
-    _refuse_unknown("model", model, CHECKPOINTS)
+    _refuse_unknown("model", model, MODELS)
     _refuse_unknown("LM", lm, LMS)
     _refuse_unknown("VAE", vae, VAES)
     projects = SpecFolders(Overrides(model=model, lm=lm, vae=vae, count_prompts=count_prompts))
@@ -112,7 +113,7 @@ def load_songs(
     return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics))
 
 
-def _refuse_unknown(what: str, wanted: str | None, known: Iterable[str]) -> None:
+def _refuse_unknown(what: str, wanted: str | None, known: Collection[str]) -> None:
     """Raises UsageError for a name that the command line puts in place of the files', and that is none."""
     if wanted is None or wanted in known or "/" in wanted or wanted.startswith(("~", ".")) or Path(wanted).exists():
         return

@@ -15,16 +15,16 @@ from renderer.spec.checkpoints import (
     checkpoint_of,
     default_max_duration,
     is_dit_file,
-    is_family,
     published_as,
 )
 from renderer.spec.edits import new_value
+from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from renderer.song import Pinned, Song, Variant
@@ -247,11 +247,8 @@ def _models(draft: CheckedSpec) -> Iterator[Diagnostic]:
 
 
 def unknown_model(source: Source, path: KeyPath, written: str | None, folder: Path) -> Iterator[Diagnostic]:
-    """The error of a model that is neither a known name nor a folder, and no installed family's."""
-    faults = tuple(_unknown_name(source, path, written, folder, tuple(CHECKPOINTS)))
-    # Asked last: looking through what is installed takes as long as checking a hundred specs.
-    if faults and not (written and is_family(written)):
-        yield from faults
+    """The error of a model that is neither a known name nor a folder."""
+    yield from _unknown_name(source, path, written, folder, MODELS)
 
 
 def based_on_faults(
@@ -302,12 +299,12 @@ def unfit_vae(source: Source, table: KeyPath, model: str, vae: str | None) -> It
 
 
 def _unknown_name(
-    source: Source, path: KeyPath, written: str | None, folder: Path, known: tuple[str, ...]
+    source: Source, path: KeyPath, written: str | None, folder: Path, known: Collection[str]
 ) -> Iterator[Diagnostic]:
     # Whether the weights that a path names are on this machine is a matter for rendering, not for checking.
     if written is None or "/" in written or written.startswith(("~", ".")):
         return
-    if not {written, published_as(written)}.isdisjoint(known):
+    if written in known or published_as(written) in known:
         return
     if path[-1] == "model" and is_dit_file(written):
         return

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import UsageError
 from renderer.files import read_regular
 from renderer.formats.table import is_audio
+from renderer.models.family import family, family_of
 from renderer.settings import Inference
 from renderer.song import is_seed
 from renderer.spec.checkpoints import is_dit_file
+from renderer.spec.families import family_named
 from renderer.spec.pins import ENDING, pinned_from, pinned_text
 from renderer.spec.seeds import RANGE
 from renderer.takes.recipe import read_recipe, take_spec
@@ -76,7 +78,7 @@ def remake(file: Path, *, name: str) -> Remade:
         raise UsageError(f"the recipe of `{file.name}` holds no song", why="its `spec` is no table")
     if isinstance(told.get("inference"), dict):
         # Recipes from before these settings tell of takes made without them.
-        told = {**told, "inference": {**_BEFORE, **told["inference"]}}
+        told = {**told, "inference": {**_before(told.get("model")), **told["inference"]}}
     told, seeds = _without_odd_seeds(told)
     told, left_out = song_of(told, file)
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
@@ -95,9 +97,16 @@ def remake(file: Path, *, name: str) -> Remade:
     )
 
 
+def _before(model: object) -> Mapping[str, object]:
+    # By its name alone: a path in somebody's recipe is not followed.
+    named = family_named(model) if isinstance(model, str) else None
+    return {one: value for one, value in _BEFORE.items() if named is None or one in family(named).inference}
+
+
 def differences(take: Take, remade: Remade) -> tuple[str, ...]:
     """What a `renderer.toml` makes different in the new spec's take: `metas.bpm is 120`."""
-    known_good = _flat({"inference": asdict(Inference())})
+    read = family_of(take.variant.model).inference
+    known_good = {f"inference.{name}": value for name, value in _flat(asdict(Inference())).items() if name in read}
     wanted, found = {**known_good, **_flat(remade.values)}, _flat(take_spec(take))
     return tuple(
         f"`{key}` is {found.get(key)!r}, the recipe has {wanted.get(key)!r}"

@@ -61,9 +61,10 @@ def pinned_of(take: TakePlan, store: Store) -> Pinned:
     written = {spec.artifact: store.get(spec.name, key) for spec, key in _pinnable(take)}
     codes, cot = written.get(Codes), written.get(Cot)
     if not isinstance(codes, Codes) or (Cot in written and not isinstance(cot, Cot)):
+        off = "`thinking` is off" if _makes_codes(take) else "its model makes none"
         raise UsageError(
             f"the codes of `{take.name}` aren't there",
-            why="it isn't rendered as its spec is now" if Codes in written else "`thinking` is off",
+            why="it isn't rendered as its spec is now" if Codes in written else off,
             help=f"render it first: renderer render {take.name}" if Codes in written else "",
         )
     pinned = Pinned(
@@ -76,6 +77,10 @@ def pinned_of(take: TakePlan, store: Store) -> Pinned:
         digest="",
     )
     return replace(pinned, digest=pinned.content_digest)
+
+
+def _makes_codes(take: TakePlan) -> bool:
+    return any(spec.artifact is Codes for spec in take.family.stages.values())
 
 
 def _pinnable(take: TakePlan) -> Iterator[tuple[StageSpec, str]]:

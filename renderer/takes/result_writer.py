@@ -182,7 +182,7 @@ class ResultWriter:
         provenance = Provenance(notes={**notes, plan.sound: waveform.notes}, environment=self._environment)
         recipe = self._recipe(plan, cot.metas if cot else None, provenance)
         output = plan.take.song.output
-        tags = recipe_tags(recipe, output.recipe)
+        tags = recipe_tags(recipe, output.recipe, plan.family.note)
         return _Begun(
             plan=plan,
             recipe=recipe,
@@ -232,13 +232,14 @@ class ResultWriter:
 
     def _recipe(self, plan: TakePlan, decided: CotMetas | None, provenance: Provenance) -> Recipe:
         requests = {stage: plan.requests[str(stage)] for stage in plan.keys if str(stage) in plan.requests}
+        libraries = {"renderer", *plan.family.libraries}
         return make_recipe(
             plan.take,
             keys={str(stage): key for stage, key in plan.keys.items()} | {"take": plan.key},
             decided=decided,
             weights={str(plan.family.stages[stage].part): request["weights"] for stage, request in requests.items()},
             settings=self._counted(plan, requests),
-            versions=self._environment.versions,
+            versions={one: version for one, version in self._environment.versions.items() if one in libraries},
             effective=plan.family.effective(requests),
             vae=plan.requests[SET]["vae"],
             degraded=provenance.degraded,

@@ -48,9 +48,9 @@ def retag(store: Store, plan: TakePlan) -> TakeRecord | None:
         move_aside(store, audio)
         return None
     recipe = _recipe(record.recipe, plan)
-    temp = temp_beside(store.disk, audio)
+    temp, output = temp_beside(store.disk, audio), plan.take.song.output
     try:
-        change_tags(audio, temp, plan.take.song.output.format, recipe_tags(recipe, plan.take.song.output.recipe))
+        change_tags(audio, temp, output.format, recipe_tags(recipe, output.recipe, plan.family.note))
         sidecar = _sidecar(record, recipe, audio.with_suffix(".toml"))
         tagged = _record(record, plan, recipe, temp, sidecar)
         store.put_take(tagged)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from renderer.errors import UsageError
 from renderer.spec.checkpoints import CHECKPOINTS, LMS, VAES
+from renderer.spec.families import MODELS
 from renderer.spec.faults import diagnostics_of, less_faults
 from renderer.spec.schema import SongFile
 from renderer.spec.source import Source
@@ -20,7 +21,7 @@ from renderer.spec.source import Source
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-NAMES: Mapping[str, Container[str]] = {"model": CHECKPOINTS, "based_on": CHECKPOINTS, "lm": LMS, "vae": VAES}
+NAMES: Mapping[str, Container[str]] = {"model": MODELS, "based_on": CHECKPOINTS, "lm": LMS, "vae": VAES}
 _FILES = ("lyrics_file", "codes")  # a recipe of ours holds the words and the codes themselves
 _ROUNDS = 3  # what is left may be at fault without what was taken out
 

@@ -7,6 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from renderer.models.family import family, stored
+from renderer.run.messages import values
+from renderer.spec.families import FAMILIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,6 +26,28 @@ def test_what_benches_and_tests_import_of_ours_is_there() -> None:
     ]
 
     assert not missing, "\n".join(missing)
+
+
+def test_nobody_imports_a_family_but_by_its_row_and_no_folder_is_without_a_row() -> None:
+    folders = {row.module.rpartition(".")[0] for row in FAMILIES.values()}
+    intruders = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path in sorted((ROOT / "renderer").rglob("*.py"))
+        for line, module, _ in imported(path)
+        for folder in folders
+        if f"{module}.".startswith(f"{folder}.") and not path.is_relative_to(ROOT.joinpath(*folder.split(".")))
+    ]
+    lying = {f"renderer.models.{one.parent.name}" for one in (ROOT / "renderer" / "models").glob("*/__init__.py")}
+
+    assert not intruders, "\n".join(intruders)
+    assert lying - {"renderer.models.catalog", "renderer.models.kernels"} == folders
+
+
+def test_no_two_built_in_families_store_results_under_one_name_or_send_values_of_one() -> None:
+    names = [spec.name for name in FAMILIES for spec in stored(family(name))]
+
+    assert len(names) == len(set(names))
+    assert values()
 
 
 def test_a_name_that_is_not_there_is_missed() -> None:

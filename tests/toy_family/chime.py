@@ -30,6 +30,7 @@ from renderer.models.family import (
 )
 from renderer.models.memory import Need
 from renderer.models.numerics import Numerics
+from renderer.models.without_weights import WithoutWeights
 from renderer.provenance import Notes, VaeNotes
 
 RATE = 48_000
@@ -144,13 +145,6 @@ def _part(name: str) -> PartSpec:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the family's one model makes."""
-
-    name: str = "chime"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What its stages are asked from."""
@@ -160,12 +154,12 @@ class Context:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Chime:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chime(WithoutWeights):
     """The family."""
 
     name: str = "chime"
-    values: tuple[type, ...] = ()
+    note: str = "Rung by renderer"
     parts: Mapping[str, PartSpec] = field(default_factory=lambda: {n: _part(n) for n in ("composer", "tower")})
     stages: Mapping[str, StageSpec] = field(
         default_factory=lambda: {
@@ -196,15 +190,10 @@ class Chime:
     def loader(self) -> ChimeLoader:
         return ChimeLoader()
 
-    def knows(self, model: str) -> bool:
-        return model == self.name
-
     def plan_model(self, variant: Any, settings: Any) -> PlannedModel:
         return PlannedModel(
-            facts=Facts(),  # type: ignore[arg-type]  # nobody but the family asks
-            files=ModelFiles(
-                family=self.name, name=self.name, kind="", layout="", dit="", vae="", text_encoder="", lm=None
-            ),
+            facts=None,
+            files=ModelFiles(family=self.name, name=self.name),
             weights=dict.fromkeys(self.parts, "none"),
             numerics=dict.fromkeys(self.parts, Numerics(dtype="float32")),
         )
@@ -220,47 +209,8 @@ class Chime:
             inputs={"melody": {"theme": TakeStage(take=source, stage="bells")}} if source else {},
         )
 
-    def named(self, take: Any, model: PlannedModel, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"model": self.name, "based_on": None, "lm": None, "vae": None}
-
-    def effective(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-        return {}
-
-    def refuse_unfit(self, files: ModelFiles, stages: Any) -> None:
-        return None
-
-    def files_of(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
-        return ()
-
-    def context_files(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
-        return ()
-
-    def look(self, part: str, files: ModelFiles) -> tuple[Any, ...]:
-        return ()
-
-    def files_in(self, folder: Any) -> tuple[Any, ...]:
-        return ()
-
-    def parameters(self, part: str, files: ModelFiles) -> Mapping[str, int]:
-        return {part: 1}
-
-    def num_parameters(self, folder: Any) -> int:
-        return 1
-
     def need(self, part: str, files: ModelFiles, settings: Any, seconds: float) -> Need:
         return Need(part=part, weights=1, work=1)
-
-    def smaller(self, part: str, settings: Any, seconds: float) -> Iterator[Any]:
-        yield from ()
-
-    def prompts(self, plan: Any, facts: Any, store: Any, preview: float | None) -> tuple[Any, ...]:
-        return ()
-
-    def cut_off(self, plan: Any, facts: Any, store: Any, preview: float | None) -> Iterator[Any]:
-        yield from ()
-
-    def count_prompts(self, song: Any) -> None:
-        return None
 
 
 FAMILY = Chime()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from renderer.formats.read import read_tag
 from renderer.store.disk import is_temp
 
 SPEC = 'model = "chime"\ncaption = "{caption}"\ninstrumental = true\nseeds = [1, 2]\n\n[metas]\nduration = 10\n'
@@ -25,21 +26,26 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        packages = path / "packages"
-        info = packages / "chime-1.dist-info"
-        info.mkdir(parents=True)
-        shutil.copy(Path(__file__).with_name("chime.py"), packages / "chime_family.py")
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chime\nVersion: 1\n")
-        (info / "entry_points.txt").write_text("[renderer.families]\nchime = chime_family:FAMILY\n")
+        self.packages = path / "packages"
+        self.install("chime")
         self.project = path / "project"
         (self.project / "specs").mkdir(parents=True)
         self.environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(packages), str(Path(__file__).parents[2])]),
+            "PYTHONPATH": os.pathsep.join([str(self.packages), str(Path(__file__).parents[2])]),
             "HOME": str(path / "home"),
             "XDG_CACHE_HOME": str(path / "cache"),
             "NO_COLOR": "1",
             "COLUMNS": "100",
         }
+
+    def install(self, name: str, former: str = "", other: str = "") -> None:
+        """The family under that name, with something called otherwise, as a package."""
+        info = self.packages / f"{name}-1.dist-info"
+        info.mkdir(parents=True)
+        text = Path(__file__).with_name("chime.py").read_text().replace('"chime"', f'"{name}"')
+        (self.packages / f"{name}_family.py").write_text(text.replace(former, other) if former else text)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[renderer.families]\n{name} = {name}_family:FAMILY\n")
 
     def write(self, name: str, caption: str) -> None:
         (self.project / "specs" / f"{name}.toml").write_text(SPEC.format(caption=caption))
@@ -68,8 +74,12 @@ class Folder:
         assert process.returncode == code, told
         return told
 
-    def plan(self) -> Any:
-        told = self.run("plan", "--json", *OPTIONS)
+    def replace(self, name: str, former: str, text: str) -> None:
+        spec = self.project / "specs" / f"{name}.toml"
+        spec.write_text(spec.read_text().replace(former, text))
+
+    def plan(self, *arguments: str) -> Any:
+        told = self.run("plan", "--json", *OPTIONS, *arguments)
         return json.loads(told[told.index("{") :])
 
     @property
@@ -108,6 +118,54 @@ def test_it_is_planned_rendered_and_reported_and_nothing_beside_its_songs_is_imp
     assert "the tower" in page
     assert "done" in folder.run("status", *OPTIONS)
     assert "2 kept" in folder.run("render", *OPTIONS)
+
+
+def test_its_name_is_known_wherever_models_are_named_and_no_folder_of_that_name_takes_it_over(folder: Folder) -> None:
+    folder.write("tune", "calm")
+    for above in (folder.project, folder.project / "specs"):
+        (above / "chime").mkdir()
+
+    assert "1 song in order" in folder.run("check")
+    assert [take["runs"] for take in folder.plan()["takes"]] == [["melody", "bells"]] * 2
+    assert "no model" not in folder.run("models", "--device", "cpu")
+    folder.run("schema")
+    assert '"chime"' in (folder.project / "schemas" / "song.schema.json").read_text()
+    folder.replace("tune", "chime", "chimme")
+    assert "did you mean `chime`?" in folder.run("check", code=2)
+    folder.replace("tune", "chimme", "turbo")
+    assert [take["runs"] for take in folder.plan("--model", "chime")["takes"]] == [["melody", "bells"]] * 2
+
+
+def test_its_takes_tell_of_it_alone_and_are_imported_with_its_name(folder: Folder) -> None:
+    folder.write("tune", "calm")
+    folder.run("render", *OPTIONS)
+
+    recipe = tomllib.loads((folder.project / "outputs" / "tune" / "tune.s1.toml").read_text())
+    assert "inference" not in recipe["spec"]
+    assert set(recipe["versions"]) == {"renderer", "numpy", "soundfile"}
+    assert read_tag(folder.project / "outputs" / "tune" / "tune.s1.flac", "comment") == "Rung by renderer"
+    assert "its model makes none" in folder.run("pin", "tune.s1", code=2)
+
+    told = folder.run("import", "outputs/tune/tune.s1.flac", "--to", "again")
+    assert "folder" not in told
+    again = tomllib.loads((folder.project / "again" / "tune-s1.toml").read_text())
+    assert (again["model"], again.get("inference")) == ("chime", None)
+
+
+@pytest.mark.parametrize(
+    ("former", "other", "refused"),
+    [("", "", "stages called `melody`"), ('"melody"', '"dirge"', "values called `MelodyRequest`")],
+)
+def test_two_families_with_one_name_for_two_things_are_refused(
+    folder: Folder, former: str, other: str, refused: str
+) -> None:
+    folder.install("knell", former, other)
+    folder.write("tune", "calm")
+    folder.write("toll", "calm")
+    folder.replace("toll", "chime", "knell")
+
+    assert f"two families of models have {refused}" in folder.run("render", *OPTIONS, code=2)
+    assert folder.sounds == {}
 
 
 def test_what_was_killed_in_its_middle_goes_on_where_it_stopped(folder: Folder) -> None:

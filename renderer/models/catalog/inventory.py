@@ -11,7 +11,7 @@ from renderer.files import from_home
 from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.catalog import hub, layouts, vaes, zoo
-from renderer.models.family import family
+from renderer.models.family import family, family_of
 from renderer.spec.checkpoints import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -69,13 +69,18 @@ def models_of(
     for variant in variants:
         for key, look in _LOOKS.items():
             name = getattr(variant, key)
-            if name is None or name in _KNOWN or name in found or name in faults:
+            if name is None or name in _KNOWN or name in found or name in faults or _of_others(name, key):
                 continue
             try:
                 found[name] = look(variant, name, device, dtype)
             except ModelError as error:
                 faults[name] = error
     return tuple(found.values()), tuple(faults.values())
+
+
+def _of_others(name: str, key: str) -> bool:
+    """Whether it is another family's model: what of it lies on disk is that family's matter."""
+    return key == "model" and family_of(name).name != hub.FAMILY
 
 
 def _own_model(variant: Variant, model: str, device: str, dtype: str) -> InventoryEntry:

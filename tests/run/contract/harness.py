@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from renderer.artifacts import Latents, Waveform
-from renderer.models.family import FAMILIES, FamilyRow, ModelFiles, Settings
+from renderer.models.family import ModelFiles, Settings
 from renderer.models.numerics import Numerics
 from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeFailed
 from renderer.run.sink import PendingWrite
+from renderer.spec.families import FAMILIES, FamilyRow
 from renderer.spec.load import load_songs
 from tests.run.contract.toy import FAMILY, ToyRequest
 
@@ -31,7 +32,7 @@ SHAPE = (8, 4)  # of the toy's sketches
 
 def register() -> None:
     """Put the toy family beside the others."""
-    cast("dict[str, FamilyRow]", FAMILIES)["toy"] = FamilyRow(name="toy", module="tests.run.contract.toy")
+    cast("dict[str, FamilyRow]", FAMILIES)["toy"] = FamilyRow(name="toy", module="tests.run.contract.toy", models=())
 
 
 def unregister() -> None:
