@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
@@ -242,24 +241,28 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
 
 def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:
     """Stage by stage within a group, as its part runs them."""
-    ranked = sorted(jobs, key=lambda job: _ranks(job.files.family)[job.stage])
+    families = {name: family(name) for name in {job.files.family for job in jobs}}
+    # Looked up once: a plan of a thousand takes asks thousands of times.
+    stage_ranks = {name: _ranks(known.stages) for name, known in families.items()}
+    part_ranks = {name: _ranks(known.parts) for name, known in families.items()}
+    rank_of = {job.key: stage_ranks[job.files.family][job.stage] for job in jobs}
+    ranked = sorted(jobs, key=lambda job: rank_of[job.key])
     by_key = {job.key: job for job in ranked}
     loads = {job.key: (job.part, read_by(job.part, job.files)) for job in jobs}
     # Of one part's loads, those of the takes that come first.
-    parts = sorted(jobs, key=lambda job: _ranks(job.files.family)[job.part])
+    parts = sorted(jobs, key=lambda job: part_ranks[job.files.family][job.part])
     ranks = {load: rank for rank, load in enumerate(dict.fromkeys(loads[job.key] for job in parts))}
     nodes = {
         key: Node(load=loads[key], rank=ranks[loads[key]], needs=tuple(job.upstream.values()))
         for key, job in by_key.items()
     }
-    groups = (_stage_by_stage([by_key[key] for key in keys], tuple(by_key)) for keys in grouped(nodes))
+    groups = (_stage_by_stage([by_key[key] for key in keys], rank_of, tuple(by_key)) for keys in grouped(nodes))
     return tuple(Group(part=group[0].part, files=group[0].files, jobs=group) for group in groups)
 
 
-def _stage_by_stage(group: Sequence[Job], order: Sequence[str]) -> tuple[Job, ...]:
+def _stage_by_stage(group: Sequence[Job], ranks: Mapping[str, int], order: Sequence[str]) -> tuple[Job, ...]:
     """A group's jobs, all of a stage before those of the next, and again from the first for what builds on these."""
     place = {key: number for number, key in enumerate(order)}
-    ranks = {job.key: _ranks(job.files.family)[job.stage] for job in group}
     rounds: dict[str, int] = {}
     for job in group:
         inside = [key for key in job.upstream.values() if key in rounds]
@@ -267,8 +270,6 @@ def _stage_by_stage(group: Sequence[Job], order: Sequence[str]) -> tuple[Job, ..
     return tuple(sorted(group, key=lambda job: (rounds[job.key], ranks[job.key], place[job.key])))
 
 
-@cache
-def _ranks(name: str) -> Mapping[str, int]:
-    """Stage or part -> its place in its family's table; the plan of a thousand takes asks thousands of times."""
-    known = family(name)
-    return {one: rank for rows in (known.stages, known.parts) for rank, one in enumerate(rows)}
+def _ranks(rows: Mapping[str, object]) -> Mapping[str, int]:
+    """Name -> its place in its family's table."""
+    return {name: rank for rank, name in enumerate(rows)}

@@ -64,7 +64,14 @@ class SoundRequest:
 
 
 _STAGE = StageSpec(
-    name="sound", part="toy", version=1, request=SoundRequest, artifact=Waveform, cost=Cost(seconds=lambda _: 10.0)
+    name="sound",
+    part="toy",
+    ask=lambda _: SoundRequest(),
+    runner=f"{__name__}:nothing_runs",
+    version=1,
+    request=SoundRequest,
+    artifact=Waveform,
+    cost=Cost(seconds=lambda _: 10.0),
 )
 _FILES = ModelFiles(
     family="toy", name="toy", kind="turbo", layout="diffusers", dit="dit", vae="vae", text_encoder="text", lm=None
