@@ -117,8 +117,8 @@ def _table(plan: Plan, elsewhere: Elsewhere) -> Table:
 
 def why(take: TakePlan, elsewhere: Sequence[Change]) -> str:
     """`changed: shift 3.0 → 2.0`, `done (made with threads 2 → 1)`, in words."""
-    changes = ", ".join(change.told for change in take.changes)
-    made = f" (made with {', '.join(change.told for change in elsewhere)})" if elsewhere else ""
+    changes = ", ".join(change.text for change in take.changes)
+    made = f" (made with {', '.join(change.text for change in elsewhere)})" if elsewhere else ""
     return f"{take.why}: {changes}{made}" if changes else f"{take.why}{made}"
 
 

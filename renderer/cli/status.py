@@ -88,7 +88,7 @@ def elsewhere_line(differences: Sequence[Sequence[Change]]) -> str:
     several = [changes for changes in differences if changes]
     if not several:
         return ""
-    words = list(dict.fromkeys(change.told for changes in several for change in changes))
+    words = list(dict.fromkeys(change.text for changes in several for change in changes))
     more = f" and {len(words) - MOST_DIFFERENCES} more" if len(words) > MOST_DIFFERENCES else ""
     return (
         f"{len(several)} made in another environment ({', '.join(words[:MOST_DIFFERENCES])}{more}): "
@@ -97,7 +97,7 @@ def elsewhere_line(differences: Sequence[Sequence[Change]]) -> str:
 
 
 def _reasons(take: TakeStatus) -> Iterator[str]:
-    yield from (change.told_with_place for change in take.plan.changes)
+    yield from (change.text_with_place for change in take.plan.changes)
     if take.last_failure:
         yield take.last_failure
 
@@ -162,7 +162,7 @@ def _take(take: TakeStatus) -> dict[str, object]:
         "why": str(plan.why),
         "runs": [str(stage) for stage in plan.runs],
         "changes": [
-            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place, "told": c.told}
+            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place, "told": c.text}
             for c in plan.changes
         ],
         "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in take.elsewhere],

@@ -249,7 +249,7 @@ class ReadFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class PinnedResult:
     """What a spec brings along in place of a stage's result."""
 
     key: str
@@ -275,7 +275,7 @@ class TakeRequests:
     """Seconds after which it is cut; None renders it whole."""
     seconds: float
     """About how long its sound will be."""
-    given: Mapping[str, Given] = field(default_factory=dict)
+    pinned: Mapping[str, PinnedResult] = field(default_factory=dict)
     """Stage -> what the spec brings along in its place."""
     inputs: Mapping[str, Mapping[str, TakeStage]] = field(default_factory=dict)
     """Stage -> input's name -> the stage of another take whose result it builds on."""
@@ -389,7 +389,7 @@ class Family(Protocol):
         Raises: UsageError, ModelError for a take that its model can't make.
         """
 
-    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
+    def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:
         """Models and switches as the spec names them: what explains that a stage runs, or with other weights."""
 
     def effective(self, requests: Requests) -> Mapping[str, object]:

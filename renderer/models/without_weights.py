@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.family import Alternative, Given, ModelFiles, PlannedModel, PromptText, ReadFile, Settings
+    from renderer.models.family import (
+        Alternative,
+        ModelFiles,
+        PinnedResult,
+        PlannedModel,
+        PromptText,
+        ReadFile,
+        Settings,
+    )
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take
     from renderer.store.store import Store
@@ -39,7 +47,7 @@ class WithoutWeights:
     def knows(self, model: str) -> bool:
         return model == self.name
 
-    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
+    def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:
         return {"model": self.name, "based_on": None, "lm": None, "vae": None}
 
     def effective(self, requests: Requests) -> Mapping[str, object]:

@@ -90,7 +90,7 @@ def _topological(nodes: Mapping[str, Node[Load]]) -> Iterator[str]:
 def _order(classes: Sequence[_Class[Load]]) -> tuple[Load, ...]:
     """The loads, one after the other, with repetitions: best first by loads made and loads still to come at least."""
     every = frozenset(range(len(classes)))
-    places = {one.load: place for place, one in enumerate(sorted(classes, key=lambda one: one.rank))}
+    positions = {one.load: place for place, one in enumerate(sorted(classes, key=lambda one: one.rank))}
     start: tuple[int, tuple[int, ...], frozenset[int], tuple[Load, ...]] = (0, (), frozenset(), ())
     waiting, seen = [start], set[frozenset[int]]()
     while waiting:
@@ -100,19 +100,19 @@ def _order(classes: Sequence[_Class[Load]]) -> tuple[Load, ...]:
         if done in seen:
             continue
         seen.add(done)
-        for load in _next_loads(classes, done, places, greedy=len(seen) > MOST_STATES):
+        for load in _next_loads(classes, done, positions, greedy=len(seen) > MOST_STATES):
             after = _after(classes, load, done)
             left = {one.load for place, one in enumerate(classes) if place not in after}
-            heappush(waiting, (len(order) + 1 + len(left), (*ranks, places[load]), after, (*order, load)))
+            heappush(waiting, (len(order) + 1 + len(left), (*ranks, positions[load]), after, (*order, load)))
     return ()
 
 
 def _next_loads(
-    classes: Sequence[_Class[Load]], done: Collection[int], places: Mapping[Load, int], *, greedy: bool
+    classes: Sequence[_Class[Load]], done: Collection[int], positions: Mapping[Load, int], *, greedy: bool
 ) -> Sequence[Load]:
     """Which loads may come next: one that ends all of its jobs at once is never worse than another."""
     left = [(place, one) for place, one in enumerate(classes) if place not in done]
-    ready = sorted({one.load for _, one in left if one.needs <= set(done)}, key=lambda load: places[load])
+    ready = sorted({one.load for _, one in left if one.needs <= set(done)}, key=lambda load: positions[load])
     for load in ready:
         after = _after(classes, load, done)
         if all(place in after for place, one in left if one.load == load):

@@ -59,7 +59,7 @@ class Change:
     """What is told in place of the values, where those say nothing to a user."""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """`shift 3.0 → 2.0`; of texts, the first line that differs, cut to its beginning."""
         if self.words:
             return self.words
@@ -67,9 +67,9 @@ class Change:
         return f"{self.name} {old} → {new}"
 
     @property
-    def told_with_place(self) -> str:
+    def text_with_place(self) -> str:
         """`shift 3.0 → 2.0 in [inference]`."""
-        return f"{self.told} in {self.place}" if self.place else self.told
+        return f"{self.text} in {self.place}" if self.place else self.text
 
 
 def _differing(old: object, new: object) -> tuple[str, str]:
@@ -170,7 +170,7 @@ class TakePlan:
     """Seconds after which it is cut; None for the whole take."""
     seconds: float = 0.0
     """About how long its sound will be."""
-    given: Mapping[str, Artifact] = field(default_factory=dict)
+    pinned: Mapping[str, Artifact] = field(default_factory=dict)
     """Key -> what the spec brings along instead of asking the LM: pinned codes and their chain of thought."""
     changes: tuple[Change, ...] = ()
     made_in: Environment | None = None

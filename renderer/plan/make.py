@@ -141,10 +141,10 @@ class _Planner:
         model, ask = self.model_of(take.variant), self.ask
         own = family(model.files.family)
         asked = own.take_requests(take, model, ask.preview)
-        given = {stage: one.key for stage, one in asked.given.items()}
+        pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
-        jobs = _jobs(asked.stages, model, self.settings, given=given, foreign=foreign, take=take.name)
-        keys = {**given, **{job.stage: job.key for job in jobs}}
+        jobs = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
+        keys = {**pinned, **{job.stage: job.key for job in jobs}}
         output = take.song.output
         # What tags tell beside that is written into the file that is there.
         sound = next(job.stage for job in jobs if job.spec.gives_sound)
@@ -152,7 +152,7 @@ class _Planner:
         suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
         name = take.name + suffix
         requests = {
-            SET: own.named(take, model, asked.given),
+            SET: own.named(take, model, asked.pinned),
             **{job.stage: _recorded(job) for job in jobs},
             WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
             FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
@@ -168,7 +168,7 @@ class _Planner:
             why=Why.NEW,
             preview=asked.preview,
             seconds=asked.seconds,
-            given={one.key: one.artifact for one in asked.given.values()},
+            pinned={one.key: one.artifact for one in asked.pinned.values()},
         )
         reason = explain(
             plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment
@@ -190,11 +190,11 @@ def _jobs(
     model: PlannedModel,
     settings: Settings,
     *,
-    given: Mapping[str, str],
+    pinned: Mapping[str, str],
     foreign: Mapping[str, Mapping[str, Input]],
     take: str,
 ) -> tuple[Job, ...]:
-    keys, jobs = dict(given), []
+    keys, jobs = dict(pinned), []
     for stage, request in requests.items():
         spec = stage_of(model.files, stage)
         inputs = {name: Input(stage=need, key=keys[need]) for name, need in spec.needs.items() if need in keys}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.json_values import to_json
 from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
-from renderer.plan.places import is_left_out, place
+from renderer.plan.locations import is_left_out, place
 from renderer.settings import neutral_values, rows
 
 if TYPE_CHECKING:

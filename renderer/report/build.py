@@ -307,7 +307,7 @@ def _former(version: TakeRecord, audio: str, plan: TakePlan, store: Store) -> Fo
 
 
 def _why(changes: Iterable[Change]) -> str:
-    return ", ".join(change.told for change in changes)
+    return ", ".join(change.text for change in changes)
 
 
 def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRun | None:

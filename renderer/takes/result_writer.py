@@ -59,7 +59,7 @@ class ResultWriter:
 
     def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Environment) -> None:
         self._takes = {take.name: take for take in plan.takes}
-        self._given = {key: artifact for take in plan.takes for key, artifact in take.given.items()}
+        self._pinned = {key: artifact for take in plan.takes for key, artifact in take.pinned.items()}
         self._store = store
         self._settings = settings
         self._environment = environment
@@ -155,7 +155,7 @@ class ResultWriter:
         return artifact
 
     def _find(self, stage: str, key: str) -> Artifact | None:
-        return self._given.get(key) or self._store.get(stage, key)
+        return self._pinned.get(key) or self._store.get(stage, key)
 
     def _lost(self, stage: str, takes: Sequence[str]) -> InputLost:
         self.damaged.update(takes)

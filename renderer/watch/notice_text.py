@@ -97,8 +97,8 @@ def _fate(take: TakePlan) -> str:
     if take.why is Why.RESTORED:
         return "as it was before: comes back from old/"
     if take.why is Why.TAGS:
-        return f"{', '.join(change.told_with_place for change in take.changes)}; only its tags are written anew"
-    changes = ", ".join(change.told_with_place for change in take.changes)
+        return f"{', '.join(change.text_with_place for change in take.changes)}; only its tags are written anew"
+    changes = ", ".join(change.text_with_place for change in take.changes)
     cause = changes if changes and take.why is Why.CHANGED else str(take.why)
     return f"{cause}; {' → '.join(take.runs)}"
 

@@ -85,7 +85,7 @@ def test_status_tells_of_the_file_and_of_what_it_is_based_on(songs: Songs, bundl
     songs.edit("eins", "seeds", f'model = "{merge}"\nbased_on = "{bundle}"\nseeds')
 
     (take, *_) = songs.project(first_seed=True).plan().takes
-    assert {change.told for change in take.changes} == {
+    assert {change.text for change in take.changes} == {
         "model checkpoints → ta_0.5.safetensors",
         "based_on none → checkpoints",
     }

@@ -184,7 +184,7 @@ def test_an_edit_runs_what_it_must_and_says_why(songs: Songs, edit: Edit) -> Non
     take = planned(songs, edit.take)
 
     assert take.why is edit.why
-    assert tuple(change.told_with_place for change in take.changes) == edit.told
+    assert tuple(change.text_with_place for change in take.changes) == edit.told
     assert runs(take) == edit.runs
     carry_out(songs.project())
     assert planned(songs, edit.take).why is Why.DONE
@@ -254,7 +254,7 @@ def test_a_variants_own_value_is_told_with_its_table(songs: Songs) -> None:
 
     (change,) = planned(songs, "eins.wide.s1").changes
 
-    assert change.told_with_place == "shift 2.0 → 1.0 in [variants.wide]"
+    assert change.text_with_place == "shift 2.0 → 1.0 in [variants.wide]"
     assert planned(songs, "eins.s1").why is Why.DONE
 
 
@@ -265,7 +265,7 @@ def test_a_version_from_before_a_setting_is_told_against_what_it_did_then(songs:
         if name.startswith(("dcw_", "retake_", "sampler_")):  # what version 0.1.0 hadn't
             del before["latents"][name]
 
-    told = [change.told_with_place for change in changes_between(before, take.requests, take.take, take.family)]
+    told = [change.text_with_place for change in changes_between(before, take.requests, take.take, take.family)]
 
     # Nobody set it: turbo does it by itself.
     assert told == ["dcw_enabled False → True"]
@@ -283,7 +283,7 @@ def test_another_checkpoint_explains_what_it_brings_along(songs: Songs, tiny_set
     assert take.requests["latents"]["inference_steps"] == 50
     assert take.requests["latents"]["shift"] == 3.0
     assert not take.requests["latents"]["dcw_enabled"]
-    assert [change.told for change in take.changes] == [f"model {tiny_set.name} → base"]
+    assert [change.text for change in take.changes] == [f"model {tiny_set.name} → base"]
 
 
 def test_edited_back_the_first_version_is_there_again(songs: Songs) -> None:

@@ -45,7 +45,7 @@ def test_another_environment_is_told_and_nothing_runs(songs: Songs) -> None:
     status = make_status(elsewhere(songs))
 
     assert {take.plan.why for take in status.takes} == {Why.DONE}
-    assert {change.told for take in status.takes for change in take.elsewhere} == {
+    assert {change.text for take in status.takes for change in take.elsewhere} == {
         f"torch {songs.project().environment.versions['torch']} → 99.0"
     }
 

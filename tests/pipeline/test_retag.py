@@ -144,7 +144,7 @@ def test_a_version_that_comes_back_bears_todays_title(flac: Songs) -> None:
     flac.edit("eins", '"Eins"', '"Zwei"')
 
     (take,) = flac.project().plan().takes
-    assert (take.why, [change.told for change in take.changes]) == (Why.RESTORED, ["title Eins → Zwei"])
+    assert (take.why, [change.text for change in take.changes]) == (Why.RESTORED, ["title Eins → Zwei"])
     carry_out(flac.project())
 
     assert (read_tags(audio(flac))["title"], sound(audio(flac))) == ("Zwei", packets)

@@ -130,7 +130,7 @@ def test_status_and_report_tell_of_the_vae_by_name(songs: Songs, bright: Path, t
     songs.edit("eins", "seeds", f'vae = "{bright}"\nseeds')
 
     changed = planned(songs, "eins.s1")
-    assert [change.told_with_place for change in changed.changes] == ["vae none → bright"]
+    assert [change.text_with_place for change in changed.changes] == ["vae none → bright"]
     assert changed.runs == ("waveform",)
     songs.render(first_seed=True)
 
@@ -149,7 +149,7 @@ def test_a_variants_vae_is_told_with_its_table(songs: Songs, bright: Path, tiny_
     songs.edit("eins", f'"{tiny_set / "vae"}"', f'"{bright}"')
 
     (change,) = planned(songs, "eins.other.s1").changes
-    assert change.told_with_place == "vae none → bright in [variants.other]"
+    assert change.text_with_place == "vae none → bright in [variants.other]"
 
 
 @pytest.mark.slow

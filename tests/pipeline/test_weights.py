@@ -167,7 +167,7 @@ def test_weights_that_changed_are_named_by_their_file(project: Path, executor: E
         ("config.json of the DiT", "latents"),
         ("diffusion_pytorch_model.safetensors of the VAE", "waveform"),
     ]
-    assert "model.safetensors of the LM" in found.takes[0].changes[0].told
+    assert "model.safetensors of the LM" in found.takes[0].changes[0].text
 
 
 def silent_silence(bundle: Path) -> None:

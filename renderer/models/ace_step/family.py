@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.family import (
         Alternative,
-        Given,
         ModelFiles,
         PartLoader,
         PartSpec,
+        PinnedResult,
         PlannedModel,
         PromptText,
         ReadFile,
@@ -68,10 +68,10 @@ class AceStep:
 
         return take_requests(self.stages, take, model, preview)
 
-    def named(self, take: Take, model: PlannedModel, given: Mapping[str, Given]) -> Mapping[str, object]:
+    def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:
         from renderer.models.ace_step.planned import named
 
-        return named(take, model, given)
+        return named(take, model, pinned)
 
     def effective(self, requests: Requests) -> Mapping[str, object]:
         from renderer.models.ace_step.protocol.effective import effective

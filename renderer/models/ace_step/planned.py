@@ -19,7 +19,7 @@ from renderer.models.numerics import Numerics
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from renderer.models.family import Given, Settings, StageSpec
+    from renderer.models.family import PinnedResult, Settings, StageSpec
     from renderer.song import Take, Variant
 
 NOT_FETCHED = "not fetched"
@@ -47,7 +47,7 @@ def take_requests(
         stages=requests,
         preview=context.preview,
         seconds=min(whole, context.preview or whole),
-        given=pinned_artifacts(take, context.preview),
+        pinned=pinned_artifacts(take, context.preview),
     )
 
 
@@ -138,7 +138,7 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     )
 
 
-def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[str, object]:
+def named(take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> dict[str, object]:
     """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
     variant = take.variant
     return {
@@ -149,7 +149,7 @@ def named(take: Take, model: PlannedModel, given: Mapping[str, Given]) -> dict[s
         "lora": [f"{lora.path.name} at {lora.scale:g}" for lora in variant.lora],
         "thinking": variant.inference.thinking,
         "use_cot_metas": variant.inference.use_cot_metas,
-        "codes": f"pinned {given[CODES].key[:8]}" if given else None,
+        "codes": f"pinned {pinned[CODES].key[:8]}" if pinned else None,
     }
 
 

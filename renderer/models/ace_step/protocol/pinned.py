@@ -1,4 +1,4 @@
-"""A song's pinned codes -> what the LM's stages would have given, with keys; no LM runs for them."""
+"""A song's pinned codes -> results in place of the LM's, with keys; no LM runs for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
 from renderer.models.ace_step.protocol.names import CODES, COT
-from renderer.models.family import Given
+from renderer.models.family import PinnedResult
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from renderer.song import Pinned, Take
 
 
-def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, Given]:
+def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, PinnedResult]:
     """Stage -> key and artifact of what the song pins; empty when it pins nothing or the variant doesn't think.
 
     Unedited, they bear the keys of the jobs that made them: a take rendered before stays done when its codes are
@@ -34,15 +34,15 @@ def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, Given]:
     length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
     codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes=CodesNotes(pinned=pinned.take))
     kept = whole and length >= len(pinned.codes)
-    given: dict[str, Given] = {}
+    results: dict[str, PinnedResult] = {}
     if pinned.cot is not None:
-        given[COT] = _cot(take, pinned, whole=whole)
+        results[COT] = _cot(take, pinned, whole=whole)
     key = pinned.codes_key if kept else _key({"codes": codes.codes.tolist()})
-    given[CODES] = Given(key=key, artifact=codes)
-    return given
+    results[CODES] = PinnedResult(key=key, artifact=codes)
+    return results
 
 
-def _cot(take: Take, pinned: Pinned, *, whole: bool) -> Given:
+def _cot(take: Take, pinned: Pinned, *, whole: bool) -> PinnedResult:
     said = pinned.cot
     assert said is not None  # noqa: S101 - asked by the only caller
     metas = CotMetas(
@@ -58,7 +58,7 @@ def _cot(take: Take, pinned: Pinned, *, whole: bool) -> Given:
         metas = replace(metas, caption=None)
     cot = Cot(text=said.text, metas=metas, notes=CotNotes(pinned=pinned.take))
     key = pinned.cot_key if whole and own_caption else _key({"cot": asdict(metas), "text": said.text})
-    return Given(key=key, artifact=cot)
+    return PinnedResult(key=key, artifact=cot)
 
 
 def _key(content: Mapping[str, object]) -> str:

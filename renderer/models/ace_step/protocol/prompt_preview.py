@@ -151,8 +151,8 @@ def _no_codes(context: TakeContext) -> Codes | None:
 def _decided(plan: TakePlan, store: Store) -> Cot | None:
     key = plan.keys.get(COT)
     if key is None:
-        return next((one for one in plan.given.values() if isinstance(one, Cot)), None)
-    found = plan.given.get(key) or (store.get(COT, key) if store.has(COT, key) else None)
+        return next((one for one in plan.pinned.values() if isinstance(one, Cot)), None)
+    found = plan.pinned.get(key) or (store.get(COT, key) if store.has(COT, key) else None)
     return found if isinstance(found, Cot) else None
 
 
