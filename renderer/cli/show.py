@@ -15,7 +15,7 @@ from renderer.formats.table import is_audio
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from renderer.models.family import PromptText
+    from renderer.models.take_requests import PromptText
     from renderer.pipeline.options import Options
 
 

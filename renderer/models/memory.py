@@ -13,7 +13,7 @@ from renderer.models import device as devices
 from renderer.models.family import family, part_of
 
 if TYPE_CHECKING:
-    from renderer.models.family import ModelFiles, Settings
+    from renderer.models.model_files import ModelFiles, Settings
 
 ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 GB = 1e9

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 SHARE = 0.5  # of the memory that is free, at most: what runs now comes first
 PIECE = 128 << 10  # Linux reads no more than a device's read-ahead of each range it is asked for: 128 KiB by default

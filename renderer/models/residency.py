@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from renderer.models import memory
 
 if TYPE_CHECKING:
-    from renderer.models.family import ModelFiles, Settings
+    from renderer.models.model_files import ModelFiles, Settings
 
 USUAL_SECONDS = 240.0
 """The length of take that residents must leave room for; a longer one that then doesn't fit fails by itself."""

@@ -17,15 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from renderer.models.family import (
-        Alternative,
-        ModelFiles,
-        PinnedResult,
-        PlannedModel,
-        PromptText,
-        ReadFile,
-        Settings,
-    )
+    from renderer.models.family import Alternative
+    from renderer.models.model_files import ModelFiles, PlannedModel, ReadFile, Settings
+    from renderer.models.take_requests import PinnedResult, PromptText
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take
     from renderer.store.store import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.provenance import Environment
 
 if TYPE_CHECKING:
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
 
 LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "numpy", "soundfile")
 

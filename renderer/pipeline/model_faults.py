@@ -11,7 +11,7 @@ from renderer.spec.locate import place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from renderer.models.family import PlannedModel
+    from renderer.models.model_files import PlannedModel
     from renderer.pipeline.options import Options
     from renderer.song import Take, Variant
     from renderer.spec.diagnostics import Diagnostic

@@ -9,12 +9,13 @@ import psutil
 from renderer.errors import ModelError, UnfitFiles, UsageError
 from renderer.facts import VAE_REACH
 from renderer.models import device
-from renderer.models.family import Settings, family_of
+from renderer.models.family import family_of
+from renderer.models.model_files import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from renderer.models.family import PlannedModel
+    from renderer.models.model_files import PlannedModel
     from renderer.pipeline.options import Options
     from renderer.plan.jobs import Plan
     from renderer.song import Variant

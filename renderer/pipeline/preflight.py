@@ -8,7 +8,7 @@ from renderer.models import memory
 from renderer.models.family import family
 
 if TYPE_CHECKING:
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
     from renderer.plan.jobs import Plan
 
 

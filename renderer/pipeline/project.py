@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
-from renderer.models.family import Residency, stored_kinds
+from renderer.models.family import stored_kinds
+from renderer.models.model_files import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_settings, planned_models
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
     from renderer.pipeline.options import Options
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan

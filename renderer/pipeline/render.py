@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.errors import RendererError
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Job, TakePlan
     from renderer.run.events import RunEvent

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from renderer.artifacts import Artifact
-    from renderer.models.family import Family, ModelFiles, StageSpec
+    from renderer.models.family import Family
+    from renderer.models.model_files import ModelFiles
     from renderer.models.numerics import Numerics
+    from renderer.models.stage_spec import StageSpec
     from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.store.takes import Requests

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-    from renderer.models.family import PlannedModel, Settings, StageSpec, TakeStage
+    from renderer.models.model_files import PlannedModel, Settings
+    from renderer.models.stage_spec import StageSpec
+    from renderer.models.take_requests import TakeStage
     from renderer.song import Take, Variant
     from renderer.store.store import Store
 

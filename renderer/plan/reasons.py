@@ -14,7 +14,8 @@ from renderer.settings import neutral_values, rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from renderer.models.family import Family, StageSpec
+    from renderer.models.family import Family
+    from renderer.models.stage_spec import StageSpec
     from renderer.plan.jobs import TakePlan
     from renderer.provenance import Environment
     from renderer.song import Take

@@ -10,7 +10,7 @@ from renderer.models.family import known_families
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from renderer.models.family import PartSpec
+    from renderer.models.stage_spec import PartSpec
     from renderer.report.values import ReportRun
 
 WIDTH = 1000  # units of the drawing, stretched to the page

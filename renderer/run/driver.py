@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import InputLost, ModelError, RendererError, WorkerDied
-from renderer.models.family import Done, Failed, StageJob
+from renderer.models.stage_job import Done, Failed, StageJob
 from renderer.run.dispatcher import Dispatcher
 from renderer.run.events import ComponentLoaded, JobProgress
 from renderer.run.messages import (
@@ -33,7 +33,7 @@ from renderer.run.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from renderer.models.family import Residency, Settings
+    from renderer.models.model_files import Residency, Settings
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.dispatcher import Batch
     from renderer.run.events import RunEvent

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.models.family import Residency, Settings
+    from renderer.models.model_files import Residency, Settings
     from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
     from renderer.run.sink import Sink

@@ -12,17 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from renderer.json_values import dataclasses_in
-from renderer.models.family import (
-    Done,
-    Failed,
-    ModelFiles,
-    Residency,
-    Settings,
-    StageJob,
-    family,
-    known_families,
-    two_of_a_name,
-)
+from renderer.models.family import family, known_families, two_of_a_name
+from renderer.models.model_files import ModelFiles, Residency, Settings
+from renderer.models.stage_job import Done, Failed, StageJob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
     from renderer.run.messages import Command, Event
 
 _WAITING_EVENTS = 2  # of each worker; ten minutes of sound are 230 MB: it waits rather than fill the parent

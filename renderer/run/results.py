@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import InputLost, StageError
 from renderer.models import memory
-from renderer.models.family import Failed
+from renderer.models.stage_job import Failed
 from renderer.run.events import JobDone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.models.family import Done
+    from renderer.models.stage_job import Done
     from renderer.plan.jobs import Job
     from renderer.run.dispatcher import Batch, Dispatcher
     from renderer.run.events import RunEvent

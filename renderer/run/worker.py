@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from renderer.errors import RendererError
-from renderer.models.family import Residency, family, part_of, read_by, runner_of, stage_of
+from renderer.models.family import family, part_of, read_by, runner_of, stage_of
+from renderer.models.model_files import Residency
 from renderer.models.residency import has_room
 from renderer.run.messages import (
     Broken,
@@ -39,7 +40,8 @@ from renderer.run.spool import SpoolWriter
 from renderer.run.wire import receive
 
 if TYPE_CHECKING:
-    from renderer.models.family import LoadedPart, ModelFiles, PartLoader
+    from renderer.models.model_files import ModelFiles
+    from renderer.models.stage_job import LoadedPart, PartLoader
     from renderer.run.messages import Command
 
 _PROGRESS_SECONDS = 0.1

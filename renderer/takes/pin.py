@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.models.family import StageSpec
+    from renderer.models.stage_spec import StageSpec
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import TakePlan
     from renderer.spec.picks import Pick

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Artifact, CotMetas
-    from renderer.models.family import Settings
+    from renderer.models.model_files import Settings
     from renderer.plan.jobs import Input, Job, Plan, TakePlan
     from renderer.provenance import Environment, Notes
     from renderer.store.recipe import Recipe

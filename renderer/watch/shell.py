@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from renderer.errors import RendererError
-from renderer.models.family import Residency, stored_kinds
+from renderer.models.family import stored_kinds
+from renderer.models.model_files import Residency
 from renderer.pipeline.project import Project, is_free
 from renderer.pipeline.render import Stop
 from renderer.pipeline.select import spec_paths

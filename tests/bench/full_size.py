@@ -37,7 +37,7 @@ import psutil
 import torch
 
 from renderer.models import device as devices
-from renderer.models.family import Residency
+from renderer.models.model_files import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project

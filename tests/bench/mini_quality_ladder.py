@@ -24,7 +24,8 @@ from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import LatentsRequest, WaveformRequest
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import model_facts, resolve
-from renderer.models.family import Done, StageJob, family, runner_of
+from renderer.models.family import family, runner_of
+from renderer.models.stage_job import Done, StageJob
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.settings import Metas

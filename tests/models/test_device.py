@@ -11,7 +11,7 @@ import pytest
 
 from renderer.errors import ResourceError, UsageError
 from renderer.models import device
-from renderer.models.family import Settings
+from renderer.models.model_files import Settings
 from renderer.run import process
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from renderer.models import memory
 from renderer.models.ace_step import needs
 from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import ModelFiles, Settings
+from renderer.models.model_files import ModelFiles, Settings
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from renderer.json_values import to_json
 from renderer.models.ace_step.planned import numerics
 from renderer.models.ace_step.stages import FAMILY
-from renderer.models.family import Settings
+from renderer.models.model_files import Settings
 from renderer.models.numerics import Numerics, words_of
 
 CUDA = {

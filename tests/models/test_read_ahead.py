@@ -20,7 +20,7 @@ from tests.models.ace_step.layouts import write_bundle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 PAGE = mmap.PAGESIZE
 

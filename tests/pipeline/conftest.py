@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.models.family import Residency
+from renderer.models.model_files import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project

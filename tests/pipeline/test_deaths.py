@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from renderer.errors import StoreError, WorkerDied
-from renderer.models.family import Residency, stored_kinds
+from renderer.models.family import stored_kinds
+from renderer.models.model_files import Residency
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import Stop, render
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted

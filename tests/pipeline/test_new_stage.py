@@ -13,7 +13,7 @@ from renderer.plan.jobs import Why
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
-    from renderer.models.family import StageSpec
+    from renderer.models.stage_spec import StageSpec
     from renderer.plan.jobs import TakePlan
     from tests.pipeline.conftest import Songs
 

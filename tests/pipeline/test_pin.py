@@ -81,7 +81,7 @@ def test_a_new_caption_counts_in_place_of_the_one_the_lm_had_written(pinned: Son
 
     assert after.keys["codes"] == before.keys["codes"]
     assert after.keys["cot"] != before.keys["cot"]
-    cot = after.given[after.keys["cot"]]
+    cot = after.pinned[after.keys["cot"]]
     assert cot.metas.caption is None  # type: ignore[union-attr]
 
 
@@ -106,7 +106,7 @@ def test_naming_the_codes_changes_nothing_else(text: str) -> None:
 def test_a_preview_follows_the_beginning_of_the_pinned_codes(pinned: Songs) -> None:
     preview = pinned.project(preview=0.4).plan().takes[0]
 
-    codes = preview.given[preview.keys["codes"]]
+    codes = preview.pinned[preview.keys["codes"]]
 
     assert len(codes.codes) == 2  # type: ignore[union-attr]
     assert preview.runs == from_stage("latents")

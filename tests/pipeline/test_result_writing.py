@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Artifact
-    from renderer.models.family import PartSpec
+    from renderer.models.stage_spec import PartSpec
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
     from renderer.run.sink import PendingWrite

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from renderer.models.family import Residency
+from renderer.models.model_files import Residency
 from renderer.run.executor import ExecutorConfig
 from renderer.run.local import LocalPool
 from renderer.run.messages import DropParts, Dropped, Ready

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from renderer.artifacts import Waveform
-from renderer.models.family import Done
+from renderer.models.stage_job import Done
 from renderer.run.messages import Ended, Progress
 from renderer.run.outbox import Outbox
 from renderer.run.spool import MOST_SPOOLED_BYTES

@@ -9,7 +9,7 @@ import pytest
 
 from renderer.errors import StageError
 from renderer.models.ace_step.stages import FAMILY
-from renderer.models.family import ModelFiles
+from renderer.models.model_files import ModelFiles
 from renderer.plan.jobs import Job
 from renderer.run.events import JobDone, JobFailed, JobProgress
 from renderer.run.pace import Pace

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.models.catalog.doctor import _trial
-from renderer.models.family import ModelFiles
+from renderer.models.model_files import ModelFiles
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.processes import python

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from renderer.artifacts import Waveform
-from renderer.models.family import Done
+from renderer.models.stage_job import Done
 from renderer.run.spool import LARGE_BYTES, MOST_SPOOLED_BYTES, Spool, SpoolWriter, fetch
 from renderer.run.wire import frame, receive, write
 from renderer.store.disk import is_temp

@@ -8,7 +8,7 @@ import numpy as np
 
 from renderer.artifacts import Latents
 from renderer.models.ace_step.protocol.requests import WaveformRequest
-from renderer.models.family import StageJob
+from renderer.models.stage_job import StageJob
 from renderer.provenance import DitNotes
 from renderer.run.messages import RunJobs
 from renderer.run.wire import receive, send

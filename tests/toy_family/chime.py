@@ -16,20 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from renderer.artifacts import Waveform
-from renderer.models.family import (
-    Cost,
-    Done,
-    Failed,
-    ModelFiles,
-    PartSpec,
-    PlannedModel,
-    StageSpec,
-    TakeRequests,
-    TakeStage,
-    ask_stages,
-)
+from renderer.models.family import ask_stages
 from renderer.models.memory import Need
+from renderer.models.model_files import ModelFiles, PlannedModel
 from renderer.models.numerics import Numerics
+from renderer.models.stage_job import Done, Failed
+from renderer.models.stage_spec import Cost, PartSpec, StageSpec
+from renderer.models.take_requests import TakeRequests, TakeStage
 from renderer.models.without_weights import WithoutWeights
 from renderer.provenance import Notes, VaeNotes
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from renderer.artifacts import Waveform
 from renderer.errors import FolderBusy, ModelError, RendererError, StageError
-from renderer.models.family import Cost, ModelFiles, StageSpec
+from renderer.models.model_files import ModelFiles
+from renderer.models.stage_spec import Cost, StageSpec
 from renderer.pipeline.options import Options
 from renderer.plan.jobs import Job, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeDone, TakeFailed

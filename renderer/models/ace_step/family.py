@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 
     from renderer.errors import ModelError
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.models.family import (
-        Alternative,
-        ModelFiles,
-        PartLoader,
-        PartSpec,
-        PinnedResult,
-        PlannedModel,
-        PromptText,
-        ReadFile,
-        Settings,
-        StageSpec,
-        TakeRequests,
-    )
+    from renderer.models.family import Alternative
     from renderer.models.memory import Need
+    from renderer.models.model_files import ModelFiles, PlannedModel, ReadFile, Settings
+    from renderer.models.stage_job import PartLoader
+    from renderer.models.stage_spec import PartSpec, StageSpec
+    from renderer.models.take_requests import PinnedResult, PromptText, TakeRequests
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take, Variant
     from renderer.store.store import Store

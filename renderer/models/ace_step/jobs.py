@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from renderer.errors import RendererError, StageError
-from renderer.models.family import Done, Failed
+from renderer.models.stage_job import Done, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from renderer.artifacts import Artifact
-    from renderer.models.family import StageJob
+    from renderer.models.stage_job import StageJob
 
 
 T = TypeVar("T")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.checkpoints.stored import Stored
     from renderer.models.device import Dtypes
-    from renderer.models.family import Alternative, ModelFiles, Settings
+    from renderer.models.family import Alternative
+    from renderer.models.model_files import ModelFiles, Settings
 
 PROMPT_TOKENS = 1_500  # caption, lyrics and think block of a long song
 CFG_ROWS = 2

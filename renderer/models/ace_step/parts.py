@@ -12,7 +12,8 @@ from renderer.models.ace_step.vae.part import load_vae
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from renderer.models.family import Listener, LoadedPart, ModelFiles, Settings
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Listener, LoadedPart
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:

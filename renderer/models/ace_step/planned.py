@@ -13,13 +13,17 @@ from renderer.models.ace_step.protocol.names import CODES, DIT, LM, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.stage_requests import take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
-from renderer.models.family import ModelFiles, PlannedModel, TakeRequests, ask_stages
+from renderer.models.family import ask_stages
+from renderer.models.model_files import ModelFiles, PlannedModel
 from renderer.models.numerics import Numerics
+from renderer.models.take_requests import TakeRequests
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from renderer.models.family import PinnedResult, Settings, StageSpec
+    from renderer.models.model_files import Settings
+    from renderer.models.stage_spec import StageSpec
+    from renderer.models.take_requests import PinnedResult
     from renderer.song import Take, Variant
 
 NOT_FETCHED = "not fetched"

@@ -15,10 +15,11 @@ from renderer.models.ace_step.protocol.requests import (
     WaveformRequest,
 )
 from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, ask_waveform
-from renderer.models.family import Cost, FormerVersion, PartSpec, StageSpec
+from renderer.models.stage_spec import Cost, FormerVersion, PartSpec, StageSpec
 
 if TYPE_CHECKING:
-    from renderer.models.family import Family, ModelFiles
+    from renderer.models.family import Family
+    from renderer.models.model_files import ModelFiles
 
 
 COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles, ReadFile
+    from renderer.models.model_files import ModelFiles, ReadFile
 
 HEAD = 16  # characters
 SHA256_NAME = re.compile(r"[0-9a-f]{64}")

@@ -17,7 +17,7 @@ from renderer.spec.checkpoints import CHECKPOINTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
     from renderer.song import Variant
 
 

@@ -20,7 +20,7 @@ from renderer.spec.checkpoints import PUBLISHED_LM_PREFIX, PUBLISHED_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 Config: TypeAlias = "Mapping[str, Any]"
 """A checkpoint's JSON as it was read: what keys it has is its class's affair, which refuses what can't be

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 MOST_REMEMBERED = 500
 

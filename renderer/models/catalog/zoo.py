@@ -14,7 +14,7 @@ from renderer.errors import ModelError, named_by
 from renderer.facts import LATENT_CHANNELS
 from renderer.files import from_home, is_folder, is_regular, real
 from renderer.models.catalog import dit_files, hub, layouts, vaes
-from renderer.models.family import ModelFiles
+from renderer.models.model_files import ModelFiles
 from renderer.spec.checkpoints import CHECKPOINTS, PUBLISHED_PREFIX, is_dit_file, published_as
 from renderer.spec.near import suggestion
 

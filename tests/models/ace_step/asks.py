@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from renderer.models.ace_step.lm.part import load_lm
 from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest
 from renderer.models.ace_step.stages import FAMILY
-from renderer.models.family import Failed, ModelFiles, Settings, StageJob, runner_of
+from renderer.models.family import runner_of
+from renderer.models.model_files import ModelFiles, Settings
+from renderer.models.stage_job import Failed, StageJob
 from renderer.settings import DitSettings, LmSampling, Metas, neutral_values
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Cot
     from renderer.models.ace_step.lm.part import LmPart
-    from renderer.models.family import LoadedPart
+    from renderer.models.stage_job import LoadedPart
 
 SAMPLING = LmSampling(
     lm_temperature=0.85,

@@ -32,9 +32,9 @@ from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_PROMPT_BUCKET, to_host
-from renderer.models.family import Done, StageJob
 from renderer.models.kernels.attention import AdditiveMask, VarlenMeta, grouped_attention
 from renderer.models.kernels.cuda_graph import eager
+from renderer.models.stage_job import Done, StageJob
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.dit.test_fused import conditions, transformer
 from tests.models.ace_step.layouts import write_bundle

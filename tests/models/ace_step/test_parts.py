@@ -14,7 +14,9 @@ from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, ModelFiles, Settings, StageJob, runner_of
+from renderer.models.family import runner_of
+from renderer.models.model_files import ModelFiles, Settings
+from renderer.models.stage_job import Done, StageJob
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 

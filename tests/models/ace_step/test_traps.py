@@ -51,7 +51,7 @@ from renderer.models.ace_step.vae.sound import checked_latents, checked_peak
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog import zoo
 from renderer.models.catalog.doctor import examine
-from renderer.models.family import Done, Failed, ModelFiles, StageJob
+from renderer.models.stage_job import Done, Failed, StageJob
 from renderer.run.events import ComponentLoaded, PartStarted
 from renderer.settings import Metas
 from renderer.spec.load import load_songs
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.dit.velocity import Conditions
     from renderer.models.ace_step.protocol.requests import LatentsRequest
+    from renderer.models.model_files import ModelFiles
 
 END = "<|endoftext|>"
 

@@ -16,7 +16,7 @@ from renderer.store.takes import file_digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 import pytest
 
-from renderer.models.family import Residency
+from renderer.models.model_files import Residency
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from tests.run.contract import harness
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from renderer.artifacts import Latents, Waveform
-from renderer.models.family import ModelFiles, Settings
+from renderer.models.model_files import ModelFiles, Settings
 from renderer.models.numerics import Numerics
 from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.run.events import JobDone, JobFailed, JobProgress, TakeFailed

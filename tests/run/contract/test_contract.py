@@ -346,7 +346,7 @@ PARENT = """
 import sys
 import threading
 from pathlib import Path
-from renderer.models.family import Residency
+from renderer.models.model_files import Residency
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.run.events import JobProgress
 from tests.run.contract import harness

@@ -14,13 +14,15 @@ import numpy as np
 
 from renderer.artifacts import Latents, Waveform
 from renderer.errors import ModelError
-from renderer.models.family import Cost, Done, Failed, PartSpec, StageSpec
+from renderer.models.stage_job import Done, Failed
+from renderer.models.stage_spec import Cost, PartSpec, StageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from renderer.artifacts import Artifact
-    from renderer.models.family import Listener, LoadedPart, ModelFiles, Settings, StageJob
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Listener, LoadedPart, StageJob
 
 STEPS = 4
 

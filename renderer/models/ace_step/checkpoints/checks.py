@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.models.catalog.layouts import Config
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 STEREO = 2
 SCHEDULER = {"num_train_timesteps": 1, "shift": 1.0}

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.checkpoints.stored import Stored
     from renderer.models.catalog.layouts import Config
-    from renderer.models.family import Listener, ModelFiles
+    from renderer.models.model_files import ModelFiles
+    from renderer.models.stage_job import Listener
 
 # Any, as the libraries that they are from have no types.
 CLASSES: Mapping[str, Any] = {

@@ -29,7 +29,7 @@ from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 MOST_TOKENIZER_BYTES = 256_000_000  # the published ones are 11 and 24 MB
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from renderer.models.catalog.layouts import Config
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 STEM = "model"
 CONFIG = "config.json"

@@ -13,12 +13,12 @@ from renderer.models.ace_step.checkpoints.stored import weight_files
 from renderer.models.ace_step.protocol import chat_template
 from renderer.models.ace_step.protocol.names import DIT, LM, VAE
 from renderer.models.catalog import layouts
-from renderer.models.family import ReadFile
+from renderer.models.model_files import ReadFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"

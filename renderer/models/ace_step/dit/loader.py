@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.checkpoints.components import Component
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.device import Dtypes
-    from renderer.models.family import Listener, ModelFiles, Settings
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Listener
 
 WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
 

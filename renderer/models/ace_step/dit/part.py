@@ -18,8 +18,8 @@ from renderer.models.ace_step.dit.prepare import prepare_take
 from renderer.models.ace_step.dit.take import denoise_take, notes_of, sampling_of
 from renderer.models.ace_step.jobs import run_alone, value_alone
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
-from renderer.models.family import Failed
 from renderer.models.kernels.prefetch import Prefetch
+from renderer.models.stage_job import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.ace_step.protocol.requests import LatentsRequest
-    from renderer.models.family import Done, Listener, ModelFiles, Settings, StageJob
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Done, Listener, StageJob
 
 
 class LoadedDit:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.velocity import Conditions
     from renderer.models.ace_step.protocol.dit_prompt import DitPrompt
     from renderer.models.ace_step.protocol.requests import LatentsRequest
-    from renderer.models.family import StageJob
+    from renderer.models.stage_job import StageJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.velocity import Conditions, ResidentDit
     from renderer.models.ace_step.protocol.requests import LatentsRequest
-    from renderer.models.family import Listener, StageJob
+    from renderer.models.stage_job import Listener, StageJob
 
 
 def denoise_take(

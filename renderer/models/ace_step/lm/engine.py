@@ -20,7 +20,7 @@ from renderer.errors import ResourceError, StageError
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decode_request import DecodeResult
 from renderer.models.ace_step.lm.decoder import Pass
-from renderer.models.family import Failed
+from renderer.models.stage_job import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.decoder import ResidentLm
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import PromptCache
-    from renderer.models.family import Listener
+    from renderer.models.stage_job import Listener
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,11 +18,11 @@ from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.tokens import load_tokens
-from renderer.models.family import Done, Failed
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import cuda_graph, eager
 from renderer.models.kernels.decode_attention import PaddedDecode, VarlenDecode
 from renderer.models.kernels.qwen3 import fuse
+from renderer.models.stage_job import Done, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.protocol.tokens import Tokens
-    from renderer.models.family import Listener, ModelFiles, Settings, StageJob
     from renderer.models.kernels.decode_attention import MakeDecodeAttention
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Listener, StageJob
 
     MakePhase = Callable[[Tokens], Phase]
 

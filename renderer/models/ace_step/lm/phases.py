@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.decode_request import ConstraintSet, DecodeResult, LogitConstraint
     from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest
     from renderer.models.ace_step.protocol.tokens import Tokens
-    from renderer.models.family import StageJob
+    from renderer.models.stage_job import StageJob
     from renderer.settings import LmSampling
 
 FREE_EXTRA = 500

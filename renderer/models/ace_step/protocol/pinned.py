@@ -12,7 +12,7 @@ import numpy as np
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
 from renderer.models.ace_step.protocol.names import CODES, COT
-from renderer.models.family import PinnedResult
+from renderer.models.take_requests import PinnedResult
 from renderer.provenance import CodesNotes, CotNotes
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_co
 from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, take_context
-from renderer.models.family import PromptText
+from renderer.models.take_requests import PromptText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.requests import CodesRequest, LatentsRequest
     from renderer.models.ace_step.protocol.stage_requests import TakeContext
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
     from renderer.plan.jobs import TakePlan
     from renderer.store.store import Store
 

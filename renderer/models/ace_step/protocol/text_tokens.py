@@ -16,7 +16,7 @@ from renderer.models.catalog.regular_file import FETCH_AGAIN
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 END_OF_TEXT = "<|endoftext|>"
 

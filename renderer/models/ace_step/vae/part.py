@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Latents
     from renderer.models.ace_step.protocol.requests import WaveformRequest
-    from renderer.models.family import Done, Failed, Listener, ModelFiles, Settings, StageJob
+    from renderer.models.model_files import ModelFiles, Settings
+    from renderer.models.stage_job import Done, Failed, Listener, StageJob
 
 SMALLEST_TILE = 32
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 A, B = torch.full((RANK, 32), 0.25), torch.full((32, RANK), 0.5)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
     from renderer.provenance import DitNotes
 
 Tensors = dict[str, torch.Tensor]

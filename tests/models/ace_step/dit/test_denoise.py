@@ -18,7 +18,7 @@ from renderer.models.ace_step.dit.conditions import ConditionCache
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done
+from renderer.models.stage_job import Done
 from tests.models.ace_step import straight_line
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import REQUEST, SETTINGS, asked_of_pipeline, latents_job, load_pipeline

@@ -16,7 +16,7 @@ from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, Failed
+from renderer.models.stage_job import Done, Failed
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from renderer.models.family import ModelFiles
+    from renderer.models.model_files import ModelFiles
 
 TARGET = "layers.0.self_attn.q_proj"
 RANK = 8

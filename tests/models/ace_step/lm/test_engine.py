@@ -17,7 +17,7 @@ from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase
-from renderer.models.family import Failed
+from renderer.models.stage_job import Failed
 from renderer.settings import Metas
 from tests.models.ace_step.asks import (
     OPEN,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.decode_request import DecodeRequest
     from renderer.models.ace_step.lm.decoder import ResidentLm
     from renderer.models.ace_step.lm.part import LmPart
-    from renderer.models.family import StageJob
+    from renderer.models.stage_job import StageJob
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 NO_MPS = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Metal device")

@@ -11,7 +11,7 @@ import pytest
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.models.ace_step.lm.phases import CodesPhase
 from renderer.models.ace_step.protocol.metas import parse_cot
-from renderer.models.family import Failed
+from renderer.models.stage_job import Failed
 from renderer.settings import Metas
 from tests.models.ace_step.asks import OPEN, SAMPLING, Heard, codes_request, cot_request, job, load, results
 

@@ -19,7 +19,7 @@ from renderer.models.ace_step.vae.part import LoadedVae, _keep_only_decoding
 from renderer.models.ace_step.vae.sound import PEAK, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.catalog.zoo import resolve
-from renderer.models.family import Done, Failed, StageJob
+from renderer.models.stage_job import Done, Failed, StageJob
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import SETTINGS
 
