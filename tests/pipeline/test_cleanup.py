@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from renderer.store.gc import Garbage
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def edited(songs: Songs) -> Songs:

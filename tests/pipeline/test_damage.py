@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from tests.pipeline.conftest import Songs
 
+pytestmark = pytest.mark.slow
+
 
 SPEC = """
 title = "{name}"

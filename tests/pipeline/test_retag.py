@@ -38,6 +38,8 @@ from tests.store.disks import FailingDisk
 if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
+pytestmark = pytest.mark.slow
+
 SPEC = """
 title = "Eins"
 caption = "calm piano"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 PATIENCE_SECONDS = 60.0
 AT_ONCE_SECONDS = 10.0  # below the heartbeat, after which a listener would be let go anyway

@@ -136,6 +136,7 @@ def test_its_name_is_known_wherever_models_are_named_and_no_folder_of_that_name_
     assert [take["runs"] for take in folder.plan("--model", "chime")["takes"]] == [["melody", "bells"]] * 2
 
 
+@pytest.mark.slow
 def test_its_takes_tell_of_it_alone_and_are_imported_with_its_name(folder: Folder) -> None:
     folder.write("tune", "calm")
     folder.run("render", *OPTIONS)
@@ -182,6 +183,7 @@ def test_what_was_killed_in_its_middle_goes_on_where_it_stopped(folder: Folder) 
     assert {path: path.stat().st_mtime_ns for path in folder.artifacts()} == before
 
 
+@pytest.mark.slow
 def test_a_take_that_goes_on_from_another_loads_each_part_twice_and_waits_for_it(folder: Folder) -> None:
     folder.write("first", "calm")
     folder.write("second", "wild after first.s1")

@@ -6,6 +6,8 @@ import pytest
 
 from renderer.takes.measure import analysis
 
+pytestmark = pytest.mark.slow
+
 RATE = 48_000
 Sound = npt.NDArray[np.float32]
 
