@@ -1,4 +1,4 @@
-# `make demo` renders specs/ with the embedded model; `make test` runs every check, `make quick` those of under a minute.
+# `make demo` renders specs/ with the embedded model; `make test` runs every check, `make quick` the quick ones, in about a minute.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
