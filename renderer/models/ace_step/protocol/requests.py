@@ -72,6 +72,3 @@ class WaveformRequest:
 
     duration: float | None = None
     """Seconds to trim to; None keeps what the latents hold."""
-
-
-StageRequest = CotRequest | CodesRequest | LatentsRequest | WaveformRequest
