@@ -14,7 +14,7 @@ from renderer.errors import StageError, WorkerDied
 from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
-from tests.run.contract.harness import plan_of, register
+from tests.run.contract.harness import plan_of, registered
 from tests.run.contract.toy import ToyRequest
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ NO = StageError("no")
 
 
 @pytest.fixture(scope="module")
-def twenty(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def twenty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     """Twenty takes: of each stage two full batches of eight, and one of four."""
-    register()
-    return plan_of(tmp_path_factory.mktemp("plan"), *(ToyRequest(name=f"{number:02}") for number in range(20)))
+    with registered():
+        yield plan_of(tmp_path_factory.mktemp("plan"), *(ToyRequest(name=f"{number:02}") for number in range(20)))
 
 
 def dispatcher(plan: Plan, num_workers: int = 1) -> Dispatcher:

@@ -26,7 +26,6 @@ class Make(Protocol):
 
 @pytest.fixture(params=list(EXECUTORS))
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    harness.register()
     made: list[Executor] = []
 
     def make(*devices: str, watchdog: Watchdog | None = None) -> Executor:
@@ -39,11 +38,11 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         return made[-1]
 
     before = _children()
-    yield make
-    for executor in made:
-        executor.end()
-        assert executor.pids == ()
-    harness.unregister()
+    with harness.registered():
+        yield make
+        for executor in made:
+            executor.end()
+            assert executor.pids == ()
     assert _children() <= before
 
 

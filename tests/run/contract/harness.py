@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -30,14 +31,22 @@ WORKER = "tests.run.contract.worker"
 SHAPE = (8, 4)  # of the toy's sketches
 
 
+_ROWS = cast("dict[str, FamilyRow]", FAMILIES)
+
+
 def register() -> None:
-    """Put the toy family beside the others."""
-    cast("dict[str, FamilyRow]", FAMILIES)["toy"] = FamilyRow(name="toy", module="tests.run.contract.toy", models=())
+    """Put the toy family beside the others, in a process of its own: it can't answer what a whole program asks."""
+    _ROWS["toy"] = FamilyRow(name="toy", module="tests.run.contract.toy", models=())
 
 
-def unregister() -> None:
-    """Take it away, for it can't answer what a whole program asks."""
-    del cast("dict[str, FamilyRow]", FAMILIES)["toy"]
+@contextmanager
+def registered() -> Iterator[None]:
+    """The toy family beside the others, and away again."""
+    register()
+    try:
+        yield
+    finally:
+        del _ROWS["toy"]
 
 
 def settings(device: str = "cpu") -> Settings:
