@@ -16,6 +16,8 @@ from renderer.models.catalog.zoo import MINI_FOLDER as WEIGHTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SYSTEM = "# Instruction\nGenerate audio semantic tokens based on the given conditions:\n\n"
 USER = "# Caption\nsynthwave, female vocal\n\n# Lyric\n[Verse]\nHello\n"
 OPENING = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{USER}<|im_end|>\n<|im_start|>assistant\n"

@@ -11,6 +11,8 @@ from renderer.facts import SAMPLE_RATE
 from tests.mini_factory.composer.layout import lay_out
 from tests.mini_factory.composer.song import draw, play
 
+pytestmark = pytest.mark.slow
+
 LYRICS = "[verse]\nla\nla\n\n[chorus]\nla\n\n[bridge] (Guitarra española - solo melancólico y rápido)\n\n[chorus]\nla"
 
 

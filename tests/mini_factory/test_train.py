@@ -25,6 +25,8 @@ from tests.mini_factory.train.shards import Encoded, ShardReader, is_held_out, r
 from tests.mini_factory.train.tellings import lessons, told
 from tests.mini_factory.train.texts import dit_texts
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(__file__).parents[1] / "bench"
 NEVER_TAUGHT = {"null_condition_emb", "timbre_encoder.special_token"}
 """Turbo runs without guidance, and timbre's first token is read, not this one."""

@@ -67,6 +67,7 @@ def test_a_merge_is_rendered_beside_what_it_was_made_from(songs: Songs, bundle: 
     assert take.based_on == "checkpoints"
 
 
+@pytest.mark.slow
 def test_a_merge_that_was_moved_or_renamed_changes_nothing(songs: Songs, bundle: Path, merge: Path) -> None:
     songs.write("eins")
     songs.edit("eins", "seeds", f'model = "{merge}"\nbased_on = "{bundle}"\nseeds')
