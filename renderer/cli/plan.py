@@ -85,18 +85,18 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> N
 
 def _others(plan: Plan, component: str) -> str:
     """` (merge.safetensors on sft)`: what isn't the model's own, of components that specs can exchange."""
+    from renderer.models.family import family
     from renderer.plan.reasons import SET
-    from renderer.spec.checkpoints import is_dit_file
     from renderer.spec.diagnostics import printable
 
-    sets = [take.requests[SET] for take in plan.running]
-    names: list[str] = []
-    if component == "vae" and any(one["vae"] for one in sets):
-        names = [one["vae"] or "the model's own" for one in sets]
-    if component == "dit":
-        files = [one for one in sets if is_dit_file(one["model"])]
-        names = [" on ".join(filter(None, (one["model"], one["based_on"]))) for one in files]
-    return f" ({printable(', '.join(dict.fromkeys(names)))})" if names else ""
+    named = [
+        exchanged(take.requests[SET])
+        for take in plan.running
+        for part in family(take.files.family).parts.values()
+        if (exchanged := part.exchanged.get(component))
+    ]
+    names = dict.fromkeys(one or "the model's own" for one in named) if any(named) else ()
+    return f" ({printable(', '.join(names))})" if names else ""
 
 
 def _table(plan: Plan, elsewhere: Elsewhere) -> Table:

@@ -98,5 +98,7 @@ class PartSpec:
     """Parts whose files it is held against when it is loaded."""
     settings: Callable[[Settings], Mapping[str, int]] = lambda _: {}
     """What of a run's settings changes its stages' bytes, and so enters their keys."""
+    exchanged: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = field(default_factory=dict)
+    """Component -> what a spec names in its place, from the models as `Family.named` gives them; None: the model's."""
     if_too_large: str = "close other programs"
     """What to do where it doesn't fit into memory and nothing smaller does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from renderer.artifacts import Codes, Cot, Latents, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
@@ -16,8 +16,11 @@ from renderer.models.ace_step.protocol.requests import (
 )
 from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, ask_waveform
 from renderer.models.stage_spec import Cost, FormerVersion, PartSpec, StageSpec
+from renderer.spec.checkpoints import is_dit_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from renderer.models.family import Family
     from renderer.models.model_files import ModelFiles
 
@@ -113,6 +116,12 @@ def _dit_reads(files: ModelFiles) -> tuple[object, ...]:
     return (files.layout, files.kind, files.dit, files.dit_file, files.text_encoder, files.loras)
 
 
+def _dit_file(models: Mapping[str, Any]) -> str | None:
+    """`merge.safetensors on sft`."""
+    names = (models["model"], models["based_on"])
+    return " on ".join(filter(None, names)) if is_dit_file(models["model"]) else None
+
+
 _PARTS = (
     PartSpec(
         name=LM,
@@ -135,6 +144,7 @@ _PARTS = (
         components=("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"),
         window=32,
         reads=_dit_reads,
+        exchanged={"dit": _dit_file},
         if_too_large="take a smaller model set (2B instead of XL), or close other programs",
     ),
     PartSpec(
@@ -145,6 +155,7 @@ _PARTS = (
         components=("vae",),
         window=32,
         reads=lambda files: (files.vae,),
+        exchanged={"vae": lambda models: models["vae"]},
         settings=lambda settings: {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap},
     ),
 )
