@@ -31,6 +31,12 @@ _HEAP = {
     "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
+_WAITING = {
+    # A thread that waits for the others of its team spins, by default for milliseconds: where another program has one
+    # of the cores, for its whole slice, thousands of times a second of work. Heeded by libgomp and LLVM's libomp alike,
+    # and only at their start: so it is set here and not by the worker. Where a thread waits changes no bits.
+    "OMP_WAIT_POLICY": "passive",
+}
 
 
 class Inbox:
@@ -151,6 +157,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     passed_on = {name: value for name, value in inherited().items() if name not in _LEFT_OUT}
     return (
         _HEAP
+        | _WAITING
         | passed_on
         | {
             "OMP_NUM_THREADS": threads,
