@@ -119,7 +119,7 @@ class _Lines:
         """Show it."""
         match event:
             case RunPlanned(plan=plan):
-                self._num_takes += len(plan.running)
+                self._num_takes += len(plan.running) - len(plan.completed)
                 self._paces = _paces(plan)
             case TakeDone() | TakeFailed():
                 self._takes_done += 1

@@ -68,6 +68,11 @@ class StageSpec:
     """The keys of a spec that explain other weights of it."""
     told_in_tags: bool = False
     """Whether the audio's tags tell what it decided: it has to be there before there is audio."""
+    wanted: bool = False
+    """Whether each take wants its result though nothing builds on it: made beside the sound, where it runs at all.
+
+    A take whose sound is there stays done without it, and one that fails costs no take.
+    """
 
     @property
     def gives_sound(self) -> bool:

@@ -31,6 +31,8 @@ class Options:
     preview: float | None = None
     """Seconds; renders the beginnings, under names of their own."""
     force: bool = False
+    timestamps: bool = False
+    """Render every song as if it had `[output] timestamps = true`, and give finished takes those that they lack."""
     refresh_environment: bool = False
     """Make results of other library versions, devices or thread counts again."""
     keep_going: bool = False
@@ -67,6 +69,7 @@ class OptionKeywords(TypedDict, total=False):
     first_seed: bool
     preview: float | None
     force: bool
+    timestamps: bool
     refresh_environment: bool
     keep_going: bool
     until: datetime | None

@@ -76,6 +76,7 @@ class Project:
         ask = Ask(
             preview=self.options.preview,
             force=self.options.force,
+            complete=self.options.timestamps,
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,
             failed=failed,

@@ -44,6 +44,8 @@ class Summary:
     restored: tuple[str, ...]
     retagged: tuple[str, ...]
     """Takes whose tags were written anew, their sound as it was."""
+    completed: tuple[str, ...]
+    """Takes whose sound was there, and that got what they lacked beside it."""
     kept: tuple[str, ...]
     """Takes that were on disk already."""
     failures: tuple[TakeFailure, ...]
@@ -97,7 +99,7 @@ def render(
         store.clear_leftovers()
         plan = project.plan()
         listen(RunPlanned(plan=plan))
-        if any(take.why is not Why.DONE for take in plan.takes):
+        if plan.jobs or any(take.why is not Why.DONE for take in plan.takes):
             own = executor or project.executor()
             _refuse(project, plan, own)
             try:
@@ -116,7 +118,8 @@ def render(
         rendered=tuple(stats.rendered),
         restored=tuple(stats.restored),
         retagged=tuple(stats.retagged),
-        kept=tuple(take.name for take in plan.takes if take.why is Why.DONE),
+        completed=tuple(take.name for take in plan.completed if take.name in stats.completed),
+        kept=tuple(take.name for take in plan.takes if take.why is Why.DONE and not take.runs),
         failures=tuple(stats.failures.values()),
         remarks={remark: tuple(takes) for remark, takes in stats.remarks.items()},
         stopped=bool(stop) and _is_unfinished(plan, stats),
@@ -207,6 +210,6 @@ def _retag(take: TakePlan, writer: ResultWriter, stats: RunStats) -> None:
 
 
 def _is_unfinished(plan: Plan, stats: RunStats) -> bool:
-    done = {*stats.rendered, *stats.failures, *stats.retagged}
-    wanted = (take for take in plan.takes if not take.has_sound or take.why is Why.TAGS)
+    done = {*stats.rendered, *stats.failures, *stats.retagged, *stats.completed}
+    wanted = (take for take in plan.takes if take.runs or take.why is Why.TAGS)
     return any(take.name not in done for take in wanted)

@@ -41,6 +41,8 @@ class RunStats:
     rendered: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     retagged: list[str] = field(default_factory=list)
+    completed: set[str] = field(default_factory=set)
+    """Takes that got what they want beside their sound."""
     failures: dict[str, TakeFailure] = field(default_factory=dict)
     loads: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, list[str]] = field(default_factory=dict)
@@ -60,9 +62,11 @@ def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
             journal.add(line)
         case JobDone(job=job):
             journal.add(JobDoneLine(**_job(job), seconds=event.seconds))
+            stats.completed |= {*job.takes} if job.spec.wanted else set()
         case JobFailed(job=job):
             error = event.error
             journal.add(JobFailedLine(**_job(job), message=error.message, why=error.why, help=error.help))
+            _note_lack(stats, event)
         case WorkerRestarted():
             journal.append("worker-restarted", _error(event.error))
         case WorkerLeftOut():
@@ -79,6 +83,13 @@ def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
             journal.add(TakeFailedLine(take=event.take.name, key=event.take.key, stage=failure.stage, **fields))
 
 
+def _note_lack(stats: RunStats, event: JobFailed) -> None:
+    """What takes do without, where nothing but that job wanted it."""
+    if event.job.spec.wanted:
+        remark = f"without {event.job.stage}: {event.error.message}"
+        stats.remarks.setdefault(remark, []).extend(event.job.takes)
+
+
 def _job(job: Job) -> dict[str, Any]:
     return {"stage": job.stage, "part": job.part, "key": job.key, "takes": job.takes}
 
@@ -92,7 +103,7 @@ def run_ended(plan: Plan, stats: RunStats, seconds: float, *, stopped: bool) -> 
     return RunEndedLine(
         rendered=len(stats.rendered),
         failed=len(stats.failures),
-        kept=sum(take.why is Why.DONE for take in plan.takes),
+        kept=sum(take.why is Why.DONE and not take.runs for take in plan.takes),
         stopped=stopped,
         seconds=seconds,
         loads=dict(stats.loads),

@@ -179,6 +179,8 @@ class TakePlan:
     """Of the version on disk; None when there is none."""
     runs: tuple[str, ...] = ()
     """The stages that run for it; empty when it is done."""
+    lacks: tuple[str, ...] = ()
+    """The stages whose results it wants beside its sound, and that aren't there; it can be done all the same."""
 
     @property
     def family(self) -> Family:
@@ -234,7 +236,12 @@ class Plan:
     @property
     def running(self) -> tuple[TakePlan, ...]:
         """The takes with something to run."""
-        return tuple(take for take in self.takes if not take.has_sound)
+        return tuple(take for take in self.takes if take.runs)
+
+    @property
+    def completed(self) -> tuple[TakePlan, ...]:
+        """The takes whose sound is there, and that get what they lack beside it."""
+        return tuple(take for take in self.running if take.has_sound)
 
     def components(self) -> dict[str, list[str]]:
         """Part -> what is read from disk when it is loaded, of every family that these takes render with."""

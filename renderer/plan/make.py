@@ -32,6 +32,8 @@ class Ask:
 
     preview: float | None = None
     force: bool = False
+    complete: bool = False
+    """Whether finished takes get what is wanted beside their sound and isn't there."""
     refresh: Callable[[Environment], bool] | None = None
     """Says of a recorded environment whether its results are to be made again; None keeps all."""
     environment: Environment = field(default_factory=Environment)
@@ -59,7 +61,8 @@ def make_plan(
     planned = [planner.plan(take) for take in takes]
     planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
     jobs = planner.needed(planned)
-    return Plan(takes=tuple(_with_runs(take, jobs) for take, _ in planned), groups=_groups(tuple(jobs.values())))
+    told = tuple(_with_runs(take, jobs) for take, _ in planned)
+    return Plan(takes=told, groups=_groups(tuple(jobs.values())))
 
 
 def last_failures(store: Store) -> Mapping[str, str]:
@@ -107,10 +110,14 @@ class _Planner:
         """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
         needed: dict[tuple[str, str], Job] = {}
         for plan, jobs in planned:
-            if not plan.has_sound:
-                wanted = {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags}
-                self._need(needed, jobs, wanted, plan.name)
+            self._need(needed, jobs, self._wanted(plan, jobs), plan.name)
         return needed
+
+    def _wanted(self, plan: TakePlan, jobs: Sequence[Job]) -> set[str]:
+        """The stages whose results a take wants for themselves, not for what builds on them."""
+        if plan.has_sound:
+            return set(plan.lacks) if self.ask.complete else set()
+        return {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags or job.spec.wanted}
 
     def _need(self, needed: dict[tuple[str, str], Job], jobs: Sequence[Job], wanted: set[str], name: str) -> None:
         """Add a take's jobs that give the wanted stages, as far as they aren't there, for the take of that name."""
@@ -175,7 +182,8 @@ class _Planner:
         reason = explain(
             plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment
         )
-        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in), jobs
+        lacks = tuple(job.stage for job in jobs if job.spec.wanted and not self.store.has(job.stage, job.key))
+        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in, lacks=lacks), jobs
 
 
 def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
@@ -236,9 +244,10 @@ def _make_again(job: Job, store: Store, ask: Ask) -> bool:
 
 
 def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
-    if plan.has_sound:
-        return plan
-    return replace(plan, runs=tuple(stage for stage, key in plan.keys.items() if (stage, key) in jobs))
+    stages = (stage for stage, key in plan.keys.items() if (stage, key) in jobs)
+    # Of a finished take, what runs for itself: it may share a job with others.
+    own = tuple(stage for stage in stages if plan.name in jobs[stage, plan.keys[stage]].takes or not plan.has_sound)
+    return replace(plan, runs=own)
 
 
 def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:

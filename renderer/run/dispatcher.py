@@ -188,7 +188,8 @@ class Dispatcher:
     def _give_up(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
         self._drop(job)
         yield JobFailed(job=job, error=error)
-        for name in job.takes:
+        # What is only wanted beside the sound is told of the take, which comes all the same.
+        for name in () if job.spec.wanted else job.takes:
             if name not in self._lost:
                 self._lost.add(name)
                 yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._error_of_take(name, job, error))

@@ -127,6 +127,18 @@ def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Pla
     assert sounds == Counter(f"sound {number:02}" for number in range(1, 20))
 
 
+def test_what_is_only_wanted_beside_the_sound_costs_no_take_when_it_fails(twenty: Plan) -> None:
+    jobs = twenty.jobs[:1]
+    beside = replace(jobs[0], spec=replace(jobs[0].spec, wanted=True))
+    one = dispatcher(replace(twenty, groups=(replace(twenty.groups[0], jobs=(beside,)),)))
+    batch = taken(one)
+    one.loaded(0, batch)
+
+    told = list(one.failed(batch, beside, NO))
+
+    assert [type(event) for event in told] == [JobFailed]
+
+
 def test_who_was_at_work_when_the_worker_died_is_suspected_and_the_others_run_together(twenty: Plan) -> None:
     one = dispatcher(twenty)
     batch = taken(one)
