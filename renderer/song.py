@@ -160,6 +160,8 @@ class Song:
     """The spec file."""
     outputs: Path
     """The outputs folder its defaults name."""
+    device: str | None = None
+    """Where its defaults have it computed, as `--device` takes it."""
 
     def takes(self) -> Iterator[Take]:
         """Every variant with every seed, in the order written."""

@@ -21,7 +21,9 @@ SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("
 
 
 @click.command(name="doctor")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Where to compute.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N,…]", help="Where to compute."
+)
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(device: str, dtype: str, as_json: bool) -> int:

@@ -24,7 +24,7 @@ SIZES = ("bf16", "fp32", "needs")
 
 
 @click.group(name="models", cls=NearGroup, invoke_without_command=True)
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Fits where?")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N,…]", help="Fits where?")
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what?")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 @click.pass_context
@@ -33,11 +33,11 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     if context.invoked_subcommand is not None:
         return EXIT_FINE
     from renderer.cli.main import show_error
-    from renderer.models import device as devices
     from renderer.models.catalog.inventory import known_models, models_of
+    from renderer.models.gpus import pick_devices
     from renderer.pipeline.select import songs_here
 
-    songs, picked = songs_here(), devices.pick(device)
+    songs, picked = songs_here(), pick_devices(device).devices[0]
     users = _users(songs)
     own, faults = models_of((variant for song in songs for variant in song.variants), picked, dtype)
     entries = [*known_models(picked, dtype), *own]

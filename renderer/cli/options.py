@@ -40,7 +40,16 @@ _TAKES = (
     click.option("--lm", metavar="NAME", help="Use this LM instead."),
     click.option("--vae", metavar="NAME", help="Decode with this VAE instead: official, scragvae or a folder."),
     click.option(
-        "--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N]", help="Where to compute."
+        "--device",
+        metavar="auto|cpu|mps|cuda[:N,…]",
+        help="Where to compute: auto and cuda take every GPU, cuda:0 one, cuda:0,2 some.  [default: auto]",
+    ),
+    click.option("--mixed", is_flag=True, help="Take unequal GPUs too: last bits may depend on which made a take."),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Processes that compute side by side on a CPU, sharing its cores; by default one.",
     ),
     click.option(
         "--dtype",

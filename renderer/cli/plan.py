@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
-    from renderer.cli.show_diagnostics import show_what_spoils
+    from renderer.cli.show_diagnostics import show_remarks, show_what_spoils
     from renderer.pipeline.models import require_fit
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
@@ -39,6 +39,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
+    show_remarks(project.workers.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)

@@ -44,7 +44,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     """
     from rich.console import Console
 
-    from renderer.cli.show_diagnostics import show_diagnostics, show_what_spoils
+    from renderer.cli.show_diagnostics import show_diagnostics, show_remarks, show_what_spoils
     from renderer.models.device import dtype_warning
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.render import Stop, render
@@ -60,6 +60,7 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
     if options.keep_going:
         project, faults = project.without_faulty()
         show_diagnostics(faults, stream=sys.stderr)
+    show_remarks(project.workers.remarks)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
         click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}", err=True)
     if verify:

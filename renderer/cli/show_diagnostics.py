@@ -37,6 +37,12 @@ def show_what_spoils(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> N
         click.echo(f"{num_notes} note{'' if num_notes == 1 else 's'}: `renderer check` shows them", file=stream)
 
 
+def show_remarks(remarks: Sequence[str]) -> None:
+    """What to know of the machine before anything runs, a line each, on standard error."""
+    for remark in remarks:
+        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {remark}", err=True)
+
+
 def github_line(diagnostic: Diagnostic) -> str:
     """The diagnostic as a workflow command, which GitHub shows beside the line it is about."""
     level = {Level.NOTE: "notice"}.get(diagnostic.level, str(diagnostic.level))

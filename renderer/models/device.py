@@ -43,7 +43,27 @@ AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfl
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
 LM_PROMPT_BUCKET = 256
+_NUM_PROCESSORS = 16  # CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+_CAPABILITY_MINOR = 76
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A CUDA device, by what its results may depend on."""
+
+    index: int
+    """As torch counts those that `CUDA_VISIBLE_DEVICES` shows."""
+    name: str
+    num_bytes: int
+    capability: tuple[int, int]
+    num_processors: int
+    """Multiprocessors: libraries choose kernels by them, and a slice of a GPU has fewer."""
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal GPUs calculate equal bits; of their memory a few pages may be missing."""
+        return (self.name, self.capability, self.num_processors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +84,13 @@ class Dtypes:
 def pick(device: str) -> str:
     """`cpu`, `mps` or `cuda:N` for what the user asked; `auto` takes the fastest there is. Imports no torch.
 
-    Raises: UsageError for an unknown name, ResourceError when the device isn't there.
+    Raises: UsageError for an unknown name or a number that no GPU has, ResourceError when the device isn't there.
     """
     if not DEVICE.fullmatch(device):
         near = suggestion(device, ("auto", "cpu", "mps", "cuda"))
-        raise UsageError(f"there is no device `{device}`", help=near or "write auto, cpu, mps, cuda or cuda:N")
+        raise UsageError(
+            f"there is no device `{device}`", help=near or "write auto, cpu, mps, cuda, cuda:0 or cuda:0,2"
+        )
     if device == "auto":
         return "mps" if _has_mps() else "cuda:0" if num_cuda_devices() else "cpu"
     if device == "mps" and not _has_mps():
@@ -301,6 +323,24 @@ def num_cuda_devices() -> int:
     return count.value
 
 
+def cuda_devices() -> tuple[Gpu, ...]:
+    """Those that `num_cuda_devices` counts."""
+    return tuple(_gpu(index) for index in range(num_cuda_devices()))
+
+
+def _gpu(index: int) -> Gpu:
+    driver, name = _cuda_driver(), ctypes.create_string_buffer(256)
+    assert driver is not None  # noqa: S101 - it counted this one
+    driver.cuDeviceGetName(name, len(name), index)
+    return Gpu(
+        index=index,
+        name=name.value.decode(errors="replace"),
+        num_bytes=_total_cuda_bytes(driver, index),
+        capability=(_attribute(index, _CAPABILITY_MAJOR), _attribute(index, _CAPABILITY_MINOR)),
+        num_processors=_attribute(index, _NUM_PROCESSORS),
+    )
+
+
 def free_cuda_bytes(index: int) -> int:
     """Memory that no process holds on a CUDA device, asked of NVML; all of it where NVML doesn't answer."""
     driver = _cuda_driver()
@@ -344,17 +384,28 @@ def _has_bfloat16(device: str) -> bool:
     if device == "mps":
         return int(platform.mac_ver()[0].partition(".")[0] or 0) >= BFLOAT16_MACOS
     if device.startswith("cuda"):
-        return _compute_capability(int(device.partition(":")[2] or 0)) >= AMPERE
+        return _attribute(int(device.partition(":")[2] or 0), _CAPABILITY_MAJOR) >= AMPERE
     return True
 
 
 def _pick_cuda(device: str) -> str:
     index = int(device.partition(":")[2] or 0)
     count = num_cuda_devices()
-    if index < count:
-        return f"cuda:{index}"
-    why = f"{count} CUDA devices were found" if count else _why_no_cuda()
-    raise ResourceError(f"there is no `{device}` here", why=why, help="use --device auto, or see `renderer doctor`")
+    if index >= count:
+        raise no_such_gpu(device, count)
+    return f"cuda:{index}"
+
+
+def no_such_gpu(device: str, count: int) -> UsageError | ResourceError:
+    """What to raise for a GPU that isn't among the `count` that are."""
+    if count:
+        there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+        also = f"; CUDA_VISIBLE_DEVICES is `{hidden}`" if hidden else ""
+        return UsageError(f"there is no `{device}` here", why=f"there is {there}{also}", help="name one of those")
+    return ResourceError(
+        f"there is no `{device}` here", why=_why_no_cuda(), help="use --device auto, or see `renderer doctor`"
+    )
 
 
 def _why_no_cuda() -> str:
@@ -385,9 +436,9 @@ def _cuda_driver() -> ctypes.CDLL | None:
     return driver if driver.cuInit(0) == 0 else None
 
 
-def _compute_capability(index: int) -> int:
+def _attribute(index: int, attribute: int) -> int:
     driver = _cuda_driver()
-    major = ctypes.c_int(0)
-    if driver is None or driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, index) != 0:
+    value = ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, index) != 0:
         return 0
-    return major.value
+    return value.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -10,6 +11,7 @@ from renderer.errors import ModelError, UnfitFiles, UsageError
 from renderer.facts import VAE_REACH
 from renderer.models import device
 from renderer.models.family import family_of
+from renderer.models.gpus import pick_devices
 from renderer.models.model_files import Settings
 
 if TYPE_CHECKING:
@@ -24,22 +26,41 @@ LM_SLOTS: Mapping[str, int] = {"cuda": 16, "mps": 4, "cpu": 4}
 """Songs the LM decodes at once, by device kind; in the key, so never taken from free memory."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """What carries a run out."""
+
+    settings: tuple[Settings, ...]
+    """A worker for each; they differ in nothing but their devices, and the first one's is planned for."""
+    remarks: tuple[str, ...] = ()
+    """What the user is told of devices that were left out."""
+
+
 def pick_settings(options: Options) -> Settings:
-    """How this run computes, for the device asked or found.
+    """As `pick_workers`, the first one's."""
+    return pick_workers(options).settings[0]
+
+
+def pick_workers(options: Options) -> Workers:
+    """How this run computes, for the devices asked or found.
 
     Raises: UsageError, ResourceError for a device or dtype that can't be.
     """
-    picked = device.pick(options.device)
-    device.dtypes(picked, options.dtype)
-    tile, overlap = _tiles(options, *device.vae_tiles(picked))
-    return Settings(
-        device=picked,
+    picked = pick_devices(options.device or "auto", workers=options.workers, mixed=options.mixed)
+    first, *_ = picked.devices
+    device.dtypes(first, options.dtype)
+    tile, overlap = _tiles(options, *device.vae_tiles(first))
+    # On a CPU they share its cores; what waits for a GPU takes few.
+    sharing = len(picked.devices) if first == "cpu" else 1
+    one = Settings(
+        device=first,
         dtype=options.dtype,
-        threads=options.threads or psutil.cpu_count(logical=False) or 1,
-        lm_slots=options.lm_slots or LM_SLOTS[picked.partition(":")[0]],
+        threads=options.threads or max(1, (psutil.cpu_count(logical=False) or 1) // sharing),
+        lm_slots=options.lm_slots or LM_SLOTS[first.partition(":")[0]],
         vae_tile=tile,
         vae_overlap=overlap,
     )
+    return Workers(settings=tuple(replace(one, device=name) for name in picked.devices), remarks=picked.remarks)
 
 
 def _tiles(options: Options, tile: int, overlap: int) -> tuple[int, int]:

@@ -24,7 +24,12 @@ class Options:
     """Renders every variant with this set, and its LM and VAE unless `lm` and `vae` name others."""
     lm: str | None = None
     vae: str | None = None
-    device: str = "auto"
+    device: str | None = None
+    """`auto`, `cpu`, `mps`, `cuda`, `cuda:0` or `cuda:0,2`; None for what `renderer.toml` says, else `auto`."""
+    workers: int | None = None
+    """Processes that compute side by side on a CPU; a GPU has one."""
+    mixed: bool = False
+    """Take unequal GPUs together: a take's last bits may then depend on which of them made it."""
     dtype: str = "auto"
     seeds: tuple[int, ...] | None = None
     first_seed: bool = False
@@ -63,7 +68,9 @@ class OptionKeywords(TypedDict, total=False):
     model: str | None
     lm: str | None
     vae: str | None
-    device: str
+    device: str | None
+    workers: int | None
+    mixed: bool
     dtype: str
     seeds: tuple[int, ...] | None
     first_seed: bool

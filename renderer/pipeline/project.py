@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
-from renderer.pipeline.models import pick_settings, planned_models
+from renderer.pipeline.models import pick_workers, planned_models
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.models.model_files import Settings
+    from renderer.pipeline.models import Workers
     from renderer.pipeline.options import Options
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
@@ -46,7 +48,8 @@ class Project:
         self.options = options
         self.takes = tuple(takes)
         refuse_takes_seeds(self.takes)
-        self.settings: Settings = pick_settings(options)
+        self.workers: Workers = pick_workers(replace(options, device=_device_of(self.takes, options)))
+        self.settings: Settings = self.workers.settings[0]
         self.store = Store(_outputs_of(takes, options), kinds=stored_kinds())
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
@@ -111,7 +114,7 @@ class Project:
         """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
         log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
-        config = ExecutorConfig(settings=(self.settings,), log=log, residency=residency)
+        config = ExecutorConfig(settings=self.workers.settings, log=log, residency=residency)
         return EXECUTORS[self.options.executor].make(config)
 
     def differs(self, recorded: Environment) -> bool:
@@ -171,6 +174,23 @@ def is_free(store: Store) -> bool:
         return False
     except StoreError:
         return True
+
+
+def _device_of(takes: Sequence[Take], options: Options) -> str | None:
+    """The device asked for, else the one that the songs' defaults name.
+
+    Raises: UsageError when they name several.
+    """
+    if options.device:
+        return options.device
+    named = dict.fromkeys(take.song.device for take in takes if take.song.device)
+    if len(named) > 1:
+        raise UsageError(
+            f"the songs' `renderer.toml` files name {len(named)} devices",
+            why=", ".join(f"`{device}`" for device in named),
+            help="give one with --device, or render them one by one",
+        )
+    return next(iter(named), None)
 
 
 def _outputs_of(takes: Sequence[Take], options: Options) -> Path:

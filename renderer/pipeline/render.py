@@ -21,7 +21,7 @@ from renderer.run.sleep_inhibitor import no_idle_sleep
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from renderer.errors import RendererError
@@ -133,19 +133,19 @@ def render(
 def _refuse(project: Project, plan: Plan, executor: Executor) -> None:
     require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
     require_fit(plan, project.model_of)
-    _refuse_what_cannot_run(plan, project.settings, executor)
+    _refuse_what_cannot_run(plan, project.workers.settings, executor)
     refuse_without_room(plan, project.store.outputs)
 
 
-def _refuse_what_cannot_run(plan: Plan, settings: Settings, executor: Executor) -> None:
+def _refuse_what_cannot_run(plan: Plan, workers: Sequence[Settings], executor: Executor) -> None:
     try:
-        refuse_what_cannot_run(plan, settings)
+        refuse_what_cannot_run(plan, workers)
     except ResourceError:
         if not executor.pids:
             raise
         # What workers kept resident from an earlier round may be all that is missing.
         executor.end()
-        refuse_what_cannot_run(plan, settings)
+        refuse_what_cannot_run(plan, workers)
 
 
 def _run(

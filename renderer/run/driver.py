@@ -70,20 +70,24 @@ class WorkerPool(Protocol):
         """End a worker, at once; spoken to again, it is started anew."""
 
 
-def drive(
-    plan: Plan,
-    pool: WorkerPool,
-    *,
-    residency: Residency,
-    watchdog: Watchdog,
-    sink: Sink,
-    is_wanted: Callable[[Job], bool],
-) -> Iterator[RunEvent]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What is to be carried out, by whom, for whom."""
+
+    plan: Plan
+    pool: WorkerPool
+    residency: Residency
+    watchdog: Watchdog
+    sink: Sink
+    is_wanted: Callable[[Job], bool]
+
+
+def drive(work: Assignment) -> Iterator[RunEvent]:
     """What `Executor.run` promises."""
     values()  # two of one name would be read as one another: told here, where somebody listens
-    run = _Run(plan, pool, residency=residency, watchdog=watchdog, sink=sink, is_wanted=is_wanted)
+    run = _Run(work)
     try:
-        yield from run.examine(plan.groups[1:])
+        yield from run.examine(work.plan.groups[1:])
         yield from run.jobs()
     finally:
         run.leave()
@@ -104,23 +108,12 @@ class _Lane:
 class _Run:
     """One plan on its way."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        pool: WorkerPool,
-        *,
-        residency: Residency,
-        watchdog: Watchdog,
-        sink: Sink,
-        is_wanted: Callable[[Job], bool],
-    ) -> None:
-        self._pool = pool
-        self._residency = residency
-        self._watchdog = watchdog
-        self._sink = sink
-        self._dispatcher = Dispatcher(plan, num_workers=len(pool.settings), is_wanted=is_wanted)
-        self._results = Results(sink, self._dispatcher)
-        self._spools = {worker: Spool(sink.spool_folder) for worker in range(len(pool.settings))}
+    def __init__(self, work: Assignment) -> None:
+        self._pool, self._sink, self._watchdog = work.pool, work.sink, work.watchdog
+        self._residency = work.residency
+        self._dispatcher = Dispatcher(work.plan, num_workers=len(work.pool.settings), is_wanted=work.is_wanted)
+        self._results = Results(work.sink, self._dispatcher)
+        self._spools = {worker: Spool(work.sink.spool_folder) for worker in range(len(work.pool.settings))}
         self._lanes: dict[int, _Lane] = {}
         """Of the workers that are at work."""
         self._checked_at = 0.0

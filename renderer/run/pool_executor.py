@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from renderer.run.driver import drive
+from renderer.run.driver import Assignment, drive
 from renderer.run.messages import ImportFamily
 from renderer.run.watchdog import Watchdog
 
@@ -46,7 +46,14 @@ class PoolExecutor:
         self._run_by = threading.get_ident()
         try:
             yield from drive(
-                plan, self.pool, residency=self._residency, watchdog=self._watchdog, sink=sink, is_wanted=is_wanted
+                Assignment(
+                    plan=plan,
+                    pool=self.pool,
+                    residency=self._residency,
+                    watchdog=self._watchdog,
+                    sink=sink,
+                    is_wanted=is_wanted,
+                )
             )
         finally:
             self._run_by = None

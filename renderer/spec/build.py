@@ -68,6 +68,7 @@ def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
         pinned=pinned if isinstance(pinned, Pinned) else None,
         source=parsed.source.path,
         outputs=project.outputs,
+        device=defaults.device,
     )
     return song, faults
 

@@ -5,6 +5,7 @@ Takes parsed TOML, gives checked values; None is what the file leaves out. Knows
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -84,6 +85,12 @@ def _descending(timesteps: list[float]) -> list[float]:
     return timesteps
 
 
+def _device(written: str) -> str:
+    if not re.fullmatch(DEVICE_PATTERN, written):
+        raise PydanticCustomError("form", "it takes auto, cpu, mps, cuda, cuda:0 or several as cuda:0,2")
+    return written
+
+
 def _lyrics_form(written: Any) -> str:
     return "sections" if isinstance(written, list) else "text"
 
@@ -92,6 +99,8 @@ Said = Annotated[str, AfterValidator(_said), Field(json_schema_extra={"pattern":
 Place = Annotated[Said, AfterValidator(_place)]
 Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
 Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
+DEVICE_PATTERN = r"auto|cpu|mps|cuda(:\d{1,4}(,\d{1,4})*)?"
+Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE_PATTERN})$"})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Timesteps = Annotated[
     list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=200), AfterValidator(_descending)
@@ -255,6 +264,9 @@ class DefaultsFile(SharedKeys):
 
     outputs: Place | None = Field(
         default=None, description="The folder that takes and report are written to, relative to this file."
+    )
+    device: Device | None = Field(
+        default=None, description="Where takes are computed: `auto`, `cpu`, `mps`, `cuda` (all GPUs) or `cuda:0,2`."
     )
 
 

@@ -17,6 +17,7 @@ from renderer.errors import RendererError, UsageError
 from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.catalog import hub, zoo
+from renderer.models.gpus import pick_devices
 from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     yield _python()
     yield from _libraries()
     try:
-        picked = devices.pick(device)
+        every = pick_devices(device)
+        picked, *_ = every.devices
         dtypes = devices.dtypes(picked, dtype)
     except RendererError as error:
         advice = error.help if isinstance(error, UsageError) else "use --device auto"
@@ -70,9 +72,13 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
         yield CheckResult(what="device", state="broken", detail=found, help=advice)
         yield _disk()
         return
-    yield _trial(picked, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
+    for one in every.devices:
+        yield _trial(one, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
+    for remark in every.remarks:
+        yield CheckResult(what="device", state="warning", detail=remark)
     yield _dtypes(picked, dtype)
-    yield _memory(picked)
+    for one in every.devices:
+        yield _memory(one)
     yield _disk()
     yield from _models(picked, dtype)
     yield from _own_models(picked, dtype, variants)
