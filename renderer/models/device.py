@@ -42,6 +42,8 @@ _DTYPE_ALIASES = {
 AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
+VAE_OUTPUT = "float32"
+"""What the VAE's last convolution gives whatever the others compute in: in 16 bits sound would have steps of 1/256."""
 LM_PROMPT_BUCKET = 256
 _NUM_PROCESSORS = 16  # CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR

@@ -25,6 +25,8 @@ class Numerics:
     """How the LM's rows attend: `masked`, each to all of its cache, or `ragged`, to what is in use."""
     prompt_bucket: int | None = None
     """Tokens to whose multiple the LM's prompts are filled up; None where they aren't."""
+    output: str | None = None
+    """The dtype that the VAE's last layer gives; None where it is that of all of them."""
 
     @property
     def words(self) -> str:
@@ -35,6 +37,7 @@ class Numerics:
             "{} kernels": self.kernels,
             "{} attention": self.attention,
             "prompts filled to {}": self.prompt_bucket,
+            "{} output": self.output,
         }
         return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))
 

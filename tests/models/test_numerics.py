@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from renderer.json_values import to_json
@@ -50,3 +52,10 @@ def test_keys_of_cuda_tell_all_that_rounds_otherwise_there() -> None:
         "dit": "float32, float32 conditions, float32 text, blockwise kernels",
         "vae": "float32, fused kernels",
     }
+
+
+def test_a_key_of_16_bits_tells_that_the_vaes_last_layer_gives_float32() -> None:
+    told = numerics(replace(settings("cpu"), dtype="bfloat16"))["vae"]
+
+    assert told.words == "bfloat16, float32 output"
+    assert to_json(told) == {"dtype": "bfloat16", "output": "float32"}

@@ -177,5 +177,9 @@ def numerics(settings: Settings) -> Mapping[str, Numerics]:
             text=dtypes.text_encoder,
             kernels=device.kernels(name, dtypes.dit),
         ),
-        VAE: Numerics(dtype=dtypes.vae, kernels=vae_kernels if vae_kernels != "plain" else None),
+        VAE: Numerics(
+            dtype=dtypes.vae,
+            kernels=vae_kernels if vae_kernels != "plain" else None,
+            output=device.VAE_OUTPUT if dtypes.vae != device.VAE_OUTPUT else None,
+        ),
     }

@@ -87,14 +87,15 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, None]:
         """As transformers calls it: [rows, length, width] in and out."""
         rows, length, _ = hidden_states.shape
-        states = linear(hidden_states, self.weight).view(rows, length, -1, self._head_dim)
+        # Flat: [rows, 1, width] is to Metal a batch of vectors, 6 to 8 times slower in 16 bits: see `flat_linear`.
+        states = linear(hidden_states.flatten(0, 1), self.weight).view(rows, length, -1, self._head_dim)
         rotated = self._rotate(states[:, :, : self._num_rotated], *position_embeddings).transpose(1, 2)
         query, key = rotated[:, : self._heads], rotated[:, self._heads :]
         value = states[:, :, self._num_rotated :].transpose(1, 2)
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self._layer)
         out, _ = grouped_attention(self, query, key, value, attention_mask, self._scaling)
-        return linear(out.reshape(rows, length, -1), self.out), None
+        return linear(out.reshape(rows * length, -1), self.out).view(rows, length, -1), None
 
     def _rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         # Without a weight of its own: the kernel takes one for all heads, and queries' and keys' differ.
@@ -112,8 +113,8 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., width] in and out."""
-        gate, up = linear(states, self.weight).chunk(2, dim=-1)
-        return linear(silu(gate) * up, self.down)
+        gate, up = linear(states.flatten(0, -2), self.weight).chunk(2, dim=-1)
+        return linear(silu(gate) * up, self.down).view(states.shape)
 
 
 def _frozen(weight: Tensor) -> nn.Parameter:

@@ -23,6 +23,7 @@ from renderer.models.ace_step.checkpoints.original import read_silence
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.checkpoints.weights import fill, num_bytes, read_tensor
+from renderer.models.kernels.flat_linear import flatten_linears
 from renderer.models.kernels.meta_init import meta_init
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Component:
         began = time.perf_counter()
         fill(self.module, self.tensors, dtype=getattr(torch, dtype), device=device, ready=self.ready)
         self.module.to(device)
+        if device.type != "cuda":
+            flatten_linears(self.module)
         devices.synchronise(device)
         listener.loaded(self.name, time.perf_counter() - began, num_bytes(self.module))
         return self.module

@@ -53,6 +53,27 @@ def fuse(decoder: Any) -> None:
     decoder.snake1 = FusedSnake(decoder.snake1, waiting)
 
 
+def give_float32(decoder: Any) -> None:
+    """Let the last convolution compute in float32 what the others gave it in 16 bits."""
+    decoder.conv2 = Float32Output(decoder.conv2)
+
+
+class Float32Output(nn.Module):
+    """A convolution that gives float32 of states in 16 bits.
+
+    Sound near full scale would have steps of 1/256 in bfloat16: peaks flattened, and taken for clipping.
+    """
+
+    def __init__(self, convolution: Any) -> None:
+        super().__init__()
+        self.convolution = convolution.float()
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[rows, channels, samples] in, float32 out."""
+        out: Tensor = self.convolution(states.float())
+        return out
+
+
 class Snake(nn.Module):
     """x + sin²(frequency · x) · depth, channel by channel."""
 

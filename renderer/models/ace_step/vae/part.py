@@ -15,7 +15,7 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
-from renderer.models.ace_step.vae.fused import fuse, slim
+from renderer.models.ace_step.vae.fused import fuse, give_float32, slim
 from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.tiles import Tiles
 from renderer.models.kernels.prefetch import as_completed
@@ -119,6 +119,8 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     vae = find_component(files, "vae").load(dtype=dtype, device=device, listener=listener)
     _keep_only_decoding(vae)
     DECODERS[devices.vae_kernels(settings.device)](vae.decoder)
+    if dtype != devices.VAE_OUTPUT:
+        give_float32(vae.decoder)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
     return LoadedVae(vae=vae, tiles=tiles, device=device)
 

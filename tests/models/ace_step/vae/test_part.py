@@ -79,6 +79,20 @@ def test_snakes_that_work_in_place_give_diffusers_bits() -> None:
     assert torch.equal(slimmer(frames), plain(frames))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_sound_has_the_steps_of_float32_whatever_the_vae_computes_in(tiny_set: Path, dtype: str) -> None:
+    files = resolve(str(tiny_set)).files
+    assert files is not None
+
+    part = AceStepLoader().load("vae", files, dataclasses.replace(SETTINGS, dtype=dtype), Heard())
+    assert isinstance(part, LoadedVae)
+    done = decode(part, latents(100))
+
+    assert part.vae.dtype == getattr(torch, dtype)
+    assert isinstance(done, Done)
+    assert len(np.unique(done.artifact.samples)) > 100_000
+
+
 def upstreams_scaling(samples: torch.Tensor) -> torch.Tensor:
     """As diffusers' pipeline scales."""
     peak = samples.abs().amax()
