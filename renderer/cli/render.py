@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE, EXIT_INTERRUPTED
+from renderer.cli.on_end import run_on_end, split_command
 from renderer.cli.options import Clock, executor_option, make_options, takes_options
-from renderer.cli.streams import echo_json, say
+from renderer.cli.streams import echo_json
+from renderer.cli.summary import exit_code, print_summary, summary_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-    from renderer.errors import RendererError
     from renderer.pipeline.project import Project
-    from renderer.pipeline.render import Stop, Summary
-    from renderer.spec.diagnostics import Diagnostic
-
-MOST_REMARKS = 10  # that are told at the end; the report has them all
-MOST_NAMED = 3  # takes of one remark
+    from renderer.pipeline.stop import Stop
+    from renderer.pipeline.summary import Summary
 
 
 @click.command(name="render")
@@ -36,27 +33,37 @@ MOST_NAMED = 3  # takes of one remark
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
+@click.option(
+    "--on-end",
+    metavar="COMMAND",
+    help="Run this, without a shell, when all has ended: the summary as JSON on its input.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document.")
-def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, **flags: Any) -> int:
+def command(
+    named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, on_end: str | None, **flags: Any
+) -> int:
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
 
-    What is on disk already is kept. Exits with 1 when a take failed, 130 when stopped.
+    What is on disk already is kept. Exits with 1 when a take failed or a spec was refused, else with 3 when --until
+    stopped it before the last take; with 130 when Ctrl-C or a signal did.
     """
     from rich.console import Console
 
     from renderer.cli.show_diagnostics import show_diagnostics, show_remarks, show_what_spoils
     from renderer.models.device import dtype_warning
     from renderer.pipeline.project import Project, refuse_faults
-    from renderer.pipeline.render import Stop, render
+    from renderer.pipeline.refused_specs import refused_specs
+    from renderer.pipeline.render import render
     from renderer.pipeline.select import select
+    from renderer.pipeline.stop import Stop
     from renderer.progress import showing
 
     options = make_options(**flags)
+    words = split_command(on_end) if on_end is not None else ()
     selection = select(named, options)
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
-    project = Project(selection.takes, options)
-    faults: Sequence[Diagnostic] = ()
+    project = Project(selection.takes, options, refused=refused_specs(selection.diagnostics))
     if options.keep_going:
         project, faults = project.without_faulty()
         show_diagnostics(faults, stream=sys.stderr)
@@ -71,13 +78,24 @@ def command(named: tuple[str, ...], as_json: bool, measure: bool, verify: bool, 
         summary = render(project, listen=listen, stop=stop)
     page = _page(project, summary, console, measure=measure)
     if as_json:
-        echo_json(_document(summary))
+        echo_json(summary_document(summary, project.log))
     else:
-        _print_summary(summary, page)
-    if summary.stopped:
-        return EXIT_INTERRUPTED
-    broken = any(found.level == "error" for found in (*selection.diagnostics, *faults))
-    return EXIT_FAULTS if summary.failures or summary.fault or broken else EXIT_FINE
+        print_summary(summary, page, project.log)
+    if words:
+        _run_on_end(words, summary_document(summary, project.log))
+    return exit_code(summary)
+
+
+def _run_on_end(words: Sequence[str], document: object) -> None:
+    """Run the user's command; that it failed is told, and changes nothing of how we end."""
+    from renderer.cli.main import show_error
+    from renderer.errors import RendererError
+
+    sys.stdout.flush()
+    try:
+        run_on_end(words, document)
+    except RendererError as error:
+        show_error(error)
 
 
 def _page(project: Project, summary: Summary, console: Console, *, measure: bool) -> Path | None:
@@ -112,84 +130,15 @@ def _verify(project: Project, *, as_json: bool) -> None:
 @contextmanager
 def _stopping(stop: Stop) -> Iterator[None]:
     """Ctrl-C, SIGTERM and a lost terminal stop at the next token, step or tile; a second one at once."""
-    from renderer.cli.stopping import handling_stop_signals, is_hangup
+    from renderer.cli.stopping import handling_stop_signals, is_hangup, stop_reason
 
     def handle(number: int) -> None:
         if stop.wanted and is_hangup(number):
             return
         if stop.wanted:
             raise KeyboardInterrupt
-        stop.now()
+        stop.now(stop_reason(number))
         click.echo("stopping at the next token, step or tile (again to stop at once)", err=True)
 
     with handling_stop_signals(handle):
         yield
-
-
-def _print_summary(summary: Summary, page: Path | None) -> None:
-    from renderer.cli.main import show_error
-    from renderer.spec.diagnostics import printable
-
-    for failure in summary.failures:
-        error = failure.error
-        failed = click.style("failed", fg="red", bold=True)
-        click.echo(f"{failed} {printable(failure.take)} in {failure.stage}: {printable(error.message)}")
-        for label, text in (("why", error.why), ("help", error.help)):
-            if text:
-                click.echo(f"  = {label}: {printable(text)}")
-    _print_remarks(summary.remarks)
-    parts = [
-        (len(summary.rendered), "rendered"),
-        (len(summary.restored), "restored from old/"),
-        (len(summary.retagged), "tagged anew"),
-        (len(summary.kept), "kept"),
-        (len(summary.failures), "failed"),
-    ]
-    counts = ", ".join(f"{number} {word}" for number, word in parts if number) or "nothing to do"
-    click.echo(f"{counts} in {summary.seconds:.1f} s" + (" (stopped)" if summary.stopped else ""))
-    if summary.loads:
-        before = sum(summary.loads_song_by_song.values())
-        click.echo(f"loads: {_loads(summary.loads)}; song by song it would have been {before}")
-    if page:
-        say(f"listen: {page}")
-    if summary.fault:
-        show_error(summary.fault)
-
-
-def _print_remarks(remarks: Mapping[str, tuple[str, ...]]) -> None:
-    """A line for each remark, with the takes it is about."""
-    from renderer.spec.diagnostics import printable
-
-    for remark, takes in list(remarks.items())[:MOST_REMARKS]:
-        names = ", ".join(printable(take) for take in takes[:MOST_NAMED])
-        more = f" and {len(takes) - MOST_NAMED} more" if len(takes) > MOST_NAMED else ""
-        click.echo(f"{click.style('note', fg='cyan', bold=True)} {names}{more}: {printable(remark)}")
-    if len(remarks) > MOST_REMARKS:
-        click.echo(f"and {len(remarks) - MOST_REMARKS} more notes: the report flags their takes")
-
-
-def _loads(loads: Any) -> str:
-    return ", ".join(f"{name} {count}×" for name, count in loads.items())
-
-
-def _document(summary: Summary) -> dict[str, object]:
-    return {
-        "outputs": str(summary.outputs),
-        "rendered": list(summary.rendered),
-        "restored": list(summary.restored),
-        "retagged": list(summary.retagged),
-        "kept": list(summary.kept),
-        "failed": [
-            {"take": failure.take, "stage": failure.stage, **_error(failure.error)} for failure in summary.failures
-        ],
-        "remarks": [{"remark": remark, "takes": list(takes)} for remark, takes in summary.remarks.items()],
-        "stopped": summary.stopped,
-        "fault": _error(summary.fault) if summary.fault else None,
-        "seconds": round(summary.seconds, 3),
-        "loads": dict(summary.loads),
-        "loads_song_by_song": dict(summary.loads_song_by_song),
-    }
-
-
-def _error(error: RendererError) -> dict[str, str]:
-    return {"message": error.message, "why": error.why, "help": error.help}

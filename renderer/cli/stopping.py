@@ -39,6 +39,13 @@ def is_hangup(number: int) -> bool:
     return hasattr(signal, "SIGHUP") and number == signal.SIGHUP
 
 
+def stop_reason(number: int) -> str:
+    """Completes "stopped …": `by Ctrl-C`, `by SIGTERM`."""
+    if is_hangup(number):
+        return "as its terminal went away"
+    return "by Ctrl-C" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
+
+
 def _numbers() -> Iterator[int]:
     yield from (signal.SIGINT, signal.SIGTERM)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

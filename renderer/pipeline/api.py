@@ -13,7 +13,7 @@ from renderer.pipeline.select import with_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from renderer.pipeline.render import Summary
+    from renderer.pipeline.summary import Summary
     from renderer.plan.jobs import Plan
     from renderer.run.events import RunEvent
     from renderer.song import Song

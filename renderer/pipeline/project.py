@@ -17,6 +17,7 @@ from renderer.models.model_files import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_workers, planned_models
+from renderer.pipeline.refused_specs import refused_specs
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from renderer.models.model_files import Settings
     from renderer.pipeline.models import Workers
     from renderer.pipeline.options import Options
+    from renderer.pipeline.refused_specs import RefusedSpec
     from renderer.pipeline.select import Selection
     from renderer.plan.jobs import Plan
     from renderer.provenance import Environment
@@ -44,8 +46,10 @@ _GRACE_SECONDS = 0.2  # a watch that waits for its turn takes the lock for a mom
 class Project:
     """The takes asked for, with the store of their outputs folder: what plan, render, status and report share."""
 
-    def __init__(self, takes: Sequence[Take], options: Options) -> None:
+    def __init__(self, takes: Sequence[Take], options: Options, *, refused: Sequence[RefusedSpec] = ()) -> None:
         self.options = options
+        self.refused = tuple(refused)
+        """Specs that were left out for their faults."""
         self.takes = tuple(takes)
         refuse_takes_seeds(self.takes)
         self.workers: Workers = pick_workers(replace(options, device=_device_of(self.takes, options)))
@@ -95,7 +99,7 @@ class Project:
 
     def only(self, takes: Iterable[Take]) -> Project:
         """The same project with these of its takes."""
-        return Project(tuple(takes), self.options)
+        return Project(tuple(takes), self.options, refused=self.refused)
 
     def without_faulty(self) -> tuple[Project, tuple[Diagnostic, ...]]:
         """The project less the songs that name models which can't be, and what is wrong with those.
@@ -108,14 +112,21 @@ class Project:
         good = [take for take in self.takes if take.song.source not in faulty]
         if found and not good:
             raise SpecError(faults)
-        return (self.only(good) if found else self), faults
+        if not found:
+            return self, faults
+        return Project(good, self.options, refused=(*self.refused, *refused_specs(faults))), faults
 
     def executor(self, residency: Residency = Residency.ALONE) -> Executor:
         """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
-        log = self.store.folder / ("worker.log" if residency is Residency.ALONE else "worker-of-watch.log")
+        log = self.log if residency is Residency.ALONE else self.log.with_name("worker-of-watch.log")
         config = ExecutorConfig(settings=self.workers.settings, log=log, residency=residency)
         return EXECUTORS[self.options.executor].make(config)
+
+    @property
+    def log(self) -> Path:
+        """Where the first worker's words go."""
+        return self.store.folder / "worker.log"
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError, StoreError
@@ -14,66 +12,25 @@ from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
 from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.run_stats import RunStats, TakeFailure, note, run_ended
-from renderer.plan.jobs import Plan, Why
+from renderer.pipeline.stop import Stop
+from renderer.pipeline.summary import Summary, kept_results
+from renderer.plan.jobs import Why
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.prefetch import prefetch_after
 from renderer.run.sleep_inhibitor import no_idle_sleep
+from renderer.spec.take_place import take_place
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-    from renderer.errors import RendererError
     from renderer.models.model_files import Settings
     from renderer.pipeline.project import Project
-    from renderer.plan.jobs import Job, TakePlan
+    from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.run.events import RunEvent
     from renderer.run.executor import Executor
 
 _ROUNDS = 3  # planning again heals damaged artifacts; a disk that damages every time is told, not fought
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What a run did."""
-
-    plan: Plan
-    outputs: Path
-    rendered: tuple[str, ...]
-    restored: tuple[str, ...]
-    retagged: tuple[str, ...]
-    """Takes whose tags were written anew, their sound as it was."""
-    completed: tuple[str, ...]
-    """Takes whose sound was there, and that got what they lacked beside it."""
-    kept: tuple[str, ...]
-    """Takes that were on disk already."""
-    failures: tuple[TakeFailure, ...]
-    remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What to know of takes that were rendered -> their names."""
-    stopped: bool
-    """Whether it was told to stop before its end."""
-    fault: RendererError | None = None
-    """What ended it before its end, such as a full disk; what was done until then is on disk."""
-    seconds: float
-    loads: Mapping[str, int] = field(default_factory=dict)
-    """Component -> how often it was read from disk, as counted."""
-    loads_song_by_song: Mapping[str, int] = field(default_factory=dict)
-
-
-class Stop:
-    """A wish to stop, asked at every token, step and tile."""
-
-    def __init__(self, until: datetime | None = None) -> None:
-        self._until = until
-        self.wanted = False
-
-    def now(self) -> None:
-        """Stop as soon as the running token, step or tile is done."""
-        self.wanted = True
-
-    def __bool__(self) -> bool:
-        return self.wanted or (self._until is not None and datetime.now().astimezone() >= self._until)
 
 
 def render(
@@ -110,19 +67,28 @@ def render(
                     own.end()
                 # The disk may be what ended the run.
                 with suppress(OSError):
-                    seconds = time.monotonic() - began
-                    store.journal.add(run_ended(plan, stats, seconds, stopped=bool(stop)))
+                    store.journal.add(run_ended(_summary(project, plan, stats, stop, began)))
+    return _summary(project, plan, stats, stop, began)
+
+
+def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: float) -> Summary:
+    unfinished = tuple(_unfinished(plan, stats))
     return Summary(
         plan=plan,
-        outputs=store.outputs,
+        outputs=project.store.outputs,
         rendered=tuple(stats.rendered),
         restored=tuple(stats.restored),
         retagged=tuple(stats.retagged),
         completed=tuple(take.name for take in plan.completed if take.name in stats.completed),
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE and not take.runs),
         failures=tuple(stats.failures.values()),
+        refused=project.refused,
         remarks={remark: tuple(takes) for remark, takes in stats.remarks.items()},
-        stopped=bool(stop) and _is_unfinished(plan, stats),
+        # A deadline that is reached after the last take stopped nothing.
+        stopped=stop.cause if unfinished else None,
+        stop_reason=stop.reason,
+        unfinished=unfinished,
+        kept_results=kept_results(plan, stats.done, unfinished),
         fault=stats.fault,
         seconds=time.monotonic() - began,
         loads=dict(stats.loads),
@@ -206,10 +172,10 @@ def _retag(take: TakePlan, writer: ResultWriter, stats: RunStats) -> None:
             stats.retagged.append(take.name)
     except StoreError as error:
         # The take is there all the same: a title must not cost the night's other takes.
-        stats.failures[take.name] = TakeFailure(take=take.name, stage="tags", error=error)
+        stats.failures[take.name] = TakeFailure(take=take.name, stage="tags", error=error, place=take_place(take.take))
 
 
-def _is_unfinished(plan: Plan, stats: RunStats) -> bool:
-    done = {*stats.rendered, *stats.failures, *stats.retagged, *stats.completed}
+def _unfinished(plan: Plan, stats: RunStats) -> Iterator[str]:
+    over = {*stats.rendered, *stats.failures, *stats.retagged, *stats.completed}
     wanted = (take for take in plan.takes if take.runs or take.why is Why.TAGS)
-    return any(take.name not in done for take in wanted)
+    return (take.name for take in wanted if take.name not in over)

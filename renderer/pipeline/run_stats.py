@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from renderer.plan.jobs import Why
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -16,11 +15,13 @@ from renderer.run.events import (
     WorkerLeftOut,
     WorkerRestarted,
 )
+from renderer.spec.take_place import take_place
 from renderer.store.journal_lines import JobDoneLine, JobFailedLine, LoadedLine, RunEndedLine, TakeFailedLine
 
 if TYPE_CHECKING:
     from renderer.errors import RendererError
-    from renderer.plan.jobs import Job, Plan
+    from renderer.pipeline.summary import Summary
+    from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
     from renderer.store.journal import Journal
 
@@ -32,6 +33,8 @@ class TakeFailure:
     take: str
     stage: str
     error: RendererError
+    place: str
+    """Where its spec asks for it: `specs/night.toml:31`."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class RunStats:
     completed: set[str] = field(default_factory=set)
     """Takes that got what they want beside their sound."""
     failures: dict[str, TakeFailure] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    """Keys of jobs whose results are on disk."""
     loads: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     """Remark -> the takes it is about."""
@@ -61,6 +66,7 @@ def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
             line = LoadedLine(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
             journal.add(line)
         case JobDone(job=job):
+            stats.done.add(job.key)
             journal.add(JobDoneLine(**_job(job), seconds=event.seconds))
             stats.completed |= {*job.takes} if job.spec.wanted else set()
         case JobFailed(job=job):
@@ -77,7 +83,8 @@ def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
             for remark in event.remarks:
                 stats.remarks.setdefault(remark, []).append(event.take.name)
         case TakeFailed():
-            failure = TakeFailure(take=event.take.name, stage=str(event.stage), error=event.error)
+            place = take_place(event.take.take)
+            failure = TakeFailure(take=event.take.name, stage=str(event.stage), error=event.error, place=place)
             stats.failures[event.take.name] = failure
             fields = _error(event.error)
             journal.add(TakeFailedLine(take=event.take.name, key=event.take.key, stage=failure.stage, **fields))
@@ -98,15 +105,17 @@ def _error(error: RendererError) -> dict[str, str]:
     return {"message": error.message, "why": error.why, "help": error.help}
 
 
-def run_ended(plan: Plan, stats: RunStats, seconds: float, *, stopped: bool) -> RunEndedLine:
+def run_ended(summary: Summary) -> RunEndedLine:
     """What the journal keeps of a run as a whole."""
     return RunEndedLine(
-        rendered=len(stats.rendered),
-        failed=len(stats.failures),
-        kept=sum(take.why is Why.DONE and not take.runs for take in plan.takes),
-        stopped=stopped,
-        seconds=seconds,
-        loads=dict(stats.loads),
-        loads_song_by_song=plan.loads_song_by_song(),
-        components={part: tuple(names) for part, names in plan.components().items()},
+        rendered=len(summary.rendered),
+        failed=len(summary.failures),
+        kept=len(summary.kept),
+        stopped=summary.stopped is not None,
+        ending=summary.headline if summary.stopped else None,
+        refused={one.place: one.message for one in summary.refused} or None,
+        seconds=summary.seconds,
+        loads=summary.loads,
+        loads_song_by_song=summary.loads_song_by_song,
+        components={part: tuple(names) for part, names in summary.plan.components().items()},
     )

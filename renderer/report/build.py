@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import CotMetas
     from renderer.pipeline.project import Project
-    from renderer.pipeline.render import Summary
+    from renderer.pipeline.summary import Summary
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.song import Song
     from renderer.store.journal import JournalEntry
@@ -317,10 +317,11 @@ def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRu
     return ReportRun(
         started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
         seconds=ended.seconds if ended else (run.last - run.started).total_seconds(),
-        ended="still running, or cut off" if ended is None else "interrupted" if ended.stopped else "finished",
+        ended=_ending(ended),
         jobs=tuple(run.jobs),
         loads=tuple(run.loads),
         loads_song_by_song=ended.loads_song_by_song if ended else {},
+        refused=(ended.refused if ended else None) or {},
         num_worker_restarts=run.num_worker_restarts,
         disk_bytes=_disk_bytes(project.store.outputs),
         device=project.settings.device,
@@ -329,6 +330,13 @@ def _run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRu
         versions=project.environment.versions,
         weights=weights,
     )
+
+
+def _ending(line: RunEndedLine | None) -> str:
+    """`finished`, or why it stopped and what it left."""
+    if line is None:
+        return "still running, or cut off"
+    return (line.ending or "interrupted") if line.stopped else "finished"
 
 
 def _weights(take: TakePlan) -> dict[str, str]:

@@ -156,6 +156,8 @@ class ReportRun:
     seconds: float
     ended: str = "finished"
     """`finished`, `interrupted`, or why it stopped."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Specs that were left out: the place of the first fault, `specs/night.toml:3:7`, -> what it is."""
     jobs: tuple[ReportJob, ...] = ()
     loads: tuple[ReportLoad, ...] = ()
     loads_song_by_song: Mapping[str, int] = field(default_factory=dict)

@@ -24,6 +24,10 @@ class RunEndedLine:
     kept: int | None = None
     loads: Mapping[str, int] | None = None
     """Component -> how often it was read."""
+    ending: str | None = None
+    """Of a run that was stopped, what it left, in words."""
+    refused: Mapping[str, str] | None = None
+    """Place in a spec that was left out -> its fault."""
     components: Mapping[str, tuple[str, ...]] | None = None
     """Part -> what is read when it is loaded."""
 

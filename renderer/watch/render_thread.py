@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.pipeline.project import Project
-    from renderer.pipeline.render import Stop
+    from renderer.pipeline.stop import Stop
     from renderer.plan.jobs import Job
     from renderer.run.events import RunEvent
     from renderer.run.executor import Executor

@@ -16,8 +16,8 @@ from renderer.errors import RendererError
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.project import Project, is_free
-from renderer.pipeline.render import Stop
 from renderer.pipeline.select import spec_paths
+from renderer.pipeline.stop import Stop
 from renderer.store.store import Store
 from renderer.watch.effects import (
     AbandonJobs,

@@ -143,7 +143,10 @@ def test_ctrl_c_stops_at_the_next_token(project: Path, decoding: subprocess.Pope
     assert decoding.wait(timeout=120) == 130
     told = (project / "log").read_text("utf-8")
     assert "stopping at the next token, step or tile (again to stop at once)" in told
-    assert "(stopped)" in told
+    assert "\nstopped by Ctrl-C: 0 of 1 takes" in told
+    assert "1 LM result kept; run again to go on" in told
+    assert "nothing to do" not in told
+    assert "song by song" not in told
     assert "Traceback" not in told
     # The chain of thought was done and stays; of 1,200 codes none is kept.
     assert journal(project).count('"job-done"') == 1
@@ -170,7 +173,7 @@ def test_a_hangup_stops_at_the_next_token_however_often_it_is_told(
 
     assert decoding.wait(timeout=120) == 130
     told = (project / "log").read_text("utf-8")
-    assert "(stopped)" in told
+    assert "\nstopped as its terminal went away: 0 of 1 takes" in told
     assert "Traceback" not in told
     assert '"stopped": true' in journal(project)
 

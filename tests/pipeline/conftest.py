@@ -10,7 +10,7 @@ from renderer.models.model_files import Residency
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
-from renderer.pipeline.render import Summary, render
+from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from renderer.pipeline.summary import Summary
     from renderer.run.events import RunEvent
     from renderer.run.executor import Executor
 

@@ -18,7 +18,7 @@ from renderer.artifacts import Codes, Latents
 from renderer.cli.render import _verify
 from renderer.errors import StoreError
 from renderer.models.family import stored_kinds
-from renderer.pipeline.render import Summary
+from renderer.pipeline.summary import Summary
 from renderer.plan.jobs import Why
 from renderer.processes import python
 from renderer.provenance import Origin

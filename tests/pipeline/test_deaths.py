@@ -19,7 +19,8 @@ from renderer.errors import StoreError, WorkerDied
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.project import is_free, one_at_a_time
-from renderer.pipeline.render import Stop, render
+from renderer.pipeline.render import render
+from renderer.pipeline.stop import Stop
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 from renderer.run.watchdog import Watchdog

@@ -10,7 +10,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from renderer.pipeline.render import Stop, render
+from renderer.pipeline.render import render
+from renderer.pipeline.stop import Stop
 from renderer.progress import showing
 from renderer.run.events import PartStarted
 

@@ -19,8 +19,9 @@ from renderer.formats.read import read_tags
 from renderer.formats.table import FORMATS
 from renderer.json_values import to_json
 from renderer.models.family import stored_kinds
-from renderer.pipeline.render import Stop, render
+from renderer.pipeline.render import render
 from renderer.pipeline.rendered import rendered_takes
+from renderer.pipeline.stop import Stop
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Vote
 from renderer.store.disk import RealDisk

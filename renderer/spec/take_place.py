@@ -1,0 +1,19 @@
+"""Where a spec asks for a take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.toml import read_toml
+
+if TYPE_CHECKING:
+    from renderer.song import Take
+
+
+def take_place(take: Take) -> str:
+    """`specs/night.toml:31`: its variant's table, or the head of the file."""
+    source, name = take.song.source, take.variant.name
+    parsed = read_toml(source) if name else None
+    line = 1 if parsed is None or isinstance(parsed, Diagnostic) else parsed.source.key(("variants", name)).line
+    return f"{source}:{line}"
