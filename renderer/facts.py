@@ -34,6 +34,12 @@ LANGUAGES = (
     "ru", "sa", "sk", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "yue", "zh", "unknown",
 )  # fmt: skip
 
+TRACKS = (
+    "woodwinds", "brass", "fx", "synth", "strings", "percussion",
+    "keyboard", "guitar", "bass", "drums", "backing_vocals", "vocals",
+)  # fmt: skip
+"""What can be extracted from a source, or laid over it."""
+
 SILENCE_FRAMES = MAX_DURATION * LATENT_RATE  # of the condition encoder's buffer
 
 LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"

@@ -382,6 +382,45 @@ class Inference(LmSampling, CotUse, LmPhases, DitSettings):
     """ACE-Step's own settings under its own names; None is the checkpoint's known good value."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EditSettings:
+    """How an edit follows its source. Source: ace-step/ACE-Step-1.5, acestep/inference.py."""
+
+    repaint_mode: Literal["aggressive", "balanced", "conservative"] = setting(
+        "How far a repaint holds on to what is around its window.", stages=DIT, default="balanced"
+    )
+    repaint_strength: float = setting(
+        "Of `balanced`: 1 is as free as `aggressive`, 0 as careful as `conservative`.",
+        stages=DIT,
+        default=0.5,
+        low=0,
+        high=1,
+        switches={"repaint_mode": at("aggressive", "conservative")},
+    )
+    chunk_mask_mode: Literal["auto", "explicit"] = setting(
+        "Whether the DiT is shown the window (`explicit`), or finds it by itself.",
+        stages=DIT,
+        neutral="auto",
+    )
+    audio_cover_strength: float = setting(
+        "Up to which share of the steps the source is followed.", stages=DIT, neutral=1.0, low=0, high=1
+    )
+    cover_noise_strength: float = setting(
+        "How near to the source the noise begins; 0 is noise alone.", stages=DIT, neutral=0.0, low=0, high=1
+    )
+    flow_edit_source_caption: str = setting("The caption that the source was made from.", stages=DIT, neutral="")
+    flow_edit_source_lyrics: str = setting("The lyrics that the source was made from.", stages=DIT, neutral="")
+    flow_edit_n_min: float = setting(
+        "From which share of the steps a morph moves the source.", stages=DIT, neutral=0.0, low=0, high=1
+    )
+    flow_edit_n_max: float = setting(
+        "Up to which share of the steps a morph keeps to the source.", stages=DIT, neutral=1.0, low=0, high=1
+    )
+    flow_edit_n_avg: int = setting(
+        "Over how many draws a morph's steps are averaged.", stages=DIT, neutral=1, low=1, high=16
+    )
+
+
 TABLES: Mapping[str, type] = {"metas": Metas, "inference": Inference}
 """A table of a spec -> its settings."""
 SETTINGS: Mapping[str, Setting] = {name: row for group in TABLES.values() for name, row in rows(group).items()}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from renderer.facts import CODE_RATE, MAX_SEED
+from renderer.settings import EditSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,57 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeSource:
+    """Another take as what an edit starts from."""
+
+    take: str
+    """Its full name: `night-bus.s2`, `night-bus.wide.s2`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """An audio file as what an edit starts from."""
+
+    path: Path
+    """Absolute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What an edit makes anew, in seconds of its source: before 0 or behind the end, it makes the source longer."""
+
+    start: float
+    end: float | None = None
+    """None is the source's end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionWindow:
+    """The same by a section's tag, found in the source's timestamps."""
+
+    tag: str
+    number: int | None = None
+    """Which of the sections of that tag, from 1; None is each of them."""
+
+
+Task = Literal["repaint", "cover", "cover-nofsq", "extract", "lego", "complete", "morph"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeEdit(EditSettings):
+    """How a take is made from another, or from a file; without `at`, from the whole of it."""
+
+    task: Task
+    source: TakeSource | FileSource
+    at: tuple[Window | SectionWindow, ...] = ()
+    """One pass each, in this order."""
+    track: str | None = None
+    """Of `extract` and `lego`: one of `facts.TRACKS`."""
+    tracks: tuple[str, ...] = ()
+    """Of `complete`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """One way to render the song; the base has the empty name."""
 
@@ -69,6 +121,10 @@ class Variant:
     """A known name or a folder; None is the VAE of `model`."""
     based_on: str | None = None
     """What `model`, a DiT in one file, takes all the rest from: a known name or a folder; None is what lies beside."""
+    edit: TakeEdit | None = None
+    """What it is made from; None makes it anew."""
+    reference_audio: Path | None = None
+    """An audio file, absolute, whose timbre it takes."""
 
     @property
     def trained_as(self) -> str:
