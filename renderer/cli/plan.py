@@ -40,6 +40,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     show_remarks(project.workers.remarks)
+    show_remarks(project.workers.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)

@@ -66,7 +66,7 @@ def refuse_if_too_large(part: str, files: ModelFiles, settings: Settings, second
         f"the {part.upper()} part of `{files.name}` doesn't fit into memory",
         why=(
             f"it needs {wanted.weights / GB:.1f} GB for weights and {wanted.work / GB:.1f} GB to work "
-            f"({seconds:g} s takes), {max(free, 0) / GB:.1f} GB are free on {settings.device}"
+            f"({seconds:g} s takes), {max(free, 0) / GB:.1f} GB are free on {settings.of(part).device}"
         ),
         help=f"what would fit: {', or '.join(fitting)}" if fitting else part_of(files, part).if_too_large,
     )

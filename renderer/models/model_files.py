@@ -68,6 +68,17 @@ class ModelFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartSettings:
+    """How one part runs otherwise than the rest."""
+
+    part: str
+    device: str | None = None
+    """Where; None with the rest."""
+    dtype: str | None = None
+    """In what; None as the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How stages run; what changes bytes enters the keys of the stages it touches."""
 
@@ -80,6 +91,15 @@ class Settings:
     vae_tile: int
     """Latent frames a VAE tile."""
     vae_overlap: int
+    parts: tuple[PartSettings, ...] = ()
+    """Those that run otherwise, by what was asked or what a probe found."""
+
+    def of(self, part: str) -> Settings:
+        """As this part runs."""
+        own = next((one for one in self.parts if one.part == part), None)
+        if own is None:
+            return self
+        return replace(self, device=own.device or self.device, dtype=own.dtype or self.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ class Numerics:
     """How the LM's rows attend: `masked`, each to all of its cache, or `ragged`, to what is in use."""
     prompt_bucket: int | None = None
     """Tokens to whose multiple the LM's prompts are filled up; None where they aren't."""
+    device: str | None = None
+    """The kind of device, where the part doesn't compute with the rest of its set; None where it does."""
     output: str | None = None
     """The dtype that the VAE's last layer gives; None where it is that of all of them."""
 
@@ -38,6 +40,7 @@ class Numerics:
             "{} attention": self.attention,
             "prompts filled to {}": self.prompt_bucket,
             "{} output": self.output,
+            "on {}": self.device,
         }
         return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))
 

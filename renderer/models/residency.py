@@ -16,4 +16,4 @@ USUAL_SECONDS = 240.0
 def has_room(part: str, files: ModelFiles, settings: Settings, *, resident: bool) -> bool:
     """Whether the device has room for the part's work, and for its weights unless they are `resident` already."""
     wanted = memory.need(part, files, settings, USUAL_SECONDS)
-    return memory.available(settings.device) >= (wanted.work if resident else wanted.total)
+    return memory.available(settings.of(part).device) >= (wanted.work if resident else wanted.total)

@@ -9,10 +9,10 @@ import psutil
 
 from renderer.errors import ModelError, UnfitFiles, UsageError
 from renderer.facts import VAE_REACH
-from renderer.models import device
 from renderer.models.family import family_of
 from renderer.models.gpus import pick_devices
 from renderer.models.model_files import Settings
+from renderer.models.probes.first_use import device_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,8 +48,8 @@ def pick_workers(options: Options) -> Workers:
     """
     picked = pick_devices(options.device or "auto", workers=options.workers, mixed=options.mixed)
     first, *_ = picked.devices
-    device.dtypes(first, options.dtype)
-    tile, overlap = _tiles(options, *device.vae_tiles(first))
+    found = device_rules(first, options.dtype)
+    tile, overlap = _tiles(options, *found.vae_tiles)
     # On a CPU they share its cores; what waits for a GPU takes few.
     sharing = len(picked.devices) if first == "cpu" else 1
     one = Settings(
@@ -59,8 +59,12 @@ def pick_workers(options: Options) -> Workers:
         lm_slots=options.lm_slots or LM_SLOTS[first.partition(":")[0]],
         vae_tile=tile,
         vae_overlap=overlap,
+        parts=found.parts,
     )
-    return Workers(settings=tuple(replace(one, device=name) for name in picked.devices), remarks=picked.remarks)
+    return Workers(
+        settings=tuple(replace(one, device=name) for name in picked.devices),
+        remarks=(*picked.remarks, *found.remarks),
+    )
 
 
 def _tiles(options: Options, tile: int, overlap: int) -> tuple[int, int]:

@@ -27,7 +27,9 @@ def refuse_what_cannot_run(plan: Plan, workers: Sequence[Settings]) -> None:
         stages = {stage for job in group.jobs for stage in (job.stage, *(one.stage for one in job.inputs.values()))}
         family(group.files.family).refuse_unfit(group.files, stages)
         asked = [job.asked_seconds for job in group.jobs]
-        memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=free)
+        own = settings.of(group.part).device
+        room = free if own == settings.device else memory.available(own)
+        memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=room)
 
 
 def least_room(workers: Sequence[Settings]) -> tuple[Settings, int]:

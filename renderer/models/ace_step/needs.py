@@ -36,7 +36,8 @@ def need(part: str, files: ModelFiles, settings: Settings, seconds: float) -> Ne
 
     Raises: ModelError when the files can't be read.
     """
-    return _NEEDS[part](files, settings, devices.dtypes(settings.device, settings.dtype), seconds)
+    own = settings.of(part)
+    return _NEEDS[part](files, own, devices.dtypes(own.device, own.dtype), seconds)
 
 
 def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:

@@ -45,4 +45,4 @@ class AceStepLoader:
 
     def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident."""
-        return LOADERS[part](files, settings, listener)
+        return LOADERS[part](files, settings.of(part), listener)

@@ -19,7 +19,7 @@ from renderer.models.numerics import Numerics
 from renderer.models.take_requests import TakeRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from renderer.models.model_files import Settings
     from renderer.models.stage_spec import StageSpec
@@ -158,28 +158,44 @@ def named(take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -
 
 
 def numerics(settings: Settings) -> Mapping[str, Numerics]:
-    """Of each part, on the device and in the dtype picked."""
-    name = settings.device
-    dtypes, bucket, vae_kernels = (
-        device.dtypes(name, settings.dtype),
-        device.lm_prompt_bucket(name),
-        device.vae_kernels(name),
+    """Of each part, on the device and in the dtype picked for it."""
+    found = {part: make(settings.of(part)) for part, make in _NUMERICS.items()}
+    return {part: replace(one, device=_elsewhere(settings, part)) for part, one in found.items()}
+
+
+def _elsewhere(settings: Settings, part: str) -> str | None:
+    """The kind of device that a part computes on apart from the rest."""
+    own = settings.of(part).device
+    return None if own == settings.device else own.partition(":")[0]
+
+
+def _lm_numerics(settings: Settings) -> Numerics:
+    dtype = device.dtypes(settings.device, settings.dtype).lm
+    bucket = device.lm_prompt_bucket(settings.device)
+    return Numerics(
+        dtype=dtype,
+        attention=device.lm_attention(settings.device, dtype),
+        prompt_bucket=bucket if bucket > 1 else None,
     )
-    return {
-        LM: Numerics(
-            dtype=dtypes.lm,
-            attention=device.lm_attention(name, dtypes.lm),
-            prompt_bucket=bucket if bucket > 1 else None,
-        ),
-        DIT: Numerics(
-            dtype=dtypes.dit,
-            conditions=dtypes.condition_encoder,
-            text=dtypes.text_encoder,
-            kernels=device.kernels(name, dtypes.dit),
-        ),
-        VAE: Numerics(
-            dtype=dtypes.vae,
-            kernels=vae_kernels if vae_kernels != "plain" else None,
-            output=device.VAE_OUTPUT if dtypes.vae != device.VAE_OUTPUT else None,
-        ),
-    }
+
+
+def _dit_numerics(settings: Settings) -> Numerics:
+    dtypes = device.dtypes(settings.device, settings.dtype)
+    return Numerics(
+        dtype=dtypes.dit,
+        conditions=dtypes.condition_encoder,
+        text=dtypes.text_encoder,
+        kernels=device.kernels(settings.device, dtypes.dit),
+    )
+
+
+def _vae_numerics(settings: Settings) -> Numerics:
+    dtype, kernels = device.dtypes(settings.device, settings.dtype).vae, device.vae_kernels(settings.device)
+    return Numerics(
+        dtype=dtype,
+        kernels=kernels if kernels != "plain" else None,
+        output=device.VAE_OUTPUT if dtype != device.VAE_OUTPUT else None,
+    )
+
+
+_NUMERICS: Mapping[str, Callable[[Settings], Numerics]] = {LM: _lm_numerics, DIT: _dit_numerics, VAE: _vae_numerics}

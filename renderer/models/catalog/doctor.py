@@ -18,6 +18,8 @@ from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.catalog import hub, zoo
 from renderer.models.gpus import pick_devices
+from renderer.models.probes import rules
+from renderer.models.probes import verdict as verdicts
 from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
@@ -82,6 +84,18 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     yield _disk()
     yield from _models(picked, dtype)
     yield from _own_models(picked, dtype, variants)
+
+
+def probes(device: str) -> Iterator[CheckResult]:
+    """What a device computes, held against the CPU; remembered, and heeded by renders."""
+    try:
+        verdict = verdicts.run(devices.pick(device))
+    except RendererError as error:
+        found = ": ".join(part for part in (error.message, error.why) if part)
+        yield CheckResult(what="probe", state="broken", detail=found, help=error.help)
+        return
+    for state, found, done in rules.lines(verdict):
+        yield CheckResult(what="probe", state=state, detail=found, help=done)
 
 
 def _python() -> CheckResult:

@@ -1,0 +1,40 @@
+"""A device's probes before it is first rendered on: on Metal, whose tables hang on them, once by itself. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from renderer.errors import ResourceError
+from renderer.models import apple
+from renderer.models import device as devices
+from renderer.models.probes import verdict as verdicts
+from renderer.models.probes.rules import Rules, rules_of
+from renderer.models.probes.table import PROBES
+
+
+def device_rules(device: str, dtype: str) -> Rules:
+    """How parts run on a picked device, by what its probes gave; on Metal they run now if they never did.
+
+    Raises: UsageError for an unknown dtype, ResourceError for a torch or a dtype that is wrong there.
+    """
+    dtypes = devices.dtypes(device, dtype)
+    if device == "mps" and (bad := apple.bad_torch(dtypes.lm)):
+        raise ResourceError(
+            f"torch {apple.torch_version()} gives wrong results on `mps`",
+            why=bad.why,
+            help="pip install 'torch>=2.14', or give --device cpu or --dtype float32",
+        )
+    if device == "cpu":
+        return rules_of(None, device, dtype)
+    known = verdicts.remembered(device)
+    if known is not None or device != "mps":
+        return rules_of(known, device, dtype)
+    try:
+        found = verdicts.run(device)
+    except ResourceError as error:
+        told = f"{error.message} ({error.why}): VAE tiles stay short; `renderer doctor --probe` tries again"
+        return replace(rules_of(None, device, dtype), remarks=(told,))
+    right = len(PROBES) - len(found.wrong)
+    rules = rules_of(found, device, dtype)
+    told = f"`{device}` was tried with this torch, once: {right} of {len(PROBES)} operations are right"
+    return replace(rules, remarks=(told, *rules.remarks))
