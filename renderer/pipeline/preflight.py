@@ -28,8 +28,8 @@ def refuse_what_cannot_run(plan: Plan, workers: Sequence[Settings]) -> None:
         family(group.files.family).refuse_unfit(group.files, stages)
         asked = [job.asked_seconds for job in group.jobs]
         own = settings.of(group.part).device
-        room = free if own == settings.device else memory.available(own)
-        memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=room)
+        left = free if own == settings.device else memory.available(own)
+        memory.refuse_if_too_large(group.part, group.files, settings, max(asked) or longest, free=left)
 
 
 def least_room(workers: Sequence[Settings]) -> tuple[Settings, int]:

@@ -8,11 +8,11 @@ from renderer.errors import ResourceError
 from renderer.models import apple
 from renderer.models import device as devices
 from renderer.models.probes import verdict as verdicts
-from renderer.models.probes.rules import Rules, rules_of
+from renderer.models.probes.rules import DeviceRules, rules_of
 from renderer.models.probes.table import PROBES
 
 
-def device_rules(device: str, dtype: str) -> Rules:
+def device_rules(device: str, dtype: str) -> DeviceRules:
     """How parts run on a picked device, by what its probes gave; on Metal they run now if they never did.
 
     Raises: UsageError for an unknown dtype, ResourceError for a torch or a dtype that is wrong there.

@@ -24,7 +24,7 @@ _PARTS = ("lm", "dit", "vae")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class DeviceRules:
     """How parts run on a device whose probes gave this."""
 
     parts: tuple[PartSettings, ...]
@@ -33,14 +33,14 @@ class Rules:
     """What users are told of it, a line each."""
 
 
-def rules_of(verdict: Verdict | None, device: str, dtype: str) -> Rules:
+def rules_of(verdict: Verdict | None, device: str, dtype: str) -> DeviceRules:
     """What to do with a verdict; without one, as the tables have it.
 
     Raises: ResourceError for a dtype that was asked for and is computed wrong.
     """
     tiles = devices.vae_tiles(device)
     if verdict is None:
-        return Rules(parts=(), vae_tiles=tiles, remarks=())
+        return DeviceRules(parts=(), vae_tiles=tiles, remarks=())
     wrong = verdict.wrong
     own = devices.dtypes(device, dtype)
     computed = {"lm": own.lm, "dit": own.dit, "vae": own.vae}
@@ -48,7 +48,7 @@ def rules_of(verdict: Verdict | None, device: str, dtype: str) -> Rules:
     if not any(one.part == "dit" for one in parts) and _is_faster_in_float32(verdict, device, dtype):
         parts.append(PartSettings(part="dit", dtype="float32"))
     remarks = [_remark(probe) for probe in wrong if computed[probe.parts[0]] != "float32" or probe.dtype == "float32"]
-    return Rules(parts=tuple(parts), vae_tiles=_tiles(tiles, device, wrong), remarks=tuple(remarks))
+    return DeviceRules(parts=tuple(parts), vae_tiles=_tiles(tiles, device, wrong), remarks=tuple(remarks))
 
 
 def _part(part: str, computed: str, asked: str, wrong: Collection[Probe]) -> PartSettings | None:
