@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE
-from renderer.cli.options import make_options, takes_options
+from renderer.cli.options import Clock, make_options, takes_options
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.command(name="plan")
 @takes_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
+@click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
@@ -33,6 +34,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
+    from renderer.pipeline.waves import waves_of
 
     options = make_options(**flags)
     selection = select(named, options)
@@ -45,11 +47,27 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)
     if as_json:
-        echo_json(_document(plan, missing, elsewhere))
+        waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
+        echo_json({**_document(plan, missing, elsewhere), **waves})
         return EXIT_FINE
     _print_plan(plan, missing, elsewhere)
+    if options.until and plan.running:
+        _print_waves(plan, f"{options.until:%H:%M}")
     _print_cuts(plan, project)
     return EXIT_FINE
+
+
+def _print_waves(plan: Plan, until: str) -> None:
+    """How many waves a deadline makes of it, each with its own loads."""
+    from renderer.pipeline.waves import waves_of
+
+    first, most = waves_of(plan)
+    if most == 1:
+        click.echo(f"until {until}: one wave")
+        return
+    rest = "the next ones as many as the measured pace allows"
+    click.echo(f"until {until}: in waves of whole takes, the first of {first}, {rest}:")
+    click.echo(f"2 waves with time in plenty, about {most} where it is just enough; each loads its models again")
 
 
 def _print_cuts(plan: Plan, project: Project) -> None:

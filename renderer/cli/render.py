@@ -45,7 +45,7 @@ def command(
     """Render songs: PATHs are spec files or folders (specs/ when nothing is named), SONGs and TAKEs go by name.
 
     What is on disk already is kept. Exits with 1 when a take failed or a spec was refused, else with 3 when --until
-    stopped it before the last take; with 130 when Ctrl-C or a signal did.
+    stopped it before the last take, and with 130 when Ctrl-C or a signal did.
     """
     from rich.console import Console
 

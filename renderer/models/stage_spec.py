@@ -38,6 +38,8 @@ class Cost:
     """What a job takes before any is done; None: the total that a job tells when it begins."""
     total_is_limit: bool = False
     """Whether the total that a job tells is no more than a limit, far beyond what most take."""
+    work: Callable[[Any], float] = lambda _: 1.0
+    """Request -> how much a job is beside others of its stage, in any unit, above 0."""
     bytes_per_second: float = 0.0
     """Of sound, that its result takes in the store."""
 

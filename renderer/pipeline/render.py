@@ -14,12 +14,15 @@ from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.run_stats import RunStats, TakeFailure, note, run_ended
 from renderer.pipeline.stop import Stop
 from renderer.pipeline.summary import Summary, kept_results
+from renderer.pipeline.waves import PaceMeter, Waves
 from renderer.plan.jobs import Why
 from renderer.run.events import PartStarted, RunPlanned
 from renderer.run.prefetch import prefetch_after
 from renderer.run.sleep_inhibitor import no_idle_sleep
+from renderer.spec.picks import Vote
 from renderer.spec.take_place import take_place
 from renderer.takes.result_writer import ResultWriter, disk_faults
+from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,13 +135,13 @@ def _run(
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             _set_right(plan, writer, stats, stop)
         damaged = writer.damaged
+        # By the clock that the deadline is read from.
+        meter = PaceMeter(clock=lambda: -(stop.seconds_left or 0.0))
         for _ in range(_ROUNDS):
             with ResultWriter(plan, store, project.settings, project.environment) as writer:
-                for event in executor.run(plan, sink=writer, is_wanted=is_wanted):
+                for event in _events(plan, executor, writer, meter, stop=stop, is_wanted=is_wanted):
                     with disk_faults(store):
                         note(store.journal, stats, event)
-                    if isinstance(event, PartStarted):
-                        prefetch_after(plan, event.group)
                     listen(event)
             damaged |= writer.damaged
             if not damaged or stop:
@@ -147,6 +150,37 @@ def _run(
             damaged = set()
     except StoreError as error:
         stats.fault = error
+
+
+def _events(
+    plan: Plan,
+    executor: Executor,
+    writer: ResultWriter,
+    meter: PaceMeter,
+    *,
+    stop: Stop,
+    is_wanted: Callable[[Job], bool],
+) -> Iterator[RunEvent]:
+    """The plan's run; with a deadline wave after wave, so that what is made until then are whole takes."""
+    if stop.seconds_left is None:
+        yield from _run_plan(plan, executor, writer, is_wanted)
+        return
+    picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
+    kept = [name for name, pick in picks.items() if pick.vote is Vote.KEEP]
+    waves = Waves(plan, meter, kept=kept, seconds_left=lambda: stop.seconds_left or 0.0)
+    while not stop and (wave := waves.next()):
+        for event in _run_plan(wave, executor, writer, lambda job: is_wanted(job) and waves.wants(job)):
+            waves.hear(event)
+            yield event
+
+
+def _run_plan(
+    plan: Plan, executor: Executor, writer: ResultWriter, is_wanted: Callable[[Job], bool]
+) -> Iterator[RunEvent]:
+    for event in executor.run(plan, sink=writer, is_wanted=is_wanted):
+        if isinstance(event, PartStarted):
+            prefetch_after(plan, event.group)
+        yield event
 
 
 def _wanted_by(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:

@@ -62,7 +62,7 @@ def make_plan(
     planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
     jobs = planner.needed(planned)
     told = tuple(_with_runs(take, jobs) for take, _ in planned)
-    return Plan(takes=told, groups=_groups(tuple(jobs.values())))
+    return Plan(takes=told, groups=grouped_jobs(tuple(jobs.values())))
 
 
 def last_failures(store: Store) -> Mapping[str, str]:
@@ -250,8 +250,8 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
     return replace(plan, runs=own)
 
 
-def _groups(jobs: Sequence[Job]) -> tuple[Group, ...]:
-    """Stage by stage within a group, as its part runs them."""
+def grouped_jobs(jobs: Sequence[Job]) -> tuple[Group, ...]:
+    """Jobs in an order of few loads; stage by stage within a group, as its part runs them."""
     families = {name: family(name) for name in {job.files.family for job in jobs}}
     # Looked up once: a plan of a thousand takes asks thousands of times.
     stage_ranks = {name: _ranks(known.stages) for name, known in families.items()}

@@ -164,6 +164,20 @@ def test_a_deadline_that_has_passed_ends_with_its_own_code_and_starts_nothing(pr
     assert "nothing to do" not in done.stdout
 
 
+@pytest.mark.slow
+def test_a_plan_tells_how_many_waves_a_deadline_makes(project: Path) -> None:
+    (project / "specs" / "broken.toml").unlink()
+    song = project / "specs" / "good.toml"
+    song.write_text(song.read_text("utf-8").replace("seeds = [1]", "seeds = [1, 2, 3, 4, 5, 6, 7, 8]"), "utf-8")
+
+    said = renderer(project, "plan", "--until", "07:00", "--lm-slots", "4").stdout
+    document = json.loads(renderer(project, "plan", "--until", "07:00", "--lm-slots", "4", "--json").stdout)
+
+    assert "until 07:00: in waves of whole takes, the first of 4" in said
+    assert document["waves"]["first"] == 4
+    assert document["waves"]["at_most_about"] >= 2
+
+
 def _journal(project: Path) -> list[dict[str, object]]:
     text = (project / "outputs" / ".store" / "journal.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]

@@ -21,7 +21,7 @@ from renderer.json_values import to_json
 from renderer.models.family import stored_kinds
 from renderer.pipeline.render import render
 from renderer.pipeline.rendered import rendered_takes
-from renderer.pipeline.stop import Stop
+from renderer.pipeline.stop import Stop, StopCause
 from renderer.plan.jobs import Why
 from renderer.spec.picks import Vote
 from renderer.store.disk import RealDisk
@@ -322,5 +322,5 @@ def test_told_to_stop_it_leaves_the_other_titles_for_the_next_run(flac: Songs) -
     stop.now()
     summary = render(flac.project(), listen=flac.events.append, stop=stop)
 
-    assert (summary.stopped, summary.retagged) == (True, ())
+    assert (summary.stopped, summary.retagged) == (StopCause.SIGNAL, ())
     assert render(flac.project(), listen=flac.events.append).retagged == (NAME,)

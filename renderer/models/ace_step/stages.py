@@ -41,6 +41,16 @@ def _num_codes(request: CodesRequest) -> float | None:
     return _song_seconds(request) * CODE_RATE if request.metas.duration or request.preview else None
 
 
+def _likely_seconds(request: CodesRequest | LatentsRequest) -> float:
+    """About how long the song will be: where the LM decides, limits say nothing."""
+    length = request.metas.duration or USUAL_SONG_SECONDS
+    return min(length, request.preview) if request.preview else length
+
+
+def _dit_work(request: LatentsRequest) -> float:
+    return _likely_seconds(request) * request.inference_steps
+
+
 _ASKED = "asked as ACE-Step asked until April 2026"
 _STAGES = (
     StageSpec(
@@ -71,7 +81,9 @@ _STAGES = (
         ask=ask_codes,
         runner="renderer.models.ace_step.lm.part:LmPart.codes",
         artifact=Codes,
-        cost=Cost(seconds=_song_seconds, units=_num_codes, usual_units=USUAL_SONG_SECONDS * CODE_RATE),
+        cost=Cost(
+            seconds=_song_seconds, units=_num_codes, usual_units=USUAL_SONG_SECONDS * CODE_RATE, work=_likely_seconds
+        ),
         named_by=("model", "based_on", "lm"),
     ),
     StageSpec(
@@ -89,7 +101,7 @@ _STAGES = (
         ask=ask_latents,
         runner="renderer.models.ace_step.dit.part:LoadedDit.latents",
         artifact=Latents,
-        cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES),
+        cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES, work=_dit_work),
         named_by=("model", "based_on", "lora"),
     ),
     StageSpec(
@@ -106,7 +118,9 @@ _STAGES = (
         ask=ask_waveform,
         runner="renderer.models.ace_step.vae.part:LoadedVae.waveform",
         artifact=Waveform,
-        cost=Cost(seconds=lambda request: request.duration or 0.0),
+        cost=Cost(
+            seconds=lambda request: request.duration or 0.0, work=lambda request: request.duration or USUAL_SONG_SECONDS
+        ),
         named_by=("model", "based_on", "vae"),
     ),
 )
