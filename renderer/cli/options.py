@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from renderer.pipeline.options import Options
+    from renderer.plan.shards import Shard
 
 
 class Seeds(click.ParamType[tuple[int, ...]]):
@@ -108,6 +109,24 @@ def make_options(**flags: Any) -> Options:
         flags["outputs"] = flags["outputs"].resolve()
     flags["refresh_environment"] = flags.pop("refresh", None) == "environment"
     return Options(**flags)
+
+
+class ShardParam(click.ParamType["Shard"]):
+    """`2/8`: the second of eight."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """The shard."""
+        from renderer.errors import UsageError
+        from renderer.plan.shards import Shard, shard_in
+
+        if isinstance(value, Shard):
+            return value
+        try:
+            return shard_in(value)
+        except UsageError as error:
+            self.fail("; ".join(filter(None, (error.message, error.why, error.help))), param, ctx)
 
 
 class Clock(click.ParamType["datetime"]):

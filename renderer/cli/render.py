@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.on_end import run_on_end, split_command
-from renderer.cli.options import Clock, executor_option, make_options, takes_options
+from renderer.cli.options import Clock, ShardParam, executor_option, make_options, takes_options
 from renderer.cli.streams import echo_json
 from renderer.cli.summary import exit_code, print_summary, summary_document
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--verify", is_flag=True, help="Read what is on disk first, and make again what is damaged.")
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
+@click.option(
+    "--shard", type=ShardParam(), metavar="I/N", help="Render only this share, beside other machines: 2/8 of eight."
+)
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @click.option(
@@ -76,7 +79,7 @@ def command(
     console = Console(stderr=as_json, highlight=False)
     with _stopping(stop), showing(console) as listen:
         summary = render(project, listen=listen, stop=stop)
-    page = _page(project, summary, console, measure=measure)
+    page = _page(project, summary, console, measure=measure) if summary.was_last else None
     if as_json:
         echo_json(summary_document(summary, project.log))
     else:
@@ -107,7 +110,9 @@ def _page(project: Project, summary: Summary, console: Console, *, measure: bool
 
     try:
         page = page_after(project, summary)
-        if measure and (summary.rendered or summary.restored) and not (summary.stopped or summary.fault):
+        # The last of several shards measures what the others rendered.
+        rendered = summary.rendered or summary.restored or project.options.shard
+        if measure and rendered and not (summary.stopped or summary.fault):
             page = measure_and_write(project, console)
     except OSError as error:
         show_error(StoreError("the report can't be written", why=str(error), help="the takes are on disk all the same"))

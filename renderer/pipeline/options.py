@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from renderer.plan.shards import Shard
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -49,6 +51,8 @@ class Options:
     vae_overlap: int | None = None
     executor: str = DEFAULT
     """What carries the plan out: a name of `EXECUTORS`."""
+    shard: Shard | None = None
+    """Renders only this share of the takes, beside others that render theirs; None renders all."""
 
     def __post_init__(self) -> None:
         """Raises: UsageError for seeds that are none, or an executor that there isn't."""
@@ -85,3 +89,4 @@ class OptionKeywords(TypedDict, total=False):
     vae_tile: int | None
     vae_overlap: int | None
     executor: str
+    shard: Shard | None

@@ -18,7 +18,9 @@ from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_workers, planned_models
 from renderer.pipeline.refused_specs import refused_specs
+from renderer.pipeline.shard_lock import Hold, shard_of_split
 from renderer.plan.make import Ask, last_failures, make_plan
+from renderer.plan.shards import names_in, split_digest
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
@@ -54,7 +56,8 @@ class Project:
         refuse_takes_seeds(self.takes)
         self.workers: Workers = pick_workers(replace(options, device=_device_of(self.takes, options)))
         self.settings: Settings = self.workers.settings[0]
-        self.store = Store(_outputs_of(takes, options), kinds=stored_kinds())
+        shard = options.shard.file_part if options.shard else ""
+        self.store = Store(_outputs_of(takes, options), kinds=stored_kinds(), shard=shard)
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment = environment(self.settings)
@@ -67,6 +70,31 @@ class Project:
         takes = self.takes if takes is None else takes
         refuse_model_faults(takes, self.model_of, self.options)
         return self._plan(takes, last_failures(self.store))
+
+    def plan_of_shard(self) -> Plan:
+        """As `plan`, of the shard asked for, or of all takes.
+
+        Raises: see `plan`.
+        """
+        plan = self.plan()
+        if self.options.shard is None:
+            return plan
+        names = names_in(plan, self.options.shard)
+        return self.plan([take.take for take in plan.takes if take.name in names])
+
+    @contextmanager
+    def held(self) -> Iterator[Hold]:
+        """Hold the outputs folder alone, or as one of a split's shards; takes away what a killed render left.
+
+        Raises: FolderBusy when another render holds it, StoreError when it can't be locked.
+        """
+        if self.options.shard:
+            with shard_of_split(self.store, self.options.shard, split_digest(self.plan())) as hold:
+                yield hold
+        else:
+            with one_at_a_time(self.store):
+                self.store.clear_leftovers()
+                yield Hold(was_last=True)
 
     def plans(self) -> Iterator[Plan]:
         """As `plan`, song after song: of thousands of takes, one song's plan and records are in memory at a time.
@@ -126,7 +154,8 @@ class Project:
     @property
     def log(self) -> Path:
         """Where the first worker's words go."""
-        return self.store.folder / "worker.log"
+        shard = f"-{self.options.shard.file_part}" if self.options.shard else ""
+        return self.store.folder / f"worker{shard}.log"
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""

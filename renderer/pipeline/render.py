@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import ResourceError, StoreError
 from renderer.pipeline.disk_budget import refuse_without_room
 from renderer.pipeline.models import require_fetched, require_fit
 from renderer.pipeline.preflight import refuse_what_cannot_run
-from renderer.pipeline.project import one_at_a_time
 from renderer.pipeline.run_stats import RunStats, TakeFailure, note, run_ended
 from renderer.pipeline.stop import Stop
 from renderer.pipeline.summary import Summary, kept_results
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from renderer.models.model_files import Settings
+    from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.run.events import RunEvent
@@ -55,9 +56,8 @@ def render(
     stop = Stop(project.options.until) if stop is None else stop
     began = time.monotonic()
     stats = RunStats()
-    with one_at_a_time(store):
-        store.clear_leftovers()
-        plan = project.plan()
+    with project.held() as hold:
+        plan = project.plan_of_shard()
         listen(RunPlanned(plan=plan))
         if plan.jobs or any(take.why is not Why.DONE for take in plan.takes):
             own = executor or project.executor()
@@ -71,7 +71,7 @@ def render(
                 # The disk may be what ended the run.
                 with suppress(OSError):
                     store.journal.add(run_ended(_summary(project, plan, stats, stop, began)))
-    return _summary(project, plan, stats, stop, began)
+    return replace(_summary(project, plan, stats, stop, began), was_last=hold.was_last)
 
 
 def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: float) -> Summary:
@@ -131,7 +131,9 @@ def _run(
     try:
         with disk_faults(store):
             store.journal.tidy()
-            store.journal.append("run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs)})
+            store.journal.append(
+                "run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs), **_shard(project.options)}
+            )
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             _set_right(plan, writer, stats, stop)
         damaged = writer.damaged
@@ -181,6 +183,11 @@ def _run_plan(
         if isinstance(event, PartStarted):
             prefetch_after(plan, event.group)
         yield event
+
+
+def _shard(options: Options) -> dict[str, int]:
+    """What tells runs of one split from others."""
+    return {"shard": options.shard.number, "shards": options.shard.count} if options.shard else {}
 
 
 def _wanted_by(stop: Stop, abandon: Callable[[Job], bool] | None) -> Callable[[Job], bool]:

@@ -51,6 +51,8 @@ class Summary:
     loads: Mapping[str, int] = field(default_factory=dict)
     """Component -> how often it was read from disk, as counted."""
     loads_song_by_song: Mapping[str, int] = field(default_factory=dict)
+    was_last: bool = True
+    """Whether the page is its to write: no other shard was at work when it ended."""
 
     def __str__(self) -> str:
         return "\n".join((self.headline, self.loads_line or "nothing was loaded", f"takes in {self.outputs}"))

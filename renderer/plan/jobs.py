@@ -179,6 +179,8 @@ class TakePlan:
     """Of the version on disk; None when there is none."""
     runs: tuple[str, ...] = ()
     """The stages that run for it; empty when it is done."""
+    builds_on: tuple[str, ...] = ()
+    """Keys of what its stages take from other takes."""
     lacks: tuple[str, ...] = ()
     """The stages whose results it wants beside its sound, and that aren't there; it can be done all the same."""
 

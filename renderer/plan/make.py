@@ -178,6 +178,7 @@ class _Planner:
             preview=asked.preview,
             seconds=asked.seconds,
             pinned={one.key: one.artifact for one in asked.pinned.values()},
+            builds_on=tuple(one.key for inputs in foreign.values() for one in inputs.values()),
         )
         reason = explain(
             plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,14 @@ class LastRun:
     """Takes that it rendered."""
     failed: dict[str, TakeFailedLine] = field(default_factory=dict)
     """Take -> how it failed."""
+    shards: set[object] = field(default_factory=set)
+    """Those that have begun, of a batch that is rendered in shards."""
+    num_shards: object = None
+
+    def goes_on_with(self, started: JournalEntry) -> bool:
+        """Whether it is another shard of the same batch that starts there, and not the next run."""
+        shard, count = started.fields.get("shard"), started.fields.get("shards")
+        return shard is not None and count == self.num_shards and shard not in self.shards
 
 
 def write_page(project: Project, folder: Path | None = None) -> Path:
@@ -105,6 +114,10 @@ def page_after(project: Project, summary: Summary) -> Path:
     from renderer.report.page import is_whole  # noqa: PLC0415 - jinja2 only where a page is looked for
 
     page, mark = project.store.outputs / REPORT_FOLDER / "index.html", shown_by(project.store)
+    if project.options.shard:
+        # The page shows all takes, and of those of other shards this one doesn't know what became.
+        mark.unlink(missing_ok=True)
+        return write_page(project)
     shows = _fingerprint(summary.plan)
     if len(summary.kept) == len(summary.plan.takes) and is_whole(page) and _text(mark) == shows:
         return page
@@ -164,7 +177,7 @@ def last_run(store: Store) -> LastRun:
     """What the journal tells from the last run's start on."""
     run = LastRun()
     for entry in store.journal.lines():
-        if entry.event == "run-started":
+        if entry.event == "run-started" and not run.goes_on_with(entry):
             run = LastRun()
         _hear(run, entry)
     return run
@@ -175,6 +188,9 @@ def _hear(run: LastRun, entry: JournalEntry) -> None:
     run.started = run.started or run.last
     seconds = (run.last - run.started).total_seconds()
     run.num_worker_restarts += entry.event == "worker-restarted"
+    if entry.event == "run-started" and "shard" in entry.fields:
+        run.shards.add(entry.fields["shard"])
+        run.num_shards = entry.fields.get("shards")
     match entry.line:
         case JobDoneLine() | JobFailedLine() as job:
             run.jobs.append(_job(job, seconds))
@@ -185,7 +201,14 @@ def _hear(run: LastRun, entry: JournalEntry) -> None:
         case TakeFailedLine(take=take) as failed:
             run.failed[take] = failed
         case RunEndedLine() as ended:
-            run.ended = run.ended or ended
+            run.ended = _together(run.ended, ended) if run.shards and run.ended else run.ended or ended
+
+
+def _together(one: RunEndedLine, other: RunEndedLine) -> RunEndedLine:
+    """What the shards of a batch read and would have read, in all."""
+    summed = Counter(one.loads_song_by_song)
+    summed.update(other.loads_song_by_song)
+    return replace(other, stopped=one.stopped or other.stopped, loads_song_by_song=dict(summed))
 
 
 def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:

@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from renderer.files import open_regular
@@ -29,7 +30,10 @@ log = logging.getLogger(__name__)
 
 LONG_BYTES = 8_000_000  # about forty thousand lines
 _MOST_ODD_BYTES = 1_000_000  # of odd lines that are kept aside
-BAD_NAME = "bad/journal.jsonl"  # beside it
+NAME = "journal.jsonl"
+OF_SHARDS = "journal-*-of-*.jsonl"
+EVENTS_OF_TAKES = (EVENT_OF[TakeFailedLine], EVENT_OF[TakeDoneLine])
+BAD_FOLDER = "bad"  # beside it
 
 _YEARS = range(2000, 2200)  # beyond, local time may not be told
 _reported: set[Path] = set()
@@ -49,7 +53,11 @@ class JournalEntry:
 
 
 class Journal:
-    """One file of events below the store; lines carry `at` (UTC) and `event`."""
+    """A file of events below the store; lines carry `at` (UTC) and `event`.
+
+    A shard writes one of its own (two machines can't append to one on a network drive); who reads gets the lines of
+    all, in the order of their times.
+    """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self._path = path
@@ -77,22 +85,22 @@ class Journal:
 
     def stamp(self) -> tuple[int, int]:
         """Changes with every line, whoever wrote it; zeros before the first."""
-        try:
-            state = self._path.stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (state.st_mtime_ns, state.st_size)
+        states = [path.stat() for path in self._all()]
+        return (max((one.st_mtime_ns for one in states), default=0), sum(one.st_size for one in states))
 
     def lines(self, *events: str) -> Iterator[JournalEntry]:
         """Every sound line from the oldest on, or those of these events; the first odd one of a process is told."""
+        yield from merge(*(self._lines(path, events) for path in self._all()), key=lambda entry: entry.at)
+
+    def _lines(self, path: Path, events: tuple[str, ...]) -> Iterator[JournalEntry]:
         marks = tuple(json.dumps(event).encode() for event in events)
-        for number, raw in enumerate(self._raw(), start=1):
+        for number, raw in enumerate(_raw(path), start=1):
             # A run of thousands of takes leaves a hundred thousand lines: most needn't be taken apart.
             if marks and not any(mark in raw for mark in marks):
                 continue
             entry = _entry(raw)
             if entry is None:
-                self._tell_odd(number)
+                _tell_odd(path, number)
             elif not events or entry.event in events:
                 yield entry
 
@@ -102,39 +110,60 @@ class Journal:
         Raises: StoreError, OSError as the disk gives it.
         """
         odd, num_odd, num_bytes = b"", 0, 0
-        failed: dict[str, bytes] = {}
-        for raw in self._raw():
+        for raw in _raw(self._path):
             entry = _entry(raw)
             if entry is None:
                 num_odd, odd = num_odd + 1, (odd + raw)[:_MOST_ODD_BYTES]
                 continue
             num_bytes += len(raw)
-            match entry.line:
-                case TakeFailedLine(take=take):
-                    failed[take] = raw
-                case TakeDoneLine(take=take):
-                    failed.pop(take, None)
         if num_odd:
             # For whoever wants to know what they were.
-            make_folder(self._disk, (self._path.parent / BAD_NAME).parent)
-            write_whole(self._disk, self._path.parent / BAD_NAME, odd)
+            bad = self._path.parent / BAD_FOLDER / self._path.name
+            make_folder(self._disk, bad.parent)
+            write_whole(self._disk, bad, odd)
         if num_bytes > LONG_BYTES:
-            self._write_anew(failed.values())
+            self._cut()
         elif num_odd:
-            self._write_anew(raw for raw in self._raw() if _entry(raw) is not None)
+            self._write_anew(raw for raw in _raw(self._path) if _entry(raw) is not None)
+
+    def _cut(self) -> None:
+        """Leave only which takes failed last.
+
+        A render of the whole folder, which is alone in it, ends the shards' journals, too: with its own lines it would
+        be forgotten that it mended what failed in theirs.
+        """
+        shards = [path for path in self._all() if path != self._path] if self._path.name == NAME else []
+        files = (self._lines(path, EVENTS_OF_TAKES) for path in (self._path, *shards))
+        failed: dict[str, bytes] = {}
+        for entry in merge(*files, key=lambda entry: entry.at):
+            match entry.line:
+                case TakeFailedLine(take=take):
+                    failed[take] = json.dumps(entry.fields, ensure_ascii=False).encode() + b"\n"
+                case TakeDoneLine(take=take):
+                    failed.pop(take, None)
+        self._write_anew(failed.values())
+        for path in shards:
+            self._disk.remove(path)
 
     def _write_anew(self, lines: Iterable[bytes]) -> None:
         write_whole(self._disk, self._path, b"".join(lines))
         self._torn = False
 
-    def _raw(self) -> Iterator[bytes]:
-        with suppress(FileNotFoundError), open_regular(self._path) as file:
-            yield from file
+    def _all(self) -> list[Path]:
+        """Every journal that there is here, the render's own first, then the shards'."""
+        folder = self._path.parent
+        return [path for path in (folder / NAME, *sorted(folder.glob(OF_SHARDS))) if path.exists()]
 
-    def _tell_odd(self, number: int) -> None:
-        if self._path not in _reported:
-            _reported.add(self._path)
-            log.warning("`%s`: line %d and perhaps others can't be read: they are passed over", self._path, number)
+
+def _raw(path: Path) -> Iterator[bytes]:
+    with suppress(FileNotFoundError), open_regular(path) as file:
+        yield from file
+
+
+def _tell_odd(path: Path, number: int) -> None:
+    if path not in _reported:
+        _reported.add(path)
+        log.warning("`%s`: line %d and perhaps others can't be read: they are passed over", path, number)
 
 
 def _entry(raw: bytes) -> JournalEntry | None:

@@ -14,7 +14,7 @@ from renderer.errors import StoreError
 from renderer.folders import STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
-from renderer.store.journal import Journal
+from renderer.store.journal import NAME, Journal
 from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
 
 if TYPE_CHECKING:
@@ -42,18 +42,22 @@ class StoredFile:
 class Store:
     """What is kept of one outputs folder; `kinds` are the stages whose artifacts it holds -> what those are."""
 
-    def __init__(self, outputs: Path, disk: Disk | None = None, *, kinds: Mapping[str, type[Artifact]]) -> None:
+    def __init__(
+        self, outputs: Path, disk: Disk | None = None, *, kinds: Mapping[str, type[Artifact]], shard: str = ""
+    ) -> None:
+        """`shard` names the one that writes here beside others: it has a journal of its own."""
         self.outputs = outputs
         self._kinds = kinds
         self.folder = outputs / STORE_FOLDER
         self.disk = disk or RealDisk()
         self._known: dict[str, set[str]] = {}
         self._records: dict[Path, TakeRecord] | None = None
+        self._shard = shard
 
     @property
     def journal(self) -> Journal:
         """The runs' events."""
-        return Journal(self.folder / "journal.jsonl", self.disk)
+        return Journal(self.folder / (f"journal-{self._shard}.jsonl" if self._shard else NAME), self.disk)
 
     @property
     def lock_path(self) -> Path:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
-from renderer.pipeline.project import one_at_a_time
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
@@ -38,9 +37,8 @@ def made(job: Job) -> Artifact:
 def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
     """Keep every result of the project's plan, as a run does; stops at the first refusal."""
     project.store.prepare()
-    with one_at_a_time(project.store), disk_faults(project.store):
-        project.store.clear_leftovers()
-        plan = project.plan()
+    with project.held(), disk_faults(project.store):
+        plan = project.plan_of_shard()
         with ResultWriter(plan, project.store, project.settings, project.environment) as writer:
             for take in plan.takes:
                 if take.why is Why.RESTORED:
