@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from renderer.facts import CODE_RATE, MAX_SEED
 from renderer.settings import EditSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from renderer.settings import Inference, Metas
@@ -54,6 +54,71 @@ class Lora:
 
     path: Path
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedCot:
+    """The chain of thought that pinned codes were written for."""
+
+    text: str
+    """As the LM wrote it."""
+    bpm: int | None = None
+    caption: str | None = None
+    duration: int | None = None
+    keyscale: str | None = None
+    language: str | None = None
+    timesignature: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """Audio codes that a spec names instead of having the LM write them."""
+
+    codes: tuple[int, ...]
+    """At 5 Hz."""
+    cot: PinnedCot | None
+    take: str
+    """The take they were made for."""
+    caption: str
+    """The song's caption at that time."""
+    codes_key: str
+    """The key of the job that made the codes."""
+    cot_key: str
+    """The key of the job that made the chain of thought; empty when there was none."""
+    digest: str
+    """Of codes and chain of thought as they were pinned."""
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 over codes and chain of thought: tells whether somebody edited them."""
+        content = {"codes": list(self.codes), "cot": asdict(self.cot) if self.cot else None}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def is_as_pinned(self) -> bool:
+        """Whether nobody edited them since."""
+        return self.digest == self.content_digest
+
+    @property
+    def seconds(self) -> float:
+        """How long the codes last."""
+        return len(self.codes) / CODE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is played and sung, and how often."""
+
+    caption: str
+    lyrics: str
+    """Exactly what the model is sent."""
+    sections: tuple[Section, ...]
+    instrumental: bool
+    metas: Metas
+    seeds: tuple[int, ...]
+    pinned: Pinned | None = None
+    """Codes to follow instead of asking the LM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +190,10 @@ class Variant:
     """What it is made from; None makes it anew."""
     reference_audio: Path | None = None
     """An audio file, absolute, whose timbre it takes."""
+    content: Content | None = field(default=None, hash=False)
+    """In place of the song's own, where its table writes any of it; None is the song's."""
+    written: frozenset[str] = frozenset()
+    """The keys of `content` that its own table writes."""
 
     @property
     def trained_as(self) -> str:
@@ -142,56 +211,6 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedCot:
-    """The chain of thought that pinned codes were written for."""
-
-    text: str
-    """As the LM wrote it."""
-    bpm: int | None = None
-    caption: str | None = None
-    duration: int | None = None
-    keyscale: str | None = None
-    language: str | None = None
-    timesignature: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
-    """Audio codes that a spec names instead of having the LM write them."""
-
-    codes: tuple[int, ...]
-    """At 5 Hz."""
-    cot: PinnedCot | None
-    take: str
-    """The take they were made for."""
-    caption: str
-    """The song's caption at that time."""
-    codes_key: str
-    """The key of the job that made the codes."""
-    cot_key: str
-    """The key of the job that made the chain of thought; empty when there was none."""
-    digest: str
-    """Of codes and chain of thought as they were pinned."""
-
-    @property
-    def content_digest(self) -> str:
-        """SHA-256 over codes and chain of thought: tells whether somebody edited them."""
-        content = {"codes": list(self.codes), "cot": asdict(self.cot) if self.cot else None}
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def is_as_pinned(self) -> bool:
-        """Whether nobody edited them since."""
-        return self.digest == self.content_digest
-
-    @property
-    def seconds(self) -> float:
-        """How long the codes last."""
-        return len(self.codes) / CODE_RATE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Song:
     """One validated spec, defaults filled in."""
 
@@ -206,6 +225,8 @@ class Song:
     metas: Metas
     variants: tuple[Variant, ...]
     """The base first, then as written."""
+    renders_base: bool = True
+    """Whether the base is rendered, or only what is made of it."""
     seeds: tuple[int, ...]
     output: Output = field(default_factory=Output)
     max_duration: float | None = None
@@ -218,12 +239,45 @@ class Song:
     """The outputs folder its defaults name."""
     device: str | None = None
     """Where its defaults have it computed, as `--device` takes it."""
+    unvaried: Song | None = field(default=None, compare=False, repr=False)
+    """Of a song as it is in a variant: the song itself."""
+
+    @property
+    def rendered(self) -> tuple[Variant, ...]:
+        """The variants that takes are made of."""
+        return self.variants if self.renders_base else self.variants[1:]
+
+    @property
+    def num_takes(self) -> int:
+        """Of all variants and seeds."""
+        return sum(len(self.as_in(variant).seeds) for variant in self.rendered)
+
+    def as_in(self, variant: Variant) -> Song:
+        """The song with a variant's content in place of its own."""
+        if variant.content is None:
+            return self
+        content = {one.name: getattr(variant.content, one.name) for one in fields(Content)}
+        return replace(self, **content, unvaried=self)
+
+    @property
+    def as_written(self) -> Song:
+        """The song with its own content, whatever variant it is looked at in."""
+        return self.unvaried or self
+
+    def with_seeds(self, seeds: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Song:
+        """The song with other seeds in place of its own and of each variant's."""
+        variants = (
+            replace(one, content=replace(one.content, seeds=seeds(one.content.seeds))) if one.content else one
+            for one in self.variants
+        )
+        return replace(self, seeds=seeds(self.seeds), variants=tuple(variants))
 
     def takes(self) -> Iterator[Take]:
         """Every variant with every seed, in the order written."""
-        for variant in self.variants:
-            for seed in self.seeds:
-                yield Take(song=self, variant=variant, seed=seed)
+        for variant in self.rendered:
+            song = self.as_in(variant)
+            for seed in song.seeds:
+                yield Take(song=song, variant=variant, seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +285,7 @@ class Take:
     """A song × variant × seed: what becomes one audio file."""
 
     song: Song
+    """As it is in the variant."""
     variant: Variant
     seed: int
 

@@ -131,7 +131,7 @@ def _explained(code: str) -> str:
 
 
 def _summary(loaded: Loaded) -> str:
-    takes = sum(len(song.variants) * len(song.seeds) for song in loaded.songs)
+    takes = sum(song.num_takes for song in loaded.songs)
     songs = len(loaded.songs)
     return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}"
 

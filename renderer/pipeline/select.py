@@ -79,19 +79,17 @@ def with_options(song: Song, options: Options) -> Song:
         variants = tuple(
             replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae) for variant in song.variants
         )
-    seeds = options.seeds or song.seeds
-    if not options.first_seed and len(variants) * len(seeds) > MAX_TAKES:
+    num_seeds = 1 if options.first_seed else None
+    changed = replace(song, variants=variants, outputs=options.outputs or song.outputs).with_seeds(
+        lambda own: (options.seeds or own)[:num_seeds]
+    )
+    if changed.num_takes > MAX_TAKES:
         raise UsageError(
-            f"`{song.name}` would have {len(variants) * len(seeds):,} takes",
-            why=f"of {len(variants)} variants and {len(seeds):,} seeds; a song has {MAX_TAKES:,} at most",
+            f"`{song.name}` would have {changed.num_takes:,} takes",
+            why=f"of {len(song.rendered)} variants with their seeds; a song has {MAX_TAKES:,} at most",
             help="give fewer seeds with --seeds",
         )
-    return replace(
-        song,
-        variants=variants,
-        seeds=seeds[:1] if options.first_seed else seeds,
-        outputs=options.outputs or song.outputs,
-    )
+    return changed
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

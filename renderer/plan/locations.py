@@ -33,6 +33,8 @@ def is_left_out(name: str, take: Take) -> bool:
 
 def _in_variant(name: str, take: Take) -> bool:
     """Whether the value is the variant's own and not the song's."""
+    if name in take.variant.written:
+        return True
     base = take.song.variants[0]
     for own, common in ((take.variant, base), (take.variant.inference, base.inference)):
         if hasattr(own, name) and getattr(own, name) != getattr(common, name):

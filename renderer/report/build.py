@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.project import Project
     from renderer.pipeline.summary import Summary
     from renderer.plan.jobs import Change, Plan, TakePlan
-    from renderer.song import Song
+    from renderer.song import Song, Take
     from renderer.store.journal import JournalEntry
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
@@ -148,7 +149,7 @@ def _text(path: Path) -> str:
 def make_report(project: Project, up: str = UP) -> Report:
     """All that the page shows of these takes, as they are on disk now; `up` leads from its folder to the outputs."""
     run, weights = last_run(project.store), dict[str, str]()
-    songs = {take.song.name: take.song for take in project.takes}
+    songs = {take.song.name: take.song.as_written for take in project.takes}
     by_song: dict[str, list[ReportTake]] = {name: [] for name in songs}
     # A plan has changed takes first; the page keeps the specs' order, so that nothing jumps while it is looked at.
     places = {take.name: place for place, take in enumerate(project.takes)}
@@ -225,6 +226,15 @@ def _song(song: Song, takes: Sequence[ReportTake], outputs: Path) -> ReportSong:
     )
 
 
+def _content_said(take: Take) -> dict[str, object]:
+    """What a song's variants say anew, as it is in this take; lyrics by the first line that is sung."""
+    said = sorted({key for variant in take.song.variants for key in variant.written} - {"seeds", "codes"})
+    song = take.song
+    known = {"caption": song.caption, "instrumental": song.instrumental, **asdict(song.metas)}
+    known |= dict.fromkeys(("lyrics", "lyrics_file"), next(chain.from_iterable(one.lines for one in song.sections), ""))
+    return {"lyrics" if name == "lyrics_file" else name: known[name] for name in said}
+
+
 def _source(song: Song, outputs: Path) -> str:
     """The spec as seen from the project; of outputs elsewhere, its folder's name and its own."""
     seen = Path(os.path.relpath(real(song.source), real(outputs.parent)))
@@ -248,6 +258,7 @@ def _take(plan: TakePlan, store: Store, run: LastRun, up: str, beside: ReportTak
     used = {one.name: getattr(inference, one.name) for one in fields(inference)} | dict(
         plan.family.effective(plan.requests)
     )
+    used |= _content_said(plan.take)
     settings = {name: _setting(value) for name, value in used.items()}
     shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
     return ReportTake(

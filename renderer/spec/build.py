@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from renderer.files import from_home, is_folder, is_regular
-from renderer.song import INSTRUMENTAL_LYRICS, Lora, Pinned, Song, Variant
+from renderer.song import INSTRUMENTAL_LYRICS, Content, Lora, Pinned, Song, Variant
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file, published_as
 from renderer.spec.diagnostics import Diagnostic
@@ -17,6 +17,7 @@ from renderer.spec.pins import read_pinned
 from renderer.spec.project import is_inside, outside
 from renderer.spec.toml import read_text
 from renderer.spec.values import inference_of, metas_of, output_of
+from renderer.spec.variant_view import CONTENT_KEYS, as_spec, has_content
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -39,7 +40,35 @@ class CheckedSpec:
 
 
 def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
-    """The song, and what is wrong with lyrics and codes file, which are then empty."""
+    """The song, and what is wrong with lyrics and codes files, which are then empty."""
+    spec, parsed, project = draft.spec, draft.parsed, draft.project
+    content, faults = _content(draft)
+    variants = []
+    for variant in _variants(spec, project):
+        if variant.name and has_content(draft, variant.name):
+            own, others = _content(as_spec(draft, variant.name))
+            faults += [fault for fault in others if fault not in faults]
+            written = CONTENT_KEYS & spec.variants[variant.name].model_fields_set
+            variants.append(replace(variant, content=own, written=written))
+        else:
+            variants.append(variant)
+    defaults, name = project.defaults, song_name(parsed.source.path)
+    song = Song(
+        name=name,
+        title=unicodedata.normalize("NFC", spec.title.strip()) if spec.title else name,
+        **{one.name: getattr(content, one.name) for one in fields(Content)},
+        variants=tuple(variants),
+        renders_base=spec.base is not False,
+        output=output_of(defaults.output, spec.output),
+        max_duration=spec.max_duration or defaults.max_duration,
+        source=parsed.source.path,
+        outputs=project.outputs,
+        device=defaults.device,
+    )
+    return song, faults
+
+
+def _content(draft: CheckedSpec) -> tuple[Content, list[Diagnostic]]:
     spec, parsed, project = draft.spec, draft.parsed, draft.project
     faults = list(_lyrics_faults(spec, parsed))
     lyrics = "" if faults else _lyrics(spec, parsed, project)
@@ -52,25 +81,16 @@ def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
     pinned = read_pinned(draft)
     if isinstance(pinned, Diagnostic):
         faults.append(pinned)
-    defaults, name = project.defaults, song_name(parsed.source.path)
-    song = Song(
-        name=name,
-        title=unicodedata.normalize("NFC", spec.title.strip()) if spec.title else name,
+    content = Content(
         caption=one_line(spec.caption),
         lyrics=text,
         sections=lyrics_text.parse(text),
         instrumental=bool(spec.instrumental) or lyrics_text.is_instrumental(text),
-        metas=metas_of(defaults.metas, spec.metas),
-        variants=tuple(_variants(spec, project)),
+        metas=metas_of(project.defaults.metas, spec.metas),
         seeds=tuple(spec.seeds or (0,)),
-        output=output_of(defaults.output, spec.output),
-        max_duration=spec.max_duration or defaults.max_duration,
         pinned=pinned if isinstance(pinned, Pinned) else None,
-        source=parsed.source.path,
-        outputs=project.outputs,
-        device=defaults.device,
     )
-    return song, faults
+    return content, faults
 
 
 def song_name(file: Path) -> str:
@@ -90,7 +110,7 @@ def _lyrics_faults(spec: SongFile, parsed: Parsed) -> Iterator[Diagnostic]:
     if not given:
         yield error_at(
             parsed.source,
-            parsed.source.key(("lyrics",)),
+            parsed.source.key(("instrumental",) if parsed.source.has(("instrumental",)) else ("lyrics",)),
             code="lyrics-missing",
             message="the song has no lyrics",
             advice="write `lyrics`, `lyrics_file` or `instrumental = true`",

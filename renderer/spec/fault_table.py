@@ -111,6 +111,12 @@ FAULTS: tuple[Fault, ...] = (
         bad=f"{_SOUND}[variants.s7]\nshift = 1.0\n",
         good=f"{_SOUND}[variants.wide]\nshift = 1.0\n",
     ),
+    Fault(
+        code="base-alone",
+        finds="`base = false` in a song without variants, of which nothing would be rendered",
+        bad=f"base = false\n{_SOUND}",
+        good=f"base = false\n{_SOUND}[variants.wide]\nshift = 1.0\n",
+    ),
     Fault(code="song-name", finds="a spec's file name that can't name a song: takes are named `song.variant.s7`"),
     Fault(code="name-taken", finds="two specs of one name, letter case aside; their takes would overwrite each other"),
     Fault(

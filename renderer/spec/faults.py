@@ -213,11 +213,20 @@ def _length(detail: ErrorDetails) -> str:
 def _key_path(loc: tuple[int | str, ...]) -> KeyPath:
     """Pydantic's path less what isn't in the file."""
     path = loc[:-1] if loc[-1] == "[key]" else loc
-    return (path[0], *path[2:]) if path[0] == "lyrics" and len(path) > 1 and path[1] in _LYRICS_FORMS else path
+    if (at := _lyrics_at(path)) is not None and len(path) > at + 1 and path[at + 1] in _LYRICS_FORMS:
+        return (*path[: at + 1], *path[at + 2 :])
+    return path
+
+
+def _lyrics_at(path: KeyPath) -> int | None:
+    """Where in a path the key `lyrics` stands, of a song or of a variant; None where it doesn't."""
+    at = 2 if path and path[0] == "variants" else 0
+    return at if len(path) > at and path[at] == "lyrics" else None
 
 
 def _missing(source: Source, path: KeyPath) -> Diagnostic:
-    where = f" of `[[{path[0]}]]` number {path[1] + 1}" if len(path) > 2 and isinstance(path[1], int) else ""  # noqa: PLR2004
+    number = next((part for part in path if isinstance(part, int)), None)
+    where = "" if number is None else f" of {_table_name(path)} number {number + 1}"
     advice = {"caption": 'write `caption = "…"`: genre, instruments, mood, voice'}.get(str(path[-1]), "")
     return error_at(
         source, source.key(path), code="missing-key", message=f"`{path[-1]}`{where} is missing", advice=advice
@@ -291,7 +300,7 @@ def _of_all_variants(source: Source, path: KeyPath) -> Diagnostic:
     place = f"as `[{key}]`" if is_table(source, path) else home
     what = "it" if called == key else f"`{called}`"
     why, advice = "all variants of a song have it in common", f"write {what} {place} for all, or in another spec"
-    if key == "inference":
+    if key in TABLES and key != "output":
         why, advice = "a variant's settings stand in its table itself", f"write its keys below {variant}"
     return error_at(
         source,
@@ -402,13 +411,15 @@ def _table(path: KeyPath, root: type[Table]) -> type[Table]:
         return root
     if "lora" in path[:-1]:
         return LoraTable
+    if _lyrics_at(path[:-1]) is not None:
+        return LyricsTable
     if path[0] == "variants":
         return VariantTable
-    return LyricsTable if path[0] == "lyrics" else TABLES.get(str(path[0]), root)
+    return TABLES.get(str(path[0]), root)
 
 
 def _table_name(path: KeyPath) -> str:
-    if path[0] == "lyrics" or "lora" in path[:-1]:
+    if _lyrics_at(path) is not None or "lora" in path[:-1]:
         return f"`[[{'.'.join(str(part) for part in path[:-1] if isinstance(part, str))}]]`"
     return f"`[{'.'.join(map(str, path[:-1]))}]`"
 

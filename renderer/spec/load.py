@@ -143,7 +143,8 @@ def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diag
         song, faults = build_song(draft)
         allowed = {*(spec.allow or ()), *(project.defaults.allow or ())}
         lints = lint_song(Subject(song=song, draft=draft), allowed=allowed)
-        return song, _in_order([*diagnostics, *faults, *islice(faults_of(song, draft), MAX_FAULTS), *lints])
+        found = dict.fromkeys([*diagnostics, *faults, *islice(faults_of(song, draft), MAX_FAULTS), *lints])
+        return song, _in_order(list(found))
     return None, _in_order(diagnostics)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.files import is_folder
@@ -22,6 +23,7 @@ from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
+from renderer.spec.variant_view import as_song, as_spec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -43,16 +45,39 @@ def faults_of(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     parsed = draft.parsed
     yield from unknown_codes(parsed.source, draft.spec.allow or ())
     yield from _models(draft)
-    yield from _seeds(song, parsed)
+    yield from _base(draft)
     yield from _num_takes(song, parsed)
     yield from _variant_names(song, parsed)
-    yield from _duration(song, draft.spec, parsed)
-    yield from _pinned(song, draft)
+    common = replace(song, variants=tuple(variant for variant in song.variants if variant.content is None))
+    yield from _content(common, draft)
+    for variant in song.variants:
+        if variant.content is not None:
+            yield from _content(as_song(song, variant), as_spec(draft, variant.name))
     for variant in song.variants:
         yield from unfit_vae(parsed.source, _table(variant), variant.trained_as, variant.vae)
         yield from _interval(variant, parsed)
         yield from _retake(variant, parsed)
         yield from _loras(variant, parsed)
+
+
+def _content(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
+    """Of what a song says, or a variant in its place."""
+    yield from _seeds(song, draft.parsed)
+    yield from _duration(song, draft.spec, draft.parsed)
+    yield from _pinned(song, draft)
+
+
+def _base(draft: CheckedSpec) -> Iterator[Diagnostic]:
+    if draft.spec.base is False and not draft.spec.variants:
+        source = draft.parsed.source
+        yield error_at(
+            source,
+            source.value(("base",)),
+            code="base-alone",
+            message="there is nothing to render",
+            why="`base` is false, and the song has no variants",
+            advice="take `base` out, or write a variant",
+        )
 
 
 def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
@@ -73,14 +98,14 @@ def _seeds(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
 
 
 def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
-    num_takes = len(song.variants) * len(song.seeds)
+    num_takes = song.num_takes
     if num_takes > MAX_TAKES:
         yield error_at(
             parsed.source,
             parsed.source.key(("seeds",)),
             code="too-many-takes",
             message=f"the song has {num_takes:,} takes",
-            why=f"{len(song.variants)} variants of {len(song.seeds):,} seeds each; a song has {MAX_TAKES:,} at most",
+            why=f"of {len(song.rendered)} variants with their seeds; a song has {MAX_TAKES:,} at most",
             advice="take fewer seeds, or fewer variants",
         )
 

@@ -76,6 +76,10 @@ def _place(written: str) -> str:
     return written
 
 
+def _place_or_none(written: str) -> str:
+    return written and _place(written)
+
+
 def _descending(timesteps: list[float]) -> list[float]:
     if any(later > earlier for earlier, later in pairwise(timesteps)):
         raise PydanticCustomError("order", "time runs from 1 (noise) down to 0")
@@ -97,11 +101,13 @@ def _lyrics_form(written: Any) -> str:
 
 Said = Annotated[str, AfterValidator(_said), Field(json_schema_extra={"pattern": r"\S"})]
 Place = Annotated[Said, AfterValidator(_place)]
+PlaceOrNone = Annotated[str, AfterValidator(_place_or_none)]
 Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
 Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
 DEVICE_PATTERN = r"auto|cpu|mps|cuda(:\d{1,4}(,\d{1,4})*)?"
 Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE_PATTERN})$"})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True})]
 Timesteps = Annotated[
     list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=200), AfterValidator(_descending)
 ]
@@ -172,9 +178,38 @@ class LoraTable(Table):
     scale: Annotated[float, Field(ge=0, le=2)] = Field(default=1.0, description="1 is full strength.")
 
 
-class VariantTable(InferenceTable):
-    """Another way to render the song: only what differs."""
+class LyricsTable(Table):
+    """One section of the lyrics."""
 
+    section: Said = Field(description="The section's tag: `verse`, `chorus 2`.")
+    annotation: Said | None = Field(default=None, description="How it is played or sung: `whispered`.")
+    text: str = Field(default="", description="The lines that are sung.")
+
+
+Lyrics = Annotated[
+    Annotated[str, Tag("text")] | Annotated[list[LyricsTable], Field(min_length=1, max_length=500), Tag("sections")],
+    Discriminator(_lyrics_form),
+]
+
+
+_CAPTION = "What the music sounds like: genre, instruments, mood, voice."
+_LYRICS = "What is sung, in sections headed by tags such as `[verse]`."
+_LYRICS_FILE = "A UTF-8 text file with the lyrics, relative to this file."
+_INSTRUMENTAL = "Instead of lyrics: nobody sings."
+
+
+@_keys_of(Metas)
+class VariantTable(InferenceTable):
+    """Another way to render the song, or another song on its ground: only what differs."""
+
+    caption: Said | None = Field(default=None, description=_CAPTION)
+    lyrics: Lyrics | None = Field(default=None, description=_LYRICS)
+    lyrics_file: Place | None = Field(default=None, description=_LYRICS_FILE)
+    instrumental: bool | None = Field(default=None, description=_INSTRUMENTAL)
+    seeds: Seeds | None = Field(default=None, description="One take per seed, in place of the song's.")
+    codes: PlaceOrNone | None = Field(
+        default=None, description='A file of pinned codes, relative to this file; `""` has the LM write its own.'
+    )
     model: Place | None = Field(default=None, description=_MODEL)
     based_on: Said | None = Field(default=None, description=_BASED_ON)
     lm: Place | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
@@ -193,20 +228,6 @@ class OutputTable(Table):
 
 TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
 """The tables that a spec and `renderer.toml` have in common, by name."""
-
-
-class LyricsTable(Table):
-    """One section of the lyrics."""
-
-    section: Said = Field(description="The section's tag: `verse`, `chorus 2`.")
-    annotation: Said | None = Field(default=None, description="How it is played or sung: `whispered`.")
-    text: str = Field(default="", description="The lines that are sung.")
-
-
-Lyrics = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[LyricsTable], Field(min_length=1, max_length=500), Tag("sections")],
-    Discriminator(_lyrics_form),
-]
 
 
 class SharedKeys(Table):
@@ -240,20 +261,17 @@ class SongFile(SharedKeys):
     title: Annotated[Said, Field(max_length=300)] | None = Field(
         default=None, description="Shown and tagged; left out, the file's name."
     )
-    caption: Said = Field(description="What the music sounds like: genre, instruments, mood, voice.")
-    lyrics: Lyrics | None = Field(
-        default=None, description="What is sung, in sections headed by tags such as `[verse]`."
-    )
-    lyrics_file: Place | None = Field(
-        default=None, description="A UTF-8 text file with the lyrics, relative to this file."
-    )
+    caption: Said = Field(description=_CAPTION)
+    lyrics: Lyrics | None = Field(default=None, description=_LYRICS)
+    lyrics_file: Place | None = Field(default=None, description=_LYRICS_FILE)
     codes: Place | None = Field(
         default=None, description="A file of pinned codes, relative to this file: followed instead of asking the LM."
     )
-    instrumental: bool | None = Field(default=None, description="Instead of lyrics: nobody sings.")
-    seeds: (
-        Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True})] | None
-    ) = Field(default=None, description="One take per seed.")
+    instrumental: bool | None = Field(default=None, description=_INSTRUMENTAL)
+    seeds: Seeds | None = Field(default=None, description="One take per seed.")
+    base: bool | None = Field(
+        default=None, description="`false` renders the variants alone, not the song as it stands above them."
+    )
     variants: dict[VariantName, VariantTable] = Field(
         default_factory=dict, description="Other ways to render the song; each adds a take per seed."
     )

@@ -59,6 +59,8 @@ def check(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (f"{SOUND}[metas]\nseeds = [3]\nbpm = 90\n", f"{SOUND}seeds = [3]\n[metas]\nbpm = 90\n"),
         (f"{SOUND}[metas]\nshift = 3.0\nbpm = 90\n", f"{SOUND}[metas]\nbpm = 90\n\n[inference]\nshift = 3.0\n"),
         (f"{SOUND}seeds = 3\n", f"{SOUND}seeds = [3]\n"),
+        (f"{SOUND}[variants.fast]\ntempo = 150\n", f"{SOUND}[variants.fast]\nbpm = 150\n"),
+        (f"{SOUND}[variants.fast]\nvocal_languge = 'en'\n", f"{SOUND}[variants.fast]\nvocal_language = 'en'\n"),
         (f'{SOUND}seeds = ["1", "2"]\n', f"{SOUND}seeds = [1, 2]\n"),
         (f'{SOUND}[output]\nformat = "FLAC"\n', f'{SOUND}[output]\nformat = "flac"\n'),
         (f"allow = [\u201cunusual-bpm\u201d]\n{SOUND}", f'allow = ["unusual-bpm"]\n{SOUND}'),
@@ -76,10 +78,8 @@ def test_keys_quotes_and_values_are_put_right_where_certain(project: Path, befor
 @pytest.mark.parametrize(
     "text",
     [
-        f"{SOUND}[variants.fast]\nbpm = 150\n",
-        f"{SOUND}[variants.fast]\ntempo = 150\n",
-        f"{SOUND}[variants.fast]\nseeds = [1]\n",
-        f"{SOUND}[variants.fast]\nvocal_languge = 'en'\n",
+        f"{SOUND}[variants.fast]\ntitle = 'fast'\n",
+        f"{SOUND}[variants.fast]\nmax_duration = 90\n",
         f"{SOUND}[variants.fast.metas]\nbpm = 150\n",
         f"{SOUND}seeds = [-1]\n",
         f"{SOUND}[metas]\nbpm = 92.5\n",

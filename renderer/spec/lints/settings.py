@@ -132,7 +132,7 @@ def retake_of_itself(subject: Subject) -> Iterator[Finding]:
     seen = set()
     for layer in subject.layers:
         seed, turned = layer.inference.retake_seed, layer.inference.retake_variance > 0.0
-        if turned and seed in subject.song.seeds and seed not in seen:
+        if turned and seed in layer.seeds and seed not in seen:
             seen.add(seed)
             yield Finding(
                 path=(*layer.table, "retake_seed") if "retake_seed" in layer.written else ("seeds",),

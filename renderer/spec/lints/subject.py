@@ -13,6 +13,7 @@ from renderer.spec.headings import headings_in
 from renderer.spec.lints.mark_gate import may_have_marks
 from renderer.spec.script import letters, num_syllables
 from renderer.spec.values import metas_of
+from renderer.spec.variant_view import as_song, as_spec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -102,6 +103,15 @@ class Subject:
         return None if count is None else count(self.song)
 
     @cached_property
+    def views(self) -> tuple[Subject, ...]:
+        """The variants that say something else than the song, each as a song of its own."""
+        return tuple(
+            Subject(song=as_song(self.song, variant), draft=as_spec(self.draft, variant.name))
+            for variant in self.song.variants
+            if variant.content is not None
+        )
+
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The base and the variants, each with what it writes itself."""
         spec = self.draft.spec
@@ -114,6 +124,7 @@ class Subject:
                 has_all_metas=self.has_all_metas,
                 model=base.trained_as,
                 inference=base.inference,
+                seeds=self.song.seeds,
                 pinned=self.song.pinned is not None,
                 pinned_chain=self.song.pinned is not None and self.song.pinned.cot is not None,
             ),
@@ -122,13 +133,14 @@ class Subject:
                     table=("variants", variant.name),
                     model_path=("variants", variant.name, "model"),
                     written=spec.variants[variant.name].model_fields_set,
-                    has_all_metas=self.has_all_metas,
+                    has_all_metas=all_metas(song.metas),
                     model=variant.trained_as,
                     inference=variant.inference,
-                    pinned=self.song.pinned is not None,
-                    pinned_chain=self.song.pinned is not None and self.song.pinned.cot is not None,
+                    seeds=song.seeds,
+                    pinned=song.pinned is not None,
+                    pinned_chain=song.pinned is not None and song.pinned.cot is not None,
                 )
-                for variant in variants
+                for variant, song in ((variant, self.song.as_in(variant)) for variant in variants)
             ),
         )
 
@@ -140,8 +152,12 @@ class Subject:
     @cached_property
     def has_all_metas(self) -> bool:
         """Whether nothing is left for the LM's chain of thought to decide, which then doesn't run."""
-        metas = self.song.metas
-        return None not in {metas.bpm, metas.keyscale, metas.timesignature, metas.duration}
+        return all_metas(self.song.metas)
+
+
+def all_metas(metas: Metas) -> bool:
+    """Whether the metas that a chain of thought decides are all said."""
+    return None not in {metas.bpm, metas.keyscale, metas.timesignature, metas.duration}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +170,7 @@ class Layer:
     has_all_metas: bool
     model: str
     inference: Inference
+    seeds: tuple[int, ...] = ()
     pinned: bool = False
     """Whether the song follows pinned codes, where it thinks."""
     pinned_chain: bool = False

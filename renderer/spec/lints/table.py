@@ -30,6 +30,8 @@ class SongLint:
     check: Callable[[Subject], Iterable[Finding | LyricsFinding]]
     bad: str
     good: str
+    of_all_variants: bool = False
+    """Whether it looks at the song's variants together; others look at each that says something else than the song."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +253,7 @@ SONG_LINTS: tuple[SongLint, ...] = (
         code="max-duration-unused",
         level=Level.NOTE,
         check=metas.max_duration_unused,
+        of_all_variants=True,
         bad="max_duration = 200\n"
         + _SPEC.replace("rain", "rain and the hail and the thunder")
         + "[metas]\nduration = 30\n",
@@ -260,6 +263,7 @@ SONG_LINTS: tuple[SongLint, ...] = (
         code="lora-unused",
         level=Level.NOTE,
         check=metas.lora_unused,
+        of_all_variants=True,
         bad=_SPEC + '[[lora]]\npath = "."\nscale = 0.0\n',
         good=_SPEC + '[[lora]]\npath = "."\nscale = 0.5\n',
     ),
@@ -267,6 +271,7 @@ SONG_LINTS: tuple[SongLint, ...] = (
         code="lm-of-nothing",
         level=Level.NOTE,
         check=metas.lm_of_nothing,
+        of_all_variants=True,
         bad='lm = "4B"\n' + _SPEC + "[inference]\nthinking = false\nuse_cot_metas = false\n" + _ENGLISH,
         good='lm = "4B"\n' + _SPEC + "[inference]\nthinking = false\n" + _ENGLISH,
     ),
@@ -302,6 +307,7 @@ SONG_LINTS: tuple[SongLint, ...] = (
         code="retake-of-itself",
         level=Level.WARNING,
         check=settings.retake_of_itself,
+        of_all_variants=True,
         bad="seeds = [4, 5]\n" + _SPEC + "[inference]\nretake_seed = 5\nretake_variance = 0.2\n",
         good="seeds = [4, 6]\n" + _SPEC + "[inference]\nretake_seed = 5\nretake_variance = 0.2\n",
     ),
