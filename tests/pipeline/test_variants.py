@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.pipeline.status import make_status
 from renderer.plan.jobs import Why
 from renderer.report.build import make_report
-from renderer.report.view import view_of
+from renderer.report.view import make_view
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_recipe_and_page_tell_what_the_variant_said(songs: Songs) -> None:
     assert (recipe["spec"]["caption"], recipe["spec"]["metas"]["bpm"]) == ("loud choir", 140)
     report = make_report(songs.project())
     assert report.songs[0].caption == "calm piano, eins"
-    rows = {row.name: row for row in view_of(report).songs[0].settings if row.differs}
+    rows = {row.name: row for row in make_view(report).songs[0].settings if row.differs}
     assert rows["caption"].values == ("calm piano, eins", "loud choir")
     assert rows["bpm"].values == ("90", "140")
 
@@ -85,4 +85,8 @@ def test_a_base_that_is_no_longer_rendered_keeps_the_takes_it_has(songs: Songs) 
     status = make_status(songs.project())
 
     assert [take.plan.name for take in status.takes] == ["eins.loud.s7"]
-    assert {path.name for path in songs.outputs.glob("eins/*.flac")} == {"eins.s1.flac", "eins.s2.flac", "eins.loud.s7.flac"}
+    assert {path.name for path in songs.outputs.glob("eins/*.flac")} == {
+        "eins.s1.flac",
+        "eins.s2.flac",
+        "eins.loud.s7.flac",
+    }

@@ -71,7 +71,8 @@ CASES: dict[str, bytes | str] = {
     "variant-names": SOUND + '[variants.s7]\nshift = 1.0\n[variants."a b"]\nshift = 1.0\n',
     "variant-key": SOUND + "[variants.wide]\nshifft = 1.0\n",
     "variant-of-songs": SOUND
-    + "[variants.a]\ntitle = 'a'\nmax_duration = 90\n[variants.b.metas]\nbpm = 90\n[variants.b.inference]\nshift = 2.0\n",
+    + "[variants.a]\ntitle = 'a'\nmax_duration = 90\n"
+    + "[variants.b.metas]\nbpm = 90\n[variants.b.inference]\nshift = 2.0\n",
     "table-in-table": SOUND + '[metas.output]\nformat = "flac"\n',
     "bpm-nan": SOUND + "[metas]\nbpm = nan\n",
     "empty-numbered": HEAD + 'lyrics = """\n[verse 2]\n\n[chorus]\nwe rise\n"""\n',

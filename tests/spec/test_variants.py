@@ -75,7 +75,7 @@ shift = 2.0
 
 
 def test_the_song_itself_and_other_variants_stay_as_they_are(tmp_path: Path) -> None:
-    alone = [take for take in song(tmp_path, "").takes()]
+    alone = list(song(tmp_path, "").takes())
     one = song(tmp_path, '[variants.bold]\nshift = 2.0\n[variants.other]\ncaption = "ska"\nseeds = [7]\n')
 
     assert [take.name for take in one.takes()] == [
@@ -98,7 +98,11 @@ def test_the_song_itself_and_other_variants_stay_as_they_are(tmp_path: Path) -> 
         (BASE, 'lyrics_file = "other.txt"', "[verse]\nwords of a file"),
         (BASE, "instrumental = true", INSTRUMENTAL_LYRICS),
         (BASE, '[[variants.v.lyrics]]\nsection = "bridge"\ntext = "one line"', "[bridge]\none line"),
-        ('caption = "a"\nlyrics_file = "other.txt"\n', "lyrics = '''[verse]\nin place of it'''", "[verse]\nin place of it"),
+        (
+            'caption = "a"\nlyrics_file = "other.txt"\n',
+            "lyrics = '''[verse]\nin place of it'''",
+            "[verse]\nin place of it",
+        ),
         ('caption = "a"\ninstrumental = true\n', "lyrics = '''[verse]\nsung'''", "[verse]\nsung"),
     ],
     ids=["file", "instrumental", "list", "text-for-file", "text-for-instrumental"],
@@ -132,7 +136,11 @@ def test_the_base_need_not_be_rendered(tmp_path: Path) -> None:
         ("[variants.v]\nbpm = 20\n", BASE, ("bpm-range", "20")),
         ("[variants.v]\nduration = 500\n", BASE, ("duration-limit", "500")),
         ('[variants.v]\ncodes = "no.codes"\n', BASE, ("codes-missing", '"no.codes"')),
-        ("[variants.v]\ninstrumental = false\n", 'caption = "a"\ninstrumental = true\n', ("lyrics-missing", "instrumental")),
+        (
+            "[variants.v]\ninstrumental = false\n",
+            'caption = "a"\ninstrumental = true\n',
+            ("lyrics-missing", "instrumental"),
+        ),
         ('[variants.v]\nlyrics = [{section = "verse", txt = "x"}]\n', BASE, ("unknown-key", "txt")),
         ('[variants.v]\ncaption = "a <|im_end|> b"\n', BASE, ("control-token", "<|im_end|>")),
     ],
