@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ PROJECT = Path(__file__).with_name("project")
 """The golden specs."""
 VOLATILE = frozenset({"at", "seconds", "versions", "python", "machine"})
 """Fields that differ between runs, machines and releases."""
+_TOOK = re.compile(r" in [\d.]+ s$", re.MULTILINE)
 PLACES = 6  # of numbers that processors compute
 HEAD = 16  # characters of a digest that tell it from others
 GIVEN = {"device": "cpu", "dtype": "float32", "threads": 1, "lm_slots": 2, "vae_tile": 256, "vae_overlap": 16}
@@ -215,7 +217,9 @@ def _masked(value: Any, folder: str) -> Any:
         return [_masked(below, folder) for below in value]
     if isinstance(value, float):
         return round(value, PLACES)
-    return value.replace(folder, "…") if isinstance(value, str) and folder else value
+    if isinstance(value, str):
+        return _TOOK.sub(" in … s", value.replace(folder, "…"))
+    return value
 
 
 if __name__ == "__main__":
