@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.project import Project
     from renderer.serve import LiveReport
-    from renderer.song import Song
+    from renderer.song import Song, Take
     from renderer.spec.picks import Pick
 
 LOOK_SECONDS = 0.3  # how often the journal is looked at: one stat
@@ -72,15 +72,16 @@ def serving_library() -> Any:
 
 
 def _follow(named: Sequence[str], options: Options, live: LiveReport, ended: threading.Event, *, measure: bool) -> None:
-    """Publish anew whenever a run, here or in another process, wrote to the journal; measures in between."""
-    journal = chosen_project(named, options).store.journal
+    """Publish anew whenever a run, here or anywhere, wrote to the journal, or a spec was saved; measures in between."""
+    project = chosen_project(named, options)
+    takes = project.takes
     seen: object = None
     while not ended.is_set():
         began = time.monotonic()
-        stamp = journal.stamp()
+        stamp = _stamp(named, project)
         if stamp != seen:
             try:
-                _publish(named, options, live, measure=measure)
+                takes = _publish(named, options, live, takes, measure=measure)
                 seen = stamp
             except (RendererError, OSError) as error:
                 # A spec that is being edited may be broken for a while; what is there stays, and is looked at again.
@@ -89,15 +90,36 @@ def _follow(named: Sequence[str], options: Options, live: LiveReport, ended: thr
         ended.wait(LOOK_SECONDS + time.monotonic() - began)
 
 
-def _publish(named: Sequence[str], options: Options, live: LiveReport, *, measure: bool) -> None:
+def _stamp(named: Sequence[str], project: Project) -> object:
+    """Changes with every line of the journal and every change of the specs."""
+    from renderer.pipeline.select import spec_paths
+    from renderer.watch.spec_files import read_spec_files
+
+    try:
+        specs = read_spec_files([*spec_paths(named), *project.spec_files()]).digests
+    except RendererError:
+        specs = {}
+    return project.store.journal.stamp(), specs
+
+
+def _publish(
+    named: Sequence[str], options: Options, live: LiveReport, before: Sequence[Take], *, measure: bool
+) -> tuple[Take, ...]:
+    """Show the takes that are meant now, of broken specs those that were meant `before`; returns them."""
+    from renderer.pipeline.project import Project
+    from renderer.pipeline.select import select
     from renderer.report.build import make_report
     from renderer.takes.measurements import measure_takes
+    from renderer.watch.effective_takes import effective_takes
 
-    project = chosen_project(named, options)
-    live.publish(make_report(project))
+    selection = select(named, options)
+    takes = effective_takes(tuple(before), selection)
+    project = Project(takes, options)
+    live.publish(make_report(project, diagnostics=selection.diagnostics))
     live.show_progress("")
     if measure and any(one.measured for one in measure_takes(project)):
-        live.publish(make_report(project))
+        live.publish(make_report(project, diagnostics=selection.diagnostics))
+    return takes
 
 
 def _song_of(take_name: str) -> str:

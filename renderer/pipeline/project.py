@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from renderer.pipeline.options import Options
     from renderer.pipeline.refused_specs import RefusedSpec
     from renderer.pipeline.select import Selection
-    from renderer.plan.jobs import Plan
+    from renderer.pipeline.whole import Whole
+    from renderer.plan.jobs import Plan, TakePlan
     from renderer.provenance import Environment
     from renderer.run.executor import Executor
     from renderer.song import Take
@@ -119,6 +120,25 @@ class Project:
         return make_plan(
             takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask, others=self.takes
         )
+
+    def plan_takes(self, takes: Sequence[Take]) -> tuple[TakePlan, ...]:
+        """How these takes stand, for whoever shows them: failures are told by the journal, models looked at before.
+
+        Raises: UsageError, ModelError for takes a model can't make.
+        """
+        return self._plan(takes, {}).takes
+
+    def whole(self) -> Whole:
+        """All takes of the project that these belong to."""
+        from renderer.pipeline.whole import whole_project  # noqa: PLC0415 - it builds on this module
+
+        return whole_project(self)
+
+    def spec_files(self) -> tuple[Path, ...]:
+        """The spec files of the project that these takes belong to, unread."""
+        from renderer.pipeline.whole import spec_files  # noqa: PLC0415 - as above
+
+        return spec_files(self)
 
     def missing(self) -> tuple[str, ...]:
         """Model parts that aren't on disk, by the names `renderer models fetch` takes."""

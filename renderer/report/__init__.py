@@ -11,6 +11,8 @@ from renderer.report.values import (
     ReportRun,
     ReportSong,
     ReportTake,
+    SectionMark,
+    SpecFault,
 )
 from renderer.takes.peaks import encode_peaks
 
@@ -24,7 +26,9 @@ __all__ = [
     "ReportRun",
     "ReportSong",
     "ReportTake",
+    "SectionMark",
     "Served",
+    "SpecFault",
     "encode_peaks",
     "render_page",
     "write_report",

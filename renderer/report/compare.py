@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from renderer.plurals import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from renderer.report.values import ReportTake
     from renderer.settings import Metas
+    from renderer.takes.measure.values import Measured
 
 BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
 DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM
 SILENCE_SECONDS = 3.0
+QUIET_SECONDS = 8.0  # longer than songs take to fade
 TRUE_PEAK_DB = 0.0
+_FELT = (0.5, 1.0, 2.0)  # half and double time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,16 @@ def flags(take: ReportTake, metas: Metas) -> tuple[Flag, ...]:
 
 def same_tempo(wanted: float, measured: float) -> bool:
     """Whether two tempos are one, half and double time included: what is felt at 140 is often counted at 70."""
-    return any(abs(measured * factor - wanted) <= BPM_TOLERANCE * wanted for factor in (0.5, 1.0, 2.0))
+    return any(abs(measured * factor - wanted) <= BPM_TOLERANCE * wanted for factor in _FELT)
+
+
+def tempo_error(take: ReportTake, metas: Metas) -> float | None:
+    """How far the measured tempo is from the wanted one, in per cent of it; None where one of them isn't known."""
+    wanted = metas.bpm or (take.decided and take.decided.bpm)
+    heard = take.measured.bpm if take.measured else None
+    if not wanted or not heard:
+        return None
+    return round(100 * min(abs(heard * factor - wanted) for factor in _FELT) / wanted, 1)
 
 
 def same_key(wanted: str, measured: str) -> bool:
@@ -76,10 +90,19 @@ def _compared(take: ReportTake, metas: Metas) -> Iterator[Flag]:
     if max(heard.head_silence_seconds, heard.tail_silence_seconds) > SILENCE_SECONDS:
         head, tail = heard.head_silence_seconds, heard.tail_silence_seconds
         yield Flag(code="silence", text=f"silent for {head:.1f} s at the head, {tail:.1f} s at the tail")
+    else:
+        yield from _quiet(heard)
     if heard.num_clipped:
-        yield Flag(code="clipping", text=f"{heard.num_clipped:,} samples clipped")
+        yield Flag(code="clipping", text=f"{counted(heard.num_clipped, 'sample')} clipped")
     if heard.true_peak_db is not None and heard.true_peak_db > TRUE_PEAK_DB:
         yield Flag(code="peak", text=f"true peak at {heard.true_peak_db:+.1f} dBTP")
+
+
+def _quiet(measured: Measured) -> Iterator[Flag]:
+    ends = (("first", measured.head_quiet_seconds), ("last", measured.tail_quiet_seconds))
+    told = [f"the {end} {seconds:.0f} s" for end, seconds in ends if seconds >= QUIET_SECONDS]
+    if told:
+        yield Flag(code="quiet", text=f"{' and '.join(told)} far quieter than the rest")
 
 
 def _faults(take: ReportTake) -> Iterator[Flag]:

@@ -58,7 +58,7 @@ def decided(metas: CotMetas) -> str:
         (metas.keyscale, "{}"),
         (metas.timesignature, "time {}"),
         (metas.duration, "{} s"),
-        (metas.language, "{}"),
+        (None if metas.language == "unknown" else metas.language, "{}"),
     )
     return ", ".join(form.format(value) for value, form in named if value is not None)
 

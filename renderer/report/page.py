@@ -5,32 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import os
-import zlib
+from collections import Counter
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import jinja2
 from markupsafe import Markup
 
 from renderer import __version__
 from renderer.files import open_regular
-from renderer.report import formatting, view
+from renderer.report.pieces import packed_together, song_piece
+from renderer.report.templating import part, script, template
 from renderer.report.timeline import make_timeline
+from renderer.report.values import Outcome
 from renderer.store.disk import RealDisk, write_whole
-from renderer.takes.peaks import NUM_BINS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.report.values import Report
+    from renderer.report.pieces import PieceFailure, SongPiece
+    from renderer.report.values import Report, ReportHead
 
 _END = b"</html>"
-SCRIPTS = ("facts", "waves", "player", "compare", "votes", "filters", "keys", "folds", "live", "start")
+_MANY_SONGS = 100
+_MANY_TAKES = 1_000  # of more, packing all that opens on demand anew would take seconds for every page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +40,17 @@ class Served:
     """Proves that a vote comes from this page and not from another site."""
 
 
-class Folds:
-    """What opens on demand, as pieces of HTML, each once; packed, for prompts repeat lyrics and settings each other.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What stands on the page, over all songs."""
 
-    Packed as they come: all that twenty thousand takes have to tell would not fit.
-    """
-
-    def __init__(self) -> None:
-        self._positions: dict[bytes, int] = {}
-        self._packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self._packed = bytearray(self._packer.compress(b"["))
-
-    def place(self, html: str) -> int:
-        """Where the piece stands."""
-        text = json.dumps(html, ensure_ascii=False).encode()
-        digest = hashlib.sha256(text).digest()
-        if digest not in self._positions:
-            self._packed += self._packer.compress(b"," * bool(self._positions) + text)
-            self._positions[digest] = len(self._positions)
-        return self._positions[digest]
-
-    def packed(self) -> str:
-        """All pieces as JSON, deflated, in base64: a tenth of what they were. No piece comes after."""
-        self._packed += self._packer.compress(b"]") + self._packer.flush()
-        return base64.b64encode(self._packed).decode()
+    num_songs: int
+    num_takes: int
+    outcomes: Mapping[str, int]
+    """Outcomes that occurred, in their order."""
+    num_last: int
+    flags: Mapping[str, int]
+    failures: tuple[PieceFailure, ...]
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -72,10 +58,17 @@ def write_report(report: Report, folder: Path) -> Path:
 
     Raises: StoreError, OSError as the disk gives it.
     """
-    page = folder / "index.html"
-    content = io.BytesIO()
-    for piece in _pieces(report):
-        content.write(piece.encode())
+    return write_pieces(report.head, _pieces_of(report), folder)
+
+
+def write_pieces(head: ReportHead, pieces: Sequence[SongPiece], folder: Path) -> Path:
+    """The same of songs whose pieces are there.
+
+    Raises: StoreError, OSError as the disk gives it.
+    """
+    page, content = folder / "index.html", io.BytesIO()
+    for text in _texts(head, pieces):
+        content.write(text.encode())
     write_whole(RealDisk(), page, content.getvalue())  # which is no copy
     return page
 
@@ -92,39 +85,65 @@ def is_whole(page: Path) -> bool:
 
 def render_page(report: Report, served: Served | None = None) -> str:
     """The page as text; `served` is None for the file that opens from disk."""
-    return "".join(_pieces(report, served))
+    return "".join(_texts(report.head, _pieces_of(report), served))
 
 
-def _pieces(report: Report, served: Served | None = None) -> Iterator[str]:
+def folds_lyrics(num_songs: int) -> bool:
+    """Whether lyrics are folded: so many songs would weigh megabytes with all of them open."""
+    return num_songs > _MANY_SONGS
+
+
+def _pieces_of(report: Report) -> list[SongPiece]:
+    folded = folds_lyrics(len(report.songs))
+    return [song_piece(song, folds_lyrics=folded) for song in report.songs]
+
+
+def _texts(head: ReportHead, pieces: Sequence[SongPiece], served: Served | None = None) -> Iterator[str]:
     """The page, bit by bit: of many takes it is larger than what it shows."""
-    style, script = _part("style.css"), _script()
-    seen = view.make_view(report)
-    return _template().generate(
-        report=report,
-        run=report.run,
-        view=seen,
-        timeline=make_timeline(report.run) if report.run else None,
-        facts=_facts(report, seen, served),
-        folds=Folds(),
+    style = part("style.css")
+    counts = _counts(pieces)
+    shown = (
+        {name: Markup(getattr(piece, name)) for name in ("article", "facts")}  # noqa: S704 - made by our templates
+        for piece in pieces
+    )
+    return template("page").generate(
+        head=head,
+        run=head.run,
+        counts=counts,
+        timeline=make_timeline(head.run) if head.run else None,
+        pieces=list(shown),
+        folds=_packs(pieces, counts.num_takes),
+        together=counts.num_takes <= _MANY_TAKES,
+        picks={name: asdict(pick) for name, pick in head.picks.items()},
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
-        script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
-        policy=_policy(style, script, served),
+        script=Markup(script()),  # noqa: S704 - our own file, hashed in the policy
+        policy=_policy(style, script(), served),
         served=served,
+        token=asdict(served) if served else None,
         version=__version__,
     )
 
 
-def _facts(report: Report, seen: view.View, served: Served | None) -> dict[str, object]:
-    return {
-        # One after the other, as the template asks for them.
-        "takes": (
-            view.take_facts(row, song, NUM_BINS, versioned=served is not None)
-            for song in seen.songs
-            for row in song.takes
-        ),
-        "picks": {name: asdict(pick) for name, pick in report.picks.items()},
-        "served": asdict(served) if served else None,
-    }
+def _packs(pieces: Sequence[SongPiece], num_takes: int) -> Iterable[str]:
+    """Packs of what opens on demand: one of all songs, which are alike, or of very many takes each song's own."""
+    packs = (piece.folds for piece in pieces)
+    return packs if num_takes > _MANY_TAKES else [packed_together(packs)]
+
+
+def _counts(pieces: Iterable[SongPiece]) -> Counts:
+    pieces = tuple(pieces)
+    outcomes, flags = Counter[str](), Counter[str]()
+    for piece in pieces:
+        outcomes.update(piece.outcomes)
+        flags.update(piece.flags)
+    return Counts(
+        num_songs=len(pieces),
+        num_takes=outcomes.total(),
+        outcomes={str(outcome): outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
+        num_last=sum(piece.num_last for piece in pieces),
+        flags=dict(sorted(flags.items())),
+        failures=tuple(failure for piece in pieces for failure in piece.failures),
+    )
 
 
 def _policy(style: str, script: str, served: Served | None) -> str:
@@ -145,27 +164,3 @@ def _policy(style: str, script: str, served: Served | None) -> str:
 
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-@cache
-def _part(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")
-
-
-@cache
-def _script() -> str:
-    # One function's scope: nothing of ours becomes a property of `window`.
-    return "\n".join(('"use strict";', "(() => {", *(_part(f"script/{name}.js") for name in SCRIPTS), "})();"))
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    filters = (
-        *(formatting.clock, formatting.coded, formatting.decided, formatting.link, formatting.signed, formatting.size),
-        *(formatting.took, formatting.visible),
-    )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
-    return environment.from_string(_part("page.html.jinja"))

@@ -30,6 +30,7 @@ class Lane:
     loads: str
     num_jobs: int
     job_seconds: float
+    """By the clock, as the bars are drawn."""
     load_seconds: float
 
 
@@ -125,9 +126,19 @@ def _lane(part: str, jobs: Sequence[_Bar], loads: Sequence[_Bar], scale: float) 
         failed=_path((bar for bar in jobs if bar.failed), scale),
         loads=_path(loads, scale),
         num_jobs=len(jobs),
-        job_seconds=sum(bar.seconds for bar in jobs),
-        load_seconds=sum(bar.seconds for bar in loads),
+        job_seconds=_wall_seconds(jobs),
+        load_seconds=_wall_seconds(loads),
     )
+
+
+def _wall_seconds(bars: Iterable[_Bar]) -> float:
+    """How long at least one of them ran: the jobs of a batch run beside each other."""
+    total = end = 0.0
+    for bar in sorted(bars, key=lambda one: one.start_seconds):
+        start = max(bar.start_seconds, end)
+        end = max(end, bar.start_seconds + bar.seconds)
+        total += max(0.0, end - start)
+    return total
 
 
 def _path(bars: Iterable[_Bar], scale: float) -> str:

@@ -23,16 +23,15 @@ Setting = str | int | float | bool | None
 
 
 class Outcome(StrEnum):
-    """What became of a take in the last run."""
+    """Where a take stands."""
 
-    RENDERED = "rendered"
-    CACHED = "cached"
-    """Stored already; nothing ran for it."""
+    DONE = "done"
+    """Its audio lies on disk as its spec asks."""
     FAILED = "failed"
     BLOCKED = "blocked"
     """A job it hangs on failed."""
     WAITING = "waiting"
-    """Planned, but the run ended before its turn, or is still at it."""
+    """To be rendered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,22 @@ class Failure:
     message: str
     why: str = ""
     help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecFault:
+    """A fault of a spec, as `check` prints it: lines of pieces, each with its tone, the place from the project on."""
+
+    lines: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionMark:
+    """Where a section of the lyrics begins in the sound."""
+
+    label: str
+    """`verse 1`."""
+    start_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +83,29 @@ class ReportTake:
     """Empty for the base."""
     seed: int
     outcome: Outcome
+    in_last_run: bool = False
+    """Whether the last run rendered it or failed at it."""
     why: str = ""
-    """Why it ran: `new`, `shift 3.0 → 2.0 in [inference]`."""
+    """What differs from the version before: `shift 3.0 → 2.0`."""
     model: str
     lm: str | None = None
     vae: str | None = None
     """None for the model's own."""
     based_on: str | None = None
     """What a model in one file takes the rest from."""
+    metas: Metas | None = None
+    """What it asks, its variant included; None: as the song."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Under the spec's names, as they were used."""
     preview_seconds: float | None = None
     audio: str | None = None
-    """None when there is none."""
+    """None when there is none. Of a take that isn't done, its newest former version's, as all that is heard below."""
+    made_at: float = 0.0
+    """When that was made, in seconds since 1970."""
+    marks: tuple[SectionMark, ...] = ()
+    """Where its sections begin."""
+    marks_estimated: bool = True
+    """Whether nobody measured where; told on the page."""
     num_bytes: int = 0
     duration_seconds: float = 0.0
     peaks: str = ""
@@ -89,6 +114,7 @@ class ReportTake:
     recipe: str | None = None
     """The sidecar TOML."""
     key8: str = ""
+    """The head of the key of what plays."""
     decided: CotMetas | None = None
     """What the LM wrote; None without chain of thought."""
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -174,18 +200,31 @@ class ReportRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ReportHead:
+    """What the page tells beside its songs."""
+
+    run: ReportRun | None = None
+    """The last one; None when nothing has run yet."""
+    notes: tuple[str, ...] = ()
+    """Sentences above everything else: `mini is trained on nothing and hisses`."""
+    faults: tuple[SpecFault, ...] = ()
+    """Of specs that can't be read: their takes stay as they were, or are missing."""
+    picks: Mapping[str, Pick] = field(default_factory=dict)
+    """All of picks.toml, of takes that are not here too: an export must not lose them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(ReportHead):
     """The whole page."""
 
     songs: tuple[ReportSong, ...]
-    run: ReportRun | None = None
-    """None when nothing has run yet."""
-    notes: tuple[str, ...] = ()
-    """Sentences above everything else: `mini is trained on nothing and hisses`."""
-    picks: Mapping[str, Pick] = field(default_factory=dict)
-    """All of picks.toml, of takes that are not here too: an export must not lose them."""
 
     @property
     def takes(self) -> tuple[ReportTake, ...]:
         """Every take, song after song."""
         return tuple(take for song in self.songs for take in song.takes)
+
+    @property
+    def head(self) -> ReportHead:
+        """What it tells beside its songs."""
+        return self

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.report.compare import Flag, Words, changed_words, flags
+from renderer.report.compare import Flag, Words, changed_words, flags, same_key, tempo_error
 from renderer.report.formatting import link, visible
 from renderer.report.values import Outcome
-from renderer.takes.peaks import fold_peaks
+from renderer.takes.peaks import NUM_BINS, fold_peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from renderer.artifacts import CotMetas
-    from renderer.report.values import FormerTake, Report, ReportSong, ReportTake, Setting
-    from renderer.takes.measure.values import Measured
+    from renderer.report.values import FormerTake, ReportSong, ReportTake, Setting
 
-OUTCOME_WORDS = {
-    Outcome.RENDERED: "rendered",
-    Outcome.CACHED: "stored already",
-    Outcome.FAILED: "failed",
-    Outcome.BLOCKED: "blocked",
-    Outcome.WAITING: "waiting",
-}
 ORIGINS = ("asked", "decided", "measured")
 
 
@@ -62,11 +55,16 @@ class TakeView:
     """A take's row."""
 
     take: ReportTake
-    index: int
-    """Among all takes of the page, from 0."""
     number: int
     """Within its song, from 1."""
+    keyscale: str
+    """The measured key, by the name that it was asked by."""
     flags: tuple[Flag, ...]
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether what plays is a former version."""
+        return self.take.audio is not None and self.take.outcome is not Outcome.DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,52 +82,15 @@ class SongView:
     captions: tuple[CaptionView, ...]
     takes: tuple[TakeView, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """The page."""
-
-    songs: tuple[SongView, ...]
-    counts: tuple[tuple[Outcome, str, int], ...]
-    """Outcomes that occurred, with their words."""
-    flag_counts: tuple[tuple[str, int], ...]
-
     @property
-    def takes(self) -> tuple[TakeView, ...]:
-        """Every row, song after song."""
-        return tuple(take for song in self.songs for take in song.takes)
+    def id(self) -> str:
+        """What its elements are called after: no sign that a name may hold, and the same wherever the song stands."""
+        return hashlib.sha256(self.song.name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
-def make_view(report: Report) -> View:
-    """Everything the template needs, in its order."""
-    songs: list[SongView] = []
-    num_takes = 0
-    for song in report.songs:
-        rows = tuple(_take_view(song, number, num_takes) for number in range(len(song.takes)))
-        songs.append(_song_view(song, rows))
-        num_takes += len(rows)
-    outcomes = Counter(take.outcome for take in report.takes)
-    flagged = Counter(flag.code for view in songs for row in view.takes for flag in row.flags)
-    return View(
-        songs=tuple(songs),
-        counts=tuple(
-            (outcome, words, outcomes[outcome]) for outcome, words in OUTCOME_WORDS.items() if outcomes[outcome]
-        ),
-        flag_counts=tuple(sorted(flagged.items())),
-    )
-
-
-def _take_view(song: ReportSong, number: int, before: int) -> TakeView:
-    take = song.takes[number]
-    return TakeView(
-        take=take,
-        index=before + number,
-        number=number + 1,
-        flags=flags(take, song.metas),
-    )
-
-
-def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
+def song_view(song: ReportSong) -> SongView:
+    """Everything the template needs of a song, in its order."""
+    rows = tuple(_take_view(song, take, number) for number, take in enumerate(song.takes, start=1))
     variants = tuple(dict.fromkeys(take.variant for take in song.takes))
     metas = tuple(row for row in _metas(song, rows) if any(getattr(row, name) for name in ORIGINS))
     return SongView(
@@ -141,6 +102,14 @@ def _song_view(song: ReportSong, rows: tuple[TakeView, ...]) -> SongView:
         captions=_captions(song, variants),
         takes=rows,
     )
+
+
+def _take_view(song: ReportSong, take: ReportTake, number: int) -> TakeView:
+    metas = take.metas or song.metas
+    wanted = metas.keyscale or (take.decided and take.decided.keyscale) or ""
+    measured = (take.measured and take.measured.keyscale) or ""
+    same = bool(wanted and measured) and same_key(wanted, measured)
+    return TakeView(take=take, number=number, keyscale=wanted if same else measured, flags=flags(take, metas))
 
 
 def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
@@ -160,7 +129,7 @@ def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
             name="key",
             asked=_written(metas.keyscale),
             decided=_decided(decided, lambda cot: cot.keyscale),
-            measured=_measured_keys(measured),
+            measured=_measured_keys(rows),
             flagged="key" in flagged,
         ),
         MetaRow(
@@ -180,7 +149,8 @@ def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
         MetaRow(
             name="language",
             asked=_written(metas.vocal_language),
-            decided=_decided(decided, lambda cot: cot.language),
+            # `unknown` is what it writes where it decides on none.
+            decided=_decided(decided, lambda cot: None if cot.language == "unknown" else cot.language),
             measured="",
             flagged=False,
         ),
@@ -204,8 +174,8 @@ def _span(values: Iterable[float | None], form: str, unit: str = "") -> str:
     return f"{low}{unit}" if low == high else f"{low}–{high}{unit}"
 
 
-def _measured_keys(measured: Iterable[Measured]) -> str:
-    counts = Counter(one.keyscale for one in measured if one.keyscale)
+def _measured_keys(rows: Iterable[TakeView]) -> str:
+    counts = Counter(row.keyscale for row in rows if row.keyscale)
     if len(counts) <= 1:
         return "".join(counts)
     return " · ".join(f"{key} ×{count}" for key, count in counts.most_common(3))
@@ -248,25 +218,41 @@ def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, .
     )
 
 
-def take_facts(row: TakeView, song: SongView, num_bins: int, *, versioned: bool) -> dict[str, object]:
-    """What the page's script knows of a take; waveforms in at most `num_bins` bins.
+def song_facts(song: SongView) -> dict[str, object]:
+    """What the page's script knows of a song."""
+    marks: dict[tuple[tuple[str, float], ...], int] = {}
+    takes = []
+    for row in song.takes:
+        own = tuple((visible(mark.label), mark.start_seconds) for mark in row.take.marks)
+        takes.append(_take_facts(row, song.song, marks.setdefault(own, len(marks))))
+    return {
+        "id": song.id,
+        "name": song.song.name,
+        "title": visible(song.song.title),
+        "marks": list(marks),
+        "takes": takes,
+    }
 
-    `versioned` links name the version: a server has several under one name over time, a disk has one.
-    """
+
+def _take_facts(row: TakeView, song: ReportSong, marks: int) -> dict[str, object]:
     take = row.take
     return {
         "name": take.name,
-        "song": song.song.name,
-        "title": visible(song.song.title),
+        "number": row.number,
         "variant": visible(take.variant),
         "seed": take.seed,
         "outcome": take.outcome,
+        "last": take.in_last_run,
         "flags": [flag.code for flag in row.flags],
         "key": take.key8,
-        "audio": link(take.audio) + (f"?v={take.key8}" if versioned else "") if take.audio else None,
+        "audio": link(take.audio) if take.audio else None,
         "seconds": round(take.duration_seconds, 3),
         "lufs": take.measured.loudness_lufs if take.measured else None,
-        "peaks": fold_peaks(take.peaks, num_bins),
+        "off": tempo_error(take, take.metas or song.metas),
+        "made": round(take.made_at),
+        "marks": marks,
+        "estimated": take.marks_estimated,
+        "peaks": fold_peaks(take.peaks, NUM_BINS),
         "former": [_former_facts(former) for former in take.former],
     }
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     Takes = tuple[Take, ...]
 
 
+def errors_of(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Those that keep a spec from being read."""
+    return tuple(one for one in diagnostics if one.level is Level.ERROR)
+
+
 def faulty_files(diagnostics: Iterable[Diagnostic]) -> frozenset[Path]:
     """The files that have errors."""
     return frozenset(one.file for one in diagnostics if one.level is Level.ERROR and one.file)

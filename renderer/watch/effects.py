@@ -118,6 +118,8 @@ class WritePage:
     """Write the report in the background: `PageEnded`."""
 
     takes: tuple[Take, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What there is to say of the specs."""
     options: Options
     """Whether it tells of previews or of takes in full length."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from renderer.watch.effective_takes import edited_songs
+from renderer.watch.effective_takes import edited_songs, errors_of
 from renderer.watch.effects import AbandonJobs, Announce, ReadSpecs, WarmUp, WatchFolders
 from renderer.watch.notices import FilesSaved, SpecsLoaded
 from renderer.watch.state import RenderRequest
@@ -51,6 +51,8 @@ def take_specs(state: WatchState, event: SpecsRead) -> Step:
         fixed=event.fixed,
     )
     effects: Effects = (*(Announce(notice=one) for one in event.refusals), Announce(notice=loaded))
+    if set(errors_of(state.diagnostics)) != set(errors_of(event.diagnostics)):
+        state = state.with_page_behind()
     state = replace(state, awaits_answer=False, has_read=True, takes=takes, diagnostics=event.diagnostics)
     edited = edited_songs(before, takes)
     if not is_first:

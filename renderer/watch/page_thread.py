@@ -13,10 +13,11 @@ from renderer.watch.events import PageEnded
 from renderer.watch.plan_takes import projects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from renderer.pipeline.project import Project
     from renderer.report import Report
+    from renderer.spec.diagnostics import Diagnostic
     from renderer.watch.effects import WritePage
 
 
@@ -46,11 +47,13 @@ def start_page_thread(effect: WritePage, publish: Publish, post: Callable[[PageE
 
 
 def _write_pages(effect: WritePage, publish: Publish) -> str | None:
-    addresses = [_write_page(project, publish) for project in projects(effect.takes, effect.options)]
+    addresses = [
+        _write_page(project, effect.diagnostics, publish) for project in projects(effect.takes, effect.options)
+    ]
     return addresses[0] if addresses else None
 
 
-def _write_page(project: Project, publish: Publish) -> str:
-    report = make_report(project)
+def _write_page(project: Project, diagnostics: Sequence[Diagnostic], publish: Publish) -> str:
+    report = make_report(project, diagnostics=diagnostics)
     page = write_report(report, project.store.outputs / REPORT_FOLDER)
     return publish(project, report) or str(page)

@@ -112,7 +112,10 @@ def _proceed(state: WatchState, now: float) -> Step:
     # What was asked may begin a render, which the page then lets go first.
     if not state.awaits_answer and state.page.is_due and (state.run is None or state.run.has_progressed):
         page = replace(state.page, is_behind=False, is_being_written=True)
-        return replace(state, page=page), (*effects, WritePage(takes=state.takes, options=state.shown))
+        return replace(state, page=page), (
+            *effects,
+            WritePage(takes=state.takes, diagnostics=state.diagnostics, options=state.shown),
+        )
     state, resting = _rest(state, now)
     return state, (*effects, *resting)
 

@@ -105,7 +105,7 @@ def rendered(
         name=name,
         variant=variant,
         seed=seed,
-        outcome=Outcome.RENDERED,
+        outcome=Outcome.DONE,
         why="new",
         model="mini",
         lm="mini",

@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renderer.report import ReportJob, ReportRun
 from renderer.report.compare import changed_words, flags, same_key, same_tempo
+from renderer.report.section_marks import estimated_marks
+from renderer.report.timeline import make_timeline
+from renderer.report.view import song_view
 from renderer.settings import Metas
-from tests.report.songs import rendered
+from renderer.song import Section
+from tests.report.songs import rendered, song
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +62,53 @@ def test_words_the_lm_changed_are_told_apart() -> None:
         ("same", "trap beat"),
         ("added", "with bells"),
     ]
+
+
+def test_a_quiet_end_is_flagged_and_silence_tells_for_both(tmp_path: Path) -> None:
+    take = rendered(tmp_path, "x", seed=1, seconds=1.0)
+    assert take.measured
+    quiet = dataclasses.replace(take, measured=dataclasses.replace(take.measured, tail_quiet_seconds=20.0))
+    assert [flag.text for flag in flags(quiet, Metas()) if flag.code == "quiet"] == [
+        "the last 20 s far quieter than the rest"
+    ]
+    assert "quiet" not in {flag.code for flag in flags(take, Metas())}
+
+
+def test_a_key_by_its_other_name_and_an_undecided_language_are_no_flags(tmp_path: Path) -> None:
+    take = rendered(tmp_path, "x", seed=1, seconds=1.0)
+    assert take.measured
+    assert take.decided
+    take = dataclasses.replace(
+        take,
+        measured=dataclasses.replace(take.measured, keyscale="D# major"),
+        decided=dataclasses.replace(take.decided, language="unknown"),
+    )
+    view = song_view(song("x", "X", (take,), metas=Metas(keyscale="Eb major", vocal_language="en")))
+    rows = {row.name: row for row in view.metas}
+    assert (rows["key"].measured, rows["key"].flagged) == ("Eb major", False)
+    assert (rows["language"].decided, rows["language"].flagged) == ("", False)
+    assert not {"key", "language"} & {flag.code for row in view.takes for flag in row.flags}
+
+
+def test_a_parts_time_is_the_clocks_however_many_jobs_ran_beside_each_other() -> None:
+    jobs = tuple(
+        ReportJob(stage="codes", part="lm", takes=(f"x.s{seed}",), start_seconds=1.0, seconds=240.0)
+        for seed in range(4)
+    )
+    (lane,) = make_timeline(ReportRun(started="now", seconds=250.0, jobs=jobs)).lanes
+    assert (lane.num_jobs, lane.job_seconds) == (4, 240.0)
+
+
+def test_sections_share_the_song_by_their_words() -> None:
+    sections = (
+        Section(tag="intro"),
+        Section(tag="verse", number=1, lines=("a line of some twenty letters",) * 4),
+        Section(tag="chorus", lines=("short",)),
+    )
+    marks = estimated_marks(sections, 100.0)
+    assert [mark.label for mark in marks] == ["intro", "verse 1", "chorus"]
+    starts = [mark.start_seconds for mark in marks]
+    assert starts[0] == 0.0
+    assert starts == sorted(starts)
+    assert starts[2] - starts[1] > 100.0 - starts[2], "more words take longer"
+    assert estimated_marks(sections[:1], 100.0) == ()

@@ -217,11 +217,15 @@ def test_a_port_that_is_taken_is_told_as_such(server: Server, tmp_path: Path) ->
         pass
 
 
-def test_the_served_page_names_the_version_of_each_sound(server: Server) -> None:
-    facts = re.search(rb'id="facts">(.*?)</script>', server.ask("/report/")[2])
+def test_the_served_page_tells_the_version_of_each_sound(server: Server) -> None:
+    facts = re.search(rb'id="facts">(.*?)</script>', server.ask("/report/")[2], re.DOTALL)
     assert facts
-    takes = json.loads(facts.group(1))["takes"]
-    assert takes[0]["audio"] == "../chihuahua/chihuahua.s7.flac?v=00000007"
+    takes = [take for song in json.loads(facts.group(1))["songs"] for take in song["takes"] if take["audio"]]
+    assert takes
+    for take in takes:
+        status, _, sound = server.ask(f"/report/{take['audio']}?v={take['key']}".replace("/report/..", ""))
+        assert status == 200
+        assert sound
 
 
 def test_the_printed_address_opens_the_page_and_gives_its_browser_the_key(server: Server) -> None:

@@ -3,6 +3,7 @@ const slots = { a: null, b: null };
 let blind = null;
 
 function put(slot, sound) {
+  leaveKnockout();
   leaveBlind();
   const other = slot === "a" ? "b" : "a";
   if (slots[other]?.id === sound.id) slots[other] = null;
@@ -50,10 +51,15 @@ function leaveBlind() {
   reveal("Blind comparison left.");
 }
 
-function reveal(head) {
-  const names = `A was ${blind.a.label}, B was ${blind.b.label}.`;
+// Without a word: of a knockout, names are told at its end.
+function unblind() {
   blind = null;
   document.body.classList.remove("blind");
+}
+
+function reveal(head) {
+  const names = `A was ${blind.a.label}, B was ${blind.b.label}.`;
+  unblind();
   say(`${head} ${names}`);
   redraw();
   showPlaying();
@@ -83,9 +89,9 @@ function showSlots() {
     const button = row?.querySelector(`.slot[data-slot=${slot}]`);
     if (button && sound.id === soundOf(sound.take)?.id) button.setAttribute("aria-pressed", "true");
   }
-  $("blind").hidden = Boolean(blind);
+  $("blind").hidden = Boolean(blind || knockout);
   $("blind").disabled = !(slots.a && slots.b);
-  $("blind-votes").hidden = !blind;
+  $("blind-votes").hidden = !blind || Boolean(knockout);
 }
 
 document.addEventListener("click", (event) => {

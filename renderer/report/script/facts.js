@@ -1,12 +1,29 @@
-// What the page knows: takes by name, and every sound that can be played (a take, or a former version of it).
-let facts = JSON.parse(document.getElementById("facts").textContent);
+// What the page knows: songs with their takes, and every sound that can be played (a take, or a former version of it).
+let facts = readPage(document);
 let rows = new Map();
 let sounds = new Map();
 
 const $ = (id) => document.getElementById(id);
-const takeOf = (row) => facts.takes[Number(row.dataset.take)];
+const takeOf = (row) => facts.bySong.get(songOf(row).id).takes[Number(row.dataset.take)];
 const songOf = (row) => row.closest(".song");
 const soundId = (name, key) => `${name}@${key}`;
+
+function readPage(page) {
+  const read = JSON.parse(page.getElementById("facts").textContent);
+  read.together = page.getElementById("folds").dataset.together === "yes";
+  read.packs = page.getElementById("folds").textContent.trim().split("\n").map((packed) => ({ packed }));
+  read.songs.forEach((song, place) => {
+    song.place = place;
+    for (const take of song.takes) {
+      Object.assign(take, { song: song.name, title: song.title, marks: song.marks[take.marks] });
+      // A server has several versions under one name over time, a disk has one.
+      if (read.served && take.audio) take.audio += `?v=${take.key}`;
+    }
+  });
+  read.bySong = new Map(read.songs.map((song) => [`song-${song.id}`, song]));
+  read.takes = read.songs.flatMap((song) => song.takes);
+  return read;
+}
 
 function readFacts() {
   rows = new Map([...document.querySelectorAll(".take")].map((row) => [takeOf(row).name, row]));
@@ -29,6 +46,8 @@ function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
+
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 // One line for people and for screen readers; the newest wins.
 function say(text) {

@@ -1,11 +1,19 @@
 // Which takes show, and in which order: songs by their first take in that order, takes within their song.
-const STATES = ["failed", "blocked", "waiting", "rendered", "cached"];
+const STATES = ["failed", "blocked", "waiting", "done"];
+const VOTES = ["keep", "", "reject"];
+// What nobody measured stands last.
+const known = (value) => (value === null ? Infinity : value);
 const ORDERS = {
   spec: () => 0,
   song: (take) => take.title,
   state: (take) => STATES.indexOf(take.outcome),
   flags: (take) => -take.flags.length,
   seed: (take) => take.seed,
+  shortlist: (take) => VOTES.indexOf(pickOf(take).vote) * 1000 + take.flags.length + (take.audio === null ? 500 : 0),
+  loudness: (take) => known(take.lufs === null ? null : -take.lufs),
+  tempo: (take) => known(take.off),
+  longest: (take) => (take.audio === null ? Infinity : -take.seconds),
+  newest: (take) => -take.made,
 };
 
 const chosen = (name) => [...document.querySelectorAll(`#filters input[name=${name}]:checked`)].map((box) => box.value);
@@ -14,7 +22,7 @@ function passes(take, found, states, flags) {
   const vote = pickOf(take).vote || "none";
   const text = `${take.title} ${take.name} ${take.variant || "base"} seed ${take.seed}`.toLowerCase();
   return found.every((word) => text.includes(word))
-    && (!states.length || states.includes(take.outcome) || states.includes(vote))
+    && (!states.length || states.includes(take.outcome) || states.includes(vote) || (take.last && states.includes("last-run")))
     && (!flags.length || take.flags.some((flag) => flags.includes(flag)));
 }
 
@@ -33,10 +41,10 @@ function filter() {
     shown += here;
   }
   $("nothing").hidden = shown > 0 || facts.takes.length === 0;
-  $("shown").textContent = shown === facts.takes.length ? "" : `${shown} of ${facts.takes.length} takes`;
+  $("shown").textContent = shown === facts.takes.length ? "" : `${shown} of ${counted(facts.takes.length, "take")}`;
 }
 
-const inOrder = (one, other) => (typeof one === "string" ? one.localeCompare(other) : one - other);
+const inOrder = (one, other) => (typeof one === "string" ? one.localeCompare(other) : one === other ? 0 : one - other);
 
 function sort() {
   const order = ORDERS[$("sort").value];
@@ -46,7 +54,7 @@ function sort() {
     song.querySelector(".takes").append(...own);
     return { song, first: own.length ? order(takeOf(own[0])) : 0 };
   });
-  songs.sort((one, other) => inOrder(one.first, other.first) || one.song.dataset.song - other.song.dataset.song);
+  songs.sort((one, other) => inOrder(one.first, other.first) || facts.bySong.get(one.song.id).place - facts.bySong.get(other.song.id).place);
   $("nothing").before(...songs.map((entry) => entry.song));
 }
 

@@ -9,21 +9,44 @@ function move(by) {
   const at = shown.indexOf(currentRow());
   const next = shown[at < 0 ? 0 : Math.max(0, Math.min(shown.length - 1, at + by))];
   if (!next) return;
+  leaveKnockout();
   leaveBlind();
   play(soundOf(takeOf(next)));
   next.scrollIntoView({ block: "nearest" });
 }
 
-// Takes of one song answer to their number, at the same position: they are the same song.
-function number(digit) {
-  const song = currentRow() ? songOf(currentRow()) : document.querySelector(".song:not([hidden])");
-  const row = [...(song?.querySelectorAll(".take") ?? [])].find((one) => one.querySelector(".number").textContent === digit);
+// The song that the eye is on: the first one that reaches over the upper third of the window.
+function songInView() {
+  const shown = [...document.querySelectorAll(".song:not([hidden])")];
+  return shown.find((song) => song.getBoundingClientRect().bottom > window.innerHeight / 3) ?? shown.at(-1) ?? null;
+}
+
+// Takes answer to their number; a digit waits for the next one where that may make another number.
+const DIGIT_MS = 700;
+let digits = "";
+let waiting = 0;
+function digit(one) {
+  clearTimeout(waiting);
+  digits += one;
+  const song = songInView();
+  const most = Math.max(0, ...[...(song?.querySelectorAll(".take") ?? [])].map((row) => takeOf(row).number));
+  if (Number(digits) * 10 > most) playNumber(song);
+  else waiting = setTimeout(playNumber, DIGIT_MS, song);
+}
+
+// At the same position where a take of that song plays: they are the same song.
+function playNumber(song) {
+  const number = Number(digits);
+  digits = "";
+  const row = [...(song?.querySelectorAll(".take") ?? [])].find((one) => takeOf(one).number === number);
   if (!row || takeOf(row).audio === null) {
-    say(`There is no take ${digit} to play here.`);
+    say(`There is no take ${number} to play here.`);
     return;
   }
+  leaveKnockout();
   leaveBlind();
-  play(soundOf(takeOf(row)), current && songOf(row).contains(currentRow()) ? position() : undefined);
+  const playing = current && rows.get(current.take.name);
+  play(soundOf(takeOf(row)), playing && song.contains(playing) ? position() : undefined);
   row.scrollIntoView({ block: "nearest" });
 }
 
@@ -34,6 +57,10 @@ function onTake(act) {
 }
 
 function voteKey(choice) {
+  if (knockout) {
+    if (choice === "keep") better(behind("a").id === current.id ? "a" : "b");
+    return;
+  }
   if (blind) voteBlind(blindName(current).toLowerCase(), choice);
   else onTake((take) => vote(take, choice));
 }
@@ -49,6 +76,7 @@ const KEYS = {
   A: () => current && put("a", current),
   B: () => current && put("b", current),
   x: startBlind,
+  l: toggleLoop,
   m: () => $("match").click(),
   k: () => voteKey("keep"),
   r: () => voteKey("reject"),
@@ -64,7 +92,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || ownKey(event.target, event.key)) return;
   // Without a sound the arrows scroll, as on any page.
   if (event.key.startsWith("Arrow") && !current) return;
-  const act = KEYS[event.key] ?? (/^[1-9]$/.test(event.key) ? () => number(event.key) : null);
+  const act = KEYS[event.key] ?? (/^[0-9]$/.test(event.key) && (digits || event.key !== "0") ? () => digit(event.key) : null);
   if (!act) return;
   event.preventDefault();
   act();

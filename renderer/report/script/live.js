@@ -44,14 +44,14 @@ function hear() {
 async function refresh() {
   const answer = await fetch(location.pathname);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const open = new Set([...document.querySelectorAll(".take details[open], .song details[open]")].map(foldName));
+  const open = new Set([...document.querySelectorAll("#songs details[open]")].map(foldName));
   const former = new Map(facts.takes.map((take) => [take.name, take.audio === null ? null : take.key]));
-  facts = JSON.parse(page.getElementById("facts").textContent);
-  $("folds").textContent = page.getElementById("folds").textContent;
-  folds = null;
-  for (const part of ["head", "flag-filters", "state-filters", "songs"]) swap(page, part);
+  facts = readPage(page);
+  for (const part of ["head", "faults", "flag-filters", "state-filters", "songs", "tail"]) swap(page, part);
+  document.title = page.title;
+  $("flag-filters").closest("fieldset").hidden = !$("flag-filters").children.length;
   start();
-  for (const fold of document.querySelectorAll(".take details, .song details")) fold.open = open.has(foldName(fold));
+  for (const fold of document.querySelectorAll("#songs details")) fold.open = open.has(foldName(fold));
   sort();
   filter();
   showUnheard();
@@ -66,7 +66,7 @@ function swap(page, id) {
 
 const foldName = (fold) => {
   const row = fold.closest(".take");
-  return `${row ? takeOf(row).name : songOf(fold).dataset.name} ${fold.className}`;
+  return `${row ? takeOf(row).name : songOf(fold).id} ${fold.className}`;
 };
 
 // What came while the page was open stays marked until it is played.

@@ -10,6 +10,8 @@ function deckOf(sound) {
     deck.preload = "auto";
     deck.src = sound.audio;
     for (const event of ["timeupdate", "play", "pause", "ended", "seeked"]) deck.addEventListener(event, showPlaying);
+    deck.addEventListener("timeupdate", keepInLoop);
+    deck.addEventListener("ended", () => looped !== null && current?.id === sound.id && play(sound, startOf(sound, looped)));
     deck.addEventListener("error", () => sayUnplayable(sound, deck));
     deck.dataset.sound = sound.id;
     $("decks").append(deck);
@@ -137,7 +139,9 @@ function showPlaying() {
     if (row) {
       row.classList.add("current");
       row.classList.toggle("playing", playing);
-      row.querySelector(".seek").value = position();
+      // A row may have nothing to play any more: its file is gone, or it is made again.
+      const seek = row.querySelector(".seek");
+      if (seek) seek.value = position();
       drawRow(row);
     }
   }
@@ -152,11 +156,13 @@ function showPlaying() {
   $("time").textContent = `${clock(position())} / ${clock(seconds)}`;
   $("gain").textContent = blind ? "" : gainText();
   showSlots();
+  showSections();
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".play, .before");
   if (!button) return;
+  leaveKnockout();
   leaveBlind();
   const take = takeOf(button.closest(".take"));
   const former = button.classList.contains("before") ? take.former[Number(button.dataset.former)] : null;
@@ -169,6 +175,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("input", (event) => {
   if (event.target.id === "position") seekTo(Number(event.target.value));
   if (!event.target.matches(".seek")) return;
+  leaveKnockout();
   leaveBlind();
   const sound = soundOf(takeOf(event.target.closest(".take")));
   play(sound, Number(event.target.value));

@@ -7,12 +7,23 @@ function addControls(row) {
   for (const button of controls.querySelectorAll("button")) {
     button.setAttribute("aria-label", `${button.getAttribute("aria-label")} ${take.name}`);
   }
+  const link = controls.querySelector(".download");
+  link.href = take.audio;
+  link.download = decodeURIComponent(take.audio.split("?")[0].split("/").pop());
+  link.setAttribute("aria-label", `Download ${take.name}`);
   row.querySelector(".row").append(controls);
+}
+
+function addSongControls(song) {
+  if (song.querySelectorAll(".take .play").length < 2) return;
+  song.querySelector("header").append($("song-controls").content.cloneNode(true));
+  song.querySelector(".knock").setAttribute("aria-label", `Knockout of ${facts.bySong.get(song.id).title}`);
 }
 
 function start() {
   readFacts();
   rows.forEach(addControls);
+  document.querySelectorAll(".song").forEach(addSongControls);
   watchRows();
   facts.takes.forEach(showPick);
   countVotes();

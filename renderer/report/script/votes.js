@@ -97,7 +97,10 @@ function closeNote() {
 
 $("note").addEventListener("close", closeNote);
 $("note-text").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("note").close("save");
+  // Also the Enter that ends a word of Japanese or Chinese: that one is the input method's.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("note").close("save");
 });
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");

@@ -5,7 +5,7 @@ const ink = (name) => getComputedStyle(document.documentElement).getPropertyValu
 let inks = {};
 
 function readInks() {
-  inks = { played: ink("--accent"), rest: ink("--wave") };
+  inks = { played: ink("--accent"), rest: ink("--wave"), mark: ink("--faint") };
 }
 
 function outlineOf(take) {
@@ -15,7 +15,8 @@ function outlineOf(take) {
   return outlines.get(take.peaks);
 }
 
-function drawWave(canvas, peaks, played) {
+function drawWave(canvas, take, played) {
+  const peaks = outlineOf(take);
   const width = canvas.clientWidth;
   const height = canvas.clientHeight;
   if (!width) return;
@@ -37,6 +38,7 @@ function drawWave(canvas, peaks, played) {
     const tall = Math.max(1, ((high - low) / 254) * height);
     brush.fillRect((bar * width) / bars, (height / 2) * (1 - high / 127), Math.max(1, width / bars - 1), tall);
   }
+  drawMarks(brush, width, height, take);
 }
 
 function drawRow(row) {
@@ -44,7 +46,7 @@ function drawRow(row) {
   if (!canvas) return;
   const take = takeOf(row);
   const heard = !blind && current && current.take.name === take.name ? deckOf(current).currentTime / current.seconds : 0;
-  drawWave(canvas, outlineOf(take), heard);
+  drawWave(canvas, take, heard);
 }
 
 const nearness = new IntersectionObserver((entries) => {

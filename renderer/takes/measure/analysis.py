@@ -26,6 +26,8 @@ ONSET_HOP = 512  # samples
 MIN_PULSE = 0.25  # autocorrelation of the onsets at the beat: music has 0.8 and more, noise stays below 0.15
 SILENCE_DB = -60.0
 SILENCE_FRAME_SECONDS = 0.01
+QUIET_DB = -18.0  # against the louder half: a verse lies less below a chorus, the end of a fade more
+QUIET_FRAME_SECONDS = 0.5
 OVERSAMPLING = 4
 CLIPPED_RUN = 3  # samples; two neighbours at the very peak happen in clean sound
 CLIPPED_LEVEL = 0.1  # below that a flat top is no overload
@@ -45,6 +47,7 @@ def analyse(sound: Sound, rate: int) -> Measured:
     """Everything about a sound: float32 [frames, channels]."""
     mono = _mono(sound, rate)
     head, tail = silence(sound, rate)
+    head_quiet, tail_quiet = quiet(sound, rate)
     return Measured(
         duration_seconds=len(sound) / rate,
         bpm=tempo(mono),
@@ -53,6 +56,8 @@ def analyse(sound: Sound, rate: int) -> Measured:
         true_peak_db=true_peak(sound),
         head_silence_seconds=head,
         tail_silence_seconds=tail,
+        head_quiet_seconds=head_quiet,
+        tail_quiet_seconds=tail_quiet,
         num_clipped=clipped(sound),
     )
 
@@ -132,6 +137,19 @@ def silence(sound: Sound, rate: int) -> tuple[float, float]:
         return len(sound) / rate, len(sound) / rate
     head, tail = loud[0] // frame * frame, (len(sound) - 1 - loud[-1]) // frame * frame
     return float(head / rate), float(tail / rate)
+
+
+def quiet(sound: Sound, rate: int) -> tuple[float, float]:
+    """Seconds at head and tail that lie QUIET_DB below the level of the sound's louder half; of silence, none."""
+    frame = int(QUIET_FRAME_SECONDS * rate)
+    whole = sound[: len(sound) // frame * frame]
+    if not len(whole):
+        return 0.0, 0.0
+    power = (whole.astype(np.float64) ** 2).mean(axis=1).reshape(-1, frame).mean(axis=1)
+    loud = np.flatnonzero(power > np.median(power[power >= np.median(power)]) * 10 ** (QUIET_DB / 10))
+    if not len(loud):
+        return 0.0, 0.0
+    return float(loud[0] * QUIET_FRAME_SECONDS), float((len(power) - 1 - loud[-1]) * QUIET_FRAME_SECONDS)
 
 
 def clipped(sound: Sound) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
 _MEASURED = re.compile(r"[0-9a-f]{16}\.(json|webp)")
-VERSION = 3  # raised when measuring changes: older results are made again
+VERSION = 4  # raised when measuring changes: older results are made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

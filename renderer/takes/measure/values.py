@@ -19,5 +19,9 @@ class Measured:
     """dBTP, from four times oversampling."""
     head_silence_seconds: float
     tail_silence_seconds: float
+    head_quiet_seconds: float = 0.0
+    """Before it comes near the level of its louder half for the first time; silence counts."""
+    tail_quiet_seconds: float = 0.0
+    """After it did for the last time."""
     num_clipped: int
     """Samples in runs of three or more at full scale."""

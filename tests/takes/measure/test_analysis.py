@@ -136,3 +136,13 @@ def test_flat_tops_are_clipping_and_a_clean_crest_is_not() -> None:
     assert analysis.clipped(sine(30, 1, -1)) == 0
     cut = np.clip(loud * 1.5, -1, 1) * np.float32(0.891251)  # scaled to -1 dBFS afterwards, as takes are
     assert analysis.clipped(cut) == pytest.approx(2 * RATE * 0.53, rel=0.05)
+
+
+def test_a_quiet_end_is_counted_and_a_quiet_verse_or_a_fade_is_not() -> None:
+    song, quiet = sine(440, 60, -14), sine(440, 20, -35)
+    assert analysis.quiet(np.concatenate([song, quiet]), RATE) == (0.0, 20.0)
+    assert analysis.quiet(np.concatenate([quiet, song]), RATE) == (20.0, 0.0)
+    verse = np.concatenate([sine(440, 30, -26), song])
+    assert analysis.quiet(verse, RATE) == (0.0, 0.0)
+    ramp = np.concatenate([np.ones(55 * RATE), np.linspace(1, 0, 5 * RATE)])[:, None]
+    assert analysis.quiet((song * ramp).astype(np.float32), RATE)[1] < 3

@@ -1,0 +1,59 @@
+"""What the journal tells of the last run -> what the page shows of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from renderer.report.values import ReportRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from renderer.pipeline.project import Project
+    from renderer.report.last_run import LastRun
+    from renderer.store.journal_lines import RunEndedLine
+
+
+def make_run(project: Project, weights: Mapping[str, str], run: LastRun) -> ReportRun | None:
+    """The run as a whole; None when nothing has run yet."""
+    if run.started is None or run.last is None:
+        return None
+    ended = run.ended
+    return ReportRun(
+        started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+        seconds=ended.seconds if ended else (run.last - run.started).total_seconds(),
+        ended=_ending(ended),
+        jobs=tuple(run.jobs),
+        loads=tuple(run.loads),
+        loads_song_by_song=ended.loads_song_by_song if ended else {},
+        refused=(ended.refused if ended else None) or {},
+        num_worker_restarts=run.num_worker_restarts,
+        disk_bytes=_disk_bytes(project.store.outputs),
+        device=project.settings.device,
+        dtype=project.settings.dtype,
+        threads=project.settings.threads,
+        versions=project.environment.versions,
+        weights=weights,
+    )
+
+
+def _ending(line: RunEndedLine | None) -> str:
+    """`finished`, or why it stopped and what it left."""
+    if line is None:
+        return "still running, or cut off"
+    return (line.ending or "interrupted") if line.stopped else "finished"
+
+
+def _disk_bytes(outputs: Path) -> int:
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(str(outputs)))
+
+
+def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path)
+            else:
+                yield entry
