@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.pipeline.status import make_status
 from renderer.plan.jobs import Why
 from renderer.report.build import make_report
-from renderer.report.view import make_view
+from renderer.report.view import song_view
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_recipe_and_page_tell_what_the_variant_said(songs: Songs) -> None:
     assert (recipe["spec"]["caption"], recipe["spec"]["metas"]["bpm"]) == ("loud choir", 140)
     report = make_report(songs.project())
     assert report.songs[0].caption == "calm piano, eins"
-    rows = {row.name: row for row in make_view(report).songs[0].settings if row.differs}
+    rows = {row.name: row for row in song_view(report.songs[0]).settings if row.differs}
     assert rows["caption"].values == ("calm piano, eins", "loud choir")
     assert rows["bpm"].values == ("90", "140")
 
