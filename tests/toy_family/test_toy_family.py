@@ -117,7 +117,7 @@ def test_it_is_planned_rendered_and_reported_and_nothing_beside_its_songs_is_imp
     page = (folder.project / "outputs" / "report" / "index.html").read_text()
     assert "the tower" in page
     assert "done" in folder.run("status", *OPTIONS)
-    assert "2 kept" in folder.run("render", *OPTIONS)
+    assert "2 done already" in folder.run("render", *OPTIONS)
 
 
 def test_its_name_is_known_wherever_models_are_named_and_no_folder_of_that_name_takes_it_over(folder: Folder) -> None:
@@ -195,7 +195,7 @@ def test_a_take_that_goes_on_from_another_loads_each_part_twice_and_waits_for_it
     folder.run("render", *OPTIONS)
     before = folder.sounds
     folder.write("first", "calm")
-    assert "4 kept" in folder.run("render", *OPTIONS)
+    assert "4 done already" in folder.run("render", *OPTIONS)
 
     assert len(before) == 4
 
