@@ -42,6 +42,8 @@ class Cost:
     """Request -> how much a job is beside others of its stage, in any unit, above 0."""
     bytes_per_second: float = 0.0
     """Of sound, that its result takes in the store."""
+    pace: float = 1.0
+    """Seconds that a second of song takes on a GPU, in its slot, before any was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,10 @@ class PartSpec:
     """Jobs sent at once: those that wait in the worker hold their inputs in memory."""
     at_once: bool = False
     """Whether it works on many jobs at once, so that their number and rate are told instead of one job's name."""
+    slots: Callable[[Settings], int] = lambda _: 1
+    """Jobs that it works on at the same time: fewer take as long."""
+    load_seconds: float = 1.0
+    """That loading it takes, before it was measured."""
     reads: Callable[[ModelFiles], tuple[object, ...]]
     """What of a set it is made from: sets that have it in common share the part."""
     agrees_with: tuple[str, ...] = ()

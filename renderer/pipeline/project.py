@@ -17,6 +17,7 @@ from renderer.models.model_files import Residency
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_workers, planned_models
+from renderer.pipeline.pace_history import expected_times
 from renderer.pipeline.refused_specs import refused_specs
 from renderer.pipeline.shard_lock import Hold, shard_of_split
 from renderer.plan.make import Ask, last_failures, make_plan
@@ -168,7 +169,8 @@ class Project:
         """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
         log = self.log if residency is Residency.ALONE else self.log.with_name("worker-of-watch.log")
-        config = ExecutorConfig(settings=self.workers.settings, log=log, residency=residency)
+        expected = expected_times(self.store.journal, self.settings.device)
+        config = ExecutorConfig(settings=self.workers.settings, log=log, residency=residency, expected=expected)
         return EXECUTORS[self.options.executor].make(config)
 
     @property

@@ -131,8 +131,10 @@ def _run(
     try:
         with disk_faults(store):
             store.journal.tidy()
+            workers = [one.device for one in project.workers.settings]
             store.journal.append(
-                "run-started", {"takes": len(plan.takes), "jobs": len(plan.jobs), **_shard(project.options)}
+                "run-started",
+                {"takes": len(plan.takes), "jobs": len(plan.jobs), "workers": workers, **_shard(project.options)},
             )
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             _set_right(plan, writer, stats, stop)
@@ -143,7 +145,7 @@ def _run(
             with ResultWriter(plan, store, project.settings, project.environment) as writer:
                 for event in _events(plan, executor, writer, meter, stop=stop, is_wanted=is_wanted):
                     with disk_faults(store):
-                        note(store.journal, stats, event)
+                        note(store.journal, stats, event, device=project.settings.device)
                     listen(event)
             damaged |= writer.damaged
             if not damaged or stop:

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from renderer.pipeline.pace_history import batch_done
 from renderer.run.events import (
+    BatchDone,
     ComponentLoaded,
     JobDone,
     JobFailed,
@@ -55,7 +57,7 @@ class RunStats:
     fault: RendererError | None = None
 
 
-def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
+def note(journal: Journal, stats: RunStats, event: RunEvent, *, device: str) -> None:
     """Write the event down and count it.
 
     Raises: OSError as the disk gives it.
@@ -63,11 +65,15 @@ def note(journal: Journal, stats: RunStats, event: RunEvent) -> None:
     match event:
         case ComponentLoaded():
             stats.loads[event.component] += 1
-            line = LoadedLine(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
+            line = LoadedLine(
+                component=event.component, seconds=event.seconds, num_bytes=event.num_bytes, worker=event.worker
+            )
             journal.add(line)
         case JobDone(job=job):
             stats.done.add(job.key)
-            journal.add(JobDoneLine(**_job(job), seconds=event.seconds))
+            journal.add(JobDoneLine(**_job(job), seconds=event.seconds, worker=event.worker))
+        case BatchDone(jobs=(job, *_)):
+            journal.add(batch_done(event, job, device))
             stats.completed |= {*job.takes} if job.spec.wanted else set()
         case JobFailed(job=job):
             error = event.error

@@ -1,48 +1,39 @@
 """Plan -> batches of jobs for so many workers, from what became of those before. Knows no process, no clock, no disk.
 
-Batches are formed by content: a stage's jobs in the plan's order, cut into equal pieces. Which worker is free decides
-who runs one, never what is in it, so results don't depend on it. A batch may be handed out once what its jobs build on
-is on disk; so there is no barrier between stages, and a worker stays with the part it has loaded while that has work.
+Batches are formed by content: a stage's jobs in the plan's order, cut into pieces. Which worker is free decides who
+runs one, never what is in it, so results don't depend on it. A batch may be handed out once what its jobs build on is
+on disk; so there is no barrier between stages. Which of several a worker takes is `choice`'s business.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from math import ceil
 from typing import TYPE_CHECKING
 
 from renderer.errors import StageError
-from renderer.models.family import part_of, read_by
+from renderer.run.choice import Choice, Step, Way, choose
+from renderer.run.cutting import cut
 from renderer.run.events import JobFailed, PartStarted, TakeFailed, WorkerLeftOut, WorkerRestarted
+from renderer.run.expected import GUESS
 from renderer.run.retry import MOST_DEATHS, RetryQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from renderer.errors import RendererError, WorkerDied
+    from renderer.models.model_files import Settings
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.events import RunEvent
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Step:
-    """One stage of one group."""
-
-    group: Group
-    stage: str
-    queue: RetryQueue
-
-    @property
-    def resident(self) -> object:
-        """What its part is loaded from."""
-        return (self.group.part, read_by(self.group.part, self.group.files))
+    from renderer.run.expected import Expected
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Batch:
     """Jobs that a worker runs together, and what is known of them."""
 
-    step: _Step
+    step: Step
+    worker: int
     jobs: Mapping[str, Job]
     """By their keys, in their order."""
     loaded: bool = False
@@ -50,6 +41,8 @@ class Batch:
     """Key -> when the job showed its first sign of life, as `time.monotonic` tells it."""
     settled: set[str] = field(default_factory=set)
     """Keys of those that gave a result, failed or were cancelled."""
+    num_results: int = 0
+    """How many gave one."""
 
     @property
     def group(self) -> Group:
@@ -70,7 +63,15 @@ class Batch:
 class Dispatcher:
     """What is left of a plan, and what its workers do."""
 
-    def __init__(self, plan: Plan, *, num_workers: int, is_wanted: Callable[[Job], bool]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        workers: Sequence[Settings],
+        is_wanted: Callable[[Job], bool],
+        expected: Expected = GUESS,
+        way: Way = Way.FLOWING,
+    ) -> None:
         self._takes = {take.name: take for take in plan.takes}
         self._is_wanted = is_wanted
         self._lost: set[str] = set()
@@ -79,11 +80,15 @@ class Dispatcher:
         """Jobs that won't come: what builds on them won't either."""
         self._open = {job.key for job in plan.jobs}
         """Jobs that aren't over: what builds on them has to wait."""
-        self._steps = [step for group in plan.groups for step in _steps(group, num_workers)]
+        self._steps = [step for at, group in enumerate(plan.groups) for step in _steps(group, at, workers)]
+        self._choice = Choice(steps=self._steps, workers=workers, expected=expected, way=way, open=self._open)
         self._begun: set[int] = set()
         """Groups that were told of, by their identity."""
-        self._resident: dict[int, object] = {}
-        self._deaths_while_loading = dict.fromkeys(range(num_workers), 0)
+        self._died_on: dict[str, int] = {}
+        """Job -> the worker that died over it; it runs again on another, which tells whose fault it was."""
+        self._strikes: Counter[int] = Counter()
+        """Of workers: how many jobs they died over that did well elsewhere."""
+        self._deaths_while_loading = dict.fromkeys(range(len(workers)), 0)
         """Of the workers that are in use, since they last loaded a part."""
 
     def wants(self, job: Job) -> bool:
@@ -91,19 +96,46 @@ class Dispatcher:
         return self._given_up.isdisjoint(job.upstream.values()) and self._is_wanted(job)
 
     @property
+    def most_at_once(self) -> int:
+        """Workers that may have something to do at the same time."""
+        batches = max((sum(1 for _ in step.queue.waiting) for step in self._steps), default=0)
+        return min(len(self.workers), batches)
+
+    @property
     def workers(self) -> tuple[int, ...]:
         """Those in use."""
         return tuple(self._deaths_while_loading)
 
+    def in_turn(self, idle: Iterable[int]) -> list[int]:
+        """Idle workers in the order they are to ask: first those that have what they would run loaded."""
+        return sorted(idle, key=lambda worker: (self._would_load(worker), worker))
+
+    def _would_load(self, worker: int) -> bool:
+        step = choose(self._choice, worker, self._is_for(worker))
+        return step is None or self._choice.needs_load(worker, step)
+
     def next_batch(self, worker: int) -> Batch | None:
-        """What an idle worker runs next; None while there is nothing that it could."""
-        for step in sorted(self._steps, key=lambda step: step.resident != self._resident.get(worker)):
-            while (waiting := step.queue.next) and self._are_ready(waiting):
-                jobs = {job.key: job for job in self._only_wanted(step.queue.take())}
-                if jobs:
-                    self._resident[worker] = step.resident
-                    return Batch(step=step, jobs=jobs)
+        """What an idle worker runs next; None while there is nothing that it could, or should."""
+        while step := choose(self._choice, worker, self._is_for(worker)):
+            jobs = self._first(step, worker)
+            wanted = {job.key: job for job in self._only_wanted(step.queue.take(jobs))}
+            if wanted:
+                self._choice.take(worker, step, wanted.values())
+                return Batch(step=step, worker=worker, jobs=wanted)
         return None
+
+    def _is_for(self, worker: int) -> Callable[[Step], bool]:
+        return lambda step: worker not in step.broken and bool(self._first(step, worker))
+
+    def _first(self, step: Step, worker: int) -> tuple[Job, ...]:
+        """The first of a step's batches that the worker could run now; empty where there is none."""
+        others = [one for one in self.workers if one != worker and one not in step.broken]
+        for jobs in step.queue.waiting:
+            if others and self._died_on.get(jobs[0].key) == worker:
+                continue
+            if self._are_ready(jobs):
+                return jobs
+        return ()
 
     def part_started(self, batch: Batch) -> Iterator[RunEvent]:
         """Tell of a batch's part, before the first batch of its group runs."""
@@ -114,12 +146,18 @@ class Dispatcher:
     def loaded(self, worker: int, batch: Batch) -> None:
         """The batch's part is resident."""
         batch.loaded = True
-        self._deaths_while_loading[worker] = 0
+        if worker in self._deaths_while_loading:
+            self._deaths_while_loading[worker] = 0
 
-    def finished(self, job: Job) -> None:
+    def finished(self, batch: Batch, job: Job) -> Iterator[RunEvent]:
         """The job's result is on disk, also of one that was cancelled too late."""
         self._open.discard(job.key)
         self._given_up.discard(job.key)
+        suspect = self._died_on.pop(job.key, batch.worker)
+        if suspect != batch.worker:
+            self._strikes[suspect] += 1
+            if self._strikes[suspect] >= MOST_DEATHS:
+                yield from self._leave_out(suspect, StageError("it died over jobs that others did well"))
 
     def failed(self, batch: Batch, job: Job, error: RendererError) -> Iterator[RunEvent]:
         """The job failed, or its result can't be kept: it runs again alone, unless it did."""
@@ -139,17 +177,26 @@ class Dispatcher:
 
     def ended(self, batch: Batch) -> Iterator[RunEvent]:
         """The worker is through with the batch."""
+        self._choice.rest(batch.worker)
         for job in batch.left:
             yield from self.failed(batch, job, StageError(f"`{job.stage}` gave nothing", why="a fault in the model"))
+        # What one worker can do, others that couldn't are to blame for.
+        for worker, error in tuple(batch.step.broken.items()):
+            yield from self._leave_out(worker, error)
 
     def broken(self, batch: Batch, error: RendererError) -> Iterator[RunEvent]:
-        """The batch's part can't be loaded or run, for any of the stage's jobs."""
-        for job in self._only_wanted((*batch.left, *batch.step.queue.take_all())):
-            yield from self._give_up(job, error)
+        """The worker can't load or run the batch's part: others try, and where none can, the stage is given up."""
+        self._choice.forget(batch.worker)
+        batch.step.broken[batch.worker] = error
+        batch.step.queue.again(batch.left)
+        if not self._nobody_can(batch.step):
+            yield WorkerRestarted(error=error)
+            return
+        yield from self._give_up_step(batch.step, error)
 
     def died(self, worker: int, batch: Batch, error: WorkerDied) -> Iterator[RunEvent]:
         """The worker died over the batch: what it was at is suspected, what never began runs again."""
-        self._resident.pop(worker, None)
+        self._choice.forget(worker)
         if not batch.loaded:
             yield from self._died_while_loading(worker, batch, error)
             return
@@ -159,6 +206,7 @@ class Dispatcher:
         suspects = [job for job in left if job.key in batch.started] or left[:1]
         batch.step.queue.again([job for job in left if job not in suspects])
         for job in suspects:
+            self._died_on[job.key] = worker
             if not batch.step.queue.may_try_again(job):
                 yield from self._give_up(job, error)
 
@@ -170,20 +218,37 @@ class Dispatcher:
                 yield from self._give_up(job, error)
 
     def _died_while_loading(self, worker: int, batch: Batch, error: WorkerDied) -> Iterator[RunEvent]:
-        self._deaths_while_loading[worker] += 1
-        is_last = len(self._deaths_while_loading) == 1
-        if self._deaths_while_loading[worker] >= MOST_DEATHS and not is_last:
-            # Perhaps its device; the others go on without it.
-            del self._deaths_while_loading[worker]
-            yield WorkerLeftOut(worker=worker, error=error)
-            batch.step.queue.again(batch.left)
+        batch.step.queue.again(batch.left)
+        if worker not in self._deaths_while_loading:
             return
-        yield WorkerRestarted(error=error)
+        self._deaths_while_loading[worker] += 1
         if self._deaths_while_loading[worker] < MOST_DEATHS:
-            batch.step.queue.again(batch.left)
+            yield WorkerRestarted(error=error)
+        elif len(self.workers) > 1:
+            # Perhaps its device; the others go on without it.
+            yield from self._leave_out(worker, error)
         else:
             self._deaths_while_loading[worker] = 0
-            yield from self.broken(batch, error)
+            yield WorkerRestarted(error=error)
+            yield from self._give_up_step(batch.step, error)
+
+    def _leave_out(self, worker: int, error: RendererError) -> Iterator[RunEvent]:
+        """Go on without a worker; the last one is never left out."""
+        if worker not in self._deaths_while_loading or len(self.workers) == 1:
+            return
+        del self._deaths_while_loading[worker]
+        yield WorkerLeftOut(worker=worker, error=error)
+        for step in self._steps:
+            step.broken.pop(worker, None)
+            if step.broken and self._nobody_can(step):
+                yield from self._give_up_step(step, next(iter(step.broken.values())))
+
+    def _nobody_can(self, step: Step) -> bool:
+        return all(worker in step.broken for worker in self.workers)
+
+    def _give_up_step(self, step: Step, error: RendererError) -> Iterator[RunEvent]:
+        for job in self._only_wanted(step.queue.take_all()):
+            yield from self._give_up(job, error)
 
     def _give_up(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
         self._drop(job)
@@ -216,8 +281,6 @@ class Dispatcher:
         return [job for job in jobs if job.key not in self._given_up]
 
 
-def _steps(group: Group, num_workers: int) -> Iterator[_Step]:
+def _steps(group: Group, position: int, workers: Sequence[Settings]) -> Iterator[Step]:
     for jobs in group.batches:
-        size = min(part_of(group.files, group.part).window, ceil(len(jobs) / num_workers))
-        batches = (jobs[start : start + size] for start in range(0, len(jobs), size))
-        yield _Step(group=group, stage=jobs[0].stage, queue=RetryQueue(batches))
+        yield Step(group=group, position=position, stage=jobs[0].stage, queue=RetryQueue(cut(jobs, workers)))

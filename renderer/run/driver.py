@@ -6,13 +6,14 @@ Where the workers run, who listens, and what is kept where, it does not know.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import InputLost, ModelError, RendererError, WorkerDied
 from renderer.models.stage_job import Done, Failed, StageJob
 from renderer.run.dispatcher import Dispatcher
-from renderer.run.events import ComponentLoaded, JobProgress
+from renderer.run.events import BatchDone, ComponentLoaded, JobProgress
+from renderer.run.expected import LEAST_SECONDS, ends, slots_of
 from renderer.run.messages import (
     Broken,
     CancelJobs,
@@ -20,14 +21,17 @@ from renderer.run.messages import (
     Ended,
     Examined,
     ExamineParts,
+    ImportFamily,
     LoadPart,
     PartFiles,
     PartReady,
     Progress,
+    Ready,
     RunJobs,
     values,
 )
 from renderer.run.results import Results
+from renderer.run.simulation import best_way
 from renderer.run.spool import Spool
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Group, Job, Plan
     from renderer.run.dispatcher import Batch
     from renderer.run.events import RunEvent
+    from renderer.run.expected import Expected
     from renderer.run.messages import Command, Event
     from renderer.run.sink import Sink
     from renderer.run.watchdog import Silence, Watchdog
@@ -78,6 +83,7 @@ class Assignment:
     pool: WorkerPool
     residency: Residency
     watchdog: Watchdog
+    expected: Expected
     sink: Sink
     is_wanted: Callable[[Job], bool]
 
@@ -101,6 +107,10 @@ class _Lane:
     silence: Silence
     batch: Batch | None = None
     """None while it examines."""
+    began: float = field(default_factory=time.monotonic)
+    load_seconds: float | None = None
+    """That its part took to load; None where it was resident."""
+    loads: bool = False
     jobs: tuple[StageJob, ...] = ()
     """The batch's, with their inputs, until they are sent."""
 
@@ -111,9 +121,18 @@ class _Run:
     def __init__(self, work: Assignment) -> None:
         self._pool, self._sink, self._watchdog = work.pool, work.sink, work.watchdog
         self._residency = work.residency
-        self._dispatcher = Dispatcher(work.plan, num_workers=len(work.pool.settings), is_wanted=work.is_wanted)
+        workers = work.pool.settings
+        self._dispatcher = Dispatcher(
+            work.plan,
+            workers=workers,
+            is_wanted=work.is_wanted,
+            expected=work.expected,
+            way=best_way(work.plan, workers, work.expected),
+        )
         self._results = Results(work.sink, self._dispatcher)
-        self._spools = {worker: Spool(work.sink.spool_folder) for worker in range(len(work.pool.settings))}
+        self._spools = {worker: Spool(work.sink.spool_folder) for worker in range(len(workers))}
+        self._fresh = set[int]()
+        """Workers that came up in this run and haven't been through a batch."""
         self._lanes: dict[int, _Lane] = {}
         """Of the workers that are at work."""
         self._checked_at = 0.0
@@ -127,6 +146,9 @@ class _Run:
         if not any(self._dispatcher.wants(job) for group in later for job in group.jobs):
             return
         self._occupy(0, self._watchdog.of_loading())
+        for worker in range(1, self._dispatcher.most_at_once):
+            # They come up meanwhile: what they import takes as long.
+            self._pool.send(worker, ImportFamily(family=later[0].files.family))
         self._pool.send(0, ExamineParts(parts=tuple(_files(group) for group in later)))
         while self._lanes:
             yield from self._handle_message()
@@ -134,9 +156,8 @@ class _Run:
     def jobs(self) -> Iterator[RunEvent]:
         """Every job, until each is done, given up or unwanted."""
         while True:
-            for worker in self._dispatcher.workers:
-                if worker not in self._lanes:
-                    yield from self._begin_next(worker)
+            for worker in self._dispatcher.in_turn(set(self._dispatcher.workers) - self._lanes.keys()):
+                yield from self._begin_next(worker)
             if self._lanes:
                 yield from self._results.finish()
                 yield from self._handle_message()
@@ -210,13 +231,18 @@ class _Run:
         if isinstance(event, WorkerDied):
             yield from self._died(worker, event)
             return
+        if isinstance(event, Ready):
+            self._fresh.add(worker)
         lane = self._lanes.get(worker)
         if lane is None:
             # It only says that it is up.
             return
         lane.silence.ends()
         if isinstance(event, ComponentRead):
-            yield ComponentLoaded(component=event.component, seconds=event.seconds, num_bytes=event.num_bytes)
+            lane.loads = True
+            yield ComponentLoaded(
+                component=event.component, seconds=event.seconds, num_bytes=event.num_bytes, worker=worker
+            )
         elif lane.batch is None:
             self._examined(lane, event)
         else:
@@ -236,20 +262,37 @@ class _Run:
                 self._run_jobs(lane, batch)
             case Progress() if job := batch.jobs.get(event.id):
                 batch.started.setdefault(job.key, time.monotonic())
-                yield JobProgress(job=job, done=event.done, total=event.total, unit=event.unit)
+                yield JobProgress(job=job, done=event.done, total=event.total, unit=event.unit, worker=lane.worker)
             case Done() | Failed():
                 yield from self._results.take_in(batch, event)
             case Ended():
                 del self._lanes[lane.worker]
+                if batch.num_results == len(batch.jobs):
+                    yield self._measured(lane, batch)
+                self._fresh.discard(lane.worker)
                 yield from self._dispatcher.ended(batch)
             case Broken():
-                del self._lanes[lane.worker]
+                self._end(lane.worker)
                 error = RendererError(event.message, why=event.why, help=event.help)
                 yield from self._dispatcher.broken(batch, error)
+
+    def _measured(self, lane: _Lane, batch: Batch) -> BatchDone:
+        jobs = tuple(batch.jobs.values())
+        asked = {job.key: max(LEAST_SECONDS, job.asked_seconds) for job in jobs}
+        return BatchDone(
+            jobs=jobs,
+            worker=lane.worker,
+            seconds=time.monotonic() - lane.began,
+            song_seconds=max(ends(asked, slots_of(jobs[0], self._pool.settings[0])).values()),
+            load_seconds=lane.load_seconds,
+            is_first=lane.worker in self._fresh,
+        )
 
     def _run_jobs(self, lane: _Lane, batch: Batch) -> None:
         """Send the jobs to the part that is resident now, without those that nobody wants any more."""
         self._dispatcher.loaded(lane.worker, batch)
+        now = time.monotonic()
+        lane.load_seconds, lane.began = now - lane.began if lane.loads else None, now
         jobs, lane.jobs = tuple(job for job in lane.jobs if job.id not in batch.settled), ()
         if not jobs:
             del self._lanes[lane.worker]
@@ -277,12 +320,16 @@ class _Run:
                 self._pool.send(lane.worker, CancelJobs(ids=tuple(job.key for job in unwanted)))
 
     def _died(self, worker: int, error: WorkerDied) -> Iterator[RunEvent]:
+        lane = self._end(worker)
+        if lane and lane.batch:
+            yield from self._dispatcher.died(worker, lane.batch, error)
+
+    def _end(self, worker: int) -> _Lane | None:
+        """End a worker, whose device may answer nobody in that process any more; gives what it did, if anything."""
         self._pool.end(worker)
         self._spools[worker].clear()
         self._spools[worker] = Spool(self._sink.spool_folder)
-        lane = self._lanes.pop(worker, None)
-        if lane and lane.batch:
-            yield from self._dispatcher.died(worker, lane.batch, error)
+        return self._lanes.pop(worker, None)
 
 
 def _files(group: Group) -> PartFiles:

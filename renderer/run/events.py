@@ -38,6 +38,8 @@ class ComponentLoaded:
     component: str
     seconds: float
     num_bytes: int
+    worker: int = 0
+    """By whom; workers are numbered from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class JobProgress:
     done: int
     total: int
     unit: str
+    worker: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,22 @@ class JobDone:
 
     job: Job
     seconds: float
+    worker: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDone:
+    """A worker is through with jobs that it ran together, each of which gave its result: what their stage takes."""
+
+    jobs: tuple[Job, ...]
+    worker: int
+    seconds: float
+    song_seconds: float
+    """That a slot went through, one song after the other."""
+    load_seconds: float | None
+    """That loading their part took; None where it was resident."""
+    is_first: bool
+    """Whether the worker had to come up for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +128,7 @@ RunEvent = (
     | JobProgress
     | JobDone
     | JobFailed
+    | BatchDone
     | WorkerRestarted
     | WorkerLeftOut
     | TakeDone

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from renderer.run.expected import GUESS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from renderer.models.model_files import Residency, Settings
     from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
+    from renderer.run.expected import Expected
     from renderer.run.sink import Sink
     from renderer.run.watchdog import Watchdog
 
@@ -58,6 +61,8 @@ class ExecutorConfig:
     residency: Residency
     watchdog: Watchdog | None = None
     """None for the usual one."""
+    expected: Expected = GUESS
+    """How long things take, as far as known: it decides who begins the next part, never what comes out."""
     module: str = "renderer.run.worker"
     """What a worker runs, as `python -m` does."""
 

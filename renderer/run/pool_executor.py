@@ -25,7 +25,7 @@ class PoolExecutor:
 
     def __init__(self, pool: WorkerPool, config: ExecutorConfig) -> None:
         self.pool = pool
-        self._residency = config.residency
+        self._residency, self._expected = config.residency, config.expected
         self._watchdog = config.watchdog or Watchdog()
         self._run_by: int | None = None
         """The thread that carries a plan out."""
@@ -51,6 +51,7 @@ class PoolExecutor:
                     pool=self.pool,
                     residency=self._residency,
                     watchdog=self._watchdog,
+                    expected=self._expected,
                     sink=sink,
                     is_wanted=is_wanted,
                 )

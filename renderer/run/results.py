@@ -69,6 +69,7 @@ class Results:
         except InputLost as error:
             yield from self._dispatcher.failed(batch, job, error)
         else:
+            batch.num_results += 1
             self._pending.append(_Pending(batch=batch, job=job, seconds=seconds, write=write))
 
     def finish(self) -> Iterator[RunEvent]:
@@ -94,8 +95,8 @@ class Results:
         except InputLost as error:
             yield from self._dispatcher.failed(pending.batch, pending.job, error)
             return
-        self._dispatcher.finished(pending.job)
-        yield JobDone(job=pending.job, seconds=pending.seconds)
+        yield from self._dispatcher.finished(pending.batch, pending.job)
+        yield JobDone(job=pending.job, seconds=pending.seconds, worker=pending.batch.worker)
 
     @property
     def _num_bytes(self) -> int:

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from renderer.plan.jobs import Job
 
@@ -22,21 +22,27 @@ class RetryQueue:
         self._deaths: Counter[str] = Counter()
 
     @property
-    def next(self) -> tuple[Job, ...]:
-        """The next jobs to run together, still waiting; suspects run alone, and first. Empty when there are none."""
-        if self._alone:
-            return (self._alone[0],)
-        return self._waiting[0] if self._waiting else ()
+    def waiting(self) -> Iterator[tuple[Job, ...]]:
+        """What may run next, each to run together; suspects run alone, and first."""
+        yield from ((job,) for job in self._alone)
+        yield from self._waiting
 
-    def take(self) -> tuple[Job, ...]:
-        """The `next` ones, which wait no longer."""
-        if self._alone:
-            return (self._alone.popleft(),)
-        return self._waiting.popleft()
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All that wait."""
+        return tuple(job for batch in self.waiting for job in batch)
+
+    def take(self, batch: tuple[Job, ...]) -> tuple[Job, ...]:
+        """One of those that are `waiting`, which wait no longer."""
+        if len(batch) == 1 and batch[0] in self._alone:
+            self._alone.remove(batch[0])
+        else:
+            self._waiting.remove(batch)
+        return batch
 
     def take_all(self) -> tuple[Job, ...]:
         """Everything that waits, to be given up."""
-        left = (*self._alone, *(job for batch in self._waiting for job in batch))
+        left = self.jobs
         self._alone.clear()
         self._waiting.clear()
         return left

@@ -42,6 +42,8 @@ class LoadedLine:
     component: str
     seconds: float
     num_bytes: int
+    worker: int | None = None
+    """Which of the run's."""
 
     def __post_init__(self) -> None:
         _refuse_odd(self.seconds, self.num_bytes)
@@ -62,9 +64,39 @@ class JobDoneLine(JobLine):
     """A job's result is on disk."""
 
     seconds: float
+    worker: int | None = None
+    """Which of the run's made it."""
 
     def __post_init__(self) -> None:
         _refuse_odd(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDoneLine:
+    """What a stage took, for telling what it will take."""
+
+    stage: str
+    weights: str
+    device: str
+    """Its kind."""
+    seconds: float
+    song_seconds: float
+    """That a slot went through."""
+    load_seconds: float | None = None
+    is_first: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse_odd(self.seconds, self.song_seconds, self.load_seconds or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStartedLine:
+    """What was about to run, and where."""
+
+    takes: int | None = None
+    jobs: int | None = None
+    workers: tuple[str, ...] = ()
+    """Their devices; none in lines of one worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +129,20 @@ class TakeFailedLine:
     help: str
 
 
-Line = RunEndedLine | LoadedLine | JobDoneLine | JobFailedLine | TakeDoneLine | TakeFailedLine
+Line = (
+    RunStartedLine
+    | RunEndedLine
+    | LoadedLine
+    | BatchDoneLine
+    | JobDoneLine
+    | JobFailedLine
+    | TakeDoneLine
+    | TakeFailedLine
+)
 LINES: Mapping[str, type[Line]] = {
+    "run-started": RunStartedLine,
     "run-ended": RunEndedLine,
+    "batch-done": BatchDoneLine,
     "loaded": LoadedLine,
     "job-done": JobDoneLine,
     "job-failed": JobFailedLine,

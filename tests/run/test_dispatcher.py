@@ -15,6 +15,7 @@ from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
 from tests.run.contract.harness import plan_of, registered
+from tests.run.contract.harness import settings as harness_settings
 from tests.run.contract.toy import ToyRequest
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def twenty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
 
 
 def dispatcher(plan: Plan, num_workers: int = 1) -> Dispatcher:
-    return Dispatcher(plan, num_workers=num_workers, is_wanted=lambda _: True)
+    return Dispatcher(plan, workers=[harness_settings()] * num_workers, is_wanted=lambda _: True)
 
 
 def taken(of: Dispatcher, worker: int = 0) -> Batch:
@@ -49,7 +50,7 @@ def well(of: Dispatcher, worker: int, batch: Batch) -> list[RunEvent]:
     of.loaded(worker, batch)
     for job in batch.left:
         batch.settled.add(job.key)
-        of.finished(job)
+        assert list(of.finished(batch, job)) == []
     return list(of.ended(batch))
 
 
@@ -98,17 +99,61 @@ def test_a_worker_goes_on_to_the_next_part_while_others_are_still_at_the_first(t
     assert slow.left
 
 
-def test_a_worker_stays_with_its_part_and_none_runs_what_is_not_ready(twenty: Plan) -> None:
+def test_none_runs_what_is_not_ready_and_a_worker_finds_what_is(twenty: Plan) -> None:
     two = dispatcher(twenty, 2)
-    well(two, 0, taken(two, 0))
     late = taken(two, 1)
-    well(two, 0, taken(two, 0))
-    # The sounds of the second batch of sketches, which the other worker has, can't be made yet.
-    assert taken(two, 0).stage == "sound"
-    assert two.next_batch(0) is None or late.left
+    while (batch := two.next_batch(0)) is not None:
+        # What the other worker has is the first of the plan: what comes behind it needn't wait.
+        assert not {job.takes for job in batch.jobs.values()} & {job.takes for job in late.jobs.values()}
+        well(two, 0, batch)
 
     well(two, 1, late)
-    assert taken(two, 1).stage == "sound"
+    left = taken(two, 1)
+    assert {name.removeprefix("sound ") for name in names(left)} <= {job.takes[0] for job in late.jobs.values()}
+
+
+def test_what_one_worker_cannot_load_others_do_and_it_is_left_out(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    broken = taken(two, 1)
+    told = list(two.broken(broken, NO))
+    assert [type(event) for event in told] == [WorkerRestarted]
+    assert two.next_batch(1) is None
+
+    (again,) = [batch for batch in [taken(two, 0)] if batch.jobs.keys() == broken.jobs.keys()]
+    told = well(two, 0, again)
+
+    assert [type(event) for event in told] == [WorkerLeftOut]
+    assert two.workers == (0,)
+    assert {name for batch in remaining(two) for name in names(batch) if "sound" in name} == {
+        f"sound {number:02}" for number in range(20)
+    }
+
+
+def test_what_no_worker_can_load_is_given_up_and_none_is_left_out_for_it(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told = [*two.broken(taken(two, 1), NO), *two.broken(taken(two, 0), NO)]
+
+    assert Counter(type(event).__name__ for event in told) == {"WorkerRestarted": 1, "JobFailed": 20, "TakeFailed": 20}
+    assert two.workers == (0, 1)
+
+
+def test_a_worker_that_dies_over_jobs_that_others_do_well_is_left_out_and_no_job_is_lost(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told: list[RunEvent] = []
+    for _ in range(2):
+        batch = taken(two, 1)
+        two.loaded(1, batch)
+        told += two.died(1, batch, DIED)
+        suspect = taken(two, 0)
+        assert len(suspect.jobs) == 1
+        two.loaded(0, suspect)
+        (job,) = suspect.left
+        suspect.settled.add(job.key)
+        told += [*two.finished(suspect, job), *two.ended(suspect)]
+
+    assert [type(event) for event in told] == [WorkerRestarted, WorkerRestarted, WorkerLeftOut]
+    assert two.workers == (0,)
+    assert sum(len(batch.jobs) for batch in remaining(two)) == 38
 
 
 def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Plan) -> None:
@@ -238,7 +283,7 @@ def test_whatever_becomes_of_them_every_job_ends_once_and_no_worker_waits_for_ev
                 others = [job, *others]
         for one in others:
             batch.settled.add(one.key)
-            of.finished(one)
+            list(of.finished(batch, one))
             ended[one.key] += 1
         hear(of.ended(batch))
 
@@ -251,7 +296,9 @@ def test_whatever_becomes_of_them_every_job_ends_once_and_no_worker_waits_for_ev
 def test_what_builds_on_what_nobody_makes_fails_and_is_not_forgotten(twenty: Plan) -> None:
     _, brush = twenty.groups
     ring = replace(brush.jobs[0], inputs={"sketch": Input(stage="sound", key=brush.jobs[0].key)})
-    one = Dispatcher(replace(twenty, groups=(replace(brush, jobs=(ring,)),)), num_workers=1, is_wanted=lambda _: True)
+    one = Dispatcher(
+        replace(twenty, groups=(replace(brush, jobs=(ring,)),)), workers=[harness_settings()], is_wanted=lambda _: True
+    )
 
     assert one.next_batch(0) is None
     assert [type(event) for event in one.never_ready()] == [JobFailed, TakeFailed]

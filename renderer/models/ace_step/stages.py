@@ -29,6 +29,7 @@ COT_SECONDS = 60.0  # a chain of thought takes the cache of about so long a song
 USUAL_COT_TOKENS = 150.0
 USUAL_SONG_SECONDS = 150.0  # where the LM decides: the limits are a multiple of what most take
 LATENT_BYTES = LATENT_CHANNELS * 4  # a frame of float32
+LM_PACE = 0.025  # a slot of 16; this and the other paces: 64 songs of 180 s on an H100, tests/bench/results
 
 
 def _song_seconds(request: CodesRequest | LatentsRequest) -> float:
@@ -67,7 +68,7 @@ _STAGES = (
         ask=ask_cot,
         runner="renderer.models.ace_step.lm.part:LmPart.cot",
         artifact=Cot,
-        cost=Cost(seconds=lambda _: COT_SECONDS, usual_units=USUAL_COT_TOKENS, total_is_limit=True),
+        cost=Cost(seconds=lambda _: COT_SECONDS, usual_units=USUAL_COT_TOKENS, total_is_limit=True, pace=LM_PACE),
         named_by=("model", "based_on", "lm"),
         told_in_tags=True,
     ),
@@ -82,7 +83,11 @@ _STAGES = (
         runner="renderer.models.ace_step.lm.part:LmPart.codes",
         artifact=Codes,
         cost=Cost(
-            seconds=_song_seconds, units=_num_codes, usual_units=USUAL_SONG_SECONDS * CODE_RATE, work=_likely_seconds
+            seconds=_song_seconds,
+            units=_num_codes,
+            usual_units=USUAL_SONG_SECONDS * CODE_RATE,
+            work=_likely_seconds,
+            pace=LM_PACE,
         ),
         named_by=("model", "based_on", "lm"),
     ),
@@ -101,7 +106,7 @@ _STAGES = (
         ask=ask_latents,
         runner="renderer.models.ace_step.dit.part:LoadedDit.latents",
         artifact=Latents,
-        cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES, work=_dit_work),
+        cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES, work=_dit_work, pace=0.001),
         named_by=("model", "based_on", "lora"),
     ),
     StageSpec(
@@ -119,7 +124,9 @@ _STAGES = (
         runner="renderer.models.ace_step.vae.part:LoadedVae.waveform",
         artifact=Waveform,
         cost=Cost(
-            seconds=lambda request: request.duration or 0.0, work=lambda request: request.duration or USUAL_SONG_SECONDS
+            seconds=lambda request: request.duration or 0.0,
+            work=lambda request: request.duration or USUAL_SONG_SECONDS,
+            pace=0.0011,
         ),
         named_by=("model", "based_on", "vae"),
     ),
@@ -145,6 +152,8 @@ _PARTS = (
         components=("lm",),
         window=100_000,  # it refills its slots from all of them
         at_once=True,
+        slots=lambda settings: settings.lm_slots,
+        load_seconds=0.5,
         reads=lambda files: (files.lm,),
         agrees_with=(DIT,),  # its codes are the DiT's codebooks
         if_too_large="take a smaller LM (--lm 0.6B), or close other programs",
@@ -157,6 +166,7 @@ _PARTS = (
         lane="diffusion",
         components=("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "dit"),
         window=32,
+        load_seconds=0.5,
         reads=_dit_reads,
         exchanged={"dit": _dit_file},
         if_too_large="take a smaller model set (2B instead of XL), or close other programs",
@@ -168,6 +178,7 @@ _PARTS = (
         lane="decoder",
         components=("vae",),
         window=32,
+        load_seconds=0.2,
         reads=lambda files: (files.vae,),
         exchanged={"vae": lambda models: models["vae"]},
         settings=lambda settings: {"vae_tile": settings.vae_tile, "vae_overlap": settings.vae_overlap},

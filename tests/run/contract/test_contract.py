@@ -17,6 +17,7 @@ import pytest
 
 from renderer.errors import InputLost, ModelError, StoreError
 from renderer.run.events import (
+    BatchDone,
     ComponentLoaded,
     JobDone,
     JobFailed,
@@ -74,7 +75,7 @@ def test_one_worker_tells_a_part_its_loading_its_jobs_and_each_job_once_it_is_th
     heard = run(make("cpu"), plan, sink, listen=is_there)
 
     assert heard.done == [job.key for job in plan.jobs]
-    kinds = [type(event) for event in heard.events if not isinstance(event, JobProgress)]
+    kinds = [type(event) for event in heard.events if not isinstance(event, JobProgress | BatchDone)]
     # Ten jobs are two batches: a part that stays is loaded once.
     of_a_part = [PartStarted, ComponentLoaded, *[JobDone] * 10]
     assert kinds == [*of_a_part, *of_a_part]
