@@ -11,7 +11,7 @@ from renderer.facts import CODE_RATE, MAX_SEED
 from renderer.settings import EditSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from renderer.settings import Inference, Metas
@@ -196,6 +196,11 @@ class Variant:
     """The keys of `content` that its own table writes."""
 
     @property
+    def table(self) -> tuple[str, ...]:
+        """Where a spec writes it: nowhere of its own, `variants.wide`, `edits.bridge2`."""
+        return ("edits" if self.edit else "variants", self.name) if self.name else ()
+
+    @property
     def trained_as(self) -> str:
         """Whose settings suit it: what a DiT in one file is based on, else the model."""
         return self.based_on or self.model
@@ -239,6 +244,8 @@ class Song:
     """The outputs folder its defaults name."""
     device: str | None = None
     """Where its defaults have it computed, as `--device` takes it."""
+    built_on: tuple[Song, ...] = field(default=(), compare=False, repr=False)
+    """The other songs whose takes its edits are made from, and theirs."""
     unvaried: Song | None = field(default=None, compare=False, repr=False)
     """Of a song as it is in a variant: the song itself."""
 
@@ -274,7 +281,14 @@ class Song:
 
     def takes(self) -> Iterator[Take]:
         """Every variant with every seed, in the order written."""
-        for variant in self.rendered:
+        return self._takes_of(self.rendered)
+
+    def possible_takes(self) -> Iterator[Take]:
+        """The same with the base's, also where only what is made of it is rendered."""
+        return self._takes_of(self.variants)
+
+    def _takes_of(self, variants: Iterable[Variant]) -> Iterator[Take]:
+        for variant in variants:
             song = self.as_in(variant)
             for seed in song.seeds:
                 yield Take(song=song, variant=variant, seed=seed)
@@ -294,3 +308,23 @@ class Take:
         """`chihuahua.s7`, `chihuahua.wide.s7`."""
         variant = f".{self.variant.name}" if self.variant.name else ""
         return f"{self.song.name}{variant}.s{self.seed}"
+
+    @property
+    def source(self) -> Take | None:
+        """The take that it is made from; None where it is made anew, or from a file."""
+        edit = self.variant.edit
+        if edit is None or isinstance(edit.source, FileSource):
+            return None
+        named, _, rest = edit.source.take.partition(".")
+        variant, _, seed = rest.rpartition(".")
+        own = self.song.as_written
+        song = next(one for one in (own, *own.built_on) if one.name == named)
+        found = next(one for one in song.variants if one.name == variant)
+        # Whatever seeds are rendered now: a source is made though it isn't asked for itself.
+        return Take(song=replace(song.as_in(found), built_on=own.built_on), variant=found, seed=int(seed[1:]))
+
+    @property
+    def sources(self) -> tuple[Take, ...]:
+        """The take that it is made from, the one that is made from, and so on."""
+        source = self.source
+        return (source, *source.sources) if source else ()

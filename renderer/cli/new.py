@@ -48,9 +48,9 @@ def _new_project(folder: Path) -> None:
 
 
 def _new_spec(name: str, origin: str | None) -> None:
-    from renderer.spec.build import song_name
     from renderer.spec.load import name_fault
     from renderer.spec.starter import starter
+    from renderer.spec.take_names import song_name
 
     path = Path(name) if "/" in name or name.endswith(".toml") else Path(SPECS_FOLDER) / f"{name}.toml"
     path = path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml")

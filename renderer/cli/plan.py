@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Change, Plan, TakePlan
+    from renderer.song import Take
 
     Elsewhere = Mapping[str, Sequence[Change]]
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command(name="plan")
 @takes_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
+@click.option("--only-edits", is_flag=True, help="As with render --only-edits.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
@@ -50,7 +52,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
         echo_json({**_document(plan, missing, elsewhere), **waves})
         return EXIT_FINE
-    _print_plan(plan, missing, elsewhere)
+    _print_plan(plan, missing, elsewhere, project.added)
     if options.until and plan.running:
         _print_waves(plan, f"{options.until:%H:%M}")
     _print_cuts(plan, project)
@@ -80,7 +82,7 @@ def _print_cuts(plan: Plan, project: Project) -> None:
             click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 
-def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> None:
+def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, added: Sequence[Take]) -> None:
     from rich.console import Console
 
     from renderer.cli.status import elsewhere_line
@@ -89,6 +91,9 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> N
 
     console = Console(highlight=False)
     console.print(_table(plan, elsewhere))
+    for take in added:
+        of = next(one.take.name for one in plan.takes if take.name in {source.name for source in one.take.sources})
+        click.echo(f"{printable(take.name)} is made, too: {printable(of)} is made from it")
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
         line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"

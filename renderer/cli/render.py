@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Render again even what is done.")
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--verify", is_flag=True, help="Read what is on disk first, and make again what is damaged.")
+@click.option(
+    "--only-edits",
+    is_flag=True,
+    help="Only what is made from other takes, from these as they are on disk though their specs changed.",
+)
 @click.option("--keep-going", is_flag=True, help="Render the good specs beside broken ones.")
 @click.option(
     "--shard", type=ShardParam(), metavar="I/N", help="Render only this share, beside other machines: 2/8 of eight."

@@ -57,7 +57,8 @@ def _show_takes(named: tuple[str, ...], options: Options, *, as_json: bool) -> N
     refuse_faults(selection, options)
     project = Project(selection.takes, options)
     shown: dict[tuple[PromptText, ...], list[str]] = {}
-    for plan in project.plan().takes:
+    named_here = {take.name for take in selection.takes}
+    for plan in project.plan([take for take in project.takes if take.name in named_here]).takes:
         facts = project.model_of(plan.take.variant).facts
         shown.setdefault(plan.family.prompts(plan, facts, project.store, options.preview), []).append(plan.name)
     if as_json:

@@ -42,6 +42,8 @@ class Options:
     """Render every song as if it had `[output] timestamps = true`, and give finished takes those that they lack."""
     refresh_environment: bool = False
     """Make results of other library versions, devices or thread counts again."""
+    only_edits: bool = False
+    """Render edits alone, from the versions of their sources that are on disk, though specs changed since."""
     keep_going: bool = False
     """Render the good specs beside broken ones."""
     until: datetime | None = None
@@ -82,6 +84,7 @@ class OptionKeywords(TypedDict, total=False):
     force: bool
     timestamps: bool
     refresh_environment: bool
+    only_edits: bool
     keep_going: bool
     until: datetime | None
     threads: int | None

@@ -14,6 +14,7 @@ from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
+from renderer.pipeline.edited import sources_of, takes_for
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_workers, planned_models
@@ -54,12 +55,15 @@ class Project:
         self.options = options
         self.refused = tuple(refused)
         """Specs that were left out for their faults."""
-        self.takes = tuple(takes)
+        asked = takes_for(takes, options)
+        self.added = () if options.only_edits else sources_of(asked)
+        """Takes that nobody asked for, and that edits are made from."""
+        self.takes = (*asked, *self.added)
         refuse_takes_seeds(self.takes)
         self.workers: Workers = pick_workers(replace(options, device=_device_of(self.takes, options)))
         self.settings: Settings = self.workers.settings[0]
         shard = options.shard.file_part if options.shard else ""
-        self.store = Store(_outputs_of(takes, options), kinds=stored_kinds(), shard=shard)
+        self.store = Store(_outputs_of(self.takes, options), kinds=stored_kinds(), shard=shard)
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment = environment(self.settings)
@@ -114,12 +118,14 @@ class Project:
             preview=self.options.preview,
             force=self.options.force,
             complete=self.options.timestamps,
+            keep_sources=self.options.only_edits,
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,
             failed=failed,
         )
+        others = (*self.takes, *(sources_of(self.takes) if self.options.only_edits else ()))
         return make_plan(
-            takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask, others=self.takes
+            takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask, others=others
         )
 
     def plan_takes(self, takes: Sequence[Take]) -> tuple[TakePlan, ...]:
@@ -158,7 +164,7 @@ class Project:
         found = model_faults(self.takes, self.model_of, self.options)
         faulty = {take.song.source for take in found}
         faults = tuple(dict.fromkeys(found.values()))
-        good = [take for take in self.takes if take.song.source not in faulty]
+        good = [take for take in self.takes if not faulty & {one.song.source for one in (take, *take.sources)}]
         if found and not good:
             raise SpecError(faults)
         if not found:

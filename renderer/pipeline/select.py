@@ -89,7 +89,9 @@ def with_options(song: Song, options: Options) -> Song:
             why=f"of {len(song.rendered)} variants with their seeds; a song has {MAX_TAKES:,} at most",
             help="give fewer seeds with --seeds",
         )
-    return changed
+    # What edits are made from is there whatever seeds are rendered now.
+    plain = replace(options, seeds=None, first_seed=False)
+    return replace(changed, built_on=tuple(with_options(one, plain) for one in song.built_on))
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

@@ -10,7 +10,7 @@ from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.grouping import Node, grouped
 from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, request_json
-from renderer.plan.reasons import FILE, SET, WEIGHTS, explain
+from renderer.plan.reasons import FILE, SET, WEIGHTS, current, explain
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 
@@ -32,6 +32,8 @@ class Ask:
 
     preview: float | None = None
     force: bool = False
+    keep_sources: bool = False
+    """Whether what edits are made from is the version on disk, though it would be another by now."""
     complete: bool = False
     """Whether finished takes get what is wanted beside their sound and isn't there."""
     refresh: Callable[[Environment], bool] | None = None
@@ -130,6 +132,8 @@ class _Planner:
             for one in job.inputs.values():
                 if one.take is not None:
                     owner, its_jobs = self.plan(self.takes[one.take])
+                    if one.key not in owner.keys.values():
+                        continue  # a former version's, which is there
                     if not (owner.has_sound and one.stage == owner.sound):
                         self._need(needed, its_jobs, {one.stage}, name)
 
@@ -143,13 +147,30 @@ class _Planner:
                     help="name the spec of that take, too",
                 )
             plan, _ = self.plan(self.takes[one.take])
-            found[name] = Input(stage=one.stage, key=plan.keys[one.stage], take=one.take)
+            key = self._kept(plan, one.stage) if self.ask.keep_sources else plan.keys[one.stage]
+            found[name] = Input(stage=one.stage, key=key, take=one.take)
         return found
+
+    def _kept(self, plan: TakePlan, stage: str) -> str:
+        """The key of a stage's result of the version that bears the take's name; the plan's own where there is none."""
+        versions = () if plan.has_sound else self.store.versions(plan.name)
+        if not versions:
+            return plan.keys[stage]
+        key = current(self.store, versions).keys.get(stage, "")
+        if key and self.store.has(stage, key):
+            return key
+        raise UsageError(
+            f"the {stage} of `{plan.name}` as it was are gone",
+            why="its spec was changed since, so they can't be made again",
+            help="render without --only-edits, or take the change back",
+        )
 
     def _plan(self, take: Take) -> _Planned:
         model, ask = self.model_of(take.variant), self.ask
         own = family(model.files.family)
         asked = own.take_requests(take, model, ask.preview)
+        named = own.named(take, model, asked.pinned)
+        _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
         jobs = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
@@ -161,7 +182,7 @@ class _Planner:
         suffix = "" if asked.preview is None else f".preview{asked.preview:g}"
         name = take.name + suffix
         requests = {
-            SET: own.named(take, model, asked.pinned),
+            SET: named,
             **{job.stage: _recorded(job) for job in jobs},
             WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
             FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
@@ -185,6 +206,17 @@ class _Planner:
         )
         lacks = tuple(job.stage for job in jobs if job.spec.wanted and not self.store.has(job.stage, job.key))
         return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in, lacks=lacks), jobs
+
+
+def _refuse_untaught(take: Take, model: PlannedModel, named: Mapping[str, object]) -> None:
+    """Raises: UsageError for an edit, or a reference, that the take's family makes nothing of."""
+    wanted = {"task": take.variant.edit, "reference_audio": take.variant.reference_audio}
+    for name in (one for one, value in wanted.items() if value is not None and one not in named):
+        raise UsageError(
+            f"`{model.files.name}` can't make `{take.name}`",
+            why="it makes songs from texts alone" if name == "task" else "it takes its timbre from no file",
+            help="take another model" if name == "task" else "take `reference_audio` out",
+        )
 
 
 def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:

@@ -81,13 +81,13 @@ def _why_not_there(plan: TakePlan, store: Store, failed: Mapping[str, str]) -> R
         return Reason(why=Why.MISSING)
     changes: tuple[Change, ...] = ()
     if versions:
-        changes = changes_between(_current(store, versions).requests, plan.requests, plan.take, plan.family)
+        changes = changes_between(current(store, versions).requests, plan.requests, plan.take, plan.family)
     if failed.get(plan.name) == plan.key:
         return Reason(why=Why.FAILED, changes=changes)
     return Reason(why=Why.CHANGED if versions else Why.NEW, changes=changes)
 
 
-def _current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
+def current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
     """The version that bears the take's own name now, else the newest."""
     return next((v for v in versions if store.find(v) == store.outputs / v.file), versions[0])
 

@@ -15,16 +15,19 @@ from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.pins import read_pinned
 from renderer.spec.project import is_inside, outside
+from renderer.spec.schema import VariantTable
+from renderer.spec.take_edits import take_edit, without_lm
+from renderer.spec.take_names import song_name
 from renderer.spec.toml import read_text
 from renderer.spec.values import inference_of, metas_of, output_of
-from renderer.spec.variant_view import CONTENT_KEYS, as_spec, has_content
+from renderer.spec.variant_view import CONTENT_KEYS, as_spec, edited_from, has_content, table_in
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
     from renderer.spec.project import Overrides, SpecFolder
-    from renderer.spec.schema import LoraTable, SongFile, VariantTable
+    from renderer.spec.schema import EditTable, LoraTable, SongFile
     from renderer.spec.toml import Parsed
 
 MAX_LYRICS_BYTES = 64 * 1024
@@ -44,11 +47,13 @@ def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
     spec, parsed, project = draft.spec, draft.parsed, draft.project
     content, faults = _content(draft)
     variants = []
-    for variant in _variants(spec, project):
+    for variant in _variants(draft):
         if variant.name and has_content(draft, variant.name):
             own, others = _content(as_spec(draft, variant.name))
+            if variant.edit:  # as long as its source, whatever `renderer.toml` says
+                own = replace(own, metas=replace(own.metas, duration=None))
             faults += [fault for fault in others if fault not in faults]
-            written = CONTENT_KEYS & spec.variants[variant.name].model_fields_set
+            written = CONTENT_KEYS & table_in(spec, variant.name).model_fields_set
             variants.append(replace(variant, content=own, written=written))
         else:
             variants.append(variant)
@@ -91,11 +96,6 @@ def _content(draft: CheckedSpec) -> tuple[Content, list[Diagnostic]]:
         pinned=pinned if isinstance(pinned, Pinned) else None,
     )
     return content, faults
-
-
-def song_name(file: Path) -> str:
-    """The song's name: the file's stem, NFC."""
-    return unicodedata.normalize("NFC", file.stem)
 
 
 def one_line(caption: str) -> str:
@@ -165,7 +165,8 @@ def _from_file(written: str, parsed: Parsed, project: SpecFolder) -> str | Diagn
     return read_text(path, max_bytes=MAX_LYRICS_BYTES)
 
 
-def _variants(spec: SongFile, project: SpecFolder) -> Iterator[Variant]:
+def _variants(draft: CheckedSpec) -> Iterator[Variant]:
+    spec, project = draft.spec, draft.project
     defaults, folder = project.defaults, project.folder
     above = project.defaults_path.parent if project.defaults_path else folder
     base = Variant(
@@ -176,20 +177,33 @@ def _variants(spec: SongFile, project: SpecFolder) -> Iterator[Variant]:
         inference=inference_of(defaults.inference, spec.inference),
         lora=_loras(defaults.lora or [], above) if spec.lora is None else _loras(spec.lora, folder),
         vae=_vae(spec.vae, folder) or _vae(defaults.vae, above),
+        reference_audio=_audio(spec.reference_audio, folder, _audio(defaults.reference_audio, above, None)),
     )
-    for variant in (base, *(_variant(base, name, table, folder) for name, table in spec.variants.items())):
+    known = {"": base} | {name: _variant(base, name, table, folder) for name, table in spec.variants.items()}
+    for name in (one for one in spec.edits if one not in known):
+        known[name] = _edit(draft, known, name)
+    for variant in known.values():
         yield _overridden(variant, project.overrides)
 
 
-def _variant(base: Variant, name: str, table: VariantTable, folder: Path) -> Variant:
+def _edit(draft: CheckedSpec, known: Mapping[str, Variant], name: str) -> Variant:
+    """A variant that is made from a take: what its table leaves out is as in that take, where it is of this song."""
+    above = edited_from(draft, name)
+    base = known.get(above) or _edit(draft, known, above)
+    variant = _variant(base, name, draft.spec.edits[name], draft.project.folder)
+    return replace(variant, inference=without_lm(variant.inference), edit=take_edit(draft, name))
+
+
+def _variant(base: Variant, name: str, table: VariantTable | EditTable, folder: Path) -> Variant:
     return Variant(
         name=name,
         model=_model(table.model, folder, MODELS) or base.model,
         based_on=_model(table.based_on, folder) if table.model else base.based_on,
-        lm=_model(table.lm, folder, LMS) or base.lm,
+        lm=(_model(table.lm, folder, LMS) if isinstance(table, VariantTable) else None) or base.lm,
         inference=inference_of(table, base=base.inference),
         lora=base.lora if table.lora is None else _loras(table.lora, folder),
         vae=_vae(table.vae, folder) or base.vae,
+        reference_audio=_audio(table.reference_audio, folder, base.reference_audio),
     )
 
 
@@ -216,6 +230,11 @@ def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINT
 def _vae(written: str | None, folder: Path) -> str | None:
     """A known name as it is; anything else a folder relative to the file naming it, whether it is there or not."""
     return written if written is None or written in VAES else str(folder / from_home(written))
+
+
+def _audio(written: str | None, folder: Path, inherited: Path | None) -> Path | None:
+    """An audio file relative to the file naming it; an empty text is none."""
+    return inherited if written is None else folder / from_home(written) if written else None
 
 
 def _loras(tables: list[LoraTable], folder: Path) -> tuple[Lora, ...]:

@@ -55,10 +55,14 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
     for table in _tables_with_models(plain):
         table["properties"]["model"] = _suggested(table["properties"]["model"], tuple(MODELS))
         table["properties"]["based_on"] = _suggested(table["properties"]["based_on"], tuple(CHECKPOINTS))
-        table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
+        if "lm" in table["properties"]:
+            table["properties"]["lm"] = _suggested(table["properties"]["lm"], LMS)
         table["properties"]["vae"] = _suggested(table["properties"]["vae"], VAES)
-    if "variants" in plain["properties"]:
-        plain["properties"]["variants"]["additionalProperties"] = False
+    for name in ("variants", "edits"):
+        if name in plain["properties"]:
+            plain["properties"][name]["additionalProperties"] = False
+    for table in _edit_tables(plain):
+        table["required"] = ["task", "src_audio"]
     plain["properties"]["allow"]["items"] = {"type": "string", "enum": list(ALLOWABLE)}
     return {"$schema": _DRAFT, "title": title, **plain}
 
@@ -90,7 +94,7 @@ def _plain(node: Any, definitions: Mapping[str, dict[str, Any]]) -> Any:
 def _with_defaults(table: dict[str, Any]) -> None:
     """Write what holds when a key is left out; not in variants, where that is what the base says."""
     for name, property_ in table.get("properties", {}).items():
-        if name == "variants":
+        if name in {"variants", "edits"}:
             continue
         if name in _DEFAULTS and property_.get("type") != "object":
             property_["default"] = _DEFAULTS[name]
@@ -100,7 +104,11 @@ def _with_defaults(table: dict[str, Any]) -> None:
 
 def _tables_with_models(schema: dict[str, Any]) -> list[dict[str, Any]]:
     variants = schema["properties"].get("variants", {}).get("patternProperties", {})
-    return [schema, *variants.values()]
+    return [schema, *variants.values(), *_edit_tables(schema)]
+
+
+def _edit_tables(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(schema["properties"].get("edits", {}).get("patternProperties", {}).values())
 
 
 def _suggested(property_: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
     DefaultsFile,
+    EditTable,
     InferenceTable,
     LoraTable,
     LyricsTable,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HEAD = 'caption = "slow blues"\n'
 _SOUND = f"{_HEAD}instrumental = true\n"
+_FIX = '[edits.fix]\ntask = "repaint"\nsrc_audio = "s0"\nseeds = [1]\nat = [[2, 5]]\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +197,77 @@ FAULTS: tuple[Fault, ...] = (
     Fault(code="codes-duration", finds="a duration other than the pinned codes last"),
     Fault(code="codes-unused", finds="pinned codes that nothing follows, since `thinking` is off"),
     Fault(code="codes-model", finds="pinned codes that were written for another model"),
+    Fault(
+        code="edit-incomplete",
+        finds="an edit without its task, its source, its window or its track",
+        bad=f'{_SOUND}[edits.fix]\ntask = "repaint"\nsrc_audio = "s0"\n',
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-key",
+        finds="a key that an edit can't have: the LM never runs for one, and it is as long as its source",
+        bad=f"{_SOUND}{_FIX}thinking = true\n",
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-name-taken",
+        finds="an edit named like a variant, letter case aside; their takes would overwrite each other",
+        bad=f"{_SOUND}[variants.fix]\nshift = 1.0\n{_FIX}",
+        good=f"{_SOUND}[variants.wide]\nshift = 1.0\n{_FIX}",
+    ),
+    Fault(
+        code="edit-source",
+        finds="a `src_audio` that is neither a take nor an audio file",
+        bad=f"{_SOUND}{_FIX}".replace("s0", "fix"),
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-source-missing",
+        finds="an edit of a take that no spec asks for",
+        bad=f"{_SOUND}{_FIX}".replace("s0", "s9"),
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(code="edit-source-rejected", finds="an edit of a take that was rejected in the `picks.toml` beside its spec"),
+    Fault(
+        code="edit-ring",
+        finds="an edit that is made from itself, by way of others or at once",
+        bad=f"{_SOUND}{_FIX}".replace("s0", "fix.s1"),
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-section",
+        finds="a window by its section: where that lies in the sound isn't known yet",
+        bad=f"{_SOUND}{_FIX}".replace("[[2, 5]]", '["bridge"]'),
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-window-empty",
+        finds="a window that ends where it starts, or before",
+        bad=f"{_SOUND}{_FIX}".replace("[2, 5]", "[5, 2]"),
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-window-twice",
+        finds="two ways to say what is made anew",
+        bad=f"{_SOUND}{_FIX}repainting_start = 2\n",
+        good=f"{_SOUND}{_FIX}",
+    ),
+    Fault(
+        code="edit-model",
+        finds="a task that base checkpoints alone were trained for, with another",
+        bad=f'{_SOUND}[edits.more]\ntask = "lego"\ntrack = "drums"\nsrc_audio = "s0"\n',
+        good=f'{_SOUND}[edits.more]\ntask = "lego"\ntrack = "drums"\nsrc_audio = "s0"\nmodel = "base"\n',
+    ),
+    Fault(
+        code="audio-missing",
+        finds="an audio file that isn't there: `src_audio` or `reference_audio`",
+        bad=f'reference_audio = "voice.flac"\n{_SOUND}',
+        good=_SOUND,
+    ),
 )  # fmt: skip
 
 _TABLES: tuple[type[Table], ...] = (
-    SongFile, DefaultsFile, MetasTable, InferenceTable, OutputTable, VariantTable, LoraTable, LyricsTable,
+    SongFile, DefaultsFile, MetasTable, InferenceTable, OutputTable, VariantTable, EditTable, LoraTable, LyricsTable,
 )  # fmt: skip
 _KINDS: Mapping[str, str] = {
     "range": "is outside of its range",

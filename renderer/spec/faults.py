@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from renderer.facts import LANGUAGES, MAX_SEED
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edits import moved, new_name, new_value
-from renderer.spec.foreign import CALLED_HERE, NOT_SUPPORTED
+from renderer.spec.foreign import CALLED_HERE, CALLED_IN_EDITS, NOT_SUPPORTED
 from renderer.spec.hints import hint
 from renderer.spec.near import nearest, same_but_case, suggestion
 from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
+    NOT_OF_EDITS,
     TABLES,
     DefaultsFile,
+    EditTable,
     LoraTable,
     LyricsTable,
     SongFile,
@@ -40,6 +42,12 @@ MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousa
 SURE = 0.84  # likeness of a misspelt key, of at least so many letters, that leaves no doubt
 SURE_LENGTH = 5
 _STAND_IN = "?"
+_BESIDE_THE_BASE = {"variants", "edits"}
+_OF_EDITS = frozenset(EditTable.model_fields) - frozenset(VariantTable.model_fields)
+_UNMISTAKABLE = frozenset(CALLED_IN_EDITS) - {
+    "source", "mode", "strength", "noise", "reference", "name", "names", "window", "windows",
+}  # fmt: skip
+_OTHER_FORMS = {"edit": "`[edits.NAME]`", "voice": "`reference_audio`, above the tables"}
 _RANGES = {"greater_than_equal", "less_than_equal", "finite_number"}
 _TYPES = {
     "int_type": "a whole number",
@@ -138,7 +146,7 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
             source,
             source.key(path),
             code="variant-name",
-            message=f"`{path[-1]}` can't name a variant",
+            message=f"`{path[-1]}` can't name {'an edit' if path[0] == 'edits' else 'a variant'}",
             why="it becomes part of file names: letters, digits, `-` and `_`",
         )
     # Of a list, what is said about the whole of it fits no single value.
@@ -200,7 +208,7 @@ def _by_kind(kind: str, key: str, name: str, written: Any, detail: ErrorDetails)
 
 def _choices(detail: ErrorDetails) -> list[str]:
     expected = str(detail.get("ctx", {}).get("expected", ""))
-    return [choice for choice in expected.split("'") if choice.replace("-", "").isalnum()]
+    return [choice for choice in expected.split("'") if choice.replace("-", "").replace("_", "").isalnum()]
 
 
 def _length(detail: ErrorDetails) -> str:
@@ -215,12 +223,14 @@ def _key_path(loc: tuple[int | str, ...]) -> KeyPath:
     path = loc[:-1] if loc[-1] == "[key]" else loc
     if (at := _lyrics_at(path)) is not None and len(path) > at + 1 and path[at + 1] in _LYRICS_FORMS:
         return (*path[: at + 1], *path[at + 2 :])
+    if path[:1] == ("edits",) and path[2:3] == ("at",) and len(path) > 4:  # noqa: PLR2004 - a window, its form
+        return (*path[:4], *path[5:])
     return path
 
 
 def _lyrics_at(path: KeyPath) -> int | None:
     """Where in a path the key `lyrics` stands, of a song or of a variant; None where it doesn't."""
-    at = 2 if path and path[0] == "variants" else 0
+    at = 2 if path and path[0] in _BESIDE_THE_BASE else 0
     return at if len(path) > at and path[at] == "lyrics" else None
 
 
@@ -235,6 +245,8 @@ def _missing(source: Source, path: KeyPath) -> Diagnostic:
 
 def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
     key = str(path[-1])
+    if told := _about_edits(source, path, root):
+        return told
     if _is_the_songs(path, root):
         return _of_all_variants(source, path)
     if key in root.model_fields and len(path) > 1:
@@ -284,12 +296,61 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
     )
 
 
+def _about_edits(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic | None:
+    """A key that an edit can't have, one that only an edit has, or one that is called otherwise in it."""
+    key, inside = str(path[-1]), path[0] == "edits" and len(path) == 3  # noqa: PLR2004 - `edits`, its name, the key
+    called = CALLED_HERE.get(key.lower(), key)
+    if inside and called in NOT_OF_EDITS:
+        return error_at(
+            source,
+            source.key(path),
+            code="edit-key",
+            message=f"`{key}` has no place in an edit",
+            why="an edit is as long as its source" if called == "duration" else "the LM never runs for an edit",
+            advice="take it out",
+        )
+    meant = CALLED_IN_EDITS.get(key.lower())
+    if meant == "repaint_strength" and "cover" in _written(source, (*path[:-1], "task")):
+        meant = "audio_cover_strength"
+    if inside and meant is not None:
+        told = _called(source, path, meant, root)
+        advice, edits = told or ("", ())
+        return error_at(
+            source,
+            source.key(path),
+            code="unknown-key",
+            message=f"`{key}` is unknown",
+            why=f"no key of {_table_name(path)}",
+            advice=advice,
+            edits=edits,
+        )
+    if inside or root is not SongFile:
+        return None
+    form = _OTHER_FORMS.get(key) if len(path) == 1 and is_table(source, path) else None
+    if form is None and key not in _OF_EDITS and key.lower() not in _UNMISTAKABLE:
+        return None
+    name = meant if meant and key not in _OF_EDITS else key
+    return error_at(
+        source,
+        source.key(path),
+        code="key-in-wrong-table",
+        message=f"`{key}` stands {'in ' + _table_name(path) if len(path) > 1 else 'outside its table'}",
+        why="what is made from a take or a file is an edit, in a table of its own",
+        advice=f"here it is {form}" if form else f"write `{name}` below `[edits.NAME]`",
+    )
+
+
+def _written(source: Source, path: KeyPath) -> str:
+    place = source.value_range(path)
+    return source.text[place[0] : place[1]] if place else ""
+
+
 def _is_the_songs(path: KeyPath, root: type[Table]) -> bool:
     """Whether a key in a variant's table is one that only a song has, by its name here or another."""
-    if path[0] != "variants" or len(path) != 3:  # noqa: PLR2004 - `variants`, the variant's name, the key
+    if path[0] not in _BESIDE_THE_BASE or len(path) != 3:  # noqa: PLR2004 - `variants`, the variant's name, the key
         return False
     key = CALLED_HERE.get(str(path[-1]).lower(), str(path[-1]))
-    return key not in VariantTable.model_fields and (key in root.model_fields or bool(table_of(key)))
+    return key not in _table(path, root).model_fields and (key in root.model_fields or bool(table_of(key)))
 
 
 def _of_all_variants(source: Source, path: KeyPath) -> Diagnostic:
@@ -352,7 +413,9 @@ def _meant_elsewhere(source: Source, path: KeyPath, root: type[Table]) -> tuple[
         key, (*homes, *root.model_fields), cutoff=0.75 if len(key) >= SURE_LENGTH else 0.65
     )
     if near in homes:
-        sure = path[0] != "variants" and _is_sure(key, near, (*homes, *root.model_fields))  # see `_of_all_variants`
+        sure = path[0] not in _BESIDE_THE_BASE and _is_sure(
+            key, near, (*homes, *root.model_fields)
+        )  # see `_of_all_variants`
         edits = moved(source, path, (homes[near],), near) if sure else ()
         return f"did you mean `{near}` below `[{homes[near]}]`?", edits
     return (f"did you mean `{near}`, above the tables?", ()) if near else ("", ())
@@ -413,8 +476,8 @@ def _table(path: KeyPath, root: type[Table]) -> type[Table]:
         return LoraTable
     if _lyrics_at(path[:-1]) is not None:
         return LyricsTable
-    if path[0] == "variants":
-        return VariantTable
+    if path[0] in _BESIDE_THE_BASE:
+        return VariantTable if path[0] == "variants" else EditTable
     return TABLES.get(str(path[0]), root)
 
 

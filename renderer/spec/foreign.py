@@ -37,7 +37,23 @@ CALLED_HERE: Mapping[str, str] = {
 }
 """Another name -> the key it has in a spec."""
 
-_AUDIO_IN = "songs are made from text alone here; there is no audio to start from"
+CALLED_IN_EDITS: Mapping[str, str] = {
+    "task_type": "task",
+    **dict.fromkeys(("track_name", "lego_track", "extract_track", "name"), "track"),
+    **dict.fromkeys(("complete_track_classes", "track_classes", "complete_tracks", "names"), "tracks"),
+    **dict.fromkeys(("src_audio_path", "source_audio_path", "source", "ctx_audio", "ctx_audio_path"), "src_audio"),
+    **dict.fromkeys(("reference_audio_path", "ref_audio", "ref_audio_path", "reference"), "reference_audio"),
+    "mode": "repaint_mode",
+    "strength": "repaint_strength",
+    "cover_strength": "audio_cover_strength",
+    "noise": "cover_noise_strength",
+    "mask_mode": "chunk_mask_mode",
+    "window": "at",
+    "windows": "at",
+}
+"""In an edit's table: another name -> the key."""
+
+_AUDIO_IN = "what is made from sound is written by hand, as `[edits.NAME]` in a spec"
 _BATCHES = "a take per seed: name the seeds in `seeds`"
 _CODES = "a spec names a file of codes in `codes`; `renderer import` writes one"
 _DECIDED = "what the LM decided is a result; it stands beside the take"
@@ -46,7 +62,7 @@ _LEVEL = "takes always peak at -1 dBFS"
 _PACKING = "how songs share the LM is the renderer's business, not a song's"
 _PARTS = "parts are dropped and read again; nothing is set for that"
 _REWRITTEN = "caption and lyrics are sent as they are written; no LM writes or rewrites them before"
-_TASK = "every spec is text to music; cover, repaint, lego, extract and complete are not offered"
+_TASK = "a task other than text to music is written by hand, as `[edits.NAME]` in a spec"
 NOT_SUPPORTED: Mapping[str, str] = {
     "use_adg": "adaptive dual guidance exists in the official sampler only",
     "use_cot_lyrics": _REWRITTEN,

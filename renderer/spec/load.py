@@ -6,7 +6,8 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ from pydantic import ValidationError
 from renderer.errors import SpecError, UsageError
 from renderer.files import is_folder, real, what_to_do, why_refused
 from renderer.folders import REPORT_FOLDER
-from renderer.spec.build import CheckedSpec, build_song, song_name
+from renderer.spec.build import CheckedSpec, build_song
 from renderer.spec.checkpoints import LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
+from renderer.spec.edit_rules import edit_faults
+from renderer.spec.edit_sources import EditSources, specs_folder, with_sources
 from renderer.spec.families import MODELS
 from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
@@ -27,6 +30,7 @@ from renderer.spec.near import nearest, suggestion
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
+from renderer.spec.take_names import song_name
 from renderer.spec.toml import other_kind, read_toml
 
 if TYPE_CHECKING:
@@ -110,7 +114,37 @@ def load_songs(
         diagnostics += faults
         if song is not None and not any(fault.level is Level.ERROR for fault in faults):
             songs.append(song)
-    return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics))
+    songs, faults = _with_edited(songs, projects)
+    return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics, *faults))
+
+
+def _with_edited(songs: list[Song], projects: SpecFolders) -> tuple[list[Song], list[Diagnostic]]:
+    """The songs whose edits' sources are there, with these; and what is wrong with the others'."""
+    if not any(variant.edit for song in songs for variant in song.variants):
+        return songs, []
+
+    @cache
+    def specs(folder: Path) -> tuple[Path, ...]:
+        return find_specs([folder])
+
+    def load(file: Path) -> Song | None:
+        song, faults = _load(file, projects.of(real(file.parent)))
+        return None if any(fault.level is Level.ERROR for fault in faults) else song
+
+    sources = EditSources(
+        loaded={song.name: song for song in songs}, specs=lambda song: specs(specs_folder(song)), load=load
+    )
+    found = [(song, *with_sources(song, sources)) for song in songs]
+    faults = [_seen(fault, projects) for _, _, faults in found for fault in faults]
+    return [song for _, song, faults in found if not faults], faults
+
+
+def _seen(fault: Diagnostic, projects: SpecFolders) -> Diagnostic:
+    """What lies outside of the project is named, not shown: it may be anything of the user's."""
+    file = fault.file
+    if file is None or not file.is_symlink() or real(file).is_relative_to(projects.of(real(file.parent)).root):
+        return fault
+    return replace(fault, span=None, excerpt="")
 
 
 def _refuse_unknown(what: str, wanted: str | None, known: Collection[str]) -> None:
@@ -129,11 +163,11 @@ def _load(file: Path, project: SpecFolder) -> tuple[Song | None, list[Diagnostic
     parsed = other_kind(file, leads) if leads.name in NO_SPECS else read_toml(file)
     if isinstance(parsed, Diagnostic):
         return None, [parsed]
+    song, diagnostics = _judged(parsed, project)
     if file.is_symlink() and not leads.is_relative_to(project.root):
-        song, diagnostics = _judged(parsed, project)
-        # What lies outside of the project is named, not shown: it may be anything of the user's.
+        # As in `_seen`, whichever file is meant.
         return song, [replace(one, span=None, excerpt="") for one in diagnostics]
-    return _judged(parsed, project)
+    return song, diagnostics
 
 
 def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diagnostic]]:
@@ -143,7 +177,8 @@ def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diag
         song, faults = build_song(draft)
         allowed = {*(spec.allow or ()), *(project.defaults.allow or ())}
         lints = lint_song(Subject(song=song, draft=draft), allowed=allowed)
-        found = dict.fromkeys([*diagnostics, *faults, *islice(faults_of(song, draft), MAX_FAULTS), *lints])
+        rules = islice(chain(faults_of(song, draft), edit_faults(song, draft)), MAX_FAULTS)
+        found = dict.fromkeys([*diagnostics, *faults, *rules, *lints])
         return song, _in_order(list(found))
     return None, _in_order(diagnostics)
 

@@ -29,6 +29,7 @@ def _tables(spec: Path, variant: str) -> Iterator[tuple[Source, KeyPath]]:
     if isinstance(own, Parsed):
         if variant:
             yield own.source, ("variants", variant)
+            yield own.source, ("edits", variant)
         yield own.source, ()
     defaults_path = SpecFolders(Overrides()).of(real(spec.parent)).defaults_path
     defaults = read_toml(defaults_path) if defaults_path else None

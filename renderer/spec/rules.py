@@ -23,6 +23,7 @@ from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
+from renderer.spec.schema import EditTable
 from renderer.spec.variant_view import as_song, as_spec
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ def _content(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
 
 
 def _base(draft: CheckedSpec) -> Iterator[Diagnostic]:
-    if draft.spec.base is False and not draft.spec.variants:
+    if draft.spec.base is False and not draft.spec.variants and not draft.spec.edits:
         source = draft.parsed.source
         yield error_at(
             source,
             source.value(("base",)),
             code="base-alone",
             message="there is nothing to render",
-            why="`base` is false, and the song has no variants",
+            why="`base` is false, and the song has no variants and no edits",
             advice="take `base` out, or write a variant",
         )
 
@@ -112,8 +113,10 @@ def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
 
 def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
     seen: dict[str, str] = {}
-    for name in (variant.name for variant in song.variants[1:]):
-        other = seen.setdefault(name.casefold(), name)
+    for variant in song.variants[1:]:
+        name = variant.name
+        # An edit named like a variant is told of at both.
+        other = seen.setdefault(f"{variant.table[0]}.{name.casefold()}", name)
         if other != name:
             reason = f"file systems that ignore case can't tell it from `{other}`"
         elif re.fullmatch(r"s\d+", name):
@@ -122,9 +125,9 @@ def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
             continue
         yield error_at(
             parsed.source,
-            parsed.source.key(("variants", name)),
+            parsed.source.key(variant.table),
             code="variant-name",
-            message=f"`{name}` can't name a variant",
+            message=f"`{name}` can't name {'an edit' if variant.edit else 'a variant'}",
             why=reason,
         )
 
@@ -192,12 +195,12 @@ def _codebook(song: Song, pinned: Pinned, source: Source) -> Iterator[Diagnostic
 
 def _table(variant: Variant) -> KeyPath:
     """Where a variant's own keys stand; the base's are the spec's."""
-    return ("variants", variant.name) if variant.name else ()
+    return variant.table
 
 
 def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     start, end = variant.inference.cfg_interval_start, variant.inference.cfg_interval_end
-    table = ("variants", variant.name) if variant.name else ("inference",)
+    table = variant.table or ("inference",)
     named = (
         [key for key in ("cfg_interval_start", "cfg_interval_end") if parsed.source.has((*table, key))]
         if start > end
@@ -215,7 +218,7 @@ def _interval(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
 
 def _retake(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     inference = variant.inference
-    path = (*(("variants", variant.name) if variant.name else ("inference",)), "retake_variance")
+    path = (*(variant.table or ("inference",)), "retake_variance")
     if not inference.retake_variance or inference.retake_seed is not None:
         return
     if not variant.name or parsed.source.has(path):
@@ -259,14 +262,16 @@ def unknown_codes(source: Source, codes: Sequence[str]) -> Iterator[Diagnostic]:
 
 def _models(draft: CheckedSpec) -> Iterator[Diagnostic]:
     spec, project = draft.spec, draft.project
-    tables: list[tuple[KeyPath, SongFile | VariantTable]] = [((), spec)]
+    tables: list[tuple[KeyPath, SongFile | VariantTable | EditTable]] = [((), spec)]
     tables += [(("variants", name), table) for name, table in spec.variants.items()]
+    tables += [(("edits", name), table) for name, table in spec.edits.items()]
     for path, table in tables:
         if project.overrides.model is None:
             yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
             yield from based_on_faults(draft.parsed.source, path, table.model, table.based_on, project.folder)
         if project.overrides.model is None and project.overrides.lm is None:
-            yield from unknown_lm(draft.parsed.source, (*path, "lm"), table.lm, project.folder)
+            lm = None if isinstance(table, EditTable) else table.lm
+            yield from unknown_lm(draft.parsed.source, (*path, "lm"), lm, project.folder)
         if project.overrides.model is None and project.overrides.vae is None:
             yield from unknown_vae(draft.parsed.source, (*path, "vae"), table.vae, project.folder)
 

@@ -24,15 +24,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MAX_TIMESTEPS, MIN_DURATION
+from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MAX_TIMESTEPS, MIN_DURATION, TRACKS
 from renderer.formats.table import FORMATS
-from renderer.settings import Inference, Metas, rows
-from renderer.song import MAX_SEEDS
+from renderer.settings import CotUse, EditSettings, Inference, LmPhases, LmSampling, Metas, rows
+from renderer.song import MAX_SEEDS, Task
 from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
 from renderer.spec.name_lengths import NAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from renderer.settings import Setting
 
@@ -95,6 +95,16 @@ def _device(written: str) -> str:
     return written
 
 
+def _at_form(written: Any) -> str:
+    return "section" if isinstance(written, str) else "seconds"
+
+
+def _windows(written: Any) -> Any:
+    if isinstance(written, list) and any(isinstance(one, int | float) for one in written):
+        raise PydanticCustomError("form", "each window is a pair in brackets of its own: `[[62.0, 75.5]]`")
+    return written
+
+
 def _lyrics_form(written: Any) -> str:
     return "sections" if isinstance(written, list) else "text"
 
@@ -141,6 +151,18 @@ def _keys_of(group: type) -> Callable[[type[AnyTable]], type[AnyTable]]:
     return with_keys
 
 
+def _keys_of_table(other: type[Table], *, less: Collection[str]) -> Callable[[type[AnyTable]], type[AnyTable]]:
+    """Give a table the keys of another, some left out."""
+
+    def with_keys(table: type[AnyTable]) -> type[AnyTable]:
+        keys: dict[str, Any] = {
+            name: (field.rebuild_annotation(), field) for name, field in other.model_fields.items() if name not in less
+        }
+        return create_model(table.__name__, __base__=table, __doc__=table.__doc__, __module__=__name__, **keys)
+
+    return with_keys
+
+
 def _written(name: str, value_type: Any, row: Setting) -> Any:
     """How a setting's value is written, checked."""
     if name in _FORMS:
@@ -168,6 +190,7 @@ class InferenceTable(Table):
 
 
 _MODEL = "A model name, a folder, or a DiT in one `.safetensors` file."
+_REFERENCE = 'An audio file, relative to this file, whose timbre the takes have; `""` is none.'
 _BASED_ON = "What a DiT in one file was made from, a model name or a folder: sizes, VAE, text encoder and LM are its."
 
 
@@ -214,7 +237,55 @@ class VariantTable(InferenceTable):
     based_on: Said | None = Field(default=None, description=_BASED_ON)
     lm: Place | None = Field(default=None, description="The 5 Hz LM: a name or a folder.")
     vae: Place | None = Field(default=None, description="The VAE that decodes: `official`, `scragvae` or a folder.")
+    reference_audio: PlaceOrNone | None = Field(default=None, description=_REFERENCE)
     lora: list[LoraTable] | None = Field(default=None, description="Adapters, merged in this order.")
+
+
+Seconds = Annotated[float, Field(ge=-MAX_DURATION, le=MAX_DURATION)]
+At = Annotated[
+    list[
+        Annotated[
+            Annotated[Said, Tag("section")]
+            | Annotated[list[Seconds], Field(min_length=2, max_length=2), Tag("seconds")],
+            Discriminator(_at_form),
+        ]
+    ],
+    BeforeValidator(_windows),
+    Field(min_length=1, max_length=100),
+]
+Track = Literal[*TRACKS]  # type: ignore[valid-type]  # as above
+NOT_OF_EDITS = frozenset({"lm", "codes", "duration", *rows(LmSampling), *rows(CotUse), *rows(LmPhases)})
+"""A variant's keys that an edit can't have: the LM stays out, and it is as long as its source."""
+
+
+@_keys_of(EditSettings)
+@_keys_of_table(VariantTable, less=NOT_OF_EDITS)
+class EditTable(Table):
+    """A take made from another, or from a file: a part of it anew, another style of it, a track more or alone."""
+
+    task: Task | None = Field(default=None, description="What is made of the source.")
+    src_audio: Place | None = Field(
+        default=None,
+        description="A take, `s2`, `wide.s2` or `other-song.s2`, or an audio file with its folder or ending.",
+    )
+    at: At | None = Field(
+        default=None, description="What is made anew: pairs of seconds, or sections; several are passes in order."
+    )
+    repainting_start: Seconds | None = Field(default=None, description="The one window's start, in place of `at`.")
+    repainting_end: Seconds | None = Field(
+        default=None, description="The one window's end, in place of `at`; -1 or left out is the source's."
+    )
+    track: Track | None = Field(default=None, description="What `extract` takes out, or `lego` adds.")
+    tracks: Annotated[list[Track], Field(min_length=1, max_length=len(TRACKS))] | None = Field(
+        default=None, description="What `complete` adds."
+    )
+    if TYPE_CHECKING:  # of a variant's keys, those that are asked for by name
+        seeds: list[int] | None
+        model: str | None
+        based_on: str | None
+        vae: str | None
+        reference_audio: str | None
+        lora: list[LoraTable] | None
 
 
 class OutputTable(Table):
@@ -242,6 +313,7 @@ class SharedKeys(Table):
         default=None,
         description="The VAE that decodes: `official`, `scragvae` or a folder; left out, the one of the model.",
     )
+    reference_audio: PlaceOrNone | None = Field(default=None, description=_REFERENCE)
     max_duration: Annotated[float, Field(ge=MIN_DURATION, le=MAX_DURATION)] | None = Field(
         default=None, description="Seconds a song may last: bounds what the LM may choose and a spec may ask."
     )
@@ -274,6 +346,9 @@ class SongFile(SharedKeys):
     )
     variants: dict[VariantName, VariantTable] = Field(
         default_factory=dict, description="Other ways to render the song; each adds a take per seed."
+    )
+    edits: dict[VariantName, EditTable] = Field(
+        default_factory=dict, description="Takes made from others, or from files; each adds a take per seed."
     )
 
 

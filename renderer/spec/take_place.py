@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def take_place(take: Take) -> str:
     """`specs/night.toml:31`: its variant's table, or the head of the file."""
-    source, name = take.song.source, take.variant.name
-    parsed = read_toml(source) if name else None
-    line = 1 if parsed is None or isinstance(parsed, Diagnostic) else parsed.source.key(("variants", name)).line
+    source, table = take.song.source, take.variant.table
+    parsed = read_toml(source) if table else None
+    line = 1 if parsed is None or isinstance(parsed, Diagnostic) else parsed.source.key(table).line
     return f"{source}:{line}"

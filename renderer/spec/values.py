@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from renderer.settings import Inference, Metas, rows
+from renderer.settings import EditSettings, Inference, Metas, rows
 from renderer.song import Output
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from typing import Any
 
-    from renderer.spec.schema import InferenceTable, MetasTable, OutputTable, Table
+    from renderer.spec.schema import EditTable, InferenceTable, MetasTable, OutputTable, Table
 
 
 def metas_of(*tables: MetasTable) -> Metas:
@@ -25,7 +25,12 @@ def output_of(*tables: OutputTable) -> Output:
     return replace(Output(), **_said(Output.__dataclass_fields__, tables))
 
 
-def inference_of(*tables: InferenceTable, base: Inference | None = None) -> Inference:
+def edit_settings_of(table: EditTable) -> dict[str, Any]:
+    """How an edit follows its source, as far as its table says."""
+    return _said(rows(EditSettings), [table])
+
+
+def inference_of(*tables: InferenceTable | EditTable, base: Inference | None = None) -> Inference:
     """The settings of several tables over `base`, later ones winning."""
     return replace(base or Inference(), **_said(rows(Inference), tables))
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from renderer.settings import Inference, Metas, rows
 from renderer.spec.schema import SongFile
 from renderer.spec.source import Source
+from renderer.spec.take_names import own_take, song_name
 
 if TYPE_CHECKING:
     from renderer.song import Song, Variant
     from renderer.spec.build import CheckedSpec
     from renderer.spec.diagnostics import Span
+    from renderer.spec.schema import EditTable, VariantTable
     from renderer.spec.source import KeyPath, Range
 
 WORDS = ("lyrics", "lyrics_file", "instrumental")
@@ -75,13 +77,51 @@ class VariantSource(Source):
 
 
 def has_content(draft: CheckedSpec, name: str) -> bool:
-    """Whether a variant writes any of the song's content anew."""
-    return not CONTENT_KEYS.isdisjoint(draft.spec.variants[name].model_fields_set)
+    """Whether a variant has other content than the song: it writes some anew, or is an edit, as long as its source."""
+    return name in draft.spec.edits or not CONTENT_KEYS.isdisjoint(table_in(draft.spec, name).model_fields_set)
+
+
+def table_in(spec: SongFile, name: str) -> VariantTable | EditTable:
+    """What a spec writes of a variant, or of an edit."""
+    return spec.variants[name] if name in spec.variants else spec.edits[name]
 
 
 def as_spec(draft: CheckedSpec, name: str) -> CheckedSpec:
-    """The song's spec as the variant has it: one song without variants."""
-    spec, table = draft.spec, draft.spec.variants[name]
+    """The song's spec as the variant has it: one song without variants. An edit says what its source does, and more."""
+    if name in draft.spec.edits and name not in draft.spec.variants:
+        return _as_edit(draft, name)
+    return _as_spec(draft, ("variants", name), draft.spec.variants[name])
+
+
+def _as_edit(draft: CheckedSpec, name: str) -> CheckedSpec:
+    table, above = draft.spec.edits[name], edited_from(draft, name)
+    found = _as_spec(as_spec(draft, above) if above else draft, ("edits", name), table)
+    metas = found.spec.metas.model_copy(update={"duration": None})
+    update = {"metas": metas, "codes": None, "seeds": table.seeds or draft.spec.seeds}
+    return replace(found, spec=found.spec.model_copy(update=update))
+
+
+def edited_from(draft: CheckedSpec, name: str) -> str:
+    """The variant or edit of this song that an edit is made from; empty for the base, another song, a file, a ring."""
+    return above if (above := _above(draft, name)) and name not in _chain(draft, above) else ""
+
+
+def _chain(draft: CheckedSpec, name: str) -> tuple[str, ...]:
+    found = [name]
+    while (above := _above(draft, found[-1])) and above not in found:
+        found.append(above)
+    return (*found, above)
+
+
+def _above(draft: CheckedSpec, name: str) -> str:
+    spec = draft.spec
+    written = spec.edits[name].src_audio if name in spec.edits and name not in spec.variants else None
+    named = own_take(written or "", {*spec.variants, *spec.edits}, song_name(draft.parsed.source.path))
+    return named[0] if named else ""
+
+
+def _as_spec(draft: CheckedSpec, path: tuple[str, str], table: VariantTable | EditTable) -> CheckedSpec:
+    spec = draft.spec
     says = {key: getattr(table, key) for key in table.model_fields_set}
     changes: dict[str, Any] = {key: value for key, value in says.items() if key in SongFile.model_fields}
     if any(says.get(key) for key in WORDS) or says.get("lyrics") is not None:
@@ -92,11 +132,9 @@ def as_spec(draft: CheckedSpec, name: str) -> CheckedSpec:
         changes.setdefault("based_on", None)
     changes["metas"] = spec.metas.model_copy(update={key: says[key] for key in rows(Metas) if key in says})
     changes["inference"] = spec.inference.model_copy(update={key: says[key] for key in rows(Inference) if key in says})
-    merged = spec.model_copy(update={**changes, "variants": {}, "base": None})
+    merged = spec.model_copy(update={**changes, "variants": {}, "edits": {}, "base": None})
     whole = draft.parsed.source
-    source = VariantSource(
-        path=whole.path, text=whole.text, whole=whole, table=("variants", name), said=frozenset(says)
-    )
+    source = VariantSource(path=whole.path, text=whole.text, whole=whole, table=path, said=frozenset(says))
     return replace(draft, spec=merged, parsed=replace(draft.parsed, source=source))
 
 

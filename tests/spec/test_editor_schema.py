@@ -41,6 +41,13 @@ BEYOND_SCHEMA |= {
     "cfg-interval-order",
     "path-outside",
     "retake-seed-missing",
+    "audio-missing",
+    "edit-source",
+    "edit-source-missing",
+    "edit-incomplete",
+    "edit-window-twice",
+    "edit-section",
+    "edit-model",
 }
 
 
@@ -150,6 +157,10 @@ def specs() -> Iterator[dict[str, Any]]:
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     for inner, table in variant["properties"].items():
         yield from ({**sound, "variants": {"wide": {inner: value}}} for value in values(table))
+    (edit,) = schema["properties"]["edits"]["patternProperties"].values()
+    for inner, table in edit["properties"].items():
+        own = {"task": "cover", "src_audio": "s0"}
+        yield from ({**sound, "edits": {"new": {**own, inner: value}}} for value in values(table))
     sections = {"section": "verse", "annotation": "soft", "text": "one"}
     for inner in sections:
         yield from (

@@ -69,6 +69,9 @@ PLACES = {
     "lora-unused": (8, "0.0"),
     "lm-of-nothing": (1, "lm"),
     "max-duration-unused": (1, "max_duration"),
+    "edit-unused": (12, "flow_edit_n_min"),
+    "repaint-same-seed": (9, "0"),
+    "edit-outpaints": (11, "[-4, 2]"),
 }
 EACH = pytest.mark.parametrize("lint", LINTS, ids=lambda lint: lint.code)
 

@@ -64,7 +64,11 @@ def max_duration_unused(subject: Subject) -> Iterator[Finding]:
 def lora_unused(subject: Subject) -> Iterator[Finding]:
     """An adapter without strength."""
     spec = subject.draft.spec
-    for table, loras in (((), spec.lora), *((("variants", name), one.lora) for name, one in spec.variants.items())):
+    for table, loras in (
+        ((), spec.lora),
+        *((("variants", name), one.lora) for name, one in spec.variants.items()),
+        *((("edits", name), one.lora) for name, one in spec.edits.items()),
+    ):
         for position, lora in enumerate(loras or ()):
             if lora.scale == 0:
                 yield Finding(
@@ -77,7 +81,8 @@ def lora_unused(subject: Subject) -> Iterator[Finding]:
 
 def lm_of_nothing(subject: Subject) -> Iterator[Finding]:
     """An LM where none runs."""
-    spec, (base, *variants) = subject.draft.spec, subject.layers
+    spec, (base, *others) = subject.draft.spec, subject.layers
+    variants = [one for one in others if one.table[0] == "variants"]  # edits have no LM
     named = [((), base, spec.lm), *((one.table, one, spec.variants[str(one.table[-1])].lm) for one in variants)]
     for table, layer, lm in named:
         if lm is not None and not layer.runs_lm and (table or not any(one.runs_lm for one in variants)):

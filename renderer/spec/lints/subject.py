@@ -13,7 +13,7 @@ from renderer.spec.headings import headings_in
 from renderer.spec.lints.mark_gate import may_have_marks
 from renderer.spec.script import letters, num_syllables
 from renderer.spec.values import metas_of
-from renderer.spec.variant_view import as_song, as_spec
+from renderer.spec.variant_view import as_song, as_spec, table_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -130,9 +130,9 @@ class Subject:
             ),
             *(
                 Layer(
-                    table=("variants", variant.name),
-                    model_path=("variants", variant.name, "model"),
-                    written=spec.variants[variant.name].model_fields_set,
+                    table=variant.table,
+                    model_path=(*variant.table, "model"),
+                    written=table_in(spec, variant.name).model_fields_set,
                     has_all_metas=all_metas(song.metas),
                     model=variant.trained_as,
                     inference=variant.inference,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.spec.diagnostics import Level
-from renderer.spec.lints import caption, lyrics, marks, metas, settings, texts
+from renderer.spec.lints import caption, edits, lyrics, marks, metas, settings, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +54,9 @@ class SettingsLint:
     check: Callable[[Layer], Iterable[Finding]]
     bad: str
     good: str
+
+
+_REPAINT = f'{_SPEC}[edits.fix]\ntask = "repaint"\nsrc_audio = "s0"\nseeds = [1]\nvocal_language = "en"\n'
 
 
 def _sung(text: str, rest: str = "") -> str:
@@ -310,6 +313,30 @@ SONG_LINTS: tuple[SongLint, ...] = (
         of_all_variants=True,
         bad="seeds = [4, 5]\n" + _SPEC + "[inference]\nretake_seed = 5\nretake_variance = 0.2\n",
         good="seeds = [4, 6]\n" + _SPEC + "[inference]\nretake_seed = 5\nretake_variance = 0.2\n",
+    ),
+    SongLint(
+        code="edit-unused",
+        level=Level.WARNING,
+        check=edits.edit_unused,
+        of_all_variants=True,
+        bad=_REPAINT + "at = [[2, 5]]\nflow_edit_n_min = 0.5\n",
+        good=_REPAINT + "at = [[2, 5]]\nrepaint_strength = 0.7\n",
+    ),
+    SongLint(
+        code="repaint-same-seed",
+        level=Level.WARNING,
+        check=edits.repaint_same_seed,
+        of_all_variants=True,
+        bad=_REPAINT.replace("[1]", "[0, 1]") + "at = [[2, 5]]\n",
+        good=_REPAINT + "at = [[2, 5]]\n",
+    ),
+    SongLint(
+        code="edit-outpaints",
+        level=Level.NOTE,
+        check=edits.edit_outpaints,
+        of_all_variants=True,
+        bad=_REPAINT + "at = [[-4, 2]]\n",
+        good=_REPAINT + "at = [[0, 2]]\n",
     ),
     SongLint(
         code="wrong-script",

@@ -74,6 +74,9 @@ def texts_of_song(subject: Subject) -> Iterator[Text]:
     yield from texts_of_settings(("inference",), spec.inference)
     for name, table in spec.variants.items():
         yield from texts_of_settings(("variants", name), table)
+    for name, edit in spec.edits.items():
+        for key in ("flow_edit_source_caption", "flow_edit_source_lyrics"):
+            yield Text(path=("edits", name, key), text=getattr(edit, key) or "")
     if spec.lyrics_file is not None:
         for line, text in enumerate(subject.lines):
             yield Text(path=("lyrics_file",), text=text, line=line)

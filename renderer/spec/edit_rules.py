@@ -1,0 +1,188 @@
+"""What is wrong within the tables of edits; whether their sources are there, `edit_sources.py` knows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from renderer.files import from_home, is_regular
+from renderer.spec.checkpoints import checkpoint_of
+from renderer.spec.faults import error_at
+from renderer.spec.foreign import CALLED_IN_EDITS
+from renderer.spec.project import is_inside, outside
+from renderer.spec.take_names import names_file, take_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from renderer.song import Song
+    from renderer.spec.build import CheckedSpec
+    from renderer.spec.diagnostics import Diagnostic
+    from renderer.spec.schema import EditTable, SongFile, VariantTable
+    from renderer.spec.source import KeyPath
+
+BASE_TASKS = frozenset({"extract", "lego", "complete"})
+"""What base checkpoints alone were trained for. Source: ace-step/ACE-Step-1.5, docs/en/INFERENCE.md."""
+_SAME = {**CALLED_IN_EDITS, "repainting_start": "at", "repainting_end": "at"}
+_SPAN = re.compile(r"\s*(-?[0-9.]+)\s*(?:\.\.|-)\s*([0-9.]+)\s*s?\s*")
+
+
+def edit_faults(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
+    """Every error within the tables of edits, and of reference files."""
+    yield from _reference_faults(draft)
+    for name, table in draft.spec.edits.items():
+        yield from _name_faults(draft, name)
+        yield from _left_out(draft, name, table)
+        yield from _source_form(draft, name, table)
+        yield from _window_faults(draft, name, table)
+    for variant in song.variants:
+        if variant.edit and variant.edit.task in BASE_TASKS:
+            yield from _model_faults(draft, variant.name, variant.trained_as, variant.edit.task)
+
+
+def _at(draft: CheckedSpec, path: KeyPath, **words: str) -> Diagnostic:
+    return error_at(draft.parsed.source, draft.parsed.source.value(path), **words)  # type: ignore[arg-type]
+
+
+def _name_faults(draft: CheckedSpec, name: str) -> Iterator[Diagnostic]:
+    source = draft.parsed.source
+    same = next((one for one in draft.spec.variants if one.casefold() == name.casefold()), None)
+    if same is not None:
+        for path, other in ((("variants", same), f"edit `{name}`"), (("edits", name), f"variant `{same}`")):
+            yield error_at(
+                source,
+                source.key(path),
+                code="edit-name-taken",
+                message=f"`{path[1]}` names a variant and an edit",
+                why=f"there is the {other}, too, and their takes would overwrite each other",
+                advice="rename one of them",
+            )
+
+
+def _left_out(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:
+    source = draft.parsed.source
+    for key, advice in _needed(table.task).items():
+        others = (other for other, meant in _SAME.items() if meant == key)
+        if not any(source.has(("edits", name, one)) for one in (key, *others)):
+            yield error_at(
+                source,
+                source.key(("edits", name)),
+                code="edit-incomplete",
+                message=f"`{key}` of `[edits.{name}]` is missing",
+                advice=f"write {advice}",
+            )
+
+
+def _needed(task: str | None) -> Mapping[str, str]:
+    """The keys that an edit can't do without, and what to write."""
+    own = {
+        "lego": {"track": 'what is added: `track = "drums"`'},
+        "extract": {"track": 'what is taken out: `track = "drums"`'},
+        "complete": {"tracks": 'what is added: `tracks = ["drums", "bass"]`'},
+        "repaint": {"at": "what is made anew, in seconds: `at = [[62.0, 75.5]]`"},
+    }
+    return {
+        "task": 'one of repaint, cover, …: `task = "repaint"`',
+        "src_audio": 'a take or a file: `src_audio = "s2"`',
+        **own.get(task or "", {}),
+    }
+
+
+def _source_form(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:
+    written, path = table.src_audio, ("edits", name, "src_audio")
+    if written is None:
+        return
+    if names_file(written) and not written.startswith("take:"):
+        yield from audio_faults(draft, path, written)
+        return
+    if take_named(written.removeprefix("take:")) and not written.startswith("take:"):
+        return
+    if ".preview" in written:
+        why, advice = "a preview ends early", "name the whole take"
+    elif written.startswith("take:"):
+        why, advice = "here a take has nothing before its name", f'write `"{written.removeprefix("take:")}"`'
+    else:
+        why = "a take ends with its seed, a file has a folder or an ending"
+        advice = 'write it like `"s2"`, `"wide.s2"`, `"other-song.s2"` or `"audio/demo.wav"`'
+    yield _at(
+        draft, path, code="edit-source", message=f"`{written}` is no take and no audio file", why=why, advice=advice
+    )
+
+
+def audio_faults(draft: CheckedSpec, path: KeyPath, written: str) -> Iterator[Diagnostic]:
+    """The errors of an audio file that a spec names: outside of the project, or not there."""
+    file = draft.project.folder / from_home(written)
+    if "\0" in written or not is_inside(file, draft.project.root):
+        yield outside(draft.parsed, path, written, draft.project.root)  # type: ignore[arg-type]
+    elif not is_regular(file):
+        yield _at(
+            draft,
+            path,
+            code="audio-missing",
+            message=f"the audio file of `{path[-1]}` is not there",
+            why=f"looked for `{written}` beside the spec",
+        )
+
+
+def _reference_faults(draft: CheckedSpec) -> Iterator[Diagnostic]:
+    spec = draft.spec
+    tables: dict[KeyPath, SongFile | VariantTable | EditTable] = {(): spec}
+    tables |= {("variants", name): one for name, one in spec.variants.items()}
+    tables |= {("edits", name): one for name, one in spec.edits.items()}
+    for table, values in tables.items():
+        if values.reference_audio:
+            yield from audio_faults(draft, (*table, "reference_audio"), values.reference_audio)
+
+
+def _window_faults(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:
+    path: KeyPath = ("edits", name, "at")
+    one = next((key for key in ("repainting_start", "repainting_end") if getattr(table, key) is not None), None)
+    if table.at is not None and one:
+        yield _at(
+            draft,
+            ("edits", name, one),
+            code="edit-window-twice",
+            message=f"`at` and `{one}` are both there",
+            why="only one can say what is made anew",
+            advice="keep `at`, which takes several windows",
+        )
+    for number, window in enumerate(table.at or ()):
+        if isinstance(window, str):
+            span = _SPAN.fullmatch(window)
+            yield _at(
+                draft,
+                (*path, number),
+                code="edit-section",
+                message=f"`at` names {window!r} in place of seconds" if span else f"`at` names the section `{window}`",
+                why="a window is a pair of numbers" if span else "where a section lies in the sound isn't known yet",
+                advice=f"write [[{span[1]}, {span[2]}]]" if span else "write its seconds: `at = [[62.0, 75.5]]`",
+            )
+        elif window[1] <= window[0]:
+            yield _no_length(draft, (*path, number), window[0], window[1])
+    start, end = table.repainting_start or 0.0, table.repainting_end
+    if end is not None and 0 < end <= start:
+        yield _no_length(draft, ("edits", name, "repainting_end"), start, end)
+
+
+def _no_length(draft: CheckedSpec, path: KeyPath, start: float, end: float) -> Diagnostic:
+    return _at(
+        draft,
+        path,
+        code="edit-window-empty",
+        message=f"the window from {start:g} to {end:g} s has no length",
+        why="it ends where it starts" if start == end else "it ends before it starts",
+        advice="write its start first",
+    )
+
+
+def _model_faults(draft: CheckedSpec, name: str, model: str, task: str) -> Iterator[Diagnostic]:
+    checkpoint = checkpoint_of(model)
+    if checkpoint is not None and checkpoint.kind != "base":
+        yield _at(
+            draft,
+            ("edits", name, "task"),
+            code="edit-model",
+            message=f"model `{model}` can't do `{task}`",
+            why="base checkpoints alone were trained for it",
+            advice='write `model = "base"` or `model = "xl-base"` in this table',
+        )
