@@ -45,8 +45,12 @@ class SpecError(RendererError):
     """Specs have faults; `diagnostics` holds all of them, of all files; exit code 2."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__(f"{len(diagnostics)} faults in the specs")
+        num = len(diagnostics)
+        super().__init__(f"{num} fault{'s'[: num != 1]} in the specs")
         self.diagnostics = tuple(diagnostics)
+
+    def __str__(self) -> str:
+        return "\n\n".join((self.message, *map(str, self.diagnostics)))
 
 
 class ModelError(RendererError):

@@ -11,17 +11,17 @@ import click
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.show_diagnostics import github_line, show_diagnostics
 from renderer.cli.streams import echo_json
-from renderer.folders import SPECS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.load import Loaded
 
 
 @click.command(name="check")
-@click.argument("paths", nargs=-1, type=click.Path())
+@click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...")
 @click.option("--model", metavar="NAME", help="Check against this model in place of the ones the specs name.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
@@ -36,19 +36,20 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Make the changes that are certain, then check.")
 @click.option("--diff", is_flag=True, help="Show the changes that --fix would make, and write nothing.")
 def command(
-    paths: tuple[str, ...], model: str | None, strict: bool, form: str, explain: str | None, fix: bool, diff: bool
+    named: tuple[str, ...], model: str | None, strict: bool, form: str, explain: str | None, fix: bool, diff: bool
 ) -> int:
-    """Check the specs at PATHS (files or folders; specs/ when none is named).
+    """Check specs: PATHs are files or folders, SONGs and TAKEs go by name; without any it is all of specs/.
 
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
     from renderer.models.family import count_prompts
+    from renderer.pipeline.select import named_specs
     from renderer.spec.load import load_songs
 
     if explain is not None:
         click.echo(_explained(explain))
         return EXIT_FINE
-    paths = paths or (SPECS_FOLDER,)
+    paths = named_specs(named)
     if diff:
         return _show_changes(paths, model)
     refused = _fix(paths, model) if fix else 0
@@ -65,7 +66,7 @@ def command(
     return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
 
 
-def _show_changes(paths: tuple[str, ...], model: str | None) -> int:
+def _show_changes(paths: Sequence[Path], model: str | None) -> int:
     """Print what `--fix` would change."""
     from renderer.pipeline.mend import diff, mend
     from renderer.spec.diagnostics import printable
@@ -78,7 +79,7 @@ def _show_changes(paths: tuple[str, ...], model: str | None) -> int:
     return EXIT_FINE
 
 
-def _fix(paths: tuple[str, ...], model: str | None) -> int:
+def _fix(paths: Sequence[Path], model: str | None) -> int:
     """Make the changes that are certain, and say in which files; returns how many files couldn't be written."""
     from renderer.cli.main import show_error
     from renderer.errors import RendererError

@@ -219,4 +219,5 @@ def _print_table(entries: Sequence[InventoryEntry], users: Mapping[str, list[str
         table.add_row(Text(printable(entry.name)), entry.kind, *sizes, fits, here, Text(printable(used_by)))
     Console(highlight=False).print(table)
     click.echo("in GB; needs: resident here at most, room to work included")
-    click.echo("mini needs no fetching; `model`, `lm` and `vae` also take a folder")
+    click.echo("mini comes with the program, to sketch with")
+    click.echo("`model`, `lm` and `vae` also take a folder")

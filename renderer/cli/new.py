@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from renderer.cli.streams import say
 from renderer.errors import UsageError
-from renderer.folders import SPECS_FOLDER
+from renderer.folders import specs_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,12 @@ def _new_project(folder: Path) -> None:
     from renderer.spec.starter import project_files
 
     _write({folder / path: text for path, text in project_files(schemas()).items()})
+    # On any machine: the sketch model is there before any weights are.
+    say("")
+    say("next: write a song in specs/first-song.toml, and hear its beginning, sketched:")
+    if folder.resolve() != Path.cwd():
+        say(f"  cd {shlex.quote(str(folder))}")
+    say("  renderer render --model mini --first-seed --preview 20")
 
 
 def _new_spec(name: str, origin: str | None) -> None:
@@ -52,7 +59,7 @@ def _new_spec(name: str, origin: str | None) -> None:
     from renderer.spec.starter import starter
     from renderer.spec.take_names import song_name
 
-    path = Path(name) if "/" in name or name.endswith(".toml") else Path(SPECS_FOLDER) / f"{name}.toml"
+    path = Path(name) if "/" in name or name.endswith(".toml") else specs_folder() / f"{name}.toml"
     path = path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml")
     if fault := name_fault(song_name(path)):
         raise UsageError(f"`{song_name(path)}` can't name a song", why=fault)
@@ -73,7 +80,7 @@ def _copied(origin: Path, title: str) -> str:
     from renderer.spec.toml import read_toml
 
     if not origin.is_file():
-        origin = origin if origin.suffix == ".toml" else Path(SPECS_FOLDER) / f"{origin}.toml"
+        origin = origin if origin.suffix == ".toml" else specs_folder() / f"{origin}.toml"
     if not origin.is_file():
         raise UsageError(f"`{origin}` does not exist", help="name a spec file or a song")
     parsed = read_toml(origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,8 +43,9 @@ ONLY = {
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
     from renderer.pipeline.project import Project
-    from renderer.pipeline.select import select
+    from renderer.pipeline.select import named_specs, select
     from renderer.pipeline.status import make_status
+    from renderer.spec.load import find_specs
 
     options = make_options(**flags)
     selection = select(named, options)
@@ -54,6 +56,11 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         return EXIT_USAGE if errors else EXIT_FINE
     project = Project(selection.takes, options)
     status = make_status(project)
+    if named:
+        # Asked of some, it tells of them only.
+        status = replace(status, without_spec=())
+        own = {*find_specs(named_specs(named))}
+        errors = [one for one in errors if one.file in own]
     if as_json:
         document = {"outputs": str(project.store.outputs), **_document(status, errors)}
         echo_json(document)

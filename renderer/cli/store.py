@@ -102,12 +102,12 @@ def _folders(named: Sequence[str]) -> list[str]:
     from pathlib import Path
 
     from renderer.errors import UsageError
-    from renderer.folders import SPECS_FOLDER
+    from renderer.folders import specs_folder
 
     for path in named:
         if not Path(path).is_dir():
             raise UsageError(f"`{path}` is no folder of specs", why="gc must know every spec, or it frees too much")
-    usual = [SPECS_FOLDER] if Path(SPECS_FOLDER).is_dir() or not named else []
+    usual = [str(specs_folder())] if specs_folder().is_dir() or not named else []
     return [*named, *usual]
 
 

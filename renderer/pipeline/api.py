@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Unpack
 
 from renderer.pipeline.models import require_fit
@@ -41,6 +43,19 @@ def render(
     Raises: UsageError, ModelError, ResourceError before anything runs; StoreError when results can't be kept.
     """
     return render_project(_project(songs, Options(**options)), listen=listen or _hear_nothing)
+
+
+def _show_options(function: Callable[..., object]) -> None:
+    """Let `help` and editors show the options one by one, each with its default and what it does."""
+    own = [one for one in signature(function).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    keywords = [
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type) for one in fields(Options)
+    ]
+    function.__signature__ = Signature([*own, *keywords])  # type: ignore[attr-defined]
+
+
+for _function in (make_plan, render):
+    _show_options(_function)
 
 
 def _project(songs: Sequence[Song], options: Options) -> Project:

@@ -46,7 +46,7 @@ class _Texts:
     codes: dict[Path, list[str]] = field(default_factory=dict)
 
 
-def mend(paths: Sequence[str], *, model: str | None) -> tuple[Mended, ...]:
+def mend(paths: Sequence[str | Path], *, model: str | None) -> tuple[Mended, ...]:
     """What the specs at `paths`, their lyric files and their `renderer.toml` become; writes nothing.
 
     Files outside of their project are left alone, links included.

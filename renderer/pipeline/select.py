@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.files import is_folder
-from renderer.folders import SPECS_FOLDER
+from renderer.folders import specs_folder
 from renderer.song import MAX_TAKES
-from renderer.spec.load import load_songs
+from renderer.spec.build import song_name
+from renderer.spec.load import find_specs, load_songs
 from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
@@ -31,9 +33,9 @@ class Selection:
 
 
 def select(named: Sequence[str], options: Options) -> Selection:
-    """The takes that `named` means: paths, song names or take names; nothing means the folder `specs`.
+    """The takes that `named` means: paths, song or take names, with `*`, `?` and `[…]`; nothing means all in `specs`.
 
-    Raises: UsageError for a name that no spec bears.
+    Raises: UsageError for a name that no spec bears, not even a faulty one.
     """
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
@@ -43,9 +45,10 @@ def select(named: Sequence[str], options: Options) -> Selection:
     if not names:
         return Selection(songs=songs, takes=every, diagnostics=loaded.diagnostics)
     sources = {song.source for song in load_songs(paths).songs} if paths else set()
-    takes = tuple(t for t in every if t.song.source in sources or t.name in names or t.song.name in names)
+    takes = tuple(take for take in every if take.song.source in sources or any(_means(name, take) for name in names))
+    faulty = {song_name(one.file) for one in loaded.errors if one.file is not None}
     for name in names:
-        if not any(name in (take.name, take.song.name) for take in takes):
+        if not any(_means(name, take) for take in takes) and not any(_is_of(name, song) for song in faulty):
             raise _unknown(name, every, broken=len(loaded.errors))
     meant = {take.song.name for take in takes}
     return Selection(
@@ -53,15 +56,44 @@ def select(named: Sequence[str], options: Options) -> Selection:
     )
 
 
+def named_specs(named: Sequence[str]) -> tuple[Path, ...]:
+    """The spec files and folders that `named` means, faulty ones too; nothing means the folder `specs`.
+
+    Raises: UsageError for a name that no spec bears.
+    """
+    paths: list[Path] = []
+    for name in named or (str(specs_folder()),):
+        if _is_path(name):
+            paths.append(Path(name))
+            continue
+        there = find_specs([specs_folder()]) if specs_folder().is_dir() else ()
+        files = [file for file in there if _is_of(name, song_name(file))]
+        if not files and not suggestion(name, map(song_name, there)):
+            find_specs([name])
+        if not files:
+            raise _unknown(name, [take for song in songs_here() for take in song.takes()], broken=0)
+        paths += files
+    return tuple(dict.fromkeys(paths))
+
+
+def _means(name: str, take: Take) -> bool:
+    return any(fnmatchcase(one, name) for one in (take.name, take.song.name))
+
+
+def _is_of(name: str, song: str) -> bool:
+    """Whether a name or pattern may be a song's or one of its takes', as far as the song's own name tells."""
+    return fnmatchcase(song, name.partition(".")[0])
+
+
 def songs_here() -> tuple[Song, ...]:
     """The songs without errors in the folder `specs`, where there is one."""
-    return load_songs([SPECS_FOLDER]).songs if Path(SPECS_FOLDER).is_dir() else ()
+    return load_songs([specs_folder()]).songs if specs_folder().is_dir() else ()
 
 
 def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
     """Where the specs of what is `named` are looked for: its paths, and the folder `specs` for names."""
     paths = tuple(Path(name) for name in named if _is_path(name))
-    return paths if paths and all(_is_path(name) for name in named) else (*paths, Path(SPECS_FOLDER))
+    return paths if paths and all(_is_path(name) for name in named) else (*paths, specs_folder())
 
 
 def _is_path(name: str) -> bool:
@@ -98,7 +130,7 @@ def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:
     known = sorted({take.song.name for take in takes} | {take.name for take in takes})
     return UsageError(
         f"no song or take is called `{name}`",
-        why=f"the specs below `{SPECS_FOLDER}` have none of that name"
+        why=f"the specs below `{specs_folder()}` have none of that name"
         + (f"; but some have {broken} errors: renderer check" if broken else ""),
         help=suggestion(name, known, most=3) or "name a spec file, a folder or a song",
     )

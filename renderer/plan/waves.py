@@ -17,6 +17,8 @@ MARGIN = 1.05
 """How much longer than estimated a wave is taken to be."""
 GROWTH = 4
 """How many times as many takes as were measured a wave may have: further, a pace says too little."""
+SHORT_SECONDS = 60.0
+"""A time in which the first wave is a single take: beside it, what a round of the LM takes is no small thing."""
 DEAR_LOADS = 0.2
 """The share of its loads in a wave's time from which on it is worth no further cutting."""
 
@@ -92,7 +94,10 @@ def next_wave(
     Where not even one is whole in time it is one: what comes of it is kept for the next run.
     """
     names = tuple(takes)
+    if not measured and seconds < SHORT_SECONDS:
+        return names[:1]
     if not measured:
+        # A part that works on many at once takes for them about the time of one.
         return names[: max((jobs[key].slots for keys in takes.values() for key in keys), default=1)]
     most = max(GROWTH * measured, 1)
     if estimate(jobs.values(), pace) * MARGIN <= seconds / 2:

@@ -65,6 +65,9 @@ class Diagnostic:
     edits: tuple[Edit, ...] = ()
     """What mends it in `file`; empty where more than one thing could be meant."""
 
+    def __str__(self) -> str:
+        return plain(self)
+
 
 class Tone(StrEnum):
     """What a piece of printed text is, so that a terminal can colour it."""

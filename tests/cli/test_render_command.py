@@ -283,3 +283,38 @@ def test_a_text_that_was_cut_gets_a_line_at_the_end(project: Path) -> None:
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("note ")]
     assert line.startswith("note eins.s1: the text prompt has ")
     assert line.endswith(" tokens, the DiT hears 256: the metas at its end are lost")
+
+
+@pytest.mark.slow
+def test_names_and_patterns_go_where_paths_go_from_any_folder_of_the_project(project: Path) -> None:
+    for name in ("eins", "zwei"):
+        (project / "specs" / f"{name}.toml").write_text(
+            GOOD.format(duration=10).replace("seeds = [1]", "seeds = [1, 2]"), "utf-8"
+        )
+    (project / "renderer.toml").write_text('model = "mini"\n', "utf-8")
+    deep = project / "notes" / "deep"
+    deep.mkdir(parents=True)
+
+    planned = json.loads(renderer(deep, "plan", "--json", "ein*", "zwei.s*").stdout)
+    checked = json.loads(renderer(deep, "check", "--json", "zwei.s2").stdout)
+    status = json.loads(renderer(project / "specs", "status", "--json", "eins.s1").stdout)
+
+    assert {take["take"] for take in planned["takes"]} == {"eins.s1", "eins.s2", "zwei.s1", "zwei.s2"}
+    assert [song["name"] for song in checked["songs"]] == ["zwei"]
+    assert [take["take"] for take in status["takes"]] == ["eins.s1"]
+    assert status["outputs"] == str(project / "outputs")
+
+
+@pytest.mark.slow
+def test_a_faulty_spec_is_known_by_its_name(project: Path) -> None:
+    (project / "specs" / "eins.toml").write_text(GOOD.format(duration=10), "utf-8")
+    (project / "specs" / "broken.toml").write_text(BROKEN, "utf-8")
+
+    checked, rendered = renderer(project, "check", "broken"), renderer(project, "render", "broken.s1")
+
+    assert (checked.returncode, rendered.returncode) == (2, 2)
+    for said in (checked.stdout, rendered.stderr):
+        assert "specs/broken.toml:8:" in said
+        assert "^" in said
+    assert renderer(project, "check", "ein*").returncode == 0
+    assert "did you mean `eins`" in renderer(project, "check", "einz").stderr

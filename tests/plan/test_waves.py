@@ -122,6 +122,7 @@ def test_the_first_wave_is_a_round_of_the_part_that_works_on_many_at_once() -> N
     takes = {name: [f"{name} {stage}" for stage in STAGES] for name in names}
 
     assert next_wave(takes, ours.jobs(names), WavePace(), 3600.0, measured=0) == tuple(names[:4])
+    assert next_wave(takes, ours.jobs(names), WavePace(), 59.0, measured=0) == ("0",)
     assert next_wave({"0": ["0 sound"]}, ours.jobs(["0"]), WavePace(), 0.0, measured=0) == ("0",)
 
 

@@ -166,7 +166,7 @@ def _models(device: str, dtype: str) -> Iterator[CheckResult]:
     """What is on disk, and whether it would fit."""
     from renderer.models.catalog.inventory import known_models  # noqa: PLC0415 - reads the hub's cache
 
-    here = [entry for entry in known_models(device, dtype) if entry.on_disk]
+    here = [entry for entry in known_models(device, dtype) if entry.on_disk and entry.name != zoo.MINI]
     yield from map(_fit, here)
     yield CheckResult(what="model", state="fine", detail=f"{zoo.MINI} (embedded), fits anywhere")
     if all(entry.kind == "vae" for entry in here):

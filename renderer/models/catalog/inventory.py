@@ -47,6 +47,10 @@ class InventoryEntry:
 def known_models(device: str, dtype: str) -> Iterator[InventoryEntry]:
     """Every row of the tables, for a picked device."""
     dtypes, free = devices.dtypes(device, dtype), memory.available(device)
+    mini = zoo.resolve(zoo.MINI, None, (), None).files
+    if mini:
+        kind = CHECKPOINTS[zoo.MINI].kind
+        yield _own(zoo.MINI, kind, layouts.DIFFUSERS, zoo.MINI_FOLDER, _num_params(mini), dtypes.dit, device)
     for name, known in zoo.MODELS.items():
         missing = any(hub.find(source) is None for source in known.sources)
         params = known.num_params + zoo.PARAMS_TEXT_ENCODER
