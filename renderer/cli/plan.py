@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
+    from renderer.cli.outlook import Outlook
     from renderer.cli.show_diagnostics import show_remarks, show_what_spoils
     from renderer.pipeline.models import require_fit
+    from renderer.pipeline.pace_history import expected_times
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
     from renderer.pipeline.waves import waves_of
+    from renderer.run.simulation import best
 
     options = make_options(**flags)
     selection = select(named, options)
@@ -44,15 +47,23 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.takes, options)
     show_remarks(project.workers.remarks)
-    show_remarks(project.workers.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)
+    expected = expected_times(project.store.journal, project.settings.device)
+    outlook = Outlook(
+        schedule=best(plan, project.workers.settings, expected),
+        devices=tuple(one.device for one in project.workers.settings),
+        measured=expected.knows(plan.jobs),
+    )
     if as_json:
         waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
-        echo_json({**_document(plan, missing, elsewhere), **waves})
+        echo_json({**_document(plan, missing, elsewhere), "expected": outlook.document(), **waves})
         return EXIT_FINE
     _print_plan(plan, missing, elsewhere, project.added)
+    if plan.jobs and (len(outlook.devices) > 1 or outlook.measured):
+        for line in outlook.lines():
+            click.echo(line)
     if options.until and plan.running:
         _print_waves(plan, f"{options.until:%H:%M}")
     _print_cuts(plan, project)

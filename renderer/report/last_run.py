@@ -13,6 +13,7 @@ from renderer.store.journal_lines import (
     JobFailedLine,
     LoadedLine,
     RunEndedLine,
+    RunStartedLine,
     TakeDoneLine,
     TakeFailedLine,
 )
@@ -34,6 +35,8 @@ class LastRun:
     """When it last wrote something down."""
     ended: RunEndedLine | None = None
     """The line that ended it; None while it runs, or when it was cut off."""
+    workers: tuple[str, ...] = ()
+    """Their devices."""
     jobs: list[ReportJob] = field(default_factory=list)
     loads: list[ReportLoad] = field(default_factory=list)
     num_worker_restarts: int = 0
@@ -70,6 +73,9 @@ def _hear(run: LastRun, entry: JournalEntry) -> None:
         run.shards.add(entry.fields["shard"])
         run.num_shards = entry.fields.get("shards")
     match entry.line:
+        case RunStartedLine(workers=workers):
+            # Each shard numbers its own.
+            run.workers = () if run.shards else workers
         case JobDoneLine() | JobFailedLine() as job:
             run.jobs.append(_job(job, seconds))
         case LoadedLine() as load:
@@ -101,6 +107,7 @@ def _job(line: JobDoneLine | JobFailedLine, at: float) -> ReportJob:
         start_seconds=max(0.0, at - seconds),
         seconds=seconds,
         failed=isinstance(line, JobFailedLine),
+        worker=(line.worker if isinstance(line, JobDoneLine) else None) or 0,
     )
 
 
@@ -110,4 +117,5 @@ def _load(line: LoadedLine, at: float) -> ReportLoad:
         start_seconds=max(0.0, at - line.seconds),
         seconds=line.seconds,
         num_bytes=line.num_bytes,
+        worker=line.worker or 0,
     )

@@ -25,6 +25,7 @@ def make_run(project: Project, weights: Mapping[str, str], run: LastRun) -> Repo
         started=run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
         seconds=ended.seconds if ended else (run.last - run.started).total_seconds(),
         ended=_ending(ended),
+        workers=run.workers,
         jobs=tuple(run.jobs),
         loads=tuple(run.loads),
         loads_song_by_song=ended.loads_song_by_song if ended else {},

@@ -1,4 +1,4 @@
-"""The run drawn along time: a lane a part, one path for all its jobs, so that a batch of 500 takes stays small."""
+"""The run drawn along time: a lane a part, or a lane a worker where there are several; a path for each part's jobs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ BAR = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One part's jobs and loads."""
+    """One part's jobs and loads; where several workers ran, one worker's."""
 
-    part: str
     name: str
-    jobs: str
-    """SVG path."""
+    jobs: tuple[tuple[str, str], ...]
+    """Part, and the SVG path of its jobs."""
     failed: str
     loads: str
     num_jobs: int
@@ -68,14 +67,14 @@ class Timeline:
 
 def make_timeline(run: ReportRun) -> Timeline:
     """Lanes in the order of the data's way, only those where something happened."""
-    jobs, loads = _by_part(_job_bars(run)), _by_part(_load_bars(run))
+    jobs, loads = _by_lane(run, _job_bars(run)), _by_lane(run, _load_bars(run))
     ends = (bar.start_seconds + bar.seconds for bars in (*jobs.values(), *loads.values()) for bar in bars)
     seconds = max(run.seconds, *ends, 1e-3)
     return Timeline(
         lanes=tuple(
-            _lane(part, jobs.get(part, ()), loads.get(part, ()), WIDTH / seconds)
-            for part in dict.fromkeys([*_parts(), *jobs, *loads])
-            if part in jobs or part in loads
+            _lane(name, jobs.get(name, ()), loads.get(name, ()), WIDTH / seconds)
+            for name in _lane_names(run)
+            if name in jobs or name in loads
         ),
         width=WIDTH,
         lane_height=LANE,
@@ -89,19 +88,46 @@ class _Bar:
     part: str
     start_seconds: float
     seconds: float
+    worker: int
     failed: bool = False
+
+
+def _lane_names(run: ReportRun) -> tuple[str, ...]:
+    """In the order of the data's way; of several workers, in the order of their numbers."""
+    if len(run.workers) > 1:
+        return tuple(_worker_name(run, worker) for worker in range(len(run.workers)))
+    known = (part.lane for part in _parts().values())
+    return tuple(dict.fromkeys([*known, *(bar.part for bar in (*_job_bars(run), *_load_bars(run)))]))
+
+
+def _worker_name(run: ReportRun, worker: int) -> str:
+    """`cuda:1`; of workers that share a device, with their numbers."""
+    device = run.workers[worker] if worker < len(run.workers) else "worker"
+    return device if run.workers.count(device) == 1 else f"{device} {worker + 1}"
 
 
 def _job_bars(run: ReportRun) -> tuple[_Bar, ...]:
     return tuple(
-        _Bar(part=job.part, start_seconds=job.start_seconds, seconds=job.seconds, failed=job.failed) for job in run.jobs
+        _Bar(
+            part=job.part,
+            start_seconds=job.start_seconds,
+            seconds=job.seconds,
+            worker=job.worker,
+            failed=job.failed,
+        )
+        for job in run.jobs
     )
 
 
 def _load_bars(run: ReportRun) -> tuple[_Bar, ...]:
     part_of = {component: part.name for part in _parts().values() for component in part.components}
     return tuple(
-        _Bar(part=part_of.get(load.component, load.component), start_seconds=load.start_seconds, seconds=load.seconds)
+        _Bar(
+            part=part_of.get(load.component, load.component),
+            start_seconds=load.start_seconds,
+            seconds=load.seconds,
+            worker=load.worker,
+        )
         for load in run.loads
     )
 
@@ -111,18 +137,22 @@ def _parts() -> dict[str, PartSpec]:
     return {part.name: part for known in known_families() for part in known.parts.values()}
 
 
-def _by_part(bars: Iterable[_Bar]) -> dict[str, list[_Bar]]:
-    parts: dict[str, list[_Bar]] = {}
+def _by_lane(run: ReportRun, bars: Iterable[_Bar]) -> dict[str, list[_Bar]]:
+    lanes: dict[str, list[_Bar]] = {}
+    parts, several = _parts(), len(run.workers) > 1
     for bar in bars:
-        parts.setdefault(bar.part, []).append(bar)
-    return parts
+        part = parts[bar.part].lane if bar.part in parts else bar.part
+        lanes.setdefault(_worker_name(run, bar.worker) if several else part, []).append(bar)
+    return lanes
 
 
-def _lane(part: str, jobs: Sequence[_Bar], loads: Sequence[_Bar], scale: float) -> Lane:
+def _lane(name: str, jobs: Sequence[_Bar], loads: Sequence[_Bar], scale: float) -> Lane:
+    parts = dict.fromkeys(bar.part for bar in jobs)
     return Lane(
-        part=part,
-        name=parts[part].lane if part in (parts := _parts()) else part,
-        jobs=_path((bar for bar in jobs if not bar.failed), scale),
+        name=name,
+        jobs=tuple(
+            (part, _path((bar for bar in jobs if bar.part == part and not bar.failed), scale)) for part in parts
+        ),
         failed=_path((bar for bar in jobs if bar.failed), scale),
         loads=_path(loads, scale),
         num_jobs=len(jobs),

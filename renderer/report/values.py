@@ -159,6 +159,8 @@ class ReportLoad:
     """Since the run began; so everywhere below."""
     seconds: float
     num_bytes: int = 0
+    worker: int = 0
+    """By whom it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,8 @@ class ReportJob:
     start_seconds: float
     seconds: float
     failed: bool = False
+    worker: int = 0
+    """Who ran it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +188,8 @@ class ReportRun:
     """`finished`, `interrupted`, or why it stopped."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Specs that were left out: the place of the first fault, `specs/night.toml:3:7`, -> what it is."""
+    workers: tuple[str, ...] = ()
+    """Their devices."""
     jobs: tuple[ReportJob, ...] = ()
     loads: tuple[ReportLoad, ...] = ()
     loads_song_by_song: Mapping[str, int] = field(default_factory=dict)

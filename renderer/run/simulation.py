@@ -28,7 +28,7 @@ MOST_JOBS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Stint:
     """A batch in a worker's lane."""
 
     part: str
@@ -46,7 +46,7 @@ class Schedule:
     """Who does what, and when."""
 
     way: Way
-    lanes: tuple[tuple[Span, ...], ...]
+    lanes: tuple[tuple[Stint, ...], ...]
     """One for each worker."""
 
     @property
@@ -87,7 +87,7 @@ class _Clock:
     workers: Sequence[Settings]
     expected: Expected
     now: float = 0.0
-    lanes: list[list[Span]] = field(default_factory=list)
+    lanes: list[list[Stint]] = field(default_factory=list)
     _coming: list[tuple[float, int, Batch, Any]] = field(default_factory=list)
     """When, which of equal times, and the job that is done then; None where its batch is."""
     _numbers: count[int] = field(default_factory=count)
@@ -132,7 +132,7 @@ class _Clock:
         end = self.now + load + max(done.values())
         self._put(end, batch, None)
         self.lanes[worker].append(
-            Span(
+            Stint(
                 part=batch.group.part,
                 stage=batch.stage,
                 begin=self.now,

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from renderer.cli.outlook import Outlook
 from renderer.errors import ResourceError, UsageError
 from renderer.pipeline.options import Options
+from renderer.pipeline.pace_history import expected_times
 from renderer.pipeline.preflight import least_room
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
+from renderer.report.last_run import last_run
+from renderer.run.simulation import best
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,3 +76,16 @@ def test_two_workers_give_the_bytes_of_one(make_songs: Callable[[str], Songs]) -
 
     assert len(summary.rendered) == 6
     assert both.audio() == alone.audio()
+    # What this run took is what the next one is expected to take, and its lanes are told.
+    both.edit("eins", "bpm = 90", "bpm = 91")
+    project = both.project(preview=1.0, workers=2)
+    expected = expected_times(project.store.journal, "cpu")
+    plan = project.plan()
+    assert expected.knows(plan.jobs)
+    schedule = best(plan, project.workers.settings, expected)
+    head, *lanes = Outlook(schedule=schedule, devices=("cpu", "cpu"), measured=True).lines()
+    assert head.startswith("expected: 0:")
+    assert [lane.split(":")[0] for lane in lanes] == ["  cpu 1", "  cpu 2"]
+    run = last_run(both.project().store)
+    assert run.workers == ("cpu", "cpu")
+    assert {job.worker for job in run.jobs} == {0, 1}

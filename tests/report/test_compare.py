@@ -112,3 +112,18 @@ def test_sections_share_the_song_by_their_words() -> None:
     assert starts == sorted(starts)
     assert starts[2] - starts[1] > 100.0 - starts[2], "more words take longer"
     assert estimated_marks(sections[:1], 100.0) == ()
+
+
+def test_where_several_workers_ran_each_has_a_lane_with_all_its_parts() -> None:
+    jobs = tuple(
+        ReportJob(stage=stage, part=part, takes=("a",), start_seconds=start, seconds=2.0, worker=worker)
+        for worker in (0, 1)
+        for start, stage, part in ((0.0, "codes", "lm"), (2.0, "latents", "dit"))
+    )
+
+    lanes = make_timeline(ReportRun(started="now", seconds=4.0, workers=("cuda:0", "cuda:1"), jobs=jobs)).lanes
+
+    assert [lane.name for lane in lanes] == ["cuda:0", "cuda:1"]
+    assert [[part for part, _ in lane.jobs] for lane in lanes] == [["lm", "dit"], ["lm", "dit"]]
+    alike = make_timeline(ReportRun(started="now", seconds=4.0, workers=("cpu", "cpu"), jobs=jobs)).lanes
+    assert [lane.name for lane in alike] == ["cpu 1", "cpu 2"]
