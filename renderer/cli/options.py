@@ -42,7 +42,7 @@ _TAKES = (
     click.option("--vae", metavar="NAME", help="Decode with this VAE instead: official, scragvae or a folder."),
     click.option(
         "--device",
-        metavar="auto|cpu|mps|cuda[:N,…]",
+        metavar="auto|cpu|mps|mlx|cuda[:N,…]",
         help="Where to compute: auto and cuda take every GPU, cuda:0 one, cuda:0,2 some.  [default: auto]",
     ),
     click.option("--mixed", is_flag=True, help="Take unequal GPUs too: last bits may depend on which made a take."),

@@ -42,6 +42,8 @@ _DTYPE_ALIASES = {
 AMPERE = 8  # compute capability of the first CUDA devices that calculate in bfloat16
 BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
+MLX = "mlx"
+"""Apple's library, of the LM alone: on Metal, or on the CPU where there is no Metal."""
 VAE_OUTPUT = "float32"
 """What the VAE's last convolution gives whatever the others compute in: in 16 bits sound would have steps of 1/256."""
 LM_PROMPT_BUCKET = 256
@@ -100,6 +102,20 @@ def pick(device: str) -> str:
     if device.startswith("cuda"):
         return _pick_cuda(device)
     return device
+
+
+def beside_mlx() -> str:
+    """The device of the parts that MLX doesn't run.
+
+    Raises: ResourceError where MLX isn't installed.
+    """
+    if importlib.util.find_spec("mlx") is None:
+        on_mac = sys.platform == "darwin"
+        wanted = "renderer[mlx]" if on_mac else "mlx[cpu]"
+        raise ResourceError(
+            "MLX isn't installed", why="`--device mlx` runs the LM on it", help=f"pip install '{wanted}'"
+        )
+    return "mps" if _has_mps() else "cpu"
 
 
 def dtypes(device: str, dtype: str) -> Dtypes:
@@ -370,6 +386,8 @@ def _total_cuda_bytes(driver: ctypes.CDLL, index: int) -> int:
 
 
 def _policy(device: str) -> Dtypes:
+    if device == MLX and not _has_mps():
+        return _policy("cpu")
     if device == "cpu" or not _has_bfloat16(device):
         return Dtypes(lm="float32", text_encoder="float32", condition_encoder="float32", dit="float32", vae="float32")
     # The VAE's snake activations on MPS were only ever checked in float32; its weights are small.

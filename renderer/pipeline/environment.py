@@ -6,6 +6,7 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from renderer.models.device import MLX
 from renderer.provenance import Environment
 
 if TYPE_CHECKING:
@@ -17,12 +18,17 @@ LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "nu
 def environment(settings: Settings) -> Environment:
     """Versions, device and threads, as recorded with each result."""
     return Environment(
-        versions={name: _version(name) for name in LIBRARIES},
+        versions={name: _version(name) for name in (*LIBRARIES, *_extras(settings))},
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
         device=settings.device.partition(":")[0],
         threads=settings.threads,
     )
+
+
+def _extras(settings: Settings) -> tuple[str, ...]:
+    """Libraries that only some runs compute with."""
+    return (MLX,) if any(one.device == MLX for one in settings.parts) else ()
 
 
 def _version(library: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from renderer.models.device import MLX
 from renderer.processes import python
+from renderer.run.messages import LoadPart
 from renderer.run.process import Inbox, WorkerProcess
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ class LocalPool:
         self._command = (*prefix, *python("-m", config.module))
         self._inbox = Inbox(len(self.settings))
         self._processes: dict[int, WorkerProcess] = {}
+        self._devices: dict[int, str] = {}
+        """Of the part that each worker loaded last."""
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -33,10 +37,20 @@ class LocalPool:
 
     def send(self, worker: int, command: Command) -> None:
         """See `WorkerPool.send`. Raises: OSError when no process can be started."""
+        if isinstance(command, LoadPart):
+            self._part_mlx_and_metal(worker, command.settings.of(command.part.part).device)
         if worker not in self._processes:
             log = self._log if worker == 0 else self._log.with_stem(f"{self._log.stem}-{worker + 1}")
             self._processes[worker] = WorkerProcess(self.settings[worker], log, self._inbox, self._command)
         self._processes[worker].send(command)
+
+    def _part_mlx_and_metal(self, worker: int, device: str) -> None:
+        """End a worker that comes from MLX to another device, or to it."""
+        before = self._devices.get(worker, device)
+        # Both in one process have crashed (sgl-project/sglang-omni#2085).
+        if before != device and MLX in {before, device}:
+            self.end(worker)
+        self._devices[worker] = device
 
     def next(self, timeout_seconds: float) -> tuple[int, Event | WorkerDied] | None:
         """See `WorkerPool.next`."""

@@ -12,14 +12,15 @@ Knows token ids, not texts. Three invariants hold here, on which the engine buil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.pass_spec import PAIR
-from renderer.models.device import mark
+from renderer.models.device import free_bytes, mark, release
 from renderer.models.kernels.kv_cache import cache_bytes, row_cache
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from transformers.cache_utils import Cache
 
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import Prefill, PromptCache
     from renderer.models.kernels.cuda_graph import Launch
-    from renderer.models.kernels.decode_attention import MakeDecodeAttention
+    from renderer.models.kernels.decode_attention import DecodeAttention, MakeDecodeAttention
     from renderer.settings import LmSampling
 
 
@@ -65,6 +67,102 @@ class ResidentLm:
         cached = cache_bytes(self.model.config, rows, spec.length, self.dtype)
         return cached + logits + self.prefill.bytes_to_come(self.dtype)
 
+    def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> TorchRows:
+        """The rows of a pass."""
+        attention = self.attention(self.model.config, positions, spec.length, self.weight)
+        cache = row_cache(attention.memory, positions)
+        return TorchRows(lm=self, spec=spec, tokens=tokens, positions=positions, attention=attention, kv_cache=cache)
+
+    def free_bytes(self) -> int:
+        """Memory that a pass may take."""
+        return free_bytes(self.device)
+
+    @property
+    def release(self) -> Callable[[], None]:
+        """What gives back what its weights held, once they are dropped."""
+        return partial(release, self.device)
+
+
+class Rows(Protocol):
+    """The model's side of a pass: each row's cache, and the logits of its last token."""
+
+    def fill(self, row: int, prompts: PromptCache, index: int) -> None:
+        """Put one of the prompts' caches into a row, over whatever its last request left."""
+
+    def logits(self) -> Tensor:
+        """Float32 [rows, columns] of every row's last token, which is written at the row's position."""
+
+
+class LoadedLm(Protocol):
+    """An LM on its device, by whatever library: what the engine drives."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where tokens are drawn."""
+
+    @property
+    def dtype(self) -> object:
+        """What it computes in."""
+
+    @property
+    def launch(self) -> Launch:
+        """How a step's operations are launched."""
+
+    @property
+    def overlap(self) -> bool:
+        """Whether a step begins before the last one's tokens are read."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens its positions reach."""
+
+    @property
+    def prefill(self) -> Callable[[Sequence[tuple[int, ...]]], PromptCache]:
+        """A request's prompts to their cache."""
+
+    def bytes_of(self, spec: PassSpec, lm_slots: int) -> int:
+        """Memory wanted for such a pass, weights apart."""
+
+    def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> Rows:
+        """The rows of a pass; `tokens` [rows, 1] and `positions` [rows] are read anew at each step."""
+
+    def free_bytes(self) -> int:
+        """Memory that a pass may take."""
+
+    @property
+    def release(self) -> Callable[[], None]:
+        """What gives back what its weights held, once they are dropped: it doesn't hold them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchRows:
+    """By transformers' model."""
+
+    lm: ResidentLm
+    spec: PassSpec
+    tokens: Tensor
+    positions: Tensor
+    attention: DecodeAttention
+    kv_cache: Cache
+
+    def fill(self, row: int, prompts: PromptCache, index: int) -> None:
+        """As the protocol says."""
+        length = prompts.lengths[index]
+        for layer, prompt in zip(self.attention.memory, prompts.memory, strict=True):
+            layer[:, row, :, :length] = prompt[:, index, :, :length]
+            layer[:, row, :, length:] = 0  # NaN included
+
+    def logits(self) -> Tensor:
+        """As the protocol says."""
+        hidden = self.lm.model.model(
+            input_ids=self.tokens,
+            attention_mask={"full_attention": self.attention.mask()},
+            position_ids=self.positions.unsqueeze(-1),
+            past_key_values=self.kv_cache,
+            use_cache=True,
+        ).last_hidden_state
+        return self.spec.logit_slice.logits(self.lm.weight, hidden[:, 0])
+
 
 class Pass:
     """The rows of one spec: `num_slots` slots, each at its own position; idle ones keep writing at position 0.
@@ -73,7 +171,7 @@ class Pass:
     while all slots are idle.
     """
 
-    def __init__(self, lm: ResidentLm, spec: PassSpec, num_slots: int) -> None:
+    def __init__(self, lm: LoadedLm, spec: PassSpec, num_slots: int) -> None:
         self._lm, self._spec, self._num_slots = lm, spec, num_slots
         self._rows_a_slot, device = spec.rows_a_slot, lm.device
         rows, columns = self._rows_a_slot * num_slots, spec.logit_slice.columns
@@ -81,8 +179,7 @@ class Pass:
         self._tokens = torch.zeros(rows, 1, dtype=torch.int64, device=device)
         self._positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)
-        self._attention = lm.attention(lm.model.config, self._positions, spec.length, lm.weight)
-        self._kv_cache = row_cache(self._attention.memory, self._positions)
+        self._rows = lm.rows(spec, self._tokens, self._positions)
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, columns, device=device)
         self._mask = torch.ones(num_slots, columns, dtype=torch.bool, device=device)
@@ -106,11 +203,9 @@ class Pass:
     def fill(self, slot: int, prompts: PromptCache, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
         for index, row in enumerate(self._rows_of(slot)):
-            length = prompts.lengths[index]
-            for layer, prompt in zip(self._attention.memory, prompts.memory, strict=True):
-                layer[:, row, :, :length] = prompt[:, index, :, :length]
-                layer[:, row, :, length:] = 0  # over whatever the slot's last request left, NaN included
-            self._tokens[row], self._positions[row], self._live[row] = prompts.last[index], length, 1
+            self._rows.fill(row, prompts, index)
+            self._tokens[row], self._positions[row] = prompts.last[index], prompts.lengths[index]
+            self._live[row] = 1
         self._scale[slot], self._penalty[slot] = settings.lm_cfg_scale, settings.lm_repetition_penalty
         self._temperature[slot], self._top_p[slot] = settings.lm_temperature, settings.lm_top_p
         self._top_k[slot], self._count[slot] = settings.lm_top_k, 0
@@ -142,14 +237,7 @@ class Pass:
 
     def forward(self) -> None:
         """Run every row's last token through the LM, up to its logits."""
-        hidden = self._lm.model.model(
-            input_ids=self._tokens,
-            attention_mask={"full_attention": self._attention.mask()},
-            position_ids=self._positions.unsqueeze(-1),
-            past_key_values=self._kv_cache,
-            use_cache=True,
-        ).last_hidden_state
-        self._logits.copy_(self._spec.logit_slice.logits(self._lm.weight, hidden[:, 0]))
+        self._logits.copy_(self._rows.logits())
 
     def draw(self) -> None:
         """Draw a token for each slot from its logits and append it to its rows."""

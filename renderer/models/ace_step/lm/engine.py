@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from renderer.models.ace_step.lm.decode_request import ConstraintSet, DecodeRequest, LogitConstraint
-    from renderer.models.ace_step.lm.decoder import ResidentLm
+    from renderer.models.ace_step.lm.decoder import LoadedLm
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import PromptCache
     from renderer.models.stage_job import Listener
@@ -44,7 +44,7 @@ class _ActiveRequest:
 
 @torch.inference_mode()
 def decode_all(
-    lm: ResidentLm, requests: Sequence[DecodeRequest], lm_slots: int, free_bytes: int, listener: Listener
+    lm: LoadedLm, requests: Sequence[DecodeRequest], lm_slots: int, free_bytes: int, listener: Listener
 ) -> Iterator[DecodeResult | Failed]:
     """Every request's tokens, as they come; cancelled ones yield nothing.
 
@@ -78,7 +78,7 @@ def _passes(requests: Sequence[DecodeRequest]) -> list[tuple[PassSpec, list[Deco
     return [(spec, sorted(queue, key=lambda one: (-one.max_tokens, first[one.prompts]))) for spec, queue in ordered]
 
 
-def _check_fits(lm: ResidentLm, spec: PassSpec, lm_slots: int, free_bytes: int) -> None:
+def _check_fits(lm: LoadedLm, spec: PassSpec, lm_slots: int, free_bytes: int) -> None:
     needed = lm.bytes_of(spec, lm_slots)
     if needed <= free_bytes:
         return
@@ -96,7 +96,7 @@ class _PassRunner:
     `run` alternates two moves: requests begin in idle slots, then all slots advance by one token.
     """
 
-    def __init__(self, lm: ResidentLm, spec: PassSpec, num_slots: int, listener: Listener) -> None:
+    def __init__(self, lm: LoadedLm, spec: PassSpec, num_slots: int, listener: Listener) -> None:
         self._lm, self._listener = lm, listener
         self._pass = Pass(lm, spec, num_slots)
         # Bound here, not inside the pass: what refers to itself would hold its memory until Python cleans up.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
+    from renderer.models.ace_step.lm.decoder import LoadedLm
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.kernels.decode_attention import MakeDecodeAttention
@@ -48,11 +49,19 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     """
     if files.lm is None:
         raise ModelError("this model set has no LM", help="name one with --lm, or set `thinking = false`")
-    folder, device = Path(files.lm), devices.prepare(settings.device, settings.threads)
-    dtype = devices.dtypes(settings.device, settings.dtype).lm
+    folder = Path(files.lm)
     tokens = load_tokens(folder, read_lm(folder).config["vocab_size"])
     check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
+    lm, num_bytes = (_by_mlx if settings.device == devices.MLX else _by_torch)(folder, settings)
+    listener.loaded("lm", time.monotonic() - began, num_bytes)
+    return LmPart(lm, tokens, settings.lm_slots)
+
+
+def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
+    """The LM and its weights' bytes."""
+    device = devices.prepare(settings.device, settings.threads)
+    dtype = devices.dtypes(settings.device, settings.dtype).lm
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
     # In place, layer by layer: the LM is never held twice.
     fuse(model.model)
@@ -69,15 +78,24 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
         overlap=on_cuda,
     )
     devices.synchronise(device)
-    listener.loaded("lm", time.monotonic() - began, sum(weights.nbytes for weights in model.parameters()))
-    return LmPart(lm, tokens, settings.lm_slots)
+    return lm, sum(weights.nbytes for weights in model.parameters())
+
+
+def _by_mlx(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
+    """The LM and its weights' bytes."""
+    from renderer.models.ace_step.lm.mlx.load import load  # noqa: PLC0415 - an extra of its own
+
+    devices.prepare("cpu", settings.threads)
+    dtype = devices.dtypes(settings.device, settings.dtype).lm
+    lm = load(folder, dtype=dtype)
+    return lm, lm.model.num_bytes
 
 
 class LmPart:
     """The resident LM with `lm_slots` pairs of rows."""
 
-    def __init__(self, lm: ResidentLm, tokens: Tokens, lm_slots: int) -> None:
-        self._lm: ResidentLm | None = lm
+    def __init__(self, lm: LoadedLm, tokens: Tokens, lm_slots: int) -> None:
+        self._lm: LoadedLm | None = lm
         self._tokens, self._lm_slots = tokens, lm_slots
         self._phases: dict[MakePhase, Phase] = {}
 
@@ -105,8 +123,8 @@ class LmPart:
     def close(self) -> None:
         """Drop the weights and free the device's memory."""
         if self._lm is not None:
-            device, self._lm = self._lm.device, None
-            devices.release(device)
+            release, self._lm = self._lm.release, None
+            release()
 
     def _phase(self, kind: MakePhase) -> Phase:
         """Made when first needed: grammars for a real vocabulary take seconds to set up."""
@@ -117,8 +135,7 @@ class LmPart:
     def _decode(self, requests: Sequence[DecodeRequest], listener: Listener) -> Iterator[DecodeResult | Failed]:
         if self._lm is None:
             raise RuntimeError("the LM was closed")
-        free_bytes = devices.free_bytes(self._lm.device)
-        yield from decode_all(self._lm, requests, self._lm_slots, free_bytes, listener)
+        yield from decode_all(self._lm, requests, self._lm_slots, self._lm.free_bytes(), listener)
 
 
 def _done(phase: Phase, prepared: PreparedJob, result: DecodeResult) -> Done | Failed:

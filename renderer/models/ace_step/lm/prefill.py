@@ -29,8 +29,10 @@ MAX_PROMPTS = 2  # of a request: with the caption's guidance and without
 class PromptCache:
     """Prompts run through the LM up to, not including, their last token; read it before the next prefill."""
 
-    memory: Sequence[Tensor]
-    """Each layer's [2, prompts, heads, length, head_dim], keys before values; garbage beyond a prompt's own length."""
+    memory: Sequence[Any]
+    """Each layer's [2, prompts, heads, length, head_dim], keys before values; garbage beyond a prompt's own length.
+
+    In the library's own arrays, which only its `Rows` read."""
     last: tuple[int, ...]
     lengths: tuple[int, ...]
 

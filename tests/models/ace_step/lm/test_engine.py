@@ -43,6 +43,7 @@ NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA devi
 NO_MPS = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Metal device")
 DEVICES = [
     "cpu",
+    "mlx",
     pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_CUDA]),
     pytest.param("mps", marks=[pytest.mark.gpu, NO_MPS]),
 ]
