@@ -26,15 +26,17 @@ SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("
 )
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what.")
 @click.option("--probe", is_flag=True, help="Try on the device what was computed wrong on some, against the CPU.")
+@click.option("--cluster", metavar="auto|ADDRESS", help="Look at every node of a Ray cluster instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(device: str, dtype: str, probe: bool, as_json: bool) -> int:
+def command(device: str, dtype: str, probe: bool, cluster: str | None, as_json: bool) -> int:
     """Look at Python, torch, device, memory, disk and models; exits with 1 when rendering can't work."""
     from renderer.models.catalog.doctor import examine, probes
+    from renderer.pipeline.cluster import examine_cluster
     from renderer.pipeline.select import songs_here
 
     variants = [variant for song in songs_here() for variant in song.variants]
-    results = list(examine(device, dtype, variants))
-    if probe:
+    results = list(examine_cluster(cluster, variants) if cluster else examine(device, dtype, variants))
+    if probe and not cluster:
         results += probes(device)
     if as_json:
         document = [{"what": one.what, "state": one.state, "found": one.detail, "help": one.help} for one in results]

@@ -90,6 +90,12 @@ def takes_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+cluster_option = click.option(
+    "--cluster",
+    metavar="auto|ADDRESS",
+    help="Render on a Ray cluster that runs: every GPU of every node. Needs `renderer[ray]`.",
+)
+
 executor_option = click.option(
     "--executor",
     default=DEFAULT,

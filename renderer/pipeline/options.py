@@ -53,6 +53,8 @@ class Options:
     vae_overlap: int | None = None
     executor: str = DEFAULT
     """What carries the plan out: a name of `EXECUTORS`."""
+    cluster: str | None = None
+    """Address of the Ray cluster that it runs on, or `auto`; None runs it here."""
     shard: Shard | None = None
     """Renders only this share of the takes, beside others that render theirs; None renders all."""
 
@@ -92,4 +94,5 @@ class OptionKeywords(TypedDict, total=False):
     vae_tile: int | None
     vae_overlap: int | None
     executor: str
+    cluster: str | None
     shard: Shard | None

@@ -60,7 +60,8 @@ class Project:
         """Takes that nobody asked for, and that edits are made from."""
         self.takes = (*asked, *self.added)
         refuse_takes_seeds(self.takes)
-        self.workers: Workers = pick_workers(replace(options, device=_device_of(self.takes, options)))
+        picked = pick_workers(replace(options, device=_device_of(self.takes, options)))
+        self.workers: Workers = _on_cluster(picked, options) if options.cluster else picked
         self.settings: Settings = self.workers.settings[0]
         shard = options.shard.file_part if options.shard else ""
         self.store = Store(_outputs_of(self.takes, options), kinds=stored_kinds(), shard=shard)
@@ -176,8 +177,11 @@ class Project:
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
         log = self.log if residency is Residency.ALONE else self.log.with_name("worker-of-watch.log")
         expected = expected_times(self.store.journal, self.settings.device)
-        config = ExecutorConfig(settings=self.workers.settings, log=log, residency=residency, expected=expected)
-        return EXECUTORS[self.options.executor].make(config)
+        cluster = self.options.cluster
+        config = ExecutorConfig(
+            settings=self.workers.settings, log=log, residency=residency, expected=expected, cluster=cluster
+        )
+        return EXECUTORS["ray" if cluster else self.options.executor].make(config)
 
     @property
     def log(self) -> Path:
@@ -188,6 +192,12 @@ class Project:
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""
         return recorded != self.environment
+
+
+def _on_cluster(picked: Workers, options: Options) -> Workers:
+    from renderer.pipeline.cluster import on_cluster  # noqa: PLC0415 - looks at models, which few runs need here
+
+    return on_cluster(picked, options)
 
 
 def refuse_faults(selection: Selection, options: Options) -> None:

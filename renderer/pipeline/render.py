@@ -104,6 +104,14 @@ def _refuse(project: Project, plan: Plan, executor: Executor) -> None:
     require_fit(plan, project.model_of)
     _refuse_what_cannot_run(plan, project.workers.settings, executor)
     refuse_without_room(plan, project.store.outputs)
+    if cluster := project.options.cluster:
+        from renderer.models.node import NodeQuestion  # noqa: PLC0415 - looks at models, which few runs need here
+        from renderer.pipeline.cluster import refuse_differences  # noqa: PLC0415 - as above
+
+        files = tuple(dict.fromkeys(group.files.absolute() for group in plan.groups))
+        question = NodeQuestion(files=files, folder=str(project.store.folder.absolute()))
+        if found := refuse_differences(cluster, question, mixed=project.options.mixed):
+            project.store.journal.append("nodes-differ", {"differences": found})
 
 
 def _refuse_what_cannot_run(plan: Plan, workers: Sequence[Settings], executor: Executor) -> None:

@@ -65,6 +65,8 @@ class ExecutorConfig:
     """How long things take, as far as known: it decides who begins the next part, never what comes out."""
     module: str = "renderer.run.worker"
     """What a worker runs, as `python -m` does."""
+    cluster: str | None = None
+    """Address of the cluster that workers run on, where they do; None or `auto` for the one that is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,18 @@ def _local(config: ExecutorConfig) -> Executor:
     return PoolExecutor(LocalPool(config), config)
 
 
+def _ray(config: ExecutorConfig) -> Executor:
+    from renderer.run.pool_executor import PoolExecutor  # noqa: PLC0415 - see above
+    from renderer.run.ray_pool import RayPool  # noqa: PLC0415 - as above
+
+    return PoolExecutor(RayPool(config), config)
+
+
 EXECUTORS: Mapping[str, ExecutorRow] = {
-    row.name: row for row in (ExecutorRow(name="local", label="processes on this machine", make=_local),)
+    row.name: row
+    for row in (
+        ExecutorRow(name="local", label="processes on this machine", make=_local),
+        ExecutorRow(name="ray", label="actors of a Ray cluster, see --cluster", make=_ray),
+    )
 }
 DEFAULT = "local"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class LocalPool:
     """A process for each of the settings; see `WorkerPool`."""
 
+    grace_seconds = 0.0
+    """For a worker to end by itself before it is killed."""
+
     def __init__(self, config: ExecutorConfig, *, prefix: Sequence[str] = ()) -> None:
         """`prefix` is the command that a worker's follows: `nice -n 19`."""
         self.settings = tuple(config.settings)
@@ -41,7 +44,7 @@ class LocalPool:
             self._part_mlx_and_metal(worker, command.settings.of(command.part.part).device)
         if worker not in self._processes:
             log = self._log if worker == 0 else self._log.with_stem(f"{self._log.stem}-{worker + 1}")
-            self._processes[worker] = WorkerProcess(self.settings[worker], log, self._inbox, self._command)
+            self._processes[worker] = WorkerProcess(self.settings[worker], log, self._inbox, self._command_of(worker))
         self._processes[worker].send(command)
 
     def _part_mlx_and_metal(self, worker: int, device: str) -> None:
@@ -68,4 +71,8 @@ class LocalPool:
     def end(self, worker: int) -> None:
         """See `WorkerPool.end`."""
         if worker in self._processes:
-            self._processes.pop(worker).end()
+            self._processes.pop(worker).end(self.grace_seconds)
+
+    def _command_of(self, worker: int) -> Sequence[str]:
+        del worker
+        return self._command

@@ -61,7 +61,10 @@ class RunJobs:
     stage: str
     jobs: tuple[StageJob, ...]
     spool: str
-    """Beginning of the paths that large arrays may be written to, absolute; see `renderer.run.spool`."""
+    """Beginning of the paths that large arrays may be written to, absolute; see `renderer.run.spool`.
+
+    Empty where there is no folder that both sides see: then they go by the pipe.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,15 @@ class Ready:
     """The process is up."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a worker of a cluster is, from who speaks for it: its first word, before the worker's own."""
+
+    node: str
+    shares_folder: bool
+    """Whether the folder of results is seen from there, so that large arrays may go by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +145,12 @@ class Broken:
 
 
 Command = ImportFamily | ExamineParts | LoadPart | RunJobs | CancelJobs | DropParts
-Event = Ready | Examined | ComponentRead | PartReady | Progress | Done | Failed | Ended | Dropped | Broken
+Event = Ready | Placed | Examined | ComponentRead | PartReady | Progress | Done | Failed | Ended | Dropped | Broken
 """`Done` and `Failed`, a job's outcomes, travel as the stage gives them."""
 
 _MESSAGES: tuple[type, ...] = (
     *(ImportFamily, ExamineParts, LoadPart, RunJobs, CancelJobs, DropParts),
-    *(Ready, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
+    *(Ready, Placed, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
 )
 _INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, Residency, StageJob)
 

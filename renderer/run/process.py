@@ -76,7 +76,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=SAFE_FOLDER,
-                env=_environment(settings),
+                env=worker_environment(settings.threads),
                 # Ctrl-C goes to the parent alone, which then ends the worker in good order.
                 start_new_session=True,
             )
@@ -111,15 +111,23 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def end(self) -> None:
-        """End the process, at once."""
+    def end(self, grace_seconds: float = 0.0) -> None:
+        """End the process, at once or where it doesn't by itself in the time that is given."""
         self._ended.set()
+        if grace_seconds:
+            self._let_end(grace_seconds)
         self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+    def _let_end(self, seconds: float) -> None:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process.wait(seconds)
 
     def last_words(self) -> str:
         """The end of what the process wrote to standard error."""
@@ -152,8 +160,9 @@ class WorkerProcess:
         )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    threads = str(settings.threads)
+def worker_environment(num_threads: int) -> dict[str, str]:
+    """The variables of a worker on this machine."""
+    threads = str(num_threads)
     passed_on = {name: value for name, value in inherited().items() if name not in _LEFT_OUT}
     return (
         _HEAP

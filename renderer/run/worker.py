@@ -179,7 +179,9 @@ class Worker:
 
     def _run(self, command: RunJobs) -> None:
         resident = self._resident[command.part]
-        if self._outbox.spool is None or self._outbox.spool.stem != command.spool:
+        if not command.spool:
+            self._outbox.spool = None
+        elif self._outbox.spool is None or self._outbox.spool.stem != command.spool:
             self._outbox.spool = SpoolWriter(command.spool)
         for result in runner_of(stage_of(resident.files, command.stage))(resident.part, command.jobs, self):
             self._outbox.put(result)

@@ -9,6 +9,7 @@ import pytest
 
 from renderer.models.model_files import Residency
 from renderer.run.executor import EXECUTORS, ExecutorConfig
+from tests.ray_cluster import WITHOUT_RAY, Simulated, simulated
 from tests.run.contract import harness
 
 if TYPE_CHECKING:
@@ -24,8 +25,25 @@ class Make(Protocol):
         """An executor with a worker a device; ended with the test."""
 
 
-@pytest.fixture(params=list(EXECUTORS))
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+ROWS = [pytest.param(name, marks=WITHOUT_RAY if name == "ray" else ()) for name in EXECUTORS]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Simulated]:
+    with simulated(num_cpus=16, num_nodes=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An executor's name; where it needs a cluster, one runs."""
+    if request.param == "ray":
+        monkeypatch.setenv("RAY_ADDRESS", request.getfixturevalue("cluster").address)
+    return str(request.param)
+
+
+@pytest.fixture
+def make(row: str, tmp_path: Path) -> Iterator[Make]:
     made: list[Executor] = []
 
     def make(*devices: str, watchdog: Watchdog | None = None) -> Executor:
@@ -34,19 +52,28 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         config = ExecutorConfig(
             settings=settings, log=log, residency=Residency.ALONE, watchdog=watchdog, module=harness.WORKER
         )
-        made.append(EXECUTORS[request.param].make(config))
+        made.append(EXECUTORS[row].make(config))
         return made[-1]
 
-    before = _children()
+    before = _workers()
     with harness.registered():
         yield make
         for executor in made:
             executor.end()
             assert executor.pids == ()
-    assert _children() <= before
+    # Those elsewhere end a moment after who spoke for them here.
+    left = _workers() - before
+    assert not psutil.wait_procs(left, timeout=10 if row == "ray" else 0.0)[1]
 
 
-def _children() -> set[psutil.Process]:
-    """The processes that this one, or one of them, has started and that still run."""
-    children = psutil.Process().children(recursive=True)
-    return {child for child in children if child.status() != psutil.STATUS_ZOMBIE}
+def _workers() -> set[psutil.Process]:
+    """Workers that this process, or one of its own, has started and that still run, and those who speak for them."""
+    return {child for child in psutil.Process().children(recursive=True) if _is_worker(child)}
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        ours = {harness.WORKER, "renderer.run.ray_proxy"}
+        return process.status() != psutil.STATUS_ZOMBIE and not ours.isdisjoint(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,109 @@
+"""A render on a Ray cluster of two simulated nodes: who is lost on the way, and what is told of the machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from renderer.errors import ResourceError, UsageError
+from renderer.models.model_files import Residency
+from renderer.models.node import NodeQuestion, node_facts
+from renderer.pipeline.cluster import ClusterNode, differences, refuse_differences, survey
+from renderer.run import ray_link
+from renderer.run.events import JobProgress, WorkerRestarted
+from renderer.run.executor import EXECUTORS, ExecutorConfig
+from tests.ray_cluster import WITHOUT_RAY, simulated
+from tests.run.contract import harness
+from tests.run.contract.test_contract import takes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from renderer.run.events import RunEvent
+
+HERE = node_facts(NodeQuestion())
+
+
+def test_without_the_extra_a_cluster_is_a_usage_error_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ray_link.importlib.util, "find_spec", lambda _: None)
+    config = ExecutorConfig(settings=(harness.settings(),), log=tmp_path / "log", residency=Residency.ALONE)
+
+    with pytest.raises(UsageError) as refused:
+        EXECUTORS["ray"].make(config)
+    assert "pip install 'renderer[ray]'" in refused.value.help
+
+
+def test_machines_that_would_give_other_bytes_are_told_apart_and_ray_itself_is_not() -> None:
+    other = replace(
+        HERE, name="far", gpus=("NVIDIA H200",), versions={**HERE.versions, "torch": "2.0", "ray": "1"}, free_bytes=0
+    )
+    nodes = (ClusterNode(address="10.0.0.2", num_gpus=1, facts=other),)
+
+    told = differences(HERE, nodes, NodeQuestion())
+
+    assert [one.partition(": ")[2].partition(" ")[0] for one in told] == ["torch", "NVIDIA"]
+    assert all(one.startswith("far (10.0.0.2)") for one in told)
+    assert differences(HERE, (replace(nodes[0], facts=HERE),), NodeQuestion()) == ()
+
+
+@WITHOUT_RAY
+@pytest.mark.slow
+def test_two_nodes_give_the_bytes_of_one_machine_while_one_of_them_is_lost_in_each_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = harness.plan_of(tmp_path, *takes(12, step_seconds=0.1))
+    with harness.registered():
+        whole = run_on("local", tmp_path / "whole", plan)
+        for stage in ("sketch", "sound"):
+            with simulated(num_cpus=2, num_nodes=2) as cluster:
+                monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+                lost: list[str] = []
+
+                def lose(event: RunEvent, lost: list[str] = lost, stage: str = stage) -> None:
+                    if isinstance(event, JobProgress) and event.job.stage == stage and not lost:
+                        lost.append(event.job.key)
+                        cluster.remove_node()
+
+                dealt = run_on("ray", tmp_path / stage, plan, lose)
+            assert lost
+            assert dealt.contents() == whole.contents()
+            assert Counter(dealt.written) == Counter(whole.written)
+            assert dealt.leftovers() == []
+
+
+def run_on(executor: str, folder: Path, plan: object, listen: object = lambda _: None) -> harness.FolderSink:
+    sink = harness.FolderSink(folder)
+    config = ExecutorConfig(
+        settings=(harness.settings(),) * 2, log=folder / "w.log", residency=Residency.ALONE, module=harness.WORKER
+    )
+    made = EXECUTORS[executor].make(config)
+    try:
+        heard = harness.run(made, plan, sink, listen=listen)  # type: ignore[arg-type]
+    finally:
+        made.end()
+    (folder / "w.log").unlink(missing_ok=True)
+    for log in folder.glob("w*.log"):
+        log.unlink()
+    assert heard.failed == []
+    assert (heard.count(WorkerRestarted) > 0) == (executor == "ray")
+    assert not [one for one in psutil.Process().children() if "renderer.run.ray_proxy" in one.cmdline()]
+    return sink
+
+
+@WITHOUT_RAY
+@pytest.mark.slow
+def test_every_node_is_asked_and_a_cluster_that_isnt_there_is_told_in_words(tmp_path: Path) -> None:
+    question = NodeQuestion(folder=str(tmp_path))
+    with simulated(num_cpus=1, num_nodes=2) as cluster:
+        nodes = survey(cluster.address, question)
+        assert refuse_differences(cluster.address, question, mixed=False) == ()
+
+    assert [node.facts and node.facts.versions for node in nodes] == [HERE.versions] * 2
+    with pytest.raises(ResourceError, match="no Ray cluster answers"):
+        survey("127.0.0.1:1", question)
