@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.completion import codes, songs_and_takes
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.show_diagnostics import github_line, show_diagnostics
 from renderer.cli.streams import echo_json
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="check")
-@click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...")
+@click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...", shell_complete=songs_and_takes)
 @click.option("--model", metavar="NAME", help="Check against this model in place of the ones the specs name.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     help="How to say it: for people, for programs, or as annotations of a GitHub workflow.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
-@click.option("--explain", metavar="CODE", help="Say what a code means, with an example, and check nothing.")
+@click.option(
+    "--explain", metavar="CODE", shell_complete=codes, help="Say what a code means, with an example, and check nothing."
+)
 @click.option("--fix", is_flag=True, help="Make the changes that are certain, then check.")
 @click.option("--diff", is_flag=True, help="Show the changes that --fix would make, and write nothing.")
 def command(

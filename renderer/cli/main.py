@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Row] = {
     "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),
     "new": Row("renderer.cli.new", "Write a starter spec, or a whole song project."),
     "import": Row("renderer.cli.import_", "Make specs from ACE-Step's own files."),
+    "completion": Row("renderer.cli.completion", "Print what completes commands and names in a shell."),
     "schema": Row("renderer.cli.schema", "Write the schemas that editors complete and check specs with."),
 }
 

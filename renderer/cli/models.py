@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.completion import model_names
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.streams import say
@@ -51,7 +52,7 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
 
 
 @command.command(name="fetch")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=model_names)
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="An existing copy."
 )

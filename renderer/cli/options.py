@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from renderer.cli.completion import model_names, songs_and_takes
 from renderer.run.executor import DEFAULT, EXECUTORS
 
 if TYPE_CHECKING:
@@ -36,10 +37,20 @@ class Seeds(click.ParamType[tuple[int, ...]]):
 
 
 _TAKES = (
-    click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]..."),
-    click.option("--model", metavar="NAME", help="Render with this model set instead, its LM and VAE unless named."),
-    click.option("--lm", metavar="NAME", help="Use this LM instead."),
-    click.option("--vae", metavar="NAME", help="Decode with this VAE instead: official, scragvae or a folder."),
+    click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...", shell_complete=songs_and_takes),
+    click.option(
+        "--model",
+        metavar="NAME",
+        shell_complete=model_names,
+        help="Render with this model set instead, its LM and VAE unless named.",
+    ),
+    click.option("--lm", metavar="NAME", shell_complete=model_names, help="Use this LM instead."),
+    click.option(
+        "--vae",
+        metavar="NAME",
+        shell_complete=model_names,
+        help="Decode with this VAE instead: official, scragvae or a folder.",
+    ),
     click.option(
         "--device",
         metavar="auto|cpu|mps|mlx|cuda[:N,…]",

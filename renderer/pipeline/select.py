@@ -11,9 +11,9 @@ from renderer.errors import UsageError
 from renderer.files import is_folder
 from renderer.folders import specs_folder
 from renderer.song import MAX_TAKES
-from renderer.spec.build import song_name
 from renderer.spec.load import find_specs, load_songs
 from renderer.spec.near import suggestion
+from renderer.spec.take_names import song_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
