@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import socket
 
 from renderer.errors import ResourceError, UsageError
 
 AUTO = "auto"
+ANSWER_SECONDS = 5.0
 
 
 def require_ray() -> None:
@@ -31,9 +33,13 @@ def connect(address: str) -> None:
     if address == AUTO:
         address = os.environ.get("RAY_ADDRESS") or AUTO
     try:
+        if address != AUTO:
+            # Ray itself would try for minutes.
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
         # Logs stay on their nodes: what a worker says at its end comes with the news of it.
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ResourceError(
             f"no Ray cluster answers at `{address}`",
             why=(str(error).strip().splitlines() or ["no word"])[0],
