@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from renderer.provenance import CodesNotes, CotNotes, DitNotes, Notes, VaeNotes
+from renderer.provenance import CodesNotes, CotNotes, DitNotes, Notes, TimestampsNotes, VaeNotes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,68 @@ class Latents:
             return f"the latents are {self.frames.dtype} of shape {list(self.frames.shape)}"
         # They come from numbers that overflowed or from damaged weights: what is built on them is noise.
         return "" if np.isfinite(self.frames).all() else "the latents hold NaN or infinity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedWord:
+    """A word of the lyrics, or a sign where words aren't written apart, with when it is sung, in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedLine:
+    """A line of the lyrics with when it is sung, in seconds; section tags are lines, too."""
+
+    text: str
+    start: float
+    end: float
+    row: int
+    """The line of the lyrics it is, from 0; empty ones are counted and have no times."""
+    words: tuple[TimedWord, ...]
+    coverage: float | None = None
+    """The share of its tokens that any frame of the sound attends to; None of a section's tag, which nobody sings."""
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether it is a section's tag."""
+        return self.coverage is None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether nothing attends to it: it has times all the same, and perhaps isn't sung."""
+        return self.coverage == 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timestamps:
+    """When the lyrics are sung, as the DiT's attention tells, and how well the sound follows them."""
+
+    seconds: float
+    """Of sound that they are about."""
+    lines: tuple[TimedLine, ...]
+    lm_score: float
+    """The lyric alignment score of what condition and codes say, before there are latents: 0 to 1."""
+    dit_score: float
+    """The same of the latents. Both rank takes of one song, never songs."""
+    notes: TimestampsNotes = field(default_factory=TimestampsNotes)
+
+    @property
+    def take_notes(self) -> TimestampsNotes:
+        """Its notes as told of a take."""
+        skipped = tuple(line.text for line in self.lines if line.is_skipped)
+        return replace(self.notes, lm_score=self.lm_score, dit_score=self.dit_score, skipped=skipped)
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        timed: list[TimedLine | TimedWord] = [*self.lines, *(word for line in self.lines for word in line.words)]
+        wrong = next((one for one in timed if not 0.0 <= one.start <= one.end <= self.seconds), None)
+        if wrong is not None:
+            return f"`{wrong.text}` is timed from {wrong.start} to {wrong.end} s of {self.seconds}"
+        return "" if all(0.0 <= one <= 1.0 for one in (self.lm_score, self.dit_score)) else "a score isn't in 0 to 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,16 @@ class VaeNotes(Notes):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampsNotes(Notes):
+    """Of timestamps; told of a take, not of the artifact, which holds them."""
+
+    lm_score: float | None = None
+    dit_score: float | None = None
+    skipped: tuple[str, ...] | None = None
+    """The lines that nothing attends to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """What results depend on beside their key: library versions, device, threads."""
 

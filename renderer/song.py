@@ -213,6 +213,8 @@ class Output:
     format: str = "flac"
     recipe: str = "full"
     """What the audio's tags tell: `full`, `key` or `none`."""
+    timestamps: bool | None = None
+    """Whether it is told beside the audio when the lyrics are sung; None: where there are words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +280,11 @@ class Song:
             for one in self.variants
         )
         return replace(self, seeds=seeds(self.seeds), variants=tuple(variants))
+
+    @property
+    def has_words(self) -> bool:
+        """Whether anything is sung."""
+        return not self.instrumental and any(line.strip() for section in self.sections for line in section.lines)
 
     def takes(self) -> Iterator[Take]:
         """Every variant with every seed, in the order written."""

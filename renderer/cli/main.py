@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Row] = {
     "status": Row("renderer.cli.status", "Show what is new, changed, failed or done, and why."),
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
     "keep": Row("renderer.cli.keep", "Vote for takes: kept in picks.toml beside the specs."),
+    "export": Row("renderer.cli.export", "Write when lyrics are sung as LRC, WebVTT or markers."),
     "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them from now on."),
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),

@@ -107,6 +107,15 @@ cluster_option = click.option(
     help="Render on a Ray cluster that runs: every GPU of every node. Needs `renderer[ray]`.",
 )
 
+
+timestamps_option = click.option(
+    "--timestamps",
+    is_flag=True,
+    help="Tell when lyrics are sung, also beside takes that are done without.",
+)
+"""Of the commands that render or tell what a render would do."""
+
+
 executor_option = click.option(
     "--executor",
     default=DEFAULT,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE
-from renderer.cli.options import Clock, make_options, takes_options
+from renderer.cli.options import Clock, make_options, takes_options, timestamps_option
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(name="plan")
 @takes_options
+@timestamps_option
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
 @click.option("--only-edits", is_flag=True, help="As with render --only-edits.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")
@@ -96,7 +97,7 @@ def _print_cuts(plan: Plan, project: Project) -> None:
 def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, added: Sequence[Take]) -> None:
     from rich.console import Console
 
-    from renderer.cli.status import elsewhere_line
+    from renderer.cli.status import elsewhere_line, lacks_lines
     from renderer.pipeline.disk_budget import format_bytes, needed_bytes
     from renderer.spec.diagnostics import printable
 
@@ -111,7 +112,11 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, adde
         click.echo(line + _others(plan, component))
     size = f", about {format_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
-    click.echo(f"{len(plan.running)} of {len(plan.takes)} takes to render, {jobs}{size}")
+    num_takes = len(plan.running) - len(plan.completed)
+    beside = f", {len(plan.completed)} done to be completed" if plan.completed else ""
+    click.echo(f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}")
+    if lines := lacks_lines(plan.takes):
+        click.echo("\n".join(lines))
     if note := elsewhere_line(list(elsewhere.values())):
         click.echo(printable(note))
     if missing:
@@ -155,7 +160,8 @@ def why(take: TakePlan, elsewhere: Sequence[Change]) -> str:
     """`changed: shift 3.0 → 2.0`, `done (made with threads 2 → 1)`, in words."""
     changes = ", ".join(change.text for change in take.changes)
     made = f" (made with {', '.join(change.text for change in elsewhere)})" if elsewhere else ""
-    return f"{take.why}: {changes}{made}" if changes else f"{take.why}{made}"
+    lacks = f" without {' and '.join(take.lacks)}" if take.has_sound and take.lacks else ""
+    return f"{take.why}{lacks}: {changes}{made}" if changes else f"{take.why}{lacks}{made}"
 
 
 def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dict[str, object]:
@@ -170,6 +176,7 @@ def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dic
                 "runs": [str(stage) for stage in take.runs],
                 "changes": [{"stage": c.stage, "name": c.name, "old": c.old, "new": c.new} for c in take.changes],
                 "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in elsewhere[take.name]],
+                "lacks": list(take.lacks) if take.has_sound else [],
                 "key": take.key,
                 "models": {name: take.requests[SET][name] for name in ("model", "based_on", "lm", "vae")},
             }

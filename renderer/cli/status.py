@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.project import Project
     from renderer.pipeline.status import Status, TakeStatus, Version
-    from renderer.plan.jobs import Change
+    from renderer.plan.jobs import Change, TakePlan
     from renderer.spec.diagnostics import Diagnostic
 
 COLOURS = {
@@ -82,12 +82,24 @@ def _print_status(status: Status, *, whole: bool) -> None:
             _line(str(why), take.plan.name, "; ".join(_reasons(take)))
     done = status.of(Why.DONE)
     click.echo(f"{len(done)} of {len(status.takes)} takes done")
+    for line in lacks_lines([take.plan for take in status.takes]):
+        _plain(line)
     if note := elsewhere_line([take.elsewhere for take in status.takes]):
         _plain(note)
     if whole and status.without_spec:
         for name in status.without_spec:
             _line("no spec", name, "")
         click.echo("what has no spec stays until `renderer store gc --orphans` is told to free it")
+
+
+def lacks_lines(takes: Sequence[TakePlan]) -> list[str]:
+    """Of finished takes without what they want beside their sound and won't get now: how many, and how they get it."""
+    lacking = [take for take in takes if take.has_sound and take.lacks and not take.runs]
+    stages = dict.fromkeys(stage for take in lacking for stage in take.lacks)
+    return [
+        f"{sum(stage in take.lacks for take in lacking)} done without {stage}: renderer render --{stage} makes them"
+        for stage in stages
+    ]
 
 
 def elsewhere_line(differences: Sequence[Sequence[Change]]) -> str:
@@ -120,6 +132,8 @@ def _print_take(project: Project, take: TakeStatus) -> None:
         _plain(f"  nothing runs{ONLY.get(plan.why, '')}")
     else:
         _plain(f"  runs: {' → '.join(plan.runs)}")
+    for line in lacks_lines([plan]):
+        _plain(f"  {line}")
     for change in take.elsewhere:
         _plain(f"  made with {change.name} {change.old}, now {change.new} (--refresh environment makes it again)")
     for version in versions(project, plan):
@@ -174,5 +188,6 @@ def _take(take: TakeStatus) -> dict[str, object]:
         ],
         "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in take.elsewhere],
         "last_failure": take.last_failure,
+        "lacks": list(plan.lacks) if plan.has_sound else [],
         "key": plan.key,
     }

@@ -94,6 +94,7 @@ def summary_document(summary: Summary, log: Path) -> dict[str, object]:
         "rendered": list(summary.rendered),
         "restored": list(summary.restored),
         "retagged": list(summary.retagged),
+        "completed": list(summary.completed),
         "kept": list(summary.kept),
         "failed": [
             {"take": failure.take, "stage": failure.stage, "place": failure.place, **_error(failure.error)}

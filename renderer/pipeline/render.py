@@ -59,7 +59,7 @@ def render(
     with project.held() as hold:
         plan = project.plan_of_shard()
         listen(RunPlanned(plan=plan))
-        if plan.jobs or any(take.why is not Why.DONE for take in plan.takes):
+        if plan.jobs or project.options.timestamps or any(take.why is not Why.DONE for take in plan.takes):
             own = executor or project.executor()
             _refuse(project, plan, own)
             try:
@@ -82,8 +82,8 @@ def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: f
         rendered=tuple(stats.rendered),
         restored=tuple(stats.restored),
         retagged=tuple(stats.retagged),
-        completed=tuple(take.name for take in plan.completed if take.name in stats.completed),
-        kept=tuple(take.name for take in plan.takes if take.why is Why.DONE and not take.runs),
+        completed=tuple(take.name for take in plan.takes if take.has_sound and take.name in stats.completed),
+        kept=tuple(take.name for take in plan.takes if take.why is Why.DONE and take.name not in stats.completed),
         failures=tuple(stats.failures.values()),
         refused=project.refused,
         remarks={remark: tuple(takes) for remark, takes in stats.remarks.items()},
@@ -146,6 +146,8 @@ def _run(
             )
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             _set_right(plan, writer, stats, stop)
+            if project.options.timestamps:
+                stats.completed |= {take.name for take in plan.takes if take.has_sound and writer.complete(take)}
         damaged = writer.damaged
         # By the clock that the deadline is read from.
         meter = PaceMeter(clock=lambda: -(stop.seconds_left or 0.0))

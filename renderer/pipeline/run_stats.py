@@ -71,10 +71,10 @@ def note(journal: Journal, stats: RunStats, event: RunEvent, *, device: str) -> 
             journal.add(line)
         case JobDone(job=job):
             stats.done.add(job.key)
+            stats.completed |= {*job.takes} if job.spec.wanted else set()
             journal.add(JobDoneLine(**_job(job), seconds=event.seconds, worker=event.worker))
         case BatchDone(jobs=(job, *_)):
             journal.add(batch_done(event, job, device))
-            stats.completed |= {*job.takes} if job.spec.wanted else set()
         case JobFailed(job=job):
             error = event.error
             journal.add(JobFailedLine(**_job(job), message=error.message, why=error.why, help=error.help))

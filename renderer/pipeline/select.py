@@ -123,7 +123,8 @@ def with_options(song: Song, options: Options) -> Song:
         )
     # What edits are made from is there whatever seeds are rendered now.
     plain = replace(options, seeds=None, first_seed=False)
-    return replace(changed, built_on=tuple(with_options(one, plain) for one in song.built_on))
+    output = replace(song.output, timestamps=True) if options.timestamps else song.output
+    return replace(changed, output=output, built_on=tuple(with_options(one, plain) for one in song.built_on))
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

@@ -295,6 +295,10 @@ class OutputTable(Table):
     recipe: Literal["full", "key", "none"] | None = Field(
         default=None, description="What the audio files' tags tell of how they were made."
     )
+    timestamps: bool | None = Field(
+        default=None,
+        description="Whether a `.lrc` beside the audio tells when each line is sung; left out, where there are words.",
+    )
 
 
 TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}

@@ -26,6 +26,9 @@ _TEMP = re.compile(r"\.tmp-[0-9a-f]{16}(\.[A-Za-z0-9]{1,16})?")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
+BESIDE = (".toml", ".lrc")
+"""Endings of what lies beside a take's audio and goes where it goes."""
+
 
 class Disk(Protocol):
     """What the store asks of the operating system."""
@@ -226,14 +229,20 @@ def _written(disk: Disk, target: Path, content: bytes) -> Iterator[Path]:
         raise
 
 
+def moved_together(audio: Path, to: Path) -> Iterator[tuple[Path, Path]]:
+    """An audio file and what lies beside it, each with its new name, the audio last."""
+    yield from ((audio.with_suffix(ending), to.with_suffix(ending)) for ending in BESIDE)
+    yield audio, to
+
+
 def move_take(disk: Disk, audio: Path, to: Path) -> None:
-    """Give an audio file and the sidecar beside it other names, in an order that a crash can't make lose either.
+    """Give an audio file and what lies beside it other names, in an order that a crash can't make lose any.
 
     Raises: OSError as the disk gives it.
     """
     make_folder(disk, to.parent)
-    # The sidecar first: cut off between the two, the audio still bears its name and is moved again, alone.
-    for source, target in ((audio.with_suffix(".toml"), to.with_suffix(".toml")), (audio, to)):
+    # The audio last: cut off before it, it still bears its name and is moved again, with what is left beside it.
+    for source, target in moved_together(audio, to):
         if source.exists():
             disk.replace(source, target)
     for folder in {audio.parent, to.parent}:

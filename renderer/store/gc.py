@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.store.takes import file_digest
+from renderer.store.takes import LRC_ENDING, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +73,12 @@ def free_version(store: Store, record: TakeRecord) -> bool:
     if place is None:
         for audio in (store.outputs / record.file, store.outputs / record.old_file):
             if not audio.exists():
-                _free_sidecar(store, audio, record)
+                _free_beside(store, audio, record)
     elif not _is(place, record.digest) or not lies_below(place, store.outputs):
         return False
     else:
-        # The audio after its sidecar: cut off in between, the next time finds it and finishes.
-        _free_sidecar(store, place, record)
+        # The audio after what lies beside it: cut off in between, the next time finds it and finishes.
+        _free_beside(store, place, record)
         store.disk.remove(place)
     store.forget_take(record)
     return True
@@ -114,10 +114,11 @@ def _version(store: Store, record: TakeRecord, place: Path | None, why: str) -> 
     return Garbage(file=file, num_bytes=record.num_bytes, why=why, record=record)
 
 
-def _free_sidecar(store: Store, audio: Path, record: TakeRecord) -> None:
-    sidecar = audio.with_suffix(".toml")
-    if _is(sidecar, record.sidecar_digest) and lies_below(sidecar, store.outputs):
-        store.disk.remove(sidecar)
+def _free_beside(store: Store, audio: Path, record: TakeRecord) -> None:
+    for ending, digest in ((".toml", record.sidecar_digest), (LRC_ENDING, record.lrc_digest)):
+        beside = audio.with_suffix(ending)
+        if _is(beside, digest) and lies_below(beside, store.outputs):
+            store.disk.remove(beside)
 
 
 def lies_below(path: Path, outputs: Path) -> bool:

@@ -17,6 +17,7 @@ from renderer.store.recipe import Recipe
 Requests: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What a version was asked: stage -> names and values as it wrote them, since other versions ask other things."""
 OLD_FOLDER = "old"
+LRC_ENDING = ".lrc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class TakeRecord:
     """SHA-256 of the file."""
     sidecar_digest: str = ""
     """SHA-256 of the TOML beside it, as written."""
+    lrc_digest: str = ""
+    """SHA-256 of the `.lrc` beside it, as written; empty where there is none of ours."""
     requests: Requests
     """Stage -> what it was asked, and the settings that count: for telling what changed."""
     keys: Mapping[str, str]

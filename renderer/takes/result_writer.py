@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from renderer.artifacts import Cot, Waveform
+from renderer.artifacts import Cot, Timestamps, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
 from renderer.models.numerics import words_of
@@ -22,9 +22,11 @@ from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio import read_sound
 from renderer.takes.audio_writers import AudioWriterPool
+from renderer.takes.lrc import add_lrc, has_lrc
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
 from renderer.takes.sidecar import make_sidecar
+from renderer.takes.timed_text import lrc_text
 from renderer.takes.versions import put_version, restore
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class _Begun:
     provenance: Provenance
     seconds: float
     """Of sound."""
+    lrc: bytes | None
+    """What lies beside it, where the timestamps were there before the sound."""
     file: Future[PendingFile]
 
 
@@ -173,12 +177,36 @@ class ResultWriter:
     def _put(self, job: Job, artifact: Artifact) -> Iterator[RunEvent]:
         self._store.require_there()
         with disk_faults(self._store):
+            # Before the artifact: cut off in between, it isn't there, and is made and put beside the sound again.
+            if isinstance(artifact, Timestamps):
+                for name in job.takes:
+                    self._add_lrc(self._takes[name], job.stage, artifact)
             self._store.put(job.stage, job.key, artifact, self._origin(job))
         return iter(())
 
+    def complete(self, plan: TakePlan) -> bool:
+        """Put timestamps that are there beside a finished take's audio; False where nothing was to do.
+
+        Raises: StoreError when the disk refuses.
+        """
+        with disk_faults(self._store):
+            found = {stage: self._find(stage, key) for stage, key in plan.keys.items() if stage != plan.sound}
+            timed = [(stage, one) for stage, one in found.items() if isinstance(one, Timestamps)]
+            return any(self._add_lrc(plan, stage, one) for stage, one in timed)
+
+    def _add_lrc(self, plan: TakePlan, stage: str, timestamps: Timestamps) -> bool:
+        """Beside the audio, where that is there already and has none."""
+        record = self._store.take(plan.name, plan.key)
+        if record is None or self._store.find(record) != self._store.outputs / plan.file:
+            return False
+        if has_lrc(self._store, record):
+            return False
+        add_lrc(self._store, record, stage, plan.keys[stage], timestamps)
+        return True
+
     def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
         """What is told of a take, gathered now, and its audio file, which is written meanwhile."""
-        cot, notes = self._story(plan)
+        cot, timestamps, notes = self._story(plan)
         provenance = Provenance(notes={**notes, plan.sound: waveform.notes}, environment=self._environment)
         recipe = self._recipe(plan, cot.metas if cot else None, provenance)
         output = plan.take.song.output
@@ -188,6 +216,7 @@ class ResultWriter:
             recipe=recipe,
             provenance=provenance,
             seconds=waveform.samples.shape[1] / SAMPLE_RATE,
+            lrc=lrc_text(timestamps).encode() if timestamps else None,
             file=self._pool.begin(waveform, self._store.outputs / plan.file, output.format, tags),
         )
 
@@ -207,9 +236,11 @@ class ResultWriter:
             made = datetime.now(UTC).isoformat(timespec="seconds")
             sidecar = make_sidecar(take.plan.name, take.recipe, take.provenance, made)
             record = self._record(take, file, sidecar)
-            put_version(self._store, record, file.temp, sidecar)
+            put_version(self._store, record, file.temp, sidecar, take.lrc)
         finally:
             self._pool.forget(file.temp)
+        if take.lrc is None:
+            self.complete(take.plan)  # another worker may have made them meanwhile
         return record
 
     def _record(self, take: _Begun, file: PendingFile, sidecar: bytes) -> TakeRecord:
@@ -223,6 +254,7 @@ class ResultWriter:
             mtime_ns=file.mtime_ns,
             digest=file.digest,
             sidecar_digest=hashlib.sha256(sidecar).hexdigest(),
+            lrc_digest=hashlib.sha256(take.lrc).hexdigest() if take.lrc is not None else "",
             requests=plan.requests,
             keys={str(stage): key for stage, key in plan.keys.items()},
             environment=self._environment,
@@ -246,19 +278,21 @@ class ResultWriter:
             cut=provenance.cut,
         )
 
-    def _story(self, plan: TakePlan) -> tuple[Cot | None, dict[str, Notes]]:
-        """The chain of thought, and what each stage noted while it made its part."""
+    def _story(self, plan: TakePlan) -> tuple[Cot | None, Timestamps | None, dict[str, Notes]]:
+        """The chain of thought, the timestamps, and what each stage noted while it made its part."""
         cot: Cot | None = None
+        timestamps: Timestamps | None = None
         notes: dict[str, Notes] = {}
         for stage, key in plan.keys.items():
             spec = plan.family.stages[stage]
             artifact = None if spec.gives_sound else self._find(stage, key)
             if artifact is not None:
                 cot = artifact if isinstance(artifact, Cot) else cot
+                timestamps = artifact if isinstance(artifact, Timestamps) else timestamps
                 notes[stage] = artifact.take_notes
             elif spec.told_in_tags:
                 raise self._lost(stage, (plan.name,))
-        return cot, notes
+        return cot, timestamps, notes
 
     def _counted(self, plan: TakePlan, requests: Requests) -> dict[str, str | int | float]:
         parts = plan.family.parts

@@ -65,7 +65,8 @@ def retag(store: Store, plan: TakePlan) -> TakeRecord | None:
 
 def _recipe(recipe: Recipe, plan: TakePlan) -> Recipe:
     song = plan.take.song
-    return replace(recipe, spec={**recipe.spec, "title": song.title, "output": asdict(song.output)})
+    output = {name: value for name, value in asdict(song.output).items() if value is not None}
+    return replace(recipe, spec={**recipe.spec, "title": song.title, "output": output})
 
 
 def _record(record: TakeRecord, plan: TakePlan, recipe: Recipe, temp: Path, sidecar: bytes) -> TakeRecord:
@@ -85,10 +86,14 @@ def _record(record: TakeRecord, plan: TakePlan, recipe: Recipe, temp: Path, side
 
 def _sidecar(record: TakeRecord, recipe: Recipe, path: Path) -> bytes:
     """What it is to be: made when the one that lies there says, or when the audio was."""
-    made = datetime.fromtimestamp(record.mtime_ns // 10**9, UTC).isoformat(timespec="seconds")
+    return make_sidecar(record.take, recipe, record.provenance, made_at(record, path))
+
+
+def made_at(record: TakeRecord, sidecar: Path) -> str:
+    """When a take was made, in ISO 8601: as its sidecar says, or when its audio was written."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        made = str(tomllib.loads(read_regular(path).decode())["made"]["at"])
-    return make_sidecar(record.take, recipe, record.provenance, made)
+        return str(tomllib.loads(read_regular(sidecar).decode())["made"]["at"])
+    return datetime.fromtimestamp(record.mtime_ns // 10**9, UTC).isoformat(timespec="seconds")
 
 
 def _put_sidecar(store: Store, record: TakeRecord, sidecar: bytes) -> None:

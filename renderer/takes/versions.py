@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
-from renderer.store.disk import commit, make_folder, move_take, write_whole
-from renderer.store.takes import OLD_FOLDER, file_digest
+from renderer.store.disk import commit, make_folder, move_take, moved_together, write_whole
+from renderer.store.takes import LRC_ENDING, OLD_FOLDER, file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 
-def put_version(store: Store, record: TakeRecord, temp: Path, sidecar: bytes) -> None:
+def put_version(store: Store, record: TakeRecord, temp: Path, sidecar: bytes, lrc: bytes | None = None) -> None:
     """Give the audio in `temp` the take's name; whatever bore it moves to `old/` first.
 
     Raises: StoreError, OSError as the disk gives it.
@@ -29,6 +29,8 @@ def put_version(store: Store, record: TakeRecord, temp: Path, sidecar: bytes) ->
     # The record first: it says what sidecar and audio will be, so that no file of ours ever lies there unrecorded.
     store.put_take(record)
     write_whole(store.disk, target.with_suffix(".toml"), sidecar)
+    if lrc is not None:
+        write_whole(store.disk, target.with_suffix(LRC_ENDING), lrc)
     commit(store.disk, temp, target, num_bytes=record.num_bytes)
 
 
@@ -58,9 +60,10 @@ def make_room(store: Store, record: TakeRecord) -> None:
     if target.exists() and file_digest(target) != record.digest:
         # Altered by hand, or put there by someone else.
         move_aside(store, target)
-    sidecar = target.with_suffix(".toml")
-    if sidecar.exists() and file_digest(sidecar) not in {version.sidecar_digest for version in versions}:
-        put_aside(store, sidecar)
+    ours = {digest for version in versions for digest in (version.sidecar_digest, version.lrc_digest)}
+    for beside in (target.with_suffix(".toml"), target.with_suffix(LRC_ENDING)):
+        if beside.exists() and file_digest(beside) not in ours:
+            put_aside(store, beside)
 
 
 def _retire(store: Store, former: TakeRecord, place: Path, *, key: str) -> None:
@@ -73,7 +76,7 @@ def _retire(store: Store, former: TakeRecord, place: Path, *, key: str) -> None:
 
 def _move(store: Store, audio: Path, to: Path) -> None:
     """As `move_take`; what lies under the new names and isn't the same is put aside first."""
-    for source, target in ((audio.with_suffix(".toml"), to.with_suffix(".toml")), (audio, to)):
+    for source, target in moved_together(audio, to):
         if source.exists() and target.exists() and file_digest(source) != file_digest(target):
             put_aside(store, target)
     move_take(store.disk, audio, to)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, Waveform
+from renderer.artifacts import Codes, Cot, CotMetas, Latents, TimedLine, TimedWord, Timestamps, Waveform
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
@@ -30,6 +30,10 @@ def made(job: Job) -> Artifact:
         return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
     if kind is Latents:
         return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
+    if kind is Timestamps:
+        word = TimedWord(text="la", start=0.25, end=0.5)
+        line = TimedLine(text="la", start=0.25, end=0.5, row=1, words=(word,), coverage=1.0)
+        return Timestamps(seconds=1.0, lines=(line,), lm_score=0.25, dit_score=round(float(drawn.random()), 4))
     assert kind is Waveform
     return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
 

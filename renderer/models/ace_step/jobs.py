@@ -39,10 +39,13 @@ def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Fa
 
 
 def value_alone(job: StageJob, work: Callable[[], T]) -> T | Failed:
-    """`work`'s result, or its fault."""
+    """`work`'s result, or its fault.
+
+    Raises: Abandoned when it was cancelled, torch.AcceleratorError as `run_alone` does.
+    """
     try:
         return work()
-    except torch.AcceleratorError:
+    except (Abandoned, torch.AcceleratorError):
         raise
     except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
         return _failed(job, error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError, named_by
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
+from renderer.models.ace_step.protocol.alignment_heads import alignment_heads
 from renderer.models.ace_step.protocol.names import CODES, DIT, LM, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.stage_requests import take_context
@@ -38,7 +39,8 @@ def take_requests(
 
     Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
     """
-    context, pinned = take_context(take, model.facts, preview), take.song.pinned
+    heads = alignment_heads(model.files)
+    context, pinned = take_context(take, model.facts, preview, heads), take.song.pinned
     requests = ask_stages(stages, context)
     if LM not in model.weights and any(stages[stage].part == LM for stage in requests):
         raise ModelError(

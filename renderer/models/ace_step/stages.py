@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from renderer.artifacts import Codes, Cot, Latents, Waveform
+from renderer.artifacts import Codes, Cot, Latents, Timestamps, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
 from renderer.models.ace_step.family import AceStep
-from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, VAE, WAVEFORM
+from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, TIMESTAMPS, VAE, WAVEFORM
 from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
     LatentsRequest,
+    TimestampsRequest,
     WaveformRequest,
 )
-from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, ask_waveform
+from renderer.models.ace_step.protocol.stage_requests import (
+    ask_codes,
+    ask_cot,
+    ask_latents,
+    ask_timestamps,
+    ask_waveform,
+)
 from renderer.models.stage_spec import Cost, FormerVersion, PartSpec, StageSpec
 from renderer.spec.checkpoints import is_dit_file
 
@@ -108,6 +115,19 @@ _STAGES = (
         artifact=Latents,
         cost=Cost(seconds=_song_seconds, bytes_per_second=LATENT_RATE * LATENT_BYTES, work=_dit_work, pace=0.001),
         named_by=("model", "based_on", "lora"),
+    ),
+    StageSpec(
+        name=TIMESTAMPS,
+        part=DIT,
+        needs={"cot": COT, "codes": CODES, "latents": LATENTS},
+        version=1,
+        request=TimestampsRequest,
+        ask=ask_timestamps,
+        runner="renderer.models.ace_step.dit.part:LoadedDit.timestamps",
+        artifact=Timestamps,
+        cost=Cost(seconds=lambda request: _song_seconds(request.latents)),
+        named_by=("model", "based_on", "lora"),
+        wanted=True,
     ),
     StageSpec(
         name=WAVEFORM,

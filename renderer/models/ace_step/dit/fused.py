@@ -17,6 +17,7 @@ from torch.nn.functional import linear, pad, rms_norm, silu
 
 from renderer.models.ace_step.dit.attention import AttentionShape
 from renderer.models.ace_step.dit.layer_weights import patch_embedding, patch_projection, take_layer
+from renderer.models.ace_step.dit.lyric_attention import attention_of
 from renderer.models.ace_step.dit.recorded_step import RecordedStep
 from renderer.models.ace_step.dit.step_inputs import CrossKV, Modulation, RopeTables, StepInputs
 from renderer.models.kernels.varlen import cu_seqlens_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.attention import LengthAttention, MakeAttention
     from renderer.models.ace_step.dit.layer_weights import LayerWeights
     from renderer.models.ace_step.dit.velocity import Conditions, Velocity
+    from renderer.models.ace_step.protocol.alignment_heads import Heads
 
 GRAPH_PATCHES = 5_000  # times rows: 400 s; beyond, a step computes twice as long as its launches take
 KEPT_MODULATIONS = 64  # 1.2 MB each; more timesteps than a batch's schedules have
@@ -66,11 +68,7 @@ class FusedDit:
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
-        num_frames = conditions.context.shape[1]
-        if self._length is None or self._length.num_frames != num_frames:
-            self._length = None  # its memory goes before the new one's comes
-            self._length = self._cache(num_frames, conditions.context)
-        return _TakeVelocity(self, conditions, self._length)
+        return _TakeVelocity(self, conditions, self._length_of(conditions))
 
     def cross_kv(self, conditions: Conditions) -> CrossKV:
         """The conditions as the layers' cross-attention reads them, all layers from one product."""
@@ -97,29 +95,69 @@ class FusedDit:
 
     def run(self, inputs: StepInputs, length: LengthCache) -> Tensor:
         """Velocities [rows, frames, channels]; of two rows the second has the null condition."""
-        modulation, cross_kv = inputs.modulation, inputs.cross_kv
+        modulation = inputs.modulation
         rows, num_frames = inputs.latents.shape[:2]
         # One context for both rows of a guided step.
         states = self._patches(torch.cat([inputs.context.expand(rows, -1, -1), inputs.latents], dim=-1))
-        for index, layer in enumerate(self._layers):
-            normed = self._norm(states, modulation.self_norm[index])
-            query = linear(normed, layer.q, modulation.q[index])
-            key_value = linear(normed, layer.kv, modulation.kv[index])
-            attended = linear(self._attend_within(layer, query, key_value, length), layer.self_out)
-            states = torch.addcmul(states, attended, modulation.self_gate[index])
-            # Of two rows only the first attends to the conditions: what null gives is a constant of the layer.
-            query = self._cross_query(layer, states)
-            crossed = linear(length.attention.across(query, cross_kv, index), layer.cross_out)
-            if rows > 1:
-                crossed = torch.cat([crossed, cross_kv.null_outputs[index].expand_as(crossed)])
-            states = states + crossed
-            normed = self._norm(states, modulation.mlp_norm[index])
-            gate = linear(normed, layer.gate, modulation.gate[index])
-            up = linear(normed, layer.up, modulation.up[index])
-            fed = linear(silu(gate, inplace=True).mul_(up), layer.down)
-            states = torch.addcmul(states, fed, modulation.mlp_gate[index])
+        for index in range(len(self._layers)):
+            states = self._add_within(index, states, modulation, length)
+            states = self._add_beyond(index, states, self._cross_query(self._layers[index], states), inputs, length)
         states = linear(self._norm(states, modulation.norm_out), self._proj_out[0], modulation.out)
         return states.reshape(rows, states.shape[1] * self._patch, -1)[:, :num_frames]
+
+    @torch.no_grad()
+    def attention(
+        self, conditions: Conditions, latents: Tensor, timestep: float, heads: Heads, tokens: slice
+    ) -> Tensor:
+        """See `ResidentDit.attention`."""
+        wanted, found = dict(heads), []
+        length = self._length_of(conditions)
+        inputs = StepInputs(
+            latents=latents,
+            context=conditions.context,
+            modulation=self.modulation(timestep),
+            cross_kv=self.cross_kv(conditions),
+        )
+        states = self._patches(torch.cat([inputs.context, latents], dim=-1))
+        for index in range(max(wanted) + 1):
+            states = self._add_within(index, states, inputs.modulation, length)
+            query = self._cross_query(self._layers[index], states)
+            if index in wanted:
+                found.append(attention_of(query[0], inputs.cross_kv.keys[index], wanted[index], tokens))
+            if index < max(wanted):
+                states = self._add_beyond(index, states, query, inputs, length)
+        return torch.cat(found)
+
+    def _add_within(self, index: int, states: Tensor, modulation: Modulation, length: LengthCache) -> Tensor:
+        """A layer's states, patches attending to each other."""
+        layer = self._layers[index]
+        normed = self._norm(states, modulation.self_norm[index])
+        query = linear(normed, layer.q, modulation.q[index])
+        key_value = linear(normed, layer.kv, modulation.kv[index])
+        attended = linear(self._attend_within(layer, query, key_value, length), layer.self_out)
+        return torch.addcmul(states, attended, modulation.self_gate[index])
+
+    def _add_beyond(self, index: int, states: Tensor, query: Tensor, inputs: StepInputs, length: LengthCache) -> Tensor:
+        """The rest of a layer: attention to the conditions, by `query`, and what each patch makes of both."""
+        layer, modulation, cross_kv = self._layers[index], inputs.modulation, inputs.cross_kv
+        # Of two rows only the first attends to the conditions: what null gives is a constant of the layer.
+        crossed = linear(length.attention.across(query, cross_kv, index), layer.cross_out)
+        if len(states) > 1:
+            crossed = torch.cat([crossed, cross_kv.null_outputs[index].expand_as(crossed)])
+        states = states + crossed
+        normed = self._norm(states, modulation.mlp_norm[index])
+        gate = linear(normed, layer.gate, modulation.gate[index])
+        up = linear(normed, layer.up, modulation.up[index])
+        fed = linear(silu(gate, inplace=True).mul_(up), layer.down)
+        return torch.addcmul(states, fed, modulation.mlp_gate[index])
+
+    def _length_of(self, conditions: Conditions) -> LengthCache:
+        """What takes of this length share."""
+        num_frames = conditions.context.shape[1]
+        if self._length is None or self._length.num_frames != num_frames:
+            self._length = None  # its memory goes before the new one's comes
+            self._length = self._cache(num_frames, conditions.context)
+        return self._length
 
     def _cache(self, num_frames: int, like: Tensor) -> LengthCache:
         num_patches = -(-num_frames // self._patch)

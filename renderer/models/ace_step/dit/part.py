@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +18,8 @@ from renderer.models.ace_step.dit.conditions import ConditionCache, silent_timbr
 from renderer.models.ace_step.dit.loader import DitLoader
 from renderer.models.ace_step.dit.prepare import prepare_take
 from renderer.models.ace_step.dit.take import denoise_take, notes_of, sampling_of
-from renderer.models.ace_step.jobs import run_alone, value_alone
+from renderer.models.ace_step.dit.timestamps import aligned, attend
+from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
 from renderer.models.kernels.prefetch import Prefetch
 from renderer.models.stage_job import Failed
@@ -27,10 +30,15 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.checkpoints.components import Component
     from renderer.models.ace_step.dit.conditions import Encoders
     from renderer.models.ace_step.dit.prepare import PreparedTake
+    from renderer.models.ace_step.dit.timestamps import Attended
     from renderer.models.ace_step.dit.velocity import ResidentDit
-    from renderer.models.ace_step.protocol.requests import LatentsRequest
+    from renderer.models.ace_step.protocol.requests import LatentsRequest, TimestampsRequest
+    from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Done, Listener, StageJob
+
+
+MOST_ALIGNED = 4  # takes at once, on as many threads: what one attended to is some 100 MB
 
 
 class LoadedDit:
@@ -45,18 +53,45 @@ class LoadedDit:
     def latents(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Latents for each job; one job at a time, so that no take attends to another's padding."""
         side_stream = devices.SideStream(self._loader.device)
-        takes = self._prepare(jobs, listener, side_stream)
-        # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
-        if not self._beside():
-            takes = iter(list(takes))
+        takes = self._prepared(jobs, listener, side_stream)
         dit, prefetch = self.dit(listener), Prefetch(takes)
         for job, take in prefetch:
             if isinstance(take, Failed):
                 yield take
             else:
-                conditions = take.conditions
-                side_stream.hand_over(conditions.encoded, conditions.null, conditions.context)
+                _hand_over(take, side_stream)
                 yield from run_alone(job, partial(self._latents, dit, job, take, listener, prefetch.fetch))
+
+    def timestamps(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """Timestamps for each job's latents; the DiT sees one at a time, as when it made them."""
+        tokens = self.encoders(listener).tokens
+        threads = min(self._loader.settings.threads, MOST_ALIGNED)
+        yield from aligned(self._attended(jobs, tokens, listener), tokens, threads)
+
+    def _attended(
+        self, jobs: Sequence[StageJob], tokens: TextTokens, listener: Listener
+    ) -> Iterator[tuple[StageJob, Attended | Failed]]:
+        side_stream = devices.SideStream(self._loader.device)
+        # With the very conditions that the latents were made with.
+        asked_latents = [replace(job, request=cast("TimestampsRequest", job.request).latents) for job in jobs]
+        takes = self._prepared(asked_latents, listener, side_stream)
+        dit, by_id = self.dit(listener), {job.id: job for job in jobs}
+        for asked, take in takes:
+            job = by_id[asked.id]
+            if isinstance(take, Failed):
+                yield job, take
+                continue
+            _hand_over(take, side_stream)
+            with suppress(Abandoned):
+                yield job, value_alone(job, partial(attend, dit, job, take, tokens, listener))
+
+    def _prepared(
+        self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
+    ) -> Iterator[tuple[StageJob, PreparedTake | Failed]]:
+        """The jobs' conditions: as they are asked for, or all of them now."""
+        takes = self._prepare(jobs, listener, side_stream)
+        # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
+        return takes if self._beside() else iter(list(takes))
 
     def _prepare(
         self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
@@ -116,6 +151,11 @@ class LoadedDit:
         seconds = time.perf_counter() - began - sum(apart) + take.seconds
         notes = notes_of(take, sampling, seconds, _unused(self._loader.unused))
         return Latents(frames=frames, notes=notes)
+
+
+def _hand_over(take: PreparedTake, side_stream: devices.SideStream) -> None:
+    conditions = take.conditions
+    side_stream.hand_over(conditions.encoded, conditions.null, conditions.context)
 
 
 def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedDit:

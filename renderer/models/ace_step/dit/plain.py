@@ -8,18 +8,23 @@ src/diffusers/models/transformers/ace_step_transformer.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch.nn.functional import pad
 
+from renderer.models.ace_step.dit.lyric_attention import attention_of
 from renderer.models.ace_step.needs import MASK_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from renderer.models.ace_step.dit.velocity import Conditions, Velocity
+    from renderer.models.ace_step.protocol.alignment_heads import Heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,12 @@ class PlainDit:
         """The DiT for one take; mask and rotations of its length are made now."""
         return _Plain(self.transformer, conditions)
 
+    def attention(
+        self, conditions: Conditions, latents: Tensor, timestep: float, heads: Heads, tokens: slice
+    ) -> Tensor:
+        """See `ResidentDit.attention`."""
+        return _Plain(self.transformer, conditions).attention(latents, timestep, dict(heads), tokens)
+
 
 class _Plain:
     def __init__(self, transformer: Any, conditions: Conditions) -> None:
@@ -43,10 +54,47 @@ class _Plain:
         self._condition_states: dict[int, Tensor] = {}
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
+        transformer = self._transformer
+        time, states = self._through(latents, timestep, len(transformer.layers))
+        shift, scale = (transformer.scale_shift_table + time.unsqueeze(1)).chunk(2, dim=1)
+        states = (transformer.norm_out(states) * (1 + scale) + shift).type_as(states)
+        frames: Tensor = transformer.proj_out_conv(states.transpose(1, 2)).transpose(1, 2)
+        return frames[:, : latents.shape[1]]
+
+    def attention(
+        self, latents: Tensor, timestep: float, heads: Mapping[int, tuple[int, ...]], tokens: slice
+    ) -> Tensor:
+        """See `ResidentDit.attention`: read where it enters each layer's cross-attention."""
+        found: dict[int, Tensor] = {}
+
+        def read(layer: int, module: Any, _: Any, inputs: Mapping[str, Any]) -> None:
+            query, key = (
+                norm(to(states)[0].unflatten(-1, (-1, module.head_dim)))
+                for norm, to, states in (
+                    (module.norm_q, module.to_q, inputs["hidden_states"]),
+                    (module.norm_k, module.to_k, inputs["encoder_hidden_states"]),
+                )
+            )
+            found[layer] = attention_of(query, key, heads[layer], tokens)
+
+        crossings = {layer: self._transformer.layers[layer].cross_attn for layer in heads}
+        reading = [
+            cross.register_forward_pre_hook(partial(read, layer), with_kwargs=True)
+            for layer, cross in crossings.items()
+        ]
+        try:
+            self._through(latents, timestep, max(heads) + 1)
+        finally:
+            for hook in reading:
+                hook.remove()
+        return torch.cat([found[layer] for layer in heads])
+
+    def _through(self, latents: Tensor, timestep: float, num_layers: int) -> tuple[Tensor, Tensor]:
+        """The time's embedding, and the patches as the first layers leave them."""
         transformer, rows = self._transformer, len(latents)
         time, modulation = self._times(timestep * torch.ones((rows,), device=latents.device, dtype=latents.dtype))
         states = self._patches(latents)
-        for layer, mask in zip(transformer.layers, self._masks, strict=True):
+        for layer, mask in zip(transformer.layers[:num_layers], self._masks[:num_layers], strict=True):
             states = layer(
                 hidden_states=states,
                 position_embeddings=self._rotations,
@@ -54,10 +102,7 @@ class _Plain:
                 attention_mask=mask,
                 encoder_hidden_states=self._conditions_of(rows),
             )
-        shift, scale = (transformer.scale_shift_table + time.unsqueeze(1)).chunk(2, dim=1)
-        states = (transformer.norm_out(states) * (1 + scale) + shift).type_as(states)
-        frames: Tensor = transformer.proj_out_conv(states.transpose(1, 2)).transpose(1, 2)
-        return frames[:, : latents.shape[1]]
+        return time, states
 
     def _times(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of the time and of its distance to the one to reach, which is none at inference."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from renderer.models.ace_step.protocol.alignment_heads import Heads
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
@@ -36,3 +38,11 @@ class ResidentDit(Protocol):
 
     def velocity(self, conditions: Conditions) -> Velocity:
         """The DiT for one take; what doesn't change from step to step is made now."""
+
+    def attention(
+        self, conditions: Conditions, latents: Tensor, timestep: float, heads: Heads, tokens: slice
+    ) -> Tensor:
+        """Float32 [heads, tokens, patches]: how much patches of `latents` attend to these of the condition tokens.
+
+        Layers behind the last one of `heads` don't run, and nothing is made of the other heads.
+        """

@@ -3,6 +3,7 @@
 COT = "cot"
 CODES = "codes"
 LATENTS = "latents"
+TIMESTAMPS = "timestamps"
 WAVEFORM = "waveform"
 
 LM = "lm"

@@ -67,6 +67,16 @@ class LatentsRequest(CotUse, DitSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampsRequest:
+    """What the DiT attends to while it looks at its latents (upstream) once more."""
+
+    latents: LatentsRequest
+    """What they were asked: the same conditions are made of it."""
+    heads: tuple[tuple[int, tuple[int, ...]], ...]
+    """Layer -> its heads that follow the lyrics, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaveformRequest:
     """The VAE: latents (upstream) to sound, trimmed to the asked length, peak at -1 dBFS."""
 

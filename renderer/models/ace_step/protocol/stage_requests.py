@@ -12,11 +12,18 @@ from renderer.errors import UsageError
 from renderer.facts import MAX_DURATION
 from renderer.models.ace_step.protocol.metas import UNKNOWN_LANGUAGE
 from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
-from renderer.models.ace_step.protocol.requests import CodesRequest, CotRequest, LatentsRequest, WaveformRequest
+from renderer.models.ace_step.protocol.requests import (
+    CodesRequest,
+    CotRequest,
+    LatentsRequest,
+    TimestampsRequest,
+    WaveformRequest,
+)
 from renderer.models.ace_step.protocol.resolve import resolved, without_idle
 from renderer.settings import Metas
 
 if TYPE_CHECKING:
+    from renderer.models.ace_step.protocol.alignment_heads import Heads
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.song import Pinned, Take
 
@@ -35,6 +42,8 @@ class TakeContext:
     """Seconds that are rendered; None where the LM decides."""
     preview: float | None
     """Seconds after which it is cut; None where it isn't."""
+    heads: Heads | None = None
+    """The DiT's that follow the lyrics; None where nobody knows."""
 
     @property
     def thinking(self) -> bool:
@@ -75,7 +84,7 @@ class TakeContext:
         )
 
 
-def take_context(take: Take, facts: ModelFacts, preview: float | None) -> TakeContext:
+def take_context(take: Take, facts: ModelFacts, preview: float | None, heads: Heads | None = None) -> TakeContext:
     """A take with its lengths; `preview` is the seconds after which a shorter render stops.
 
     Raises: UsageError when the take is longer than its model makes.
@@ -92,7 +101,7 @@ def take_context(take: Take, facts: ModelFacts, preview: float | None) -> TakeCo
         )
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None
-    return TakeContext(take=take, facts=facts, limit=limit, length=length, preview=cut)
+    return TakeContext(take=take, facts=facts, limit=limit, length=length, preview=cut, heads=heads)
 
 
 def ask_cot(context: TakeContext) -> CotRequest | None:
@@ -128,6 +137,16 @@ def ask_latents(context: TakeContext) -> LatentsRequest:
             retake_seed=request.retake_seed if request.retake_variance else None,
         )
     )
+
+
+def ask_timestamps(context: TakeContext) -> TimestampsRequest | None:
+    """Of the DiT once more: what is asked of the latents, with the heads that follow the lyrics."""
+    song = context.take.song
+    wanted = song.has_words if song.output.timestamps is None else song.output.timestamps and not song.instrumental
+    # A preview is the whole song's lyrics on its beginning: they have no times there.
+    if not wanted or context.heads is None or context.preview is not None:
+        return None
+    return TimestampsRequest(latents=ask_latents(context), heads=context.heads)
 
 
 def ask_waveform(context: TakeContext) -> WaveformRequest:

@@ -1,0 +1,27 @@
+"""`renderer export`: takes' timestamps as files that other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from renderer.cli.streams import say
+
+
+@click.command(name="export")
+@click.argument("named", nargs=-1, required=True, metavar="TAKE...")
+@click.option("--to", "folder", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where to.")
+@click.option("--lrc", "forms", flag_value="lrc", multiple=True, help="Lines with times, for music players.")
+@click.option("--vtt", "forms", flag_value="vtt", multiple=True, help="WebVTT subtitles, word by word, for videos.")
+@click.option("--markers", "forms", flag_value="markers", multiple=True, help="Sections as labels, for audio editors.")
+@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+def command(named: tuple[str, ...], folder: Path, forms: tuple[str, ...], outputs: Path | None) -> None:
+    """Write when TAKEs' lyrics are sung into FOLDER, in every form when none is named.
+
+    A file that is there and holds something else is never written over: nothing is written then.
+    """
+    from renderer.pipeline.export import export
+
+    for path in export(named, folder, forms, outputs):
+        say(str(path))

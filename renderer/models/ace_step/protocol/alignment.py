@@ -1,0 +1,103 @@
+"""Attention of frames to lyric tokens -> when each token is sung: ACE-Step's alignment, in float32 on the CPU.
+
+Arrays go in and out; knows no tokens' texts, no models, no torch. It is a plan read from attention, not what was sung.
+Source: ace-step/ACE-Step-1.5, acestep/core/scoring/dit_alignment.py and _dtw.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from renderer.artifacts import Float32s
+
+    Ints = npt.NDArray[np.intp]
+
+SUPPRESSION = 2.0  # of a row's and a column's median, that is taken away from all of it
+_DIAGONAL, _NEXT_TOKEN, _NEXT_FRAME = range(3)
+
+
+class WarpPath(NamedTuple):
+    """Which token each frame belongs to: pairs from the first token and frame to the last, none skipped."""
+
+    tokens: Ints
+    frames: Ints
+
+
+def consensus(attention: Float32s) -> Float32s:
+    """What tokens and frames agree on: [heads, tokens, frames] to [tokens, frames], larger where they do."""
+    agreed = _softmax(attention, axis=-1)
+    agreed *= _softmax(attention, axis=-2)
+    for axis in (-1, -2):
+        agreed -= np.float32(SUPPRESSION) * np.median(agreed, axis=axis, keepdims=True)
+        np.maximum(agreed, 0.0, out=agreed)
+    agreed *= agreed
+    # Sums in float64, as tokens times frames are many; the scores themselves stay float32.
+    mean, std = (np.float32(number) for number in (agreed.mean(dtype=np.float64), agreed.std(dtype=np.float64)))
+    agreed -= mean
+    agreed /= std + np.float32(1e-9)
+    found: Float32s = agreed.mean(axis=0, dtype=np.float32)
+    return found
+
+
+def warp(costs: Float32s) -> WarpPath:
+    """The cheapest way [tokens, frames] from the first cell to the last, by dynamic time warping in float32.
+
+    Of equally cheap ways on, the next frame's comes first.
+    """
+    num_tokens, num_frames = costs.shape
+    moves = np.full((num_tokens + 1, num_frames + 1), _NEXT_FRAME, dtype=np.int8)
+    moves[:, 0] = _NEXT_TOKEN
+    # Cell by cell that is a loop of millions; the cells of a diagonal only need the two diagonals before them.
+    before, last = (np.full(num_tokens + 1, np.inf, dtype=np.float32) for _ in range(2))
+    before[0] = 0.0
+    for diagonal in range(2, num_tokens + num_frames + 1):
+        rows = np.arange(max(1, diagonal - num_frames), min(num_tokens, diagonal - 1) + 1)
+        corner, above, left = before[rows - 1], last[rows - 1], last[rows]
+        move = np.where((corner < above) & (corner < left), _DIAGONAL, _NEXT_FRAME)
+        move[(above < corner) & (above < left)] = _NEXT_TOKEN
+        moves[rows, diagonal - rows] = move
+        cheapest = np.choose(move, (corner, above, left))
+        now = np.full(num_tokens + 1, np.inf, dtype=np.float32)
+        now[rows] = costs[rows - 1, diagonal - rows - 1] + cheapest
+        before, last = last, now
+    return _trace_back(moves)
+
+
+def token_times(path: WarpPath, num_tokens: int, seconds_per_frame: float) -> Sequence[tuple[float, float]]:
+    """Seconds from each token's first frame to its last; of one without frames, twice the end of the one before."""
+    first = np.searchsorted(path.tokens, np.arange(num_tokens), side="left")
+    after = np.searchsorted(path.tokens, np.arange(num_tokens), side="right")
+    times: list[tuple[float, float]] = []
+    for begin, end in zip(first, after, strict=True):
+        if begin == end:
+            held = times[-1][1] if times else 0.0
+            times.append((held, held))
+        else:
+            times.append(tuple(float(path.frames[at] * seconds_per_frame) for at in (begin, end - 1)))  # type: ignore[arg-type]
+    return times
+
+
+def _softmax(values: Float32s, axis: int) -> Float32s:
+    raised = np.exp(values - values.max(axis=axis, keepdims=True))
+    raised /= raised.sum(axis=axis, keepdims=True)
+    found: Float32s = raised
+    return found
+
+
+def _trace_back(moves: npt.NDArray[np.int8]) -> WarpPath:
+    token, frame = moves.shape[0] - 1, moves.shape[1] - 1
+    tokens, frames = [], []
+    while token > 0 and frame > 0:
+        tokens.append(token - 1)
+        frames.append(frame - 1)
+        move = moves[token, frame]
+        token -= move != _NEXT_FRAME
+        frame -= move != _NEXT_TOKEN
+    return WarpPath(np.array(tokens[::-1], dtype=np.intp), np.array(frames[::-1], dtype=np.intp))
