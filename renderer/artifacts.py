@@ -4,7 +4,15 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from renderer.provenance import CodesNotes, CotNotes, DitNotes, Notes, TimestampsNotes, VaeNotes
+from renderer.provenance import (
+    CodesNotes,
+    CotNotes,
+    DitNotes,
+    EncoderNotes,
+    Notes,
+    TimestampsNotes,
+    VaeNotes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,6 +159,24 @@ class Timestamps:
         if wrong is not None:
             return f"`{wrong.text}` is timed from {wrong.start} to {wrong.end} s of {self.seconds}"
         return "" if all(0.0 <= one <= 1.0 for one in (self.lm_score, self.dit_score)) else "a score isn't in 0 to 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedSound:
+    """A file's sound as latents: float32 [frames, channels] at 25 Hz."""
+
+    frames: Float32s
+    notes: EncoderNotes = field(default_factory=EncoderNotes)
+
+    @property
+    def take_notes(self) -> EncoderNotes:
+        """Its notes as told of a take."""
+        return self.notes
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        return Latents(frames=self.frames).fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,5 +46,15 @@ LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
 TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
 CODES_INSTRUCTION = LM_INSTRUCTION
 """What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""
+TASK_INSTRUCTIONS = {
+    "repaint": "Repaint the mask area based on the given conditions:",
+    "cover": CODES_INSTRUCTION,
+    "cover-nofsq": CODES_INSTRUCTION,
+    "extract": "Extract the {TRACK} track from the audio:",
+    "lego": "Generate the {TRACK} track based on the audio context:",
+    "complete": "Complete the input track with {TRACKS}:",
+    "morph": TEXT2MUSIC_INSTRUCTION,
+}
+"""What the DiT is told of an edit. Source: ace-step/ACE-Step-1.5, acestep/constants.py."""
 NO_NEGATIVE_PROMPT = "NO USER INPUT"
 """What stands for a dropped condition; as a negative prompt it says nothing."""

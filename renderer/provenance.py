@@ -73,6 +73,22 @@ class DitNotes(Notes):
     num_frames: int | None = None
     timesteps: tuple[float, ...] | None = None
     guidance_scale: float | None = None
+    task: str | None = None
+    """Of an edit."""
+    windows: tuple[tuple[int, int], ...] | None = None
+    """Latent frames that an edit made anew, from the first up to the second of each pair."""
+    held_steps: int | None = None
+    """In how many steps what is around them was put back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderNotes(Notes):
+    """How the VAE encoded a file."""
+
+    seed: int | None = None
+    """Of what was drawn."""
+    offsets: tuple[int, ...] | None = None
+    """Samples at which a reference's pieces begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,8 @@ class VaeNotes(Notes):
 
     tile: int | None = None
     """Latent frames of the tiles it took."""
+    gains: tuple[float, ...] | None = None
+    """By which each window of an edit was turned down, to stay below -1 dBFS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

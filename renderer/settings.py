@@ -21,6 +21,8 @@ Off = Callable[[Any], bool]
 ABOVE_ZERO = sys.float_info.min  # editors' schemas, of draft 4, know no other "more than"
 COT, CODES, DIT = ("cot",), ("codes",), ("latents",)
 LM = (*COT, *CODES)
+NOT_IN_KEY: Mapping[str, bool] = MappingProxyType({"not in key": True})
+"""Metadata of a request's field that changes no bytes, such as where a file lies: neither keys nor records hold it."""
 _ROW = "setting"
 
 

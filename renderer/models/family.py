@@ -75,8 +75,12 @@ class Family(Protocol):
         Raises: ModelError for what is no model set.
         """
 
-    def take_requests(self, take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
+    def take_requests(
+        self, take: Take, model: PlannedModel, preview: float | None, others: Mapping[str, Take]
+    ) -> TakeRequests:
         """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
+
+        `others` are the takes that it may build on, by their names.
 
         Raises: UsageError, ModelError for a take that its model can't make.
         """

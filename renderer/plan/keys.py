@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from renderer.settings import neutral_values
+from renderer.settings import NOT_IN_KEY, neutral_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,10 +64,12 @@ def _json(request: Any, *, canonical: bool) -> dict[str, object]:
             value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
         elif value.__class__ not in _PLAIN and hasattr(value, "__dataclass_fields__"):
             value = _json(value, canonical=canonical)
+        elif value.__class__ is tuple and value and hasattr(value[0], "__dataclass_fields__"):
+            value = tuple(_json(one, canonical=canonical) for one in value)
         told[name] = value
     return told
 
 
 @cache
 def _names(request: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(request))
+    return tuple(field.name for field in fields(request) if not NOT_IN_KEY.items() <= field.metadata.items())

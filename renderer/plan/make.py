@@ -168,7 +168,7 @@ class _Planner:
     def _plan(self, take: Take) -> _Planned:
         model, ask = self.model_of(take.variant), self.ask
         own = family(model.files.family)
-        asked = own.take_requests(take, model, ask.preview)
+        asked = own.take_requests(take, model, ask.preview, self.takes)
         named = own.named(take, model, asked.pinned)
         _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}

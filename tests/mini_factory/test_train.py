@@ -340,7 +340,7 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 
 def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
     """Padded, masked and in another order, and yet the same velocity."""
-    from renderer.models.ace_step.dit.conditions import ConditionCache, Encoders, silent_timbre
+    from renderer.models.ace_step.dit.conditions import ConditionCache, Encoders, hints, read_timbre, silent_reference
     from renderer.models.ace_step.dit.plain import PlainDit
     from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from tests.mini_factory.train import dit
@@ -359,12 +359,13 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
         condition_encoder=parts["condition_encoder"],
         audio_tokenizer=pair[0],
         audio_token_detokenizer=pair[1],
-        timbre=silent_timbre(parts["condition_encoder"]),
+        read_timbre=read_timbre,
+        timbre=read_timbre(parts["condition_encoder"], silent_reference(parts["condition_encoder"])),
         device=torch.device("cpu"),
         dtype=torch.float32,
     )
     texts, codes = ("# Caption\nhouse", "# Lyric\nla la"), np.arange(10, dtype=np.int32)
-    rendering = ConditionCache(encoders).conditions(*texts, codes, 50)
+    rendering = ConditionCache(encoders).conditions(*texts, hints(encoders, codes))
     torch.manual_seed(0)
     noisy = torch.randn(1, 50, 8)
     expected = PlainDit(transformer).velocity(rendering)(noisy, 0.75)

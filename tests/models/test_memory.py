@@ -10,6 +10,7 @@ import pytest
 from renderer.errors import ModelError, ResourceError
 from renderer.models import memory
 from renderer.models.ace_step import needs
+from renderer.models.ace_step.protocol.names import ENCODER
 from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
 from renderer.models.model_files import ModelFiles, Settings
@@ -52,7 +53,7 @@ def test_weights_are_counted_from_the_headers_in_either_layout(tiny_set: Path, t
 
 def test_half_the_dtype_is_half_the_weights(tiny_set: Path) -> None:
     files = files_of(tiny_set)
-    for part in FAMILY.parts:
+    for part in (part for part in FAMILY.parts if part != ENCODER):  # always in float32
         whole = memory.need(part, files, SETTINGS, 60.0)
         half = memory.need(part, files, replace(SETTINGS, dtype="bfloat16"), 60.0)
         assert whole.weights == 2 * half.weights > 0

@@ -191,7 +191,9 @@ class Chime(WithoutWeights):
             numerics=dict.fromkeys(self.parts, Numerics(dtype="float32")),
         )
 
-    def take_requests(self, take: Any, model: PlannedModel, preview: float | None) -> TakeRequests:
+    def take_requests(
+        self, take: Any, model: PlannedModel, preview: float | None, others: Mapping[str, Any]
+    ) -> TakeRequests:
         whole = take.song.metas.duration or 1.0
         seconds = min(whole, preview or whole)
         caption, _, source = take.song.caption.partition(" after ")

@@ -55,10 +55,12 @@ class AceStep:
 
         return plan_model(variant, settings)
 
-    def take_requests(self, take: Take, model: PlannedModel, preview: float | None) -> TakeRequests:
+    def take_requests(
+        self, take: Take, model: PlannedModel, preview: float | None, others: Mapping[str, Take]
+    ) -> TakeRequests:
         from renderer.models.ace_step.planned import take_requests
 
-        return take_requests(self.stages, take, model, preview)
+        return take_requests(self.stages, take, model, preview, others)
 
     def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:
         from renderer.models.ace_step.planned import named

@@ -7,11 +7,11 @@ from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLES_PER_LATENT, VAE_REACH
+from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.on_disk import STEM, all_four
 from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
-from renderer.models.ace_step.protocol.names import DIT, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.memory import ITEM_SIZE, Need
 
@@ -28,6 +28,7 @@ CFG_ROWS = 2
 LOGIT_COPIES = 10  # float32 copies of a row's logits that sampling holds at most
 MASK_ROWS = 512  # of the sliding window's mask that are made at once
 MASK_BYTES = 17  # an int64 matrix, its absolute value and a bool, of those rows
+ENCODER_SECONDS = 30  # of sound that is encoded at once
 VAE_LAYERS_ALIVE = 8  # full-rate tensors at once; 2.3 GB at tiles of 512 in bfloat16 were measured
 
 
@@ -44,7 +45,7 @@ def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     """Component -> number of weights, read from file headers."""
     if part == LM:
         return {"lm": count(Path(files.lm), "model")} if files.lm else {}
-    if part == VAE:
+    if part in (VAE, ENCODER):
         return {"vae": count(Path(files.vae), layouts.DIFFUSERS_STEM)}
     if files.layout == layouts.ORIGINAL:
         text = count(Path(files.text_encoder), "model")
@@ -121,10 +122,19 @@ def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
     return Need(part=VAE, weights=sum(parameters(files, VAE).values()) * size, work=int(work))
 
 
+def _encoder_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:  # noqa: ARG001 - always float32
+    size = ITEM_SIZE["float32"]
+    config = layouts.read_json(Path(files.vae) / "config.json")
+    sound = 2 * SAMPLE_RATE * seconds * size
+    work = VAE_LAYERS_ALIVE * config["encoder_hidden_size"] * min(ENCODER_SECONDS, seconds) * SAMPLE_RATE * size
+    return Need(part=ENCODER, weights=sum(parameters(files, ENCODER).values()) * size, work=int(work + 3 * sound))
+
+
 _NEEDS: Mapping[str, Callable[[ModelFiles, Settings, Dtypes, float], Need]] = {
     LM: _lm_need,
     DIT: _dit_need,
     VAE: _vae_need,
+    ENCODER: _encoder_need,
 }
 
 
@@ -158,4 +168,5 @@ _OWN_ALTERNATIVES: Mapping[str, Callable[[Settings, float], Iterator[Alternative
     LM: _fewer_slots,
     DIT: _shorter_takes,
     VAE: _smaller_tiles,
+    ENCODER: lambda _settings, _seconds: iter(()),
 }

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
-from renderer.models.ace_step.protocol.names import DIT, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
+from renderer.models.ace_step.vae.encoder import load_encoder
 from renderer.models.ace_step.vae.part import load_vae
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> Loaded
 
 LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
     LM: load_lm,
+    ENCODER: load_encoder,
     DIT: load_dit,
     VAE: load_vae,
 }

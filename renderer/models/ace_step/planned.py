@@ -10,14 +10,16 @@ from renderer.errors import ModelError, named_by
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
 from renderer.models.ace_step.protocol.alignment_heads import alignment_heads
-from renderer.models.ace_step.protocol.names import CODES, DIT, LM, VAE
+from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
-from renderer.models.ace_step.protocol.stage_requests import take_context
+from renderer.models.ace_step.protocol.prompt_preview import GUESSED_SECONDS
+from renderer.models.ace_step.protocol.stage_requests import inputs_of, take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
 from renderer.models.family import ask_stages
 from renderer.models.model_files import ModelFiles, PlannedModel
 from renderer.models.numerics import Numerics
 from renderer.models.take_requests import TakeRequests
+from renderer.song import TakeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -29,18 +31,21 @@ if TYPE_CHECKING:
 
 NOT_FETCHED = "not fetched"
 """In place of the fingerprint of weights that aren't on disk."""
-GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 
 
 def take_requests(
-    stages: Mapping[str, StageSpec], take: Take, model: PlannedModel, preview: float | None
+    stages: Mapping[str, StageSpec],
+    take: Take,
+    model: PlannedModel,
+    preview: float | None,
+    others: Mapping[str, Take],
 ) -> TakeRequests:
     """What a take's stages are asked, and what its spec brings along instead of asking the LM.
 
     Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
     """
-    heads = alignment_heads(model.files)
-    context, pinned = take_context(take, model.facts, preview, heads), take.song.pinned
+    context = take_context(take, model.facts, preview, alignment_heads(model.files), others)
+    pinned, is_edit = take.song.pinned, take.variant.edit is not None
     requests = ask_stages(stages, context)
     if LM not in model.weights and any(stages[stage].part == LM for stage in requests):
         raise ModelError(
@@ -48,18 +53,20 @@ def take_requests(
             why="the spec asks the LM for metas or codes",
             help='set `lm = "1.7B"`, or switch `thinking` and the `use_cot_…` keys off',
         )
-    whole = take.song.metas.duration or (pinned.seconds if pinned else min(GUESSED_SECONDS, context.limit))
+    asked = context.length if is_edit else take.song.metas.duration
+    whole = asked or (pinned.seconds if pinned and not is_edit else min(GUESSED_SECONDS, context.limit))
     return TakeRequests(
         stages=requests,
         preview=context.preview,
         seconds=min(whole, context.preview or whole),
-        pinned=pinned_artifacts(take, context.preview),
+        pinned={} if is_edit else pinned_artifacts(take, context.preview),
+        inputs=inputs_of(context),
     )
 
 
 def refuse_unread_codes(files: ModelFiles, stages: Container[str]) -> None:
-    """Raises: ModelError for a model set that can't read the codes its LM is to write, or has written."""
-    if CODES in stages and not layouts.has_audio_tokenizer(files):
+    """Raises: ModelError for a model set that can't read the codes its LM is to write, or has written, or its own."""
+    if (CODES in stages or AUDIO_TOKENS in stages) and not layouts.has_audio_tokenizer(files):
         raise ModelError(
             f"`{files.name}` can't read the LM's codes",
             why=f"`{files.dit}` holds no audio_tokenizer and audio_token_detokenizer",
@@ -93,7 +100,7 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
     other = _as_with(model, Path(vae).name, found.digest)
     return replace(
         other,
-        weight_files={**model.weight_files, VAE: found.heads},
+        weight_files={**model.weight_files, VAE: found.heads, ENCODER: found.heads},
         files=replace(model.files, vae=str(folder)),
         faults={**other.faults, **faults},
     )
@@ -104,7 +111,7 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
     return replace(
         model,
         files=replace(model.files, vae=vae),
-        weights={**model.weights, VAE: digest},
+        weights={**model.weights, VAE: digest, ENCODER: digest},
         missing=(*model.missing, missing) if missing else model.missing,
         faults={part: found for part, found in model.faults.items() if part != VAE},
         vae=vae,
@@ -147,7 +154,8 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
 def named(take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> dict[str, object]:
     """Models and switches as the spec names them: what explains that a stage runs at all, or with other weights."""
     variant = take.variant
-    return {
+    edit = variant.edit
+    named: dict[str, object] = {
         "model": Path(variant.model).name,
         "based_on": Path(variant.based_on).name if variant.based_on else None,
         "lm": Path(variant.lm).name if variant.lm else None,
@@ -157,6 +165,10 @@ def named(take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -
         "use_cot_metas": variant.inference.use_cot_metas,
         "codes": f"pinned {pinned[CODES].key[:8]}" if pinned else None,
     }
+    if edit is not None:
+        source = edit.source.take if isinstance(edit.source, TakeSource) else edit.source.path.name
+        named |= {"task": edit.task, "src_audio": source}
+    return named if variant.reference_audio is None else named | {"reference_audio": variant.reference_audio.name}
 
 
 def numerics(settings: Settings) -> Mapping[str, Numerics]:
@@ -200,4 +212,9 @@ def _vae_numerics(settings: Settings) -> Numerics:
     )
 
 
-_NUMERICS: Mapping[str, Callable[[Settings], Numerics]] = {LM: _lm_numerics, DIT: _dit_numerics, VAE: _vae_numerics}
+_NUMERICS: Mapping[str, Callable[[Settings], Numerics]] = {
+    LM: _lm_numerics,
+    ENCODER: lambda _: Numerics(dtype="float32"),
+    DIT: _dit_numerics,
+    VAE: _vae_numerics,
+}

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from renderer.artifacts import Codes, Cot, Latents, Timestamps, Waveform
+from renderer.artifacts import Codes, Cot, EncodedSound, Latents, Timestamps, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
 from renderer.models.ace_step.family import AceStep
-from renderer.models.ace_step.protocol.names import CODES, COT, DIT, LATENTS, LM, TIMESTAMPS, VAE, WAVEFORM
+from renderer.models.ace_step.protocol.names import (
+    AUDIO_TOKENS,
+    CODES,
+    COT,
+    DIT,
+    ENCODER,
+    LATENTS,
+    LM,
+    REFERENCE,
+    SOURCE,
+    TIMESTAMPS,
+    VAE,
+    WAVEFORM,
+)
 from renderer.models.ace_step.protocol.requests import (
+    AudioTokensRequest,
     CodesRequest,
     CotRequest,
     LatentsRequest,
+    ReferenceRequest,
+    SourceRequest,
     TimestampsRequest,
     WaveformRequest,
 )
 from renderer.models.ace_step.protocol.stage_requests import (
+    ask_audio_tokens,
     ask_codes,
     ask_cot,
     ask_latents,
+    ask_reference,
+    ask_source,
     ask_timestamps,
     ask_waveform,
 )
@@ -99,9 +118,59 @@ _STAGES = (
         named_by=("model", "based_on", "lm"),
     ),
     StageSpec(
+        name=SOURCE,
+        part=ENCODER,
+        version=1,
+        request=SourceRequest,
+        ask=ask_source,
+        runner="renderer.models.ace_step.vae.encoder:LoadedEncoder.source",
+        artifact=EncodedSound,
+        cost=Cost(
+            seconds=lambda request: request.file.seconds,
+            work=lambda request: request.file.seconds,
+            bytes_per_second=LATENT_RATE * LATENT_BYTES,
+            pace=0.002,
+        ),
+        named_by=("model", "based_on", "vae"),
+    ),
+    StageSpec(
+        name=REFERENCE,
+        part=ENCODER,
+        version=1,
+        request=ReferenceRequest,
+        ask=ask_reference,
+        runner="renderer.models.ace_step.vae.encoder:LoadedEncoder.reference",
+        artifact=EncodedSound,
+        cost=Cost(
+            seconds=lambda request: request.file.seconds,
+            work=lambda request: request.file.seconds,
+            bytes_per_second=LATENT_RATE * LATENT_BYTES,
+            pace=0.002,
+        ),
+        named_by=("model", "based_on", "vae"),
+    ),
+    StageSpec(
+        name=AUDIO_TOKENS,
+        part=DIT,
+        needs={"source": SOURCE},
+        version=1,
+        request=AudioTokensRequest,
+        ask=ask_audio_tokens,
+        runner="renderer.models.ace_step.dit.part:LoadedDit.audio_tokens",
+        artifact=Codes,
+        cost=Cost(seconds=lambda _: 0.0, pace=0.0001),
+        named_by=("model", "based_on"),
+    ),
+    StageSpec(
         name=LATENTS,
         part=DIT,
-        needs={"cot": COT, "codes": CODES},
+        needs={
+            "cot": COT,
+            "codes": CODES,
+            "source": SOURCE,
+            "audio_tokens": AUDIO_TOKENS,
+            "reference": REFERENCE,
+        },
         version=3,
         former={
             2: FormerVersion(
@@ -119,7 +188,14 @@ _STAGES = (
     StageSpec(
         name=TIMESTAMPS,
         part=DIT,
-        needs={"cot": COT, "codes": CODES, "latents": LATENTS},
+        needs={
+            "cot": COT,
+            "codes": CODES,
+            "source": SOURCE,
+            "audio_tokens": AUDIO_TOKENS,
+            "reference": REFERENCE,
+            "latents": LATENTS,
+        },
         version=1,
         request=TimestampsRequest,
         ask=ask_timestamps,
@@ -178,6 +254,16 @@ _PARTS = (
         agrees_with=(DIT,),  # its codes are the DiT's codebooks
         if_too_large="take a smaller LM (--lm 0.6B), or close other programs",
         settings=lambda settings: {"lm_slots": settings.lm_slots},
+    ),
+    PartSpec(
+        name=ENCODER,
+        title="VAE's encoder",
+        activity="encoding",
+        lane="encoder",
+        components=("vae",),
+        window=32,
+        reads=lambda files: (files.vae,),
+        exchanged={"vae": lambda models: models["vae"]},
     ),
     PartSpec(
         name=DIT,

@@ -27,7 +27,7 @@ from renderer.artifacts import Codes, Cot, CotMetas, Latents
 from renderer.errors import ModelError, StageError
 from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
 from renderer.models import device
-from renderer.models.ace_step.dit.conditions import ConditionCache, lost_parts
+from renderer.models.ace_step.dit.conditions import ConditionCache, lost_parts, silence
 from renderer.models.ace_step.dit.dcw import Dcw
 from renderer.models.ace_step.dit.denoise import (
     Sampling,
@@ -85,7 +85,8 @@ class Bench:
         return {result.id: result.artifact for result in results}
 
     def conditions(self, num_frames: int) -> Conditions:
-        return ConditionCache(self.part.encoders(Heard())).conditions("a", "b", None, num_frames)
+        encoders = self.part.encoders(Heard())
+        return ConditionCache(encoders).conditions("a", "b", silence(encoders, num_frames))
 
     def copy(self) -> ModelFiles:
         """The set in a folder that may be broken."""

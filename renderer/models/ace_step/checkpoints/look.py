@@ -21,7 +21,7 @@ from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.silence_file import look_at_silence
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.protocol.chat_template import check_chat_template
-from renderer.models.ace_step.protocol.names import DIT, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.catalog.other_formats import why_no_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes
@@ -74,6 +74,7 @@ _STEPS: Mapping[str, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
     LM: _lm,
     DIT: _dit,
     VAE: _vae,
+    ENCODER: lambda _: iter(()),  # the same files, told of once
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
 from renderer.models.ace_step.protocol import chat_template
-from renderer.models.ace_step.protocol.names import DIT, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.model_files import ReadFile
 
@@ -122,7 +122,12 @@ def _dit(files: ModelFiles) -> Iterator[ReadFile]:
             yield _named(f"lora {position} at {scale!r}", Path(folder) / name)
 
 
-_LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {LM: _lm, VAE: _vae, DIT: _dit}
+_LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {
+    LM: _lm,
+    ENCODER: _vae,
+    VAE: _vae,
+    DIT: _dit,
+}
 
 
 def _dit_in_one_file(folder: Path, weights: Path) -> Iterator[ReadFile]:

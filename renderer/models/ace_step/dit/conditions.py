@@ -20,6 +20,8 @@ from renderer.models import device as devices
 from renderer.models.ace_step.dit.velocity import Conditions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
     from torch import Tensor
@@ -40,8 +42,10 @@ class Encoders:
     audio_tokenizer: Any | None
     """With the detokenizer: codes to hints; None in pipelines published without them."""
     audio_token_detokenizer: Any | None
+    read_timbre: Callable[[Any, Tensor], Tensor]
+    """How this set's condition encoder hears a voice in latents [1, frames, channels]: [1, 1, width]."""
     timbre: Tensor
-    """[1, 1, width]: the condition encoder's of silence, the same for every take."""
+    """[1, 1, width]: that of silence, the same for every take without a reference."""
     device: torch.device
     dtype: torch.dtype
     """The DiT's, in which conditions are handed on."""
@@ -65,29 +69,37 @@ class ConditionCache:
     """The encoders at work on several takes: what is said twice is encoded once."""
 
     encoders: Encoders
-    encoded: dict[tuple[str, str], Tensor] = field(default_factory=dict)
-    """Text and lyric prompt -> what was encoded for them."""
+    encoded: dict[tuple[str, str, bytes], Tensor] = field(default_factory=dict)
+    """Text and lyric prompt, and the reference's latents -> what was encoded for them."""
 
     @torch.no_grad()
-    def conditions(self, text: str, lyrics: str, codes: npt.NDArray[np.int32] | None, num_frames: int) -> Conditions:
-        """Prompts as written for the DiT, with codes (int [n], 5 Hz) or None, to conditions for `num_frames` latents.
+    def conditions(
+        self, text: str, lyrics: str, source: Tensor, reference: npt.NDArray[np.float32] | None = None
+    ) -> Conditions:
+        """Prompts as written for the DiT to conditions for a source, [1, frames, channels], which counts everywhere.
 
-        Raises: StageError when there are codes and nothing to read them with, or a code the codebook lacks.
+        `reference` is what the timbre is heard in: float32 [frames, channels], or None.
         """
         encoders = self.encoders
-        source = _silence(encoders, num_frames) if codes is None else _hints(encoders, codes)
         # Seeds of one song say the same: their texts are encoded once.
-        if (text, lyrics) not in self.encoded:
-            self.encoded[text, lyrics] = _encode_texts(encoders, text, lyrics).to(encoders.dtype)
+        said = (text, lyrics, b"" if reference is None else reference.tobytes())
+        if said not in self.encoded:
+            timbre = encoders.timbre if reference is None else _timbre(encoders, reference)
+            self.encoded[said] = _encode_texts(encoders, text, lyrics, timbre).to(encoders.dtype)
         return Conditions(
-            encoded=self.encoded[text, lyrics],
+            encoded=self.encoded[said],
             null=encoders.condition_encoder.null_condition_emb.to(encoders.dtype),
             context=torch.cat([source, torch.ones_like(source)], dim=-1).to(encoders.dtype),
         )
 
 
-def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
-    """[1, 1, width]: the same in XL sets, whose timbre is read where a token of its own stands before the silence.
+def _timbre(encoders: Encoders, reference: npt.NDArray[np.float32]) -> Tensor:
+    frames = devices.to_device(torch.from_numpy(reference), encoders.device)[None]
+    return encoders.read_timbre(encoders.condition_encoder, frames.to(encoders.condition_encoder.dtype))
+
+
+def read_timbre_by_token(condition_encoder: Any, frames: Tensor) -> Tensor:
+    """[1, 1, width]: the same in XL sets, whose timbre is read where a token of its own stands before the sound.
 
     diffusers' class holds the token and leaves it out. Source: ace-step/ACE-Step-1.5, acestep/models/xl_turbo
     """
@@ -98,21 +110,26 @@ def silent_timbre_by_token(condition_encoder: Any) -> Tensor:
 
     placing = encoder.embed_tokens.register_forward_hook(put_token_first)
     try:
-        return silent_timbre(condition_encoder)
+        return read_timbre(condition_encoder, frames)
     finally:
         placing.remove()
 
 
 @torch.no_grad()
-def silent_timbre(condition_encoder: Any) -> Tensor:
-    """[1, 1, width]: what stands for "no reference audio"; its input is encoded silence, never zeros."""
-    silence = condition_encoder.silence_latent[:, :TIMBRE_FRAMES]
-    timbre, _ = condition_encoder.timbre_encoder(silence, torch.zeros(1, device=silence.device, dtype=torch.long))
+def read_timbre(condition_encoder: Any, frames: Tensor) -> Tensor:
+    """[1, 1, width]: the voice in a reference's latents [1, frames, channels]."""
+    timbre, _ = condition_encoder.timbre_encoder(frames, torch.zeros(1, device=frames.device, dtype=torch.long))
     return cast("Tensor", timbre)
 
 
-def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
-    """[1, tokens, width]: lyrics, then the timbre of silence, then the text."""
+def silent_reference(condition_encoder: Any) -> Tensor:
+    """[1, frames, channels]: what stands for "no reference audio"; encoded silence, never zeros."""
+    silence: Tensor = condition_encoder.silence_latent[:, :TIMBRE_FRAMES]
+    return silence
+
+
+def _encode_texts(encoders: Encoders, text: str, lyrics: str, timbre: Tensor) -> Tensor:
+    """[1, tokens, width]: lyrics, then the timbre, then the text."""
     text_ids, lyric_ids = (
         devices.to_device(torch.tensor([encoders.tokens.ids(prompt, limit)]), encoders.device)
         for prompt, limit in ((text, MAX_TEXT_TOKENS), (lyrics, MAX_LYRIC_TOKENS))
@@ -125,7 +142,7 @@ def _encode_texts(encoders: Encoders, text: str, lyrics: str) -> Tensor:
         inputs_embeds=looked_up.to(encoder.dtype), attention_mask=torch.ones_like(lyric_ids, dtype=torch.bool)
     )
     read: Tensor = encoder.text_projector(_encode_text(encoders.text_encoder, text_ids).to(encoder.dtype))
-    return torch.cat([sung, encoders.timbre, read], dim=1)
+    return torch.cat([sung, timbre, read], dim=1)
 
 
 def _encode_text(text_encoder: Any, ids: Tensor) -> Tensor:
@@ -136,15 +153,19 @@ def _encode_text(text_encoder: Any, ids: Tensor) -> Tensor:
     return read
 
 
-def _silence(encoders: Encoders, num_frames: int) -> Tensor:
+def silence(encoders: Encoders, num_frames: int) -> Tensor:
     """[1, frames, channels]: encoded silence, from its start again where it is too short."""
-    silence: Tensor = encoders.condition_encoder.silence_latent
-    repeats = -(-num_frames // silence.shape[1])
-    return silence.repeat(1, repeats, 1)[:, :num_frames]
+    encoded: Tensor = encoders.condition_encoder.silence_latent
+    repeats = -(-num_frames // encoded.shape[1])
+    return encoded.repeat(1, repeats, 1)[:, :num_frames]
 
 
-def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
-    """[1, 5 · codes, channels]: what the codes stand for."""
+@torch.no_grad()
+def hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
+    """[1, 5 · codes, channels]: what the codes (int [n], 5 Hz) stand for.
+
+    Raises: StageError when there is nothing to read them with, or a code the codebook lacks.
+    """
     tokenizer, detokenizer = encoders.audio_tokenizer, encoders.audio_token_detokenizer
     if tokenizer is None or detokenizer is None:
         raise StageError(
@@ -162,5 +183,5 @@ def _hints(encoders: Encoders, codes: npt.NDArray[np.int32]) -> Tensor:
         )
     indices = devices.to_device(torch.from_numpy(codes).to(torch.long), encoders.device)
     quantized = tokenizer.quantizer.get_output_from_indices(indices[None, :, None])
-    hints: Tensor = detokenizer(quantized)
-    return hints
+    heard: Tensor = detokenizer(quantized)
+    return heard

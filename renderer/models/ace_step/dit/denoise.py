@@ -8,7 +8,7 @@ what that lacks (Heun's method, DCW, retakes): ace-step/ACE-Step-1.5, acestep/mo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +20,7 @@ from renderer.facts import MAX_TIMESTEPS
 from renderer.models.ace_step.dit.dcw import apply_dcw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -54,10 +54,25 @@ class Sampling:
     """How many, from the first, go along the mean of the velocities at both their ends (Heun's method)."""
     dcw: Dcw | None = None
 
+    def from_step(self, step: int) -> Sampling:
+        """Without the steps before."""
+        return replace(self, timesteps=self.timesteps[step:], averaged_steps=max(0, self.averaged_steps - step))
+
     def guides(self, time: float) -> bool:
         """Whether guidance runs at that time."""
         start, end = self.interval
         return self.guidance_scale > 1.0 and start <= time <= end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How an edit's loop goes another way than that of a new take."""
+
+    later: Velocity | None = None
+    """What predicts from `switch` on: the source is no longer followed."""
+    switch: int = 0
+    hold: Callable[[Tensor, int], Tensor] = lambda latents, _: latents
+    """A step's result and its number -> the same with what is kept of the source."""
 
 
 def turbo_timesteps(num_steps: int, shift: float) -> tuple[float, ...]:
@@ -113,7 +128,9 @@ def turn_noise(noise: Tensor, other: Tensor, variance: float) -> Tensor:
 
 
 @torch.no_grad()
-def denoise(velocity: Velocity, noise: Tensor, sampling: Sampling, generator: torch.Generator) -> Iterator[Tensor]:
+def denoise(
+    velocity: Velocity, noise: Tensor, sampling: Sampling, generator: torch.Generator, course: Course | None = None
+) -> Iterator[Tensor]:
     """The latents after each step, from `noise` on the DiT's device in its dtype; the last are clean.
 
     The caller may stop between steps. `generator` (on the CPU) gives the noise of `sde`.
@@ -127,12 +144,16 @@ def denoise(velocity: Velocity, noise: Tensor, sampling: Sampling, generator: to
     scheduler.set_begin_index(0)  # else a doubled first timestep would be looked up as its second
     momentum = MomentumBuffer(momentum=MOMENTUM)
     for step, (timestep, time) in enumerate(zip(scheduler.timesteps, sampling.timesteps, strict=True)):
+        if course is not None and course.later is not None and step == course.switch:
+            velocity = course.later
         predicted, began = _predict(velocity, latents, time, sampling, momentum), latents
         way = _average(velocity, latents, step, predicted, sampling) if step < sampling.averaged_steps else predicted
         latents = scheduler.step(way, timestep, latents, generator=generator, return_dict=False)[0]
         # The step's guess of the end follows from the velocity at its own start, also where it went along a mean.
         if sampling.dcw is not None:
             latents = apply_dcw(latents, began - predicted * time, time, sampling.dcw)
+        if course is not None:
+            latents = course.hold(latents, step)
         yield latents
 
 
@@ -154,9 +175,14 @@ def _average(velocity: Velocity, latents: Tensor, step: int, predicted: Tensor, 
 
 
 def _guide(velocity: Velocity, latents: Tensor, time: float, scale: float, momentum: MomentumBuffer) -> Tensor:
-    """Adaptive projected guidance over time, channel by channel; both branches in one forward."""
+    """Adaptive projected guidance; both branches in one forward."""
     conditional, unconditional = velocity(torch.cat([latents, latents]), time).chunk(2)
-    guided: Tensor = normalized_guidance(
+    return guided(conditional, unconditional, scale, momentum)
+
+
+def guided(conditional: Tensor, unconditional: Tensor, scale: float, momentum: MomentumBuffer) -> Tensor:
+    """Adaptive projected guidance over time, channel by channel."""
+    pulled: Tensor = normalized_guidance(
         pred_cond=conditional,
         pred_uncond=unconditional,
         guidance_scale=scale - 1.0,
@@ -166,4 +192,4 @@ def _guide(velocity: Velocity, latents: Tensor, time: float, scale: float, momen
         use_original_formulation=True,
         norm_dim=(1,),
     )
-    return guided
+    return pulled

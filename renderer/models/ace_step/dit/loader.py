@@ -13,7 +13,7 @@ from renderer.models import memory
 from renderer.models.ace_step.checkpoints.checks import check_silence
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.dit.attention import BlockAttention, VarlenAttention
-from renderer.models.ace_step.dit.conditions import Encoders
+from renderer.models.ace_step.dit.conditions import Encoders, silent_reference
 from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.lora import merge
 from renderer.models.ace_step.dit.plain import PlainDit
@@ -47,8 +47,8 @@ class DitLoader:
     device: torch.device
     unused: tuple[str, ...]
     """Names of the checkpoint's tensors that are part of nothing."""
-    timbre: Callable[[Any], Tensor]
-    """How this set's condition encoder encodes silence, which stands for "no reference audio"."""
+    read_timbre: Callable[[Any, Tensor], Tensor]
+    """How this set's condition encoder hears a voice in latents."""
 
     def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
@@ -63,7 +63,7 @@ class DitLoader:
         tokenizer, detokenizer = (
             self._load(name, self.dtypes.condition_encoder, listener) if paired else None for name in pair
         )
-        timbre = self.timbre(condition_encoder)
+        timbre = self.read_timbre(condition_encoder, silent_reference(condition_encoder))
         devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
         return Encoders(
             tokens=tokens,
@@ -71,10 +71,17 @@ class DitLoader:
             condition_encoder=condition_encoder,
             audio_tokenizer=tokenizer,
             audio_token_detokenizer=detokenizer,
+            read_timbre=self.read_timbre,
             timbre=timbre,
             device=self.device,
             dtype=getattr(torch, self.dtypes.dit),
         )
+
+    def exact_tokenizer(self, encoders: Encoders, listener: Listener) -> Any:
+        """The audio tokenizer in float32, which sorts sound into the codes that it was taught; read anew if need be."""
+        if encoders.audio_tokenizer is None or self.dtypes.condition_encoder == "float32":
+            return encoders.audio_tokenizer
+        return self._load("audio_tokenizer", "float32", listener)
 
     def unread_dit(self) -> Component:
         """The DiT, checked, without its weights.

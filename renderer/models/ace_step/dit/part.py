@@ -14,7 +14,8 @@ from renderer.models.ace_step.checkpoints.checks import check_scheduler, check_s
 from renderer.models.ace_step.checkpoints.components import find_component, read_ready
 from renderer.models.ace_step.checkpoints.on_disk import SILENCE, unused_tensors
 from renderer.models.ace_step.checkpoints.stored import list_names
-from renderer.models.ace_step.dit.conditions import ConditionCache, silent_timbre, silent_timbre_by_token
+from renderer.models.ace_step.dit.audio_tokens import tokenize
+from renderer.models.ace_step.dit.conditions import ConditionCache, read_timbre, read_timbre_by_token
 from renderer.models.ace_step.dit.loader import DitLoader
 from renderer.models.ace_step.dit.prepare import prepare_take
 from renderer.models.ace_step.dit.take import denoise_take, notes_of, sampling_of
@@ -93,6 +94,14 @@ class LoadedDit:
         # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
         return takes if self._beside() else iter(list(takes))
 
+    def audio_tokens(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """What the audio tokenizer makes of a source's latents; one job at a time."""
+        encoders = self.encoders(listener)
+        tokenizer = self._loader.exact_tokenizer(encoders, listener)
+        for job in jobs:
+            if not listener.cancelled(job.id):
+                yield from run_alone(job, partial(tokenize, encoders, tokenizer, job))
+
     def _prepare(
         self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
     ) -> Iterator[tuple[StageJob, PreparedTake | Failed]]:
@@ -147,15 +156,14 @@ class LoadedDit:
             apart.append(time.perf_counter() - started)
 
         sampling = sampling_of(cast("LatentsRequest", job.request), self._loader.files.kind)
-        frames = denoise_take(dit, job, take.conditions, sampling, listener, next_one)
+        frames = denoise_take(dit, job, take, sampling, listener, next_one)
         seconds = time.perf_counter() - began - sum(apart) + take.seconds
         notes = notes_of(take, sampling, seconds, _unused(self._loader.unused))
         return Latents(frames=frames, notes=notes)
 
 
 def _hand_over(take: PreparedTake, side_stream: devices.SideStream) -> None:
-    conditions = take.conditions
-    side_stream.hand_over(conditions.encoded, conditions.null, conditions.context)
+    side_stream.hand_over(*take.tensors)
 
 
 def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedDit:
@@ -172,7 +180,7 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         dtypes=devices.dtypes(settings.device, settings.dtype),
         device=device,
         unused=unused_tensors(files),
-        timbre=silent_timbre_by_token if _is_xl(unread) else silent_timbre,
+        read_timbre=read_timbre_by_token if _is_xl(unread) else read_timbre,
     )
     return LoadedDit(loader, loader.encoders(listener), unread)
 

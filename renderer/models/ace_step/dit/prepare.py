@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from renderer.errors import StageError
-from renderer.models.ace_step.dit.conditions import lost_parts
+from renderer.models.ace_step.dit.conditions import hints, lost_parts, silence
+from renderer.models.ace_step.dit.prepare_edit import prepare_edit, reference_of
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.dit.conditions import ConditionCache
+    from renderer.models.ace_step.dit.prepare_edit import PreparedEdit
     from renderer.models.ace_step.dit.velocity import Conditions
     from renderer.models.ace_step.protocol.dit_prompt import DitPrompt
     from renderer.models.ace_step.protocol.requests import LatentsRequest
@@ -25,10 +29,17 @@ class PreparedTake:
 
     prompt: DitPrompt
     conditions: Conditions
+    edit: PreparedEdit | None = None
+    """Where it is made from a source."""
     cut: tuple[str, ...]
     """What of the prompt is lost, in words."""
     seconds: float
     """That making the conditions took."""
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that the DiT reads."""
+        return (*self.conditions.tensors, *(self.edit.tensors if self.edit else ()))
 
 
 def prepare_take(cache: ConditionCache, job: StageJob) -> PreparedTake:
@@ -36,17 +47,26 @@ def prepare_take(cache: ConditionCache, job: StageJob) -> PreparedTake:
 
     Raises: StageError when the codes can't be played.
     """
-    began = time.perf_counter()
-    codes = _codes(job)
-    prompt = make_dit_prompt(cast("LatentsRequest", job.request), cast("Cot | None", job.upstream.get("cot")), codes)
-    numbers = codes.codes if codes is not None else None
-    cut = lost_parts(cache.encoders.tokens, prompt.text, prompt.lyrics)
+    began, request = time.perf_counter(), cast("LatentsRequest", job.request)
+    if request.edit is not None:
+        prompt, conditions, edit = prepare_edit(cache, job, request, request.edit)
+    else:
+        prompt, conditions, edit = *_prepare_new(cache, job, request), None
     return PreparedTake(
         prompt=prompt,
-        conditions=cache.conditions(prompt.text, prompt.lyrics, numbers, prompt.num_frames),
-        cut=cut,
+        conditions=conditions,
+        edit=edit,
+        cut=lost_parts(cache.encoders.tokens, prompt.text, prompt.lyrics),
         seconds=time.perf_counter() - began,
     )
+
+
+def _prepare_new(cache: ConditionCache, job: StageJob, request: LatentsRequest) -> tuple[DitPrompt, Conditions]:
+    codes = _codes(job)
+    prompt = make_dit_prompt(request, cast("Cot | None", job.upstream.get("cot")), codes)
+    encoders = cache.encoders
+    source = silence(encoders, prompt.num_frames) if codes is None else hints(encoders, codes.codes)
+    return prompt, cache.conditions(prompt.text, prompt.lyrics, source, reference_of(job))
 
 
 def _codes(job: StageJob) -> Codes | None:

@@ -23,6 +23,7 @@ from renderer.models.ace_step.dit.denoise import (
     turbo_timesteps,
     turn_noise,
 )
+from renderer.models.ace_step.dit.edit import edit_steps, held_steps, num_edit_steps
 from renderer.models.ace_step.jobs import Abandoned
 from renderer.models.kernels.prefetch import as_completed
 from renderer.provenance import DitNotes
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from renderer.models.ace_step.dit.prepare import PreparedTake
-    from renderer.models.ace_step.dit.velocity import Conditions, ResidentDit
+    from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.ace_step.protocol.requests import LatentsRequest
     from renderer.models.stage_job import Listener, StageJob
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def denoise_take(
     dit: ResidentDit,
     job: StageJob,
-    conditions: Conditions,
+    take: PreparedTake,
     sampling: Sampling,
     listener: Listener,
     meanwhile: Callable[[], None],
@@ -51,7 +52,7 @@ def denoise_take(
 
     Raises: Abandoned when the listener cancels the job.
     """
-    context = conditions.context
+    context = take.conditions.context
     request = cast("LatentsRequest", job.request)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     noise = initial_noise(context.shape[1], context.shape[2] // 2, generator)
@@ -59,12 +60,17 @@ def denoise_take(
         retake = torch.Generator("cpu").manual_seed(request.retake_seed)
         noise = turn_noise(noise, initial_noise(noise.shape[1], noise.shape[2], retake), request.retake_variance)
     clean = noise = devices.to_device(noise, context.device).to(context.dtype)
-    # Made before the first step and kept by it: conditions are the same at every step.
-    with torch.no_grad():
-        velocity = dit.velocity(conditions)
-    steps = as_completed(denoise(velocity, noise, sampling, generator), context.device, meanwhile)
+    if take.edit is None:
+        # Made before the first step and kept by it: conditions are the same at every step.
+        with torch.no_grad():
+            velocity = dit.velocity(take.conditions)
+        way, total = denoise(velocity, noise, sampling, generator), len(sampling.timesteps)
+    else:
+        way = edit_steps(dit, take.conditions, take.edit, noise, sampling, generator)
+        total = num_edit_steps(take.edit, sampling)
+    steps = as_completed(way, context.device, meanwhile)
     for done, latents in enumerate(steps, start=1):
-        listener.progress(job.id, done, len(sampling.timesteps), "steps")
+        listener.progress(job.id, done, total, "steps")
         if listener.cancelled(job.id):
             raise Abandoned
         clean = latents
@@ -109,7 +115,7 @@ def _dcw(request: LatentsRequest) -> Dcw | None:
 
 def notes_of(prepared: PreparedTake, sampling: Sampling, seconds: float, left_out: tuple[str, ...]) -> DitNotes:
     """How the latents were made, for recipe and report."""
-    prompt = prepared.prompt
+    prompt, edit = prepared.prompt, prepared.edit
     return DitNotes(
         seconds=seconds,
         cut=prepared.cut,
@@ -122,4 +128,7 @@ def notes_of(prepared: PreparedTake, sampling: Sampling, seconds: float, left_ou
         num_frames=prompt.num_frames,
         timesteps=tuple(sampling.timesteps),
         guidance_scale=sampling.guidance_scale,
+        task=edit.request.task if edit else None,
+        windows=edit.windows if edit and edit.windows else None,
+        held_steps=held_steps(edit, sampling) if edit and edit.windows else None,
     )

@@ -22,6 +22,11 @@ class Conditions:
     context: Tensor
     """[1, frames, 2 · channels]: what to play, and where (ones)."""
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them."""
+        return (self.encoded, self.null, self.context)
+
 
 class Velocity(Protocol):
     """The DiT with one take's conditions."""

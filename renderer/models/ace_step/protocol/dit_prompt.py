@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
-from renderer.facts import CODES_INSTRUCTION, LATENT_RATE, LATENTS_PER_CODE, TEXT2MUSIC_INSTRUCTION
+from renderer.facts import CODES_INSTRUCTION, LATENT_RATE, LATENTS_PER_CODE, TASK_INSTRUCTIONS, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol.metas import decided_metas, unquoted
 from renderer.models.ace_step.protocol.prompt import (
     dit_lyric_prompt,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.protocol.metas import DecidedMetas
-    from renderer.models.ace_step.protocol.requests import LatentsRequest
+    from renderer.models.ace_step.protocol.requests import EditRequest, LatentsRequest
 
 DEFAULT_DURATION = 30.0  # seconds that the text prompt says where nobody does
 FALLBACK_DURATION = 120.0  # seconds that a song then gets, where no codes tell its length
@@ -37,7 +37,8 @@ class DitPrompt:
     num_frames: int
     """Latent frames at 25 Hz: what the codes span, else what the duration needs."""
     origins: Mapping[str, str]
-    """Who said each of the metas: `asked` (the user), `decided` (the LM), `default` or, a duration, `shortened`."""
+    """Who said each of the metas: `asked` (the user), `decided` (the LM), `default` or, a duration, `shortened` or that
+    of the `source`."""
     departures: tuple[str, ...]
     """Where the take departs from upstream, in words."""
 
@@ -62,6 +63,41 @@ def make_dit_prompt(request: LatentsRequest, cot: Cot | None, codes: Codes | Non
         origins=origins if duration == whole else {**origins, "duration": "shortened"},
         departures=_departures(origins, cot),
     )
+
+
+def make_edit_prompt(request: LatentsRequest, edit: EditRequest, num_frames: int) -> DitPrompt:
+    """The same of an edit, whose source has so many frames: what the user asked, verbatim, and the source's length."""
+    seconds = request.metas.duration or num_frames / LATENT_RATE
+    metas = replace(decided_metas(request, None), duration=seconds)
+    return DitPrompt(
+        metas=metas,
+        text=dit_text_prompt(metas, instruction=edit_instruction(edit)),
+        lyrics=dit_lyric_prompt(request.lyrics, metas.language),
+        num_frames=num_frames,
+        origins={**_origins(request, CotMetas()), "duration": "source"},
+        departures=(),
+    )
+
+
+def edit_instruction(edit: EditRequest) -> str:
+    """What the DiT is told to do; without a track, the sentence without one."""
+    tracks = " | ".join(track.upper() for track in edit.tracks)
+    sentence = TASK_INSTRUCTIONS[edit.task]
+    if not tracks:
+        return sentence.replace(" {TRACK} track", " track").replace(" with {TRACKS}", "")
+    return sentence.format(TRACK=tracks, TRACKS=tracks)
+
+
+def text2music_prompt(metas: DecidedMetas) -> str:
+    """The text prompt that an edit goes on with once its source is no longer followed."""
+    return dit_text_prompt(metas, instruction=TEXT2MUSIC_INSTRUCTION)
+
+
+def morph_source_prompt(edit: EditRequest, prompt: DitPrompt) -> tuple[str, str]:
+    """Text and lyric prompt of what a morph's source was made from: its own words, the take's metas."""
+    metas = replace(prompt.metas, caption=edit.flow_edit_source_caption)
+    lyrics = dit_lyric_prompt(edit.flow_edit_source_lyrics, prompt.metas.language)
+    return dit_text_prompt(metas, instruction=edit_instruction(edit)), lyrics
 
 
 def _departures(origins: Mapping[str, str], cot: Cot | None) -> tuple[str, ...]:

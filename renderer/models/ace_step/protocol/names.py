@@ -2,10 +2,14 @@
 
 COT = "cot"
 CODES = "codes"
+SOURCE = "source"
+REFERENCE = "reference"
+AUDIO_TOKENS = "audio_tokens"
 LATENTS = "latents"
 TIMESTAMPS = "timestamps"
 WAVEFORM = "waveform"
 
 LM = "lm"
+ENCODER = "encoder"
 DIT = "dit"
 VAE = "vae"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import Codes, Cot, CotMetas
-from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
-from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
+from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
+from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt, make_edit_prompt
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.store.store import Store
 
+GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 UNDECIDED = "‹the LM decides›"
 
 
@@ -118,7 +119,11 @@ def _dit_prompts(context: TakeContext, cot: Cot | None) -> tuple[str, str]:
     request = ask_latents(context)
     if context.runs_cot and cot is None:
         return _undecided_prompts(request, context)
-    dit_prompt = make_dit_prompt(request, cot, _no_codes(context))
+    if request.edit is not None:
+        # Of a source whose length the LM decides, what is told is a guess until it is there.
+        dit_prompt = make_edit_prompt(request, request.edit, round((context.length or GUESSED_SECONDS) * LATENT_RATE))
+    else:
+        dit_prompt = make_dit_prompt(request, cot, _no_codes(context))
     return dit_prompt.text, dit_prompt.lyrics
 
 

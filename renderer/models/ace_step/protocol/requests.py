@@ -8,11 +8,24 @@ that is the default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from renderer.facts import MAX_DURATION
-from renderer.settings import CODES, DIT, DRAWN, LM, CotUse, DitSettings, LmSampling, Metas, is_said, setting
+from renderer.settings import (
+    CODES,
+    DIT,
+    DRAWN,
+    LM,
+    NOT_IN_KEY,
+    CotUse,
+    DitSettings,
+    EditSettings,
+    LmSampling,
+    Metas,
+    is_said,
+    setting,
+)
 
 _MAX_DURATION = setting(
     "Seconds a song lasts at most, where nobody says how long it is.",
@@ -48,6 +61,96 @@ class CodesRequest(LmSampling):
     seed: int = setting("The take's.", stages=CODES, neutral=0, switches=DRAWN)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSound:
+    """An audio file, which is what its bytes are, wherever it lies."""
+
+    digest: str
+    """SHA-256 of its bytes."""
+    path: str = field(metadata=NOT_IN_KEY)
+    """Absolute."""
+    seconds: float = field(metadata=NOT_IN_KEY)
+    """As its header tells, at 48 kHz."""
+
+    @property
+    def seed(self) -> int:
+        """Of what is drawn while it is encoded: the same for all takes that share the result."""
+        return int(self.digest[:8], 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRequest:
+    """The VAE's encoder: a file to latents, with as many samples of silence around it."""
+
+    file: NamedSound
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRequest:
+    """The VAE's encoder: three pieces of ten seconds of a file to latents."""
+
+    file: NamedSound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTokensRequest:
+    """The audio tokenizer: the source's latents (upstream) to codes; there is nothing to ask beside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameWindow:
+    """Latent frames of the source, from `start` up to `end`; outside of it they make the source longer."""
+
+    start: int
+    end: int | None = None
+    """None is the source's end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRequest(EditSettings):
+    """How latents are made from a source's (upstream); settings without effect on the task are at their defaults."""
+
+    task: str
+    windows: tuple[FrameWindow, ...] = ()
+    """A pass each, in this order; none is the whole source."""
+    tracks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleWindow:
+    """The same in samples at 48 kHz."""
+
+    start: int
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splice:
+    """A take's windows between its source's own samples."""
+
+    latents: str
+    """The name of the input that holds the take's latents."""
+    windows: tuple[SampleWindow, ...]
+    crossfade: int
+    """Samples outside of each edge in which one fades into the other."""
+    before: int = 0
+    after: int = 0
+    """Samples of silence around the source; of a source that is a take, the windows tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpliceRequest:
+    """What a take's sound is spliced from: a sound, and each take that was made from it, the last one last."""
+
+    links: tuple[Splice, ...]
+    file: NamedSound | None = None
+    """The sound; None for that of a take, whose latents come in as `origin`."""
+    duration: float | None = None
+    """Seconds to which that take is trimmed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatentsRequest(CotUse, DitSettings):
     """The DiT with its conditions: texts, metas and codes (upstream, when there are any) to latents."""
@@ -58,6 +161,7 @@ class LatentsRequest(CotUse, DitSettings):
     max_duration: int = _MAX_DURATION
     preview: float | None = None
     seed: int
+    edit: EditRequest | None = None
     if TYPE_CHECKING:
         # The checkpoint's, where nobody says any: here they are said.
         inference_steps: int
@@ -82,3 +186,5 @@ class WaveformRequest:
 
     duration: float | None = None
     """Seconds to trim to; None keeps what the latents hold."""
+    splice: SpliceRequest | None = None
+    """Where only windows of a source were made anew: everything else is the source's samples, and keeps its level."""

@@ -5,27 +5,43 @@ Source: ace-step/ACE-Step-1.5, acestep/inference.py (which switches run which ph
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from renderer.errors import UsageError
 from renderer.facts import MAX_DURATION
+from renderer.models.ace_step.protocol.edit_requests import (
+    edit_request,
+    is_spliced,
+    refuse_unfit_task,
+    seconds_of,
+    source_request,
+    splice_request,
+)
 from renderer.models.ace_step.protocol.metas import UNKNOWN_LANGUAGE
-from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
+from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, COT, LATENTS, TIMESTAMPS, WAVEFORM
 from renderer.models.ace_step.protocol.requests import (
+    AudioTokensRequest,
     CodesRequest,
     CotRequest,
     LatentsRequest,
+    ReferenceRequest,
     TimestampsRequest,
     WaveformRequest,
 )
 from renderer.models.ace_step.protocol.resolve import resolved, without_idle
+from renderer.models.ace_step.protocol.sound_files import look_at
+from renderer.models.take_requests import TakeStage
 from renderer.settings import Metas
+from renderer.song import FileSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from renderer.models.ace_step.protocol.alignment_heads import Heads
+    from renderer.models.ace_step.protocol.requests import NamedSound, SourceRequest
     from renderer.models.catalog.zoo import ModelFacts
-    from renderer.song import Pinned, Take
+    from renderer.song import Pinned, Take, TakeEdit
 
 Request = TypeVar("Request", CotRequest, CodesRequest, LatentsRequest)
 
@@ -44,11 +60,19 @@ class TakeContext:
     """Seconds after which it is cut; None where it isn't."""
     heads: Heads | None = None
     """The DiT's that follow the lyrics; None where nobody knows."""
+    others: Mapping[str, Take] = field(default_factory=dict)
+    """The takes that an edit may start from, by their names."""
 
     @property
     def thinking(self) -> bool:
-        """Whether codes are made, or pinned."""
-        return self.take.variant.inference.thinking
+        """Whether codes are made, or pinned; the LM never writes any for an edit."""
+        return self.take.variant.inference.thinking and self.take.variant.edit is None
+
+    @property
+    def source_file(self) -> NamedSound | None:
+        """The file that an edit starts from."""
+        edit = self.take.variant.edit
+        return look_at(edit.source.path, self.limit) if edit and isinstance(edit.source, FileSource) else None
 
     @property
     def pinned(self) -> Pinned | None:
@@ -60,7 +84,12 @@ class TakeContext:
         """Whether the LM thinks first: where metas are open."""
         metas = self.take.song.metas
         is_open = None in (metas.bpm, metas.keyscale, metas.timesignature, metas.duration)
-        return self.pinned is None and self.take.variant.inference.use_cot_metas and is_open
+        return (
+            self.take.variant.edit is None
+            and self.pinned is None
+            and self.take.variant.inference.use_cot_metas
+            and is_open
+        )
 
     @property
     def has_cot(self) -> bool:
@@ -84,11 +113,19 @@ class TakeContext:
         )
 
 
-def take_context(take: Take, facts: ModelFacts, preview: float | None, heads: Heads | None = None) -> TakeContext:
+def take_context(
+    take: Take,
+    facts: ModelFacts,
+    preview: float | None,
+    heads: Heads | None = None,
+    others: Mapping[str, Take] | None = None,
+) -> TakeContext:
     """A take with its lengths; `preview` is the seconds after which a shorter render stops.
 
-    Raises: UsageError when the take is longer than its model makes.
+    Raises: UsageError when the take is longer than its model makes, or an edit of what can't be edited.
     """
+    if take.variant.edit is not None:
+        return replace(_edit_context(take, facts, preview, others), heads=heads)
     song, pinned = take.song, take.song.pinned if take.variant.inference.thinking else None
     preview = None if preview is None else float(preview)  # a program may say 20, and means the command line's 20.0
     limit = int(song.max_duration or facts.max_duration)
@@ -102,6 +139,53 @@ def take_context(take: Take, facts: ModelFacts, preview: float | None, heads: He
     # A preview no shorter than the song is the song, under its own key.
     cut = preview if song.metas.duration is None or length != song.metas.duration else None
     return TakeContext(take=take, facts=facts, limit=limit, length=length, preview=cut, heads=heads)
+
+
+def _edit_context(
+    take: Take, facts: ModelFacts, preview: float | None, others: Mapping[str, Take] | None
+) -> TakeContext:
+    if preview is not None:
+        raise UsageError(
+            f"`{take.name}` is an edit, of which there is no preview",
+            help="render it whole, or leave it out of the preview",
+        )
+    limit = int(take.song.max_duration or facts.max_duration)
+    if take.variant.edit is not None:
+        refuse_unfit_task(take, take.variant.edit, facts.kind)
+    seconds = seconds_of(take, others, limit)
+    if seconds is not None and seconds > limit:
+        raise UsageError(f"`{take.name}` will be {seconds:g} s long, `{facts.name}` makes at most {limit} s")
+    return TakeContext(take=take, facts=facts, limit=limit, length=seconds, preview=None, others=others or {})
+
+
+def inputs_of(context: TakeContext) -> Mapping[str, Mapping[str, TakeStage]]:
+    """What an edit's stages build on of other takes: stage -> input's name -> their stage."""
+    edit = context.take.variant.edit
+    if edit is None or isinstance(edit.source, FileSource):
+        return {}
+    source = {"source": TakeStage(take=edit.source.take, stage=LATENTS)}
+    inputs = {LATENTS: source, TIMESTAMPS: source} | ({AUDIO_TOKENS: source} if edit.task == "cover" else {})
+    if is_spliced(context.take):
+        inputs[WAVEFORM] = dict(splice_request(context.take, context.others, context.limit)[1])
+    return inputs
+
+
+def ask_source(context: TakeContext) -> SourceRequest | None:
+    """Of the VAE's encoder: a file that an edit starts from; a take hands its latents on."""
+    edit, file = context.take.variant.edit, context.source_file
+    return source_request(context.take, edit, file) if edit and file else None
+
+
+def ask_reference(context: TakeContext) -> ReferenceRequest | None:
+    """Of the VAE's encoder: what a take's timbre is taken from."""
+    path = context.take.variant.reference_audio
+    return None if path is None else ReferenceRequest(file=look_at(path, MAX_DURATION))
+
+
+def ask_audio_tokens(context: TakeContext) -> AudioTokensRequest | None:
+    """Of the audio tokenizer: a cover follows its source by codes."""
+    edit = context.take.variant.edit
+    return AudioTokensRequest() if edit is not None and edit.task == "cover" else None
 
 
 def ask_cot(context: TakeContext) -> CotRequest | None:
@@ -119,8 +203,10 @@ def ask_codes(context: TakeContext) -> CodesRequest | None:
 
 def ask_latents(context: TakeContext) -> LatentsRequest:
     """With what hangs on other settings, the checkpoint and the chain of thought in more than being on or off."""
-    facts, has_cot = context.facts, context.has_cot
+    facts, has_cot, edit = context.facts, context.has_cot, context.take.variant.edit
     request = context.request(LatentsRequest, LATENTS, preview=context.preview, seed=context.take.seed)
+    if edit is not None:
+        request = _of_edit(request, context, edit)
     metas = request.metas
     if metas.vocal_language == UNKNOWN_LANGUAGE:  # what is sent where nobody says anything
         metas = replace(metas, vocal_language=None)
@@ -151,7 +237,24 @@ def ask_timestamps(context: TakeContext) -> TimestampsRequest | None:
 
 def ask_waveform(context: TakeContext) -> WaveformRequest:
     """Of the VAE: the whole of what is rendered."""
+    if is_spliced(context.take):
+        return WaveformRequest(splice=splice_request(context.take, context.others, context.limit)[0])
     return WaveformRequest(duration=context.length)
+
+
+def _of_edit(request: LatentsRequest, context: TakeContext, edit: TakeEdit) -> LatentsRequest:
+    """What is told of a source's length is its own, or comes with its latents."""
+    seconds = context.source_file.seconds if context.source_file else None
+    asked = replace(
+        request,
+        metas=replace(request.metas, duration=seconds),
+        max_duration=MAX_DURATION,
+        edit=edit_request(context.take, edit, context.source_file),
+    )
+    # A morph goes its own way, upstream's without these.
+    return (
+        replace(asked, infer_method="ode", sampler_mode="euler", dcw_enabled=False) if edit.task == "morph" else asked
+    )
 
 
 def _num_steps(request: LatentsRequest, facts: ModelFacts) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +15,11 @@ from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.ace_step.vae.fused import fuse, give_float32, slim
-from renderer.models.ace_step.vae.sound import checked_latents, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.read_file import read_file
+from renderer.models.ace_step.vae.sound import PEAK, PEAK_FLOOR, checked_latents, checked_peak, scale_to_peak
+from renderer.models.ace_step.vae.splice import padded, spliced
 from renderer.models.ace_step.vae.tiles import Tiles
+from renderer.models.ace_step.vae.weight_norm import fold_weight_norm
 from renderer.models.kernels.prefetch import as_completed
 from renderer.provenance import VaeNotes
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.artifacts import Latents
-    from renderer.models.ace_step.protocol.requests import WaveformRequest
+    from renderer.models.ace_step.protocol.requests import SpliceRequest, WaveformRequest
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Done, Failed, Listener, StageJob
 
@@ -54,6 +56,8 @@ class LoadedVae:
 
     def _waveform(self, job: StageJob, listener: Listener) -> Waveform:
         request = cast("WaveformRequest", job.request)
+        if request.splice is not None:
+            return self._spliced(job, request.splice, listener)
         latents = cast("Latents", job.upstream["latents"])
         began = time.perf_counter()
         decoded, tiles = self._decode_within_memory(checked_latents(latents), job.id, listener)
@@ -68,6 +72,30 @@ class LoadedVae:
             degraded=None if tiles == self.tiles else (smaller,),
         )
         return Waveform(samples=loud.numpy(), notes=notes)
+
+    def _spliced(self, job: StageJob, request: SpliceRequest, listener: Listener) -> Waveform:
+        """What the source's samples are, with each take's windows put between them, the first one's first."""
+        began, gains = time.perf_counter(), tuple[float, ...]()
+        sound, scale = self._source(job, request, listener)
+        for link in request.links:
+            frames = checked_latents(cast("Latents", job.upstream[link.latents]))
+            made, _ = self._decode_within_memory(frames, job.id, listener)
+            checked_peak(made, None)
+            sound, gains = spliced(padded(sound, link), made.cpu() * scale, link)
+        notes = VaeNotes(seconds=time.perf_counter() - began, tile=self.tiles.length, gains=gains)
+        return Waveform(samples=sound.numpy(), notes=notes)
+
+    def _source(self, job: StageJob, request: SpliceRequest, listener: Listener) -> tuple[Tensor, float]:
+        """The samples that are spliced into, and by how much they are louder than decoded."""
+        if request.file is not None:
+            return read_file(request.file), 1.0
+        frames = checked_latents(cast("Latents", job.upstream["origin"]))
+        decoded, _ = self._decode_within_memory(frames, job.id, listener)
+        if request.duration is not None:
+            decoded = decoded[:, : round(request.duration * SAMPLE_RATE)]
+        peak = checked_peak(decoded, request.duration)
+        # In the very way in which its own waveform was made: the same bits.
+        return devices.to_host(scale_to_peak(decoded, peak)), PEAK / max(peak, PEAK_FLOOR)
 
     def _decode_within_memory(self, frames: Tensor, job_id: str, listener: Listener) -> tuple[Tensor, Tiles]:
         """The sound and the tiles it took: smaller ones than asked when the device's memory is full.
@@ -128,13 +156,7 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
 DECODERS: Mapping[str, Callable[[Any], None]] = {"plain": slim, "fused": fuse}
 
 
-@torch.no_grad()
 def _keep_only_decoding(vae: Any) -> None:
-    """Drop the encoder, and compute each convolution's normalised weight once: the same bits, not at every tile."""
+    """Drop the encoder."""
     vae.encoder = torch.nn.Identity()
-    for module in list(vae.decoder.modules()):
-        if hasattr(module, "weight_g"):
-            with warnings.catch_warnings():
-                # torch's new spelling has other names, which the files don't.
-                warnings.filterwarnings("ignore", category=FutureWarning)
-                torch.nn.utils.remove_weight_norm(module)
+    fold_weight_norm(vae.decoder)

@@ -143,7 +143,7 @@ def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path
     """Each layer by itself, as a sequence of the token and 750 frames: what comes out at the token."""
     from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
-    from renderer.models.ace_step.dit.conditions import silent_timbre, silent_timbre_by_token
+    from renderer.models.ace_step.dit.conditions import read_timbre, read_timbre_by_token, silent_reference
 
     files = resolve(str(wide_set)).files
     assert files is not None
@@ -165,8 +165,12 @@ def test_the_timbre_of_xl_is_read_at_its_token_before_the_silence(wide_set: Path
     expected = encoder.norm(states)[:, :1]
 
     assert torch.allclose(heard.timbre, expected, atol=1e-5)
-    assert torch.equal(heard.timbre, silent_timbre_by_token(heard.condition_encoder))
-    assert (heard.timbre - silent_timbre(heard.condition_encoder)).abs().max() > 0.01
+    assert torch.equal(
+        heard.timbre, read_timbre_by_token(heard.condition_encoder, silent_reference(heard.condition_encoder))
+    )
+    assert (
+        heard.timbre - read_timbre(heard.condition_encoder, silent_reference(heard.condition_encoder))
+    ).abs().max() > 0.01
     loaded.close()
 
 

@@ -14,7 +14,7 @@ import torch
 from renderer.artifacts import Codes
 from renderer.errors import StageError
 from renderer.models.ace_step.dit import denoise
-from renderer.models.ace_step.dit.conditions import ConditionCache
+from renderer.models.ace_step.dit.conditions import ConditionCache, hints
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt
 from renderer.models.catalog.zoo import resolve
@@ -118,7 +118,7 @@ def read_straight(
 ) -> np.ndarray:
     dit_prompt = make_dit_prompt(request, None, codes)
     cache = ConditionCache(part.encoders(Heard()))
-    conditions = cache.conditions(dit_prompt.text, dit_prompt.lyrics, codes.codes, dit_prompt.num_frames)
+    conditions = cache.conditions(dit_prompt.text, dit_prompt.lyrics, hints(cache.encoders, codes.codes))
     transformer = part.dit(Heard()).transformer
     generator = torch.Generator("cpu").manual_seed(request.seed)
     shape = (1, 5 * len(codes.codes), 8)
