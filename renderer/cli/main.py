@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Row] = {
     "keep": Row("renderer.cli.keep", "Vote for takes: kept in picks.toml beside the specs."),
     "export": Row("renderer.cli.export", "Write when lyrics are sung as LRC, WebVTT or markers."),
     "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them from now on."),
+    "fix": Row("renderer.cli.fix", "Write into a spec that a part of a take is made anew."),
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
     "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),

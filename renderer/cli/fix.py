@@ -1,0 +1,37 @@
+"""`renderer fix`: a part of a take to be made anew, written into its spec as an edit."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from renderer.cli.options import Seeds
+from renderer.cli.streams import say
+
+
+@click.command(name="fix")
+@click.argument("take")
+@click.option(
+    "--at",
+    "windows",
+    multiple=True,
+    required=True,
+    metavar="FROM..TO",
+    help="What is made anew, in seconds (62..75.5) or minutes (1:02..1:15); several are passes in order.",
+)
+@click.option("--seeds", type=Seeds(), metavar="SEEDS", help="Of the new takes: 7 or 1,5,9 or 1..16.  [default: four]")
+@click.option("--lyrics", metavar="TEXT", help="What the song says then; left out, what it says now.")
+def command(take: str, windows: tuple[str, ...], **chosen: Any) -> None:
+    """Write an [edits.…] table into the spec of TAKE that makes a part of it anew, and the rest as it is.
+
+    Comments and everything else in the spec stay. What renders it is told.
+    """
+    from renderer.pipeline.options import Options
+    from renderer.pipeline.select import select
+    from renderer.takes.fix import fix, windows_in
+
+    fixed = fix(select((), Options()).songs, take, windows_in(windows), **chosen)
+    say(f"[edits.{fixed.name}] is written in {fixed.spec}")
+    say(f"render it: renderer render {shlex.join(fixed.takes)}")

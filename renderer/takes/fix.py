@@ -1,0 +1,148 @@
+"""A window of a take to be made anew -> the `[edits.NAME]` table in its spec; all that stands there stays."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import tomli_w
+
+from renderer.errors import SpecError, UsageError
+from renderer.files import real
+from renderer.spec.load import load_songs
+from renderer.spec.near import suggestion
+from renderer.spec.toml import instead_of
+from renderer.store.edits import edit, rehearse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.song import Song, Take
+
+NUM_SEEDS = 4  # of those nobody named: people find one in three or four usable
+_SECONDS = r"-?(?:\d{1,3}:)?\d{1,4}(?:\.\d{1,6})?"
+_WINDOW = re.compile(rf"\s*({_SECONDS})\s*(?:\.\.|-|\u2013)\s*({_SECONDS})\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """The edit that stands in a spec now."""
+
+    spec: Path
+    name: str
+    takes: tuple[str, ...]
+    """What it makes."""
+
+
+def windows_in(texts: Iterable[str]) -> tuple[tuple[float, float], ...]:
+    """`62..75`, `1:02..1:15.5`: start and end in seconds.
+
+    Raises: UsageError for anything else, and for a window of no length.
+    """
+    return tuple(_window(text) for text in texts)
+
+
+def _window(text: str) -> tuple[float, float]:
+    found = _WINDOW.fullmatch(text)
+    if found is None:
+        raise UsageError(f"`{text}` is no window", why="it is two times in seconds", help="write it like 62..75.5")
+    start, end = _seconds(found[1]), _seconds(found[2])
+    if end <= start:
+        raise UsageError(f"the window {text} has no length", help="write its start first")
+    return start, end
+
+
+def _seconds(text: str) -> float:
+    minutes, _, seconds = text.rpartition(":")
+    sign = -1 if minutes.startswith("-") else 1
+    return float(seconds) + 60 * int(minutes or 0) if sign > 0 else 60 * int(minutes) - float(seconds)
+
+
+def fix(
+    songs: Sequence[Song],
+    take: str,
+    windows: Sequence[tuple[float, float]],
+    *,
+    seeds: Sequence[int] | None = None,
+    lyrics: str | None = None,
+) -> Fixed:
+    """Write a repaint of the take into its spec, under a name that is free there.
+
+    Raises: UsageError for a take that no spec asks for and a spec that can't be added to, SpecError where the edit
+    would be at fault, StoreError when the spec can't be written.
+    """
+    source = _source(songs, take)
+    song = source.song.as_written
+    taken = {one.name.casefold() for one in song.variants}
+    name = next(one for one in ("fix", *(f"fix{n}" for n in range(2, len(taken) + 3))) if one not in taken)
+    chosen = tuple(seeds) if seeds else _other_seeds(source.seed)
+    table: dict[str, object] = {
+        "task": "repaint",
+        "src_audio": take.removeprefix(f"{song.name}."),
+        "at": [list(map(_plain, window)) for window in windows],
+        "seeds": list(chosen),
+        **({"lyrics": lyrics} if lyrics is not None else {}),
+    }
+
+    def with_table(text: str) -> str:
+        return with_edit(text, name, table)
+
+    rehearse(song.source, with_table)
+    _refuse_faults(song.source, with_table)
+    edit(song.source, with_table)
+    return Fixed(spec=song.source, name=name, takes=tuple(f"{song.name}.{name}.s{seed}" for seed in chosen))
+
+
+def with_edit(text: str, name: str, table: Mapping[str, object]) -> str:
+    """The spec's text with `[edits.NAME]` behind all that stands there.
+
+    Raises: UsageError when that would change anything else.
+    """
+    gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
+    changed = f"{text}{gap}[edits.{name}]\n" + "".join(map(_line, table.items()))
+    try:
+        before, after = tomllib.loads(text), tomllib.loads(changed)
+    except tomllib.TOMLDecodeError:
+        before, after = {}, {}
+    if not after or after != {**before, "edits": {**before.get("edits", {}), name: table}}:
+        raise UsageError("the spec can't be added to safely", help=f"write `[edits.{name}]` by hand")
+    return changed
+
+
+def _line(entry: tuple[str, object]) -> str:
+    key, value = entry
+    if isinstance(value, list):
+        return f"{key} = {json.dumps(value)}\n"
+    return tomli_w.dumps({key: value}, multiline_strings=True)
+
+
+def _plain(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _other_seeds(own: int) -> tuple[int, ...]:
+    return tuple(seed for seed in range(1, NUM_SEEDS + 2) if seed != own)[:NUM_SEEDS]
+
+
+def _source(songs: Sequence[Song], name: str) -> Take:
+    known = {take.name: take for song in songs for take in song.possible_takes()}
+    if name in known:
+        return known[name]
+    is_preview = ".preview" in name
+    raise UsageError(
+        f"no spec asks for a take `{name}`",
+        why="a preview ends early" if is_preview else "its song, its variant and its seed stand in one",
+        help=suggestion(name, known, most=3) or "see `renderer status`",
+    )
+
+
+def _refuse_faults(spec: Path, change: Callable[[str], str]) -> None:
+    text = spec.read_text(encoding="utf-8-sig")
+    with instead_of({real(spec): change(text)}):
+        errors = load_songs([spec]).errors
+    if errors:
+        raise SpecError(errors)
