@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from renderer.cli.completion import songs_and_takes
 from renderer.cli.options import Seeds
 from renderer.cli.streams import say
 
 
 @click.command(name="fix")
-@click.argument("take")
+@click.argument("take", shell_complete=songs_and_takes)
 @click.option(
     "--at",
     "windows",

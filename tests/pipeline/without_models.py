@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, CotMetas, Latents, TimedLine, TimedWord, Timestamps, Waveform
+from renderer.models.ace_step.protocol.requests import CodesRequest
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.artifacts import Artifact
-    from renderer.models.ace_step.protocol.requests import CodesRequest
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Job
 
@@ -26,7 +26,8 @@ def made(job: Job) -> Artifact:
     if kind is Cot:
         return Cot(text=f"bpm: 90\n{job.key}", metas=CotMetas(bpm=90, keyscale="A minor", duration=1))
     if kind is Codes:
-        seconds = cast("CodesRequest", job.request).metas.duration or 1
+        # An edit's codes are its source's, and as long.
+        seconds = (job.request.metas.duration if isinstance(job.request, CodesRequest) else None) or 1
         return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
     if kind is Latents:
         return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
