@@ -98,6 +98,7 @@ class Choice:
 
     def may_load(self, worker: int, step: Step) -> bool:
         """Whether it isn't a load too many; where nobody works, one has to."""
+        # Without a limit two workers could trade parts for ever; with nobody at work a load is better than an end.
         back = self.needs_load(worker, step) and step.position in self._visited.get(worker, ())
         return not back or self.extra[worker] < MOST_EXTRA_LOADS or not self.running
 

@@ -131,6 +131,7 @@ class Dispatcher:
         """The first of a step's batches that the worker could run now; empty where there is none."""
         others = [one for one in self.workers if one != worker and one not in step.broken]
         for jobs in step.queue.waiting:
+            # Whose fault a death was only another worker can tell; the last one tries its own again.
             if others and self._died_on.get(jobs[0].key) == worker:
                 continue
             if self._are_ready(jobs):
@@ -151,6 +152,7 @@ class Dispatcher:
 
     def finished(self, batch: Batch, job: Job) -> Iterator[RunEvent]:
         """The job's result is on disk, also of one that was cancelled too late."""
+        # It is on disk: whoever gave it up meanwhile was wrong, and what builds on it may run.
         self._open.discard(job.key)
         self._given_up.discard(job.key)
         suspect = self._died_on.pop(job.key, batch.worker)
@@ -165,6 +167,7 @@ class Dispatcher:
         if not self.wants(job):
             self._drop(job)
         elif len(batch.jobs) > 1:
+            # A neighbour may have taken the memory: alone it has all of it. The bits are the same either way.
             batch.step.queue.again_alone(job)
         else:
             yield from self._give_up(job, error)
@@ -186,6 +189,7 @@ class Dispatcher:
 
     def broken(self, batch: Batch, error: RendererError) -> Iterator[RunEvent]:
         """The worker can't load or run the batch's part: others try, and where none can, the stage is given up."""
+        # Nothing is resident after a failed load, whatever was before.
         self._choice.forget(batch.worker)
         batch.step.broken[batch.worker] = error
         batch.step.queue.again(batch.left)

@@ -58,6 +58,7 @@ class Results:
             error = StageError(result.message, why=result.why, help=result.help)
             yield from self._dispatcher.failed(batch, job, error)
             return
+        # Before anything is written: NaN that is kept would fail every later stage, and in every later run.
         if fault := result.artifact.fault:
             yield from self._dispatcher.failed(batch, job, _impossible(job, fault))
             return
@@ -77,6 +78,7 @@ class Results:
 
         Raises: StoreError when one can't be kept.
         """
+        # Only the oldest: results are told of in the order they came, however long each takes to be written.
         while self._pending and (self._pending[0].write.ready or self._num_bytes > self._most_bytes):
             yield from self._finish_next()
 
@@ -95,6 +97,7 @@ class Results:
         except InputLost as error:
             yield from self._dispatcher.failed(pending.batch, pending.job, error)
             return
+        # On disk first, then over: what builds on it may start in another process at once.
         yield from self._dispatcher.finished(pending.batch, pending.job)
         yield JobDone(job=pending.job, seconds=pending.seconds, worker=pending.batch.worker)
 

@@ -49,6 +49,7 @@ class RetryQueue:
 
     def again(self, jobs: Sequence[Job]) -> None:
         """Put back what never began."""
+        # In front, and as one batch: they run as they would have, though their company is smaller.
         if jobs:
             self._waiting.appendleft(tuple(jobs))
 
@@ -58,6 +59,7 @@ class RetryQueue:
 
     def may_try_again(self, job: Job) -> bool:
         """Whether a job that a worker died of runs once more, alone; it is put back then."""
+        # Alone, so that a second death has one cause; it is the last, or one job could keep a night's batch up.
         self._deaths[job.key] += 1
         if self._deaths[job.key] >= MOST_DEATHS:
             return False

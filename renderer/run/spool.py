@@ -47,11 +47,13 @@ class SpoolWriter:
         self._count += 1
         path = Path(f"{self.stem}.{self._count}")
         try:
+            # `x`: a name that is taken is somebody else's file. The lock is `close`'s, which must not miss one.
             with self._opening:
                 file = path.open("xb", buffering=0)
             with file:
                 _write_all(file, array.cast("B"))
         except OSError:
+            # Half a file is no message: what the pipe carries instead names none.
             _remove(path)
             return None
         self._waiting[path] = array.nbytes
@@ -59,12 +61,14 @@ class SpoolWriter:
 
     def close(self) -> None:
         """Take away what nobody fetched, also what is being written just now, and open no more files."""
+        # Never released: the process ends, and a file opened after the clearing would stay for good.
         self._opening.acquire()
         _clear(Path(self.stem))
 
     def _is_full(self, num_bytes: int) -> bool:
         self._waiting = {path: size for path, size in self._waiting.items() if path.exists()}
         waiting = sum(self._waiting.values())
+        # One larger than the limit goes when it is alone, or it would wait for ever.
         return waiting > 0 and waiting + num_bytes > MOST_SPOOLED_BYTES
 
 

@@ -59,6 +59,7 @@ def write(pipe: IO[bytes], framed: Frame, spool: SpoolWriter | None = None) -> N
 
     Raises: BrokenPipeError when nobody reads any more.
     """
+    # Files before the head that names them: whoever reads the head finds them whole.
     files = [spool.put(array.data) if spool else None for array in framed.arrays]
     shapes = [[a.dtype.str, list(a.shape), file] for a, file in zip(framed.arrays, files, strict=True)]
     head = f'{{"body":{framed.body},"arrays":{json.dumps(shapes)}}}'.encode()
@@ -88,6 +89,7 @@ def receive(pipe: IO[bytes]) -> Command | Event | None:
     raw = fill(pipe, bytearray(_HEAD.unpack(head_length)[0]))
     if raw is None:
         return None
+    # Nothing is built before all of the head is there: a worker killed in the middle of a word has said nothing.
     head = json.loads(raw)
     arrays = []
     for dtype, shape, file in head["arrays"]:
@@ -140,6 +142,7 @@ def _unpack(value: Any, arrays: list[npt.NDArray[Any]]) -> Any:
         return arrays[value["$array"]]
     if "$enum" in value:
         return values()[value["$enum"]](value["value"])
+    # Only classes of the table are made, by name and fields: whoever writes to the pipe runs no code here.
     if "$value" in value:
         return values()[value["$value"]](**{name: _unpack(entry, arrays) for name, entry in value["fields"].items()})
     return {_unpack(key, arrays): _unpack(entry, arrays) for key, entry in value["$map"]}
