@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from renderer.json_values import dataclasses_in
 from renderer.models.family import family, known_families, two_of_a_name
-from renderer.models.model_files import ModelFiles, Residency, Settings
+from renderer.models.model_files import ModelFiles, PartSettings, Residency, Settings
 from renderer.models.stage_job import Done, Failed, StageJob
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ _MESSAGES: tuple[type, ...] = (
     *(ImportFamily, ExamineParts, LoadPart, RunJobs, CancelJobs, DropParts),
     *(Ready, Placed, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
 )
-_INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, Residency, StageJob)
+_INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, PartSettings, Residency, StageJob)
 
 
 def values() -> Mapping[str, type]:

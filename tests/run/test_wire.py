@@ -8,9 +8,10 @@ import numpy as np
 
 from renderer.artifacts import Latents
 from renderer.models.ace_step.protocol.requests import WaveformRequest
+from renderer.models.model_files import ModelFiles, PartSettings, Residency, Settings
 from renderer.models.stage_job import StageJob
 from renderer.provenance import DitNotes
-from renderer.run.messages import RunJobs
+from renderer.run.messages import LoadPart, PartFiles, RunJobs
 from renderer.run.wire import receive, send
 
 
@@ -36,3 +37,24 @@ def test_a_job_with_its_latents_arrives_bit_for_bit() -> None:
     assert isinstance(latents, Latents)
     assert latents.frames.tobytes() == frames.tobytes()
     assert latents.notes == DitNotes(cut=("lyrics",), others={"a": (1,)})
+
+
+def test_settings_with_parts_of_their_own_arrive() -> None:
+    settings = Settings(
+        device="cpu",
+        dtype="auto",
+        threads=1,
+        lm_slots=4,
+        vae_tile=512,
+        vae_overlap=64,
+        parts=(PartSettings(part="lm", device="mlx"), PartSettings(part="dit", dtype="float32")),
+    )
+    files = PartFiles(part="lm", files=ModelFiles(family="ace_step", name="x"), weights="w")
+    pipe = io.BytesIO()
+
+    send(pipe, LoadPart(part=files, settings=settings, residency=Residency.ALONE))
+    pipe.seek(0)
+    message = receive(pipe)
+
+    assert isinstance(message, LoadPart)
+    assert message.settings == settings
