@@ -1,4 +1,4 @@
-"""Takes made from takes and files, through the real program: planned, shared, spliced, made again where they hang on."""
+"""Takes made from takes and files, through the real program: planned, spliced, made again where they hang on one."""
 
 from __future__ import annotations
 
