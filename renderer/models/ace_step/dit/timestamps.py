@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 
 from renderer.artifacts import Timestamps
@@ -19,9 +20,9 @@ from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS
 from renderer.models import device as devices
 from renderer.models.ace_step.dit.denoise import initial_noise
 from renderer.models.ace_step.jobs import Abandoned, value_alone
-from renderer.models.ace_step.protocol.alignment import consensus, token_times, warp
+from renderer.models.ace_step.protocol.alignment import consensus, token_times, warp_all
 from renderer.models.ace_step.protocol.lyric_lines import LyricRows, lyric_rows, own_texts, timed_lines, timed_tokens
-from renderer.models.ace_step.protocol.lyric_score import lyric_score, sung_rows
+from renderer.models.ace_step.protocol.lyric_score import energy_of, score_along, score_costs, sung_rows
 from renderer.models.stage_job import Done, Failed
 from renderer.provenance import TimestampsNotes
 
@@ -91,14 +92,17 @@ def timestamps_of(attended: Attended, tokens: TextTokens) -> Timestamps:
             why="none of its heads that are read attends to one token more than to others",
         )
     sung = sung_rows(own_texts(tokens, ids))
-    scores = lyric_score(attended.after, sung)
+    before, after = energy_of(attended.before), energy_of(attended.after)
+    # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
+    way, way_before, way_after = warp_all(np.stack([-agreed, score_costs(before), score_costs(after)]))
+    scores = score_along(way_after, after, sung)
     length, num_patches = attended.num_frames / LATENT_RATE, attended.after.shape[-1]
-    times = token_times(warp(-agreed), len(ids), length / num_patches)
+    times = token_times(way, len(ids), length / num_patches)
     timed = tuple(timed_tokens(tokens, ids, times, scores.covered.tolist(), sung.tolist()))
     return Timestamps(
         seconds=length,
         lines=timed_lines(timed),
-        lm_score=lyric_score(attended.before, sung).score,
+        lm_score=score_along(way_before, before, sung).score,
         dit_score=scores.score,
         notes=TimestampsNotes(seconds=attended.seconds + time.perf_counter() - began),
     )

@@ -51,23 +51,36 @@ def warp(costs: Float32s) -> WarpPath:
 
     Of equally cheap ways on, the next frame's comes first.
     """
-    num_tokens, num_frames = costs.shape
-    moves = np.full((num_tokens + 1, num_frames + 1), _NEXT_FRAME, dtype=np.int8)
-    moves[:, 0] = _NEXT_TOKEN
-    # Cell by cell that is a loop of millions; the cells of a diagonal only need the two diagonals before them.
-    before, last = (np.full(num_tokens + 1, np.inf, dtype=np.float32) for _ in range(2))
-    before[0] = 0.0
-    for diagonal in range(2, num_tokens + num_frames + 1):
-        rows = np.arange(max(1, diagonal - num_frames), min(num_tokens, diagonal - 1) + 1)
-        corner, above, left = before[rows - 1], last[rows - 1], last[rows]
-        move = np.where((corner < above) & (corner < left), _DIAGONAL, _NEXT_FRAME)
-        move[(above < corner) & (above < left)] = _NEXT_TOKEN
-        moves[rows, diagonal - rows] = move
-        cheapest = np.choose(move, (corner, above, left))
-        now = np.full(num_tokens + 1, np.inf, dtype=np.float32)
-        now[rows] = costs[rows - 1, diagonal - rows - 1] + cheapest
-        before, last = last, now
-    return _trace_back(moves)
+    (path,) = warp_all(costs[None])
+    return path
+
+
+def warp_all(costs: Float32s) -> tuple[WarpPath, ...]:
+    """`warp` of each of [ways, tokens, frames], all at once: it is the steps that take time, not their width."""
+    num_ways, num_tokens, num_frames = costs.shape
+    # Cell by cell that is a loop of millions; the cells of a diagonal only need the two diagonals before them. Each is
+    # one row here, by its tokens, so that a step is a few operations on neighbours.
+    slanted = np.empty((num_tokens + num_frames - 1, num_ways, num_tokens), dtype=np.float32)
+    for token in range(num_tokens):
+        slanted[token : token + num_frames, :, token] = costs[:, token].T
+    moves = np.empty(slanted.shape, dtype=np.int8)
+    # By tokens passed, so that the first entry is the start; what isn't reached stays infinitely dear.
+    before, last, now = (np.full((num_ways, num_tokens + 1), np.inf, dtype=np.float32) for _ in range(3))
+    before[:, 0] = 0.0
+    for diagonal, cost in enumerate(slanted):
+        low, high = max(0, diagonal - num_frames + 1), min(num_tokens, diagonal + 1)
+        corner, above, left = before[:, low:high], last[:, low:high], last[:, low + 1 : high + 1]
+        goes_both = (corner < above) & (corner < left)
+        goes_down = (above < corner) & (above < left)
+        move = moves[diagonal, :, low:high]
+        move[...] = _NEXT_FRAME
+        move[goes_both] = _DIAGONAL
+        move[goes_down] = _NEXT_TOKEN
+        now.fill(np.inf)
+        cheapest = np.where(goes_both, corner, np.where(goes_down, above, left))
+        np.add(cost[:, low:high], cheapest, out=now[:, low + 1 : high + 1])
+        before, last, now = last, now, before
+    return tuple(_trace_back(moves[:, way], num_frames) for way in range(num_ways))
 
 
 def token_times(path: WarpPath, num_tokens: int, seconds_per_frame: float) -> Sequence[tuple[float, float]]:
@@ -91,13 +104,14 @@ def _softmax(values: Float32s, axis: int) -> Float32s:
     return found
 
 
-def _trace_back(moves: npt.NDArray[np.int8]) -> WarpPath:
-    token, frame = moves.shape[0] - 1, moves.shape[1] - 1
+def _trace_back(moves: npt.NDArray[np.int8], num_frames: int) -> WarpPath:
+    """The path through [diagonals, tokens], where a cell's diagonal is its token and its frame together."""
+    token, frame = moves.shape[1] - 1, num_frames - 1
     tokens, frames = [], []
-    while token > 0 and frame > 0:
-        tokens.append(token - 1)
-        frames.append(frame - 1)
-        move = moves[token, frame]
+    while token >= 0 and frame >= 0:
+        tokens.append(token)
+        frames.append(frame)
+        move = moves[token + frame, token]
         token -= move != _NEXT_FRAME
         frame -= move != _NEXT_TOKEN
     return WarpPath(np.array(tokens[::-1], dtype=np.intp), np.array(frames[::-1], dtype=np.intp))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from renderer.artifacts import Float32s
+    from renderer.models.ace_step.protocol.alignment import WarpPath
 
     Bools = npt.NDArray[np.bool_]
 
@@ -51,7 +52,17 @@ def sung_rows(texts: Sequence[str]) -> Bools:
 def lyric_score(attention: Float32s, sung: Bools) -> LyricScore:
     """Of [heads, tokens, frames], `sung` as `sung_rows` says."""
     energy = energy_of(attention)
-    path = warp(-(energy**2))
+    return score_along(warp(score_costs(energy)), energy, sung)
+
+
+def score_costs(energy: Float32s) -> Float32s:
+    """[tokens, frames] that the way through is to avoid."""
+    found: Float32s = -(energy**2)
+    return found
+
+
+def score_along(path: WarpPath, energy: Float32s, sung: Bools) -> LyricScore:
+    """Of the cheapest way through `score_costs`."""
     exact = energy.astype(np.float64)
     covered = exact.max(axis=1) > COVERED
     coverage = float(covered[sung].mean()) if sung.any() else 1.0
