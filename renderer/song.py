@@ -328,7 +328,8 @@ class Take:
         song = next(one for one in (own, *own.built_on) if one.name == named)
         found = next(one for one in song.variants if one.name == variant)
         # Whatever seeds are rendered now: a source is made though it isn't asked for itself.
-        return Take(song=replace(song.as_in(found), built_on=own.built_on), variant=found, seed=int(seed[1:]))
+        known = tuple(one for one in (own, *own.built_on) if one.name != song.name)
+        return Take(song=replace(song, built_on=known).as_in(found), variant=found, seed=int(seed[1:]))
 
     @property
     def sources(self) -> tuple[Take, ...]:

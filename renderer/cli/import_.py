@@ -164,6 +164,9 @@ def _import_recipe(file: Path, folder: Path, taken: set[str]) -> Path:
 
     path = folder / f"{spec_name(file)}.toml"
     remade = remake(file, name=path.stem)
+    for name, source in remade.sources.items():
+        _write_new(folder / f"{name}.toml", Imported(values=source.values), source.codes, taken)
+        click.echo(f"{printable(str(file))} → {printable(str(folder / name))}.toml")
     _write_new(path, Imported(values=remade.values), remade.codes, taken)
     click.echo(f"{printable(str(file))} → {printable(str(path))}")
     takes = [take for song in load_songs([path]).songs for take in song.takes()]

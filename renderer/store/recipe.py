@@ -34,4 +34,8 @@ class Recipe:
     """Which of its texts the DiT didn't hear to their end."""
     pinned: Mapping[str, object] | None = None
     """The codes that the spec's file brought along: the audio must not depend on it."""
+    edit: Mapping[str, object] | None = None
+    """Of a take made from another, or from a file: how, by ACE-Step's names."""
+    chain: tuple[Mapping[str, object], ...] | None = None
+    """The take that it was made from, the one that was made from, and so on: each with its name, its spec, its edit."""
     others: Mapping[str, object] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import UsageError
@@ -14,14 +15,16 @@ from renderer.settings import Inference
 from renderer.song import is_seed
 from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.families import family_named
+from renderer.spec.foreign import CALLED_IN_EDITS
 from renderer.spec.pins import ENDING, pinned_from, pinned_text
+from renderer.spec.schema import NOT_OF_EDITS
 from renderer.spec.seeds import RANGE
+from renderer.spec.take_names import names_file
 from renderer.takes.recipe import read_recipe, take_spec
 from renderer.takes.untrusted_recipe import NAMES, song_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from renderer.song import Take
 
@@ -34,6 +37,8 @@ OPTIONS: Mapping[str, str] = {
 """Settings that are in no spec, and the option that sets each."""
 
 
+EDIT = "edit"
+"""What an edit is called in the spec that is made of its recipe."""
 _SEEDS = ("lm_seed", "retake_seed")
 _BEFORE: Mapping[str, object] = {"dcw_enabled": False}
 
@@ -47,6 +52,8 @@ class Remade:
     """The text of the codes file that it names."""
     notes: tuple[str, ...]
     """What the spec alone can't say."""
+    sources: Mapping[str, Remade] = field(default_factory=dict)
+    """By the names they are to be written as, the specs of what it is made from, and what that is."""
 
 
 def holds_recipe(file: Path) -> bool:
@@ -73,13 +80,29 @@ def remake(file: Path, *, name: str) -> Remade:
             why='it was written with `recipe = "key"`',
             help="give the `.toml` beside the audio file",
         )
-    told = recipe["spec"]
+    links = [recipe, *_chain(recipe)]
+    names = [name, *(f"{name}-source{number or ''}" for number in (None, *range(2, len(links))))][: len(links)]
+    # What is built on an edit names it; what is built on another take, its spec's base.
+    below = [f"{below}.{EDIT}" if "edit" in link else below for below, link in zip(names[1:], links[1:], strict=True)]
+    made = [_remade(file, link, own, of) for link, own, of in zip(links, names, [*below, ""], strict=True)]
+    return replace(made[0], sources=dict(zip(names[1:], made[1:], strict=True)))
+
+
+def _chain(recipe: Mapping[str, object]) -> list[dict[str, Any]]:
+    chain = recipe.get("chain")
+    return [one for one in chain if isinstance(one, dict)] if isinstance(chain, list) else []
+
+
+def _remade(file: Path, recipe: Mapping[str, Any], name: str, below: str) -> Remade:
+    """The spec of one link; `below` is what its source's names begin with."""
+    told = recipe.get("spec")
     if not isinstance(told, dict):
         raise UsageError(f"the recipe of `{file.name}` holds no song", why="its `spec` is no table")
-    if isinstance(told.get("inference"), dict):
+    if "recipe" in recipe and isinstance(told.get("inference"), dict):
         # Recipes from before these settings tell of takes made without them.
         told = {**told, "inference": {**_before(told.get("model")), **told["inference"]}}
     told, seeds = _without_odd_seeds(told)
+    told = _with_edit(told, recipe.get("edit"), below)
     told, left_out = song_of(told, file)
     folders = {key for key, known in NAMES.items() if key in told and told[key] not in known}
     if "model" in folders and "based_on" in told:
@@ -97,6 +120,27 @@ def remake(file: Path, *, name: str) -> Remade:
     )
 
 
+def _with_edit(spec: dict[str, Any], edit: object, below: str) -> dict[str, Any]:
+    """The spec of an edit: a song that isn't rendered itself, and what is made from its source."""
+    if not isinstance(edit, dict):
+        return spec
+    asked = spec.get("inference")
+    if isinstance(asked, dict):
+        # The LM never runs for an edit, whatever was set for it.
+        spec = {**spec, "inference": {name: value for name, value in asked.items() if name not in NOT_OF_EDITS}}
+    source = str(edit.get("src_audio", ""))
+    own = {CALLED_IN_EDITS.get(key, key): value for key, value in edit.items() if key != "repainting"}
+    windows = edit.get("repainting")
+    match windows:
+        case [[start]]:  # up to the source's end
+            own["repainting_start"] = start
+        case [*_]:
+            own["at"] = windows
+    own["src_audio"] = Path(source).name if names_file(source) else f"{below}.{source.rpartition('.')[2]}"
+    seeds = {"seeds": spec.pop("seeds")} if "seeds" in spec else {}
+    return {"base": False, **spec, "edits": {EDIT: {**own, **seeds}}}
+
+
 def _before(model: object) -> Mapping[str, object]:
     # By its name alone: a path in somebody's recipe is not followed.
     named = family_named(model) if isinstance(model, str) else None
@@ -108,10 +152,12 @@ def differences(take: Take, remade: Remade) -> tuple[str, ...]:
     read = family_of(take.variant.model).inference
     known_good = {f"inference.{name}": value for name, value in _flat(asdict(Inference())).items() if name in read}
     wanted, found = {**known_good, **_flat(remade.values)}, _flat(take_spec(take))
+    is_edit = "edits" in remade.values
+    left = {"codes"} | ({"base", "seeds", *(f"inference.{name}" for name in NOT_OF_EDITS)} if is_edit else set())
     return tuple(
         f"`{key}` is {found.get(key)!r}, the recipe has {wanted.get(key)!r}"
         for key in dict.fromkeys([*wanted, *found])
-        if key not in {*NAMES, "codes"} and found.get(key) != wanted.get(key)
+        if key not in {*NAMES, *left} and not key.startswith("edits.") and found.get(key) != wanted.get(key)
     )
 
 

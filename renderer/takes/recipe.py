@@ -21,6 +21,8 @@ from renderer.files import read_regular, what_to_do, why_refused
 from renderer.formats.read import read_tag
 from renderer.json_values import to_json
 from renderer.models.family import family_of
+from renderer.settings import EditSettings
+from renderer.song import TakeSource, Window
 from renderer.store.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,7 +66,13 @@ def make_recipe(
         degraded=degraded or None,
         cut=cut or None,
         pinned=_pinned(take),
+        edit=edit_told(take),
+        chain=tuple(_link(source) for source in take.sources) or None,
     )
+
+
+def _link(take: Take) -> dict[str, Any]:
+    return _without_none({"take": take.name, "spec": take_spec(take), "pinned": _pinned(take), "edit": edit_told(take)})  # type: ignore[no-any-return]  # a table less what isn't there
 
 
 def recipe_tags(recipe: Recipe, level: str, note: str) -> dict[str, str]:
@@ -124,6 +132,7 @@ def take_spec(take: Take) -> dict[str, Any]:
         "based_on": folder_name(variant.based_on) if variant.based_on else None,
         "lm": folder_name(variant.lm) if variant.lm else None,
         "vae": folder_name(variant.vae) if variant.vae else None,
+        "reference_audio": variant.reference_audio.name if variant.reference_audio else None,
         "max_duration": song.max_duration,
         "metas": dataclasses.asdict(song.metas),
         "inference": _inference(take),
@@ -132,6 +141,25 @@ def take_spec(take: Take) -> dict[str, Any]:
     if variant.lora:
         spec["lora"] = [_lora(lora) for lora in variant.lora]
     return spec
+
+
+def edit_told(take: Take) -> dict[str, object] | None:
+    """How a take is made from another or from a file, by ACE-Step's names; windows in seconds."""
+    edit = take.variant.edit
+    if edit is None:
+        return None
+    usual = {one.name: one.default for one in dataclasses.fields(EditSettings)}
+    settings = {name: getattr(edit, name) for name, value in usual.items() if getattr(edit, name) != value}
+    found = [one for one in edit.at if isinstance(one, Window)]
+    windows = [[one.start] if one.end is None else [one.start, one.end] for one in found]
+    told: dict[str, object] = {
+        "task_type": edit.task,
+        "src_audio": edit.source.take if isinstance(edit.source, TakeSource) else edit.source.path.name,
+        "repainting": windows,
+        "track_name": edit.track,
+        "complete_track_classes": list(edit.tracks),
+    }
+    return {name: value for name, value in told.items() if value} | settings
 
 
 def _pinned(take: Take) -> dict[str, object] | None:

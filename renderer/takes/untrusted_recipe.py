@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
 NAMES: Mapping[str, Container[str]] = {"model": MODELS, "based_on": CHECKPOINTS, "lm": LMS, "vae": VAES}
-_FILES = ("lyrics_file", "codes")  # a recipe of ours holds the words and the codes themselves
+_FILES = ("lyrics_file", "codes", "reference_audio")  # a recipe of ours holds the words and the codes themselves
 _ROUNDS = 3  # what is left may be at fault without what was taken out
 
 

@@ -111,3 +111,20 @@ def test_plan_tells_of_a_source_that_nobody_named(
     told = capsys.readouterr().out
     assert "first.mid.s11 is made, too: second.waltz.s7 is made from it" in told
     assert "first.s2 is made, too" in told
+
+
+def test_a_recipe_gives_specs_for_the_whole_chain_and_they_make_the_same(
+    chain: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(chain.project())
+    keys = {take.name: take.key for take in chain.project().plan().takes}
+    monkeypatch.chdir(chain.folder)
+    took = chain.outputs / "second" / "second.waltz.s7.flac"
+    for spec in (chain.folder / "specs").glob("*.toml"):
+        spec.unlink()
+    assert run(["import", str(took), "--to", "specs"]) == 0
+
+    for spec in (chain.folder / "specs").glob("*.toml"):  # a folder's name says not where it lies
+        spec.write_text("\n".join(one for one in spec.read_text().splitlines() if not one.startswith("model")))
+    again = {take.name: take.key for take in chain.project().plan().takes}
+    assert sorted(again.values()) == sorted(keys.values())

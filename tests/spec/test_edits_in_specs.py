@@ -229,3 +229,13 @@ def test_a_task_that_the_checkpoint_cannot_do_is_told(project: Path) -> None:
         ("edit-model", '"lego"'),
         ("track-choice", '"drms"'),
     ]
+
+
+def test_a_chain_goes_to_other_songs_and_back(project: Path) -> None:
+    load(project, SONG + FIX + '[edits.back]\ntask = "cover"\nsrc_audio = "two.on.s1"\nseeds = [8]\n')
+    load(project, SONG + '[edits.on]\ntask = "cover"\nsrc_audio = "three.more.s1"\n', "two")
+    song_of(project, SONG + '[edits.more]\ntask = "cover"\nsrc_audio = "night-bus.fix.s11"\n', "three")
+    (song,) = load_songs([project / "specs" / "night-bus.toml"]).require()
+
+    links = ["two.on.s1", "three.more.s1", "night-bus.fix.s11", "night-bus.s2"]
+    assert [one.name for one in list(song.takes())[-1].sources] == links
