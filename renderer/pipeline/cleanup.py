@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from renderer.pipeline.status import without_spec
 from renderer.report.build import shown_by
+from renderer.report.kept_pieces import forget_pieces
 from renderer.store.edits import sole_writer
 from renderer.store.gc import Retention, find_garbage, free_artifact, free_version
 from renderer.takes.measurements import forget_measurements
@@ -48,6 +49,7 @@ def clean(project: Project, garbage: Sequence[Garbage]) -> tuple[Garbage, ...]:
     with disk_faults(store):
         stayed = [*_clean_versions(project, garbage), *_clean_artifacts(project, garbage)]
         forget_measurements(store)
+        forget_pieces(store, {take.song.name for take in project.takes})
         # The report may offer what is gone: the next render writes it anew.
         shown_by(store).unlink(missing_ok=True)
         store.journal.append("freed", {"files": len(garbage) - len(stayed)})

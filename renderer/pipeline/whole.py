@@ -54,11 +54,10 @@ class Whole:
 
         Raises: RendererError for takes asked for that can't be planned; others are left out.
         """
-        with self.asked.store.remembering():
-            asked = self.asked.plan_takes(one.asked) if one.asked else ()
-            others: tuple[TakePlan, ...] = ()
-            with suppress(RendererError):
-                others = self.rest.plan_takes(one.others) if one.others else ()
+        asked = self.asked.plan_takes(one.asked) if one.asked else ()
+        others: tuple[TakePlan, ...] = ()
+        with suppress(RendererError):
+            others = self.rest.plan_takes(one.others) if one.others else ()
         names = {plan.name for plan in asked}
         return _in_order(one.song, (*asked, *(plan for plan in others if plan.name not in names)))
 
@@ -81,10 +80,13 @@ def whole_project(project: Project) -> Whole:
         for song in sorted(every.values(), key=lambda song: real(song.source))
     )
     own = Project(project.takes, options)
+    # One store: what it has read is read once.
+    own.store = project.store
     refuse_model_faults(own.takes, own.model_of, options)
     rest, more = own, tuple[Diagnostic, ...]()
     if any(row.others for row in rows):
         rest, more = _without_faulty(Project([take for row in rows for take in (*row.asked, *row.others)], plain))
+        rest.store = project.store
         good = {take.song.name for take in rest.takes}
         rows = tuple(row if row.song.name in good else replace(row, others=()) for row in rows)
     return Whole(

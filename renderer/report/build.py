@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from renderer.report.last_run import last_run
 from renderer.report.run_values import make_run
 from renderer.report.song_values import UP, Surroundings, make_song
 from renderer.report.spec_faults import spec_faults
-from renderer.report.values import Report
+from renderer.report.values import Report, ReportHead
 from renderer.store.disk import write_whole
-from renderer.takes.measure import missing_libraries
+from renderer.takes.measure import measurement_names, missing_libraries
+from renderer.takes.measurements import measured_folder
 from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
@@ -40,13 +42,35 @@ def write_page(project: Project, folder: Path | None = None) -> Path:
 
     Raises: StoreError, OSError when the outputs folder can't be written.
     """
-    from renderer.report.page import write_report  # noqa: PLC0415 - jinja2 only when a page is written
+    # jinja2 only when a page is written.
+    from renderer.report.kept_pieces import KeptPiece, Measurements, kept_piece  # noqa: PLC0415
+    from renderer.report.page import folds_lyrics, write_pieces  # noqa: PLC0415
+    from renderer.report.piece_keys import keys_of  # noqa: PLC0415
+    from renderer.report.pieces import song_piece  # noqa: PLC0415
 
     outputs = project.store.outputs
-    if folder is None:
-        return write_report(make_report(project), outputs / REPORT_FOLDER)
-    up = Path(os.path.relpath(real(outputs), real(folder))).as_posix()
-    return write_report(make_report(project, up), folder)
+    up = UP if folder is None else Path(os.path.relpath(real(outputs), real(folder))).as_posix()
+    whole = project.whole()
+    around = Surroundings(store=project.store, run=last_run(project.store), up=up)
+    folded = folds_lyrics(len(whole.songs))
+    keys, measurements = keys_of(whole, around, folds_lyrics=folded), Measurements(measured_folder(outputs))
+
+    def kept(one: SongTakes) -> KeptPiece:
+        def make() -> KeptPiece:
+            with project.store.remembering():
+                plans = whole.plans(one)
+                song, weights = _song(whole, one, plans, around)
+                names = tuple(_measurement_names(plans, project.store))
+            piece = song_piece(song, folds_lyrics=folded)
+            return KeptPiece(piece=piece, weights=weights, measured=names, seen=measurements.seen(names))
+
+        return kept_piece(project.store, one.song.name, keys.key(one), measurements, make)
+
+    found = [piece for piece in map(kept, whole.songs) if piece.piece.outcomes]
+    weights = {name: digest for piece in found for name, digest in piece.weights.items()}
+    remarks = [remark for one in found for remark in one.piece.remarks]
+    head = _head(project, whole, around, weights=weights, remarks=remarks)
+    return write_pieces(head, [one.piece for one in found], folder or outputs / REPORT_FOLDER)
 
 
 def page_after(project: Project, summary: Summary) -> Path:
@@ -104,16 +128,39 @@ def make_report(project: Project, up: str = UP, diagnostics: Sequence[Diagnostic
     around = Surroundings(store=project.store, run=last_run(project.store), up=up)
     songs: list[ReportSong] = []
     for one in whole.songs:
-        plans = whole.plans(one)
-        song = make_song(one.song, plans, around, only_heard=_only_heard(whole, one))
+        with project.store.remembering():
+            song, more = _song(whole, one, whole.plans(one), around)
         songs += [song] if song.takes else []
-        for plan in plans:
-            weights |= _weights(plan)
-    return Report(
-        songs=tuple(songs),
+        weights |= more if song.takes else {}
+    remarks = [remark for song in songs for take in song.takes for remark in take.left_out]
+    head = _head(project, whole, around, weights=weights, remarks=remarks, diagnostics=diagnostics)
+    return Report(songs=tuple(songs), **{one.name: getattr(head, one.name) for one in fields(head)})
+
+
+def _song(
+    whole: Whole, one: SongTakes, plans: Sequence[TakePlan], around: Surroundings
+) -> tuple[ReportSong, dict[str, str]]:
+    """A song with its takes, and the weights that those are made with."""
+    weights: dict[str, str] = {}
+    for plan in plans:
+        weights |= _weights(plan)
+    return make_song(one.song, plans, around, only_heard=_only_heard(whole, one)), weights
+
+
+def _head(
+    project: Project,
+    whole: Whole,
+    around: Surroundings,
+    *,
+    weights: Mapping[str, str],
+    remarks: Iterable[str],
+    diagnostics: Sequence[Diagnostic] = (),
+) -> ReportHead:
+    return ReportHead(
         run=make_run(project, weights, around.run),
+        last_takes=tuple(sorted(around.run.takes)),
         picks=all_picks(one.song for one in whole.songs),
-        notes=tuple(_notes(whole, songs)),
+        notes=tuple(_notes(whole, remarks)),
         faults=spec_faults((*diagnostics, *whole.faults), project.store.outputs),
     )
 
@@ -132,10 +179,15 @@ def _weights(take: TakePlan) -> dict[str, str]:
     return {stage: request["weights"] for stage, request in take.requests.items() if "weights" in request}
 
 
-def _notes(whole: Whole, songs: Iterable[ReportSong]) -> Iterator[str]:
+def _notes(whole: Whole, remarks: Iterable[str]) -> Iterator[str]:
     models = {variant.model for one in whole.songs for variant in one.song.variants}
     yield from (NOTES[name] for name in sorted(models) if name in NOTES)
-    told = dict.fromkeys(remark for song in songs for take in song.takes for remark in take.left_out)
-    yield from (f"{remark[0].upper()}{remark[1:]}." for remark in told)
+    yield from (f"{remark[0].upper()}{remark[1:]}." for remark in dict.fromkeys(remarks))
     if missing_libraries():
         yield "Tempo, key and loudness are not measured: `pip install 'renderer[measure]'` adds what it takes."
+
+
+def _measurement_names(plans: Iterable[TakePlan], store: Store) -> Iterator[str]:
+    for plan in plans:
+        for version in store.versions(plan.name):
+            yield from measurement_names(version.digest)

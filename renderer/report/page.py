@@ -101,7 +101,7 @@ def _pieces_of(report: Report) -> list[SongPiece]:
 def _texts(head: ReportHead, pieces: Sequence[SongPiece], served: Served | None = None) -> Iterator[str]:
     """The page, bit by bit: of many takes it is larger than what it shows."""
     style = part("style.css")
-    counts = _counts(pieces)
+    counts = _counts(head, pieces)
     shown = (
         {name: Markup(getattr(piece, name)) for name in ("article", "facts")}  # noqa: S704 - made by our templates
         for piece in pieces
@@ -130,8 +130,8 @@ def _packs(pieces: Sequence[SongPiece], num_takes: int) -> Iterable[str]:
     return packs if num_takes > _MANY_TAKES else [packed_together(packs)]
 
 
-def _counts(pieces: Iterable[SongPiece]) -> Counts:
-    pieces = tuple(pieces)
+def _counts(head: ReportHead, pieces: Sequence[SongPiece]) -> Counts:
+    last = frozenset(head.last_takes)
     outcomes, flags = Counter[str](), Counter[str]()
     for piece in pieces:
         outcomes.update(piece.outcomes)
@@ -140,7 +140,7 @@ def _counts(pieces: Iterable[SongPiece]) -> Counts:
         num_songs=len(pieces),
         num_takes=outcomes.total(),
         outcomes={str(outcome): outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
-        num_last=sum(piece.num_last for piece in pieces),
+        num_last=sum(name in last for piece in pieces for name in piece.names),
         flags=dict(sorted(flags.items())),
         failures=tuple(failure for piece in pieces for failure in piece.failures),
     )

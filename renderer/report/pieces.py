@@ -39,8 +39,8 @@ class SongPiece:
     """What opens on demand, packed."""
     outcomes: Mapping[str, int]
     """Outcome -> how many of its takes."""
-    num_last: int
-    """Takes that the last run was about."""
+    names: tuple[str, ...]
+    """Of its takes."""
     flags: Mapping[str, int]
     """Flag -> how many of its takes have it."""
     failures: tuple[PieceFailure, ...]
@@ -90,7 +90,7 @@ def song_piece(song: ReportSong, *, folds_lyrics: bool) -> SongPiece:
         facts=str(htmlsafe_json_dumps(song_facts(view), separators=(",", ":"))),
         folds=folds.packed(),
         outcomes=Counter(str(row.take.outcome) for row in rows),
-        num_last=sum(row.take.in_last_run for row in rows),
+        names=tuple(row.take.name for row in rows),
         flags=Counter(flag.code for row in rows for flag in row.flags),
         failures=tuple(
             PieceFailure(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from renderer.folders import REPORT_FOLDER, STORE_FOLDER
+from renderer.report.kept_pieces import PIECES_FOLDER
 from renderer.report.values import ReportRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from renderer.pipeline.project import Project
@@ -48,13 +50,17 @@ def _ending(line: RunEndedLine | None) -> str:
 
 
 def _disk_bytes(outputs: Path) -> int:
-    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(str(outputs)))
+    """Without what pages are kept in: with it a page would tell whether it was drawn anew."""
+    left_out = {str(outputs / REPORT_FOLDER / "index.html"), str(outputs / STORE_FOLDER / PIECES_FOLDER)}
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _walk(str(outputs), left_out))
 
 
-def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
+def _walk(folder: str, left_out: Collection[str]) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.path in left_out:
+                continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path)
+                yield from _walk(entry.path, left_out)
             else:
                 yield entry

@@ -110,7 +110,6 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
         variant=plan.take.variant.name,
         seed=plan.take.seed,
         outcome=_outcome(plan, failed),
-        in_last_run=plan.name in run.takes,
         why=_why(plan.changes),
         model=folder_name(plan.take.variant.model),
         lm=folder_name(plan.take.variant.lm) if plan.take.variant.lm else None,

@@ -83,8 +83,6 @@ class ReportTake:
     """Empty for the base."""
     seed: int
     outcome: Outcome
-    in_last_run: bool = False
-    """Whether the last run rendered it or failed at it."""
     why: str = ""
     """What differs from the version before: `shift 3.0 → 2.0`."""
     model: str
@@ -211,6 +209,8 @@ class ReportHead:
 
     run: ReportRun | None = None
     """The last one; None when nothing has run yet."""
+    last_takes: tuple[str, ...] = ()
+    """Takes that it rendered or failed at; of songs' pieces they are no part, or every run would make all anew."""
     notes: tuple[str, ...] = ()
     """Sentences above everything else: `mini is trained on nothing and hisses`."""
     faults: tuple[SpecFault, ...] = ()

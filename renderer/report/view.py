@@ -242,7 +242,6 @@ def _take_facts(row: TakeView, song: ReportSong, marks: int) -> dict[str, object
         "variant": visible(take.variant),
         "seed": take.seed,
         "outcome": take.outcome,
-        "last": take.in_last_run,
         "flags": [flag.code for flag in row.flags],
         "key": take.key8,
         "audio": link(take.audio) if take.audio else None,

@@ -83,7 +83,7 @@ class Store:
         for folder in self._written_folders():
             clear_temps(folder)
         # Page and measurements are written without the lock, just now too perhaps.
-        for folder in (self.outputs / "report", self.outputs / "report" / "measured"):
+        for folder in (self.outputs / "report", self.outputs / "report" / "measured", self.folder / "pages"):
             clear_temps(folder, older_than_seconds=_STALE_SECONDS)
 
     def require_there(self) -> None:

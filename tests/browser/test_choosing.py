@@ -39,7 +39,6 @@ def twelve(folder: Path) -> tuple[ReportTake, ...]:
             seed=seed,
             key8=f"{seed:08x}",
             made_at=1000.0 * seed,
-            in_last_run=seed == 3,
             duration_seconds=20.0,
             measured=dataclasses.replace(sound.measured, bpm=96.0 + seed / 10, loudness_lufs=-20.0 + seed),
             degraded=("tiles of 256",) if seed == 1 else (),
@@ -57,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chosen(folder: Path, watch: Callable[..., Page], report_of: Callable[..., str]) -> Page:
     other = (rendered(folder, "other", seed=1, seconds=5),)
     songs = (song("many", "Many", twelve(folder)), song("other", "Other", other))
-    return watch(report_of(Report(songs=songs), folder))
+    return watch(report_of(Report(songs=songs, last_takes=("many.s3",)), folder))
 
 
 def numbers(page: Page) -> list[str]:

@@ -12,10 +12,11 @@ function readPage(page) {
   const read = JSON.parse(page.getElementById("facts").textContent);
   read.together = page.getElementById("folds").dataset.together === "yes";
   read.packs = page.getElementById("folds").textContent.trim().split("\n").map((packed) => ({ packed }));
+  const last = new Set(read.last);
   read.songs.forEach((song, place) => {
     song.place = place;
     for (const take of song.takes) {
-      Object.assign(take, { song: song.name, title: song.title, marks: song.marks[take.marks] });
+      Object.assign(take, { song: song.name, title: song.title, marks: song.marks[take.marks], last: last.has(take.name) });
       // A server has several versions under one name over time, a disk has one.
       if (read.served && take.audio) take.audio += `?v=${take.key}`;
     }

@@ -1,6 +1,7 @@
 // What only works with a script comes with it: the file itself stays a page with players.
 function addControls(row) {
   const take = takeOf(row);
+  row.classList.toggle("last-run", take.last);
   row.querySelector(".row").after($("words").content.cloneNode(true));
   if (take.audio === null) return;
   const controls = $("controls").content.cloneNode(true);

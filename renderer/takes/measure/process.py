@@ -67,6 +67,11 @@ def stored_measurement(digest: str, folder: Path) -> Measurement | None:
     return Measurement(digest=digest, measured=measured, spectrogram=picture) if measured and picture.exists() else None
 
 
+def measurement_names(digest: str) -> tuple[str, str]:
+    """What a file's measurement and picture are called."""
+    return _kept(digest, Path()).name, _picture(digest, Path()).name
+
+
 def share_measurement(digest: str, other: str, folder: Path) -> None:
     """Let what was measured of one file hold for another that sounds the same.
 
