@@ -194,6 +194,15 @@ class Worker:
             self._resident.pop(part).part.close()
 
     def _listen(self) -> None:
+        try:
+            self._hear_commands()
+        except Exception:  # noqa: BLE001 - whatever it is: without its ear the worker would be waited for, for hours
+            traceback.print_exc()
+            self._outbox.leave(1)
+        # The parent is gone; nobody waits for what is under way.
+        self._outbox.leave(0)
+
+    def _hear_commands(self) -> None:
         while (command := cast("Command | None", receive(self._commands))) is not None:
             if isinstance(command, CancelJobs):
                 self._cancelled |= set(command.ids)
@@ -202,8 +211,6 @@ class Worker:
                 # What was given up in an earlier run may be wanted again by now; here, in the order of the pipe.
                 self._cancelled.clear()
             self._queue.put(command)
-        # The parent is gone; nobody waits for what is under way.
-        self._outbox.leave(0)
 
 
 if __name__ == "__main__":
