@@ -21,7 +21,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 ZSH = """
 compdef() {{ }}
-_describe() {{ local -a found; found=("${{(@P)4}}"); print -l -- $found }}
+_describe() {{ local -a found; found=("${{(@P)3}}"); print -l -- ${{found%%:*}} }}
 compadd() {{ local -a found; found=("${{(@P)${{@[-1]}}}}"); print -l -- $found }}
 eval "$(renderer completion zsh)"
 words=({words}); CURRENT={place}

@@ -11,8 +11,7 @@ import pytest
 
 from renderer.errors import ResourceError, UsageError
 from renderer.models import device
-from renderer.models.model_files import Settings
-from renderer.run import process
+from renderer.run.process import worker_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,10 +92,9 @@ print(held, resident() - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap is glibc's")
 def test_dropped_weights_go_back_to_the_system(tmp_path: Path) -> None:
     """Under the worker's own settings of the heap, which keep large activations there."""
-    settings = Settings(device="cpu", dtype="auto", threads=1, lm_slots=1, vae_tile=512, vae_overlap=64)
     done = subprocess.run(
         [sys.executable, "-c", DROPPING],
-        env=process._environment(settings),
+        env=worker_environment(1),
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -20,7 +20,7 @@ from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.project import is_free, one_at_a_time
 from renderer.pipeline.render import render
-from renderer.pipeline.stop import Stop
+from renderer.pipeline.stop import Stop, StopCause
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
 from renderer.run.watchdog import Watchdog
@@ -192,7 +192,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(three: Callable[[str], Songs]) -
     first = render(stopped.project(preview=1.0), listen=ask, stop=stop, executor=stopped.executor)
     second = stopped.render(preview=1.0)
 
-    assert (first.stopped, first.rendered) == (True, ())
+    assert (first.stopped, first.rendered) == (StopCause.SIGNAL, ())
     assert len(second.rendered) == 3
     done += [event.job.key for event in stopped.events if isinstance(event, JobDone)]
     assert len(done) == len(set(done)) == 6

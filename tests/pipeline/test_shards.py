@@ -160,7 +160,7 @@ def test_each_shard_writes_a_journal_of_its_own_and_whoever_reads_is_told_of_all
     names = sorted(path.name for path in store.folder.glob("journal*.jsonl"))
     assert names == ["journal-1-of-2.jsonl", "journal-2-of-2.jsonl"]
     run = last_run(store)
-    assert len(run.done) == 10
+    assert len(run.takes) == 10
     keys = Counter((job.stage, job.takes) for job in run.jobs)
     assert set(keys.values()) == {1}
     assert run.ended is not None
@@ -170,4 +170,4 @@ def test_each_shard_writes_a_journal_of_its_own_and_whoever_reads_is_told_of_all
     five.edit("eins", "bpm = 90", "bpm = 92")
     for number in (1, 2):
         five.render(shard=Shard(number=number, count=2), preview=1.0)
-    assert len(last_run(store).done) == 2
+    assert len(last_run(store).takes) == 2
