@@ -16,11 +16,13 @@ CUDA = {
     "lm": Numerics(dtype="bfloat16", attention="ragged", prompt_bucket=256),
     "dit": Numerics(dtype="bfloat16", conditions="bfloat16", text="bfloat16", kernels="flash"),
     "vae": Numerics(dtype="bfloat16", kernels="fused"),
+    "encoder": Numerics(dtype="float32"),
 }
 FORMER = {
     "lm": "bfloat16, ragged attention, prompts filled to 256",
     "dit": "bfloat16, bfloat16 conditions, bfloat16 text, flash kernels",
     "vae": "bfloat16, fused kernels",
+    "encoder": "float32",
 }
 
 
@@ -43,6 +45,7 @@ def test_what_a_part_computes_by_its_library_alone_is_in_no_key(device: str) -> 
         "lm": {"dtype": "float32", "attention": "masked"},
         "dit": {"dtype": "float32", "conditions": "float32", "text": "float32", "kernels": "plain"},
         "vae": {"dtype": "float32"},
+        "encoder": {"dtype": "float32"},
     }
 
 
@@ -51,6 +54,7 @@ def test_keys_of_cuda_tell_all_that_rounds_otherwise_there() -> None:
         "lm": "float32, masked attention, prompts filled to 256",
         "dit": "float32, float32 conditions, float32 text, blockwise kernels",
         "vae": "float32, fused kernels",
+        "encoder": "float32",
     }
 
 

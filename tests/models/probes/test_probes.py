@@ -158,7 +158,7 @@ def test_parts_of_a_wrong_operation_compute_otherwise_and_their_keys_tell(mac: P
     )
     for part, told in numerics(settings).items():
         assert told.device == ("cpu" if part in expected and probe.remedy == "cpu" else None)
-        assert told.dtype == ("float32" if part in {*expected, "vae"} else "bfloat16")
+        assert told.dtype == ("float32" if part in {*expected, "vae", "encoder"} else "bfloat16")
 
 
 def test_a_dtype_asked_for_that_is_wrong_is_refused(mac: Path) -> None:
