@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from renderer.models.take_requests import PinnedResult
     from renderer.song import Take, Variant
 
+OF_THE_VAE = (VAE, ENCODER)
+"""The parts that are read from a VAE's files, which a spec may exchange."""
 NOT_FETCHED = "not fetched"
 """In place of the fingerprint of weights that aren't on disk."""
 
@@ -93,14 +95,14 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
         return _as_with(model, vae, NOT_FETCHED, missing=vae)
     # Without its model it can't be held against it, and nothing runs.
     own = model.files if model.missing else replace(model.files, vae=str(folder))
-    faults = {} if model.missing else looked.faults(own, (VAE,))
+    faults = {} if model.missing else looked.faults(own, OF_THE_VAE)
     found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.fingerprint(vae_files(folder))
     if found.digest == model.weights[VAE] and not faults:
         return model
     other = _as_with(model, Path(vae).name, found.digest)
     return replace(
         other,
-        weight_files={**model.weight_files, VAE: found.heads, ENCODER: found.heads},
+        weight_files={**model.weight_files, **dict.fromkeys(OF_THE_VAE, found.heads)},
         files=replace(model.files, vae=str(folder)),
         faults={**other.faults, **faults},
     )
@@ -111,9 +113,9 @@ def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -
     return replace(
         model,
         files=replace(model.files, vae=vae),
-        weights={**model.weights, VAE: digest, ENCODER: digest},
+        weights={**model.weights, **dict.fromkeys(OF_THE_VAE, digest)},
         missing=(*model.missing, missing) if missing else model.missing,
-        faults={part: found for part, found in model.faults.items() if part != VAE},
+        faults={part: found for part, found in model.faults.items() if part not in OF_THE_VAE},
         vae=vae,
     )
 

@@ -74,7 +74,7 @@ _STEPS: Mapping[str, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
     LM: _lm,
     DIT: _dit,
     VAE: _vae,
-    ENCODER: lambda _: iter(()),  # the same files, told of once
+    ENCODER: _vae,
 }
 
 

@@ -92,7 +92,10 @@ def test_the_lm_alone_is_on_mlx_and_its_key_tells() -> None:
 
     assert settings.of("lm").device == "mlx"
     assert settings.of("dit").device == settings.of("vae").device == settings.device != "mlx"
-    assert {part: one.device for part, one in numerics(settings).items() if one.device} == {"lm": "mlx"}
+    assert {part: one.device for part, one in numerics(settings).items()} == {
+        **dict.fromkeys(("encoder", "dit", "vae")),
+        "lm": "mlx",
+    }
     assert "mlx" in environment(settings).versions
 
 
