@@ -78,6 +78,20 @@ def _dit_work(request: LatentsRequest) -> float:
     return _likely_seconds(request) * request.inference_steps
 
 
+_ENCODING = Cost(
+    seconds=lambda request: request.file.seconds,
+    work=lambda request: request.file.seconds,
+    bytes_per_second=LATENT_RATE * LATENT_BYTES,
+    pace=0.002,
+)
+_CONDITIONS = {
+    "cot": COT,
+    "codes": CODES,
+    "source": SOURCE,
+    "audio_tokens": AUDIO_TOKENS,
+    "reference": REFERENCE,
+}
+"""What the DiT is conditioned on: whoever looks at latents once more hears what they were made with."""
 _ASKED = "asked as ACE-Step asked until April 2026"
 _STAGES = (
     StageSpec(
@@ -125,12 +139,7 @@ _STAGES = (
         ask=ask_source,
         runner="renderer.models.ace_step.vae.encoder:LoadedEncoder.source",
         artifact=EncodedSound,
-        cost=Cost(
-            seconds=lambda request: request.file.seconds,
-            work=lambda request: request.file.seconds,
-            bytes_per_second=LATENT_RATE * LATENT_BYTES,
-            pace=0.002,
-        ),
+        cost=_ENCODING,
         named_by=("model", "based_on", "vae"),
     ),
     StageSpec(
@@ -141,12 +150,7 @@ _STAGES = (
         ask=ask_reference,
         runner="renderer.models.ace_step.vae.encoder:LoadedEncoder.reference",
         artifact=EncodedSound,
-        cost=Cost(
-            seconds=lambda request: request.file.seconds,
-            work=lambda request: request.file.seconds,
-            bytes_per_second=LATENT_RATE * LATENT_BYTES,
-            pace=0.002,
-        ),
+        cost=_ENCODING,
         named_by=("model", "based_on", "vae"),
     ),
     StageSpec(
@@ -164,13 +168,7 @@ _STAGES = (
     StageSpec(
         name=LATENTS,
         part=DIT,
-        needs={
-            "cot": COT,
-            "codes": CODES,
-            "source": SOURCE,
-            "audio_tokens": AUDIO_TOKENS,
-            "reference": REFERENCE,
-        },
+        needs=_CONDITIONS,
         version=3,
         former={
             2: FormerVersion(
@@ -188,14 +186,7 @@ _STAGES = (
     StageSpec(
         name=TIMESTAMPS,
         part=DIT,
-        needs={
-            "cot": COT,
-            "codes": CODES,
-            "source": SOURCE,
-            "audio_tokens": AUDIO_TOKENS,
-            "reference": REFERENCE,
-            "latents": LATENTS,
-        },
+        needs={**_CONDITIONS, "latents": LATENTS},
         version=1,
         request=TimestampsRequest,
         ask=ask_timestamps,
