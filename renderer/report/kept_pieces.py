@@ -16,7 +16,7 @@ from pathlib import Path
 from renderer.errors import StoreError
 from renderer.json_values import JsonError, from_json, to_json
 from renderer.report.pieces import SongPiece
-from renderer.store.disk import make_folder, temp_beside
+from renderer.store.disk import make_folder, write_whole
 from renderer.store.store import Store
 
 PIECES_FOLDER = "pages"
@@ -104,10 +104,7 @@ def _read(path: Path, key: str) -> KeptPiece | None:
 def _write(store: Store, path: Path, key: str, piece: KeptPiece) -> None:
     body = json.dumps(to_json(piece), ensure_ascii=False, separators=(",", ":")).encode()
     make_folder(store.disk, path.parent)
-    temp = temp_beside(store.disk, path)
-    # Not flushed: whatever a lost power leaves of it doesn't match its digest.
-    store.disk.write(temp, f"{_head(key, body)}\n".encode() + body)
-    store.disk.replace(temp, path)
+    write_whole(store.disk, path, f"{_head(key, body)}\n".encode() + body)
 
 
 def _head(key: str, body: bytes) -> str:

@@ -314,9 +314,10 @@ def same(project: Path, after: Path, where: str) -> None:
         if (project / folder).is_dir():
             with sole_writer(project / folder):
                 pass
-    for path in (project / "outputs" / "report").rglob(".tmp-*"):
-        # The page is written without a lock: what is left of one is taken away when it is old.
-        os.utime(path, (0, 0))
+    for folder in ("outputs/report", "outputs/.store/pages"):
+        for path in (project / folder).rglob(".tmp-*"):
+            # The page is written without a lock: what is left of one is taken away when it is old.
+            os.utime(path, (0, 0))
     Store(project / "outputs", kinds=stored_kinds()).clear_leftovers()
     found, wanted = tree(project), tree(after)
     assert found == wanted, f"{where}: {_differences(found, wanted)}"
@@ -333,6 +334,9 @@ def tree(project: Path) -> dict[str, object]:
             found[name] = {key: value for key, value in tomllib.loads(path.read_text()).items() if key != "made"}
         elif path.suffix in {".json", ".html"} or name.endswith("page-shows"):
             found[name] = path.stat().st_size > 0
+        elif path.suffix == ".piece":
+            # What it was made from is known by time stamps.
+            found[name] = json.loads(path.read_text("utf-8").partition("\n")[2])["piece"]
         else:
             found[name] = _digest(path)
     return found
