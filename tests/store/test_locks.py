@@ -57,7 +57,7 @@ def test_several_hold_a_lock_together_and_none_alone_beside_them(tmp_path: Path)
         pass
 
 
-@pytest.mark.parametrize("folder", ["/songs", "/net/good/songs", "/work/x", "/net/bad/disk/songs", "/net/badly"])
+@pytest.mark.parametrize("folder", ["/songs", "/net/good/songs", "/srv/x", "/net/bad/disk/songs", "/net/badly"])
 def test_where_locks_reach_every_machine_nothing_is_said(folder: str) -> None:
     assert why_local(Path(folder), MOUNTS) is None
 
