@@ -10,6 +10,7 @@ from renderer.spec.checkpoints import checkpoint_of
 from renderer.spec.faults import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
 from renderer.spec.project import is_inside, outside
+from renderer.spec.schema import tables_of
 from renderer.spec.take_names import names_file, take_named
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from renderer.song import Song
     from renderer.spec.build import CheckedSpec
     from renderer.spec.diagnostics import Diagnostic
-    from renderer.spec.schema import EditTable, SongFile, VariantTable
+    from renderer.spec.schema import EditTable
     from renderer.spec.source import KeyPath
 
 BASE_TASKS = frozenset({"extract", "lego", "complete"})
@@ -125,11 +126,7 @@ def audio_faults(draft: CheckedSpec, path: KeyPath, written: str) -> Iterator[Di
 
 
 def _reference_faults(draft: CheckedSpec) -> Iterator[Diagnostic]:
-    spec = draft.spec
-    tables: dict[KeyPath, SongFile | VariantTable | EditTable] = {(): spec}
-    tables |= {("variants", name): one for name, one in spec.variants.items()}
-    tables |= {("edits", name): one for name, one in spec.edits.items()}
-    for table, values in tables.items():
+    for table, values in tables_of(draft.spec):
         if values.reference_audio:
             yield from audio_faults(draft, (*table, "reference_audio"), values.reference_audio)
 

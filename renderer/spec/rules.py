@@ -23,7 +23,7 @@ from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
-from renderer.spec.schema import EditTable
+from renderer.spec.schema import EditTable, tables_of
 from renderer.spec.variant_view import as_song, as_spec
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from renderer.song import Pinned, Song, Variant
     from renderer.spec.build import CheckedSpec
     from renderer.spec.diagnostics import Diagnostic
-    from renderer.spec.schema import SongFile, VariantTable
+    from renderer.spec.schema import SongFile
     from renderer.spec.source import KeyPath, Source
     from renderer.spec.toml import Parsed
 
@@ -261,11 +261,8 @@ def unknown_codes(source: Source, codes: Sequence[str]) -> Iterator[Diagnostic]:
 
 
 def _models(draft: CheckedSpec) -> Iterator[Diagnostic]:
-    spec, project = draft.spec, draft.project
-    tables: list[tuple[KeyPath, SongFile | VariantTable | EditTable]] = [((), spec)]
-    tables += [(("variants", name), table) for name, table in spec.variants.items()]
-    tables += [(("edits", name), table) for name, table in spec.edits.items()]
-    for path, table in tables:
+    project = draft.project
+    for path, table in tables_of(draft.spec):
         if project.overrides.model is None:
             yield from unknown_model(draft.parsed.source, (*path, "model"), table.model, project.folder)
             yield from based_on_faults(draft.parsed.source, path, table.model, table.based_on, project.folder)

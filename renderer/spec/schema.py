@@ -32,7 +32,7 @@ from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised
 from renderer.spec.name_lengths import NAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from renderer.settings import Setting
 
@@ -354,6 +354,13 @@ class SongFile(SharedKeys):
     edits: dict[VariantName, EditTable] = Field(
         default_factory=dict, description="Takes made from others, or from files; each adds a take per seed."
     )
+
+
+def tables_of(spec: SongFile) -> Iterator[tuple[tuple[str, ...], SongFile | VariantTable | EditTable]]:
+    """Where a take's keys may be written, with the place in the file: the spec itself, its variants, its edits."""
+    yield (), spec
+    yield from ((("variants", name), table) for name, table in spec.variants.items())
+    yield from ((("edits", name), table) for name, table in spec.edits.items())
 
 
 class DefaultsFile(SharedKeys):

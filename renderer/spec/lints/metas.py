@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from renderer.spec.checkpoints import default_max_duration
 from renderer.spec.findings import Finding, Mark
+from renderer.spec.schema import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,16 +64,11 @@ def max_duration_unused(subject: Subject) -> Iterator[Finding]:
 
 def lora_unused(subject: Subject) -> Iterator[Finding]:
     """An adapter without strength."""
-    spec = subject.draft.spec
-    for table, loras in (
-        ((), spec.lora),
-        *((("variants", name), one.lora) for name, one in spec.variants.items()),
-        *((("edits", name), one.lora) for name, one in spec.edits.items()),
-    ):
-        for position, lora in enumerate(loras or ()):
+    for path, table in tables_of(subject.draft.spec):
+        for position, lora in enumerate(table.lora or ()):
             if lora.scale == 0:
                 yield Finding(
-                    path=(*table, "lora", position, "scale"),
+                    path=(*path, "lora", position, "scale"),
                     message="the adapter has no effect",
                     why="at `scale` 0 the weights stay as they are",
                     help="1 is full strength",
