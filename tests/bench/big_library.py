@@ -83,7 +83,7 @@ def finish(project: Project, plans: tuple[TakePlan, ...]) -> None:
     journal.append("run-started", {"takes": len(plans), "jobs": len(STAGES) * len(plans)})
     journal.append("loaded", {"component": "lm", "seconds": 0.1, "num_bytes": 1_000})
     for stage in STAGES:
-        for plan in (one for one in plans if stage in one.keys):
+        for plan in plans:
             fields = {
                 "stage": str(stage),
                 "part": family("ace_step").stages[stage].part,
