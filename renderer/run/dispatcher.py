@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.errors import StageError
+from renderer.errors import InputLost, StageError
 from renderer.run.choice import Choice, Step, Way, choose
 from renderer.run.cutting import cut
 from renderer.run.events import JobFailed, PartStarted, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -86,6 +86,8 @@ class Dispatcher:
         """Groups that were told of, by their identity."""
         self._died_on: dict[str, int] = {}
         """Job -> the worker that died over it; it runs again on another, which tells whose fault it was."""
+        self._without_input: set[str] = set()
+        """Jobs that failed alone, what they build on being lost."""
         self._strikes: Counter[int] = Counter()
         """Of workers: how many jobs they died over that did well elsewhere."""
         self._deaths_while_loading = dict.fromkeys(range(len(workers)), 0)
@@ -166,11 +168,17 @@ class Dispatcher:
         batch.settled.add(job.key)
         if not self.wants(job):
             self._drop(job)
-        elif len(batch.jobs) > 1:
+        elif len(batch.jobs) > 1 or self._lost_its_input(job, error):
             # A neighbour may have taken the memory: alone it has all of it. The bits are the same either way.
             batch.step.queue.again_alone(job)
         else:
             yield from self._give_up(job, error)
+
+    def _lost_its_input(self, job: Job, error: RendererError) -> bool:
+        """Whether the job itself did nothing wrong: how many others were sent with it then says nothing. Once a job."""
+        first = isinstance(error, InputLost) and job.key not in self._without_input
+        self._without_input.add(job.key)
+        return first
 
     def cancelled(self, batch: Batch, jobs: Iterable[Job]) -> None:
         """Nobody wants the jobs any more, and the worker was told."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.errors import StageError, WorkerDied
+from renderer.errors import InputLost, StageError, WorkerDied
 from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DIED = WorkerDied("it died")
 NO = StageError("no")
+LOST = InputLost("its story is gone")
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,21 @@ def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Pla
     assert [type(event) for event in told] == [JobFailed, TakeFailed]
     sounds = Counter(name for b in remaining(one) for name in names(b) if name.startswith("sound"))
     assert sounds == Counter(f"sound {number:02}" for number in range(1, 20))
+
+
+def test_what_lost_its_input_runs_once_more_however_few_were_sent_with_it(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    batch = taken(one)
+    (first, *_) = batch.jobs.values()
+    list(one.failed(batch, first, NO))
+    well(one, 0, batch)
+
+    alone = taken(one)
+    assert list(alone.jobs.values()) == [first]
+    assert list(one.failed(alone, first, LOST)) == []
+    once_more = taken(one)
+    assert list(once_more.jobs.values()) == [first]
+    assert [type(event) for event in one.failed(once_more, first, LOST)] == [JobFailed, TakeFailed]
 
 
 def test_what_is_only_wanted_beside_the_sound_costs_no_take_when_it_fails(twenty: Plan) -> None:
