@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Row] = {
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
     "keep": Row("renderer.cli.keep", "Vote for takes: kept in picks.toml beside the specs."),
     "export": Row("renderer.cli.export", "Write when lyrics are sung as LRC, WebVTT or markers."),
+    "share": Row("renderer.cli.share", "Write takes and a page of them to send to somebody."),
     "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them from now on."),
     "fix": Row("renderer.cli.fix", "Write into a spec that a part of a take is made anew."),
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),

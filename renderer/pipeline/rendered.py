@@ -1,7 +1,9 @@
-"""Names of takes -> the versions that bear them now: what can be voted on, since it was heard."""
+"""Names of takes -> the versions that bear them now: what was heard, and can be voted on, sent or told of."""
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
@@ -12,38 +14,62 @@ from renderer.spec.near import suggestion
 from renderer.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from renderer.song import Song
     from renderer.store.takes import TakeRecord
 
+_WILD = re.compile(r"[*?\[]")
+_PREVIEW = ".preview"
+
 
 def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, TakeRecord]]:
-    """Take name -> its song, and the version that bears the name now.
+    """Take name -> its song, and the version that bears the name now; `*`, `?` and `[…]` stand for what is there.
 
-    Raises: UsageError for a name without a song or without audio.
+    Raises: UsageError for a name without a song or without audio, and for a pattern that fits none.
     """
     songs = {song.name: song for song in select((), Options(outputs=outputs)).songs}
-    found = {}
+    found: dict[str, tuple[Song, TakeRecord]] = {}
     for name in names:
-        song = songs.get(name.partition(".")[0])
-        record = _version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
-        if song is None or record is None:
-            raise _unheard(name, songs.values(), outputs)
-        found[name] = (song, record)
+        matching = dict(_fitting(name, songs, outputs))
+        if not matching:
+            raise _without_sound(name, songs.values(), outputs)
+        found |= matching
     return found
+
+
+def _fitting(
+    name: str, songs: Mapping[str, Song], outputs: Path | None
+) -> Iterator[tuple[str, tuple[Song, TakeRecord]]]:
+    song = songs.get(name.partition(".")[0])
+    record = _version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
+    if song and record:
+        yield name, (song, record)
+        return
+    for one in songs.values() if _WILD.search(name) else ():
+        store = Store(outputs or one.outputs, kinds=stored_kinds())
+        for take in sorted(store.take_names(), key=_in_numbers):
+            fits = take.partition(".")[0] == one.name and fnmatchcase(take, name)
+            # A preview is a take's beginning: nobody means it by the take's own pattern.
+            if fits and (_PREVIEW in name or _PREVIEW not in take) and (record := _version(store, take)):
+                yield take, (one, record)
+
+
+def _in_numbers(name: str) -> list[object]:
+    """Seed 10 behind seed 9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _version(store: Store, name: str) -> TakeRecord | None:
     return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
 
 
-def _unheard(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
+def _without_sound(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
     folders = {outputs} if outputs else {song.outputs for song in songs}
     known = [take for folder in folders if folder for take in Store(folder, kinds=stored_kinds()).take_names()]
     return UsageError(
         f"there is no rendered take `{name}`",
-        why="a vote is on something that was heard",
+        why="nothing lies under that name that could be heard",
         help=suggestion(name, known, most=3) or "see `renderer status`",
     )

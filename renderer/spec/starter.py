@@ -64,7 +64,7 @@ lm_temperature = 0.85
 format = "flac"
 """
 
-IGNORED = "/outputs/\n"
+IGNORED = "/outputs/\n/shared/\n"
 
 
 def starter(title: str, schema: str | None) -> str:

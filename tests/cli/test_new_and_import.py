@@ -67,7 +67,7 @@ def test_a_new_project_checks_and_completes_at_once(tmp_path: Path) -> None:
     )
 
     assert (result.returncode, result.stdout) == (0, "1 song in order, 2 takes\n")
-    assert (project / ".gitignore").read_text() == "/outputs/\n"
+    assert (project / ".gitignore").read_text() == "/outputs/\n/shared/\n"
     head = (project / "specs" / "first-song.toml").read_text().splitlines()[0]
     assert (project / "specs" / head.removeprefix("#:schema ")).resolve() == project / "schemas" / "song.schema.json"
     assert run(["new", "--project", "songs"]) == 2

@@ -182,6 +182,7 @@ SCENARIOS: dict[str, Scenario] = {
     "report": Scenario(prepare=rendered, run=command("report", "--no-measure", *DEVICE)),
     "keep": Scenario(prepare=rendered, run=command("keep", "eins.s1", "--note", "heard")),
     "keep --forget": Scenario(prepare=voted, run=command("keep", "eins.s1", "--forget")),
+    "share": Scenario(prepare=rendered, run=command("share", "eins.s*", "zwei.s1", "--to", "more"), codes=(0, 2)),
     "fix": Scenario(prepare=rendered, run=command("fix", "eins.s1", "--at", "2..5"), codes=(0, 2)),
     "pin": Scenario(prepare=rendered, run=command("pin", "eins.s1", *DEVICE), codes=(0, 2)),
     "store gc": Scenario(prepare=with_former_versions, run=command("store", "gc", "--yes", "--older-than", "0")),

@@ -1,0 +1,57 @@
+"""Takes for somebody to hear -> a small page of its own: players and lyrics, nothing of how anything was made."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from renderer.report.templating import part, template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from renderer.song import Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedTake:
+    """A player."""
+
+    label: str
+    """What to call it in an answer: `Take 2`."""
+    file: str
+    """Beside the page."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSong:
+    """Takes in which the same words are sung."""
+
+    title: str
+    sections: tuple[Section, ...]
+    """Empty for an instrumental."""
+    takes: tuple[SharedTake, ...]
+
+
+def shared_page(songs: Sequence[SharedSong]) -> str:
+    """The page as text: it opens from disk, beside the files that it names, and asks for nothing else."""
+    style, script = part("shared.css"), part("shared.js")
+    titles = tuple(dict.fromkeys(song.title for song in songs))
+    return template("shared").render(
+        songs=songs,
+        title=", ".join(titles),
+        style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
+        script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
+        # `file:` because a page opened from disk has no origin that 'self' could name.
+        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; media-src 'self' file:; "
+        "base-uri 'none'; form-action 'none'",
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
