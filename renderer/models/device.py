@@ -219,6 +219,17 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=device.type == "cuda")
 
 
+def upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A copy of a host tensor on the device; on CUDA through memory of its own that the device reads by itself.
+
+    So the host may change or drop the tensor at once, and waits neither for the copy nor for what is queued before it.
+    """
+    if device.type != "cuda":
+        return tensor.to(device, copy=True)
+    # torch keeps what was pinned, and hands it out again only when the copy is done.
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given, so that a clock read next means something."""
     import torch  # noqa: PLC0415 - the worker's

@@ -47,13 +47,13 @@ class Listener(Protocol):
     """Whom a stage tells how far it is, and asks whether to go on."""
 
     def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
-        """`done` of `total` units (`tokens`, `steps`, `tiles`) of a job; called at each of them."""
+        """`done` of `total` units (`tokens`, `steps`, `tiles`) of a job; tokens may come a few at a time."""
 
     def loaded(self, component: str, seconds: float, num_bytes: int) -> None:
         """A component (`lm`, `text_encoder`, `condition_encoder`, `dit`, `vae`, …) was read from disk."""
 
     def cancelled(self, job_id: str) -> bool:
-        """Whether to abandon the job now; asked at each token, step and tile."""
+        """Whether to abandon the job now; asked at each step and tile and every few tokens."""
 
 
 class LoadedPart(Protocol):

@@ -272,7 +272,7 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
         launch=launch,
         prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
         attention=PaddedDecode.of,
-        overlap=False,
+        steps_ahead=1,
     )
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))
     lm = engine_of(model, device, dtype, launch)

@@ -14,7 +14,7 @@ from renderer.models import device as devices
 from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
 from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
-from renderer.models.ace_step.lm.part import ATTENTIONS
+from renderer.models.ace_step.lm.part import ATTENTIONS, STEPS_AHEAD
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.models.kernels.cuda_graph import eager
@@ -100,7 +100,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
         launch=launch,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(name)),
         attention=attention,
-        overlap=cuda,
+        steps_ahead=STEPS_AHEAD if cuda else 1,
     )
 
 

@@ -59,7 +59,7 @@ def one_by_one(lm: LmPart) -> LmPart:
     """The same weights, every operation launched by itself."""
     assert lm._lm is not None
     prefill = Prefill(EagerPrompts(lm._lm.model.model), prompt_bucket=LM_PROMPT_BUCKET)
-    return LmPart(replace(lm._lm, launch=eager, overlap=False, prefill=prefill), lm._tokens, lm._lm_slots)
+    return LmPart(replace(lm._lm, launch=eager, steps_ahead=1, prefill=prefill), lm._tokens, lm._lm_slots)
 
 
 def thoughts(count: int) -> list[StageJob]:

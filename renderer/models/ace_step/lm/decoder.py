@@ -20,7 +20,7 @@ from torch import Tensor
 
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.pass_spec import PAIR
-from renderer.models.device import free_bytes, mark, release
+from renderer.models.device import free_bytes, mark, release, upload
 from renderer.models.kernels.kv_cache import cache_bytes, row_cache
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ class ResidentLm:
     launch: Launch
     prefill: Prefill
     attention: MakeDecodeAttention
-    overlap: bool
-    """Whether a step begins before the last one's tokens are read: a device beside the host needn't wait for it."""
+    steps_ahead: int
+    """Steps that may be launched before the tokens of the first are read: a device beside the host needn't wait for it.
+
+    1 where each is read before the next begins."""
 
     @property
     def weight(self) -> Tensor:
@@ -109,8 +111,8 @@ class LoadedLm(Protocol):
         """How a step's operations are launched."""
 
     @property
-    def overlap(self) -> bool:
-        """Whether a step begins before the last one's tokens are read."""
+    def steps_ahead(self) -> int:
+        """Steps that may be launched before the tokens of the first are read; 1 where each is read at once."""
 
     @property
     def max_length(self) -> int:
@@ -183,11 +185,6 @@ class Pass:
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, columns, device=device)
         self._mask = torch.ones(num_slots, columns, dtype=torch.bool, device=device)
-        # What goes up at every token, from memory the device reads by itself: no copy waits for the step under way. One
-        # that is overtaken by the next, which brings all of it again, does no harm.
-        pinned = device.type == "cuda"
-        self._host_mask = torch.zeros(num_slots, spec.logit_slice.num_words, dtype=torch.int32, pin_memory=pinned)
-        self._host_temperature = torch.ones(num_slots, 1, pin_memory=pinned)
         self._seen = torch.zeros(num_slots, columns if spec.features.penalised else 1, dtype=torch.bool)
         self._seen = self._seen.to(device)
         self._scale, self._penalty, self._temperature, self._top_p = (
@@ -197,8 +194,13 @@ class Pass:
         # All of a request's random numbers go up at its start, so that which one is drawn with is its own count's.
         self._uniforms = torch.zeros(num_slots, spec.length, device=device)
         self._count = torch.zeros(num_slots, 1, dtype=torch.int64, device=device)
-        self._drawn = torch.zeros(num_slots, dtype=torch.int64, device=device)
-        self._host_drawn = torch.zeros(num_slots, dtype=torch.int64, pin_memory=pinned)
+        # The last steps' tokens, the newest behind: the host may read them when several have been drawn.
+        self._drawn = torch.zeros(lm.steps_ahead, num_slots, dtype=torch.int64, device=device)
+
+    @property
+    def num_rows(self) -> int:
+        """Of all slots."""
+        return len(self._tokens)
 
     def fill(self, slot: int, prompts: PromptCache, settings: LmSampling, uniforms: npt.NDArray[np.float32]) -> None:
         """Put a request into an idle slot: its prompts' cache, its settings, its random numbers."""
@@ -209,14 +211,14 @@ class Pass:
         self._scale[slot], self._penalty[slot] = settings.lm_cfg_scale, settings.lm_repetition_penalty
         self._temperature[slot], self._top_p[slot] = settings.lm_temperature, settings.lm_top_p
         self._top_k[slot], self._count[slot] = settings.lm_top_k, 0
-        self._uniforms[slot, : len(uniforms)] = torch.from_numpy(uniforms).to(self._lm.device)
+        self._uniforms[slot, : len(uniforms)] = upload(torch.from_numpy(uniforms), self._lm.device)
 
     def mark_seen(self, slot: int, prompt: tuple[int, ...]) -> None:
         """Count a prompt's tokens as seen, for the repetition penalty."""
         if self._spec.features.penalised:
-            ids = torch.tensor(prompt, device=self._lm.device)
+            columns = self._spec.logit_slice.columns_of(torch.tensor(prompt))
             self._seen[slot] = False
-            self._seen[slot, self._spec.logit_slice.columns_of(ids)] = True
+            self._seen[slot, upload(columns, self._lm.device)] = True
 
     def clear(self, slot: int) -> None:
         """Make a slot idle: its rows run on at position 0, and nobody reads what they draw."""
@@ -225,15 +227,13 @@ class Pass:
 
     def set_mask(self, packed: npt.NDArray[np.int32]) -> None:
         """What each slot may draw: packed bits [slots, logit_slice.num_words]."""
-        self._host_mask.copy_(torch.from_numpy(packed))
-        words = self._host_mask.to(self._lm.device, non_blocking=True).unsqueeze(-1)
+        words = upload(torch.from_numpy(packed), self._lm.device).unsqueeze(-1)
         bits = torch.bitwise_and(torch.bitwise_right_shift(words, self._bits), 1)
         self._mask.copy_(bits.view(self._num_slots, -1)[:, : self._spec.logit_slice.columns])
 
     def set_temperatures(self, temperatures: Sequence[float]) -> None:
         """One a slot; 0 is greedy."""
-        self._host_temperature.copy_(torch.tensor(temperatures).unsqueeze(-1))
-        self._temperature.copy_(self._host_temperature, non_blocking=True)
+        self._temperature.copy_(upload(torch.tensor(temperatures), self._lm.device).unsqueeze(-1))
 
     def forward(self) -> None:
         """Run every row's last token through the LM, up to its logits."""
@@ -253,25 +253,28 @@ class Pass:
             self._seen.scatter_(1, columns, True)
         ids = self._spec.logit_slice.ids(columns.squeeze(1))
         # A NaN is told by a token that can't be, as raising would mean to wait for the device.
-        self._drawn.copy_(torch.where(finite, ids, -1))
+        drawn = torch.where(finite, ids, -1)
+        self._drawn.copy_(torch.cat([self._drawn[1:], drawn.unsqueeze(0)]))
         self._tokens.copy_(ids.repeat(self._rows_a_slot).unsqueeze(-1))
         # Idle rows stay where they are, by a factor of 0: a branch would be the host's to decide.
         self._tokens.mul_(self._live.unsqueeze(-1))
         self._positions.add_(self._live)
         self._count.add_(self._live[: self._num_slots].unsqueeze(-1))
 
-    def fetch_tokens(self) -> Callable[[], list[int]]:
-        """Start the copy of each slot's drawn token to the host; what comes back waits for it and gives them.
+    def fetch_tokens(self, num_steps: int = 1) -> Callable[[], list[list[int]]]:
+        """Start the copy of the last steps' tokens to the host; what comes back waits for it and gives [steps][slots].
 
         A token is -1 where the logits hold NaN or inf. The wait is for these tokens, not for what is launched later:
-        the one host sync of a step.
+        the one host sync of so many steps.
         """
-        self._host_drawn.copy_(self._drawn, non_blocking=self._lm.device.type == "cuda")
-        wait = mark(self._lm.device)
+        # A copy first: the draws to come move what is there, and on a CPU a slice is no copy.
+        device = self._lm.device
+        host = self._drawn[-num_steps:].clone().to("cpu", non_blocking=device.type == "cuda")
+        wait = mark(device)
 
-        def wait_for_tokens() -> list[int]:
+        def wait_for_tokens() -> list[list[int]]:
             wait()
-            return self._host_drawn.tolist()
+            return cast("list[list[int]]", host.tolist())
 
         return wait_for_tokens
 

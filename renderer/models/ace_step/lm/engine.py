@@ -23,13 +23,15 @@ from renderer.models.ace_step.lm.decoder import Pass
 from renderer.models.stage_job import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.models.ace_step.lm.decode_request import ConstraintSet, DecodeRequest, LogitConstraint
     from renderer.models.ace_step.lm.decoder import LoadedLm
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import PromptCache
     from renderer.models.stage_job import Listener
+
+ROWS_AHEAD = 512  # rows × steps launched unread, and as many behind them: a cancellation waits for less than 0.2 s
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +41,19 @@ class _ActiveRequest:
     request: DecodeRequest
     constraint: LogitConstraint
     began: float
+    num_launched: int = 0
+    """Tokens drawn or about to be: it leaves its slot when they are as many as it may have."""
     tokens: list[int] = field(default_factory=list)
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """Steps that were launched together, their tokens not yet read."""
+
+    requests: Mapping[int, _ActiveRequest]
+    """By slot."""
+    wait_for_tokens: Callable[[], list[list[int]]]
 
 
 @torch.inference_mode()
@@ -93,7 +107,10 @@ def _check_fits(lm: LoadedLm, spec: PassSpec, lm_slots: int, free_bytes: int) ->
 class _PassRunner:
     """One pass's requests on their way through the slots.
 
-    `run` alternates two moves: requests begin in idle slots, then all slots advance by one token.
+    `run` alternates two moves: requests begin in idle slots, then all slots advance by a flight of some tokens. Where
+    the host needn't see a token before the next, a flight has several and a second one is launched before the first is
+    read: so a device beside the host doesn't wait for it, however busy that is. What a request draws follows from its
+    own count and from nothing that the host does meanwhile.
     """
 
     def __init__(self, lm: LoadedLm, spec: PassSpec, num_slots: int, listener: Listener) -> None:
@@ -110,11 +127,19 @@ class _PassRunner:
         """Whether the next draw's logits are there, or on their way."""
 
     def run(self, queue: deque[DecodeRequest]) -> Iterator[DecodeResult | Failed]:
-        while queue or self._active:
+        flights: deque[_Flight] = deque()
+        while queue or self._active or flights:
             while queue and self._idle:
                 yield from self._begin(queue.popleft())
             if self._active:
-                yield from self._step(refills=bool(queue))
+                flights.append(self._launch(refills=bool(queue)))
+            while len(flights) > self._num_unread:
+                yield from self._land(flights.popleft())
+
+    @property
+    def _num_unread(self) -> int:
+        """Flights that may be under way while the next one is made ready."""
+        return int(bool(self._active) and self._steady and self._lm.steps_ahead > 1)
 
     def _begin(self, request: DecodeRequest) -> Iterator[Failed]:
         if self._listener.cancelled(request.id):
@@ -141,21 +166,36 @@ class _PassRunner:
             self._prompts, self._prompt_cache = request.prompts, self._lm.prefill(request.prompts)
         return self._prompt_cache
 
-    def _step(self, *, refills: bool) -> Iterator[DecodeResult | Failed]:
+    def _launch(self, *, refills: bool) -> _Flight:
+        """Draw a token for each slot, or a few where nothing about the next one has to be known first."""
+        requests, num_steps = dict(self._active), self._num_steps()
+        # While the device computes, the host works out what each row may draw.
         if not self._forwarded:
             self._forward()
-        # While the device computes, the host works out what each row may draw.
         self._constrain()
         self._draw()
-        wait_for_tokens = self._pass.fetch_tokens()
+        for _ in range(num_steps - 1):
+            self._forward()
+            self._draw()
+        wait_for_tokens = self._pass.fetch_tokens(num_steps)
         # The next forward begins before the tokens are read, so that the device needn't wait for the host. A slot that
-        # is refilled needs it anew: so not where any token may be a request's last and others wait.
-        self._forwarded = self._lm.overlap and (self._steady or not refills)
+        # is refilled needs it anew: so not where others wait. Nor where the next flight begins before that anyway.
+        self._forwarded = self._lm.steps_ahead > 1 and not self._steady and not refills
         if self._forwarded:
             self._forward()
-        for slot, token in enumerate(wait_for_tokens()):
-            if slot in self._active:
-                yield from self._take(slot, token)
+        for slot, active in requests.items():
+            active.num_launched += num_steps
+            # Before its tokens are read: whoever waits takes the slot in the next flight.
+            if active.num_launched == active.request.max_tokens:
+                self._leave(slot)
+        return _Flight(requests=requests, wait_for_tokens=wait_for_tokens)
+
+    def _num_steps(self) -> int:
+        """Steps of the next flight: none goes on beyond the count of the request that is nearest to it."""
+        if not self._steady:
+            return 1
+        left = (active.request.max_tokens - active.num_launched for active in self._active.values())
+        return min(self._lm.steps_ahead, max(1, ROWS_AHEAD // self._pass.num_rows), *left)
 
     @property
     def _constraints(self) -> ConstraintSet:
@@ -181,23 +221,29 @@ class _PassRunner:
         self._constraints.fill(constraints, self._masks)
         self._pass.set_mask(self._masks)
 
-    def _take(self, slot: int, token: int) -> Iterator[DecodeResult | Failed]:
-        """A slot's new token: on to the next one, or out of the slot."""
-        active = self._active[slot]
+    def _land(self, flight: _Flight) -> Iterator[DecodeResult | Failed]:
+        tokens = flight.wait_for_tokens()
+        for slot, active in flight.requests.items():
+            # One that ended in a flight before was launched on before anybody knew.
+            if not active.over:
+                yield from self._take(slot, active, [step[slot] for step in tokens])
+
+    def _take(self, slot: int, active: _ActiveRequest, tokens: Sequence[int]) -> Iterator[DecodeResult | Failed]:
+        """A slot's new tokens: on to the next ones, or out of the slot."""
         request = active.request
-        # Asked at each token: a song of ten minutes is 3,000 of them.
+        # Asked at each flight: a song of ten minutes is 3,000 tokens.
         if self._listener.cancelled(request.id):
-            self._leave(slot)
+            self._end(slot, active)
             return
         try:
-            ended = self._accept(active, token)
+            ended = any(self._accept(active, token) for token in tokens)
         except StageError as error:
-            self._leave(slot)
+            self._end(slot, active)
             yield _failed(request, error)
             return
         self._listener.progress(request.id, len(active.tokens), request.max_tokens, "tokens")
         if ended or len(active.tokens) == request.max_tokens:
-            self._leave(slot)
+            self._end(slot, active)
             seconds = time.monotonic() - active.began
             yield DecodeResult(id=request.id, tokens=tuple(active.tokens), seconds=seconds)
 
@@ -210,6 +256,11 @@ class _PassRunner:
             )
         active.tokens.append(token)
         return active.constraint.accept(token)
+
+    def _end(self, slot: int, active: _ActiveRequest) -> None:
+        active.over = True
+        if self._active.get(slot) is active:
+            self._leave(slot)
 
     def _leave(self, slot: int) -> None:
         del self._active[slot]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ATTENTIONS: Mapping[str, MakeDecodeAttention] = {"masked": PaddedDecode.of, "ragged": VarlenDecode.of}
 """By what `device.lm_attention` says."""
+STEPS_AHEAD = 8  # on CUDA: 40 ms for a host that is kept from launching, and a refill waits for no more
 
 
 def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart:
@@ -75,7 +76,7 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
         launch=cuda_graph if on_cuda else eager,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(settings.device)),
         attention=ATTENTIONS[devices.lm_attention(settings.device, dtype)],
-        overlap=on_cuda,
+        steps_ahead=STEPS_AHEAD if on_cuda else 1,
     )
     devices.synchronise(device)
     return lm, sum(weights.nbytes for weights in model.parameters())

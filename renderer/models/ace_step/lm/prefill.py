@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from renderer.models.device import upload
 from renderer.models.kernels.cuda_graph import record
 from renderer.models.kernels.kv_cache import cache_bytes, prompt_cache, zeros_by_token
 
@@ -81,7 +82,7 @@ class EagerPrompts:
         """As the protocol says."""
         weight = self._model.embed_tokens.weight
         memory = zeros_by_token(self._model.config, len(ids), ids.shape[1], weight)
-        _fill(self._model, ids.to(weight.device), memory)
+        _fill(self._model, upload(ids, weight.device), memory)
         return memory
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:  # noqa: ARG002 - the protocol's
@@ -108,12 +109,12 @@ class RecordedPrompts:
         memory = [layer[:, :count, :, :length] for layer in self._memory]
         if shape in self._recordings:
             recording = self._recordings[shape] = self._recordings[shape] or self._record(ids, memory)
-            recording.ids.copy_(ids)
+            recording.ids.copy_(upload(ids, recording.ids.device))
             recording.graph.replay()
         else:
             # A warmup: libraries set themselves up in the first run of a shape, which a graph can't record.
             self._recordings[shape] = None
-            _fill(self._model, ids.to(weight.device), memory)
+            _fill(self._model, upload(ids, weight.device), memory)
         return memory
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:

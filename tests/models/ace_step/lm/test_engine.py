@@ -122,20 +122,47 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
         assert codes_of(lm, [one]) == {one.id: together[one.id]}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["cot", "codes"])
-def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny_set: Path, stage: str) -> None:
-    lm = load(tiny_set, slots=3)
-    jobs: list[StageJob] = songs(20)
+def ahead(lm: LmPart) -> LmPart:
+    """The same LM, read only every few steps."""
+    lm._lm = replace(cast("ResidentLm", lm._lm), steps_ahead=8)
+    return lm
+
+
+def open_songs(count: int) -> list[StageJob]:
+    """Songs that may end before their count, under the rules of codes or without any."""
+    return [
+        job(
+            f"open {number}",
+            codes_request(
+                number,
+                caption=f"{'slow ' * (number % 5)}piano",
+                metas=OPEN,
+                preview=4.0 + number % 3,
+                use_constrained_decoding=rules,
+                sampling=replace(SAMPLING, lm_temperature=2.0),
+            ),
+        )
+        for rules in (True, False)
+        for number in range(count)
+    ]
+
+
+def asked_of(stage: str) -> list[StageJob]:
     if stage == "cot":
-        jobs = [
+        return [
             job(f"song {seed}", cot_request(seed, caption="la " * (seed % 4 + 1), use_cot_caption=False))
             for seed in range(7)
         ]
+    return songs(20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["cot", "codes"])
+def test_steps_launched_before_the_last_ones_tokens_are_read_change_no_token(tiny_set: Path, stage: str) -> None:
+    lm, jobs = load(tiny_set, slots=3), asked_of(stage)
     waited = results(lm, stage, jobs)
 
-    lm._lm = replace(cast("ResidentLm", lm._lm), overlap=True)
-    ran_ahead = results(lm, stage, jobs)
+    ran_ahead = results(ahead(lm), stage, jobs)
 
     assert len(waited) == len(jobs)
     assert list(ran_ahead) == list(waited)
@@ -143,6 +170,24 @@ def test_a_step_begun_before_the_last_ones_tokens_are_read_changes_no_token(tiny
         told = artifact.text if isinstance(artifact, Cot) else cast("Codes", artifact).codes.tolist()
         again = ran_ahead[name]
         assert told == (again.text if isinstance(again, Cot) else cast("Codes", again).codes.tolist())
+
+
+@torch.no_grad()
+def test_a_song_that_ends_by_itself_ends_there_whatever_was_launched_behind(tiny_set: Path) -> None:
+    lm = load(tiny_set, slots=2)
+    model: Any = lm._lm
+    model.model.lm_head.weight[lm._tokens.end] *= 20  # so that many end early
+    decodes = [lm._phase(CodesPhase).prepare(one).request for one in open_songs(4)]
+
+    def tokens_of(lm: LmPart) -> dict[str, tuple[int, ...]]:
+        return {one.id: one.tokens for one in decode_all(lm._lm, decodes, 2, 2**40, Heard())}  # type: ignore[union-attr,arg-type]
+
+    waited = tokens_of(lm)
+
+    lengths = {len(waited[one.id]) - one.max_tokens for one in decodes}
+    assert min(lengths) < 0
+    assert len(lengths) > 2
+    assert tokens_of(ahead(lm)) == waited
 
 
 @pytest.mark.slow
@@ -168,12 +213,14 @@ def test_takes_with_one_chain_of_thought_run_its_prompt_once(tiny_set: Path) -> 
     assert len([length for length in lengths if length > 1]) == 1
 
 
-def test_a_slot_is_refilled_at_once(tiny_set: Path) -> None:
+@pytest.mark.parametrize("steps_ahead", [1, 8])
+def test_a_slot_is_refilled_at_once(tiny_set: Path, steps_ahead: int) -> None:
     """Two slots and songs of 10, 5 and 5 codes take ten steps, not fifteen."""
     lm = load(tiny_set, slots=2)
     lengths: list[int] = []
     model: Any = lm._lm
     model.model.model.embed_tokens.register_forward_pre_hook(lambda _, ids: lengths.append(ids[0].shape[1]))
+    lm._lm = replace(model, steps_ahead=steps_ahead)
 
     codes_of(lm, [job(str(seconds), codes_request(metas=replace(OPEN, duration=seconds))) for seconds in (1, 2, 1.01)])
 
@@ -200,10 +247,23 @@ def test_a_cancelled_song_stops_at_the_next_token_and_the_others_go_on(tiny_set:
     assert found["song 2"] == codes_of(lm, [jobs[2]])["song 2"]
 
 
+def test_a_song_cancelled_while_steps_are_under_way_leaves_its_slot_to_the_next(tiny_set: Path) -> None:
+    lm, jobs = ahead(load(tiny_set, slots=2)), songs(5)
+    heard = Heard(cancel_after={"song 1": 1, "song 4": 0})
+
+    found = codes_of(lm, jobs, heard)
+
+    assert sorted(found) == ["song 0", "song 2", "song 3"]
+    assert heard.counts["song 1"] == heard.counts["song 1"][:1]
+    assert found["song 2"] == codes_of(load(tiny_set, slots=2), [jobs[2]])["song 2"]
+
+
 @pytest.mark.slow
-def test_nan_costs_the_song_it_appears_in(tiny_set: Path) -> None:
+@pytest.mark.parametrize("steps_ahead", [1, 8])
+def test_nan_costs_the_song_it_appears_in(tiny_set: Path, steps_ahead: int) -> None:
     """Also its slot is clean for the next song."""
     lm = load(tiny_set, slots=2)
+    lm._lm = replace(cast("ResidentLm", lm._lm), steps_ahead=steps_ahead)
     bad = job("bad", codes_request(caption="quiz"))
     good = [job(f"good {seed}", codes_request(seed)) for seed in range(5)]
     expected = codes_of(lm, good)

@@ -40,7 +40,7 @@ class MlxLm:
     device: torch.device = HOST
     """Where draws are made."""
     launch: Launch = eager
-    overlap: bool = False
+    steps_ahead: int = 1
 
     @property
     def max_length(self) -> int:
