@@ -1,7 +1,9 @@
 """What the stages hand on: Cot, Codes, Latents, Waveform. numpy arrays with shapes and rates; no torch."""
 
 # Without `from __future__ import annotations`: `json_values` reads the annotations.
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import exp, isfinite
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.provenance import (
@@ -10,6 +12,7 @@ from renderer.provenance import (
     DitNotes,
     EncoderNotes,
     Notes,
+    PlanScoreNotes,
     TimestampsNotes,
     VaeNotes,
 )
@@ -74,6 +77,62 @@ class Codes:
         if self.codes.ndim != 1 or self.codes.dtype != "int32":
             return f"the codes are {self.codes.dtype} of shape {list(self.codes.shape)}"
         return "a code is below 0" if self.codes.size and self.codes.min() < 0 else ""
+
+
+PMI_SCALE = 0.1
+"""Nats a token that lift a text's score from 0.5 to 0.73. Source: acestep/core/scoring/lm_score.py."""
+PLAN_WEIGHTS = {"caption": 0.5, "lyrics": 0.3, "metas": 0.2}
+"""Of a plan's score; of what it has no text for, the others' in proportion. Source: as above."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanScore:
+    """How well codes tell what they were written for, as the LM reads them: ranks takes of one song, never songs."""
+
+    caption_pmi: float | None = None
+    """Nats a token by which the codes make the caption likelier; None where there is none."""
+    lyrics_pmi: float | None = None
+    """The same of the lyrics."""
+    metas: Mapping[str, float] = field(default_factory=dict)
+    """`bpm`, `keyscale`, … -> how high their tokens rank among the likeliest ten: 0 to 1, 1 where each is the first."""
+    notes: PlanScoreNotes = field(default_factory=PlanScoreNotes)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """`caption`, `lyrics`, `metas`, where there are any: 0 to 1; 0.5 for a text that the codes tell nothing of."""
+        found = {"caption": self.caption_pmi, "lyrics": self.lyrics_pmi}
+        scores = {name: _sigmoid(pmi / PMI_SCALE) for name, pmi in found.items() if pmi is not None}
+        return scores | ({"metas": sum(self.metas.values()) / len(self.metas)} if self.metas else {})
+
+    @property
+    def score(self) -> float:
+        """All of them, weighed: 0 to 1, and 0 where there are none."""
+        weights = {name: PLAN_WEIGHTS[name] for name in self.scores}
+        total = sum(weights.values())
+        return sum(weights[name] / total * score for name, score in self.scores.items())
+
+    @property
+    def take_notes(self) -> PlanScoreNotes:
+        """Its notes as told of a take."""
+        scores = self.scores
+        return replace(
+            self.notes,
+            score=self.score,
+            caption=scores.get("caption"),
+            lyrics=scores.get("lyrics"),
+            metas=dict(self.metas) or None,
+        )
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be one, in words; nothing when it can."""
+        said = (self.caption_pmi, self.lyrics_pmi, *self.metas.values())
+        return "" if all(one is None or isfinite(one) for one in said) else "a score is NaN or infinite"
+
+
+def _sigmoid(value: float) -> float:
+    # Of the two forms the one whose exponential can't overflow.
+    return 1.0 / (1.0 + exp(-value)) if value >= 0 else exp(value) / (1.0 + exp(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ TRACKS = (
 SILENCE_FRAMES = MAX_DURATION * LATENT_RATE  # of the condition encoder's buffer
 
 LM_INSTRUCTION = "Generate audio semantic tokens based on the given conditions:"
+UNDERSTAND_INSTRUCTION = "Understand the given musical conditions and describe the audio semantics accordingly:"
+"""What the LM is told when codes are what it reads. Source: ace-step/ACE-Step-1.5, acestep/constants.py."""
 TEXT2MUSIC_INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
 CODES_INSTRUCTION = LM_INSTRUCTION
 """What the DiT is told once there are codes: upstream switches such takes to its cover instruction."""

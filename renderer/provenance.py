@@ -59,6 +59,16 @@ class CodesNotes(LmNotes):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanScoreNotes(Notes):
+    """Of a plan's score; told of a take, not of the artifact, which holds them."""
+
+    score: float | None = None
+    caption: float | None = None
+    lyrics: float | None = None
+    metas: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DitNotes(Notes):
     """How the DiT made latents: what it was told, and the way it went."""
 

@@ -246,6 +246,8 @@ class Song:
     """The outputs folder its defaults name."""
     device: str | None = None
     """Where its defaults have it computed, as `--device` takes it."""
+    scores_plans: bool = False
+    """Whether the LM says of each plan how well it tells what it was asked for."""
     built_on: tuple[Song, ...] = field(default=(), compare=False, repr=False)
     """The other songs whose takes its edits are made from, and theirs."""
     unvaried: Song | None = field(default=None, compare=False, repr=False)

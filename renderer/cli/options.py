@@ -108,12 +108,25 @@ cluster_option = click.option(
 )
 
 
-timestamps_option = click.option(
-    "--timestamps",
-    is_flag=True,
-    help="Tell when lyrics are sung, also beside takes that are done without.",
+def beside_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--timestamps` and `--plan-scores`, of the commands that render or tell what a render would do."""
+    for option in reversed(_BESIDE):
+        command = option(command)
+    return command
+
+
+_BESIDE = (
+    click.option(
+        "--timestamps",
+        is_flag=True,
+        help="Tell when lyrics are sung, also beside takes that are done without.",
+    ),
+    click.option(
+        "--plan-scores",
+        is_flag=True,
+        help="Have the LM score every plan (see `renderer pick`), also of takes that are done without.",
+    ),
 )
-"""Of the commands that render or tell what a render would do."""
 
 
 executor_option = click.option(

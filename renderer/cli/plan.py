@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE
-from renderer.cli.options import Clock, make_options, takes_options, timestamps_option
+from renderer.cli.options import Clock, beside_options, make_options, takes_options
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(name="plan")
 @takes_options
-@timestamps_option
+@beside_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
 @click.option("--only-edits", is_flag=True, help="As with render --only-edits.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")

@@ -12,11 +12,11 @@ from renderer.cli.on_end import run_on_end, split_command
 from renderer.cli.options import (
     Clock,
     ShardParam,
+    beside_options,
     cluster_option,
     executor_option,
     make_options,
     takes_options,
-    timestamps_option,
 )
 from renderer.cli.streams import echo_json
 from renderer.cli.summary import exit_code, print_summary, summary_document
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @takes_options
 @executor_option
 @cluster_option
-@timestamps_option
+@beside_options
 @click.option("--force", is_flag=True, help="Render again even what is done.")
 @click.option("--refresh", type=click.Choice(["environment"]), help="Make results of other versions or devices again.")
 @click.option("--verify", is_flag=True, help="Read what is on disk first, and make again what is damaged.")

@@ -40,6 +40,8 @@ class Options:
     force: bool = False
     timestamps: bool = False
     """Render every song as if it had `[output] timestamps = true`, and give finished takes those that they lack."""
+    plan_scores: bool = False
+    """Have the LM score the plan of every take, and give finished takes what they lack."""
     refresh_environment: bool = False
     """Make results of other library versions, devices or thread counts again."""
     only_edits: bool = False
@@ -57,6 +59,11 @@ class Options:
     """Address of the Ray cluster that it runs on, or `auto`; None runs it here."""
     shard: Shard | None = None
     """Renders only this share of the takes, beside others that render theirs; None renders all."""
+
+    @property
+    def completes(self) -> bool:
+        """Whether finished takes get what they lack beside their sound."""
+        return self.timestamps or self.plan_scores
 
     def __post_init__(self) -> None:
         """Raises: UsageError for seeds that are none, or an executor that there isn't."""
@@ -85,6 +92,7 @@ class OptionKeywords(TypedDict, total=False):
     preview: float | None
     force: bool
     timestamps: bool
+    plan_scores: bool
     refresh_environment: bool
     only_edits: bool
     keep_going: bool

@@ -118,7 +118,7 @@ class Project:
         ask = Ask(
             preview=self.options.preview,
             force=self.options.force,
-            complete=self.options.timestamps,
+            complete=self.options.completes,
             keep_sources=self.options.only_edits,
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,

@@ -59,7 +59,7 @@ def render(
     with project.held() as hold:
         plan = project.plan_of_shard()
         listen(RunPlanned(plan=plan))
-        if plan.jobs or project.options.timestamps or any(take.why is not Why.DONE for take in plan.takes):
+        if plan.jobs or project.options.completes or any(take.why is not Why.DONE for take in plan.takes):
             own = executor or project.executor()
             _refuse(project, plan, own)
             try:
@@ -146,7 +146,7 @@ def _run(
             )
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             _set_right(plan, writer, stats, stop)
-            if project.options.timestamps:
+            if project.options.completes:
                 stats.completed |= {take.name for take in plan.takes if take.has_sound and writer.complete(take)}
         damaged = writer.damaged
         # By the clock that the deadline is read from.

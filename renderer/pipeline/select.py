@@ -124,7 +124,12 @@ def with_options(song: Song, options: Options) -> Song:
     # What edits are made from is there whatever seeds are rendered now.
     plain = replace(options, seeds=None, first_seed=False)
     output = replace(song.output, timestamps=True) if options.timestamps else song.output
-    return replace(changed, output=output, built_on=tuple(with_options(one, plain) for one in song.built_on))
+    return replace(
+        changed,
+        output=output,
+        scores_plans=song.scores_plans or options.plan_scores,
+        built_on=tuple(with_options(one, plain) for one in song.built_on),
+    )
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

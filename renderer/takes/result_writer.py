@@ -22,7 +22,7 @@ from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio import read_sound
 from renderer.takes.audio_writers import AudioWriterPool
-from renderer.takes.lrc import add_lrc, has_lrc
+from renderer.takes.lrc import add_lrc, add_result, has_lrc
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
 from renderer.takes.sidecar import make_sidecar
@@ -178,30 +178,35 @@ class ResultWriter:
         self._store.require_there()
         with disk_faults(self._store):
             # Before the artifact: cut off in between, it isn't there, and is made and put beside the sound again.
-            if isinstance(artifact, Timestamps):
-                for name in job.takes:
-                    self._add_lrc(self._takes[name], job.stage, artifact)
+            for name in job.takes if job.spec.wanted else ():
+                self._add_beside(self._takes[name], job.stage, artifact)
             self._store.put(job.stage, job.key, artifact, self._origin(job))
         return iter(())
 
     def complete(self, plan: TakePlan) -> bool:
-        """Put timestamps that are there beside a finished take's audio; False where nothing was to do.
+        """Tell beside a finished take of what it wants and is there; False where nothing was to do.
 
         Raises: StoreError when the disk refuses.
         """
         with disk_faults(self._store):
-            found = {stage: self._find(stage, key) for stage, key in plan.keys.items() if stage != plan.sound}
-            timed = [(stage, one) for stage, one in found.items() if isinstance(one, Timestamps)]
-            return any(self._add_lrc(plan, stage, one) for stage, one in timed)
+            wanted = [stage for stage in plan.keys if plan.family.stages[stage].wanted]
+            found = [(stage, self._find(stage, plan.keys[stage])) for stage in wanted]
+            added = [self._add_beside(plan, stage, one) for stage, one in found if one is not None]
+            return any(added)
 
-    def _add_lrc(self, plan: TakePlan, stage: str, timestamps: Timestamps) -> bool:
-        """Beside the audio, where that is there already and has none."""
+    def _add_beside(self, plan: TakePlan, stage: str, artifact: Artifact) -> bool:
+        """Beside the audio, where that is there already and doesn't have it."""
         record = self._store.take(plan.name, plan.key)
         if record is None or self._store.find(record) != self._store.outputs / plan.file:
             return False
-        if has_lrc(self._store, record):
+        if isinstance(artifact, Timestamps):
+            if has_lrc(self._store, record):
+                return False
+            add_lrc(self._store, record, stage, plan.keys[stage], artifact)
+            return True
+        if record.keys.get(stage) == plan.keys[stage] and stage in record.page.notes:
             return False
-        add_lrc(self._store, record, stage, plan.keys[stage], timestamps)
+        add_result(self._store, record, stage, plan.keys[stage], artifact)
         return True
 
     def _begin_take(self, plan: TakePlan, waveform: Waveform) -> _Begun:
@@ -239,8 +244,7 @@ class ResultWriter:
             put_version(self._store, record, file.temp, sidecar, take.lrc)
         finally:
             self._pool.forget(file.temp)
-        if take.lrc is None:
-            self.complete(take.plan)  # another worker may have made them meanwhile
+        self.complete(take.plan)  # what another worker made meanwhile
         return record
 
     def _record(self, take: _Begun, file: PendingFile, sidecar: bytes) -> TakeRecord:

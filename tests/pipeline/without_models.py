@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, TimedLine, TimedWord, Timestamps, Waveform
+from renderer.artifacts import Codes, Cot, CotMetas, Latents, PlanScore, TimedLine, TimedWord, Timestamps, Waveform
 from renderer.models.ace_step.protocol.requests import CodesRequest
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
@@ -35,6 +35,8 @@ def made(job: Job) -> Artifact:
         word = TimedWord(text="la", start=0.25, end=0.5)
         line = TimedLine(text="la", start=0.25, end=0.5, row=1, words=(word,), coverage=1.0)
         return Timestamps(seconds=1.0, lines=(line,), lm_score=0.25, dit_score=round(float(drawn.random()), 4))
+    if kind is PlanScore:
+        return PlanScore(caption_pmi=float(drawn.normal(0, 0.1)), metas={"bpm": round(float(drawn.random()), 4)})
     assert kind is Waveform
     return Waveform(samples=drawn.uniform(-0.8, 0.8, (2, 4800)).astype(np.float32))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from renderer.artifacts import Codes, Cot, EncodedSound, Latents, Timestamps, Waveform
+from renderer.artifacts import Codes, Cot, EncodedSound, Latents, PlanScore, Timestamps, Waveform
 from renderer.facts import CODE_RATE, LATENT_CHANNELS, LATENT_RATE
 from renderer.models.ace_step.family import AceStep
 from renderer.models.ace_step.protocol.names import (
@@ -15,6 +15,7 @@ from renderer.models.ace_step.protocol.names import (
     ENCODER,
     LATENTS,
     LM,
+    PLAN_SCORE,
     REFERENCE,
     SOURCE,
     TIMESTAMPS,
@@ -26,6 +27,7 @@ from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
     LatentsRequest,
+    PlanScoreRequest,
     ReferenceRequest,
     SourceRequest,
     TimestampsRequest,
@@ -36,6 +38,7 @@ from renderer.models.ace_step.protocol.stage_requests import (
     ask_codes,
     ask_cot,
     ask_latents,
+    ask_plan_score,
     ask_reference,
     ask_source,
     ask_timestamps,
@@ -130,6 +133,19 @@ _STAGES = (
             pace=LM_PACE,
         ),
         named_by=("model", "based_on", "lm"),
+    ),
+    StageSpec(
+        name=PLAN_SCORE,
+        part=LM,
+        needs={"cot": COT, "codes": CODES},
+        version=1,
+        request=PlanScoreRequest,
+        ask=ask_plan_score,
+        runner="renderer.models.ace_step.lm.part:LmPart.plan_score",
+        artifact=PlanScore,
+        cost=Cost(seconds=lambda request: request.metas.duration or USUAL_SONG_SECONDS, pace=LM_PACE / 20),
+        named_by=("model", "based_on", "lm"),
+        wanted=True,
     ),
     StageSpec(
         name=SOURCE,

@@ -99,6 +99,27 @@ class AdditiveMask:
         return out.reshape(rows, 1, heads, width)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeMask:
+    """Texts that branch off one trunk, all in one row: each sees the trunk and itself, up to its own place."""
+
+    values: Tensor
+    """Bool [length, length]: whether a token sees another."""
+
+    @classmethod
+    def of(cls, branches: Tensor) -> TreeMask:
+        """From each token's branch (int64 [length]), 0 being the trunk, which comes first."""
+        earlier = torch.ones(len(branches), len(branches), dtype=torch.bool, device=branches.device).tril_()
+        return cls(values=earlier & ((branches == 0) | (branches == branches.unsqueeze(1))))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As the protocol says, of many tokens a row: [rows, length, heads, head_dim]."""
+        groups = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        out = scaled_dot_product_attention(query, key, value, attn_mask=self.values, scale=scaling)
+        return out.transpose(1, 2)
+
+
 def grouped_attention(
     _module: torch.nn.Module,
     query: Tensor,
@@ -110,7 +131,8 @@ def grouped_attention(
 ) -> tuple[Tensor, None]:
     """Attention as transformers calls it: query [rows, heads, length, head_dim], key and value with fewer heads.
 
-    With a mask it is one decoding step, without one a causal prefill. Gives [rows, length, heads, head_dim].
+    With a mask it is one decoding step or a tree of texts, without one a causal prefill.
+    Gives [rows, length, heads, head_dim].
     """
     if attention_mask is not None:
         return attention_mask.attend(query, key, value, scaling), None

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.pass_spec import PAIR
+from renderer.models.ace_step.lm.teacher_forcing import target_logits
 from renderer.models.device import free_bytes, mark, release, upload
 from renderer.models.kernels.kv_cache import cache_bytes, row_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -74,6 +75,10 @@ class ResidentLm:
         attention = self.attention(self.model.config, positions, spec.length, self.weight)
         cache = row_cache(attention.memory, positions)
         return TorchRows(lm=self, spec=spec, tokens=tokens, positions=positions, attention=attention, kv_cache=cache)
+
+    def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
+        """As the protocol says."""
+        return target_logits(self.model.model, self.weight, prompt, texts)
 
     def free_bytes(self) -> int:
         """Memory that a pass may take."""
@@ -127,6 +132,12 @@ class LoadedLm(Protocol):
 
     def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> Rows:
         """The rows of a pass; `tokens` [rows, 1] and `positions` [rows] are read anew at each step."""
+
+    def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
+        """The logits, float32 [tokens, vocabulary], that foretell the tokens of texts behind a prompt.
+
+        Each text follows the prompt itself; they come one behind the other, `BLOCK_TOKENS` tokens at a time.
+        """
 
     def free_bytes(self) -> int:
         """Memory that a pass may take."""

@@ -1,8 +1,9 @@
-"""The 5 Hz LM, resident: loads it and runs its two stages for a whole list of jobs at once."""
+"""The 5 Hz LM, resident: loads it and runs its stages for a whole list of jobs at once."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
 from renderer.models.ace_step.checkpoints.checks import check_codebooks
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
+from renderer.models.ace_step.jobs import run_alone
 from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
+from renderer.models.ace_step.lm.plan_score import PlanJudge
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.kernels import attention
@@ -108,6 +111,12 @@ class LmPart:
         """Codes of all jobs, decoded together."""
         return self._run(CodesPhase, jobs, listener)
 
+    def plan_score(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
+        """What the LM reads in codes, plan after plan."""
+        judge = PlanJudge(lm=self._open, tokens=self._tokens)
+        for job in jobs:
+            yield from run_alone(job, partial(judge.plan_score, job, listener))
+
     def _run(self, kind: MakePhase, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         phase, prepared = self._phase(kind), dict[str, "PreparedJob"]()
         for job in jobs:
@@ -134,9 +143,13 @@ class LmPart:
         return self._phases[kind]
 
     def _decode(self, requests: Sequence[DecodeRequest], listener: Listener) -> Iterator[DecodeResult | Failed]:
+        yield from decode_all(self._open, requests, self._lm_slots, self._open.free_bytes(), listener)
+
+    @property
+    def _open(self) -> LoadedLm:
         if self._lm is None:
             raise RuntimeError("the LM was closed")
-        yield from decode_all(self._lm, requests, self._lm_slots, self._lm.free_bytes(), listener)
+        return self._lm
 
 
 def _done(phase: Phase, prepared: PreparedJob, result: DecodeResult) -> Done | Failed:

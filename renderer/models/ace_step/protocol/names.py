@@ -2,6 +2,7 @@
 
 COT = "cot"
 CODES = "codes"
+PLAN_SCORE = "plan_score"
 SOURCE = "source"
 REFERENCE = "reference"
 AUDIO_TOKENS = "audio_tokens"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.facts import LM_INSTRUCTION, NO_NEGATIVE_PROMPT
+from renderer.facts import LM_INSTRUCTION, NO_NEGATIVE_PROMPT, UNDERSTAND_INSTRUCTION
 
 if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.metas import DecidedMetas
@@ -16,6 +16,7 @@ DEFAULT_DURATION_TEXT = "30 seconds"
 """What the DiT reads when nobody said a duration."""
 
 _SYSTEM = f"<|im_start|>system\n# Instruction\n{LM_INSTRUCTION}\n\n<|im_end|>\n"
+_UNDERSTAND = f"<|im_start|>system\n# Instruction\n{UNDERSTAND_INSTRUCTION}\n\n<|im_end|>\n"
 _ASSISTANT = "<|im_start|>assistant\n"
 
 
@@ -44,6 +45,14 @@ def codes_negative_prompt(negative_prompt: str) -> str:
     """
     said = negative_prompt if is_negative_prompt(negative_prompt) else NO_NEGATIVE_PROMPT
     return f"{_SYSTEM}{_user(said)}{_ASSISTANT}{_think('')}"
+
+
+def understanding_prompt(codes: str = NO_NEGATIVE_PROMPT) -> str:
+    """What the LM continues with what it hears in codes, spelled as its tokens; without any, with what it expects.
+
+    Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py
+    """
+    return f"{_UNDERSTAND}{_user(codes)}{_ASSISTANT}"
 
 
 def is_negative_prompt(text: str) -> bool:

@@ -62,6 +62,16 @@ class CodesRequest(LmSampling):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanScoreRequest:
+    """The LM once more: how well the codes (upstream) tell the texts that they were written for."""
+
+    caption: str
+    lyrics: str
+    metas: Metas
+    """The user's, the language too; the chain of thought's (upstream) come before them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSound:
     """An audio file, which is what its bytes are, wherever it lies."""
 

@@ -25,6 +25,7 @@ from renderer.models.ace_step.protocol.requests import (
     CodesRequest,
     CotRequest,
     LatentsRequest,
+    PlanScoreRequest,
     ReferenceRequest,
     TimestampsRequest,
     WaveformRequest,
@@ -199,6 +200,16 @@ def ask_codes(context: TakeContext) -> CodesRequest | None:
         return None
     request = context.request(CodesRequest, CODES, preview=context.preview, seed=context.take.seed)
     return without_idle(request)
+
+
+def ask_plan_score(context: TakeContext) -> PlanScoreRequest | None:
+    """Of the LM once more, where plans are to be compared; the beginning of one tells too little of its lyrics."""
+    song, codes = context.take.song, ask_codes(context)
+    if codes is None or context.preview is not None or not song.scores_plans:
+        return None
+    language = song.metas.vocal_language
+    own = None if language == UNKNOWN_LANGUAGE else language
+    return PlanScoreRequest(caption=codes.caption, lyrics=codes.lyrics, metas=replace(codes.metas, vocal_language=own))
 
 
 def ask_latents(context: TakeContext) -> LatentsRequest:

@@ -130,6 +130,22 @@ class MlxQwen3:
             states = layer.finish(states, attended)
         return memory
 
+    def follow(self, ids: mx.array, memory: Sequence[tuple[mx.array, mx.array]]) -> mx.array:
+        """Ids [1, length] behind a prompt's keys and values -> their hidden states [length, width]."""
+        states, start = self.embedding[ids], memory[0][0].shape[2]
+        for layer, (keys, values) in zip(self.layers, memory, strict=True):
+            query, key, value = layer.project(states, start)
+            # A causal mask of more keys than queries begins at the keys' end: the prompt is seen by all.
+            attended = scaled_dot_product_attention(
+                query,
+                mx.concatenate([keys, key], axis=2),
+                mx.concatenate([values, value], axis=2),
+                scale=layer.scale,
+                mask="causal",
+            )
+            states = layer.finish(states, attended)
+        return rms_norm(states[0], self._norm, self.sizes.eps)
+
     def step(
         self, tokens: mx.array, positions: mx.array, keys: Sequence[mx.array], values: Sequence[mx.array]
     ) -> tuple[mx.array, list[mx.array], list[mx.array]]:

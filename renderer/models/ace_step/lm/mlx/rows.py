@@ -13,10 +13,11 @@ import torch
 
 from renderer.models.ace_step.lm.pass_spec import PAIR
 from renderer.models.ace_step.lm.prefill import PromptCache
+from renderer.models.ace_step.lm.teacher_forcing import BLOCK_TOKENS
 from renderer.models.kernels.cuda_graph import eager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -68,6 +69,14 @@ class MlxLm:
     def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> MlxRows:
         """The rows of a pass."""
         return MlxRows(self, spec, tokens, positions)
+
+    def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
+        """As the protocol says; text after text, as MLX rotates only places that follow each other."""
+        memory = self.model.prefill(mx.array([prompt[:-1]]))
+        hidden = mx.concatenate([self.model.follow(mx.array([[prompt[-1], *text[:-1]]]), memory) for text in texts])
+        for first in range(0, len(hidden), BLOCK_TOKENS):
+            logits = (hidden[first : first + BLOCK_TOKENS] @ self.model.head.T).astype(mx.float32)
+            yield torch.from_numpy(np.array(logits))
 
     def free_bytes(self) -> int:
         """Memory that could still be had, of what Metal lets a process wire."""

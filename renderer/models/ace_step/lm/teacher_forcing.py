@@ -1,0 +1,92 @@
+"""How likely an LM finds texts behind a prompt (teacher forcing): token ids in, logits out. Knows no texts.
+
+All texts of a prompt go through the LM in one row behind it, each of them blind to the others: the prompt, which is all
+of a song's codes, is read once. A prompt goes through alone, not beside other songs': its shapes, and so its bits, are
+then its own, and a song's codes are tokens enough to fill a device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import linear, pad
+
+from renderer.models.kernels.attention import TreeMask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from renderer.models.ace_step.lm.decoder import LoadedLm
+
+BLOCK_TOKENS = 64
+"""Tokens whose logits are looked at together: of a real vocabulary they are 56 MB."""
+ROW_MULTIPLE = 64
+"""A row's length is a multiple of it, as attention with a mask wants to be aligned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenScores:
+    """How a text's tokens were foretold, each from all before it."""
+
+    log_probs: npt.NDArray[np.float64]
+    """[tokens], of each token."""
+    ranks: npt.NDArray[np.int64]
+    """[tokens]: how many tokens were likelier."""
+
+
+def score_tokens(lm: LoadedLm, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> list[TokenScores]:
+    """Each text behind the prompt; none of them is empty."""
+    if not texts:
+        return []
+    targets = torch.tensor([token for text in texts for token in text], device=lm.device)
+    blocks = zip(lm.target_logits(prompt, texts), torch.split(targets, BLOCK_TOKENS), strict=True)
+    log_probs, ranks = (torch.cat(column).cpu() for column in zip(*starmap(_look_up, blocks), strict=True))
+    lengths = list(map(len, texts))
+    pairs = zip(torch.split(log_probs.double(), lengths), torch.split(ranks, lengths), strict=True)
+    return [TokenScores(log_probs=one.numpy(), ranks=other.numpy()) for one, other in pairs]
+
+
+def target_logits(
+    model: Any, weight: Tensor, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]
+) -> Iterator[Tensor]:
+    """As `LoadedLm.target_logits` says, by transformers' model and the output layer's weight."""
+    lengths = [len(prompt), *map(len, texts)]
+    branches = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    positions = torch.cat(
+        [torch.arange(length) + (len(prompt) if number else 0) for number, length in enumerate(lengths)]
+    )
+    ids = torch.tensor([*prompt, *(token for text in texts for token in text)])
+    # What fills up is one text more, which nobody asks for.
+    behind = (0, -len(ids) % ROW_MULTIPLE)
+    ids, positions = (pad(one, behind).to(weight.device) for one in (ids, positions))
+    hidden = model(
+        input_ids=ids[None],
+        attention_mask={"full_attention": TreeMask.of(pad(branches, behind, value=len(lengths)).to(weight.device))},
+        position_ids=positions[None],
+        use_cache=False,
+    ).last_hidden_state[0]
+    for rows in torch.split(_before(lengths).to(weight.device), BLOCK_TOKENS):
+        yield linear(hidden[rows], weight).float()
+
+
+def _before(lengths: Sequence[int]) -> Tensor:
+    """Which row foretells each text's tokens: the one before, of the first the prompt's last; [tokens]."""
+    prompt, *texts = lengths
+    rows, start = [], prompt
+    for length in texts:
+        rows += [prompt - 1, *range(start, start + length - 1)]
+        start += length
+    return torch.tensor(rows)
+
+
+def _look_up(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Log probability and rank of each target: [tokens] both."""
+    own = logits.gather(1, targets.unsqueeze(1))
+    return (own - logits.logsumexp(-1, keepdim=True)).squeeze(1), (logits > own).sum(-1)
