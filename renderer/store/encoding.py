@@ -6,8 +6,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from renderer.errors import StoreError
 from renderer.json_values import JsonError, from_json, to_json
 from renderer.provenance import Origin
@@ -27,7 +25,8 @@ FORMAT_VERSION = 1
 
 def encode(artifact: Artifact, origin: Origin, name: str) -> bytes:
     """The artifact with its name, `stage/key`, and what it was made from as safetensors bytes."""
-    from safetensors.numpy import save  # noqa: PLC0415 - only when something is stored
+    import numpy as np  # noqa: PLC0415 - it and what follows take a tenth of a second: only when something is stored
+    from safetensors.numpy import save  # noqa: PLC0415
 
     told = to_json(cast("DataclassInstance", artifact))
     notes = told.pop("notes")
@@ -86,6 +85,8 @@ def decode(raw: bytes, name: str, kind: type[Artifact]) -> tuple[Artifact, Origi
 
 def digest(record: str, arrays: Arrays) -> str:
     """SHA-256 over the record and every array's name, dtype, shape and bytes."""
+    import numpy as np  # noqa: PLC0415 - as above
+
     sha = hashlib.sha256(record.encode())
     for name in sorted(arrays):
         array = arrays[name]

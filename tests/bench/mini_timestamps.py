@@ -11,17 +11,17 @@ import argparse
 import json
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from renderer.artifacts import Codes, Cot, Latents
-from renderer.facts import LATENT_RATE
+from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS
 from renderer.models.ace_step.dit.conditions import ConditionCache
 from renderer.models.ace_step.dit.prepare import prepare_take
-from renderer.models.ace_step.dit.timestamps import attend
+from renderer.models.ace_step.dit.timestamps import read_attention
 from renderer.models.ace_step.protocol.alignment import consensus, token_times, warp
-from renderer.models.ace_step.protocol.lyric_lines import own_texts, timed_lines, timed_tokens
+from renderer.models.ace_step.protocol.lyric_lines import lyric_rows, own_texts, timed_lines, timed_tokens
 from renderer.models.ace_step.protocol.lyric_score import energy_of, lyric_score, sung_rows
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import TimestampsRequest
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from renderer.artifacts import Float32s
-    from renderer.models.ace_step.dit.timestamps import Attended
+    from renderer.models.ace_step.protocol.lyric_lines import LyricRows
     from tests.mini_factory.composer.song import Piece
 
     Costs = Callable[[Float32s], Float32s]
@@ -97,6 +97,15 @@ def shuffled(piece: Piece) -> Piece:
     return replace(piece, lyrics="\n".join(mixed))
 
 
+class Attended(NamedTuple):
+    """What the DiT attended to, [heads, tokens, patches]: in noise, and in the latents."""
+
+    rows: LyricRows
+    before: Float32s
+    after: Float32s
+    num_frames: int
+
+
 class Reader:
     """The DiT, resident: songs to what it attended to, as the stage reads it."""
 
@@ -118,7 +127,10 @@ class Reader:
         }
         job = StageJob(id="one", request=TimestampsRequest(latents=asked, heads=heads), upstream=upstream)
         take = prepare_take(ConditionCache(self.encoders), replace(job, request=asked))
-        return attend(self._part.dit(ladder.Nobody()), job, take, self.encoders.tokens, ladder.Nobody())
+        tokens = self.encoders.tokens
+        rows = lyric_rows(tokens, take.prompt.lyrics, take.prompt.metas.language, MAX_LYRIC_TOKENS)
+        before, after = read_attention(self._part.dit(ladder.Nobody()), job, take, rows, ladder.Nobody())
+        return Attended(rows=rows, before=before.numpy(), after=after.numpy(), num_frames=song.latents.shape[0])
 
     def starts(self, attended: Attended, costs: Costs) -> list[float]:
         """The starts of the lines that are tags, by the path of least costs."""

@@ -18,9 +18,10 @@ from renderer.artifacts import Timestamps
 from renderer.errors import StageError
 from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS
 from renderer.models import device as devices
+from renderer.models.ace_step.dit import device_alignment
 from renderer.models.ace_step.dit.denoise import initial_noise
 from renderer.models.ace_step.jobs import Abandoned, value_alone
-from renderer.models.ace_step.protocol.alignment import consensus, token_times, warp_all
+from renderer.models.ace_step.protocol.alignment import WarpPath, consensus, token_times, warp_all
 from renderer.models.ace_step.protocol.lyric_lines import LyricRows, lyric_rows, own_texts, timed_lines, timed_tokens
 from renderer.models.ace_step.protocol.lyric_score import energy_of, score_along, score_costs, sung_rows
 from renderer.models.stage_job import Done, Failed
@@ -28,6 +29,8 @@ from renderer.provenance import TimestampsNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from torch import Tensor
 
     from renderer.artifacts import Float32s, Latents
     from renderer.models.ace_step.dit.prepare import PreparedTake
@@ -41,14 +44,26 @@ PASSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Cheapest ways through what the DiT attended to, and what the scores are made of."""
+
+    sung: WarpPath
+    """Which token is sung when."""
+    before: WarpPath
+    """Through the energies from noise alone: what condition and codes say."""
+    after: WarpPath
+    """Through those from the finished latents, noised as at the last step."""
+    energies: tuple[Float32s, Float32s]
+    """[tokens, patches] from 0 to 1, before and after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attended:
-    """What the DiT attended to, on the CPU: all that the alignment needs."""
+    """What the DiT attended to: all that times and scores need."""
 
     rows: LyricRows
-    before: Float32s
-    """[heads, tokens, patches], from noise alone: what condition and codes say."""
-    after: Float32s
-    """The same from the finished latents, noised as at the last step."""
+    ways: Callable[[], Ways]
+    """Raises StageError where no token stands out at any time: all ways through would be as good."""
     num_frames: int
     """Of the latents."""
     seconds: float
@@ -60,49 +75,87 @@ def attend(dit: ResidentDit, job: StageJob, take: PreparedTake, tokens: TextToke
 
     Raises: Abandoned when the listener cancels the job, StageError where no lyrics are left to time.
     """
-    began, request = time.perf_counter(), cast("TimestampsRequest", job.request)
+    began = time.perf_counter()
     rows = lyric_rows(tokens, take.prompt.lyrics, take.prompt.metas.language, MAX_LYRIC_TOKENS)
     if not rows.ids:
         raise StageError("there are no lyrics to time", help="set `timestamps = false` in [output]")
+    ways = _ways_later(*read_attention(dit, job, take, rows, listener))
+    num_frames = cast("Latents", job.upstream["latents"]).frames.shape[0]
+    seconds = time.perf_counter() - began + take.seconds
+    return Attended(rows=rows, ways=ways, num_frames=num_frames, seconds=seconds)
+
+
+def read_attention(
+    dit: ResidentDit, job: StageJob, take: PreparedTake, rows: LyricRows, listener: Listener
+) -> tuple[Tensor, Tensor]:
+    """Float32 [heads, tokens, patches] to noise alone, and to the finished latents noised as at the last step.
+
+    Raises: Abandoned when the listener cancels the job.
+    """
+    request = cast("TimestampsRequest", job.request)
     latents, context = torch.from_numpy(cast("Latents", job.upstream["latents"]).frames)[None], take.conditions.context
     noise = initial_noise(latents.shape[1], latents.shape[2], torch.Generator("cpu").manual_seed(SEED))
     last = 1.0 / request.latents.inference_steps
-    found: list[Float32s] = []
+    found: list[Tensor] = []
     for at, noised in ((1.0, noise), (last, last * noise + (1.0 - last) * latents)):
         if listener.cancelled(job.id):
             raise Abandoned
         there = devices.to_device(noised, context.device).to(context.dtype)
         with torch.no_grad():
-            read = dit.attention(take.conditions, there, at, request.heads, slice(rows.first, rows.last))
-        found.append(read.cpu().numpy())
+            found.append(dit.attention(take.conditions, there, at, request.heads, slice(rows.first, rows.last)))
         listener.progress(job.id, len(found), PASSES, "passes")
-    seconds = time.perf_counter() - began + take.seconds
-    return Attended(rows=rows, before=found[0], after=found[1], num_frames=latents.shape[1], seconds=seconds)
+    return found[0], found[1]
+
+
+def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
+    """Of attention [heads, tokens, patches]: on CUDA found at once, elsewhere when asked for, on some CPU thread."""
+    if before.device.type == "cuda":
+        found = _ways_on_device(before, after)
+        return lambda: found
+    return partial(_ways_of, before.cpu().numpy(), after.cpu().numpy())
+
+
+def _ways_on_device(before: Tensor, after: Tensor) -> Ways:
+    agreed = device_alignment.consensus(after)
+    _refuse_even(float(agreed.min()), float(agreed.max()), agreed.numel())
+    energies = torch.stack([device_alignment.energy_of(one) for one in (before, after)])
+    sung, *scored = device_alignment.warped(torch.cat([-agreed[None], -(energies**2)]))
+    return Ways(sung=sung, before=scored[0], after=scored[1], energies=tuple(energies.cpu().numpy()))
+
+
+def _ways_of(before: Float32s, after: Float32s) -> Ways:
+    agreed = consensus(after)
+    _refuse_even(float(agreed.min()), float(agreed.max()), agreed.size)
+    energies = energy_of(before), energy_of(after)
+    # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
+    sung, *scored = warp_all(np.stack([-agreed, *(score_costs(one) for one in energies)]))
+    return Ways(sung=sung, before=scored[0], after=scored[1], energies=energies)
+
+
+def _refuse_even(low: float, high: float, size: int) -> None:
+    if low == high and size > 1:
+        raise StageError(
+            "the DiT's attention doesn't tell when its lyrics are sung",
+            why="none of its heads that are read attends to one token more than to others",
+        )
 
 
 def timestamps_of(attended: Attended, tokens: TextTokens) -> Timestamps:
     """Times and scores of what was attended to; on one thread of the CPU.
 
-    Raises: StageError where no token stands out at any time: all ways through would be as good.
+    Raises: StageError as `Attended.ways` does.
     """
-    began, ids, agreed = time.perf_counter(), attended.rows.ids, consensus(attended.after)
-    if agreed.min() == agreed.max() and agreed.size > 1:
-        raise StageError(
-            "the DiT's attention doesn't tell when its lyrics are sung",
-            why="none of its heads that are read attends to one token more than to others",
-        )
+    began, ids, ways = time.perf_counter(), attended.rows.ids, attended.ways()
     sung = sung_rows(own_texts(tokens, ids))
-    before, after = energy_of(attended.before), energy_of(attended.after)
-    # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
-    way, way_before, way_after = warp_all(np.stack([-agreed, score_costs(before), score_costs(after)]))
-    scores = score_along(way_after, after, sung)
-    length, num_patches = attended.num_frames / LATENT_RATE, attended.after.shape[-1]
-    times = token_times(way, len(ids), length / num_patches)
+    before, after = ways.energies
+    scores = score_along(ways.after, after, sung)
+    length = attended.num_frames / LATENT_RATE
+    times = token_times(ways.sung, len(ids), length / after.shape[-1])
     timed = tuple(timed_tokens(tokens, ids, times, scores.covered.tolist(), sung.tolist()))
     return Timestamps(
         seconds=length,
         lines=timed_lines(timed),
-        lm_score=score_along(way_before, before, sung).score,
+        lm_score=score_along(ways.before, before, sung).score,
         dit_score=scores.score,
         notes=TimestampsNotes(seconds=attended.seconds + time.perf_counter() - began),
     )

@@ -27,6 +27,7 @@ COVERED = 0.1  # of the most attention any cell has, that a token needs at some 
 WEIGHED = 0.01  # below, a cell has no part in when its token is sung
 OVERLAP_FRAMES = 9.0  # that a token's middle may lie before the one of the token before it
 DECIMALS = 4
+FLAT = 1e-9  # between the least and the most of attention, where it tells nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def energy_of(attention: Float32s) -> Float32s:
     """[tokens, frames] from 0 to 1; 0 where all is the same."""
     mean = attention.mean(axis=0, dtype=np.float32)
     low, high = mean.min(), mean.max()
-    flat = not high - low > 1e-9  # noqa: PLR2004 - upstream's
+    flat = not high - low > FLAT
     found: Float32s = np.zeros_like(mean) if flat else (mean - low) / (high - low)
     return found
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import yaml
-
 from renderer.artifacts import CotMetas
 
 if TYPE_CHECKING:
@@ -40,6 +38,8 @@ def think_yaml(metas: CotMetas) -> str:
 
     Fields in alphabetical order, folded by PyYAML at its default width, which is what the training texts show.
     """
+    import yaml  # noqa: PLC0415 - a hundredth of a second of imports; plans show no prompt
+
     fields = {name: _plain(name, value) for name, value in asdict(metas).items() if value is not None}
     return str(yaml.dump(fields, allow_unicode=True, sort_keys=True)).strip() if fields else ""
 
@@ -135,6 +135,8 @@ def _scalar(name: str, lines: list[str]) -> str:
     raw = _raw(lines)
     if raw[:1] not in {"'", '"'}:
         return raw
+    import yaml  # noqa: PLC0415 - as above
+
     try:
         value = yaml.safe_load("\n".join([f"{name}:{lines[0]}", *lines[1:]]))[name]
     except (yaml.YAMLError, TypeError):

@@ -7,8 +7,6 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from renderer.artifacts import Codes, Cot, CotMetas
 from renderer.facts import CODE_RATE
 from renderer.models.ace_step.protocol.names import CODES, COT
@@ -30,6 +28,8 @@ def pinned_artifacts(take: Take, preview: float | None) -> Mapping[str, PinnedRe
     pinned = take.song.pinned
     if pinned is None or not take.variant.inference.thinking:
         return {}
+    import numpy as np  # noqa: PLC0415 - a tenth of a second of imports that most plans do without
+
     whole = pinned.is_as_pinned
     length = len(pinned.codes) if preview is None else max(1, int(preview * CODE_RATE))
     codes = Codes(codes=np.array(pinned.codes[:length], dtype=np.int32), notes=CodesNotes(pinned=pinned.take))

@@ -1,0 +1,100 @@
+"""Dynamic time warping on CUDA, a block of threads a way: the paths of `protocol.alignment.warp_all`, bit for bit.
+
+Each diagonal of a table needs the two before it. As operations of torch they are some twenty thousand tiny kernels a
+song; here they are one, whose threads wait for each other after each diagonal.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_THREADS = 1024
+SOURCE = r"""
+extern "C" __global__ void warp_ways(
+    const float* all_costs, signed char* all_moves, int* all_tokens, int* all_frames, int* lengths,
+    int num_tokens, int num_frames)
+{
+    extern __shared__ float totals[];
+    const float far = __int_as_float(0x7f800000);
+    const int way = blockIdx.x, num_diagonals = num_tokens + num_frames - 1;
+    const float* costs = all_costs + (long long)way * num_tokens * num_frames;
+    signed char* moves = all_moves + (long long)way * num_diagonals * num_tokens;
+    float *before = totals, *last = before + num_tokens + 1, *now = last + num_tokens + 1;
+
+    // By tokens passed, so that the first entry is the start; what isn't reached stays infinitely dear.
+    for (int at = threadIdx.x; at < 3 * (num_tokens + 1); at += blockDim.x) totals[at] = far;
+    __syncthreads();
+    if (threadIdx.x == 0) before[0] = 0.0f;
+    __syncthreads();
+    for (int diagonal = 0; diagonal < num_diagonals; diagonal++) {
+        const int low = max(0, diagonal - num_frames + 1), high = min(num_tokens, diagonal + 1);
+        for (int token = low + threadIdx.x; token < high; token += blockDim.x) {
+            const float corner = before[token], above = last[token], left = last[token + 1];
+            const bool goes_both = corner < above && corner < left;
+            const bool goes_down = above < corner && above < left;
+            const float cheapest = goes_both ? corner : goes_down ? above : left;
+            moves[diagonal * num_tokens + token] = goes_both ? 0 : goes_down ? 1 : 2;
+            now[token + 1] = __fadd_rn(costs[token * num_frames + diagonal - token], cheapest);
+        }
+        // All other entries outside this diagonal are either never read again or were never written.
+        if (threadIdx.x == 0) now[0] = far;
+        __syncthreads();
+        float* oldest = before;
+        before = last;
+        last = now;
+        now = oldest;
+    }
+    if (threadIdx.x != 0) return;
+    int token = num_tokens - 1, frame = num_frames - 1, place = (way + 1) * num_diagonals;
+    while (token >= 0 && frame >= 0) {
+        place--;
+        all_tokens[place] = token;
+        all_frames[place] = frame;
+        const int move = moves[(token + frame) * num_tokens + token];
+        token -= move != 2;
+        frame -= move != 1;
+    }
+    lengths[way] = (way + 1) * num_diagonals - place;
+}
+"""
+
+
+def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
+    """Tokens and frames, int32 on the CPU, of each way's path through float32 [ways, tokens, frames] on a CUDA device.
+
+    None where the kernel can't be had, as torch's compiler isn't there: the CPU finds the same paths.
+    """
+    kernel = _kernel(costs.device)
+    if kernel is None:
+        return None
+    num_ways, num_tokens, num_frames = costs.shape
+    num_diagonals = num_tokens + num_frames - 1
+    moves = torch.empty((num_ways, num_diagonals, num_tokens), dtype=torch.int8, device=costs.device)
+    tokens, frames = (torch.empty((num_ways, num_diagonals), dtype=torch.int32, device=costs.device) for _ in range(2))
+    lengths = torch.empty(num_ways, dtype=torch.int32, device=costs.device)
+    with torch.cuda.device(costs.device):
+        kernel(
+            grid=(num_ways, 1, 1),
+            block=(min(MOST_THREADS, num_tokens), 1, 1),
+            args=[costs.contiguous(), moves, tokens, frames, lengths, num_tokens, num_frames],
+            shared_mem=3 * (num_tokens + 1) * costs.element_size(),
+        )
+    ends = zip(tokens.cpu(), frames.cpu(), lengths.tolist(), strict=True)
+    return [(way[num_diagonals - length :], at[num_diagonals - length :]) for way, at, length in ends]
+
+
+@cache
+def _kernel(device: torch.device) -> Any:
+    try:
+        with torch.cuda.device(device):
+            return torch.cuda._compile_kernel(SOURCE, "warp_ways")  # noqa: SLF001 - NVRTC: no compiler on the machine
+    except Exception as error:  # noqa: BLE001 - whatever it is, the CPU finds the same paths
+        logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
+        return None
