@@ -294,7 +294,7 @@ class CotUse:
 
 @dataclass(frozen=True, kw_only=True)
 class LmSampling:
-    """How the LM draws tokens. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py."""
+    """How the LM computes and draws tokens. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py."""
 
     lm_temperature: float = setting(
         "0 is greedy.",
@@ -363,6 +363,11 @@ class LmSampling:
         high=MAX_SEED,
         switches=DRAWN,
         former="seed",
+    )
+    lm_quantization: Literal["none", "8bit"] = setting(
+        "What the LM's weights are held in: `none` as it computes, `8bit` in half of that, on `--device mlx` alone.",
+        stages=LM,
+        neutral="none",
     )
     use_constrained_decoding: bool = setting(
         "Whether a grammar guides the LM.",

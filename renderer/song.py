@@ -201,6 +201,13 @@ class Variant:
         return ("edits" if self.edit else "variants", self.name) if self.name else ()
 
     @property
+    def lm_quantization(self) -> str | None:
+        """What its LM's weights are held in; None as they are computed with, or where no LM runs."""
+        said = self.inference
+        runs_lm = said.thinking or said.use_cot_metas
+        return said.lm_quantization if runs_lm and said.lm_quantization != "none" else None
+
+    @property
     def trained_as(self) -> str:
         """Whose settings suit it: what a DiT in one file is based on, else the model."""
         return self.based_on or self.model

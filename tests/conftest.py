@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,4 +25,23 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     build_set(folder, "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wide_set(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Path:
+    """`tiny` with an LM that can be held in 8 bits, its matrices as wide as a group; read it, never write to it."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from tests.mini_factory.build import make_lm
+    from tests.mini_factory.sizes import TINY, Width
+
+    folder = tmp_path_factory.mktemp("models") / "wide"
+    shutil.copytree(tiny_set, folder)
+    width = Width(hidden=64, intermediate=128, layers=2, heads=4, kv_heads=2, head_dim=16)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = make_lm(replace(TINY, lm=width), AutoTokenizer.from_pretrained(folder / "lm"))
+    model.save_pretrained(folder / "lm")
     return folder

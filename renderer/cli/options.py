@@ -46,6 +46,12 @@ _TAKES = (
     ),
     click.option("--lm", metavar="NAME", shell_complete=model_names, help="Use this LM instead."),
     click.option(
+        "--lm-quantization",
+        type=click.Choice(["none", "8bit"]),
+        metavar="none|8bit",
+        help="What the LM's weights are held in; 8bit on --device mlx alone.",
+    ),
+    click.option(
         "--vae",
         metavar="NAME",
         shell_complete=model_names,

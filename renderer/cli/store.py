@@ -50,6 +50,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--model", metavar="NAME", help="As when it was rendered with --model."),
         click.option("--lm", metavar="NAME", help="As when it was rendered with --lm."),
+        click.option("--lm-quantization", type=click.Choice(["none", "8bit"]), help="As when it was rendered so."),
         click.option("--vae", metavar="NAME", help="As when it was rendered with --vae."),
         click.argument("named", nargs=-1, metavar="[PATH]..."),
     ):

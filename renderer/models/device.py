@@ -44,6 +44,8 @@ BFLOAT16_MACOS = 14  # the first macOS whose Metal has bfloat16
 VAE_TILES = {"cpu": (512, 64), "mps": (32, 8), "cuda": (1_024, 16)}
 MLX = "mlx"
 """Apple's library, of the LM alone: on Metal, or on the CPU where there is no Metal."""
+MLX_INSTALL = "pip install 'renderer[mlx]'"
+"""Where it is missing; on Linux that brings `mlx[cpu]`."""
 VAE_OUTPUT = "float32"
 """What the VAE's last convolution gives whatever the others compute in: in 16 bits sound would have steps of 1/256."""
 LM_PROMPT_BUCKET = 256
@@ -104,17 +106,18 @@ def pick(device: str) -> str:
     return device
 
 
+def has_mlx() -> bool:
+    """Whether MLX is installed."""
+    return importlib.util.find_spec("mlx") is not None
+
+
 def beside_mlx() -> str:
     """The device of the parts that MLX doesn't run.
 
     Raises: ResourceError where MLX isn't installed.
     """
-    if importlib.util.find_spec("mlx") is None:
-        on_mac = sys.platform == "darwin"
-        wanted = "renderer[mlx]" if on_mac else "mlx[cpu]"
-        raise ResourceError(
-            "MLX isn't installed", why="`--device mlx` runs the LM on it", help=f"pip install '{wanted}'"
-        )
+    if not has_mlx():
+        raise ResourceError("MLX isn't installed", why="`--device mlx` runs the LM on it", help=MLX_INSTALL)
     return "mps" if _has_mps() else "cpu"
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
     from renderer.store.takes import Requests
 
-    Alternative = tuple[str, "Settings", float]
+    Alternative = tuple[str, "ModelFiles", "Settings", float]
 
 
 class Family(Protocol):
@@ -130,8 +130,8 @@ class Family(Protocol):
         Raises: ModelError when the files can't be read.
         """
 
-    def smaller(self, part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
-        """Smaller ways to run a part, as told to the user, with their settings and longest take."""
+    def smaller(self, part: str, files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
+        """Smaller ways to run a part, as told to the user, with their files, settings and longest take."""
 
     def prompts(self, plan: TakePlan, facts: Any, store: Store, preview: float | None) -> tuple[PromptText, ...]:
         """Every text that a take's models are sent, in the order of the stages."""

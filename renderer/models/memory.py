@@ -60,8 +60,8 @@ def refuse_if_too_large(part: str, files: ModelFiles, settings: Settings, second
     wanted = need(part, files, settings, seconds)
     if wanted.total <= free:
         return
-    smaller = family(files.family).smaller(part, settings, seconds)
-    fitting = [told for told, other, length in smaller if need(part, files, other, length).total <= free]
+    smaller = family(files.family).smaller(part, files, settings, seconds)
+    fitting = [told for told, held, other, length in smaller if need(part, held, other, length).total <= free]
     raise ResourceError(
         f"the {part.upper()} part of `{files.name}` doesn't fit into memory",
         why=(

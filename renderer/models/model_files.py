@@ -24,7 +24,7 @@ class Residency(StrEnum):
     """They stay while the one to run has room beside them, for whoever renders again soon."""
 
 
-_NO_PATHS = ("family", "name", "kind", "layout", "loras")
+_NO_PATHS = ("family", "name", "kind", "layout", "loras", "lm_quantization")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,8 @@ class ModelFiles:
     """Folder with text encoder and its tokenizer (in the diffusers layout: the pipeline's folder)."""
     lm: str | None = None
     """Folder of the 5 Hz LM; None when no take needs one."""
+    lm_quantization: str | None = None
+    """What the LM is held in, a name of `QUANTISATIONS`; None as it is computed with."""
     loras: tuple[tuple[str, float], ...] = ()
     """PEFT folders with their scales, merged in this order."""
     dit_file: str | None = None

@@ -27,6 +27,8 @@ class Numerics:
     """Tokens to whose multiple the LM's prompts are filled up; None where they aren't."""
     device: str | None = None
     """The kind of device, where the part doesn't compute with the rest of its set; None where it does."""
+    quantisation: str | None = None
+    """What the LM's weights are held in; None as they are computed with."""
     output: str | None = None
     """The dtype that the VAE's last layer gives; None where it is that of all of them."""
 
@@ -40,6 +42,7 @@ class Numerics:
             "{} attention": self.attention,
             "prompts filled to {}": self.prompt_bucket,
             "{} output": self.output,
+            "weights of {}": self.quantisation,
             "on {}": self.device,
         }
         return ", ".join((self.dtype, *(words.format(value) for words, value in told.items() if value is not None)))

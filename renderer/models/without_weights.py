@@ -68,7 +68,7 @@ class WithoutWeights:
     def num_parameters(self, folder: Path) -> int:
         raise self._no_folder(folder)
 
-    def smaller(self, part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
+    def smaller(self, part: str, files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
         yield from ()
 
     def prompts(self, plan: TakePlan, facts: object, store: Store, preview: float | None) -> tuple[PromptText, ...]:

@@ -96,7 +96,8 @@ def planned_models(settings: Settings) -> Callable[[Variant], PlannedModel]:
     known: dict[tuple[object, ...], PlannedModel] = {}
 
     def model_of(variant: Variant) -> PlannedModel:
-        wanted = (variant.model, variant.lm, variant.lora, variant.vae, variant.based_on)
+        named = (variant.model, variant.lm, variant.lora, variant.vae, variant.based_on)
+        wanted = (*named, variant.lm_quantization)
         if wanted not in known:
             known[wanted] = family_of(variant.model).plan_model(variant, settings)
         return known[wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from renderer.errors import UsageError
 from renderer.run.executor import DEFAULT, EXECUTORS
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from renderer.plan.shards import Shard
 
 
+LmQuantization = Literal["none", "8bit"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The command line's settings of a run; None leaves the choice to specs, model or machine."""
@@ -25,6 +28,8 @@ class Options:
     model: str | None = None
     """Renders every variant with this set, and its LM and VAE unless `lm` and `vae` name others."""
     lm: str | None = None
+    lm_quantization: LmQuantization | None = None
+    """In place of what specs say."""
     vae: str | None = None
     device: str | None = None
     """`auto`, `cpu`, `mps`, `cuda`, `cuda:0` or `cuda:0,2`; None for what `renderer.toml` says, else `auto`."""
@@ -66,7 +71,12 @@ class Options:
         return self.timestamps or self.plan_scores
 
     def __post_init__(self) -> None:
-        """Raises: UsageError for seeds that are none, or an executor that there isn't."""
+        """Raises: UsageError for seeds that are none, or an executor or a quantisation that there isn't."""
+        if self.lm_quantization is not None and self.lm_quantization not in get_args(LmQuantization):
+            raise UsageError(
+                f"there is no `lm_quantization` `{self.lm_quantization}`",
+                help=f"write one of {', '.join(get_args(LmQuantization))}",
+            )
         if self.executor not in EXECUTORS:
             raise UsageError(
                 f"there is no executor `{self.executor}`",
@@ -82,6 +92,7 @@ class OptionKeywords(TypedDict, total=False):
     outputs: Path | None
     model: str | None
     lm: str | None
+    lm_quantization: LmQuantization | None
     vae: str | None
     device: str | None
     workers: int | None

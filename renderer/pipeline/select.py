@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from renderer.pipeline.options import Options
-    from renderer.song import Song, Take
+    from renderer.song import Song, Take, Variant
     from renderer.spec.diagnostics import Diagnostic
 
 
@@ -101,16 +101,8 @@ def _is_path(name: str) -> bool:
 
 
 def with_options(song: Song, options: Options) -> Song:
-    """The song as the run's options have it: model, LM, VAE, seeds, outputs folder."""
-    if options.model:
-        variants = tuple(
-            replace(variant, model=options.model, based_on=None, lm=options.lm, vae=options.vae)
-            for variant in song.variants
-        )
-    else:
-        variants = tuple(
-            replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae) for variant in song.variants
-        )
+    """The song as the run's options have it: model, LM and what that is held in, VAE, seeds, outputs folder."""
+    variants = tuple(_with_models(variant, options) for variant in song.variants)
     num_seeds = 1 if options.first_seed else None
     changed = replace(song, variants=variants, outputs=options.outputs or song.outputs).with_seeds(
         lambda own: (options.seeds or own)[:num_seeds]
@@ -130,6 +122,16 @@ def with_options(song: Song, options: Options) -> Song:
         scores_plans=song.scores_plans or options.plan_scores,
         built_on=tuple(with_options(one, plain) for one in song.built_on),
     )
+
+
+def _with_models(variant: Variant, options: Options) -> Variant:
+    """The variant with the models that were asked for; an edit, for which no LM runs, keeps what is said of one."""
+    if options.lm_quantization is not None and variant.edit is None:
+        inference = replace(variant.inference, lm_quantization=options.lm_quantization)
+        variant = replace(variant, inference=inference)
+    if options.model:
+        return replace(variant, model=options.model, based_on=None, lm=options.lm, vae=options.vae)
+    return replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae)
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

@@ -30,8 +30,8 @@ def _tables(spec: Path, variant: str) -> Iterator[tuple[Source, KeyPath]]:
         if variant:
             yield own.source, ("variants", variant)
             yield own.source, ("edits", variant)
-        yield own.source, ()
+        yield from ((own.source, table) for table in ((), ("inference",)))
     defaults_path = SpecFolders(Overrides()).of(real(spec.parent)).defaults_path
     defaults = read_toml(defaults_path) if defaults_path else None
     if isinstance(defaults, Parsed):
-        yield defaults.source, ()
+        yield from ((defaults.source, table) for table in ((), ("inference",)))

@@ -91,7 +91,7 @@ def _descending(timesteps: list[float]) -> list[float]:
 
 def _device(written: str) -> str:
     if not re.fullmatch(DEVICE_PATTERN, written):
-        raise PydanticCustomError("form", "it takes auto, cpu, mps, cuda, cuda:0 or several as cuda:0,2")
+        raise PydanticCustomError("form", "it takes auto, cpu, mps, mlx, cuda, cuda:0 or several as cuda:0,2")
     return written
 
 
@@ -114,7 +114,7 @@ Place = Annotated[Said, AfterValidator(_place)]
 PlaceOrNone = Annotated[str, AfterValidator(_place_or_none)]
 Keyscale = Annotated[str, AfterValidator(_keyscale), Field(json_schema_extra={"pattern": KEYSCALE_PATTERN})]
 Timesignature = Annotated[str, BeforeValidator(_timesignature), WithJsonSchema({"enum": TIMESIGNATURE_FORMS})]
-DEVICE_PATTERN = r"auto|cpu|mps|cuda(:\d{1,4}(,\d{1,4})*)?"
+DEVICE_PATTERN = r"auto|cpu|mps|mlx|cuda(:\d{1,4}(,\d{1,4})*)?"
 Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE_PATTERN})$"})]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True})]
@@ -370,7 +370,8 @@ class DefaultsFile(SharedKeys):
         default=None, description="The folder that takes and report are written to, relative to this file."
     )
     device: Device | None = Field(
-        default=None, description="Where takes are computed: `auto`, `cpu`, `mps`, `cuda` (all GPUs) or `cuda:0,2`."
+        default=None,
+        description="Where takes are computed: `auto`, `cpu`, `mps`, `mlx`, `cuda` (all GPUs) or `cuda:0,2`.",
     )
 
 

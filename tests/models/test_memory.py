@@ -13,7 +13,7 @@ from renderer.models.ace_step import needs
 from renderer.models.ace_step.protocol.names import ENCODER
 from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog.zoo import resolve
-from renderer.models.model_files import ModelFiles, Settings
+from renderer.models.model_files import ModelFiles, PartSettings, Settings
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:
@@ -96,3 +96,15 @@ def test_a_file_that_is_no_safetensors_is_named(tiny_set: Path, tmp_path: Path) 
 
     with pytest.raises(ModelError, match="can't be read as safetensors"):
         memory.need("vae", files_of(bundle), SETTINGS, 60.0)
+
+
+def test_on_mlx_an_lm_that_is_too_large_is_offered_in_8_bits(tiny_set: Path) -> None:
+    files = replace(files_of(tiny_set), lm=str(tiny_set / "lm"))
+    on_mlx = replace(SETTINGS, lm_slots=1, parts=(PartSettings(part="lm", device="mlx"),))
+    whole = memory.need("lm", files, on_mlx, 60.0)
+    held = memory.need("lm", replace(files, lm_quantization="8bit"), on_mlx, 60.0)
+
+    assert (whole.work, whole.weights * 9 // 32) == (held.work, held.weights)
+    with pytest.raises(ResourceError) as refused:
+        memory.refuse_if_too_large("lm", files, on_mlx, 60.0, free=held.total)
+    assert "--lm-quantization 8bit" in refused.value.help

@@ -112,10 +112,10 @@ class AceStep:
 
         return need(part, files, settings, seconds)
 
-    def smaller(self, part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
+    def smaller(self, part: str, files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
         from renderer.models.ace_step.needs import smaller
 
-        return smaller(part, settings, seconds)
+        return smaller(part, files, settings, seconds)
 
     def prompts(self, plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
         from renderer.models.ace_step.protocol.prompt_preview import prompts

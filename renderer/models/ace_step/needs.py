@@ -14,6 +14,7 @@ from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
 from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.catalog import layouts
 from renderer.models.memory import ITEM_SIZE, Need
+from renderer.models.quantisation import QUANTISATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,8 @@ def _sizes(tensors: Mapping[str, Stored], prefix: str) -> int:
 
 def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:
     size = ITEM_SIZE[dtypes.lm]
-    weights = sum(parameters(files, LM).values()) * size
+    count, quantisation = sum(parameters(files, LM).values()), QUANTISATIONS.get(files.lm_quantization or "")
+    weights = count * size if quantisation is None else int(quantisation.bytes_of(count, size))
     config = layouts.read_json(Path(files.lm or "") / "config.json")
     rows = settings.lm_slots * CFG_ROWS
     tokens = 1 << ceil(PROMPT_TOKENS + seconds * CODE_RATE).bit_length()
@@ -138,35 +140,37 @@ _NEEDS: Mapping[str, Callable[[ModelFiles, Settings, Dtypes, float], Need]] = {
 }
 
 
-def smaller(part: str, settings: Settings, seconds: float) -> Iterator[Alternative]:
-    """Smaller ways to run a part, as told to the user, with their settings and longest take."""
-    yield from _OWN_ALTERNATIVES[part](settings, seconds)
+def smaller(part: str, files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
+    """Smaller ways to run a part, as told to the user, with their files, settings and longest take."""
+    yield from _OWN_ALTERNATIVES[part](files, settings, seconds)
     if settings.dtype == "auto" and devices.dtypes(settings.device, "auto").dit == "float32":
-        yield "--dtype bfloat16", replace(settings, dtype="bfloat16"), seconds
+        yield "--dtype bfloat16", files, replace(settings, dtype="bfloat16"), seconds
 
 
-def _fewer_slots(settings: Settings, seconds: float) -> Iterator[Alternative]:
+def _smaller_lm(files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
     for slots in (8, 4, 2, 1):
         if slots < settings.lm_slots:
-            yield f"--lm-slots {slots}", replace(settings, lm_slots=slots), seconds
+            yield f"--lm-slots {slots}", files, replace(settings, lm_slots=slots), seconds
+    if settings.of(LM).device == devices.MLX and files.lm_quantization is None:
+        yield "--lm-quantization 8bit", replace(files, lm_quantization="8bit"), settings, seconds
 
 
-def _shorter_takes(settings: Settings, seconds: float) -> Iterator[Alternative]:
+def _shorter_takes(files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
     for shorter in (240.0, 120.0, 60.0, 30.0):
         if shorter < seconds:
-            yield f"takes of {shorter:g} s", settings, shorter
+            yield f"takes of {shorter:g} s", files, settings, shorter
 
 
-def _smaller_tiles(settings: Settings, seconds: float) -> Iterator[Alternative]:
+def _smaller_tiles(files: ModelFiles, settings: Settings, seconds: float) -> Iterator[Alternative]:
     for tile in (256, 128, 64, 32):
         if tile < settings.vae_tile:
             smaller = replace(settings, vae_tile=tile, vae_overlap=VAE_REACH)
-            yield f"--vae-tile {tile} --vae-overlap {VAE_REACH}", smaller, seconds
+            yield f"--vae-tile {tile} --vae-overlap {VAE_REACH}", files, smaller, seconds
 
 
-_OWN_ALTERNATIVES: Mapping[str, Callable[[Settings, float], Iterator[Alternative]]] = {
-    LM: _fewer_slots,
+_OWN_ALTERNATIVES: Mapping[str, Callable[[ModelFiles, Settings, float], Iterator[Alternative]]] = {
+    LM: _smaller_lm,
     DIT: _shorter_takes,
     VAE: _smaller_tiles,
-    ENCODER: lambda _settings, _seconds: iter(()),
+    ENCODER: lambda _files, _settings, _seconds: iter(()),
 }

@@ -18,6 +18,7 @@ from renderer.models.catalog import identity, layouts, looked, zoo
 from renderer.models.family import ask_stages
 from renderer.models.model_files import ModelFiles, PlannedModel
 from renderer.models.numerics import Numerics
+from renderer.models.quantisation import QUANTISATIONS
 from renderer.models.take_requests import TakeRequests
 from renderer.song import TakeSource
 
@@ -83,9 +84,31 @@ def plan_model(variant: Variant, settings: Settings) -> PlannedModel:
     """
     with named_by("model"):
         model = _with_own_vae(variant, settings)
+    model = _quantised(model, variant, settings)
     if variant.vae is None or zoo.own_vae(variant.based_on or variant.model, variant.vae):
         return model
     return _with_vae(model, variant.vae)
+
+
+def _quantised(model: PlannedModel, variant: Variant, settings: Settings) -> PlannedModel:
+    """The set with the LM's weights held as the variant has it, where its LM runs at all."""
+    wanted = variant.lm_quantization
+    if wanted is None:
+        return model
+    if settings.of(LM).device != device.MLX:
+        with named_by("lm_quantization"):
+            raise ModelError(
+                f"`{settings.of(LM).device}` can't hold the LM in {QUANTISATIONS[wanted].bits} bits",
+                why="MLX alone computes with such weights",
+                help=f"{_how_to_get_mlx()}, or take `lm_quantization` out",
+            )
+    lm = replace(model.numerics[LM], quantisation=QUANTISATIONS[wanted].words)
+    files = replace(model.files, lm_quantization=wanted)
+    return replace(model, files=files, numerics={**model.numerics, LM: lm})
+
+
+def _how_to_get_mlx() -> str:
+    return "give --device mlx" if device.has_mlx() else f"{device.MLX_INSTALL} and give --device mlx"
 
 
 def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:

@@ -104,7 +104,13 @@ def job(name: str, request: CotRequest | CodesRequest, cot: Cot | None = None) -
 
 
 def load(
-    tiny_set: Path, *, slots: int = 4, dtype: str = "float32", device: str = "cpu", heard: Heard | None = None
+    tiny_set: Path,
+    *,
+    slots: int = 4,
+    dtype: str = "float32",
+    device: str = "cpu",
+    quantisation: str | None = None,
+    heard: Heard | None = None,
 ) -> LmPart:
     files = ModelFiles(
         family="ace_step",
@@ -115,6 +121,7 @@ def load(
         vae=str(tiny_set),
         text_encoder=str(tiny_set),
         lm=str(tiny_set / "lm"),
+        lm_quantization=quantisation,
     )
     settings = Settings(device=device, dtype=dtype, threads=1, lm_slots=slots, vae_tile=512, vae_overlap=64)
     return load_lm(files, settings, heard or Heard())

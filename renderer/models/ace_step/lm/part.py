@@ -57,7 +57,8 @@ def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LmPart
     tokens = load_tokens(folder, read_lm(folder).config["vocab_size"])
     check_codebooks(files, tokens.num_codes)
     began = time.monotonic()
-    lm, num_bytes = (_by_mlx if settings.device == devices.MLX else _by_torch)(folder, settings)
+    by_mlx = partial(_by_mlx, quantisation=files.lm_quantization)
+    lm, num_bytes = (by_mlx if settings.device == devices.MLX else _by_torch)(folder, settings)
     listener.loaded("lm", time.monotonic() - began, num_bytes)
     return LmPart(lm, tokens, settings.lm_slots)
 
@@ -85,13 +86,13 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
     return lm, sum(weights.nbytes for weights in model.parameters())
 
 
-def _by_mlx(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
+def _by_mlx(folder: Path, settings: Settings, quantisation: str | None) -> tuple[LoadedLm, int]:
     """The LM and its weights' bytes."""
     from renderer.models.ace_step.lm.mlx.load import load  # noqa: PLC0415 - an extra of its own
 
     devices.prepare("cpu", settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).lm
-    lm = load(folder, dtype=dtype)
+    lm = load(folder, dtype=dtype, quantisation=quantisation)
     return lm, lm.model.num_bytes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import psutil
@@ -14,7 +14,7 @@ import torch
 from renderer.artifacts import Codes, Cot
 from renderer.errors import ResourceError
 from renderer.models.ace_step.lm import sampling
-from renderer.models.ace_step.lm.decoder import Pass
+from renderer.models.ace_step.lm.decoder import Pass, ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase
 from renderer.models.stage_job import Failed
@@ -35,19 +35,78 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.models.ace_step.lm.decode_request import DecodeRequest
-    from renderer.models.ace_step.lm.decoder import ResidentLm
+    from renderer.models.ace_step.lm.decoder import LoadedLm
     from renderer.models.ace_step.lm.part import LmPart
     from renderer.models.stage_job import StageJob
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 NO_MPS = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Metal device")
-DEVICES = [
-    "cpu",
-    "mlx",
-    pytest.param("cuda:0", marks=[pytest.mark.gpu, NO_CUDA]),
-    pytest.param("mps", marks=[pytest.mark.gpu, NO_MPS]),
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What an LM is computed by, and in what."""
+
+    device: str
+    dtype: str = "float32"
+    quantisation: str | None = None
+
+    def load(self, folder: Path, *, slots: int = 4) -> LmPart:
+        if self.device == "mlx":
+            pytest.importorskip("mlx.core")
+        return load(folder, slots=slots, dtype=self.dtype, device=self.device, quantisation=self.quantisation)
+
+
+def _backend(device: str, dtype: str, quantisation: str | None = None) -> Any:
+    marks = {"cuda:0": [pytest.mark.gpu, NO_CUDA], "mps": [pytest.mark.gpu, NO_MPS]}.get(device, [])
+    name = "-".join(filter(None, (device, dtype, quantisation)))
+    return pytest.param(Backend(device, dtype, quantisation), id=name, marks=marks)
+
+
+BACKENDS = [
+    *(_backend(device, dtype) for device in ("cpu", "mlx", "cuda:0", "mps") for dtype in ("float32", "bfloat16")),
+    _backend("mlx", "bfloat16", "8bit"),
 ]
-DTYPES = ["float32", "bfloat16"]
+on_every_backend = pytest.mark.parametrize("backend", BACKENDS)
+"""Of what hangs on how it is computed."""
+on_both_libraries = pytest.mark.parametrize("backend", [_backend("cpu", "float32"), _backend("mlx", "float32")])
+"""Of what hangs on the library alone."""
+
+
+@dataclass
+class Counted:
+    """An LM, with its prompts and steps counted."""
+
+    lm: Any
+    prompts: int = 0
+    steps: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.lm, name)
+
+    def prefill(self, prompts: Any) -> Any:
+        self.prompts += 1
+        return self.lm.prefill(prompts)
+
+    def rows(self, spec: Any, tokens: Any, positions: Any) -> Any:
+        rows = self.lm.rows(spec, tokens, positions)
+        made, rows_logits = self, rows.logits
+
+        class CountedRows:
+            fill = staticmethod(rows.fill)
+
+            @staticmethod
+            def logits() -> Any:
+                made.steps += 1
+                return rows_logits()
+
+        return CountedRows()
+
+
+def counted(lm: LmPart) -> Counted:
+    found = Counted(lm._lm)
+    lm._lm = cast("LoadedLm", found)
+    return found
 
 
 def songs(count: int) -> list[StageJob]:
@@ -92,10 +151,9 @@ def logits_of(lm: LmPart, ours: DecodeRequest, others: Sequence[DecodeRequest], 
     return torch.stack(seen)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("device", DEVICES)
-def test_a_songs_logits_are_the_same_bits_alone_and_among_others(tiny_set: Path, device: str, dtype: str) -> None:
-    lm = load(tiny_set, dtype=dtype, device=device)
+@on_every_backend
+def test_a_songs_logits_are_the_same_bits_alone_and_among_others(wide_set: Path, backend: Backend) -> None:
+    lm = backend.load(wide_set)
     ours, *others = decodes_of(lm, [job(str(seed), codes_request(seed, caption="la " * seed)) for seed in range(1, 5)])
 
     alone = logits_of(lm, ours, [], 0)
@@ -106,10 +164,9 @@ def test_a_songs_logits_are_the_same_bits_alone_and_among_others(tiny_set: Path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("device", DEVICES)
-def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: Path, device: str, dtype: str) -> None:
-    lm = load(tiny_set, slots=3, dtype=dtype, device=device)
+@on_every_backend
+def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(wide_set: Path, backend: Backend) -> None:
+    lm = backend.load(wide_set, slots=3)
     jobs = songs(20)
     shuffled = random.Random(1).sample(jobs, len(jobs))
 
@@ -122,9 +179,9 @@ def test_a_songs_codes_are_the_same_alone_in_a_batch_and_in_any_order(tiny_set: 
         assert codes_of(lm, [one]) == {one.id: together[one.id]}
 
 
-def ahead(lm: LmPart) -> LmPart:
+def ahead(lm: LmPart, steps: int = 8) -> LmPart:
     """The same LM, read only every few steps."""
-    lm._lm = replace(cast("ResidentLm", lm._lm), steps_ahead=8)
+    lm._lm = replace(cast(ResidentLm, lm._lm), steps_ahead=steps)
     return lm
 
 
@@ -191,8 +248,9 @@ def test_a_song_that_ends_by_itself_ends_there_whatever_was_launched_behind(tiny
 
 
 @pytest.mark.slow
-def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> None:
-    lm = load(tiny_set, slots=3)
+@on_both_libraries
+def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path, backend: Backend) -> None:
+    lm = backend.load(tiny_set, slots=3)
     jobs = [job(str(seed), cot_request(seed, use_cot_caption=seed % 2 == 0)) for seed in range(5)]
 
     together = results(lm, "cot", jobs)
@@ -201,42 +259,41 @@ def test_a_chain_of_thought_is_the_same_alone_and_in_a_batch(tiny_set: Path) -> 
     assert alone.text == cast("Any", together["2"]).text
 
 
-def test_takes_with_one_chain_of_thought_run_its_prompt_once(tiny_set: Path) -> None:
-    lm = load(tiny_set, slots=2)
-    lengths: list[int] = []
-    model: Any = lm._lm
-    model.model.model.embed_tokens.register_forward_pre_hook(lambda _, ids: lengths.append(ids[0].shape[1]))
+@on_both_libraries
+def test_takes_with_one_chain_of_thought_run_its_prompt_once(tiny_set: Path, backend: Backend) -> None:
+    lm = backend.load(tiny_set, slots=2)
+    ran = counted(lm)
 
     found = codes_of(lm, [job(str(seed), codes_request(seed, preview=1.0)) for seed in range(6)])
 
     assert len(set(map(tuple, found.values()))) == 6
-    assert len([length for length in lengths if length > 1]) == 1
+    assert ran.prompts == 1
 
 
 @pytest.mark.parametrize("steps_ahead", [1, 8])
-def test_a_slot_is_refilled_at_once(tiny_set: Path, steps_ahead: int) -> None:
+@on_both_libraries
+def test_a_slot_is_refilled_at_once(tiny_set: Path, backend: Backend, steps_ahead: int) -> None:
     """Two slots and songs of 10, 5 and 5 codes take ten steps, not fifteen."""
-    lm = load(tiny_set, slots=2)
-    lengths: list[int] = []
-    model: Any = lm._lm
-    model.model.model.embed_tokens.register_forward_pre_hook(lambda _, ids: lengths.append(ids[0].shape[1]))
-    lm._lm = replace(model, steps_ahead=steps_ahead)
+    lm = ahead(backend.load(tiny_set, slots=2), steps_ahead)
+    ran = counted(lm)
 
     codes_of(lm, [job(str(seconds), codes_request(metas=replace(OPEN, duration=seconds))) for seconds in (1, 2, 1.01)])
 
-    assert lengths.count(1) == 10
+    assert ran.steps == 10
 
 
-def test_progress_counts_every_token(tiny_set: Path) -> None:
+@on_both_libraries
+def test_progress_counts_every_token(tiny_set: Path, backend: Backend) -> None:
     heard = Heard()
 
-    codes_of(load(tiny_set), [job("a", codes_request(preview=1.0))], heard)
+    codes_of(backend.load(tiny_set), [job("a", codes_request(preview=1.0))], heard)
 
     assert heard.counts == {"a": [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]}
 
 
-def test_a_cancelled_song_stops_at_the_next_token_and_the_others_go_on(tiny_set: Path) -> None:
-    lm, jobs = load(tiny_set, slots=2), songs(5)
+@on_both_libraries
+def test_a_cancelled_song_stops_at_the_next_token_and_the_others_go_on(tiny_set: Path, backend: Backend) -> None:
+    lm, jobs = backend.load(tiny_set, slots=2), songs(5)
     heard = Heard(cancel_after={"song 1": 3, "song 4": 0})
 
     found = codes_of(lm, jobs, heard)
@@ -258,20 +315,28 @@ def test_a_song_cancelled_while_steps_are_under_way_leaves_its_slot_to_the_next(
     assert found["song 2"] == codes_of(load(tiny_set, slots=2), [jobs[2]])["song 2"]
 
 
+def poison(lm: Any, token: int) -> None:
+    """Make NaN of what a token is embedded as."""
+    if isinstance(lm, ResidentLm):
+        with torch.no_grad():
+            lm.model.model.embed_tokens.weight[token] = torch.nan
+    else:
+        # Of weights in 8 bits their offsets.
+        lm.model.embedding.arrays[-1][token] = float("nan")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("steps_ahead", [1, 8])
-def test_nan_costs_the_song_it_appears_in(tiny_set: Path, steps_ahead: int) -> None:
+@pytest.mark.parametrize("backend", [*on_both_libraries.args[1], BACKENDS[-1]])
+def test_nan_costs_the_song_it_appears_in(wide_set: Path, backend: Backend, steps_ahead: int) -> None:
     """Also its slot is clean for the next song."""
-    lm = load(tiny_set, slots=2)
-    lm._lm = replace(cast("ResidentLm", lm._lm), steps_ahead=steps_ahead)
+    lm = ahead(backend.load(wide_set, slots=2), steps_ahead)
     bad = job("bad", codes_request(caption="quiz"))
     good = [job(f"good {seed}", codes_request(seed)) for seed in range(5)]
     expected = codes_of(lm, good)
     decode, *others = decodes_of(lm, [bad, *good])
-    (poison, *_) = set(decode.prompt) - {token for other in others for token in other.prompt}
-    model: Any = lm._lm
-    with torch.no_grad():
-        model.model.model.embed_tokens.weight[poison] = torch.nan
+    (token, *_) = set(decode.prompt) - {token for other in others for token in other.prompt}
+    poison(lm._lm, token)
 
     found = results(lm, "codes", [good[0], bad, *good[1:]])
 
@@ -282,8 +347,9 @@ def test_nan_costs_the_song_it_appears_in(tiny_set: Path, steps_ahead: int) -> N
     assert {name: cast("Codes", result).codes.tolist() for name, result in found.items()} == expected
 
 
-def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: Path) -> None:
-    lm: Any = load(tiny_set, slots=8)
+@on_both_libraries
+def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: Path, backend: Backend) -> None:
+    lm: Any = backend.load(tiny_set, slots=8)
     decodes = decodes_of(lm, [job("a", codes_request())])
     enough_for_three = lm._lm.bytes_of(decodes[0].pass_spec, 3)
 
@@ -294,18 +360,20 @@ def test_slots_that_do_not_fit_are_refused_with_the_number_that_would(tiny_set: 
     assert refused.value.help == "use --lm-slots 3"
 
 
-def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path) -> None:
+@on_both_libraries
+def test_what_is_too_long_for_the_lm_fails_alone(tiny_set: Path, backend: Backend) -> None:
     long = job("long", codes_request(metas=Metas(duration=9000)))
 
-    found = results(load(tiny_set), "codes", [long, job("short", codes_request(preview=1.0))])
+    found = results(backend.load(tiny_set), "codes", [long, job("short", codes_request(preview=1.0))])
 
     assert cast("Failed", found["long"]).message == "caption, lyrics and codes are too long for the LM"
     assert isinstance(found["short"], Codes)
 
 
-def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path) -> None:
+@on_both_libraries
+def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path, backend: Backend) -> None:
     """Not only when Python next cleans up: the following pass needs the room."""
-    lm = load(tiny_set)
+    lm = backend.load(tiny_set)
     gc.collect()
     gc.disable()
     try:
@@ -318,8 +386,9 @@ def test_a_finished_passs_memory_is_free_at_once(tiny_set: Path) -> None:
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_500_songs(tiny_set: Path) -> None:
-    lm, resident = load(tiny_set, slots=16), []
+@on_both_libraries
+def test_memory_stays_flat_over_500_songs(tiny_set: Path, backend: Backend) -> None:
+    lm, resident = backend.load(tiny_set, slots=16), []
     process = psutil.Process()
 
     class Weighing(Heard):

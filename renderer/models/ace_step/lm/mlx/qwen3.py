@@ -15,7 +15,7 @@ from mlx.core.fast import rms_norm, rope, scaled_dot_product_attention
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from renderer.models.ace_step.lm.mlx.weights import Reader
+    from renderer.models.ace_step.lm.mlx.weights import Matrix, Reader
 
 QUERY_KEY_VALUE = ("q_proj", "k_proj", "v_proj")
 GATE_UP = ("gate_proj", "up_proj")
@@ -51,11 +51,8 @@ class MlxLayer:
     """Attention and feed-forward; their products joined, as torch's side has them."""
 
     def __init__(self, read: Reader, place: str, sizes: MlxSizes) -> None:
-        def joined(block: str, names: Sequence[str]) -> mx.array:
-            weight = mx.concatenate([read(f"{place}.{block}.{name}.weight") for name in names])
-            # Now: else all it is made of stays in memory until the first step.
-            mx.eval(weight)
-            return weight
+        def joined(block: str, names: Sequence[str]) -> Matrix:
+            return read.matrix(*(f"{place}.{block}.{name}.weight" for name in names))
 
         self._sizes = sizes
         self._projections, self._out = joined("self_attn", QUERY_KEY_VALUE), joined("self_attn", ("o_proj",))
@@ -68,7 +65,7 @@ class MlxLayer:
         """[rows, length, width] to query, key and value [rows, heads, length, head_dim], from `positions` on."""
         rows, length, _ = states.shape
         sizes = self._sizes
-        projected = rms_norm(states, self._first_norm, sizes.eps) @ self._projections.T
+        projected = self._projections(rms_norm(states, self._first_norm, sizes.eps))
         query, key, value = mx.split(
             projected.reshape(rows, length, -1, sizes.head_dim), [sizes.heads, sizes.heads + sizes.kv_heads], axis=2
         )
@@ -81,9 +78,9 @@ class MlxLayer:
     def finish(self, states: mx.array, attended: mx.array) -> mx.array:
         """The layer's states from what came in and what was attended to, [rows, heads, length, head_dim]."""
         rows, _, length, _ = attended.shape
-        states = states + attended.transpose(0, 2, 1, 3).reshape(rows, length, -1) @ self._out.T
-        gate, up = mx.split(rms_norm(states, self._second_norm, self._sizes.eps) @ self._gate_up.T, 2, axis=-1)
-        return states + (gate * mx.sigmoid(gate) * up) @ self._down.T
+        states = states + self._out(attended.transpose(0, 2, 1, 3).reshape(rows, length, -1))
+        gate, up = mx.split(self._gate_up(rms_norm(states, self._second_norm, self._sizes.eps)), 2, axis=-1)
+        return states + self._down(gate * mx.sigmoid(gate) * up)
 
     @property
     def scale(self) -> float:
@@ -95,7 +92,7 @@ class MlxLayer:
         """Its weights."""
         matrices = (self._projections, self._out, self._gate_up, self._down)
         norms = (self._query_norm, self._key_norm, self._first_norm, self._second_norm)
-        return (*matrices, *norms)
+        return (*(array for matrix in matrices for array in matrix.arrays), *norms)
 
     def _rotate(self, states: mx.array, positions: int | mx.array) -> mx.array:
         return rope(
@@ -108,21 +105,21 @@ class MlxQwen3:
 
     def __init__(self, read: Reader, config: Mapping[str, Any]) -> None:
         self.sizes = MlxSizes.of(config)
-        self.embedding = read("embed_tokens.weight")
-        self.head = read("lm_head.weight") if "lm_head.weight" in read.tensors else self.embedding
+        self.embedding = read.matrix("embed_tokens.weight")
+        self.head = read.matrix("lm_head.weight") if "lm_head.weight" in read.tensors else self.embedding
         self.layers = [MlxLayer(read, f"layers.{number}", self.sizes) for number in range(self.sizes.num_layers)]
         self._norm = read("norm.weight")
-        mx.eval(self.embedding, self.head, self._norm, *(array for layer in self.layers for array in layer.arrays))
+        mx.eval(self._norm, *(array for layer in self.layers for array in layer.arrays))
 
     @property
     def num_bytes(self) -> int:
         """What its weights occupy."""
-        embedding = {id(one): one.nbytes for one in (self.embedding, self.head)}
-        return sum(embedding.values()) + sum(one.nbytes for layer in self.layers for one in layer.arrays)
+        tables = {id(one): one.nbytes for table in (self.embedding, self.head) for one in table.arrays}
+        return sum(tables.values()) + sum(one.nbytes for layer in self.layers for one in layer.arrays)
 
     def prefill(self, ids: mx.array) -> list[tuple[mx.array, mx.array]]:
         """Ids [prompts, length], filled up on the right -> each layer's keys and values [prompts, heads, length, d]."""
-        states, memory = self.embedding[ids], []
+        states, memory = self.embedding.embed(ids), []
         for layer in self.layers:
             query, key, value = layer.project(states, 0)
             memory.append((key, value))
@@ -132,7 +129,7 @@ class MlxQwen3:
 
     def follow(self, ids: mx.array, memory: Sequence[tuple[mx.array, mx.array]]) -> mx.array:
         """Ids [1, length] behind a prompt's keys and values -> their hidden states [length, width]."""
-        states, start = self.embedding[ids], memory[0][0].shape[2]
+        states, start = self.embedding.embed(ids), memory[0][0].shape[2]
         for layer, (keys, values) in zip(self.layers, memory, strict=True):
             query, key, value = layer.project(states, start)
             # A causal mask of more keys than queries begins at the keys' end: the prompt is seen by all.
@@ -153,7 +150,7 @@ class MlxQwen3:
 
         One token a row is written; writing it again at the same position changes nothing.
         """
-        states = self.embedding[tokens][:, None]
+        states = self.embedding.embed(tokens)[:, None]
         # Each row attends up to its own position.
         mask = (mx.arange(keys[0].shape[2])[None, :] <= positions[:, None])[:, None, None]
         written_keys, written_values = [], []

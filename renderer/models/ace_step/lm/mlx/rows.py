@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import torch
 
+from renderer.models.ace_step.lm.mlx.weights import rows_of
 from renderer.models.ace_step.lm.pass_spec import PAIR
 from renderer.models.ace_step.lm.prefill import PromptCache
 from renderer.models.ace_step.lm.teacher_forcing import BLOCK_TOKENS
@@ -75,7 +76,7 @@ class MlxLm:
         memory = self.model.prefill(mx.array([prompt[:-1]]))
         hidden = mx.concatenate([self.model.follow(mx.array([[prompt[-1], *text[:-1]]]), memory) for text in texts])
         for first in range(0, len(hidden), BLOCK_TOKENS):
-            logits = (hidden[first : first + BLOCK_TOKENS] @ self.model.head.T).astype(mx.float32)
+            logits = self.model.head(hidden[first : first + BLOCK_TOKENS]).astype(mx.float32)
             yield torch.from_numpy(np.array(logits))
 
     def free_bytes(self) -> int:
@@ -102,12 +103,11 @@ class MlxRows:
         self._keys, self._values = (
             [mx.zeros(shape, DTYPES[lm.dtype]) for _ in range(sizes.num_layers)] for _ in range(2)
         )
-        head = lm.model.head
-        inside = head[piece.first : piece.stop]
+        end = () if piece.end is None else ((piece.end, piece.end + 1),)
         # One matrix of what can be drawn, made once: the rest of the output layer isn't computed.
-        self._head = inside if piece.end is None else mx.concatenate([inside, head[piece.end : piece.end + 1]])
+        self._head = rows_of(lm.model.head, ((piece.first, piece.stop), *end))
         self._step: Any = mx.compile(self._forward)
-        mx.eval(self._head, self._keys, self._values)
+        mx.eval(self._head.arrays, self._keys, self._values)
 
     def fill(self, row: int, prompts: PromptCache, index: int) -> None:
         """Put a prompt's cache into a row."""
@@ -130,4 +130,4 @@ class MlxRows:
         self, tokens: mx.array, positions: mx.array, keys: list[mx.array], values: list[mx.array]
     ) -> tuple[mx.array, list[mx.array], list[mx.array]]:
         hidden, keys, values = self._model.step(tokens, positions, keys, values)
-        return (hidden @ self._head.T).astype(mx.float32), keys, values
+        return self._head(hidden).astype(mx.float32), keys, values
