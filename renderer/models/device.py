@@ -194,7 +194,7 @@ def vae_tiles(device: str) -> tuple[int, int]:
 
 
 def prepare(device: str, threads: int) -> torch.device:
-    """The device, ready: thread count set, algorithms pinned to the reproducible ones.
+    """The device, ready and torch's current one: thread count set, algorithms pinned to the reproducible ones.
 
     Raises: ResourceError when torch can't use it.
     """
@@ -206,6 +206,9 @@ def prepare(device: str, threads: int) -> torch.device:
     torch.backends.cuda.enable_cudnn_sdp(False)  # it plans a tenth of a second for every new length, each run anew
     found = torch.device(device)
     try:
+        if found.index is not None and found.type == "cuda":
+            # Streams, graphs and events are the current device's where nobody says another: never the first GPU's.
+            torch.cuda.set_device(found)
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         raise ResourceError(

@@ -144,7 +144,7 @@ def _run(
                 "run-started",
                 {"takes": len(plan.takes), "jobs": len(plan.jobs), "workers": workers, **_shard(project.options)},
             )
-        with ResultWriter(plan, store, project.settings, project.environment) as writer:
+        with _writer(project, plan) as writer:
             _set_right(plan, writer, stats, stop)
             if project.options.completes:
                 stats.completed |= {take.name for take in plan.takes if take.has_sound and writer.complete(take)}
@@ -152,7 +152,7 @@ def _run(
         # By the clock that the deadline is read from.
         meter = PaceMeter(clock=lambda: -(stop.seconds_left or 0.0))
         for _ in range(_ROUNDS):
-            with ResultWriter(plan, store, project.settings, project.environment) as writer:
+            with _writer(project, plan) as writer:
                 for event in _events(plan, executor, writer, meter, stop=stop, is_wanted=is_wanted):
                     with disk_faults(store):
                         note(store.journal, stats, event, device=project.settings.device)
@@ -164,6 +164,11 @@ def _run(
             damaged = set()
     except StoreError as error:
         stats.fault = error
+
+
+def _writer(project: Project, plan: Plan) -> ResultWriter:
+    num_workers = len(project.workers.settings)
+    return ResultWriter(plan, project.store, project.settings, project.environment, num_workers)
 
 
 def _events(

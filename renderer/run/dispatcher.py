@@ -60,6 +60,15 @@ class Batch:
         return tuple(job for key, job in self.jobs.items() if key not in self.settled)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Death:
+    """Of a worker over jobs that had begun."""
+
+    worker: int
+    suspects: set[str]
+    """Keys of those that no other worker has done since."""
+
+
 class Dispatcher:
     """What is left of a plan, and what its workers do."""
 
@@ -84,12 +93,14 @@ class Dispatcher:
         self._choice = Choice(steps=self._steps, workers=workers, expected=expected, way=way, open=self._open)
         self._begun: set[int] = set()
         """Groups that were told of, by their identity."""
-        self._died_on: dict[str, int] = {}
-        """Job -> the worker that died over it; it runs again on another, which tells whose fault it was."""
+        self._died_on: dict[str, _Death] = {}
+        """Job -> the death that it is suspected of; it runs again on another worker, which tells whose fault it was."""
         self._without_input: set[str] = set()
         """Jobs that failed alone, what they build on being lost."""
         self._strikes: Counter[int] = Counter()
-        """Of workers: how many jobs they died over that did well elsewhere."""
+        """Of workers: how often they died over jobs that all did well elsewhere."""
+        self._deaths_in_a_row: Counter[int] = Counter()
+        """Of workers, since their last result."""
         self._deaths_while_loading = dict.fromkeys(range(len(workers)), 0)
         """Of the workers that are in use, since they last loaded a part."""
 
@@ -134,7 +145,8 @@ class Dispatcher:
         others = [one for one in self.workers if one != worker and one not in step.broken]
         for jobs in step.queue.waiting:
             # Whose fault a death was only another worker can tell; the last one tries its own again.
-            if others and self._died_on.get(jobs[0].key) == worker:
+            death = self._died_on.get(jobs[0].key)
+            if others and death and death.worker == worker:
                 continue
             if self._are_ready(jobs):
                 return jobs
@@ -157,11 +169,14 @@ class Dispatcher:
         # It is on disk: whoever gave it up meanwhile was wrong, and what builds on it may run.
         self._open.discard(job.key)
         self._given_up.discard(job.key)
-        suspect = self._died_on.pop(job.key, batch.worker)
-        if suspect != batch.worker:
-            self._strikes[suspect] += 1
-            if self._strikes[suspect] >= MOST_DEATHS:
-                yield from self._leave_out(suspect, StageError("it died over jobs that others did well"))
+        self._deaths_in_a_row.pop(batch.worker, None)
+        death = self._died_on.pop(job.key, None)
+        # A job that two workers die of stays in the first death's list: then it was the job, and is no strike.
+        if death and death.worker != batch.worker:
+            death.suspects.discard(job.key)
+            self._strikes[death.worker] += not death.suspects
+            if self._strikes[death.worker] >= MOST_DEATHS:
+                yield from self._leave_out(death.worker, StageError("it died over jobs that others did well"))
 
     def failed(self, batch: Batch, job: Job, error: RendererError) -> Iterator[RunEvent]:
         """The job failed, or its result can't be kept: it runs again alone, unless it did."""
@@ -217,10 +232,14 @@ class Dispatcher:
         # Without a sign of life the first one is suspected: jobs run in the order they were sent.
         suspects = [job for job in left if job.key in batch.started] or left[:1]
         batch.step.queue.again([job for job in left if job not in suspects])
+        death = _Death(worker=worker, suspects={job.key for job in suspects})
         for job in suspects:
-            self._died_on[job.key] = worker
+            self._died_on[job.key] = death
             if not batch.step.queue.may_try_again(job):
                 yield from self._give_up(job, error)
+        self._deaths_in_a_row[worker] += 1
+        if self._deaths_in_a_row[worker] >= MOST_DEATHS:
+            yield from self._leave_out(worker, error)
 
     def never_ready(self) -> Iterator[RunEvent]:
         """Give up what waits for results that nobody makes: there is none, or the plan is at fault."""

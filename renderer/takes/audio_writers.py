@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Waveform
     from renderer.store.disk import Disk
 
-MOST_THREADS = 8  # a fast GPU decodes three minutes of sound in a fifth of a second
+MOST_THREADS = 8  # for each worker: a fast GPU decodes three minutes of sound in a fifth of a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,10 @@ class PendingFile:
 class AudioWriterPool:
     """Threads that write audio files; closed, it leaves no file without a name."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, num_workers: int = 1) -> None:
         self._disk = disk
         # Half the processors: on a machine without a GPU the models want the others.
-        num_threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
+        num_threads = max(1, min(MOST_THREADS * num_workers, (os.cpu_count() or 1) // 2))
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="audio")
         self._temps: set[Path] = set()
 

@@ -61,13 +61,15 @@ class _Begun:
 class ResultWriter:
     """The executor's sink: knows the plan's takes, the store and the writers; a context manager."""
 
-    def __init__(self, plan: Plan, store: Store, settings: Settings, environment: Environment) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, settings: Settings, environment: Environment, num_workers: int = 1
+    ) -> None:
         self._takes = {take.name: take for take in plan.takes}
         self._pinned = {key: artifact for take in plan.takes for key, artifact in take.pinned.items()}
         self._store = store
         self._settings = settings
         self._environment = environment
-        self._pool = AudioWriterPool(store.disk)
+        self._pool = AudioWriterPool(store.disk, num_workers)
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
 

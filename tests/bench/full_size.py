@@ -159,11 +159,13 @@ def _gpu_reader() -> Any:
     return read
 
 
-def write_specs(folder: Path, num_songs: int, seconds: int) -> None:
+def write_specs(folder: Path, num_songs: int, *lengths: int) -> None:
+    """So many songs, of these lengths in turn."""
     folder.mkdir(parents=True)
     for number in range(num_songs):
         lines = "\n".join(f"line {line} of number {number}" for line in range(4 + number % 5))
-        text = SPEC.format(number=number, voice=("female", "male")[number % 2], lines=lines, seconds=seconds)
+        seconds, voice = lengths[number % len(lengths)], ("female", "male")[number % 2]
+        text = SPEC.format(number=number, voice=voice, lines=lines, seconds=seconds)
         (folder / f"song-{number:03}.toml").write_text(text)
 
 

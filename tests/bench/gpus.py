@@ -3,14 +3,16 @@
 FOLDER is written by `full_size_set` when it is missing: 10 GB of random weights, which cost what real ones cost. All
 workers start and make short songs first, for imports and kernels that are compiled or loaded for the first time; then
 the first of them makes the batch, then all. Clock from the first weight read to the last file on disk. What is foretold
-of N workers rests on what the one took. Phase 1 is off, as in `full_size`. On two H200-class GPUs, the set included,
-about two minutes, of 32 songs a minute and a half:
+of N workers rests on what the one took. Phase 1 is off, as in `full_size`. Then songs of mixed lengths on one worker,
+and on all of them with one killed in each stage: the same bytes again. On two H200-class GPUs, the set included, about
+four minutes:
 
     python -m tests.bench.gpus FOLDER --songs 64 --seconds 180 --out gpus.json
 
 `--workers 1,2,4` for other numbers. What would begin after `--limit` seconds is left out and named. Rehearsed:
 
-    python -m tests.bench.gpus FOLDER --size small --device cpu --songs 6 --seconds 10 --workers 1,2 --threads 1
+    python -m tests.bench.gpus FOLDER --size small --device cpu --songs 6 --seconds 10 --workers 1,2 --threads 1 \
+        --mixed 8
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import argparse
 import ctypes
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +32,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from renderer.models.gpus import pick_devices
 from renderer.models.model_files import Residency
 from renderer.pipeline.options import Options
@@ -35,21 +41,34 @@ from renderer.pipeline.pace_history import expected_times
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
-from renderer.run.events import BatchDone, ComponentLoaded, TakeDone
+from renderer.run.events import (
+    BatchDone,
+    ComponentLoaded,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    TakeDone,
+    WorkerLeftOut,
+    WorkerRestarted,
+)
 from renderer.run.executor import ExecutorConfig
 from renderer.run.expected import GUESS
 from renderer.run.local import LocalPool
 from renderer.run.pool_executor import PoolExecutor
 from renderer.run.simulation import best
+from renderer.store.journal_lines import JobDoneLine
 from tests.bench.full_size import write_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from renderer.run.driver import WorkerPool
     from renderer.run.expected import Expected
 
 SAMPLING_SECONDS = 0.1
+MIXED_LENGTHS = (90, 12, 60, 20, 47, 33)
+SIMULATED = ((64, 8), (128, 8), (512, 8), (512, 32))
+"""Songs, and GPUs; 32 are four machines of eight, what travels between them left out of account."""
 LOG = Path("worker.log")  # of a pool that is there already: nothing is written to it
 
 
@@ -61,6 +80,7 @@ class Clock:
         self.first_read = self.last_file = 0.0
         self.loads: dict[int, Counter[str]] = defaultdict(Counter)
         self.lanes: dict[int, list[tuple[str, int, float, float, float]]] = defaultdict(list)
+        self.told = Counter[str]()
 
     def hear(self, event: object) -> None:
         now = time.perf_counter() - self.began
@@ -68,6 +88,8 @@ class Clock:
             case ComponentLoaded():
                 self.loads[event.worker][event.component] += 1
                 self.first_read = self.first_read or now - event.seconds
+            case JobDone() | JobFailed() | WorkerRestarted() | WorkerLeftOut():
+                self.told[type(event).__name__] += 1
             case BatchDone(jobs=(job, *_)):
                 row = (job.stage, len(event.jobs), now - event.seconds, event.load_seconds or 0.0, now)
                 self.lanes[event.worker].append(row)
@@ -80,16 +102,18 @@ class Clock:
 
 
 class Busy(threading.Thread):
-    """Percent busy of each GPU, as NVML says."""
+    """Percent busy of each GPU, as NVML says, and the most memory of the host that was in use beyond the first."""
 
     def __init__(self, devices: Sequence[str]) -> None:
         super().__init__(daemon=True)
         self.over = threading.Event()
         self.told: dict[str, list[int]] = defaultdict(list)
+        self.memory = [psutil.virtual_memory().used]
         self.readers = {name: _reader(int(name.partition(":")[2])) for name in devices if name.startswith("cuda")}
 
     def run(self) -> None:
-        while self.readers and not self.over.wait(SAMPLING_SECONDS):
+        while not self.over.wait(SAMPLING_SECONDS):
+            self.memory.append(psutil.virtual_memory().used)
             for name, read in self.readers.items():
                 self.told[name].append(read())
 
@@ -109,6 +133,21 @@ def _reader(index: int) -> Any:
         return int(rates[0])
 
     return read
+
+
+class Killer:
+    """Kills the first worker that shows a sign of life in each stage, with all of its jobs in flight."""
+
+    def __init__(self, pool: LocalPool) -> None:
+        self.pool, self.told = pool, dict[str, int]()
+
+    def hear(self, event: object) -> None:
+        if not isinstance(event, JobProgress):
+            return
+        # Not the same one twice: that dies again before it gave a result, and is left out.
+        if event.job.stage not in self.told and event.worker not in list(self.told.values())[-1:]:
+            self.told[event.job.stage] = event.worker
+            os.kill(self.pool._processes[event.worker].pid, signal.SIGKILL)
 
 
 class SomeOf:
@@ -140,16 +179,28 @@ def project_of(asked: argparse.Namespace, devices: Sequence[str], specs: Path, o
     return Project(selection.takes, options)
 
 
-def one_run(project: Project, pool: WorkerPool, expected: Expected) -> dict[str, Any]:
+def one_run(
+    project: Project, pool: WorkerPool, expected: Expected, beside: Callable[[object], None] = lambda _: None
+) -> dict[str, Any]:
     devices = [one.device for one in project.workers.settings]
     config = ExecutorConfig(settings=project.workers.settings, log=LOG, residency=Residency.ALONE, expected=expected)
     clock, busy = Clock(), Busy(devices)
     busy.start()
-    checked(render(project, listen=clock.hear, executor=PoolExecutor(SomeOf(pool, len(devices)), config)))
+
+    def hear(event: object) -> None:
+        clock.hear(event)
+        beside(event)
+
+    checked(render(project, listen=hear, executor=PoolExecutor(SomeOf(pool, len(devices)), config)))
+    done = Counter(line.key for entry in project.store.journal.lines() if isinstance(line := entry.line, JobDoneLine))
     return {
         "devices": devices,
         "wall seconds": clock.seconds,
         "gpu busy percent": busy.percent(),
+        "host GB more": (max(busy.memory) - busy.memory[0]) / 1e9,
+        "GB written": sum(one.stat().st_size for one in project.store.outputs.rglob("*") if one.is_file()) / 1e9,
+        "told": dict(clock.told),
+        "jobs done twice": sum(times > 1 for times in done.values()),
         "loads": {worker: dict(loads) for worker, loads in sorted(clock.loads.items())},
         "lanes": dict(sorted(clock.lanes.items())),
         "digest": digest_of(project),
@@ -197,6 +248,19 @@ def tell(name: str, figures: dict[str, Any]) -> None:
             print(f"  {key:18} {round(value, 2) if isinstance(value, float) else value}", flush=True)
 
 
+def against(first: dict[str, Any], project: Project, pool: WorkerPool, expected: Expected) -> dict[str, Any]:
+    """The same batch on more workers, beside what was foretold and what the first took."""
+    schedule = best(project.plan(), project.workers.settings, expected)
+    figures = one_run(project, pool, expected)
+    return figures | {
+        "foretold seconds": schedule.seconds,
+        "way": str(schedule.way),
+        "measured / foretold": figures["wall seconds"] / schedule.seconds,
+        "times the first": first["wall seconds"] / figures["wall seconds"],
+        "same bytes": figures["digest"] == first["digest"],
+    }
+
+
 def measure(asked: argparse.Namespace) -> None:
     began = time.monotonic()
     if not asked.folder.exists():
@@ -216,41 +280,70 @@ def measure(asked: argparse.Namespace) -> None:
     config = ExecutorConfig(settings=warm.workers.settings, log=work / "worker.log", residency=Residency.ALONE)
     pool = LocalPool(config)
     results: dict[str, Any] = {"songs": asked.songs, "seconds each": asked.seconds}
-
-    def keep(name: str, figures: dict[str, Any]) -> None:
-        results[name] = figures
-        tell(f"{name}, {time.monotonic() - began:.0f} s in", figures)
-        if asked.out:
-            asked.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-
     try:
-        keep("warm-up", one_run(warm, pool, GUESS))
-        expected, first = GUESS, {}
-        for number in numbers:
-            if time.monotonic() - began > asked.limit:
-                keep(f"on {number}", {"left out": "time was up"})
-                break
-            project = project_of(asked, every[:number], work / "specs", work / f"on-{number}")
-            schedule = best(project.plan(), project.workers.settings, expected)
-            figures = one_run(project, pool, expected)
-            if first:
-                figures["foretold seconds"], figures["way"] = schedule.seconds, str(schedule.way)
-                figures["measured / foretold"] = figures["wall seconds"] / schedule.seconds
-                figures["times the first"] = first["wall seconds"] / figures["wall seconds"]
-                figures["same bytes"] = figures["digest"] == first["digest"]
-            else:
-                first = figures
-                expected = expected_times(project.store.journal, project.settings.device)
-                figures["expected"] = {f"{stage} of {key[:8]}": pace for (stage, key), pace in expected.paces.items()}
-            keep(f"on {number}", figures)
-        if first:
-            for number in (8, 32):
-                plan = project_of(asked, every[:1], work / "specs", work / "nowhere").plan()
-                told = best(plan, [warm.settings] * number, expected)
-                keep(f"simulated on {number}", {"foretold seconds": told.seconds, "way": str(told.way)})
+        for name, figures in runs(asked, warm, pool, [every[:number] for number in numbers], began + asked.limit):
+            results[name] = figures
+            tell(f"{name}, {time.monotonic() - began:.0f} s in", figures)
+            if asked.out:
+                asked.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     finally:
         for worker in range(len(pool.settings)):
             pool.end(worker)
+
+
+def runs(
+    asked: argparse.Namespace, warm: Project, pool: LocalPool, groups: Sequence[Sequence[str]], until: float
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    work = asked.folder.parent / "gpus-work"
+    yield "warm-up", one_run(warm, pool, GUESS)
+    project = project_of(asked, groups[0], work / "specs", work / "on-first")
+    first = one_run(project, pool, GUESS)
+    expected = expected_times(project.store.journal, project.settings.device)
+    first["expected"] = {f"{stage} of {key[:8]}": pace for (stage, key), pace in expected.paces.items()}
+    first["expected loads"] = {key[:8]: seconds for key, seconds in expected.loads.items()}
+    yield f"on {len(groups[0])}", first
+    for group in groups[1:]:
+        if time.monotonic() > until:
+            yield f"on {len(group)}", {"left out": "time was up"}
+            return
+        project = project_of(asked, group, work / "specs", work / f"on-{len(group)}")
+        yield f"on {len(group)}", against(first, project, pool, expected)
+    for songs, number in SIMULATED:
+        yield f"simulated: {songs} songs on {number}", foretold(asked, songs, number, expected)
+    if asked.mixed and time.monotonic() < until:
+        yield from mixed_lengths(asked, groups[-1], pool, expected)
+
+
+def foretold(asked: argparse.Namespace, songs: int, number: int, expected: Expected) -> dict[str, Any]:
+    """Nothing runs: the dispatcher on a clock of what one worker took."""
+    folder = asked.folder.parent / "gpus-work" / f"{songs}-songs"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_specs(folder, songs, asked.seconds)
+    device = "cpu" if asked.device == "cpu" else pick_devices(asked.device).devices[0]
+    project = project_of(asked, (device,), folder, folder / "nowhere")
+    plan = project.plan()
+    alone, told = (best(plan, [project.settings] * workers, expected) for workers in (1, number))
+    loads = sum(stint.load > 0 for lane in told.lanes for stint in lane)
+    return {
+        "foretold seconds": told.seconds,
+        "way": str(told.way),
+        "times the one": alone.seconds / told.seconds,
+        "loads": loads,
+    }
+
+
+def mixed_lengths(
+    asked: argparse.Namespace, devices: Sequence[str], pool: LocalPool, expected: Expected
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    work = asked.folder.parent / "gpus-work"
+    write_specs(work / "mixed", asked.mixed, *MIXED_LENGTHS)
+    first = one_run(project_of(asked, devices[:1], work / "mixed", work / "mixed-1"), pool, expected)
+    yield f"{asked.mixed} of mixed lengths on 1", first
+    killer = Killer(pool)
+    project = project_of(asked, devices, work / "mixed", work / "mixed-killed")
+    figures = one_run(project, pool, expected, killer.hear)
+    figures["killed"], figures["same bytes"] = killer.told, figures["digest"] == first["digest"]
+    yield f"{asked.mixed} of mixed lengths on {len(devices)}, one killed in each stage", figures
 
 
 def main() -> None:
@@ -262,6 +355,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("--warm", type=int, default=60, metavar="SECONDS", help="length of the songs that go first")
     parser.add_argument("--workers", metavar="N,N", help="by default 1 and as many as there are GPUs")
+    parser.add_argument("--mixed", type=int, default=40, metavar="SONGS", help="of mixed lengths; 0: none")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--lm-slots", type=int)
     parser.add_argument("--limit", type=float, default=540.0, metavar="SECONDS")

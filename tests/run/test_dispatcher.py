@@ -157,6 +157,50 @@ def test_a_worker_that_dies_over_jobs_that_others_do_well_is_left_out_and_no_job
     assert sum(len(batch.jobs) for batch in remaining(two)) == 38
 
 
+def killed(of: Dispatcher, worker: int) -> list[RunEvent]:
+    """The worker dies with the first jobs of its batch begun, two where it has as many."""
+    batch = taken(of, worker)
+    of.loaded(worker, batch)
+    for job in batch.left[:2]:
+        batch.started[job.key] = 1.0
+    return list(of.died(worker, batch, DIED))
+
+
+def test_a_worker_that_is_killed_once_over_many_jobs_is_not_left_out_for_each_of_them(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told = killed(two, 1)
+    while (batch := two.next_batch(0)) is not None:
+        told += well(two, 0, batch)
+
+    assert [type(event) for event in told] == [WorkerRestarted]
+    assert two.workers == (0, 1)
+
+
+def test_a_worker_that_dies_again_before_it_gave_anything_is_left_out(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    assert [type(event) for event in killed(two, 1) + killed(two, 1)] == [
+        WorkerRestarted,
+        WorkerRestarted,
+        WorkerLeftOut,
+    ]
+    while (batch := two.next_batch(0)) is not None:
+        assert well(two, 0, batch) == []
+
+
+def test_jobs_that_two_workers_die_of_are_no_strikes_against_the_first(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told = []
+    for _ in range(2):
+        told += killed(two, 1)
+        culprit = taken(two, 0)
+        two.loaded(0, culprit)
+        told += two.died(0, culprit, DIED)
+        told += [*well(two, 0, taken(two, 0)), *well(two, 1, taken(two, 1))]
+
+    assert Counter(type(event).__name__ for event in told) == {"WorkerRestarted": 4, "JobFailed": 2, "TakeFailed": 2}
+    assert two.workers == (0, 1)
+
+
 def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Plan) -> None:
     one = dispatcher(twenty)
     batch = taken(one)

@@ -208,7 +208,7 @@ _STAGES = (
         ask=ask_timestamps,
         runner="renderer.models.ace_step.dit.part:LoadedDit.timestamps",
         artifact=Timestamps,
-        cost=Cost(seconds=lambda request: _song_seconds(request.latents)),
+        cost=Cost(seconds=lambda request: _song_seconds(request.latents), pace=0.0005),
         named_by=("model", "based_on", "lora"),
         wanted=True,
     ),

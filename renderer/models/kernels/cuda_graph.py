@@ -7,6 +7,7 @@ follow from data, and nothing in it may wait for the host.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,8 +60,15 @@ def record(operations: Callable[[], None], device: torch.device, pool: Any = Non
         try:
             operations()
         finally:
-            graph.capture_end()
+            _end(graph)
     return graph
+
+
+def _end(graph: torch.cuda.CUDAGraph) -> None:
+    """End a recording; one that holds nothing is an error, where torch only warns: its replays would do nothing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*Graph is empty")
+        graph.capture_end()
 
 
 @contextmanager

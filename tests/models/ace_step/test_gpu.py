@@ -33,7 +33,7 @@ from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
 from renderer.models.device import LM_PROMPT_BUCKET, to_host
 from renderer.models.kernels.attention import AdditiveMask, VarlenMeta, grouped_attention
-from renderer.models.kernels.cuda_graph import eager
+from renderer.models.kernels.cuda_graph import eager, record
 from renderer.models.stage_job import Done, StageJob
 from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
 from tests.models.ace_step.dit.test_fused import conditions, transformer
@@ -107,6 +107,30 @@ def test_a_chain_of_thought_is_the_same_alone_in_a_batch_and_without_graphs(tiny
         metas = parse_cot(together[one.id])
         assert None not in {metas.bpm, metas.duration, metas.keyscale, metas.timesignature, metas.language}
     assert {parse_cot(together[one.id]).bpm for one in jobs if int(one.id[5:]) % 3} == {90}
+
+
+def test_a_recording_that_holds_nothing_is_an_error() -> None:
+    device = torch.device("cuda", torch.cuda.current_device())
+    with pytest.raises(UserWarning, match="empty"):
+        record(lambda: None, device)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA device")
+@pytest.mark.parametrize("stage", ["cot", "codes"])
+def test_a_second_gpu_draws_what_the_first_does(tiny_set: Path, stage: str) -> None:
+    jobs = thoughts(6) if stage == "cot" else songs(6)
+    first, second = (
+        results(load(tiny_set, slots=4, dtype="bfloat16", device=device), stage, jobs)
+        for device in ("cuda:0", "cuda:1")
+    )
+
+    assert {name: told(result) for name, result in first.items()} == {
+        name: told(result) for name, result in second.items()
+    }
+
+
+def told(result: Any) -> object:
+    return result.text if isinstance(result, Cot) else result.codes.tolist()
 
 
 def test_codes_are_the_same_with_and_without_graphs(tiny_set: Path) -> None:
