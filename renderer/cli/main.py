@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Row] = {
     "status": Row("renderer.cli.status", "Show what is new, changed, failed or done, and why."),
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
     "keep": Row("renderer.cli.keep", "Vote for takes: kept in picks.toml beside the specs."),
+    "pick": Row("renderer.cli.pick", "Show which takes of a song to hear first, and why."),
     "export": Row("renderer.cli.export", "Write when lyrics are sung as LRC, WebVTT or markers."),
     "share": Row("renderer.cli.share", "Write takes and a page of them to send to somebody."),
     "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them from now on."),

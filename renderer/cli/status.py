@@ -95,10 +95,10 @@ def _print_status(status: Status, *, whole: bool) -> None:
 def lacks_lines(takes: Sequence[TakePlan]) -> list[str]:
     """Of finished takes without what they want beside their sound and won't get now: how many, and how they get it."""
     lacking = [take for take in takes if take.has_sound and take.lacks and not take.runs]
-    stages = dict.fromkeys(stage for take in lacking for stage in take.lacks)
+    flags = {stage: take.family.stages[stage].flag for take in lacking for stage in take.lacks}
     return [
-        f"{sum(stage in take.lacks for take in lacking)} done without {stage}: renderer render --{stage} makes them"
-        for stage in stages
+        f"{sum(stage in take.lacks for take in lacking)} done without {stage}: renderer render {flag} makes them"
+        for stage, flag in flags.items()
     ]
 
 

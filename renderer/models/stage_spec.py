@@ -77,6 +77,8 @@ class StageSpec:
 
     A take whose sound is there stays done without it, and one that fails costs no take.
     """
+    flag: str = "--timestamps"
+    """The option of `render` that gives it, where it is wanted, to takes that are done without."""
 
     @property
     def gives_sound(self) -> bool:

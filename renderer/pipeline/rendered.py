@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 _WILD = re.compile(r"[*?\[]")
-_PREVIEW = ".preview"
+PREVIEW = ".preview"
 
 
 def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, TakeRecord]]:
@@ -43,25 +43,26 @@ def _fitting(
     name: str, songs: Mapping[str, Song], outputs: Path | None
 ) -> Iterator[tuple[str, tuple[Song, TakeRecord]]]:
     song = songs.get(name.partition(".")[0])
-    record = _version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
+    record = current_version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
     if song and record:
         yield name, (song, record)
         return
     for one in songs.values() if _WILD.search(name) else ():
         store = Store(outputs or one.outputs, kinds=stored_kinds())
-        for take in sorted(store.take_names(), key=_in_numbers):
+        for take in sorted(store.take_names(), key=in_numbers):
             fits = take.partition(".")[0] == one.name and fnmatchcase(take, name)
             # A preview is a take's beginning: nobody means it by the take's own pattern.
-            if fits and (_PREVIEW in name or _PREVIEW not in take) and (record := _version(store, take)):
+            if fits and (PREVIEW in name or PREVIEW not in take) and (record := current_version(store, take)):
                 yield take, (one, record)
 
 
-def _in_numbers(name: str) -> list[object]:
+def in_numbers(name: str) -> list[object]:
     """Seed 10 behind seed 9."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
-def _version(store: Store, name: str) -> TakeRecord | None:
+def current_version(store: Store, name: str) -> TakeRecord | None:
+    """The version of a take that bears its name now."""
     return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
 
 

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from renderer.plurals import counted
+from renderer.takes.agreement import same_key, same_tempo, tempo_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
     from renderer.settings import Metas
     from renderer.takes.measure.values import Measured
 
-BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
 DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM
 SILENCE_SECONDS = 3.0
 QUIET_SECONDS = 8.0  # longer than songs take to fade
 TRUE_PEAK_DB = 0.0
-_FELT = (0.5, 1.0, 2.0)  # half and double time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +46,13 @@ def flags(take: ReportTake, metas: Metas) -> tuple[Flag, ...]:
     return (*_compared(take, metas), *_faults(take))
 
 
-def same_tempo(wanted: float, measured: float) -> bool:
-    """Whether two tempos are one, half and double time included: what is felt at 140 is often counted at 70."""
-    return any(abs(measured * factor - wanted) <= BPM_TOLERANCE * wanted for factor in _FELT)
-
-
 def tempo_error(take: ReportTake, metas: Metas) -> float | None:
     """How far the measured tempo is from the wanted one, in per cent of it; None where one of them isn't known."""
     wanted = metas.bpm or (take.decided and take.decided.bpm)
     heard = take.measured.bpm if take.measured else None
     if not wanted or not heard:
         return None
-    return round(100 * min(abs(heard * factor - wanted) for factor in _FELT) / wanted, 1)
-
-
-def same_key(wanted: str, measured: str) -> bool:
-    """Whether two keys are one: `Db major` is `C# major`; its relative minor is not."""
-    return _pitch_and_mode(wanted) == _pitch_and_mode(measured)
+    return round(100 * tempo_difference(wanted, heard), 1)
 
 
 def changed_words(caption: str, written: str) -> tuple[Words, ...]:
@@ -118,13 +107,6 @@ def _wanted_seconds(take: ReportTake, metas: Metas) -> float | None:
     if seconds is None or take.preview_seconds is None:
         return seconds
     return min(seconds, take.preview_seconds)
-
-
-def _pitch_and_mode(keyscale: str) -> tuple[int, str]:
-    note, _, mode = keyscale.partition(" ")
-    pitch = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[note[0].upper()]
-    shift = sum({"#": 1, "♯": 1, "b": -1, "♭": -1}[sign] for sign in note[1:])
-    return (pitch + shift) % 12, mode.lower()
 
 
 def _words(matcher: SequenceMatcher[str], old: Sequence[str], new: Sequence[str]) -> Iterator[Words]:

@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.report.compare import Flag, Words, changed_words, flags, same_key, tempo_error
+from renderer.report.compare import Flag, Words, changed_words, flags, tempo_error
 from renderer.report.formatting import link, visible
 from renderer.report.values import Outcome
+from renderer.takes.agreement import same_key
 from renderer.takes.peaks import NUM_BINS, fold_peaks
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.report import ReportJob, ReportRun
-from renderer.report.compare import changed_words, flags, same_key, same_tempo
+from renderer.report.compare import changed_words, flags
 from renderer.report.section_marks import estimated_marks
 from renderer.report.timeline import make_timeline
 from renderer.report.view import song_view
 from renderer.settings import Metas
 from renderer.song import Section
+from renderer.takes.agreement import same_key, same_tempo
 from tests.report.songs import rendered, song
 
 if TYPE_CHECKING:

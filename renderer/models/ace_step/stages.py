@@ -146,6 +146,7 @@ _STAGES = (
         cost=Cost(seconds=lambda request: request.metas.duration or USUAL_SONG_SECONDS, pace=LM_PACE / 20),
         named_by=("model", "based_on", "lm"),
         wanted=True,
+        flag="--plan-scores",
     ),
     StageSpec(
         name=SOURCE,

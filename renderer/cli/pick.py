@@ -1,0 +1,144 @@
+"""`renderer pick`: which takes of a song to hear first, and what speaks for and against each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from renderer.cli.completion import songs_and_takes
+from renderer.cli.streams import echo_json, say
+from renderer.plurals import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
+    from renderer.pipeline.pick import Ranking, SongRanking
+    from renderer.takes.ranking import RankedTake, Reason
+
+HOW_TO = {
+    "plan scores": "renderer render --plan-scores",
+    "timestamps": "renderer render --timestamps",
+    "measurements": "renderer report",
+}
+"""What makes the scores that takes lack."""
+
+
+@click.command(name="pick")
+@click.argument("named", nargs=-1, metavar="[PATH|SONG]...", shell_complete=songs_and_takes)
+@click.option("--best", type=click.IntRange(min=1), metavar="N", help="Only the first N takes of each song.")
+@click.option("--keep", "keeps", is_flag=True, help="Vote for those: as `renderer keep` does. Wants --best.")
+@click.option("--learn", "learns", is_flag=True, help="Weigh scores by your votes so far, and print the weights.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
+@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+def command(
+    named: tuple[str, ...], best: int | None, keeps: bool, learns: bool, as_json: bool, outputs: Path | None
+) -> None:
+    """Show the finished takes of SONGs in the order in which to hear them, and why.
+
+    A take's points are the sum of its scores, each in standard deviations from the mean of the song's takes, times the
+    score's weight. They compare takes of one song, never songs.
+    """
+    from renderer.pipeline.pick import keep_best, ranking
+
+    if keeps and best is None:
+        raise click.UsageError("--keep votes for the best: say for how many with --best")
+    found = ranking(named, outputs, learns=learns)
+    if as_json:
+        echo_json(_document(found, best))
+    else:
+        _print(found, best)
+    for name, path in keep_best(found, best, outputs) if keeps and best else ():
+        click.echo(f"keep: {name} in {path}", err=as_json)
+
+
+def _print(found: Ranking, best: int | None) -> None:
+    from rich.console import Console
+
+    if not found.songs:
+        say("no take is finished: renderer status")
+    if found.num_pairs is not None:
+        _print_weights(found)
+    for song in found.songs:
+        say(f"{song.song.name}: {counted(len(song.takes), 'take')}")
+        Console(highlight=False).print(_table(song, best))
+        for name, number in song.lacks.items():
+            say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {song.song.name}")
+
+
+def _print_weights(found: Ranking) -> None:
+    from renderer.takes.ranking import SCORES
+
+    say(f"weights, learned from {counted(found.num_pairs or 0, 'pair')} of votes:")
+    for row in SCORES:
+        say(f"  {row.name:<10} {row.weight:.2f} → {found.weights[row.name]:.2f}")
+
+
+def _table(song: SongRanking, best: int | None) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from renderer.spec.diagnostics import printable
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", "take", "points", "for", "against"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("", "points") else "left")
+    for take in song.takes[:best]:
+        vote = song.picks[take.name].vote if take.name in song.picks else ""
+        cells = (
+            str(take.rank),
+            f"{take.name} ({vote})" if vote else take.name,
+            f"{take.points:+.2f}",
+            "; ".join(map(_words, take.speaks_for)),
+            "; ".join((*map(_words, take.speaks_against), *_lines(song, take))),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def _words(reason: Reason) -> str:
+    """`plan 0.71 (+1.3)`."""
+    return f"{reason.text} ({reason.points:+.1f})"
+
+
+def _lines(song: SongRanking, take: RankedTake) -> Iterator[str]:
+    """The skipped lines themselves, and when they would be sung."""
+    for line in song.scores[take.name].skipped:
+        minutes, seconds = divmod(round(line.seconds), 60)
+        yield f"“{line.text}” at {minutes}:{seconds:02}"
+
+
+def _document(found: Ranking, best: int | None) -> dict[str, object]:
+    return {
+        "weights": dict(found.weights),
+        "pairs": found.num_pairs,
+        "songs": [
+            {
+                "song": song.song.name,
+                "takes": [_take(song, take) for take in song.takes[:best]],
+                "lacks": song.lacks,
+            }
+            for song in found.songs
+        ],
+    }
+
+
+def _take(song: SongRanking, take: RankedTake) -> dict[str, object]:
+    record, pick = song.records[take.name], song.picks.get(take.name)
+    return {
+        "take": take.name,
+        "file": record.file,
+        "key": record.key,
+        "rank": take.rank,
+        "points": take.points,
+        "vote": str(pick.vote) if pick else "",
+        "why": [
+            {"score": one.name, "told": one.text, "deviations": one.standard, "points": one.points}
+            for one in take.reasons
+        ],
+        "skipped": [{"line": line.text, "seconds": line.seconds} for line in song.scores[take.name].skipped],
+    }

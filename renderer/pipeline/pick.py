@@ -1,0 +1,132 @@
+"""Songs by name -> their finished takes in the order in which to hear them; votes on the best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from renderer.errors import UsageError
+from renderer.models.family import stored_kinds
+from renderer.pipeline.options import Options
+from renderer.pipeline.rendered import PREVIEW, current_version, in_numbers
+from renderer.pipeline.select import select, songs_here
+from renderer.spec.picks import Vote
+from renderer.store.store import Store
+from renderer.takes.learning import learned_weights
+from renderer.takes.ranking import SCORES, ranked, standardised
+from renderer.takes.take_scores import take_scores
+from renderer.takes.votes import all_picks, vote_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from renderer.song import Song
+    from renderer.spec.picks import Pick
+    from renderer.store.takes import TakeRecord
+    from renderer.takes.ranking import RankedTake
+    from renderer.takes.take_scores import TakeScores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongRanking:
+    """A song's finished takes, the best first."""
+
+    song: Song
+    takes: tuple[RankedTake, ...]
+    scores: Mapping[str, TakeScores]
+    records: Mapping[str, TakeRecord]
+    picks: Mapping[str, Pick]
+    """Of its takes that a listener had a word on."""
+
+    @property
+    def lacks(self) -> dict[str, int]:
+        """`plan scores`, `timestamps`, `measurements` -> how many takes have none."""
+        every = self.scores.values()
+        found = {
+            "plan scores": sum(one.plan is None for one in every),
+            "timestamps": sum(one.alignment is None for one in every) if self.song.has_words else 0,
+            "measurements": sum(not one.is_measured for one in every),
+        }
+        return {name: number for name, number in found.items() if number}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """What was asked about."""
+
+    songs: tuple[SongRanking, ...]
+    weights: Mapping[str, float]
+    num_pairs: int | None = None
+    """Of votes that the weights were learned from; None where nobody asked for it."""
+
+
+def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False) -> Ranking:
+    """The finished takes of these songs in order, of all songs where none is named.
+
+    `learns` takes the weights from all votes on takes of the project.
+
+    Raises: UsageError for a name that no song bears, and where votes say nothing to learn from.
+    """
+    songs = select(named, Options(outputs=outputs)).songs
+    weights, num_pairs = {row.name: row.weight for row in SCORES}, None
+    if learns:
+        pairs = _pairs(dict.fromkeys((*songs, *songs_here())), outputs)
+        weights, num_pairs = learned_weights(pairs), len(pairs)
+    found = (_ranked(song, outputs, weights) for song in songs)
+    return Ranking(songs=tuple(one for one in found if one.takes), weights=weights, num_pairs=num_pairs)
+
+
+def keep_best(found: Ranking, best: int, outputs: Path | None) -> Iterator[tuple[str, Path]]:
+    """Vote for the first takes of each song: names, and the files that hold the votes.
+
+    Raises: see `votes.vote_on`.
+    """
+    for song in found.songs:
+        for take in song.takes[:best]:
+            record = song.records[take.name]
+            yield take.name, vote_on(song.song, record, Vote.KEEP, note="", outputs=outputs)
+
+
+def _ranked(song: Song, outputs: Path | None, weights: Mapping[str, float]) -> SongRanking:
+    store = Store(outputs or song.outputs, kinds=stored_kinds())
+    records = dict(_records(song, store))
+    scores = {name: take_scores(record, store) for name, record in records.items()}
+    picks = {name: pick for name, pick in all_picks([song]).items() if name in records}
+    return SongRanking(song=song, takes=ranked(scores, weights), scores=scores, records=records, picks=picks)
+
+
+def _records(song: Song, store: Store) -> Iterator[tuple[str, TakeRecord]]:
+    """The song's takes that can be heard, previews apart."""
+    for name in sorted(store.take_names(), key=in_numbers):
+        if _is_of(name, song) and PREVIEW not in name and (record := current_version(store, name)):
+            yield name, record
+
+
+def _pairs(songs: Iterable[Song], outputs: Path | None) -> list[tuple[Mapping[str, float], Mapping[str, float]]]:
+    """Each kept take beside each rejected one of its song.
+
+    Raises: UsageError where there are none.
+    """
+    found: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
+    for song in songs:
+        if not (voted := {name: pick.vote for name, pick in all_picks([song]).items() if _is_of(name, song)}):
+            continue
+        store = Store(outputs or song.outputs, kinds=stored_kinds())
+        standards = standardised({name: take_scores(record, store) for name, record in _records(song, store)})
+        by_vote = {
+            vote: [standards[name] for name, own in voted.items() if own is vote and name in standards] for vote in Vote
+        }
+        found += product(by_vote[Vote.KEEP], by_vote[Vote.REJECT])
+    if not found:
+        raise UsageError(
+            "there are no votes to learn from",
+            why="no song has both a take that you keep and one that you reject",
+            help="vote with `renderer keep TAKE` and `renderer keep --reject TAKE`, or on the page",
+        )
+    return found
+
+
+def _is_of(name: str, song: Song) -> bool:
+    return name.partition(".")[0] == song.name

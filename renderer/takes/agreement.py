@@ -1,0 +1,28 @@
+"""Whether what is heard is what was wanted: tempos, keys."""
+
+from __future__ import annotations
+
+BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
+_FELT = (0.5, 1.0, 2.0)  # half and double time
+
+
+def same_tempo(wanted: float, measured: float) -> bool:
+    """Whether two tempos are one, half and double time included: what is felt at 140 is often counted at 70."""
+    return any(abs(measured * factor - wanted) <= BPM_TOLERANCE * wanted for factor in _FELT)
+
+
+def tempo_difference(wanted: float, measured: float) -> float:
+    """How far the nearest of what may be felt is from the wanted tempo, as a share of that."""
+    return min(abs(measured * factor - wanted) for factor in _FELT) / wanted
+
+
+def same_key(wanted: str, measured: str) -> bool:
+    """Whether two keys are one: `Db major` is `C# major`; its relative minor is not."""
+    return _pitch_and_mode(wanted) == _pitch_and_mode(measured)
+
+
+def _pitch_and_mode(keyscale: str) -> tuple[int, str]:
+    note, _, mode = keyscale.partition(" ")
+    pitch = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[note[0].upper()]
+    shift = sum({"#": 1, "♯": 1, "b": -1, "♭": -1}[sign] for sign in note[1:])
+    return (pitch + shift) % 12, mode.lower()

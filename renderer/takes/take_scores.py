@@ -1,0 +1,114 @@
+"""A finished take's record, results and measurement -> what can be compared between takes of a song. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from renderer.artifacts import CotMetas, PlanScore, Timestamps
+from renderer.models.family import stored_kinds
+from renderer.takes.agreement import same_key, tempo_difference
+from renderer.takes.measure import stored_measurement
+from renderer.takes.measurements import measured_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from renderer.store.store import Store
+    from renderer.store.takes import TakeRecord
+    from renderer.takes.measure.values import Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedAt:
+    """A line of the lyrics that nothing in the sound attends to."""
+
+    text: str
+    seconds: float
+    """Where it would be sung."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeScores:
+    """What is known of one take; None is what nobody made or measured."""
+
+    plan: float | None = None
+    """How well its codes tell caption, lyrics and metas, as the LM reads them: 0 to 1."""
+    alignment: float | None = None
+    """How well its latents follow the lyrics, as the DiT attends to them: 0 to 1."""
+    num_lines: int | None = None
+    """Lines that are to be sung."""
+    skipped: tuple[SkippedAt, ...] = ()
+    """Those of them that perhaps aren't."""
+    is_measured: bool = False
+    """Whether anybody listened to its sound, which all below is from."""
+    tempo_off: float | None = None
+    """How far its tempo is from the wanted one, as a share; half and double time are the same."""
+    bpm: float | None = None
+    in_key: bool | None = None
+    """Whether it is in the wanted key."""
+    keyscale: str | None = None
+    seconds_off: float | None = None
+    """How much longer or shorter it is than wanted."""
+    silent_seconds: float | None = None
+    """At head and tail, the far quieter ends counted in."""
+    num_clipped: int | None = None
+    """Samples."""
+    loudness_lufs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    bpm: float | None
+    keyscale: str | None
+    seconds: float | None
+
+
+def take_scores(record: TakeRecord, store: Store) -> TakeScores:
+    """All that is known of a finished version: its results by its record's keys, its sound's by the file's digest.
+
+    A few small files are read, no sound. `ranking.ranked` puts a song's takes in order by these.
+    """
+    scores = TakeScores()
+    for one in _results(record, store):
+        scores = replace(scores, plan=one.score) if isinstance(one, PlanScore) else _with_timestamps(scores, one)
+    found = stored_measurement(record.digest, measured_folder(store.outputs))
+    return _with_sound(scores, found.measured, _wanted(record)) if found and found.measured else scores
+
+
+def _results(record: TakeRecord, store: Store) -> Iterator[PlanScore | Timestamps]:
+    kinds = stored_kinds()
+    for stage, key in record.keys.items():
+        one = store.get(stage, key) if kinds.get(stage) in (PlanScore, Timestamps) else None
+        if isinstance(one, PlanScore | Timestamps):
+            yield one
+
+
+def _wanted(record: TakeRecord) -> _Wanted:
+    """As it was asked when it was made, else as the LM decided."""
+    said, decided = record.recipe.spec.get("metas") or {}, record.recipe.decided or CotMetas()
+    seconds = said.get("duration", decided.duration)
+    return _Wanted(bpm=said.get("bpm", decided.bpm), keyscale=said.get("keyscale", decided.keyscale), seconds=seconds)
+
+
+def _with_timestamps(scores: TakeScores, timed: Timestamps) -> TakeScores:
+    sung = [line for line in timed.lines if not line.is_tag]
+    skipped = tuple(SkippedAt(text=line.text, seconds=line.start) for line in sung if line.is_skipped)
+    return replace(scores, alignment=timed.dit_score, num_lines=len(sung), skipped=skipped)
+
+
+def _with_sound(scores: TakeScores, sound: Measured, wanted: _Wanted) -> TakeScores:
+    head = max(sound.head_silence_seconds, sound.head_quiet_seconds)
+    tail = max(sound.tail_silence_seconds, sound.tail_quiet_seconds)
+    return replace(
+        scores,
+        is_measured=True,
+        tempo_off=tempo_difference(wanted.bpm, sound.bpm) if wanted.bpm and sound.bpm else None,
+        bpm=sound.bpm,
+        in_key=same_key(wanted.keyscale, sound.keyscale) if wanted.keyscale and sound.keyscale else None,
+        keyscale=sound.keyscale,
+        seconds_off=abs(sound.duration_seconds - wanted.seconds) if wanted.seconds else None,
+        silent_seconds=head + tail,
+        num_clipped=sound.num_clipped,
+        loudness_lufs=sound.loudness_lufs,
+    )

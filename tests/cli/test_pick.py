@@ -1,0 +1,143 @@
+"""`renderer pick` as it is typed: finished takes in order, votes on the best, weights from votes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.cli.main import run
+from renderer.spec.picks import Vote, read_picks
+from renderer.takes.measurements import measured_folder
+from tests.pipeline.conftest import Songs
+from tests.pipeline.without_models import carry_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC = """
+title = "{name}"
+caption = "calm piano, {name}"
+lyrics = \"\"\"
+[verse]
+la la la
+\"\"\"
+seeds = [1, 2, 10]
+[metas]
+bpm = 90
+duration = 10
+"""
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path, monkeypatch: pytest.MonkeyPatch) -> Songs:
+    made = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    made.write("eins", SPEC)
+    carry_out(made.project(plan_scores=True))
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert run(list(arguments)) == code
+    captured = capsys.readouterr()
+    return captured.err if code else captured.out
+
+
+def plans(songs: Songs) -> dict[str, float]:
+    project = songs.project(plan_scores=True)
+    takes = project.plan().takes
+    return {take.name: project.store.get("plan_score", take.keys["plan_score"]).score for take in takes}  # type: ignore[union-attr]
+
+
+def test_takes_come_in_the_order_of_their_scores(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(said(capsys, "pick", "eins", "--json"))
+
+    scores = plans(songs)
+    (song,) = found["songs"]
+    assert [take["take"] for take in song["takes"]] == sorted(scores, key=lambda name: -scores[name])
+    assert [take["rank"] for take in song["takes"]] == [1, 2, 3]
+    assert {one["score"] for one in song["takes"][0]["why"]} == {"plan"}
+    assert song["lacks"] == {"timestamps": 3, "measurements": 3}
+    assert found["pairs"] is None
+
+
+def test_a_person_is_told_why_and_what_would_tell_more(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    told = said(capsys, "pick", "eins", "--best", "1")
+
+    scores = plans(songs)
+    best, worst = max(scores, key=scores.__getitem__), min(scores, key=scores.__getitem__)
+    assert best in told
+    assert worst not in told
+    assert f"plan {scores[best]:.2f}" in told
+    assert "3 takes without timestamps: renderer render --timestamps eins" in told
+    assert "3 takes without measurements: renderer report eins" in told
+
+
+def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    project = songs.project()
+    folder = measured_folder(songs.outputs)
+    folder.mkdir(parents=True)
+    from renderer.takes.measure import measurement_names
+    from renderer.takes.measure.process import VERSION
+
+    for number, take in enumerate(project.plan().takes):
+        (record,) = project.store.versions(take.name)
+        facts, picture = measurement_names(record.digest)
+        sound = {
+            "duration_seconds": 10.0 + number,
+            "bpm": 90.0 if number else 80.0,
+            "keyscale": "A minor",
+            "loudness_lufs": -14.0,
+            "true_peak_db": -1.0,
+            "head_silence_seconds": 0.0,
+            "tail_silence_seconds": 0.0,
+            "num_clipped": 0,
+        }
+        (folder / facts).write_text(json.dumps({"version": VERSION, "measured": sound}), "utf-8")
+        (folder / picture).write_bytes(b"")
+
+    found = json.loads(said(capsys, "pick", "eins", "--json"))
+
+    by_name = {take["take"]: {one["score"]: one for one in take["why"]} for take in found["songs"][0]["takes"]}
+    assert by_name["eins.s1"]["tempo"]["told"] == "80 bpm, 11% off"
+    assert by_name["eins.s1"]["tempo"]["points"] < 0 < by_name["eins.s2"]["tempo"]["points"]
+    assert by_name["eins.s10"]["length"]["told"] == "length 2.0 s off"
+    assert by_name["eins.s1"]["key"]["points"] == 0.0  # in the LM's key, as all are
+    assert "measurements" not in found["songs"][0]["lacks"]
+
+
+def test_keep_votes_for_as_many_as_are_asked_for(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--best" in said(capsys, "pick", "eins", "--keep", code=2)
+    assert not (songs.folder / "specs" / "picks.toml").exists()
+
+    said(capsys, "pick", "eins", "--best", "2", "--keep")
+
+    scores = plans(songs)
+    kept = {name for name, pick in read_picks(songs.folder / "specs" / "picks.toml").items() if pick.vote is Vote.KEEP}
+    assert kept == set(sorted(scores, key=lambda name: -scores[name])[:2])
+    assert "(keep)" in said(capsys, "pick", "eins")
+
+
+def test_votes_reweigh_scores_when_asked_and_the_weights_are_told(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no votes to learn from" in said(capsys, "pick", "eins", "--learn", code=2)
+    scores = plans(songs)
+    worst = min(scores, key=scores.__getitem__)
+    said(capsys, "keep", worst)
+    for other in scores:
+        if other != worst:
+            said(capsys, "keep", "--reject", other)
+
+    told, found = said(capsys, "pick", "--learn"), json.loads(said(capsys, "pick", "eins", "--learn", "--json"))
+
+    assert "weights, learned from 2 pairs of votes:" in told
+    assert found["pairs"] == 2
+    assert found["weights"]["plan"] < json.loads(said(capsys, "pick", "eins", "--json"))["weights"]["plan"]
+
+
+def test_a_name_that_no_song_bears_is_refused(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no song or take is called `einz`" in said(capsys, "pick", "einz", code=2)
