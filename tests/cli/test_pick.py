@@ -139,5 +139,6 @@ def test_votes_reweigh_scores_when_asked_and_the_weights_are_told(
     assert found["weights"]["plan"] < json.loads(said(capsys, "pick", "eins", "--json"))["weights"]["plan"]
 
 
-def test_a_name_that_no_song_bears_is_refused(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("songs")
+def test_a_name_that_no_song_bears_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no song or take is called `einz`" in said(capsys, "pick", "einz", code=2)
