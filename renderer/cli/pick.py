@@ -55,26 +55,26 @@ def command(
         click.echo(f"keep: {name} in {path}", err=as_json)
 
 
-def _print(found: Ranking, best: int | None) -> None:
+def _print(ranking: Ranking, best: int | None) -> None:
     from rich.console import Console
 
-    if not found.songs:
+    if not ranking.songs:
         say("no take is finished: renderer status")
-    if found.num_pairs is not None:
-        _print_weights(found)
-    for song in found.songs:
+    if ranking.num_pairs is not None:
+        _print_weights(ranking)
+    for song in ranking.songs:
         say(f"{song.song.name}: {counted(len(song.takes), 'take')}")
         Console(highlight=False).print(_table(song, best))
         for name, number in song.lacks.items():
             say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {song.song.name}")
 
 
-def _print_weights(found: Ranking) -> None:
+def _print_weights(ranking: Ranking) -> None:
     from renderer.takes.ranking import SCORES
 
-    say(f"weights, learned from {counted(found.num_pairs or 0, 'pair')} of votes:")
+    say(f"weights, learned from {counted(ranking.num_pairs or 0, 'pair')} of votes:")
     for row in SCORES:
-        say(f"  {row.name:<10} {row.weight:.2f} → {found.weights[row.name]:.2f}")
+        say(f"  {row.name:<10} {row.weight:.2f} → {ranking.weights[row.name]:.2f}")
 
 
 def _table(song: SongRanking, best: int | None) -> Table:
@@ -112,17 +112,17 @@ def _lines(song: SongRanking, take: RankedTake) -> Iterator[str]:
         yield f"“{line.text}” at {minutes}:{seconds:02}"
 
 
-def _document(found: Ranking, best: int | None) -> dict[str, object]:
+def _document(ranking: Ranking, best: int | None) -> dict[str, object]:
     return {
-        "weights": dict(found.weights),
-        "pairs": found.num_pairs,
+        "weights": dict(ranking.weights),
+        "pairs": ranking.num_pairs,
         "songs": [
             {
                 "song": song.song.name,
                 "takes": [_take(song, take) for take in song.takes[:best]],
                 "lacks": song.lacks,
             }
-            for song in found.songs
+            for song in ranking.songs
         ],
     }
 

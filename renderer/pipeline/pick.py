@@ -78,12 +78,12 @@ def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False)
     return Ranking(songs=tuple(one for one in found if one.takes), weights=weights, num_pairs=num_pairs)
 
 
-def keep_best(found: Ranking, best: int, outputs: Path | None) -> Iterator[tuple[str, Path]]:
+def keep_best(chosen: Ranking, best: int, outputs: Path | None) -> Iterator[tuple[str, Path]]:
     """Vote for the first takes of each song: names, and the files that hold the votes.
 
     Raises: see `votes.vote_on`.
     """
-    for song in found.songs:
+    for song in chosen.songs:
         for take in song.takes[:best]:
             record = song.records[take.name]
             yield take.name, vote_on(song.song, record, Vote.KEEP, note="", outputs=outputs)
