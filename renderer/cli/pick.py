@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from renderer.pipeline.pick import Ranking, SongRanking
-    from renderer.takes.ranking import RankedTake, Reason
+    from renderer.takes.ranking import RankedTake, ScoreReason
 
 HOW_TO = {
     "plan scores": "renderer render --plan-scores",
@@ -100,7 +100,7 @@ def _table(song: SongRanking, best: int | None) -> Table:
     return table
 
 
-def _words(reason: Reason) -> str:
+def _words(reason: ScoreReason) -> str:
     """`plan 0.71 (+1.3)`."""
     return f"{reason.text} ({reason.points:+.1f})"
 

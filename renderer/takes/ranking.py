@@ -40,7 +40,7 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class ScoreReason:
     """A score of a take, beside those of the song's other takes."""
 
     name: str
@@ -65,16 +65,16 @@ class RankedTake:
     rank: int
     """From 1; takes with as many points keep the order that they were given in."""
     points: float
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ScoreReason, ...]
     """Of every score that it has, those that speak for it most first."""
 
     @property
-    def speaks_for(self) -> tuple[Reason, ...]:
+    def speaks_for(self) -> tuple[ScoreReason, ...]:
         """What is told for it, the strongest first."""
         return tuple(one for one in self.reasons if one.counts and one.points > 0)
 
     @property
-    def speaks_against(self) -> tuple[Reason, ...]:
+    def speaks_against(self) -> tuple[ScoreReason, ...]:
         """What is told against it, the strongest first."""
         return tuple(one for one in reversed(self.reasons) if one.counts and one.points < 0)
 
@@ -115,9 +115,11 @@ def _standard(values: Mapping[str, float]) -> dict[str, float]:
     return {name: (value - mean) / deviation if deviation > LEAST_DEVIATION else 0.0 for name, value in values.items()}
 
 
-def _reasons(scores: TakeScores, standards: Mapping[str, float], weights: Mapping[str, float]) -> tuple[Reason, ...]:
+def _reasons(
+    scores: TakeScores, standards: Mapping[str, float], weights: Mapping[str, float]
+) -> tuple[ScoreReason, ...]:
     found = (
-        Reason(
+        ScoreReason(
             name=row.name,
             text=row.text(scores),
             standard=standards[row.name],
