@@ -11,6 +11,8 @@ STORE_FOLDER = ".store"
 """In the outputs folder, which it marks as one that was rendered to."""
 REPORT_FOLDER = "report"
 """In the outputs folder."""
+WORKER_LOG, WATCH_LOG = "worker.log", "worker-of-watch.log"
+"""In the store: the words of the first worker of a render, and of a watch."""
 
 
 def specs_folder() -> Path:

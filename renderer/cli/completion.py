@@ -13,16 +13,20 @@ if TYPE_CHECKING:
 VARIABLE = "_RENDERER_COMPLETE"
 
 
-@click.command(name="completion")
+_HELP = """Print what completes this program's commands and names in a shell.
+
+\b
+bash: eval "$(renderer completion bash)" in ~/.bashrc
+zsh:  eval "$(renderer completion zsh)" in ~/.zshrc, behind compinit
+fish: renderer completion fish | source
+      in ~/.config/fish/config.fish
+"""
+
+
+@click.command(name="completion", help=_HELP)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    r"""Print what completes this program's commands and names in a shell.
-
-    \b
-    bash: eval "$(renderer completion bash)" in ~/.bashrc
-    zsh:  eval "$(renderer completion zsh)" in ~/.zshrc, behind compinit
-    fish: renderer completion fish | source in ~/.config/fish/config.fish
-    """
+    """See `_HELP`."""
     from renderer.cli.main import cli
 
     kind = get_completion_class(shell)

@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,6 +16,7 @@ from renderer import __version__
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED, EXIT_USAGE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.streams import replace_what_cannot_be_shown
+from renderer.cli.verbose import told_in_full, with_verbose
 from renderer.errors import RendererError, SpecError, UnfitFiles
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Row(NamedTuple):
 
 COMMANDS: Mapping[str, Row] = {
     "check": Row("renderer.cli.check", "Check specs: every fault of every file, with its place."),
-    "show": Row("renderer.cli.show", "Show the texts the models are sent, or the recipe in an audio file."),
+    "show": Row("renderer.cli.show", "Show what the models are sent, or an audio file's recipe."),
     "plan": Row("renderer.cli.plan", "Show what a render would do, and why."),
     "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
     "watch": Row("renderer.cli.watch", "Render what is saved, as it is saved."),
@@ -41,7 +42,7 @@ COMMANDS: Mapping[str, Row] = {
     "pick": Row("renderer.cli.pick", "Show which takes of a song to hear first, and why."),
     "export": Row("renderer.cli.export", "Write when lyrics are sung as LRC, WebVTT or markers."),
     "share": Row("renderer.cli.share", "Write takes and a page of them to send to somebody."),
-    "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them from now on."),
+    "pin": Row("renderer.cli.pin", "Keep a take's codes beside its spec, and follow them."),
     "fix": Row("renderer.cli.fix", "Write into a spec that a part of a take is made anew."),
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
@@ -68,7 +69,12 @@ class LazyCommands(NearGroup):
         if row is None:
             return None
         command: click.Command = import_module(row.module).command
-        return command
+        return with_verbose(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with --verbose, what ended it is shown with where it came from."""
+        with told_in_full(ctx):
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing what it names."""
@@ -114,13 +120,6 @@ def _say(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             click.echo("interrupted", err=True)
             code = EXIT_INTERRUPTED
-        case SpecError():
-            from renderer.cli.show_diagnostics import show_diagnostics
-
-            show_diagnostics(error.diagnostics, stream=sys.stderr)
-        case UnfitFiles():
-            for fault in error.faults:
-                show_error(fault)
         case RendererError():
             show_error(error)
         case BrokenPipeError():
@@ -138,9 +137,17 @@ def _say(error: BaseException) -> int:
 
 
 def show_error(error: RendererError) -> None:
-    """What happened, why, and what to do, on stderr."""
+    """What happened, why, and what to do, on stderr; of several faults each with its place."""
+    from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.spec.diagnostics import printable
 
+    if isinstance(error, SpecError):
+        show_diagnostics(error.diagnostics, stream=sys.stderr)
+        return
+    if isinstance(error, UnfitFiles):
+        for fault in error.faults:
+            show_error(fault)
+        return
     click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
     if error.why:
         click.echo(f"  = why: {printable(error.why)}", err=True)

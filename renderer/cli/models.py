@@ -51,10 +51,14 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
     return EXIT_FINE
 
 
-@command.command(name="fetch")
+@command.command(name="fetch", short_help="Bring models to this machine.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=model_names)
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="An existing copy."
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="An existing copy.",
 )
 def fetch(names: tuple[str, ...], folder: Path | None) -> int:
     """Bring models to this machine: pinned revisions, only the files needed, resumed where it broke off.
@@ -82,7 +86,7 @@ def _announce(num_bytes: int, cache: Path) -> None:
     click.echo(f"{what} {printable(str(cache))}", err=True)
 
 
-@command.command(name="verify")
+@command.command(name="verify", short_help="Hash models on disk anew.")
 @click.argument("names", nargs=-1, metavar="[NAME|FOLDER|FILE]...")
 def verify(names: tuple[str, ...]) -> int:
     """Hash models on disk anew (all known ones unless named); exits with 1 when a file is not what it was."""

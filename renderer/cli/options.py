@@ -11,7 +11,7 @@ from renderer.cli.completion import model_names, songs_and_takes
 from renderer.run.executor import DEFAULT, EXECUTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from renderer.pipeline.options import Options
@@ -36,75 +36,90 @@ class Seeds(click.ParamType[tuple[int, ...]]):
             self.fail(f"{error.message}: {error.why or error.help}", param, ctx)
 
 
-_TAKES = (
-    click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...", shell_complete=songs_and_takes),
-    click.option(
-        "--model",
-        metavar="NAME",
-        shell_complete=model_names,
-        help="Render with this model set instead, its LM and VAE unless named.",
-    ),
-    click.option("--lm", metavar="NAME", shell_complete=model_names, help="Use this LM instead."),
-    click.option(
-        "--lm-quantization",
-        type=click.Choice(["none", "8bit"]),
-        metavar="none|8bit",
-        help="What the LM's weights are held in; 8bit on --device mlx alone.",
-    ),
-    click.option(
-        "--vae",
-        metavar="NAME",
-        shell_complete=model_names,
-        help="Decode with this VAE instead: official, scragvae or a folder.",
-    ),
-    click.option(
-        "--device",
-        metavar="auto|cpu|mps|mlx|cuda[:N,…]",
-        help="Where to compute: auto and cuda take every GPU, cuda:0 one, cuda:0,2 some.  [default: auto]",
-    ),
-    click.option("--mixed", is_flag=True, help="Take unequal GPUs too: last bits may depend on which made a take."),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Processes that compute side by side on a CPU, sharing its cores; by default one.",
-    ),
-    click.option(
-        "--dtype",
-        default="auto",
-        show_default=True,
-        metavar="auto|float32|bfloat16|float16",
-        help="What to compute in.",
-    ),
-    click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Write here instead."),
-    click.option("--seeds", type=Seeds(), metavar="SEEDS", help="Instead of the specs' own: 7 or 1,5,9 or 1..16."),
-    click.option("--first-seed", is_flag=True, help="Only the first seed of each song."),
-    click.option(
-        "--preview",
-        type=click.FloatRange(min=1),
-        metavar="SECONDS",
-        help="Only the beginnings, under names of their own.",
-    ),
-    click.option(
-        "--lm-slots", type=click.IntRange(min=1), metavar="N", help="Songs the LM decodes at once; part of the key."
-    ),
-    click.option(
-        "--vae-tile", type=click.IntRange(min=1), metavar="N", help="Latent frames the VAE decodes at once; in the key."
-    ),
-    click.option(
-        "--vae-overlap", type=click.IntRange(min=0), metavar="N", help="Frames of a tile that only give context."
-    ),
-    click.option(
-        "--threads", type=click.IntRange(min=1), metavar="N", help="Processor threads; by default one a core."
-    ),
-)
+_TAKES: Mapping[str, Mapping[str, Any]] = {
+    "model": {
+        "metavar": "NAME",
+        "shell_complete": model_names,
+        "help": "Render with this model set instead, its LM and VAE unless named.",
+    },
+    "lm": {"metavar": "NAME", "shell_complete": model_names, "help": "Use this LM instead."},
+    "lm-quantization": {
+        "type": click.Choice(["none", "8bit"]),
+        "metavar": "none|8bit",
+        "help": "What the LM's weights are held in; 8bit on --device mlx alone.",
+    },
+    "vae": {
+        "metavar": "NAME",
+        "shell_complete": model_names,
+        "help": "Decode with this VAE instead: official, scragvae or a folder.",
+    },
+    "device": {
+        "metavar": "auto|cpu|mps|mlx|cuda[:N,…]",
+        "help": "Where: auto and cuda take every GPU, cuda:0 one, cuda:0,2 some; by default auto.",
+    },
+    "mixed": {"is_flag": True, "help": "Take unequal GPUs too: last bits may depend on which made a take."},
+    "workers": {
+        "type": click.IntRange(min=1),
+        "metavar": "N",
+        "help": "Processes that compute side by side on a CPU, sharing its cores; by default one.",
+    },
+    "dtype": {
+        "default": "auto",
+        "show_default": True,
+        "metavar": "auto|float32|bfloat16|float16",
+        "help": "What to compute in.",
+    },
+    "out": {
+        "type": click.Path(path_type=Path),
+        "metavar": "FOLDER",
+        "help": "The outputs folder, instead of the project's own.",
+    },
+    "seeds": {"type": Seeds(), "metavar": "SEEDS", "help": "Instead of the specs' own: 7 or 1,5,9 or 1..16."},
+    "first-seed": {"is_flag": True, "help": "Only the first seed of each song."},
+    "preview": {
+        "type": click.FloatRange(min=1),
+        "metavar": "SECONDS",
+        "help": "Only the beginnings, under names of their own.",
+    },
+    "lm-slots": {
+        "type": click.IntRange(min=1),
+        "metavar": "N",
+        "help": "Songs the LM decodes at once; part of the key.",
+    },
+    "vae-tile": {
+        "type": click.IntRange(min=1),
+        "metavar": "N",
+        "help": "Latent frames the VAE decodes at once; in the key.",
+    },
+    "vae-overlap": {
+        "type": click.IntRange(min=0),
+        "metavar": "N",
+        "help": "Frames of a tile that only give context.",
+    },
+    "threads": {
+        "type": click.IntRange(min=1),
+        "metavar": "N",
+        "help": "Processor threads; by default one a core.",
+    },
+}
+"""Name -> what click is told of it."""
 
 
-def takes_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that speaks of takes."""
-    for option in reversed(_TAKES):
-        command = option(command)
-    return command
+def takes_options(*unused: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The arguments and options of a command that speaks of takes.
+
+    What is `unused` there stands not in its help and changes nothing, but is taken: so a render's options can be given
+    again as they are.
+    """
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, told in reversed(tuple(_TAKES.items())):
+            own_name = ("outputs",) if name == "out" else ()
+            command = click.option(f"--{name}", *own_name, hidden=name in unused, **told)(command)
+        taken = click.argument("named", nargs=-1, metavar="[PATH|SONG|TAKE]...", shell_complete=songs_and_takes)
+        return taken(command)
+
+    return with_options
 
 
 cluster_option = click.option(

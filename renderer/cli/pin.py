@@ -11,7 +11,7 @@ from renderer.cli.streams import say
 
 
 @click.command(name="pin")
-@takes_options
+@takes_options("vae", "vae-tile", "vae-overlap", "preview", "mixed", "workers", "threads")
 def command(named: tuple[str, ...], **flags: Any) -> None:
     """Keep the codes of a TAKE, or of a SONG with just one, as a file beside the spec, and name it there.
 

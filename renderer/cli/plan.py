@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="plan")
-@takes_options
+@takes_options()
 @beside_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
 @click.option("--only-edits", is_flag=True, help="As with render --only-edits.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="render")
-@takes_options
+@takes_options()
 @executor_option
 @cluster_option
 @beside_options

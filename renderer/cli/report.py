@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="report")
-@takes_options
+@takes_options("mixed", "workers", "threads")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @click.option(
     "--to",
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 )
 @click.option("--open", "open_page", is_flag=True, help="Open it in the browser.")
 @click.option("--serve", is_flag=True, help="Serve it to this machine's browser: new takes appear, votes are written.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="For --serve; by default a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="For --serve; by default a free one."
+)
 def command(
     named: tuple[str, ...],
     measure: bool,

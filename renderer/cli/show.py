@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="show")
-@takes_options
+@takes_options("vae", "vae-tile", "vae-overlap", "mixed", "workers", "threads")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what the models are sent for specs, songs or takes, with token counts where the tokenizer is on disk.

@@ -38,7 +38,7 @@ ONLY = {
 
 
 @click.command(name="status")
-@takes_options
+@takes_options("mixed")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what a render would make and what is done; for a TAKE, value by value why it would run."""

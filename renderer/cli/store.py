@@ -10,6 +10,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.options import make_options
+from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,25 +42,30 @@ def command() -> None:
     """What is kept below outputs/: artifacts of every stage, every version of every take."""
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _options(*unused: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As `takes_options`, of commands that speak of the store."""
     from pathlib import Path
 
-    for option in (
-        click.option(
-            "--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Instead of the specs' own."
-        ),
-        click.option("--model", metavar="NAME", help="As when it was rendered with --model."),
-        click.option("--lm", metavar="NAME", help="As when it was rendered with --lm."),
-        click.option("--lm-quantization", type=click.Choice(["none", "8bit"]), help="As when it was rendered so."),
-        click.option("--vae", metavar="NAME", help="As when it was rendered with --vae."),
-        click.argument("named", nargs=-1, metavar="[PATH]..."),
-    ):
-        command = option(command)
-    return command
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, kind in {
+            "vae": None,
+            "lm-quantization": click.Choice(["none", "8bit"]),
+            "lm": None,
+            "model": None,
+        }.items():
+            told = f"As when it was rendered with --{name}."
+            metavar = "|".join(kind.choices) if kind else "NAME"
+            command = click.option(f"--{name}", type=kind, metavar=metavar, hidden=name in unused, help=told)(command)
+        folder = click.Path(path_type=Path)
+        told = "The outputs folder, instead of the project's own."
+        command = click.option("--out", "outputs", type=folder, metavar="FOLDER", help=told)(command)
+        return click.argument("named", nargs=-1, metavar="[PATH]...")(command)
+
+    return with_options
 
 
-@command.command(name="verify")
-@_options
+@command.command(name="verify", short_help="Read everything, and check it against its digest.")
+@_options("model", "lm", "lm-quantization", "vae")
 def verify(named: tuple[str, ...], **flags: Any) -> int:
     """Read every artifact and audio file and check it against its digest; exits with 1 when one is damaged.
 
@@ -70,8 +76,8 @@ def verify(named: tuple[str, ...], **flags: Any) -> int:
     return EXIT_FAULTS if print_verified(_project(named, make_options(**flags)).store) else EXIT_FINE
 
 
-@command.command(name="gc")
-@_options
+@command.command(name="gc", short_help="List what no spec needs; --yes frees it.")
+@_options()
 @click.option("--older-than", type=Age(), default="14d", show_default=True, metavar="AGE", help="14d, 12h, 2w or 0.")
 @click.option("--orphans", is_flag=True, help="Finished takes too that no spec asks for any more.")
 @click.option("--yes", is_flag=True, help="Delete; without it, only list.")
@@ -122,9 +128,9 @@ def _print_garbage(garbage: Sequence[Garbage], *, yes: bool) -> None:
     if not garbage:
         click.echo("nothing to free")
     elif yes:
-        click.echo(f"freeing {total} in {len(garbage)} files")
+        click.echo(f"freeing {total} in {counted(len(garbage), 'file')}")
     else:
-        click.echo(f"{total} in {len(garbage)} files could go; --yes deletes them")
+        click.echo(f"{total} in {counted(len(garbage), 'file')} could go; --yes deletes them")
 
 
 def _project(named: Sequence[str], options: Options) -> Project:

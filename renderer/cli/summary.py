@@ -8,6 +8,7 @@ import click
 
 from renderer.cli.exit_codes import EXIT_DEADLINE, EXIT_FAULTS, EXIT_FINE, EXIT_INTERRUPTED
 from renderer.cli.streams import say
+from renderer.cli.verbose import say_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +50,8 @@ def print_summary(summary: Summary, page: Path | None, log: Path) -> None:
         _print_refused(refused)
     if summary.fault:
         show_error(summary.fault)
-    if (summary.failures or summary.fault) and log.is_file():
-        say(f"the worker's log: {log}")
+    if summary.failures or summary.fault:
+        say_log(log)
 
 
 def _print_failure(failure: TakeFailure) -> None:

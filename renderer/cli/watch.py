@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="watch")
-@takes_options
+@takes_options()
 @executor_option
 @click.option(
     "--quiet",
@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 @click.option(
     "--serve", is_flag=True, help="Serve the report to this machine's browser: new takes appear by themselves."
 )
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="For --serve; by default a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="For --serve; by default a free one."
+)
 def command(
     named: tuple[str, ...], quiet_ms: int, idle_minutes: float, measure: bool, serve: bool, port: int, **flags: Any
 ) -> int:

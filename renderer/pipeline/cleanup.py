@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def find(project: Project, *, older_than_seconds: float, orphans: bool) -> tuple[Garbage, ...]:
     """What no spec of the project, no keeper and no remaining version needs.
 
-    Raises: UsageError for a picks file that can't be read, ModelError for takes that can't be planned.
+    Raises: SpecError for a picks file that can't be read, ModelError for takes that can't be planned.
     """
     plan = project.plan()
     keys = {key for take in plan.takes for key in (take.key, *take.keys.values())}

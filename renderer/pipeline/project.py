@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
+from renderer.folders import WATCH_LOG, WORKER_LOG
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.edited import sources_of, takes_for
@@ -175,7 +176,7 @@ class Project:
     def executor(self, residency: Residency = Residency.ALONE) -> Executor:
         """What carries out this project's plans, no worker started yet."""
         # A watch's worker starts before its turn to render: it leaves the log of the one at work alone.
-        log = self.log if residency is Residency.ALONE else self.log.with_name("worker-of-watch.log")
+        log = self.log if residency is Residency.ALONE else self.log.with_name(WATCH_LOG)
         expected = expected_times(self.store.journal, self.settings.device)
         cluster = self.options.cluster
         config = ExecutorConfig(
@@ -187,7 +188,7 @@ class Project:
     def log(self) -> Path:
         """Where the first worker's words go."""
         shard = f"-{self.options.shard.file_part}" if self.options.shard else ""
-        return self.store.folder / f"worker{shard}.log"
+        return (self.store.folder / WORKER_LOG).with_stem(f"worker{shard}")
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""

@@ -122,7 +122,7 @@ def make_report(project: Project, up: str = UP, diagnostics: Sequence[Diagnostic
 
     `up` leads from its folder to the outputs; `diagnostics` are what whoever reads specs found wrong with them.
 
-    Raises: SpecError, ModelError for models of these takes that can't be, UsageError for picks that can't be read.
+    Raises: SpecError, ModelError for models of these takes that can't be and picks that can't be read.
     """
     whole, weights = project.whole(), dict[str, str]()
     around = Surroundings(store=project.store, run=last_run(project.store), up=up)

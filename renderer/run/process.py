@@ -156,7 +156,7 @@ class WorkerProcess:
         return WorkerDied(
             f"the worker process ended ({cause})",
             why=fault or self.last_words().rpartition("\n")[2],
-            help=f"its last words are in {self._log_path.name}; out of memory is the usual cause of SIGKILL",
+            help=f"its last words are in {self._log_path}; out of memory is the usual cause of SIGKILL",
         )
 
 

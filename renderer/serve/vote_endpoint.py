@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from renderer.errors import RendererError, UsageError
+from renderer.errors import RendererError, SpecError, UsageError
 from renderer.serve.access_key import equal, is_own
 from renderer.spec.picks import Pick, Vote
 
@@ -37,7 +37,7 @@ async def receive_vote(site: Site, request: Request) -> Response:
     name, pick = _read_vote(site, body)
     try:
         await asyncio.to_thread(site.vote, name, pick)
-    except UsageError as error:
+    except (UsageError, SpecError) as error:
         raise HTTPException(400, str(error)) from error
     except (RendererError, OSError) as error:
         raise HTTPException(500, str(error)) from error

@@ -52,7 +52,7 @@ class EditSources:
     def is_rejected(self, song: Song, take: str) -> bool:
         """Whether a listener rejected a song's take.
 
-        Raises: UsageError for a picks file that can't be read.
+        Raises: SpecError for a picks file that can't be read.
         """
         path = song.source.parent / PICKS_NAME
         if path not in self.picks:

@@ -59,6 +59,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(code="outputs-hold-specs", finds="an outputs folder with specs in it, which would be taken for takes"),
     Fault(code="name-length", finds="a name too long for the disk with all that is made of it, such as former takes"),
     Fault(code="too-many-takes", finds="more takes, seeds times variants, than a song may have"),
+    Fault(code="pick-form", finds="what is no vote in `picks.toml`: votes are tables of texts, named as takes"),
+    Fault(code="vote-choice", finds="a vote in `picks.toml` that is neither `keep` nor `reject`"),
     Fault(code="json-syntax", finds="a file of ACE-Step's that is no JSON; nothing is imported from it"),
     Fault(code="too-deep", finds="lists or tables nested deeper than any spec has them"),
     Fault(code="key-too-long", finds="a dotted key of more than 32 parts"),

@@ -15,18 +15,23 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
-from renderer.errors import UsageError
-from renderer.files import read_regular, what_to_do, why_refused
+from renderer.errors import SpecError
+from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.faults import error_at
+from renderer.spec.near import suggestion
+from renderer.spec.toml import parsed_toml, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tomlkit import TOMLDocument
+    from renderer.spec.source import Source
+    from renderer.spec.toml import Parsed
 
-_FORM = '`["song.s0"]`, and `vote = "keep"` in the line below'
+MAX_BYTES = 16 << 20  # a hundred thousand votes with a word on each
+KEYS = ("vote", "note", "key")
+_FORM = 'write `["song.s0"]`, and `vote = "keep"` in the line below'
 
 
 class Vote(StrEnum):
@@ -51,34 +56,40 @@ class Pick:
 def read_picks(path: Path) -> dict[str, Pick]:
     """Take name -> pick; nothing when the file isn't there.
 
-    Raises: UsageError when it holds something else.
+    Raises: SpecError with everything that is wrong with it.
     """
-    try:
-        text = read_regular(path).decode("utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except UnicodeDecodeError as error:
-        raise UsageError(f"`{path}` can't be read", why=str(error), help="mend it or move it away") from error
-    except OSError as error:
-        help = what_to_do(error) or "mend it or move it away"  # noqa: A001 - the word the errors use
-        raise UsageError(f"`{path}` can't be read", why=why_refused(error), help=help) from error
-    return picks_in(text, str(path))
+    text = read_text(path, max_bytes=MAX_BYTES)
+    if isinstance(text, Diagnostic):
+        raise SpecError([text])
+    return picks_in(text, path)
 
 
-def picks_in(text: str, file: str) -> dict[str, Pick]:
+def picks_in(text: str, file: Path) -> dict[str, Pick]:
     """The same of a text; `file` is where it lies, for errors.
 
-    Raises: UsageError when it holds something else.
+    Raises: SpecError with everything that is wrong with it.
     """
-    return {name: _pick(file, name, table) for name, table in _document(text, file).unwrap().items()}
+    parsed = parsed_toml(text, file)
+    if isinstance(parsed, Diagnostic):
+        raise SpecError([parsed])
+    if faults := list(_faults(parsed)):
+        raise SpecError(faults)
+    return {
+        name: Pick(vote=Vote(table.get("vote", "")), note=table.get("note", ""), key=table.get("key", ""))
+        for name, table in parsed.values.items()
+        if isinstance(table, dict)
+    }
 
 
-def picks_text(text: str, file: str, picks: Mapping[str, Pick]) -> str:
+def picks_text(text: str, file: Path, picks: Mapping[str, Pick]) -> str:
     """The file's text with these picks put in; other takes, order and comments stay, an empty pick is taken out.
 
-    Raises: UsageError when the file there is no picks file.
+    Raises: SpecError when the file there is no picks file.
     """
-    document = _document(text, file)
+    picks_in(text, file)
+    document = tomlkit.parse(text)
     for name, pick in picks.items():
         fields = {"vote": str(pick.vote), "key": pick.key, "note": pick.note}
         if not (pick.vote or pick.note):
@@ -98,18 +109,43 @@ def _update(table: Any, fields: Mapping[str, str]) -> None:
             table.pop(field, None)
 
 
-def _document(text: str, file: str) -> TOMLDocument:
-    try:
-        return tomlkit.parse(text)
-    except TOMLKitError as error:
-        raise UsageError(f"`{file}` can't be read", why=str(error), help="mend it or move it away") from error
+def _faults(parsed: Parsed) -> Iterator[Diagnostic]:
+    for name, table in parsed.values.items():
+        if isinstance(table, dict):
+            yield from _faults_of(name, table, parsed.source)
+        else:
+            yield error_at(
+                parsed.source,
+                parsed.source.value((name,)),
+                code="pick-form",
+                message=f"`{name}` is no pick",
+                why="a pick is a table, named as its take",
+                advice=_FORM,
+            )
 
 
-def _pick(file: str, name: str, table: object) -> Pick:
-    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-        raise UsageError(f"`{file}`: `{name}` is no pick", why="a pick is a table of texts", help=_FORM)
-    if unknown := set(table) - {"vote", "note", "key"}:
-        raise UsageError(f"`{file}`: `{name}` has an unknown key `{min(unknown)}`")
-    if table.get("vote", "") not in set(Vote):
-        raise UsageError(f'`{file}`: the vote on `{name}` is "{table["vote"]}"', why="it is `keep` or `reject`")
-    return Pick(vote=Vote(table.get("vote", "")), note=table.get("note", ""), key=table.get("key", ""))
+def _faults_of(name: str, table: Mapping[str, object], source: Source) -> Iterator[Diagnostic]:
+    for key, value in table.items():
+        if key not in KEYS:
+            yield error_at(
+                source,
+                source.key((name, key)),
+                code="unknown-key",
+                message=f"a pick has no key `{key}`",
+                why=f"it has {', '.join(f'`{known}`' for known in KEYS)}",
+                advice=suggestion(key, KEYS),
+            )
+        elif not isinstance(value, str):
+            advice = "put it in quotes"
+            yield error_at(
+                source, source.value((name, key)), code="pick-form", message=f"`{key}` is no text", advice=advice
+            )
+        elif key == "vote" and value not in set(Vote):
+            yield error_at(
+                source,
+                source.value((name, key)),
+                code="vote-choice",
+                message=f"the vote is `{value}`",
+                why="it is `keep` or `reject`",
+                advice=suggestion(value, (Vote.KEEP, Vote.REJECT)) or "leave it out for a note alone",
+            )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from renderer.files import real
 from renderer.folders import OUTPUTS_FOLDER, SPECS_FOLDER, STORE_FOLDER
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
-from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import diagnostics_of, error_at
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
@@ -159,12 +159,18 @@ def _read(path: Path | None, root: Path, outputs: Path, overrides: Overrides) ->
         defaults = DefaultsFile.model_validate(parsed.values)
     except ValidationError as error:
         return replace(empty, diagnostics=tuple(diagnostics_of(error, parsed.source, root=DefaultsFile)))
-    faults = tuple(_faults(defaults, parsed, path, root))
+    in_texts = tuple(_lints_of_texts(defaults, parsed))
+    faults = (*_faults(defaults, parsed, path, root), *(one for one in in_texts if one.level is Level.ERROR))
     if faults:
         return replace(empty, diagnostics=faults)
     outputs = real(path.parent / defaults.outputs) if defaults.outputs else empty.outputs
     lints = tuple(lint_settings([_layer(defaults, overrides)], parsed.source, allowed=defaults.allow or ()))
-    return replace(empty, outputs=outputs, defaults=defaults, diagnostics=lints)
+    return replace(empty, outputs=outputs, defaults=defaults, diagnostics=(*in_texts, *lints))
+
+
+def _lints_of_texts(defaults: DefaultsFile, parsed: Parsed) -> Iterator[Diagnostic]:
+    texts = tuple(texts_of_settings(("inference",), defaults.inference))
+    return lint_texts(texts, parsed.source, draft=None, allowed=defaults.allow or ())
 
 
 def _layer(defaults: DefaultsFile, overrides: Overrides) -> Layer:
@@ -187,8 +193,6 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     yield from unknown_vae(parsed.source, ("vae",), defaults.vae, path.parent)
     if defaults.model is not None:
         yield from unfit_vae(parsed.source, (), defaults.model, defaults.vae)
-    texts = tuple(texts_of_settings(("inference",), defaults.inference))
-    yield from lint_texts(texts, parsed.source, draft=None)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     elif defaults.outputs is not None and (held := _specs_in(path.parent / defaults.outputs, path)):

@@ -28,7 +28,7 @@ def picks_path(song: Song) -> Path:
 def all_picks(songs: Iterable[Song]) -> dict[str, Pick]:
     """Take name -> pick, of every file beside these songs' specs.
 
-    Raises: UsageError for a file that holds something else.
+    Raises: SpecError for a file that holds something else.
     """
     picks: dict[str, Pick] = {}
     for path in dict.fromkeys(picks_path(song) for song in songs):
@@ -49,17 +49,17 @@ def kept_by(picks: Mapping[str, Pick]) -> Callable[[TakeRecord], bool]:
 def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: Path | None = None) -> Path:
     """Record a vote on a version of a take; a note stays when no new one is given. Returns the file.
 
-    Raises: UsageError when the file there is no picks file or the version was freed meanwhile, StoreError when it
-    can't be written.
+    Raises: SpecError when the file there is no picks file, UsageError when the version was freed meanwhile, StoreError
+    when it can't be written.
     """
     path, store = picks_path(song), Store(outputs or song.outputs, kinds=stored_kinds())
 
     def voted(text: str) -> str:
         if vote is Vote.KEEP and store.find(record) is None:
             raise UsageError(f"`{record.take}` is gone", why="it was deleted or altered a moment ago", help="render it")
-        before = picks_in(text, str(path)).get(record.take, Pick())
+        before = picks_in(text, path).get(record.take, Pick())
         pick = Pick(vote=vote, note=note or (before.note if vote else ""), key=record.key[:8] if vote or note else "")
-        return picks_text(text, str(path), {record.take: pick})
+        return picks_text(text, path, {record.take: pick})
 
     edit(path, voted)
     return path
@@ -68,8 +68,8 @@ def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: P
 def write_picks(song: Song, picks: Mapping[str, Pick]) -> Path:
     """Put these picks into the file beside the song's spec; returns it.
 
-    Raises: UsageError when the file there is no picks file, StoreError when it can't be written.
+    Raises: SpecError when the file there is no picks file, StoreError when it can't be written.
     """
     path = picks_path(song)
-    edit(path, lambda text: picks_text(text, str(path), picks))
+    edit(path, lambda text: picks_text(text, path, picks))
     return path

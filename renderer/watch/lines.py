@@ -14,7 +14,7 @@ from renderer.run.events import (
     WorkerRestarted,
 )
 from renderer.spec.diagnostics import Level, plain, printable
-from renderer.watch.notice_text import error_line, notice_lines, path_text, takes_label
+from renderer.watch.notice_text import error_line, log_text, notice_lines, path_text, takes_label
 from renderer.watch.notices import SpecsLoaded
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Lines:
                 yield f"rendered {printable(event.take.file)} ({event.seconds:.1f} s of sound)"
             case TakeFailed():
                 yield f"failed {printable(event.take.name)} in {event.stage}: {error_line(event.error)}"
+                yield f"  the worker's log: {log_text(event)}"
             case WorkerRestarted():
                 yield f"worker restarted: {error_line(event.error)}"
             case WorkerLeftOut():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import RendererError, SpecError
+from renderer.folders import STORE_FOLDER, WATCH_LOG
 from renderer.plan.jobs import Why
 from renderer.spec.diagnostics import place, printable
 from renderer.watch.notices import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from renderer.plan.jobs import TakePlan
+    from renderer.run.events import TakeFailed
     from renderer.watch.notices import Notice
 
 KEYS_LINE = " · ".join(f"{name} {key.label}" for name, key in KEYS.items())
@@ -75,6 +77,11 @@ def error_line(error: RendererError) -> str:
         return f"{line} (and {len(more)} more)" if more else line
     why = f" ({printable(error.why)})" if error.why else ""
     return f"{printable(error.message)}{why}" + (f"; {printable(error.help)}" if error.help else "")
+
+
+def log_text(event: TakeFailed) -> str:
+    """Where the words of the worker are that failed."""
+    return path_text(event.take.take.song.outputs / STORE_FOLDER / WATCH_LOG)
 
 
 def takes_label(takes: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 from renderer.plan.jobs import Why
 from renderer.run.events import JobDone, JobProgress, TakeDone, TakeFailed, WorkerRestarted
 from renderer.spec.diagnostics import Level, Tone, lines, printable
-from renderer.watch.notice_text import KEYS_LINE, address_text, error_line, notice_lines, takes_label
+from renderer.watch.notice_text import KEYS_LINE, address_text, error_line, log_text, notice_lines, takes_label
 from renderer.watch.notices import Idle, JobAbandoned, PageWritten, Refusal, RenderStarted, SpecsLoaded, WatchStarted
 
 if TYPE_CHECKING:
@@ -123,7 +123,10 @@ class Screen:
 
     def _say(self, event: Notice) -> None:
         match event:
-            case Refusal() | TakeFailed() | WorkerRestarted():
+            case TakeFailed():
+                line = f"{error_line(event.error)}; the worker's log: {log_text(event)}"
+                self._notices.append(Text(line, style="red"))
+            case Refusal() | WorkerRestarted():
                 self._notices.append(Text(" ".join(notice_lines(event)) or error_line(event.error), style="red"))
             case PageWritten() | Idle() | WatchStarted():
                 pass

@@ -55,5 +55,7 @@ def test_a_picks_file_that_is_broken_is_named_not_overwritten(tmp_path: Path, ti
     (folder / "specs" / "picks.toml").write_text('["eins.s1"]\nvote = "love"\n', "utf-8")
     done = run(folder, "-m", "renderer", "report")
     assert done.returncode == 2
-    assert 'the vote on `eins.s1` is "love"' in done.stderr
+    assert "picks.toml:2:8" in done.stderr
+    assert '2 | vote = "love"' in done.stderr
+    assert "^^^^^^ it is `keep` or `reject`" in done.stderr
     assert (folder / "specs" / "picks.toml").read_text("utf-8") == '["eins.s1"]\nvote = "love"\n'

@@ -15,6 +15,7 @@ from renderer.spec.load import load_songs
 PLACES = {
     "control-token": (4, "<|im_end|>"),
     "control-character": (2, "\\u0007"),
+    "turning-character": (2, "\\u202e"),
     "conflict-mark": (4, "<<<<<<< HEAD"),
     "long-caption": (1, '"""'),
     "long-prompt": (1, '"""'),
@@ -147,6 +148,26 @@ def test_what_would_steer_the_lm_is_found_in_the_defaults_once_and_there(
     assert (found.code, found.level, found.file) == (code, Level.ERROR, defaults)
     assert found.span is not None
     assert (found.span.line, found.excerpt[found.span.column - 1 : found.span.end - 1]) == (2, meant)
+
+
+def test_what_turns_the_writing_round_is_found_in_any_text_and_words_from_right_to_left_need_none(
+    tmp_path: Path,
+) -> None:
+    spec = write(
+        tmp_path,
+        'caption = "calm \u2067piano\u2069"\nlyrics_file = "words.txt"\n'
+        '[variants.wide]\ncaption = "\u202bwide\u202c"\n',
+    )
+    (tmp_path / "words.txt").write_text("[verse]\nשלום עולם\nstay \u2066here\u2069\n", "utf-8")
+
+    found = [one for one in load_songs([spec]).diagnostics if one.code == "turning-character"]
+
+    assert {one.level for one in found} == {Level.WARNING}
+    assert sorted((str(one.file and one.file.name), one.span and one.span.line) for one in found) == [
+        *[(spec.name, 1)] * 2,
+        *[(spec.name, 4)] * 2,
+        *[("words.txt", 3)] * 2,
+    ]
 
 
 def test_defaults_that_a_specs_own_model_does_not_suit_are_reported_at_the_model(tmp_path: Path) -> None:

@@ -302,3 +302,26 @@ def test_a_folder_moved_away_and_back_renders_nothing_and_is_watched_again(proje
     assert [line for line in gone if line.startswith("refused")]
     assert stages(gone) == stages(back) == {}
     assert rendered(edited) == ["eins.s0"]
+
+
+def test_a_broken_spec_watched_by_its_name_is_told_with_its_place_and_rendered_once_it_is_mended(
+    tmp_path: Path, tiny_set: Path
+) -> None:
+    songs = Songs(tmp_path / "project", tiny_set)
+    songs.write("eins")
+    songs.path("zwei").write_text(songs.text("zwei").replace("bpm = 90", "bpm = 9000"), "utf-8")
+
+    with Watching(songs.folder, "zwei", "--quiet", "20") as watching:
+        broken = watching.until_idle()
+        songs.write("zwei")
+        mended = watching.until_idle()
+        songs.path("zwei").write_text(songs.text("zwei").replace("bpm = 90", "bpm = = 90"), "utf-8")
+        again = watching.until_idle()
+
+    place = broken.index(next(line for line in broken if "zwei.toml:6:7" in line))
+    assert broken[place + 1 : place + 3] == ["6 | bpm = 9000", "  |       ^^^^ it takes 30 to 300"]
+    assert broken[-1] == "waiting for changes: 1 file with errors"
+    assert rendered(broken) == []
+    assert any(line.startswith("fixed: specs/zwei.toml") for line in mended)
+    assert rendered(mended) == ["zwei.s0"]
+    assert "6 | bpm = = 90" in again

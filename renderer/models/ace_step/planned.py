@@ -166,10 +166,12 @@ def _with_own_vae(variant: Variant, settings: Settings) -> PlannedModel:
     # Looked at before they are hashed, which takes a minute where they were never seen.
     faults = looked.faults(resolved.files)
     found = identity.fingerprints(resolved.files, without=faults)
+    lacking = {LM: NOT_FETCHED} if resolved.missing else {}
     return PlannedModel(
         facts=facts,
-        files=resolved.files,
-        weights={part: one.digest for part, one in found.items()},
+        files=replace(resolved.files, lm=variant.lm or facts.lm) if lacking else resolved.files,
+        weights={part: one.digest for part, one in found.items()} | lacking,
+        missing=resolved.missing,
         weight_files={part: one.heads for part, one in found.items()},
         numerics=by_part,
         faults=faults,

@@ -184,7 +184,7 @@ class Resolved:
     """Where a model set lies, or what of it isn't here yet."""
 
     files: ModelFiles | None
-    """None while something is missing."""
+    """None while more than the LM is missing; without an LM while that is."""
     missing: tuple[str, ...] = ()
     """What `renderer models fetch` would bring, by name."""
 
@@ -384,7 +384,7 @@ def _with_lm(resolved: Resolved, lm: str | None) -> Resolved:
     with named_by("lm"):
         folder = hub.find(LMS[lm].source) if lm in LMS else layouts.read_lm(existing_lm(lm))
     if folder is None:
-        return Resolved(files=None, missing=(*resolved.missing, lm))
+        return replace(resolved, missing=(*resolved.missing, lm))
     if resolved.files is None:
         return resolved
     return Resolved(files=resolved.files.with_lm(str(folder)))

@@ -36,7 +36,7 @@ def lint_song(subject: Subject, *, allowed: Collection[str]) -> Iterator[Diagnos
 
 def _lint_content(subject: Subject, lints: Iterable[SongLint], allowed: Collection[str]) -> Iterator[Diagnostic]:
     draft, source = subject.draft, subject.draft.parsed.source
-    yield from lint_texts(tuple(texts_of_song(subject)), source, draft=draft)
+    yield from lint_texts(tuple(texts_of_song(subject)), source, draft=draft, allowed=allowed)
     for lint in lints:
         if lint.level is Level.ERROR or lint.code not in allowed:
             for found in islice(lint.check(subject), MAX_FINDINGS):
@@ -58,9 +58,13 @@ def _own(of_variant: Iterable[Diagnostic], view: Subject, of_song: Sequence[Diag
             yield replace(one, span=span, excerpt=source.line(span.line), edits=())
 
 
-def lint_texts(texts: Sequence[Text], source: Source, *, draft: CheckedSpec | None) -> Iterator[Diagnostic]:
-    """What the lints find in texts; `draft` is needed where lyrics are among them. They are errors, never allowed."""
+def lint_texts(
+    texts: Sequence[Text], source: Source, *, draft: CheckedSpec | None, allowed: Collection[str]
+) -> Iterator[Diagnostic]:
+    """What the lints find in texts, as `lint_song`; `draft` is needed where lyrics are among them."""
     for lint in TEXT_LINTS:
+        if lint.level is not Level.ERROR and lint.code in allowed:
+            continue
         for found in islice(chain.from_iterable(lint.check(text) for text in texts), MAX_FINDINGS):
             yield diagnostic(found, code=lint.code, level=lint.level, source=source, draft=draft)
 

@@ -208,6 +208,13 @@ TEXT_LINTS: tuple[TextLint, ...] = (
         good=_CAPTION + 'lyrics = "[verse]\\nstay here"\n',
     ),
     TextLint(
+        code="turning-character",
+        level=Level.WARNING,
+        check=texts.turning_characters,
+        bad=_CAPTION + 'lyrics = "[verse]\\nthe \\u202enomel"\n',
+        good=_CAPTION + 'lyrics = "[verse]\\nthe lemon"\n',
+    ),
+    TextLint(
         code="conflict-mark",
         level=Level.ERROR,
         check=texts.conflict_marks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ _TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>|</?(?:think|tool_call|tool_respon
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?:[ \t][^\n]*)?$", re.MULTILINE)
 _TEXTS = tuple(name for name, row in rows(Inference).items() if row.longest is not None)
 _CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,14 @@ def control_characters(text: Text) -> Iterator[Finding | LyricsFinding]:
     for match in _CHARACTER.finditer(text.text):
         message = f"a control character, U+{ord(match[0]):04X}"
         yield _finding(text, match, message, "the model knows no such character")
+
+
+def turning_characters(text: Text) -> Iterator[Finding | LyricsFinding]:
+    """A character that turns the writing round, left by copying from a page."""
+    for match in () if text.text.isascii() else _TURNING.finditer(text.text):
+        name = unicodedata.name(match[0]).lower()
+        message = f"a character that turns the writing round, U+{ord(match[0]):04X} {name}"
+        yield _finding(text, match, message, "what is read here isn't what is sent")
 
 
 def conflict_marks(text: Text) -> Iterator[Finding | LyricsFinding]:
