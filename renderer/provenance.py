@@ -5,7 +5,8 @@ What other versions wrote beside is kept in `others`, shown and written again as
 
 # Without `from __future__ import annotations`: `json_values` reads the annotations.
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from renderer.json_values import to_json
 
@@ -131,8 +132,18 @@ class Environment:
     """`Linux x86_64`."""
     device: str | None = None
     """Its kind: `cuda`."""
+    gpu: str | None = None
+    """Names of the GPUs that computed, several only where they were `--mixed`: `NVIDIA H200`; None elsewhere."""
+    driver: str | None = None
+    """Version of their driver."""
     threads: int | None = None
     others: Mapping[str, object] = field(default_factory=dict)
+
+    def completed_from(self, now: Self) -> Self:
+        """With the GPU of `now` where the record is older than such words: it is no other, as far as is known."""
+        if self.device != now.device:
+            return self
+        return replace(self, gpu=self.gpu or now.gpu, driver=self.driver or now.driver)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

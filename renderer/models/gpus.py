@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ class Picked:
     """`cpu`, `mps` or `cuda:N`, a worker each; the first is the one that is planned for."""
     remarks: tuple[str, ...] = ()
     """What the user is told of those that were left out."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs among them, each once."""
 
 
 def pick_devices(asked: str, *, workers: int | None = None, mixed: bool = False) -> Picked:
@@ -60,7 +64,20 @@ def take_equal(gpus: Sequence[Gpu], *, mixed: bool) -> Picked:
     names = ", ".join(f"cuda:{gpu.index} ({gpu.name})" for gpu in left)
     advice = "it computes in other dtypes" if mixed else "unequal GPUs may differ in bits: --mixed takes them too"
     remark = f"left out: {names}; the run takes {len(best)} × {best[0].name}; {advice}"
-    return Picked(devices=tuple(f"cuda:{gpu.index}" for gpu in best), remarks=(remark,) if left else ())
+    return Picked(
+        devices=tuple(f"cuda:{gpu.index}" for gpu in best),
+        remarks=(remark,) if left else (),
+        gpus=tuple(sorted({gpu.name for gpu in best})),
+    )
+
+
+def driver_version() -> str:
+    """Of NVIDIA's driver, asked of NVML; empty where there is none."""
+    with suppress(OSError, AttributeError):
+        nvml, version = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.create_string_buffer(96)
+        if nvml.nvmlInit_v2() == 0 and nvml.nvmlSystemGetDriverVersion(version, len(version)) == 0:
+            return version.value.decode(errors="replace")
+    return ""
 
 
 def _indices(asked: str) -> tuple[int, ...]:

@@ -4,13 +4,11 @@
 """
 
 # Without `from __future__ import annotations`: `json_values` reads the annotations.
-import ctypes
 import json
 import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +17,7 @@ from renderer.errors import RendererError
 from renderer.json_values import from_json, to_json
 from renderer.models.catalog.identity import identity
 from renderer.models.device import cuda_devices
+from renderer.models.gpus import driver_version
 from renderer.models.model_files import ModelFiles
 
 LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "numpy", "soundfile", "ray")
@@ -64,15 +63,6 @@ def node_facts(question: NodeQuestion) -> NodeFacts:
         free_bytes=shutil.disk_usage(folder if folder.is_dir() else Path.home()).free,
         weights=tuple(_weights(files) for files in question.files),
     )
-
-
-def driver_version() -> str:
-    """Of NVIDIA's driver, asked of NVML; empty where there is none."""
-    with suppress(OSError, AttributeError):
-        nvml, version = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.create_string_buffer(96)
-        if nvml.nvmlInit_v2() == 0 and nvml.nvmlSystemGetDriverVersion(version, len(version)) == 0:
-            return version.value.decode(errors="replace")
-    return ""
 
 
 def _weights(files: ModelFiles) -> Mapping[str, str]:

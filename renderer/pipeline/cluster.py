@@ -173,5 +173,11 @@ def on_cluster(picked: Workers, options: Options) -> Workers:
         raise ResourceError(
             "the cluster offers no GPU", why=f"{len(nodes)} nodes", help="`ray start --num-gpus`, or --device cpu"
         )
-    # Each actor sees the one GPU that Ray gives it.
-    return replace(picked, settings=(replace(one, device="cuda:0"),) * num_gpus)
+    offering = [node.facts for node in nodes if node.facts and node.num_gpus]
+    return replace(
+        picked,
+        # Each actor sees the one GPU that Ray gives it.
+        settings=(replace(one, device="cuda:0"),) * num_gpus,
+        gpus=tuple(sorted({name for facts in offering for name in facts.gpus})),
+        drivers=tuple(sorted({facts.driver for facts in offering if facts.driver})),
+    )

@@ -11,17 +11,21 @@ from renderer.provenance import Environment
 
 if TYPE_CHECKING:
     from renderer.models.model_files import Settings
+    from renderer.pipeline.models import Workers
 
 LIBRARIES = ("renderer", "torch", "transformers", "diffusers", "llguidance", "numpy", "soundfile")
 
 
-def environment(settings: Settings) -> Environment:
-    """Versions, device and threads, as recorded with each result."""
+def environment(workers: Workers) -> Environment:
+    """Versions, device, GPU and threads, as recorded with each result."""
+    settings = workers.settings[0]
     return Environment(
         versions={name: _version(name) for name in (*LIBRARIES, *_extras(settings))},
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
         device=settings.device.partition(":")[0],
+        gpu=", ".join(workers.gpus) or None,
+        driver=", ".join(workers.drivers) or None,
         threads=settings.threads,
     )
 

@@ -11,7 +11,7 @@ from renderer.errors import ModelError, UnfitFiles, UsageError
 from renderer.facts import VAE_REACH
 from renderer.models import device as devices
 from renderer.models.family import family_of
-from renderer.models.gpus import pick_devices
+from renderer.models.gpus import driver_version, pick_devices
 from renderer.models.model_files import PartSettings, Settings
 from renderer.models.probes.first_use import device_rules
 
@@ -35,6 +35,10 @@ class Workers:
     """A worker for each; they differ in nothing but their devices, and the first one's is planned for."""
     remarks: tuple[str, ...] = ()
     """What the user is told of devices that were left out."""
+    gpus: tuple[str, ...] = ()
+    """Names of their GPUs, each once."""
+    drivers: tuple[str, ...] = ()
+    """Versions of their GPUs' driver: one, unless they are on several machines."""
 
 
 def pick_settings(options: Options) -> Settings:
@@ -67,6 +71,8 @@ def pick_workers(options: Options) -> Workers:
     return Workers(
         settings=tuple(replace(one, device=name) for name in picked.devices),
         remarks=(*picked.remarks, *found.remarks),
+        gpus=picked.gpus,
+        drivers=(driver_version(),) if picked.gpus else (),
     )
 
 

@@ -68,7 +68,7 @@ class Project:
         self.store = Store(_outputs_of(self.takes, options), kinds=stored_kinds(), shard=shard)
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
-        self.environment = environment(self.settings)
+        self.environment = environment(self.workers)
 
     def plan(self, takes: Sequence[Take] | None = None) -> Plan:
         """What would run now, of all takes or of these.
@@ -192,7 +192,7 @@ class Project:
 
     def differs(self, recorded: Environment) -> bool:
         """Whether a result was made in another environment than this run's."""
-        return recorded != self.environment
+        return recorded.completed_from(self.environment) != self.environment
 
 
 def _on_cluster(picked: Workers, options: Options) -> Workers:

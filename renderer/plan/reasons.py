@@ -94,6 +94,7 @@ def current(store: Store, versions: tuple[TakeRecord, ...]) -> TakeRecord:
 
 def environment_changes(old: Environment, new: Environment) -> tuple[Change, ...]:
     """What differs between the surroundings of two renders: `torch 2.12.0 → 2.13.0`."""
+    old = old.completed_from(new)
     if old == new:
         return ()
     before, now = dict(_leaves(to_json(old))), dict(_leaves(to_json(new)))

@@ -50,6 +50,7 @@ def test_mixed_takes_unequal_gpus_but_none_that_computes_in_another_dtype() -> N
     found = take_equal(box(LARGE, SMALL, OLD), mixed=True)
 
     assert found.devices == ("cuda:0", "cuda:1")
+    assert found.gpus == ("NVIDIA GeForce RTX 4090", "NVIDIA H200")
     assert "cuda:2 (Quadro RTX 8000)" in found.remarks[0]
 
 

@@ -13,6 +13,8 @@ from renderer.artifacts import Waveform
 from renderer.cli.main import run
 from renderer.pipeline.status import make_status, versions
 from renderer.plan.jobs import Why
+from renderer.plan.reasons import environment_changes
+from renderer.provenance import Environment
 from tests.pipeline.without_models import carry_out, made
 
 if TYPE_CHECKING:
@@ -48,6 +50,30 @@ def test_another_environment_is_told_and_nothing_runs(songs: Songs) -> None:
     assert {change.text for take in status.takes for change in take.elsewhere} == {
         f"torch {songs.project().environment.versions['torch']} → 99.0"
     }
+
+
+H200 = Environment(device="cuda", gpu="NVIDIA H200", driver="580.159.03")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "told"),
+    [
+        (H200, []),
+        (replace(H200, gpu="NVIDIA A100-SXM4-80GB"), ["gpu NVIDIA A100-SXM4-80GB → NVIDIA H200"]),
+        (replace(H200, driver="570.86.15"), ["driver 570.86.15 → 580.159.03"]),
+        # Of before they were recorded: nothing says that it was another.
+        (Environment(device="cuda"), []),
+    ],
+)
+def test_another_gpu_or_driver_is_told_where_it_was_recorded(
+    songs: Songs, recorded: Environment, told: list[str]
+) -> None:
+    songs.write("eins")
+    project = songs.project()
+    project.environment = H200
+
+    assert [change.text for change in environment_changes(recorded, H200)] == told
+    assert project.differs(recorded) == bool(told)
 
 
 def test_refreshed_takes_are_made_again_and_the_former_ones_kept(songs: Songs) -> None:

@@ -94,13 +94,13 @@ def test_a_note_of_another_kind_is_told_as_it_was_written() -> None:
 def test_an_artifact_without_notes_and_of_a_newer_origin_is_read() -> None:
     def change(told: dict[str, Any]) -> None:
         told["notes"] = {}
-        told["made_by"] = {"environment": {"threads": 2, "driver": "550"}, "host": 7}
+        told["made_by"] = {"environment": {"threads": 2, "governor": "550"}, "host": 7}
         told["content"]["book"] = "second"
 
     found, origin = decode(rewritten(encode(CODES, Origin(), NAME), change), NAME, Codes)
 
     assert found.notes == CodesNotes()
-    assert origin == Origin(environment=Environment(threads=2, others={"driver": "550"}), others={"host": 7})
+    assert origin == Origin(environment=Environment(threads=2, others={"governor": "550"}), others={"host": 7})
 
 
 def test_an_artifact_that_lacks_what_it_is_made_of_is_of_another_version() -> None:
@@ -145,7 +145,7 @@ def test_what_a_newer_version_wrote_of_a_take_outlives_its_new_title(tmp_path: P
         told["page"] |= {"waves": "AAA"}
         told["page"]["notes"]["latents"]["entropy"] = 0.5
         told["page"]["notes"]["chorus"] = {"seconds": 2.0, "chorus_prompt": "sing"}
-        told["environment"]["driver"] = "550"
+        told["environment"]["governor"] = "550"
 
     path.write_bytes(record_of(path.read_bytes(), change))
     spec = songs.folder / "specs" / "eins.toml"
@@ -154,11 +154,11 @@ def test_what_a_newer_version_wrote_of_a_take_outlives_its_new_title(tmp_path: P
     assert retag(store, take) is not None
 
     again = json.loads(path.read_bytes().partition(b"\n")[2])
-    assert (again["stars"], again["page"]["waves"], again["environment"]["driver"]) == (3, "AAA", "550")
+    assert (again["stars"], again["page"]["waves"], again["environment"]["governor"]) == (3, "AAA", "550")
     assert again["page"]["notes"]["latents"]["entropy"] == 0.5
     sidecar = tomllib.loads((songs.outputs / "eins" / "eins.s1.toml").read_text("utf-8"))
     assert sidecar["spec"]["title"] == "Zwei"
-    assert sidecar["made"]["driver"] == "550"
+    assert sidecar["made"]["governor"] == "550"
     assert sidecar["made"]["noted"]["latents"]["entropy"] == 0.5
     assert sidecar["made"]["seconds"]["chorus"] == 2.0
     assert sidecar["prompts"]["chorus_chorus_prompt"] == "sing"

@@ -20,7 +20,7 @@ from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH
 from renderer.models.catalog import zoo
 from renderer.models.model_files import Settings
 from renderer.pipeline.environment import environment
-from renderer.pipeline.models import pick_settings
+from renderer.pipeline.models import pick_settings, pick_workers
 from renderer.pipeline.options import Options
 from tests.models.ace_step.asks import SAMPLING, codes_request, cot_request, job, load, results
 
@@ -177,7 +177,8 @@ def test_chains_of_thought_are_torchs(both: tuple[LmPart, LmPart]) -> None:
 def test_the_lm_alone_is_on_mlx_and_its_key_tells() -> None:
     pytest.importorskip("mlx.core")
 
-    settings = pick_settings(Options(device="mlx", dtype="float32", threads=1))
+    workers = pick_workers(Options(device="mlx", dtype="float32", threads=1))
+    settings = workers.settings[0]
 
     assert settings.of("lm").device == "mlx"
     assert settings.of("dit").device == settings.of("vae").device == settings.device != "mlx"
@@ -185,7 +186,7 @@ def test_the_lm_alone_is_on_mlx_and_its_key_tells() -> None:
         **dict.fromkeys(("encoder", "dit", "vae")),
         "lm": "mlx",
     }
-    assert "mlx" in environment(settings).versions
+    assert "mlx" in environment(workers).versions
 
 
 def test_without_mlx_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
