@@ -10,6 +10,7 @@ import click
 
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import say
+from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,11 +68,10 @@ def measure_and_write(project: Project, console: Console) -> Path:
     """Measure what isn't yet, then write the page with it; problems are told and cost nothing else."""
     from renderer.report.build import write_page
     from renderer.spec.diagnostics import printable
-    from renderer.takes.measure import missing_libraries
     from renderer.takes.measurements import measure_takes, unmeasured
 
-    todo = () if missing_libraries() else unmeasured(project)
-    with console.status(f"measuring {len(todo)} takes"):
+    todo = unmeasured(project)
+    with console.status(f"measuring {counted(len(todo), 'take')}"):
         problems = [one.problem for one in measure_takes(project) if one.problem] if todo else []
     for problem in dict.fromkeys(problems):
         console.print(f"not measured: {printable(problem)}", markup=False)

@@ -117,7 +117,7 @@ def _publish(
     project = Project(takes, options)
     live.publish(make_report(project, diagnostics=selection.diagnostics))
     live.show_progress("")
-    if measure and any(one.measured for one in measure_takes(project)):
+    if measure and any(not one.problem for one in measure_takes(project)):
         live.publish(make_report(project, diagnostics=selection.diagnostics))
     return takes
 

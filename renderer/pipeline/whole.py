@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import RendererError, SpecError
@@ -16,11 +17,15 @@ from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.load import find_specs, load_songs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from renderer.pipeline.options import Options
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take
+    from renderer.store.store import Store
+
+_PREVIEW = re.compile(r"(?P<take>.+)\.preview(?P<seconds>\d[0-9.e+-]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,8 @@ class SongTakes:
     song: Song
     asked: tuple[Take, ...] = ()
     others: tuple[Take, ...] = ()
+    previews: tuple[tuple[str, Take], ...] = ()
+    """Previews that were rendered once, by their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,8 @@ class Whole:
     """Plans the takes asked for, with the options of whoever asked."""
     rest: Project
     """Plans the others, whole and with their own seeds."""
+    previewing: Mapping[float, Project] = field(default_factory=dict)
+    """Seconds -> what plans the previews of that length that lie on disk."""
     songs: tuple[SongTakes, ...]
     """In the order of their files."""
     faults: tuple[Diagnostic, ...] = ()
@@ -59,7 +68,16 @@ class Whole:
         with suppress(RendererError):
             others = self.rest.plan_takes(one.others) if one.others else ()
         names = {plan.name for plan in asked}
-        return _in_order(one.song, (*asked, *(plan for plan in others if plan.name not in names)))
+        more = (plan for plan in (*others, *self._previews(one)) if plan.name not in names)
+        return _in_order(one.song, (*asked, *more))
+
+    def _previews(self, one: SongTakes) -> Iterator[TakePlan]:
+        """Previews that sound as they would now: nobody waits for the others to be made again."""
+        takes = {take.name: take for _, take in one.previews}
+        for project in self.previewing.values() if takes else ():
+            with suppress(RendererError):
+                known = {name for name, _ in one.previews}
+                yield from (p for p in project.plan_takes(tuple(takes.values())) if p.name in known and p.has_sound)
 
 
 def whole_project(project: Project) -> Whole:
@@ -68,7 +86,7 @@ def whole_project(project: Project) -> Whole:
     Raises: SpecError, ModelError for models of takes asked for that can't be.
     """
     options = replace(project.options, force=False, refresh_environment=False)
-    plain = replace(options, preview=None, seeds=None, first_seed=False)
+    plain = replace(options, preview=None, seeds=None, first_seed=False, only_edits=False)
     asked: dict[str, list[Take]] = {}
     for take in project.takes:
         asked.setdefault(take.song.name, []).append(take)
@@ -89,9 +107,11 @@ def whole_project(project: Project) -> Whole:
         rest.store = project.store
         good = {take.song.name for take in rest.takes}
         rows = tuple(row if row.song.name in good else replace(row, others=()) for row in rows)
+    rows, previewing = _with_previews(rows, plain, project.store)
     return Whole(
         asked=own,
         rest=rest,
+        previewing=previewing,
         songs=tuple(row for row in rows if row.asked or row.others),
         faults=tuple(dict.fromkeys((*faults, *more))),
     )
@@ -136,6 +156,34 @@ def _row(song: Song, asked: tuple[Take, ...], *, whole: bool) -> SongTakes:
     """`whole`: what was asked for may bear the others' names and still be another take, such as a preview."""
     names = set() if whole else {take.name for take in asked}
     return SongTakes(song=song, asked=asked, others=tuple(take for take in song.takes() if take.name not in names))
+
+
+def _with_previews(
+    rows: Sequence[SongTakes], options: Options, store: Store
+) -> tuple[tuple[SongTakes, ...], Mapping[float, Project]]:
+    """The songs with the previews of their takes that are recorded, and what plans them."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for name in store.take_names():
+        if match := _PREVIEW.fullmatch(name):
+            found.setdefault(match["take"], []).append((name, float(match["seconds"])))
+    takes = {take.name: take for row in rows for take in (*row.asked, *row.others) if take.variant.edit is None}
+    told = tuple(
+        replace(
+            row,
+            previews=tuple((name, takes[own]) for own in _names(row) if own in takes for name, _ in found.get(own, ())),
+        )
+        for row in rows
+    )
+    previewed = [takes[name] for name in found if name in takes]
+    lengths = sorted({seconds for name in found if name in takes for _, seconds in found[name]})
+    projects = {seconds: Project(previewed, replace(options, preview=seconds)) for seconds in lengths}
+    for one in projects.values():
+        one.store = store
+    return told, projects
+
+
+def _names(row: SongTakes) -> Iterable[str]:
+    return dict.fromkeys(take.name for take in (*row.asked, *row.others))
 
 
 def _without_faulty(rest: Project) -> tuple[Project, tuple[Diagnostic, ...]]:

@@ -17,6 +17,7 @@ from renderer.report.song_values import UP, Surroundings, make_song
 from renderer.report.spec_faults import spec_faults
 from renderer.report.values import Report, ReportHead
 from renderer.store.disk import write_whole
+from renderer.takes.edited import pair_of
 from renderer.takes.measure import measurement_names, missing_libraries
 from renderer.takes.measurements import measured_folder
 from renderer.takes.votes import all_picks
@@ -172,7 +173,7 @@ def _only_heard(whole: Whole, one: SongTakes) -> frozenset[str]:
     """
     asked, others = {take.name for take in one.asked}, {take.name for take in one.others}
     twins = asked & others if whole.asked.options.preview is not None else set()
-    return frozenset(twins | (others - asked if whole.only_heard else set()))
+    return frozenset(twins | (others - asked if whole.only_heard else set()) | {name for name, _ in one.previews})
 
 
 def _weights(take: TakePlan) -> dict[str, str]:
@@ -191,3 +192,5 @@ def _measurement_names(plans: Iterable[TakePlan], store: Store) -> Iterator[str]
     for plan in plans:
         for version in store.versions(plan.name):
             yield from measurement_names(version.digest)
+        if plan.take.source and (pair := pair_of(plan, store)) is not None:
+            yield f"{pair.name}.json"

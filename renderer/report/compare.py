@@ -8,19 +8,21 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from renderer.plurals import counted
+from renderer.report.formatting import clock
 from renderer.takes.agreement import same_key, same_tempo, tempo_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from renderer.report.values import ReportTake
+    from renderer.report.values import MadeFrom, ReportTake, SkippedLine
     from renderer.settings import Metas
-    from renderer.takes.measure.values import Measured
+    from renderer.takes.measure.values import Difference, Measured
 
 DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM
 SILENCE_SECONDS = 3.0
 QUIET_SECONDS = 8.0  # longer than songs take to fade
 TRUE_PEAK_DB = 0.0
+MOST_NAMED = 2  # skipped lines of a take that are told by their words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,23 @@ def _faults(take: ReportTake) -> Iterator[Flag]:
         yield Flag(code="degraded", text=f"degraded: {', '.join(take.degraded)}")
     if take.cut:
         yield Flag(code="cut", text="; ".join(take.cut))
+    if take.skipped:
+        yield Flag(code="skipped", text=f"skipped? {_named(take.skipped)}")
+    if take.made_from and take.made_from.difference:
+        yield from _beyond_windows(take.made_from, take.made_from.difference)
+
+
+def _named(lines: Sequence[SkippedLine]) -> str:
+    told = [f"“{line.text}” at {clock(line.start_seconds)}" for line in lines[:MOST_NAMED]]
+    return ", ".join(told) + (f" and {len(lines) - MOST_NAMED} more" if len(lines) > MOST_NAMED else "")
+
+
+def _beyond_windows(made: MadeFrom, difference: Difference) -> Iterator[Flag]:
+    # Of a lossy file no sample comes back as it was.
+    if made.keeps_the_rest and difference.lossless and difference.num_outside_differing:
+        yield Flag(code="outside", text="it differs from its source outside of its windows, too")
+    if difference.lossless and difference.num_inside and not difference.num_inside_differing:
+        yield Flag(code="unchanged", text="it is its source, sample for sample")
 
 
 def _wanted_seconds(take: ReportTake, metas: Metas) -> float | None:

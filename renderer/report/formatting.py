@@ -26,6 +26,17 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def moment(seconds: float) -> str:
+    """`1:02`, `1:15.5`: a place in a sound, in tenths."""
+    minutes, rest = divmod(round(seconds * 10), 600)
+    return f"{minutes}:{rest // 10:02}" + (f".{rest % 10}" if rest % 10 else "")
+
+
+def whole(number: int) -> str:
+    """`12,960,000`."""
+    return f"{number:,}"
+
+
 def took(seconds: float) -> str:
     """`0.8 s`, `42 s`, `3 min 12 s`, `2 h 5 min`."""
     if seconds < 9.95:  # noqa: PLR2004 - what would round to two digits needs no third

@@ -49,6 +49,7 @@ class Counts:
     outcomes: Mapping[str, int]
     """Outcomes that occurred, in their order."""
     num_last: int
+    num_previews: int
     flags: Mapping[str, int]
     failures: tuple[PieceFailure, ...]
 
@@ -141,6 +142,7 @@ def _counts(head: ReportHead, pieces: Sequence[SongPiece]) -> Counts:
         num_takes=outcomes.total(),
         outcomes={str(outcome): outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
         num_last=sum(name in last for piece in pieces for name in piece.names),
+        num_previews=sum(piece.num_previews for piece in pieces),
         flags=dict(sorted(flags.items())),
         failures=tuple(failure for piece in pieces for failure in piece.failures),
     )

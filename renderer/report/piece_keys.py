@@ -34,6 +34,9 @@ class Keys:
         store, run, song = self.around.store, self.around.run, one.song
         suffix = "" if self.whole.asked.options.preview is None else f".preview{self.whole.asked.options.preview:g}"
         names = [take.name + suffix for take in one.asked] + [take.name for take in one.others]
+        names += [name for name, _ in one.previews]
+        # Of edits, which version of their source theirs is, stands in that one's records.
+        names += [source.name for take in (*one.asked, *one.others) if (source := take.source) is not None]
         folder = store.outputs / song.name
         return digest_of(
             (

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from jinja2.utils import htmlsafe_json_dumps
 
+from renderer.report.facts import song_facts
 from renderer.report.templating import template
 from renderer.report.values import ReportSong
-from renderer.report.view import song_facts, song_view
+from renderer.report.view import song_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class SongPiece:
     """Outcome -> how many of its takes."""
     names: tuple[str, ...]
     """Of its takes."""
+    num_previews: int
+    """How many of those are previews."""
     flags: Mapping[str, int]
     """Flag -> how many of its takes have it."""
     failures: tuple[PieceFailure, ...]
@@ -87,10 +90,11 @@ def song_piece(song: ReportSong, *, folds_lyrics: bool) -> SongPiece:
     rows = view.takes
     return SongPiece(
         article=article,
-        facts=str(htmlsafe_json_dumps(song_facts(view), separators=(",", ":"))),
+        facts=str(htmlsafe_json_dumps(song_facts(view, folds), separators=(",", ":"))),
         folds=folds.packed(),
         outcomes=Counter(str(row.take.outcome) for row in rows),
         names=tuple(row.take.name for row in rows),
+        num_previews=sum(row.take.preview_seconds is not None for row in rows),
         flags=Counter(flag.code for row in rows for flag in row.flags),
         failures=tuple(
             PieceFailure(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from renderer.folders import REPORT_FOLDER, STORE_FOLDER
 from renderer.report.kept_pieces import PIECES_FOLDER
+from renderer.report.song_values import without_places
 from renderer.report.values import ReportRun
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def make_run(project: Project, weights: Mapping[str, str], run: LastRun) -> Repo
         jobs=tuple(run.jobs),
         loads=tuple(run.loads),
         loads_song_by_song=ended.loads_song_by_song if ended else {},
-        refused=(ended.refused if ended else None) or {},
+        refused={
+            without_places(place): without_places(what) for place, what in ((ended and ended.refused) or {}).items()
+        },
         num_worker_restarts=run.num_worker_restarts,
         disk_bytes=_disk_bytes(project.store.outputs),
         device=project.settings.device,

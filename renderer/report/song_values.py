@@ -14,12 +14,16 @@ from renderer.files import real
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
 from renderer.report.section_marks import estimated_marks
-from renderer.report.values import Failure, FormerTake, Outcome, ReportSong, ReportTake
+from renderer.report.sung import sung
+from renderer.report.values import Failure, FormerTake, MadeFrom, Outcome, ReportLyrics, ReportSong, ReportTake
+from renderer.settings import EditSettings
+from renderer.song import SectionWindow, TakeSource
 from renderer.store.takes import PageFacts
-from renderer.takes.measure import stored_measurement
+from renderer.takes.edited import asked_windows, lead_seconds, made_windows, pair_of
+from renderer.takes.measure import stored_difference, stored_measurement
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
-from renderer.takes.recipe import folder_name
+from renderer.takes.recipe import edit_told, folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -69,6 +73,32 @@ def make_song(
     )
 
 
+def _lyrics(song: Song) -> ReportLyrics:
+    return ReportLyrics(text=song.lyrics, sections=song.sections, instrumental=song.instrumental)
+
+
+def _made_from(plan: TakePlan, record: TakeRecord | None, store: Store) -> MadeFrom | None:
+    edit = plan.take.variant.edit
+    if edit is None:
+        return None
+    pair = pair_of(plan, store)
+    return MadeFrom(
+        task=edit.task,
+        source=edit.source.take if isinstance(edit.source, TakeSource) else edit.source.path.name,
+        is_take=isinstance(edit.source, TakeSource),
+        chain=tuple(source.name for source in plan.take.sources),
+        windows=made_windows(record) if record else asked_windows(edit, plan.seconds),
+        asked=tuple(
+            one.tag if one.number is None else f"{one.tag} {one.number}"
+            for one in edit.at
+            if isinstance(one, SectionWindow)
+        ),
+        keeps_the_rest=edit.repaint_mode != "aggressive",
+        lead_seconds=lead_seconds(edit),
+        difference=stored_difference(pair.name, measured_folder(store.outputs)) if pair else None,
+    )
+
+
 def _content_said(take: Take) -> dict[str, object]:
     """What a song's variants say anew, as it is in this take; lyrics by the first line that is sung."""
     said = sorted({key for variant in take.song.variants for key in variant.written} - {"seeds", "codes"})
@@ -76,6 +106,16 @@ def _content_said(take: Take) -> dict[str, object]:
     known = {"caption": song.caption, "instrumental": song.instrumental, **asdict(song.metas)}
     known |= dict.fromkeys(("lyrics", "lyrics_file"), next(chain.from_iterable(one.lines for one in song.sections), ""))
     return {"lyrics" if name == "lyrics_file" else name: known[name] for name in said}
+
+
+def _edit_said(take: Take) -> dict[str, object]:
+    """How an edit follows its source, where that isn't the usual way."""
+    told = edit_told(take) or {}
+    return {
+        name: told[name]
+        for name in ("task_type", "track_name", *(one.name for one in fields(EditSettings)))
+        if name in told
+    }
 
 
 def seen_from_project(file: Path, outputs: Path) -> str:
@@ -92,8 +132,8 @@ def without_places(text: str) -> str:
 def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> ReportTake:
     """`beside` is the take before it in the song, whose settings are nearly always the same: they are kept once."""
     store, run, up = around.store, around.run, around.up
-    heard = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
-    record, place = _playable(heard, plan)
+    versions = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
+    record, place = _playable(versions, plan)
     failed = run.failed.get(plan.name)
     page = record.page if record else PageFacts()
     provenance = record.provenance if record else _NOTHING
@@ -102,8 +142,9 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
     used = {one.name: getattr(inference, one.name) for one in fields(inference)} | dict(
         plan.family.effective(plan.requests)
     )
-    used |= _content_said(plan.take)
+    used |= _content_said(plan.take) | _edit_said(plan.take)
     settings = {name: _setting(value) for name, value in used.items()}
+    heard, song = sung(plan, record, store), plan.take.song
     shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
     return ReportTake(
         name=plan.name,
@@ -115,13 +156,21 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
         lm=folder_name(plan.take.variant.lm) if plan.take.variant.lm else None,
         vae=plan.requests[SET]["vae"],
         based_on=plan.requests[SET]["based_on"],
-        metas=plan.take.song.metas,
+        metas=song.metas,
+        caption=song.caption if song.caption != song.as_written.caption else None,
+        lyrics=_lyrics(song) if _lyrics(song) != _lyrics(song.as_written) else None,
+        made_from=_made_from(plan, record, store),
         settings=beside.settings if beside and shared else settings,
         preview_seconds=plan.preview,
         audio=f"{up}/{place}" if record else None,
         made_at=record.mtime_ns / 1e9 if record else 0.0,
         # Of a preview, what the whole song's layout would be says little.
-        marks=estimated_marks(plan.take.song.sections, page.seconds) if plan.preview is None else (),
+        marks=heard.marks or (estimated_marks(song.sections, page.seconds) if plan.preview is None else ()),
+        marks_estimated=not heard.marks,
+        timed=heard.lines,
+        lyrics_score=heard.score,
+        skipped=heard.skipped,
+        advice=heard.advice,
         num_bytes=record.num_bytes if record else 0,
         duration_seconds=page.seconds,
         peaks=fold_peaks(page.peaks, NUM_BINS),
@@ -136,7 +185,7 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
         left_out=tuple(map(without_places, provenance.left_out)),
         measured=sounds.measured if sounds else None,
         spectrogram=_picture(sounds, up),
-        former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in heard if one is not record),
+        former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in versions if one is not record),
     )
 
 

@@ -11,8 +11,8 @@ from renderer.plurals import counted
 from renderer.report import formatting
 
 SCRIPTS = (
-    *("facts", "waves", "player", "sections", "compare", "knockout", "votes", "filters", "keys", "folds", "live"),
-    "start",
+    *("facts", "waves", "player", "sections", "lyrics", "families", "compare", "knockout", "votes", "filters", "keys"),
+    *("folds", "live", "start"),
 )
 
 
@@ -45,8 +45,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters = (
-        *(formatting.clock, formatting.coded, formatting.decided, formatting.link, formatting.signed, formatting.size),
-        *(formatting.took, formatting.visible, counted),
+        *(
+            formatting.clock,
+            formatting.coded,
+            formatting.decided,
+            formatting.link,
+            formatting.moment,
+            formatting.signed,
+        ),
+        *(formatting.size, formatting.took, formatting.visible, formatting.whole, counted),
     )
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment

@@ -14,10 +14,10 @@ from renderer.settings import Metas
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.artifacts import CotMetas
+    from renderer.artifacts import CotMetas, TimedLine
     from renderer.song import Section
     from renderer.spec.picks import Pick
-    from renderer.takes.measure.values import Measured
+    from renderer.takes.measure.values import Difference, Measured
 
 Setting = str | int | float | bool | None
 
@@ -61,6 +61,48 @@ class SectionMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLyrics:
+    """What is sung."""
+
+    text: str
+    """As sent, down to the blank."""
+    sections: tuple[Section, ...] = ()
+    instrumental: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedLine:
+    """A line of the lyrics that the sound seems to leave out."""
+
+    text: str
+    start_seconds: float
+    """About where it would be sung."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFrom:
+    """What an edit is made from, and what of it is made anew."""
+
+    task: str
+    """`repaint`, `cover`, …"""
+    source: str
+    """The name of a take, or of a file."""
+    is_take: bool = True
+    chain: tuple[str, ...] = ()
+    """The take it is made from, the one that was made from, and so on."""
+    windows: tuple[tuple[float, float], ...] = ()
+    """From where to where it is made anew, in seconds of its own sound; nothing where all of it is."""
+    asked: tuple[str, ...] = ()
+    """The sections by whose names its windows are asked for."""
+    keeps_the_rest: bool = True
+    """Whether all outside of its windows is to stay as it was; in mode `aggressive` it isn't."""
+    lead_seconds: float = 0.0
+    """How much later than in its source everything is in it."""
+    difference: Difference | None = None
+    """How its file differs from its source's; None where nobody compared them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormerTake:
     """An earlier version of a take, kept for before/after."""
 
@@ -93,6 +135,12 @@ class ReportTake:
     """What a model in one file takes the rest from."""
     metas: Metas | None = None
     """What it asks, its variant included; None: as the song."""
+    caption: str | None = None
+    """None: as the song's."""
+    lyrics: ReportLyrics | None = None
+    """None: as the song's."""
+    made_from: MadeFrom | None = None
+    """None where it is made of nothing but words."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Under the spec's names, as they were used."""
     preview_seconds: float | None = None
@@ -104,6 +152,13 @@ class ReportTake:
     """Where its sections begin."""
     marks_estimated: bool = True
     """Whether nobody measured where; told on the page."""
+    timed: tuple[TimedLine, ...] = ()
+    """When its lines and words are sung."""
+    lyrics_score: float | None = None
+    """The lyric alignment score, 0 to 1: ranks takes of one song, never songs."""
+    skipped: tuple[SkippedLine, ...] = ()
+    advice: str = ""
+    """The command that may mend what is skipped."""
     num_bytes: int = 0
     duration_seconds: float = 0.0
     peaks: str = ""

@@ -7,17 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.report.compare import Flag, Words, changed_words, flags, tempo_error
-from renderer.report.formatting import link, visible
-from renderer.report.values import Outcome
+from renderer.report.compare import Flag, Words, changed_words, flags
+from renderer.report.formatting import visible
+from renderer.report.values import Outcome, ReportLyrics
 from renderer.takes.agreement import same_key
-from renderer.takes.peaks import NUM_BINS, fold_peaks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from renderer.artifacts import CotMetas
-    from renderer.report.values import FormerTake, ReportSong, ReportTake, Setting
+    from renderer.report.values import ReportSong, ReportTake, Setting
 
 ORIGINS = ("asked", "decided", "measured")
 
@@ -61,11 +60,26 @@ class TakeView:
     keyscale: str
     """The measured key, by the name that it was asked by."""
     flags: tuple[Flag, ...]
+    generation: int
+    """How many of its song's takes it is made from, one after the other."""
+    source: str
+    """Where the take that it is made from stands on the page: an id; empty where it is made from none."""
+    lyrics: int
+    """Which of the song's lyrics it has."""
 
     @property
     def stands_in(self) -> bool:
         """Whether what plays is a former version."""
         return self.take.audio is not None and self.take.outcome is not Outcome.DONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LyricsView:
+    """Lyrics that some of a song's takes have."""
+
+    lyrics: ReportLyrics
+    variants: tuple[str, ...]
+    """Which have them; empty when all of the song do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +95,34 @@ class SongView:
     settings: tuple[SettingRow, ...]
     """Those in which its variants differ first."""
     captions: tuple[CaptionView, ...]
+    other_captions: tuple[CaptionView, ...]
+    """What variants ask for in place of the song's own."""
+    lyrics: tuple[LyricsView, ...]
+    """The song's own first, where it is sung."""
     takes: tuple[TakeView, ...]
+    """Edits behind what they are made from."""
 
     @property
     def id(self) -> str:
-        """What its elements are called after: no sign that a name may hold, and the same wherever the song stands."""
-        return hashlib.sha256(self.song.name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        """What its elements are called after."""
+        return song_id(self.song.name)
+
+
+def song_id(name: str) -> str:
+    """No sign that a name may hold, and the same wherever the song stands."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 def song_view(song: ReportSong) -> SongView:
     """Everything the template needs of a song, in its order."""
-    rows = tuple(_take_view(song, take, number) for number, take in enumerate(song.takes, start=1))
+    lyrics = _lyrics(song)
+    known = {one.lyrics: place for place, one in enumerate(lyrics)}
+    family = in_families(song.takes)
+    numbers = {take.name: number for number, (take, _) in enumerate(family, start=1)}
+    rows = tuple(
+        _take_view(song, take, numbers, generation=generation, lyrics=known[take.lyrics or _own_lyrics(song)])
+        for take, generation in family
+    )
     variants = tuple(dict.fromkeys(take.variant for take in song.takes))
     metas = tuple(row for row in _metas(song, rows) if any(getattr(row, name) for name in ORIGINS))
     return SongView(
@@ -101,16 +132,82 @@ def song_view(song: ReportSong) -> SongView:
         variants=variants,
         settings=_settings(song, variants),
         captions=_captions(song, variants),
+        other_captions=_other_captions(song),
+        lyrics=lyrics,
         takes=rows,
     )
 
 
-def _take_view(song: ReportSong, take: ReportTake, number: int) -> TakeView:
+def in_families(takes: Sequence[ReportTake]) -> tuple[tuple[ReportTake, int], ...]:
+    """Takes in their order, each edit behind what it is made from and that one's edits, with its generation from 0."""
+    known = {take.name for take in takes}
+    edits: dict[str, list[ReportTake]] = {}
+    for take in takes:
+        edits.setdefault(_source_in(take, known), []).append(take)
+    found: list[tuple[ReportTake, int]] = []
+    waiting = [(take, 0) for take in reversed(edits.get("", ()))]
+    while waiting:
+        take, generation = waiting.pop()
+        found.append((take, generation))
+        waiting += [(one, generation + 1) for one in reversed(edits.get(take.name, ()))]
+    return tuple(found)
+
+
+def _source_in(take: ReportTake, known: Collection[str]) -> str:
+    """The one of these takes that it is made from; empty for none."""
+    made = take.made_from
+    return made.source if made and made.is_take and made.source in known and made.source != take.name else ""
+
+
+def _own_lyrics(song: ReportSong) -> ReportLyrics:
+    return ReportLyrics(text=song.lyrics, sections=song.sections, instrumental=song.instrumental)
+
+
+def _lyrics(song: ReportSong) -> tuple[LyricsView, ...]:
+    variants: dict[ReportLyrics, dict[str, None]] = {_own_lyrics(song): {}}
+    for take in song.takes:
+        variants.setdefault(take.lyrics or _own_lyrics(song), {})[take.variant] = None
+    sung = {one: tuple(by) for one, by in variants.items() if by} or {_own_lyrics(song): ()}
+    return tuple(LyricsView(lyrics=one, variants=by if len(sung) > 1 else ()) for one, by in sung.items())
+
+
+def _other_captions(song: ReportSong) -> tuple[CaptionView, ...]:
+    variants: dict[str, dict[str, None]] = {}
+    for take in song.takes:
+        if take.caption is not None:
+            variants.setdefault(take.caption, {})[take.variant] = None
+    return tuple(
+        CaptionView(words=(Words(text=visible(caption), kind="same"),), variants=tuple(by))
+        for caption, by in variants.items()
+    )
+
+
+def _source_id(take: ReportTake, song: ReportSong, numbers: Mapping[str, int]) -> str:
+    """Its row, or, of another song, that song."""
+    made = take.made_from
+    if made is None or not made.is_take:
+        return ""
+    if made.source in numbers:
+        return f"take-{song_id(song.name)}-{numbers[made.source]}"
+    return f"song-{song_id(made.source.partition('.')[0])}"
+
+
+def _take_view(
+    song: ReportSong, take: ReportTake, numbers: Mapping[str, int], *, generation: int, lyrics: int
+) -> TakeView:
     metas = take.metas or song.metas
     wanted = metas.keyscale or (take.decided and take.decided.keyscale) or ""
     measured = (take.measured and take.measured.keyscale) or ""
     same = bool(wanted and measured) and same_key(wanted, measured)
-    return TakeView(take=take, number=number, keyscale=wanted if same else measured, flags=flags(take, metas))
+    return TakeView(
+        take=take,
+        number=numbers[take.name],
+        keyscale=wanted if same else measured,
+        flags=flags(take, metas),
+        generation=generation,
+        source=_source_id(take, song, numbers),
+        lyrics=lyrics,
+    )
 
 
 def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
@@ -205,62 +302,16 @@ def _value(value: Setting) -> str:
 
 
 def _captions(song: ReportSong, variants: Sequence[str]) -> tuple[CaptionView, ...]:
-    wrote: dict[str, list[str]] = {}
+    wrote: dict[tuple[str, str], list[str]] = {}
     for take in song.takes:
+        asked = song.caption if take.caption is None else take.caption
         written = take.decided.caption if take.decided else None
-        if written and take.variant not in wrote.setdefault(written, []):
-            wrote[written].append(take.variant)
+        if written and take.variant not in wrote.setdefault((asked, written), []):
+            wrote[asked, written].append(take.variant)
     return tuple(
         CaptionView(
-            words=changed_words(visible(song.caption), visible(written)),
+            words=changed_words(visible(asked), visible(written)),
             variants=tuple(by) if len(by) < len(variants) else (),
         )
-        for written, by in wrote.items()
+        for (asked, written), by in wrote.items()
     )
-
-
-def song_facts(song: SongView) -> dict[str, object]:
-    """What the page's script knows of a song."""
-    marks: dict[tuple[tuple[str, float], ...], int] = {}
-    takes = []
-    for row in song.takes:
-        own = tuple((visible(mark.label), mark.start_seconds) for mark in row.take.marks)
-        takes.append(_take_facts(row, song.song, marks.setdefault(own, len(marks))))
-    return {
-        "id": song.id,
-        "name": song.song.name,
-        "title": visible(song.song.title),
-        "marks": list(marks),
-        "takes": takes,
-    }
-
-
-def _take_facts(row: TakeView, song: ReportSong, marks: int) -> dict[str, object]:
-    take = row.take
-    return {
-        "name": take.name,
-        "number": row.number,
-        "variant": visible(take.variant),
-        "seed": take.seed,
-        "outcome": take.outcome,
-        "flags": [flag.code for flag in row.flags],
-        "key": take.key8,
-        "audio": link(take.audio) if take.audio else None,
-        "seconds": round(take.duration_seconds, 3),
-        "lufs": take.measured.loudness_lufs if take.measured else None,
-        "off": tempo_error(take, take.metas or song.metas),
-        "made": round(take.made_at),
-        "marks": marks,
-        "estimated": take.marks_estimated,
-        "peaks": fold_peaks(take.peaks, NUM_BINS),
-        "former": [_former_facts(former) for former in take.former],
-    }
-
-
-def _former_facts(former: FormerTake) -> dict[str, object]:
-    return {
-        "key": former.key8,
-        "audio": link(former.audio),
-        "seconds": round(former.duration_seconds, 3),
-        "lufs": former.loudness_lufs,
-    }

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from renderer.folders import REPORT_FOLDER
 from renderer.store.gc import lies_below
+from renderer.takes.edited import pair_of
 from renderer.takes.measure import (
     SoundFile,
+    SoundPair,
     measure_files,
     measurements_without,
     missing_libraries,
+    stored_difference,
     stored_measurement,
 )
 
@@ -25,16 +28,20 @@ if TYPE_CHECKING:
 MEASURED_FOLDER = f"{REPORT_FOLDER}/measured"  # below the outputs folder
 
 
-def unmeasured(project: Project) -> tuple[SoundFile, ...]:
-    """The takes on disk, former versions too, that have no measurement yet; each file once."""
-    store = project.store
+def unmeasured(project: Project) -> tuple[SoundFile | SoundPair, ...]:
+    """What has no measurement yet: takes on disk, former versions too, each file once, and edits beside their sources.
+
+    Files are left out where `renderer[measure]` isn't installed.
+    """
+    store, plans = project.store, project.plan().takes
     folder = measured_folder(store.outputs)
-    records = [version for take in project.plan().takes for version in store.versions(take.name)]
+    records = [] if missing_libraries() else [one for take in plans for one in store.versions(take.name)]
     found = {record.digest: store.find(record) for record in records}
-    return tuple(
-        SoundFile(path=path, digest=digest)
-        for digest, path in found.items()
-        if path is not None and stored_measurement(digest, folder) is None
+    files = (SoundFile(path=path, digest=digest) for digest, path in found.items() if path is not None)
+    pairs = (pair for plan in plans if plan.take.source and (pair := pair_of(plan, store)) is not None)
+    return (
+        *(file for file in files if stored_measurement(file.digest, folder) is None),
+        *(pair for pair in pairs if stored_difference(pair.name, folder) is None),
     )
 
 
@@ -45,12 +52,11 @@ def _hear_nothing(end: Callable[[], None]) -> None:
 def measure_takes(
     project: Project, begun: Callable[[Callable[[], None]], None] = _hear_nothing
 ) -> Generator[Measurement, None, None]:
-    """Measure what isn't yet, one after the other; nothing when `renderer[measure]` isn't installed.
+    """Measure what isn't yet, one after the other.
 
     `begun` is told of the measuring process by what ends it, from any thread.
     """
-    if not missing_libraries():
-        yield from measure_files(unmeasured(project), measured_folder(project.store.outputs), begun)
+    yield from measure_files(unmeasured(project), measured_folder(project.store.outputs), begun)
 
 
 def forget_measurements(store: Store) -> None:

@@ -57,7 +57,7 @@ class MeasureThread:
         """Whether there was anything new."""
         if self._is_stopped.is_set():
             return False
-        measured = [one.measured is not None for one in measure_takes(project, self._begin_process)]
+        measured = [not one.problem for one in measure_takes(project, self._begin_process)]
         self._end_process = None
         return any(measured)
 

@@ -4,9 +4,11 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from renderer.artifacts import TimedLine, TimedWord
 from renderer.report import Report, encode_peaks
 from renderer.settings import Metas
 from renderer.song import Section
@@ -136,13 +138,25 @@ def many(folder: Path, num_songs: int, num_takes: int) -> Report:
     return Report(songs=tuple(songs), run=run_of(every))
 
 
-def _take(sound: ReportTake, number: int, seed: int, words: str) -> ReportTake:
-    import numpy as np
+def _sung(row: int, text: str, shift: np.random.Generator) -> TimedLine:
+    """A line's words, where attention would put them: no two takes alike."""
+    at, words = 4.0 * row, []
+    for word in text.split():
+        begin = at + 0.04 * int(shift.integers(0, 20))
+        words.append(TimedWord(text=word, start=begin, end=begin + 0.04 * int(shift.integers(1, 12))))
+        at += 0.4
+    coverage = None if text.startswith("[") else 1.0
+    return TimedLine(text=text, start=words[0].start, end=words[-1].end, row=row, words=tuple(words), coverage=coverage)
 
+
+def _take(sound: ReportTake, number: int, seed: int, words: str) -> ReportTake:
     outline = np.random.default_rng([number, seed]).integers(-128, 128, (800, 2)).astype(np.int8)
     prompt = f"<|im_start|>system\nGenerate audio semantic tokens based on the given conditions:\n\n{CAPTION}\n{words}"
+    shift = np.random.default_rng([seed, number])
     return dataclasses.replace(
         sound,
+        timed=tuple(_sung(row, line, shift) for row, line in enumerate(words.split("\n")) if line),
+        lyrics_score=0.7,
         name=f"song-{number}.s{seed}",
         seed=seed,
         peaks=encode_peaks(outline),

@@ -27,7 +27,7 @@ const blindName = (sound) => (blind.a.id === sound.id ? "A" : "B");
 
 function listen(slot) {
   const sound = behind(slot);
-  if (sound) play(sound, current ? position() : undefined);
+  if (sound) play(sound, placeIn(sound));
   else if (current) put(slot, current);
   else say("Play a take first, then press A or B to compare it.");
 }
@@ -42,7 +42,7 @@ function startBlind() {
   $("match").setAttribute("aria-pressed", "true");
   document.body.classList.add("blind");
   say("Blind: A and B are shuffled. Listen to both, then keep one.");
-  play(blind.a, position());
+  play(blind.a, placeIn(blind.a));
   redraw();
 }
 

@@ -1,4 +1,8 @@
 // What the page knows: songs with their takes, and every sound that can be played (a take, or a former version of it).
+const UNTOLD = {
+  variant: "", outcome: "done", flags: [], seconds: 0, lufs: null, off: null, score: null, made: 0, labels: 0, marks: [],
+  estimated: false, former: [], lyrics: 0, preview: false, from: null, timed: null, skipped: [],
+};
 let facts = readPage(document);
 let rows = new Map();
 let sounds = new Map();
@@ -15,14 +19,17 @@ function readPage(page) {
   const last = new Set(read.last);
   read.songs.forEach((song, place) => {
     song.place = place;
+    song.takes = song.takes.map((told, at) => ({ ...UNTOLD, number: at + 1, ...told }));
     for (const take of song.takes) {
-      Object.assign(take, { song: song.name, title: song.title, marks: song.marks[take.marks], last: last.has(take.name) });
+      Object.assign(take, { song: song.name, title: song.title, last: last.has(take.name) });
+      take.marks = take.marks.map((start, mark) => [song.labels[take.labels][mark], start]);
       // A server has several versions under one name over time, a disk has one.
       if (read.served && take.audio) take.audio += `?v=${take.key}`;
     }
   });
   read.bySong = new Map(read.songs.map((song) => [`song-${song.id}`, song]));
   read.takes = read.songs.flatMap((song) => song.takes);
+  read.byName = new Map(read.takes.map((take) => [take.name, take]));
   return read;
 }
 

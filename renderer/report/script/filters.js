@@ -12,6 +12,7 @@ const ORDERS = {
   shortlist: (take) => VOTES.indexOf(pickOf(take).vote) * 1000 + take.flags.length + (take.audio === null ? 500 : 0),
   loudness: (take) => known(take.lufs === null ? null : -take.lufs),
   tempo: (take) => known(take.off),
+  score: (take) => known(take.score === null ? null : -take.score),
   longest: (take) => (take.audio === null ? Infinity : -take.seconds),
   newest: (take) => -take.made,
 };
@@ -22,7 +23,8 @@ function passes(take, found, states, flags) {
   const vote = pickOf(take).vote || "none";
   const text = `${take.title} ${take.name} ${take.variant || "base"} seed ${take.seed}`.toLowerCase();
   return found.every((word) => text.includes(word))
-    && (!states.length || states.includes(take.outcome) || states.includes(vote) || (take.last && states.includes("last-run")))
+    && (!states.length || states.includes(take.outcome) || states.includes(vote) || (take.last && states.includes("last-run"))
+      || (take.preview && states.includes("preview")))
     && (!flags.length || take.flags.some((flag) => flags.includes(flag)));
 }
 
@@ -48,6 +50,8 @@ const inOrder = (one, other) => (typeof one === "string" ? one.localeCompare(oth
 
 function sort() {
   const order = ORDERS[$("sort").value];
+  // Edits stand by what they are made from in the spec's order alone.
+  $("songs").classList.toggle("mixed", $("sort").value !== "spec");
   const songs = [...document.querySelectorAll(".song")].map((song) => {
     const own = [...song.querySelectorAll(".take")];
     own.sort((one, other) => inOrder(order(takeOf(one)), order(takeOf(other))) || one.dataset.take - other.dataset.take);

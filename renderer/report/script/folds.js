@@ -6,13 +6,20 @@ async function unpack(packed) {
   return JSON.parse(await new Response(stream).text());
 }
 
-document.addEventListener("toggle", async (event) => {
-  const fold = event.target;
-  if (!fold.matches(".fold") || fold.dataset.filled) return;
-  fold.dataset.filled = "yes";
-  const { place } = facts.bySong.get(songOf(fold).id);
+async function pieceOf(song, number) {
+  const { place } = facts.bySong.get(song.id);
   const pack = facts.packs[facts.together ? 0 : place];
   pack.pieces ??= unpack(pack.packed);
   const pieces = await pack.pieces;
-  fold.insertAdjacentHTML("beforeend", (facts.together ? pieces[place] : pieces)[Number(fold.dataset.fold)]);
+  return (facts.together ? pieces[place] : pieces)[number];
+}
+
+const filling = new WeakMap();
+function fill(fold) {
+  if (!filling.has(fold)) filling.set(fold, pieceOf(songOf(fold), Number(fold.dataset.fold)).then((piece) => fold.insertAdjacentHTML("beforeend", piece)));
+  return filling.get(fold);
+}
+
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches(".fold")) fill(event.target);
 }, true);

@@ -46,7 +46,8 @@ function playNumber(song) {
   leaveKnockout();
   leaveBlind();
   const playing = current && rows.get(current.take.name);
-  play(soundOf(takeOf(row)), playing && song.contains(playing) ? position() : undefined);
+  const sound = soundOf(takeOf(row));
+  play(sound, playing && song.contains(playing) ? placeIn(sound) : undefined);
   row.scrollIntoView({ block: "nearest" });
 }
 
@@ -77,6 +78,8 @@ const KEYS = {
   B: () => current && put("b", current),
   x: startBlind,
   l: toggleLoop,
+  ",": () => stepLine(-1),
+  ".": () => stepLine(1),
   m: () => $("match").click(),
   k: () => voteKey("keep"),
   r: () => voteKey("reject"),
@@ -86,7 +89,7 @@ const KEYS = {
 
 const typing = (target) => target.matches("input:not([type=range], [type=checkbox]), textarea, select") || target.closest("dialog");
 const ownKey = (target, key) => (key === " " && target.closest("button, summary, a, input[type=checkbox]"))
-  || (key.startsWith("Arrow") && target.closest("select, pre, .scroll"));
+  || (key.startsWith("Arrow") && target.closest("select, pre, .scroll, .lyrics"));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || ownKey(event.target, event.key)) return;

@@ -40,7 +40,7 @@ function nextPair() {
   const [first, second] = game.left;
   compare(first, second);
   if (game.isBlind) startBlind();
-  else play(first, current ? position() : undefined);
+  else play(first, placeIn(first));
   showKnockout();
 }
 

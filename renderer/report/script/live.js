@@ -66,7 +66,7 @@ function swap(page, id) {
 
 const foldName = (fold) => {
   const row = fold.closest(".take");
-  return `${row ? takeOf(row).name : songOf(fold).id} ${fold.className}`;
+  return `${row ? takeOf(row).name : `${songOf(fold).id} ${fold.querySelector("summary").textContent}`} ${fold.className}`;
 };
 
 // What came while the page was open stays marked until it is played.

@@ -95,7 +95,7 @@ function sayUnplayable(sound, deck) {
 
 // How many decibels a sound is lowered so that it is as loud as the quietest it is compared with.
 function gainOf(sound) {
-  if (!matching()) return 1;
+  if (!matching() || isOneSound()) return 1;
   const set = comparedWith(sound);
   if (sound.lufs === null || set.some((other) => other.lufs === null)) return 1;
   return 10 ** ((Math.min(...set.map((other) => other.lufs)) - sound.lufs) / 20);
@@ -108,6 +108,8 @@ function comparedWith(sound) {
   return [sound, ...song];
 }
 
+// A and B, of which one is the other but for its windows.
+const isOneSound = () => Boolean(slots.a && slots.b && [slots.a.id, slots.b.id].includes(current?.id) && sharesSound(slots.a, slots.b));
 const matching = () => $("match").getAttribute("aria-pressed") === "true";
 
 function applyGain() {
@@ -124,6 +126,7 @@ const volumeObeys = (() => {
 function gainText() {
   if (!matching() || !current) return "";
   if (!volumeObeys) return "not matched: this browser leaves the volume to you";
+  if (isOneSound()) return "not matched: one is made from the other";
   if (comparedWith(current).some((other) => other.lufs === null)) return "not matched: not measured";
   const decibels = 20 * Math.log10(gainOf(current));
   return decibels > -0.05 ? "matched, as it is" : `matched, ${decibels.toFixed(1).replace("-", "−")} dB`;
@@ -133,7 +136,10 @@ function showPlaying() {
   const playing = isPlaying();
   for (const row of document.querySelectorAll(".take.current")) row.classList.remove("current", "playing");
   $("player").hidden = current === null;
-  if (!current) return;
+  if (!current) {
+    followLyrics();
+    return;
+  }
   if (!blind) {
     const row = rows.get(current.take.name);
     if (row) {
@@ -157,6 +163,7 @@ function showPlaying() {
   $("gain").textContent = blind ? "" : gainText();
   showSlots();
   showSections();
+  followLyrics();
 }
 
 document.addEventListener("click", (event) => {

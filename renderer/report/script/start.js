@@ -4,6 +4,7 @@ function addControls(row) {
   row.classList.toggle("last-run", take.last);
   row.querySelector(".row").after($("words").content.cloneNode(true));
   if (take.audio === null) return;
+  addAgainst(row, take);
   const controls = $("controls").content.cloneNode(true);
   for (const button of controls.querySelectorAll("button")) {
     button.setAttribute("aria-label", `${button.getAttribute("aria-label")} ${take.name}`);
@@ -16,12 +17,15 @@ function addControls(row) {
 }
 
 function addSongControls(song) {
+  // A column that scrolls must be one that the keyboard reaches.
+  song.querySelector(".lyrics").tabIndex = 0;
   if (song.querySelectorAll(".take .play").length < 2) return;
   song.querySelector("header").append($("song-controls").content.cloneNode(true));
   song.querySelector(".knock").setAttribute("aria-label", `Knockout of ${facts.bySong.get(song.id).title}`);
 }
 
 function start() {
+  forgetLyrics();
   readFacts();
   rows.forEach(addControls);
   document.querySelectorAll(".song").forEach(addSongControls);

@@ -5,7 +5,7 @@ const ink = (name) => getComputedStyle(document.documentElement).getPropertyValu
 let inks = {};
 
 function readInks() {
-  inks = { played: ink("--accent"), rest: ink("--wave"), mark: ink("--faint") };
+  inks = { played: ink("--accent"), rest: ink("--wave"), mark: ink("--faint"), window: ink("--accent-soft") };
 }
 
 function outlineOf(take) {
@@ -25,6 +25,7 @@ function drawWave(canvas, take, played) {
   canvas.height = Math.round(height * scale);
   const brush = canvas.getContext("2d");
   brush.scale(scale, scale);
+  drawWindows(brush, width, height, take);
   const bins = peaks.length / 2;
   const bars = Math.min(bins, Math.floor(width / 3));
   for (let bar = 0; bar < bars; bar += 1) {

@@ -17,36 +17,31 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
-from renderer.takes.measure.values import Measured
+from renderer.takes.measure.difference import compare_files, stored_difference
+from renderer.takes.measure.values import Difference, Measured, SoundFile, SoundPair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
-_MEASURED = re.compile(r"[0-9a-f]{16}\.(json|webp)")
+_MEASURED = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.(json|webp)")
 VERSION = 4  # raised when measuring changes: older results are made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoundFile:
-    """A finished audio file."""
-
-    path: Path
-    digest: str
-    """SHA-256 of the file: what its measurement is kept under."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What came of one file."""
+    """What came of one file, or of a pair of files."""
 
     digest: str
-    measured: Measured | None
-    spectrogram: Path | None
+    """The file's; a pair's name."""
+    measured: Measured | None = None
+    spectrogram: Path | None = None
+    difference: Difference | None = None
+    """A pair's."""
     problem: str = ""
     """Why there is nothing."""
 
@@ -92,7 +87,7 @@ def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ..
     """What lies below `folder` for files other than these: numbers and pictures nobody can ask for any more."""
     stems = {_kept(digest, folder).stem for digest in digests}
     found = sorted(path for path in folder.glob("*") if _MEASURED.fullmatch(path.name))
-    return tuple(path for path in found if path.stem not in stems)
+    return tuple(path for path in found if not stems.issuperset(path.stem.split("-")))
 
 
 def _hear_nothing(end: Callable[[], None]) -> None:
@@ -100,16 +95,18 @@ def _hear_nothing(end: Callable[[], None]) -> None:
 
 
 def measure_files(
-    files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None] = _hear_nothing
+    files: Sequence[SoundFile | SoundPair],
+    folder: Path,
+    begun: Callable[[Callable[[], None]], None] = _hear_nothing,
 ) -> Generator[Measurement, None, None]:
-    """Each file's measurement as it comes: those kept below `folder` at once, the others from the measuring process.
+    """Each one's measurement as it comes: those kept below `folder` at once, the others from the measuring process.
 
-    Call it when `missing_libraries()` is empty. A file that can't be measured gives a `problem`. `begun` is told of the
-    process by what ends it, from any thread; what isn't measured by then gives a `problem` too.
+    Of files, call it when `missing_libraries()` is empty. What can't be measured gives a `problem`. `begun` is told of
+    the process by what ends it, from any thread; what isn't measured by then gives a `problem` too.
     """
     todo = []
     for file in files:
-        if stored := stored_measurement(file.digest, folder):
+        if stored := _stored(file, folder):
             yield stored
         else:
             todo.append(file)
@@ -117,11 +114,17 @@ def measure_files(
         yield from _in_process(todo, folder, begun)
 
 
+def _stored(file: SoundFile | SoundPair, folder: Path) -> Measurement | None:
+    if isinstance(file, SoundFile):
+        return stored_measurement(file.digest, folder)
+    found = stored_difference(file.name, folder)
+    return Measurement(digest=file.name, difference=found) if found else None
+
+
 def _in_process(
-    files: Sequence[SoundFile], folder: Path, begun: Callable[[Callable[[], None]], None]
+    files: Sequence[SoundFile | SoundPair], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
     make_folder(RealDisk(), folder)
-    asked = [{"path": str(file.path.absolute()), "digest": file.digest} for file in files]
     child = subprocess.Popen(
         python("-m", "renderer.takes.measure", str(folder.absolute())),
         stdin=subprocess.PIPE,
@@ -138,22 +141,40 @@ def _in_process(
         assert child.stdout is not None  # noqa: S101 - as above
         # The pipe stays open: when this process ends, however it does, so does the other.
         begun(child.terminate)
-        _ask(child.stdin, asked)
-        left = dict.fromkeys(file.digest for file in files)
+        _ask(child.stdin, [_request(file) for file in files])
+        known = {file.name: file for file in files}
+        left = dict(known)
         try:
             for line in child.stdout:
                 answer = json.loads(line)
-                left.pop(answer["digest"], None)
-                yield _measurement(answer, folder)
+                left.pop(answer["name"], None)
+                yield _measurement(known[answer["name"]], answer.get("problem", ""), folder)
         finally:
             child.terminate()
-    for digest in left:
-        yield Measurement(
-            digest=digest, measured=None, spectrogram=None, problem=f"the measuring process ended ({child.returncode})"
-        )
+    for file in left.values():
+        yield _not_measured(file, f"the measuring process ended ({child.returncode})")
 
 
-def _ask(pipe: IO[str], files: Sequence[Mapping[str, str]]) -> None:
+def _request(file: SoundFile | SoundPair) -> dict[str, object]:
+    """As the measuring process is asked."""
+    if isinstance(file, SoundFile):
+        return {"path": str(file.path.absolute()), "digest": file.digest}
+    ends = {"edit": _request(file.edit), "source": _request(file.source)}
+    return {**ends, "windows": file.windows, "lead_seconds": file.lead_seconds}
+
+
+def _requested(request: dict[str, Any]) -> SoundFile | SoundPair:
+    """What `_request` asks for."""
+    if "path" in request:
+        return SoundFile(path=Path(request["path"]), digest=request["digest"])
+    edit, source = (
+        SoundFile(path=Path(request[one]["path"]), digest=request[one]["digest"]) for one in ("edit", "source")
+    )
+    windows = tuple((start, end) for start, end in request["windows"])
+    return SoundPair(edit=edit, source=source, windows=windows, lead_seconds=request["lead_seconds"])
+
+
+def _ask(pipe: IO[str], files: Sequence[Mapping[str, object]]) -> None:
     try:
         pipe.write(f"{json.dumps(files)}\n")
         pipe.flush()
@@ -172,12 +193,15 @@ def main(folder: Path) -> None:
         os.nice(10)  # numbers can wait: whoever renders or listens goes first
     files = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
-    for file in files:
+    for file in map(_requested, files):
+        answer = {"name": file.name}
         try:
-            _measure(Path(file["path"]), file["digest"], folder)
-            answer = {"digest": file["digest"]}
+            if isinstance(file, SoundFile):
+                _measure(file.path, file.digest, folder)
+            else:
+                compare_files(file, folder)
         except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others
-            answer = {"digest": file["digest"], "problem": f"{type(error).__name__}: {error}"}
+            answer["problem"] = f"{type(error).__name__}: {error}"
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
@@ -210,10 +234,13 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     write_whole(disk, _kept(digest, folder), text.encode())
 
 
-def _measurement(answer: dict[str, str], folder: Path) -> Measurement:
-    stored = None if "problem" in answer else stored_measurement(answer["digest"], folder)
-    problem = answer.get("problem", "its result could not be read back")
-    return stored or Measurement(digest=answer["digest"], measured=None, spectrogram=None, problem=problem)
+def _measurement(file: SoundFile | SoundPair, problem: str, folder: Path) -> Measurement:
+    stored = None if problem else _stored(file, folder)
+    return stored or _not_measured(file, problem or "its result could not be read back")
+
+
+def _not_measured(file: SoundFile | SoundPair, problem: str) -> Measurement:
+    return Measurement(digest=file.name, problem=problem)
 
 
 def _kept(digest: str, folder: Path) -> Path:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +29,49 @@ class Measured:
     """After it did for the last time."""
     num_clipped: int
     """Samples in runs of three or more at full scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How a take's samples differ from those of what it was made from; the ramps beside its windows don't count."""
+
+    num_outside: int
+    """Samples outside of its windows, of both channels."""
+    num_outside_differing: int
+    outside_peak_db: float | None
+    """The largest difference among them, in dBFS; None where there is none."""
+    num_inside: int
+    num_inside_differing: int
+    lossless: bool
+    """Whether both files give back every sample that was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFile:
+    """A finished audio file."""
+
+    path: Path
+    digest: str
+    """SHA-256 of the file: what its measurement is kept under."""
+
+    @property
+    def name(self) -> str:
+        """What it is told apart by."""
+        return self.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundPair:
+    """The file of a take, and that of the take it was made from."""
+
+    edit: SoundFile
+    source: SoundFile
+    windows: tuple[tuple[float, float], ...]
+    """What was made anew, in seconds of the edit."""
+    lead_seconds: float = 0.0
+    """How much later everything is in the edit."""
+
+    @property
+    def name(self) -> str:
+        """What its difference is kept under."""
+        return f"{self.edit.digest[:16]}-{self.source.digest[:16]}"
