@@ -98,5 +98,9 @@ class StageError(RendererError):
     """One job failed in its stage; the rest of the run goes on."""
 
 
+class DeviceFault(StageError):  # noqa: N818 - as above
+    """One job failed for what may be its device's fault: another may do better."""
+
+
 class WorkerDied(RendererError):  # noqa: N818 - an event, as the executor sees it
     """The worker process ended without a word."""

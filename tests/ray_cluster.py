@@ -1,6 +1,7 @@
 """A Ray cluster of simulated nodes in a process of its own, for tests: `python -m tests.ray_cluster CPUS NODES`.
 
-It says its address, takes a node away for each `remove` that it reads, and ends with its standard input.
+It says its address, takes a node away for each `remove` that it reads, adds one for each `add`, and ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -42,11 +43,18 @@ class Simulated:
 
     def remove_node(self) -> None:
         """Kill the last node that was added, with everything on it."""
+        self._have_done("remove")
+
+    def add_node(self) -> None:
+        """One more, like the others."""
+        self._have_done("add")
+
+    def _have_done(self, what: str) -> None:
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write("remove\n")
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
-        assert self.process.stdout.readline() == "removed\n"
+        assert self.process.stdout.readline() == f"{what}\n"
 
 
 @contextmanager
@@ -92,19 +100,18 @@ def main() -> None:
     says = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     cluster = Cluster()
-    dashboard = {"include_dashboard": False}
-    nodes = [
-        cluster.add_node(
-            num_cpus=num_cpus, num_gpus=0, object_store_memory=_STORE_BYTES, **(dashboard if first else {})
-        )
-        for first in (number == 0 for number in range(num_nodes))
-    ]
+    node = {"num_cpus": num_cpus, "num_gpus": 0, "object_store_memory": _STORE_BYTES}
+    nodes = [cluster.add_node(**node, include_dashboard=False)]
+    nodes += [cluster.add_node(**node) for _ in range(num_nodes - 1)]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     says.write(f"{cluster.address}\n")
     says.flush()
-    for _ in sys.stdin:
-        cluster.remove_node(nodes.pop(), allow_graceful=False)
-        says.write("removed\n")
+    for what in map(str.strip, sys.stdin):
+        if what == "add":
+            nodes.append(cluster.add_node(**node))
+        else:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+        says.write(f"{what}\n")
         says.flush()
     # Not `cluster.shutdown`, which waits for drivers that are gone.
     for node in (*nodes[1:], nodes[0]):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 
 from renderer.errors import ResourceError, UsageError
+from renderer.models.stage_job import DeviceLost
 from renderer.spec.near import nearest, suggestion
 
 if TYPE_CHECKING:
@@ -317,6 +318,12 @@ def to_host(values: torch.Tensor) -> torch.Tensor:
         return values.cpu()
     # torch keeps what was pinned for the next of about that size.
     return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a device answers nobody in this process any more: an Xid, an illegal address. Imports no torch."""
+    lost = getattr(sys.modules.get("torch"), "AcceleratorError", DeviceLost)
+    return isinstance(error, DeviceLost | lost) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
 
 
 def release(device: torch.device) -> None:

@@ -41,6 +41,12 @@ class Failed:
     message: str
     why: str = ""
     help: str = ""
+    by_device: bool = False
+    """Whether another device of the same kind may do better: one that others use too has less memory."""
+
+
+class DeviceLost(Exception):  # noqa: N818 - what happened
+    """The device answers nobody in this process any more; raised by whoever runs stages, or as torch has it."""
 
 
 class Listener(Protocol):

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.errors import InputLost, StageError
+from renderer.errors import DeviceFault, InputLost, StageError
 from renderer.run.choice import Choice, Step, Way, choose
 from renderer.run.cutting import cut
 from renderer.run.events import JobFailed, PartStarted, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -62,7 +62,7 @@ class Batch:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Death:
-    """Of a worker over jobs that had begun."""
+    """Of a worker over jobs that had begun; or what comes to the same, its device's failure at one that ran alone."""
 
     worker: int
     suspects: set[str]
@@ -98,7 +98,7 @@ class Dispatcher:
         self._without_input: set[str] = set()
         """Jobs that failed alone, what they build on being lost."""
         self._strikes: Counter[int] = Counter()
-        """Of workers: how often they died over jobs that all did well elsewhere."""
+        """Of workers: how often they died over, or failed at, jobs that all did well elsewhere."""
         self._deaths_in_a_row: Counter[int] = Counter()
         """Of workers, since their last result."""
         self._deaths_while_loading = dict.fromkeys(range(len(workers)), 0)
@@ -176,7 +176,7 @@ class Dispatcher:
             death.suspects.discard(job.key)
             self._strikes[death.worker] += not death.suspects
             if self._strikes[death.worker] >= MOST_DEATHS:
-                yield from self._leave_out(death.worker, StageError("it died over jobs that others did well"))
+                yield from self._leave_out(death.worker, StageError("it failed at jobs that others did well"))
 
     def failed(self, batch: Batch, job: Job, error: RendererError) -> Iterator[RunEvent]:
         """The job failed, or its result can't be kept: it runs again alone, unless it did."""
@@ -186,8 +186,16 @@ class Dispatcher:
         elif len(batch.jobs) > 1 or self._lost_its_input(job, error):
             # A neighbour may have taken the memory: alone it has all of it. The bits are the same either way.
             batch.step.queue.again_alone(job)
+        elif isinstance(error, DeviceFault) and job.key not in self._died_on and self._others(batch):
+            # Another tells whose fault it was, as of a death.
+            self._died_on[job.key] = _Death(worker=batch.worker, suspects={job.key})
+            batch.step.queue.again_alone(job)
         else:
             yield from self._give_up(job, error)
+
+    def _others(self, batch: Batch) -> bool:
+        """Whether another worker could run the batch."""
+        return any(worker != batch.worker and worker not in batch.step.broken for worker in self.workers)
 
     def _lost_its_input(self, job: Job, error: RendererError) -> bool:
         """Whether the job itself did nothing wrong: how many others were sent with it then says nothing. Once a job."""

@@ -18,6 +18,7 @@ from renderer.run.messages import (
     Broken,
     CancelJobs,
     ComponentRead,
+    DeviceGone,
     Ended,
     Examined,
     ExamineParts,
@@ -238,7 +239,9 @@ class _Run:
             # It only says that it is up.
             return
         lane.silence.ends()
-        if isinstance(event, ComponentRead):
+        if isinstance(event, DeviceGone):
+            yield from self._died(worker, _gone(event))
+        elif isinstance(event, ComponentRead):
             lane.loads = True
             yield ComponentLoaded(
                 component=event.component, seconds=event.seconds, num_bytes=event.num_bytes, worker=worker
@@ -330,6 +333,14 @@ class _Run:
         self._spools[worker].clear()
         self._spools[worker] = Spool(self._sink.spool_folder)
         return self._lanes.pop(worker, None)
+
+
+def _gone(event: DeviceGone) -> WorkerDied:
+    return WorkerDied(
+        "the worker's device failed",
+        why=event.message,
+        help="for a GPU, `dmesg` tells of an Xid; if it happens again, leave it out with --device",
+    )
 
 
 def _files(group: Group) -> PartFiles:

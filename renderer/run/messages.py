@@ -144,13 +144,34 @@ class Broken:
     help: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceGone:
+    """The device answers nobody in this process any more, so the process is of no use."""
+
+    message: str
+
+
 Command = ImportFamily | ExamineParts | LoadPart | RunJobs | CancelJobs | DropParts
-Event = Ready | Placed | Examined | ComponentRead | PartReady | Progress | Done | Failed | Ended | Dropped | Broken
+Event = (
+    Ready
+    | Placed
+    | Examined
+    | ComponentRead
+    | PartReady
+    | Progress
+    | Done
+    | Failed
+    | Ended
+    | Dropped
+    | Broken
+    | DeviceGone
+)
 """`Done` and `Failed`, a job's outcomes, travel as the stage gives them."""
 
 _MESSAGES: tuple[type, ...] = (
     *(ImportFamily, ExamineParts, LoadPart, RunJobs, CancelJobs, DropParts),
     *(Ready, Placed, Examined, ComponentRead, PartReady, Progress, Done, Failed, Ended, Dropped, Broken),
+    DeviceGone,
 )
 _INSIDE: tuple[type, ...] = (PartFiles, ModelFiles, Settings, PartSettings, Residency, StageJob)
 

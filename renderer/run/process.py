@@ -156,8 +156,12 @@ class WorkerProcess:
         return WorkerDied(
             f"the worker process ended ({cause})",
             why=fault or self.last_words().rpartition("\n")[2],
-            help=f"its last words are in {self._log_path}; out of memory is the usual cause of SIGKILL",
+            help=f"its last words are in {self._log_path}{_usual_cause(code)}",
         )
+
+
+def _usual_cause(code: int) -> str:
+    return "; out of memory is the usual cause of SIGKILL" if code == -signal.SIGKILL else ""
 
 
 def worker_environment(num_threads: int) -> dict[str, str]:

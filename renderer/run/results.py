@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renderer.errors import InputLost, StageError
+from renderer.errors import DeviceFault, InputLost, StageError
 from renderer.models import memory
 from renderer.models.stage_job import Failed
 from renderer.run.events import JobDone
@@ -55,7 +55,8 @@ class Results:
         job = batch.jobs[result.id]
         batch.settled.add(job.key)
         if isinstance(result, Failed):
-            error = StageError(result.message, why=result.why, help=result.help)
+            kind = DeviceFault if result.by_device else StageError
+            error = kind(result.message, why=result.why, help=result.help)
             yield from self._dispatcher.failed(batch, job, error)
             return
         # Before anything is written: NaN that is kept would fail every later stage, and in every later run.

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from renderer.errors import RendererError
+from renderer.models.device import is_lost
 from renderer.models.family import family, part_of, read_by, runner_of, stage_of
 from renderer.models.model_files import Residency
 from renderer.models.residency import has_room
@@ -23,6 +24,7 @@ from renderer.run.messages import (
     Broken,
     CancelJobs,
     ComponentRead,
+    DeviceGone,
     DropParts,
     Dropped,
     Ended,
@@ -89,6 +91,9 @@ class Worker:
                 self._outbox.put(Broken(message=error.message, why=error.why, help=error.help))
             except Exception as error:  # noqa: BLE001 - the process boundary: the parent tells the user
                 traceback.print_exc()
+                if is_lost(error):
+                    self._outbox.put(DeviceGone(message=str(error).partition("\n")[0]))
+                    continue
                 why = f"{type(error).__name__}: {error}"
                 self._outbox.put(Broken(message=f"`{_VERBS[type(command)]}` failed", why=why))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.errors import InputLost, StageError, WorkerDied
+from renderer.errors import DeviceFault, InputLost, StageError, WorkerDied
 from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -19,9 +19,9 @@ from tests.run.contract.harness import settings as harness_settings
 from tests.run.contract.toy import ToyRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from renderer.plan.jobs import Plan
+    from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
 
 DIED = WorkerDied("it died")
@@ -215,6 +215,38 @@ def test_what_fails_in_company_runs_again_alone_and_then_is_given_up(twenty: Pla
     assert [type(event) for event in told] == [JobFailed, TakeFailed]
     sounds = Counter(name for b in remaining(one) for name in names(b) if name.startswith("sound"))
     assert sounds == Counter(f"sound {number:02}" for number in range(1, 20))
+
+
+def in_turns(of: Dispatcher, fails: Callable[[int, Job], bool]) -> list[RunEvent]:
+    """Workers take a batch each in turn until nothing is left; jobs of which it is said so find their memory full."""
+    told: list[RunEvent] = []
+    while batches := [batch for worker in of.workers if (batch := of.next_batch(worker))]:
+        for batch in batches:
+            of.loaded(batch.worker, batch)
+            for job in batch.left:
+                batch.settled.add(job.key)
+                full = fails(batch.worker, job)
+                told += of.failed(batch, job, DeviceFault("it is full")) if full else of.finished(batch, job)
+            told += of.ended(batch)
+    return told
+
+
+def test_a_gpu_whose_memory_is_taken_is_left_out_and_no_take_is_lost_for_it(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+
+    told = in_turns(two, lambda worker, _: worker == 1)
+
+    assert [type(event) for event in told] == [WorkerLeftOut]
+    assert two.workers == (0,)
+
+
+def test_a_job_that_is_too_large_for_every_gpu_fails_and_no_gpu_is_left_out(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+
+    told = in_turns(two, lambda _, job: job.takes == ("03",))
+
+    assert [type(event) for event in told] == [JobFailed, TakeFailed]
+    assert two.workers == (0, 1)
 
 
 def test_what_lost_its_input_runs_once_more_however_few_were_sent_with_it(twenty: Plan) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from renderer.errors import RendererError, StageError
+from renderer.errors import DeviceFault, RendererError
+from renderer.models.device import is_lost
 from renderer.models.stage_job import Done, Failed
 
 if TYPE_CHECKING:
@@ -26,34 +27,38 @@ class Abandoned(Exception):  # noqa: N818 - no error: the listener asked for it
 def run_alone(job: StageJob, work: Callable[[], Artifact]) -> Iterator[Done | Failed]:
     """`work`'s artifact as `Done`, its fault as `Failed`, nothing when it was abandoned.
 
-    Raises: torch.AcceleratorError, after which the device answers no one in this process.
+    Raises: what `is_lost` says of that the device answers no one in this process any more.
     """
     try:
         yield Done(id=job.id, artifact=work())
     except Abandoned:
         return
-    except torch.AcceleratorError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
+    except Exception as error:
+        if is_lost(error):
+            raise
+        # The job boundary: a night's run outlives one take.
         yield _failed(job, error)
 
 
 def value_alone(job: StageJob, work: Callable[[], T]) -> T | Failed:
     """`work`'s result, or its fault.
 
-    Raises: Abandoned when it was cancelled, torch.AcceleratorError as `run_alone` does.
+    Raises: Abandoned when it was cancelled, and as `run_alone` does.
     """
     try:
         return work()
-    except (Abandoned, torch.AcceleratorError):
+    except Abandoned:
         raise
-    except Exception as error:  # noqa: BLE001 - the job boundary: a night's run outlives one take
+    except Exception as error:
+        if is_lost(error):
+            raise
         return _failed(job, error)
 
 
 def _failed(job: StageJob, error: Exception) -> Failed:
     if isinstance(error, RendererError):
-        return Failed(id=job.id, message=error.message, why=error.why, help=error.help)
+        by_device = isinstance(error, DeviceFault)
+        return Failed(id=job.id, message=error.message, why=error.why, help=error.help, by_device=by_device)
     if is_out_of_memory(error):
         return _failed(job, out_of_memory(error))
     return Failed(
@@ -66,9 +71,9 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
-def out_of_memory(error: Exception) -> StageError:
+def out_of_memory(error: Exception) -> DeviceFault:
     """What to say when a device's memory ran out within one job."""
-    return StageError(
+    return DeviceFault(
         "the device's memory is full",
         why=str(error).splitlines()[0],
         help="render a shorter take, take smaller VAE tiles, or close what else uses the device",

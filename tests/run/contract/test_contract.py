@@ -127,6 +127,19 @@ def test_a_job_that_ends_its_worker_once_runs_again_and_nothing_is_done_twice(
     assert (heard.failed, sink.leftovers()) == ([], [])
 
 
+def test_a_device_that_is_lost_costs_its_worker_and_no_job(
+    make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
+) -> None:
+    lost = ToyRequest(name="lost", loses=str(tmp_path / "lost"))
+
+    heard = run(make(*devices), plan_of(tmp_path, *takes(7), lost), sink)
+
+    (restarted,) = [event for event in heard.events if isinstance(event, WorkerRestarted)]
+    assert restarted.error.why == "an illegal address"
+    assert len(heard.done) == len(set(heard.done)) == 16
+    assert (heard.failed, sink.leftovers()) == ([], [])
+
+
 def test_a_job_that_ends_two_workers_fails_and_costs_its_take_only(
     make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
 ) -> None:

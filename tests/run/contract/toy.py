@@ -14,7 +14,7 @@ import numpy as np
 
 from renderer.artifacts import Latents, Waveform
 from renderer.errors import ModelError
-from renderer.models.stage_job import Done, Failed
+from renderer.models.stage_job import DeviceLost, Done, Failed
 from renderer.models.stage_spec import Cost, PartSpec, StageSpec
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class ToyRequest:
     """A file that is made when the job hangs; once it is there, the job runs through."""
     fails: str = ""
     """`always`, or `in company` with other jobs."""
+    loses: str = ""
+    """A file that is made when the job loses its device; once it is there, the job runs through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,9 @@ def _misbehave(request: ToyRequest) -> None:
                 file.write("died\n")
                 file.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
+    if request.loses and not Path(request.loses).exists():
+        Path(request.loses).touch()
+        raise DeviceLost("an illegal address")
     if request.hangs and not Path(request.hangs).exists():
         Path(request.hangs).touch()
         time.sleep(3600)
