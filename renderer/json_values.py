@@ -67,9 +67,15 @@ def dataclasses_in(kind: type) -> Iterator[type]:
     """A dataclass, and those that its fields' annotations name, theirs included."""
     yield kind
     for hint in get_type_hints(kind).values():
-        yield from (
-            inner for one in (hint, *get_args(hint)) if is_dataclass(one) for inner in dataclasses_in(cast("type", one))
-        )
+        for one in _kinds_in(hint):
+            yield from dataclasses_in(one)
+
+
+def _kinds_in(hint: Any) -> Iterator[type]:
+    if is_dataclass(hint):
+        yield cast("type", hint)
+    for inner in get_args(hint):
+        yield from _kinds_in(inner)
 
 
 def _plain(value: object) -> object:

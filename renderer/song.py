@@ -154,6 +154,11 @@ class SectionWindow:
     number: int | None = None
     """Which of the sections of that tag, from 1; None is each of them."""
 
+    @property
+    def name(self) -> str:
+        """`chorus 2`."""
+        return self.tag if self.number is None else f"{self.tag} {self.number}"
+
 
 Task = Literal["repaint", "cover", "cover-nofsq", "extract", "lego", "complete", "morph"]
 

@@ -19,8 +19,8 @@ from renderer.cli.streams import say
     "windows",
     multiple=True,
     required=True,
-    metavar="FROM..TO",
-    help="What is made anew, in seconds (62..75.5) or minutes (1:02..1:15); several are passes in order.",
+    metavar="FROM..TO|SECTION",
+    help="What is made anew: seconds (62..75.5 or 1:02..1:15) or a section (bridge); several are passes in order.",
 )
 @click.option("--seeds", type=Seeds(), metavar="SEEDS", help="Of the new takes: 7 or 1,5,9 or 1..16.  [default: four]")
 @click.option("--lyrics", metavar="TEXT", help="What the song says then; left out, what it says now.")

@@ -80,6 +80,9 @@ class StageSpec:
     flag: str = "--timestamps"
     """The option of `render` that gives it, where it is wanted, to takes that are done without."""
 
+    if_lacking: str = ""
+    """What to do where another take needs its result and the model makes none."""
+
     @property
     def gives_sound(self) -> bool:
         """Whether its result is a take's sound."""

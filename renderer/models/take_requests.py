@@ -42,6 +42,8 @@ class TakeRequests:
     """About how long its sound will be."""
     pinned: Mapping[str, PinnedResult] = field(default_factory=dict)
     """Stage -> what the spec brings along in its place."""
+    idle: frozenset[str] = frozenset()
+    """Those of `stages` that run only where another take builds on their results."""
     inputs: Mapping[str, Mapping[str, TakeStage]] = field(default_factory=dict)
     """Stage -> input's name -> the stage of another take whose result it builds on."""
 

@@ -27,7 +27,7 @@ def find(project: Project, *, older_than_seconds: float, orphans: bool) -> tuple
     Raises: SpecError for a picks file that can't be read, ModelError for takes that can't be planned.
     """
     plan = project.plan()
-    keys = {key for take in plan.takes for key in (take.key, *take.keys.values())}
+    keys = {key for take in plan.takes for key in (take.key, *take.keys.values(), *take.builds_on)}
     picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
     retention = Retention(
         keys=frozenset(keys),
@@ -74,7 +74,7 @@ def _clean_versions(project: Project, garbage: Sequence[Garbage]) -> Iterator[Ga
 
 def _clean_artifacts(project: Project, garbage: Sequence[Garbage]) -> Iterator[Garbage]:
     store = project.store
-    needed = {key for take in project.plan().takes for key in take.keys.values()}
+    needed = {key for take in project.plan().takes for key in (*take.keys.values(), *take.builds_on)}
     needed |= {key for name in store.take_names() for record in store.versions(name) for key in record.keys.values()}
     for piece in garbage:
         if piece.artifact and (piece.artifact.key in needed or not free_artifact(store, piece.artifact)):

@@ -25,7 +25,7 @@ from renderer.takes.result_writer import ResultWriter, disk_faults
 from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.models.model_files import Settings
     from renderer.pipeline.options import Options
@@ -86,7 +86,7 @@ def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: f
         kept=tuple(take.name for take in plan.takes if take.why is Why.DONE and take.name not in stats.completed),
         failures=tuple(stats.failures.values()),
         refused=project.refused,
-        remarks={remark: tuple(takes) for remark, takes in stats.remarks.items()},
+        remarks=_remarks(stats),
         # A deadline that is reached after the last take stopped nothing.
         stopped=stop.cause if unfinished else None,
         stop_reason=stop.reason,
@@ -97,6 +97,12 @@ def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: f
         loads=dict(stats.loads),
         loads_song_by_song=plan.loads_song_by_song(),
     )
+
+
+def _remarks(stats: RunStats) -> Mapping[str, tuple[str, ...]]:
+    """Of takes that came: what failed is told of otherwise."""
+    found = {remark: [one for one in takes if one not in stats.failures] for remark, takes in stats.remarks.items()}
+    return {remark: tuple(takes) for remark, takes in found.items() if takes}
 
 
 def _refuse(project: Project, plan: Plan, executor: Executor) -> None:

@@ -119,7 +119,8 @@ class _Planner:
         """The stages whose results a take wants for themselves, not for what builds on them."""
         if plan.has_sound:
             return set(plan.lacks) if self.ask.complete else set()
-        return {job.stage for job in jobs if job.spec.gives_sound or job.spec.told_in_tags or job.spec.wanted}
+        own = (job for job in jobs if job.stage in plan.keys)
+        return {job.stage for job in own if job.spec.gives_sound or job.spec.told_in_tags or job.spec.wanted}
 
     def _need(self, needed: dict[tuple[str, str], Job], jobs: Sequence[Job], wanted: set[str], name: str) -> None:
         """Add a take's jobs that give the wanted stages, as far as they aren't there, for the take of that name."""
@@ -132,7 +133,7 @@ class _Planner:
             for one in job.inputs.values():
                 if one.take is not None:
                     owner, its_jobs = self.plan(self.takes[one.take])
-                    if one.key not in owner.keys.values():
+                    if all(one.key != job.key for job in its_jobs):
                         continue  # a former version's, which is there
                     if not (owner.has_sound and one.stage == owner.sound):
                         self._need(needed, its_jobs, {one.stage}, name)
@@ -146,16 +147,24 @@ class _Planner:
                     f"`{take.name}` builds on `{one.take}`, which isn't among the takes",
                     help="name the spec of that take, too",
                 )
-            plan, _ = self.plan(self.takes[one.take])
-            key = self._kept(plan, one.stage) if self.ask.keep_sources else plan.keys[one.stage]
+            plan, jobs = self.plan(self.takes[one.take])
+            key = next((job.key for job in jobs if job.stage == one.stage), None)
+            if key is None:
+                raise UsageError(
+                    f"`{take.name}` needs the {one.stage} of `{plan.name}`",
+                    why=f"`{plan.files.name}` can't make them",
+                    help=family(plan.files.family).stages[one.stage].if_lacking,
+                )
+            if self.ask.keep_sources:
+                key = self._kept(plan, one.stage, key)
             found[name] = Input(stage=one.stage, key=key, take=one.take)
         return found
 
-    def _kept(self, plan: TakePlan, stage: str) -> str:
+    def _kept(self, plan: TakePlan, stage: str, own: str) -> str:
         """The key of a stage's result of the version that bears the take's name; the plan's own where there is none."""
         versions = () if plan.has_sound else self.store.versions(plan.name)
         if not versions:
-            return plan.keys[stage]
+            return own
         key = current(self.store, versions).keys.get(stage, "")
         if key and self.store.has(stage, key):
             return key
@@ -173,7 +182,8 @@ class _Planner:
         _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
-        jobs = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
+        every = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
+        jobs = tuple(job for job in every if job.stage not in asked.idle)
         keys = {**pinned, **{job.stage: job.key for job in jobs}}
         output = take.song.output
         # What tags tell beside that is written into the file that is there.
@@ -199,13 +209,13 @@ class _Planner:
             preview=asked.preview,
             seconds=asked.seconds,
             pinned={one.key: one.artifact for one in asked.pinned.values()},
-            builds_on=tuple(one.key for inputs in foreign.values() for one in inputs.values()),
+            builds_on=tuple(dict.fromkeys(one.key for job in jobs for one in job.inputs.values() if one.take)),
         )
         reason = explain(
             plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment
         )
         lacks = tuple(job.stage for job in jobs if job.spec.wanted and not self.store.has(job.stage, job.key))
-        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in, lacks=lacks), jobs
+        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in, lacks=lacks), every
 
 
 def _refuse_untaught(take: Take, model: PlannedModel, named: Mapping[str, object]) -> None:

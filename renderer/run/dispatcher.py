@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from renderer.errors import RendererError, WorkerDied
     from renderer.models.model_files import Settings
-    from renderer.plan.jobs import Group, Job, Plan
+    from renderer.plan.jobs import Group, Input, Job, Plan
     from renderer.run.events import RunEvent
     from renderer.run.expected import Expected
 
@@ -292,9 +292,10 @@ class Dispatcher:
     def _give_up(self, job: Job, error: RendererError) -> Iterator[RunEvent]:
         self._drop(job)
         yield JobFailed(job=job, error=error)
-        # What is only wanted beside the sound is told of the take, which comes all the same.
-        for name in () if job.spec.wanted else job.takes:
-            if name not in self._lost:
+        for name in job.takes:
+            # What is only wanted beside the sound is told of the take, which comes all the same.
+            beside = job.spec.wanted and job.key in self._takes[name].keys.values()
+            if not beside and name not in self._lost:
                 self._lost.add(name)
                 yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._error_of_take(name, job, error))
 
@@ -302,8 +303,14 @@ class Dispatcher:
         """The error as the take is told of it: what it builds on may be another take's."""
         if job.key in self._takes[name].keys.values():
             return error
-        owner = next((take.name for take in self._takes.values() if job.key in take.keys.values()), "another take")
-        return StageError(f"`{owner}`, which it builds on, failed: {error.message}", why=error.why, help=error.help)
+        owner = next((take.name for take in self._takes.values() if job.key in take.keys.values()), None)
+        owner = owner or next((one.take for one in self._inputs() if one.key == job.key and one.take), "another take")
+        what = f"the {job.stage} of `{owner}`" if job.spec.wanted else f"`{owner}`"
+        help_ = job.spec.if_lacking or error.help
+        return StageError(f"{what}, which it builds on, failed: {error.message}", why=error.why, help=help_)
+
+    def _inputs(self) -> Iterator[Input]:
+        return (one for step in self._steps for job in step.group.jobs for one in job.inputs.values())
 
     def _drop(self, job: Job) -> None:
         self._open.discard(job.key)

@@ -40,6 +40,8 @@ class Checkpoint:
     """Seconds a song may last where no `max_duration` says otherwise."""
     num_codes: int = NUM_CODES
     """Entries of its audio codebook, which pinned codes must be within."""
+    tells_when: bool = True
+    """Whether its attention tells when lyrics are sung, and with that where sections lie."""
     own_latents: bool = False
     """Whether its latents are not ACE-Step's, so that only a VAE made for it can decode them."""
 
@@ -64,7 +66,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "xl-sft-diffusers": _SFT,
     "xl-base-diffusers": _BASE,
     # It learnt from songs of a minute; its tempo is heard more often without DCW, see its card.
-    "mini": replace(_TURBO, dcw=False, max_duration=60, num_codes=1000, own_latents=True),
+    "mini": replace(_TURBO, dcw=False, max_duration=60, num_codes=1000, own_latents=True, tells_when=False),
 }
 
 

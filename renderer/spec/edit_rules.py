@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from renderer.files import from_home, is_regular
 from renderer.spec.checkpoints import checkpoint_of
+from renderer.spec.edit_sections import SECONDS
 from renderer.spec.faults import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
 from renderer.spec.project import is_inside, outside
@@ -80,7 +81,7 @@ def _needed(task: str | None) -> Mapping[str, str]:
         "lego": {"track": 'what is added: `track = "drums"`'},
         "extract": {"track": 'what is taken out: `track = "drums"`'},
         "complete": {"tracks": 'what is added: `tracks = ["drums", "bass"]`'},
-        "repaint": {"at": "what is made anew, in seconds: `at = [[62.0, 75.5]]`"},
+        "repaint": {"at": 'what is made anew: `at = ["bridge"]`, or in seconds `at = [[62.0, 75.5]]`'},
     }
     return {
         "task": 'one of repaint, cover, …: `task = "repaint"`',
@@ -145,20 +146,25 @@ def _window_faults(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[
         )
     for number, window in enumerate(table.at or ()):
         if isinstance(window, str):
-            span = _SPAN.fullmatch(window)
-            yield _at(
-                draft,
-                (*path, number),
-                code="edit-section",
-                message=f"`at` names {window!r} in place of seconds" if span else f"`at` names the section `{window}`",
-                why="a window is a pair of numbers" if span else "where a section lies in the sound isn't known yet",
-                advice=f"write [[{span[1]}, {span[2]}]]" if span else "write its seconds: `at = [[62.0, 75.5]]`",
-            )
+            yield from _text_faults(draft, (*path, number), window, table.src_audio)
         elif window[1] <= window[0]:
             yield _no_length(draft, (*path, number), window[0], window[1])
     start, end = table.repainting_start or 0.0, table.repainting_end
     if end is not None and 0 < end <= start:
         yield _no_length(draft, ("edits", name, "repainting_end"), start, end)
+
+
+def _text_faults(draft: CheckedSpec, path: KeyPath, window: str, source: str | None) -> Iterator[Diagnostic]:
+    """Of a window that is a text: a section's name, which only the lyrics of a take tell anything of."""
+    if span := _SPAN.fullmatch(window):
+        message, why = f"`at` names {window!r} in place of seconds", "a window is a pair of numbers"
+        advice = f"write [{span[1]}, {span[2]}] in its place"
+    elif source is not None and names_file(source):
+        message, why = f"`at` names the section `{window}`", "nothing tells where the sections of a file lie"
+        advice = SECONDS
+    else:
+        return
+    yield _at(draft, path, code="edit-section", message=message, why=why, advice=advice)
 
 
 def _no_length(draft: CheckedSpec, path: KeyPath, start: float, end: float) -> Diagnostic:

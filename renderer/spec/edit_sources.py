@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.folders import SPECS_FOLDER
 from renderer.song import TakeSource
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.edit_sections import unknown_sections
 from renderer.spec.faults import error_at
 from renderer.spec.near import suggestion
 from renderer.spec.picks import Pick, Vote, read_picks
@@ -124,6 +125,10 @@ def _faults(song: Song, variant: Variant, sources: EditSources) -> Iterator[Diag
             why=f"the spec of `{source.name}` has errors",
             advice=f"renderer check {source.source}",
         )
+    elif unknown := [*unknown_sections(variant.edit, source.as_in(of_variant), of_variant)]:
+        for place, message, why, advice in unknown:
+            told = {"code": "edit-section", "message": message, "why": why, "advice": advice}
+            yield _at(song, variant, "at", place, **told)
     elif sources.is_rejected(source, named):
         yield _at(
             song,
@@ -173,9 +178,9 @@ def _ring(song: Song, variant: Variant, sources: EditSources) -> tuple[str, ...]
     return (own, *names[: names.index(own) + 1]) if own in names else ()
 
 
-def _at(song: Song, variant: Variant, *, code: str, message: str, why: str, advice: str) -> Diagnostic:
+def _at(song: Song, variant: Variant, *below: str | int, code: str, message: str, why: str, advice: str) -> Diagnostic:
     parsed = read_toml(song.source)
     if isinstance(parsed, Diagnostic):  # gone since it was read
         return replace(parsed, code=code)
-    span = parsed.source.value((*variant.table, "src_audio"))
+    span = parsed.source.value((*variant.table, *(below or ("src_audio",))))
     return error_at(parsed.source, span, code=code, message=message, why=why, advice=advice)

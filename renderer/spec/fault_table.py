@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _HEAD = 'caption = "slow blues"\n'
 _SOUND = f"{_HEAD}instrumental = true\n"
+_SUNG = f'{_HEAD}lyrics = "[verse]\\nrain on the roof\\n[chorus]\\nhome again"\n'
 _FIX = '[edits.fix]\ntask = "repaint"\nsrc_audio = "s0"\nseeds = [1]\nat = [[2, 5]]\n'
 
 
@@ -238,9 +239,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         code="edit-section",
-        finds="a window by its section: where that lies in the sound isn't known yet",
-        bad=f"{_SOUND}{_FIX}".replace("[[2, 5]]", '["bridge"]'),
-        good=f"{_SOUND}{_FIX}",
+        finds="a window by a section that its source hasn't, or whose place in the sound nothing tells",
+        bad=f"{_SUNG}{_FIX}".replace("[[2, 5]]", '["bridge"]'),
+        good=f"{_SUNG}{_FIX}".replace("[[2, 5]]", '["chorus"]'),
     ),
     Fault(
         code="edit-window-empty",

@@ -34,26 +34,47 @@ class TimedSection:
 
 def section_windows(timestamps: Timestamps, sections: Sequence[Section]) -> tuple[TimedSection, ...]:
     """The sections that the timestamps know, each from its tag to the tag of the next, the last to the sound's end."""
-    lines, found = timestamps.lines, []
-    for place, section in enumerate(sections):
-        below = sections[place + 1].start if place + 1 < len(sections) else None
-        first = next(
-            (line for line in lines if line.row >= section.start and (below is None or line.row < below)), None
-        )
-        if first is not None:
-            found.append((place, first.start))
-    ends = [*(start for _, start in found[1:]), timestamps.seconds]
+    belows = [*(section.start for section in sections[1:]), None]
+    windows = [line_window(timestamps, one.start, below) for one, below in zip(sections, belows, strict=True)]
     numbers = _numbers(sections)
     return tuple(
-        TimedSection(tag=sections[place].tag, number=numbers[place], place=place, start=start, end=max(start, end))
-        for (place, start), end in zip(found, ends if found else (), strict=True)
+        TimedSection(tag=section.tag, number=numbers[place], place=place, start=window[0], end=window[1])
+        for place, (section, window) in enumerate(zip(sections, windows, strict=True))
+        if window is not None
     )
 
 
-def windows_of(tag: str, number: int | None, windows: Sequence[TimedSection]) -> tuple[TimedSection, ...]:
-    """Those of a tag, all of them or that one; capitals, brackets and spaces don't count. None where there is none."""
-    own = [one for one in windows if _folded(one.tag) == _folded(tag)]
-    return tuple(one for one in own if number in (None, one.number))
+def sections_named(tag: str, number: int | None, sections: Sequence[Section]) -> tuple[int, ...]:
+    """The places of a tag's sections, all of them or that one; capitals, brackets and spaces don't count."""
+    numbers = _numbers(sections)
+    return tuple(
+        place
+        for place, section in enumerate(sections)
+        if section.tag and _folded(section.tag) == _folded(tag) and number in (None, numbers[place])
+    )
+
+
+def section_names(sections: Sequence[Section]) -> tuple[str, ...]:
+    """What sections can be called: their tags, and with a number those that stand there several times, or have one."""
+    tags = [_folded(section.tag) for section in sections]
+    named = zip(sections, tags, _numbers(sections), strict=True)
+    found: dict[str, str] = {}
+    for section, tag, number in named:
+        is_numbered = tags.count(tag) > 1 or section.number is not None
+        for name in [section.tag, *([f"{section.tag} {number}"] if is_numbered else ())] if tag else ():
+            found.setdefault(_folded(name), name)
+    return tuple(found.values())
+
+
+def line_window(timestamps: Timestamps, first: int, below: int | None) -> tuple[float, float] | None:
+    """From when to when lines of the lyrics are sung, in seconds, the rest before the next line included.
+
+    `below` is the line after the last; None is the sound's end. None where none of them has times.
+    """
+    lines = timestamps.lines
+    start = next((one.start for one in lines if one.row >= first and (below is None or one.row < below)), None)
+    end = None if below is None else next((one.start for one in lines if one.row >= below), None)
+    return None if start is None else (start, max(start, timestamps.seconds if end is None else end))
 
 
 def _numbers(sections: Sequence[Section]) -> Sequence[int]:

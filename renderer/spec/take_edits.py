@@ -57,10 +57,11 @@ def take_edit(draft: CheckedSpec, name: str) -> TakeEdit:
     """The edit, with stand-ins for what is at fault."""
     table = draft.spec.edits[name]
     settings: dict[str, Any] = edit_settings_of(table)
+    task = table.task or "repaint"
     return TakeEdit(
-        task=table.task or "repaint",
+        task=task,
         source=_source(draft, table.src_audio or ""),
-        at=tuple(_windows(table)),
+        at=tuple(_windows(table)) if task in _WINDOWED else (),
         track=table.track,
         tracks=tuple(table.tracks or ()),
         **settings,

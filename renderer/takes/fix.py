@@ -1,4 +1,4 @@
-"""A window of a take to be made anew -> the `[edits.NAME]` table in its spec; all that stands there stays."""
+"""A window or section of a take, to be made anew -> an `[edits.NAME]` table in its spec; all that stands there stays."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NUM_SEEDS = 4  # of those nobody named: people find one in three or four usable
 _SECONDS = r"-?(?:\d{1,3}:)?\d{1,4}(?:\.\d{1,6})?"
+_NAME = re.compile(r"[^\W\d_]")  # a letter, of any alphabet
 _WINDOW = re.compile(rf"\s*({_SECONDS})\s*(?:\.\.|-|\u2013)\s*({_SECONDS})\s*", re.ASCII)
 
 
@@ -38,18 +39,20 @@ class Fixed:
     """What it makes."""
 
 
-def windows_in(texts: Iterable[str]) -> tuple[tuple[float, float], ...]:
-    """`62..75`, `1:02..1:15.5`: start and end in seconds.
+def windows_in(texts: Iterable[str]) -> tuple[tuple[float, float] | str, ...]:
+    """`62..75`, `1:02..1:15.5`: start and end in seconds; `bridge`, `chorus 2`: a section's name, as it is.
 
     Raises: UsageError for anything else, and for a window of no length.
     """
-    return tuple(_window(text) for text in texts)
+    return tuple(text.strip() if _NAME.search(text) else _window(text) for text in texts)
 
 
 def _window(text: str) -> tuple[float, float]:
     found = _WINDOW.fullmatch(text)
     if found is None:
-        raise UsageError(f"`{text}` is no window", why="it is two times in seconds", help="write it like 62..75.5")
+        raise UsageError(
+            f"`{text}` is no window", why="it is two times in seconds", help="write it like 62..75.5, or name a section"
+        )
     start, end = _seconds(found[1]), _seconds(found[2])
     if end <= start:
         raise UsageError(f"the window {text} has no length", help="write its start first")
@@ -65,7 +68,7 @@ def _seconds(text: str) -> float:
 def fix(
     songs: Sequence[Song],
     take: str,
-    windows: Sequence[tuple[float, float]],
+    windows: Sequence[tuple[float, float] | str],
     *,
     seeds: Sequence[int] | None = None,
     lyrics: str | None = None,
@@ -83,7 +86,7 @@ def fix(
     table: dict[str, object] = {
         "task": "repaint",
         "src_audio": take.removeprefix(f"{song.name}."),
-        "at": [list(map(_plain, window)) for window in windows],
+        "at": [one if isinstance(one, str) else list(map(_plain, one)) for one in windows],
         "seeds": list(chosen),
         **({"lyrics": lyrics} if lyrics is not None else {}),
     }
@@ -116,7 +119,7 @@ def with_edit(text: str, name: str, table: Mapping[str, object]) -> str:
 def _line(entry: tuple[str, object]) -> str:
     key, value = entry
     if isinstance(value, list):
-        return f"{key} = {json.dumps(value)}\n"
+        return f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
     return tomli_w.dumps({key: value}, multiline_strings=True)
 
 

@@ -22,13 +22,13 @@ from renderer.formats.read import read_tag
 from renderer.json_values import to_json
 from renderer.models.family import family_of
 from renderer.settings import EditSettings
-from renderer.song import TakeSource, Window
+from renderer.song import SectionWindow, TakeSource
 from renderer.store.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.song import Lora, Take
+    from renderer.song import Lora, Take, Window
 
 MOST_NESTED = 12  # of tables and lists; ours have four
 
@@ -144,14 +144,13 @@ def take_spec(take: Take) -> dict[str, Any]:
 
 
 def edit_told(take: Take) -> dict[str, object] | None:
-    """How a take is made from another or from a file, by ACE-Step's names; windows in seconds."""
+    """How a take is made from another or from a file, by ACE-Step's names; windows in seconds, or by section."""
     edit = take.variant.edit
     if edit is None:
         return None
     usual = {one.name: one.default for one in dataclasses.fields(EditSettings)}
     settings = {name: getattr(edit, name) for name, value in usual.items() if getattr(edit, name) != value}
-    found = [one for one in edit.at if isinstance(one, Window)]
-    windows = [[one.start] if one.end is None else [one.start, one.end] for one in found]
+    windows = [_window_told(one) for one in edit.at]
     told: dict[str, object] = {
         "task_type": edit.task,
         "src_audio": edit.source.take if isinstance(edit.source, TakeSource) else edit.source.path.name,
@@ -160,6 +159,12 @@ def edit_told(take: Take) -> dict[str, object] | None:
         "complete_track_classes": list(edit.tracks),
     }
     return {name: value for name, value in told.items() if value} | settings
+
+
+def _window_told(window: Window | SectionWindow) -> str | list[float]:
+    if isinstance(window, SectionWindow):
+        return window.name
+    return [window.start] if window.end is None else [window.start, window.end]
 
 
 def _pinned(take: Take) -> dict[str, object] | None:

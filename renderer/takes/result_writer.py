@@ -180,8 +180,9 @@ class ResultWriter:
         self._store.require_there()
         with disk_faults(self._store):
             # Before the artifact: cut off in between, it isn't there, and is made and put beside the sound again.
-            for name in job.takes if job.spec.wanted else ():
-                self._add_beside(self._takes[name], job.stage, artifact)
+            for take in map(self._takes.__getitem__, job.takes if job.spec.wanted else ()):
+                if take.keys.get(job.stage) == job.key:  # not of an edit that asks when its source's sections are
+                    self._add_beside(take, job.stage, artifact)
             self._store.put(job.stage, job.key, artifact, self._origin(job))
         return iter(())
 

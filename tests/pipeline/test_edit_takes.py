@@ -69,7 +69,7 @@ def _write(songs: Songs) -> None:
     soundfile.write(songs.folder / "specs" / "voice.wav", noise, 44_100)
 
 
-def _sound(songs: Songs, take: str) -> npt.NDArray[np.float64]:
+def sound_of(songs: Songs, take: str) -> npt.NDArray[np.float64]:
     found: npt.NDArray[np.float64] = soundfile.read(
         songs.outputs / take.split(".", maxsplit=1)[0] / f"{take}.flac", always_2d=True
     )[0]
@@ -84,7 +84,7 @@ def test_a_chain_loads_each_part_as_planned_and_one_change_at_its_root_makes_it_
     assert loads["dit"] == 1
     assert loads["vae"] == 2  # its encoder for the voice, its decoder for all of them
     songs.render()
-    source, fixed, again = (_sound(songs, take) for take in ("one.s1", "one.fix.s11", "one.again.s12"))
+    source, fixed, again = (sound_of(songs, take) for take in ("one.s1", "one.fix.s11", "one.again.s12"))
     assert _differing(source, fixed) == pytest.approx((2.0, 5.0), abs=0.05)
     assert _differing(fixed, again) == pytest.approx((6.0, 8.0), abs=0.05)
     assert not songs.project().plan().running

@@ -74,9 +74,20 @@ def test_what_would_be_at_fault_is_told_and_nothing_is_written(spec: Path) -> No
     assert spec.read_text(encoding="utf-8") == SPEC
 
 
+def test_a_section_is_named_as_the_lyrics_have_it(spec: Path) -> None:
+    with pytest.raises(SpecError) as unknown:
+        fix(load_songs([spec]).require(), "eins.s2", ["vers"])
+    assert [(one.code, one.help) for one in unknown.value.diagnostics] == [("edit-section", "did you mean `verse`?")]
+    assert spec.read_text(encoding="utf-8") == SPEC
+
+    fix(load_songs([spec]).require(), "eins.s2", ["verse", (1.0, 2.5)])
+    assert tomllib.loads(spec.read_text())["edits"]["fix"]["at"] == ["verse", [1, 2.5]]
+
+
 def test_windows_are_read_as_they_are_typed() -> None:
     assert windows_in(["62..75.5", "1:02-1:15", "-3..2"]) == ((62.0, 75.5), (62.0, 75.0), (-3.0, 2.0))
-    for odd in ("62", "bridge", "5..5", "9..2", "1:2:3..4"):
+    assert windows_in(["chorus 2", " サビ "]) == ("chorus 2", "サビ")
+    for odd in ("62", "5..5", "9..2", "1:2:3..4", ""):
         with pytest.raises(UsageError):
             windows_in([odd])
 

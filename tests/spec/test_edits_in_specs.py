@@ -213,11 +213,72 @@ def test_windows_are_pairs_of_seconds_in_their_order(project: Path) -> None:
 
     assert with_at("[[75.5, 62.0]]") == [("edit-window-empty", "[75.5, 62.0]")]
     assert with_at("[[1, 2], [5, 5]]") == [("edit-window-empty", "[5, 5]")]
-    assert with_at('["bridge"]') == [("edit-section", '"bridge"')]
+    assert with_at('["62-75s"]') == [("edit-section", '"62-75s"')]
     assert with_at("[62.0, 75.5]") == [("at-form", "[62.0, 75.5]")]
     assert with_at("[[62.0]]") == [("at-length", "[62.0]")]
     assert faults(project, SONG + FIX + "repainting_start = 3\n") == [("edit-window-twice", "3")]
     assert faults(project, SONG + FIX.replace("at = [[62.0, 75.5]]\n", "")) == [("edit-incomplete", "edits.fix")]
+
+
+SECTIONS = SONG.replace("[verse]\\nhello", "[Verse 1]\\nhello\\n[chorus]\\noh\\n[bridge]\\nhm\\n[chorus]\\noh")
+
+
+@pytest.mark.parametrize("named", ["bridge", "[Bridge]", " chorus ", "chorus 2", "verse", "VERSE 1"])
+def test_a_window_may_be_a_section_of_the_source(project: Path, named: str) -> None:
+    song = song_of(project, SECTIONS + FIX.replace("[[62.0, 75.5]]", f'["{named}", [1, 2]]'))
+    edit = variant(song, "fix").edit
+
+    assert edit is not None
+    assert edit.at[1] == Window(start=1.0, end=2.0)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("brige", "did you mean `bridge`?"),
+        ("chorus 3", "did you mean `chorus 2`?"),
+        ("verse 2", "did you mean `Verse 1`?"),
+        ("outro", "`night-bus` has `Verse`, `Verse 1`, `chorus`, `chorus 1`, `bridge`, `chorus 2`"),
+    ],
+)
+def test_a_section_that_the_source_has_not_is_told_where_it_is_named(project: Path, named: str, told: str) -> None:
+    text = SECTIONS + FIX.replace("[[62.0, 75.5]]", f'[[1, 2], "{named}"]')
+
+    assert faults(project, text) == [("edit-section", f'"{named}"')]
+    assert told in " ".join(plain(load(project, text).errors[0], width=300).split())
+
+
+def test_sections_are_those_of_the_take_that_is_named(project: Path) -> None:
+    """Of a variant or an edit with words of its own, and of another song."""
+    own = '[variants.wide]\nlyrics = "[hook]\\nhey"\n' + FIX.replace('"s2"', '"wide.s2"')
+    assert faults(project, SECTIONS + own.replace("[[62.0, 75.5]]", '["hook"]')) == []
+    assert faults(project, SECTIONS + own.replace("[[62.0, 75.5]]", '["bridge"]')) == [("edit-section", '"bridge"')]
+    load(project, SECTIONS)
+    other = FIX.replace('"s2"', '"night-bus.s2"').replace("[[62.0, 75.5]]", '["bridge"]')
+    assert faults(project, SONG + other, "two") == []
+
+
+def test_a_section_whose_place_nothing_tells_asks_for_seconds(project: Path) -> None:
+    by_section = FIX.replace("[[62.0, 75.5]]", '["verse"]')
+    (project / "specs" / "demo.wav").write_bytes(b"RIFF")
+    silent = SONG.replace('lyrics = "[verse]\\nhello"', "instrumental = true")
+    for text in (
+        SONG + by_section.replace('"s2"', '"demo.wav"'),
+        silent + by_section,
+        SONG.replace("\\nhello", "") + by_section,
+        'model = "mini"\n' + SONG.replace("= 90", "= 50") + by_section,
+    ):
+        assert faults(project, text) == [("edit-section", '"verse"')]
+        assert "write its seconds" in " ".join(plain(load(project, text).errors[0], width=300).split())
+
+
+def test_a_window_of_a_task_that_has_none_has_no_effect(project: Path) -> None:
+    text = SONG + FIX.replace("repaint", "cover")
+
+    assert "edit-unused" in [one.code for one in load(project, text).diagnostics]
+    edit = variant(song_of(project, text), "fix").edit
+    assert edit is not None
+    assert edit.at == ()
 
 
 def test_a_task_that_the_checkpoint_cannot_do_is_told(project: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from renderer.artifacts import TimedLine, Timestamps
 from renderer.song import Section
-from renderer.spec.section_windows import section_windows, windows_of
+from renderer.spec.section_windows import section_names, section_windows, sections_named
 
 SONG = (
     Section(tag="", lines=("hm",), start=0),
@@ -36,12 +36,20 @@ def test_a_section_lasts_from_its_tag_to_the_next_ones_and_the_last_to_the_end()
 
 
 def test_a_tag_that_stands_twice_means_both_and_with_a_number_one() -> None:
-    windows = section_windows(WHOLE, SONG)
+    assert sections_named("[chorus]", None, SONG) == (2, 4)
+    assert sections_named("CHORUS", 2, SONG) == (4,)
+    assert sections_named("verse", 2, SONG) == (3,)
+    assert sections_named("bridge", None, SONG) == sections_named("chorus", 3, SONG) == ()
+    assert sections_named("", None, SONG) == ()
 
-    assert [one.start for one in windows_of("[chorus]", None, windows)] == [20.0, 40.0]
-    assert [one.start for one in windows_of("CHORUS", 2, windows)] == [40.0]
-    assert [one.start for one in windows_of("verse", 2, windows)] == [30.0]
-    assert windows_of("bridge", None, windows) == windows_of("chorus", 3, windows) == ()
+
+def test_a_section_can_be_called_by_its_tag_and_one_of_several_by_its_number() -> None:
+    numbered = Section(tag="intro", number=1)
+
+    assert section_names((*SONG, Section(tag="bridge"), numbered)) == (
+        *("verse", "verse 1", "chorus", "chorus 1", "verse 2", "Chorus 2"),
+        *("bridge", "intro", "intro 1"),
+    )
 
 
 def test_sections_behind_the_end_of_what_was_read_have_no_window() -> None:

@@ -13,7 +13,7 @@ from renderer.models.ace_step.protocol.alignment_heads import alignment_heads
 from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.prompt_preview import GUESSED_SECONDS
-from renderer.models.ace_step.protocol.stage_requests import inputs_of, take_context
+from renderer.models.ace_step.protocol.stage_requests import idle_stages, inputs_of, take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
 from renderer.models.family import ask_stages
 from renderer.models.model_files import ModelFiles, PlannedModel
@@ -63,6 +63,7 @@ def take_requests(
         preview=context.preview,
         seconds=min(whole, context.preview or whole),
         pinned={} if is_edit else pinned_artifacts(take, context.preview),
+        idle=idle_stages(context),
         inputs=inputs_of(context),
     )
 

@@ -212,6 +212,7 @@ _STAGES = (
         cost=Cost(seconds=lambda request: _song_seconds(request.latents), pace=0.0005),
         named_by=("model", "based_on", "lora"),
         wanted=True,
+        if_lacking="give the windows in seconds: `at = [[62.0, 75.5]]`",
     ),
     StageSpec(
         name=WAVEFORM,

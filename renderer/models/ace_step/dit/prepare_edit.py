@@ -13,6 +13,7 @@ import torch
 from renderer.models import device as devices
 from renderer.models.ace_step.dit.conditions import hints, silence
 from renderer.models.ace_step.protocol.dit_prompt import make_edit_prompt, morph_source_prompt, text2music_prompt
+from renderer.models.ace_step.protocol.line_windows import frame_windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,11 +55,11 @@ def prepare_edit(
 ) -> tuple[DitPrompt, Conditions, PreparedEdit]:
     """An edit's prompt, what it is to follow, and its source.
 
-    Raises: StageError when the source's codes can't be read.
+    Raises: StageError when the source's codes can't be read, or a section of it has no time.
     """
     encoders, reference = cache.encoders, reference_of(job)
-    own = frames_of(job, encoders.device)
-    before, after = _padding(edit.windows, own.shape[1])
+    own, windows = frames_of(job, encoders.device), frame_windows(edit.windows, job.upstream)
+    before, after = _padding(windows, own.shape[1])
     prompt = make_edit_prompt(request, edit, own.shape[1])
     around = [silence(encoders, count).to(own) for count in (before, after)]
     whole = torch.cat([around[0], own, around[1]], dim=1)
@@ -69,7 +70,7 @@ def prepare_edit(
         request=edit,
         source=source,
         silence=quiet,
-        windows=_windows(edit.windows, before, own.shape[1], source.shape[1]),
+        windows=_windows(windows, before, own.shape[1], source.shape[1]),
         other=_other(cache, edit, prompt, quiet, reference),
     )
     return prompt, cache.conditions(prompt.text, prompt.lyrics, followed, reference), prepared

@@ -1,5 +1,7 @@
 """An edit -> what its stages are asked: windows in frames, what it is spliced from, which tasks a checkpoint can do.
 
+Windows by section stay lines of the source's lyrics: when those are sung is known once the source is there.
+
 Source: ace-step/ACE-Step-1.5, acestep/core/generation/handler (padding_utils.py, conditioning_masks.py, task_utils.py).
 """
 
@@ -10,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
-from renderer.models.ace_step.protocol.names import LATENTS
+from renderer.models.ace_step.protocol.names import LATENTS, TIMESTAMPS
 from renderer.models.ace_step.protocol.requests import (
     EditRequest,
     FrameWindow,
+    LineWindow,
     NamedSound,
     SampleWindow,
     SourceRequest,
@@ -23,12 +26,13 @@ from renderer.models.ace_step.protocol.requests import (
 from renderer.models.ace_step.protocol.sound_files import look_at
 from renderer.models.take_requests import TakeStage
 from renderer.settings import EditSettings
-from renderer.song import FileSource, SectionWindow, TakeSource, Window
+from renderer.song import FileSource, TakeSource, Window
+from renderer.spec.section_windows import sections_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.song import Take, TakeEdit
+    from renderer.song import SectionWindow, Take, TakeEdit
 
 BASE_TASKS = ("extract", "lego", "complete")
 WINDOWED = ("repaint", "lego")
@@ -38,6 +42,8 @@ _ACTING: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(WINDOWED, ("repaint_mode", "repaint_strength", "chunk_mask_mode")),
     "morph": tuple(field.name for field in fields(EditSettings) if field.name.startswith("flow_edit")),
 }
+SECTIONS = "sections"
+"""The input that tells when a source's sections are."""
 _STRENGTHS = ("audio_cover_strength", "cover_noise_strength")
 
 
@@ -51,23 +57,33 @@ def refuse_unfit_task(take: Take, edit: TakeEdit, kind: str) -> None:
         )
     if edit.at and edit.task not in WINDOWED:
         raise UsageError(f"`{take.name}` has windows", why=f"{edit.task} works on the whole source", help="drop `at`")
-    for window in windows_of(take, edit):
+    for window in _in_seconds(edit):
         if window.end is not None and window.end <= window.start:
             raise UsageError(f"`{take.name}` has a window of no length: {window.start:g} to {window.end:g} s")
 
 
-def windows_of(take: Take, edit: TakeEdit) -> tuple[Window, ...]:
-    """The edit's windows in seconds.
+def names_sections(edit: TakeEdit) -> bool:
+    """Whether its windows are known once its source's timestamps are."""
+    return edit.task in WINDOWED and len(_in_seconds(edit)) < len(edit.at)
 
-    Raises: UsageError for sections: nothing tells yet where those of a take are.
-    """
-    sections = [one for one in edit.at if isinstance(one, SectionWindow)]
-    if sections:
-        raise UsageError(
-            f"`{take.name}` names `{sections[0].tag}`, and where that is nobody knows yet",
-            help="give seconds: `at = [[62.0, 75.5]]`",
-        )
+
+def _in_seconds(edit: TakeEdit) -> tuple[Window, ...]:
     return tuple(one for one in edit.at if isinstance(one, Window))
+
+
+def _lines_of(take: Take, section: SectionWindow) -> tuple[LineWindow, ...]:
+    """All sections that are meant, in the order in which they are sung.
+
+    Raises: UsageError where the source has none of that name, or is a file.
+    """
+    source = take.source
+    sections = source.song.sections if source else ()
+    places = sections_named(section.tag, section.number, sections)
+    if not places:
+        where = f"`{source.name}` has no such section" if source else "nothing tells where a file's sections are"
+        raise UsageError(f"`{take.name}` names `{section.name}`", why=where, help="give seconds: `at = [[62.0, 75.5]]`")
+    belows = [*(one.start for one in sections[1:]), None]
+    return tuple(LineWindow(first=sections[place].start, below=belows[place]) for place in places)
 
 
 def seconds_of(take: Take, others: Mapping[str, Take] | None, limit: float) -> float | None:
@@ -81,7 +97,7 @@ def seconds_of(take: Take, others: Mapping[str, Take] | None, limit: float) -> f
     own = source_seconds(take, edit, others, limit)
     if own is None:
         return None
-    windows = windows_of(take, edit)
+    windows = _in_seconds(edit)
     before = max((-window.start for window in windows if window.start < 0), default=0.0)
     end = max((window.end for window in windows if window.end is not None), default=0.0)
     return before + max(own, end)
@@ -107,9 +123,9 @@ def other(take: Take, source: TakeSource, others: Mapping[str, Take]) -> Take:
     return others[source.take]
 
 
-def source_request(take: Take, edit: TakeEdit, file: NamedSound) -> SourceRequest:
+def source_request(edit: TakeEdit, file: NamedSound) -> SourceRequest:
     """Of the VAE's encoder, silence around the file where a window reaches beyond it."""
-    windows = windows_of(take, edit)
+    windows = _in_seconds(edit)
     before = max((-window.start for window in windows), default=0.0)
     after = max((window.end - file.seconds for window in windows if window.end is not None), default=0.0)
     return SourceRequest(file=file, before=_samples(max(0.0, before)), after=_samples(max(0.0, after)))
@@ -126,7 +142,10 @@ def edit_request(take: Take, edit: TakeEdit, file: NamedSound | None) -> EditReq
     return EditRequest(
         task=edit.task,
         windows=tuple(
-            FrameWindow(start=_frames(one.start), end=None if one.end is None else _frames(one.end)) for one in moved
+            FrameWindow(start=_frames(one.start), end=None if one.end is None else _frames(one.end))
+            if isinstance(one, Window)
+            else one
+            for one in moved
         ),
         tracks=edit.tracks if edit.task == "complete" else (edit.track,) if edit.track else (),
         **{name: getattr(edit, name) for name in acting},
@@ -142,17 +161,20 @@ def is_spliced(take: Take) -> bool:
 def splice_request(
     take: Take, others: Mapping[str, Take], limit: float
 ) -> tuple[SpliceRequest, Mapping[str, TakeStage]]:
-    """What a take's sound is spliced from, and the other takes' latents for it, by their inputs' names.
+    """What a take's sound is spliced from, and what of other takes is needed for it, by the inputs' names.
 
     Raises: UsageError for a source that can't be one, or whose latents another VAE decodes.
     """
     links, inputs, one, name = [], dict[str, TakeStage](), take, LATENTS
     while is_spliced(one) and (edit := one.variant.edit) is not None:
         file = look_at(edit.source.path, limit) if isinstance(edit.source, FileSource) else None
-        links.append(_splice(one, edit, file, name))
+        sections = f"{SECTIONS}{name.removeprefix(LATENTS)}" if names_sections(edit) else ""
+        links.append(_splice(one, edit, file, name, sections))
         if file is not None or isinstance(edit.source, FileSource):
             return SpliceRequest(links=tuple(reversed(links)), file=file), inputs
         source = other(one, edit.source, others)
+        if sections:
+            inputs[sections] = TakeStage(take=source.name, stage=TIMESTAMPS)
         _refuse_other_vae(one, source)
         name = f"{LATENTS}_{len(links)}" if is_spliced(source) else "origin"
         inputs[name] = TakeStage(take=source.name, stage=LATENTS)
@@ -160,18 +182,21 @@ def splice_request(
     return SpliceRequest(links=tuple(reversed(links)), duration=seconds_of(one, others, limit)), inputs
 
 
-def _splice(take: Take, edit: TakeEdit, file: NamedSound | None, latents: str) -> Splice:
-    padded = source_request(take, edit, file) if file else None
+def _splice(take: Take, edit: TakeEdit, file: NamedSound | None, latents: str, sections: str) -> Splice:
+    padded = source_request(edit, file) if file else None
     strength = edit.repaint_strength if edit.repaint_mode == "balanced" else 0.0
     return Splice(
         latents=latents,
         windows=tuple(
             SampleWindow(start=_samples(one.start), end=None if one.end is None else _samples(one.end))
+            if isinstance(one, Window)
+            else one
             for one in _moved(take, edit, file)
         ),
         crossfade=_samples(_CROSSFADE * (1.0 - strength)),
         before=padded.before if padded else 0,
         after=padded.after if padded else 0,
+        sections=sections,
     )
 
 
@@ -184,14 +209,15 @@ def _refuse_other_vae(take: Take, source: Take) -> None:
         )
 
 
-def _moved(take: Take, edit: TakeEdit, file: NamedSound | None) -> tuple[Window, ...]:
+def _moved(take: Take, edit: TakeEdit, file: NamedSound | None) -> tuple[Window | LineWindow, ...]:
     """The windows in a file's own time once silence is put before it; those of a take move when its latents are there.
 
-    Raises: see `windows_of`.
+    Raises: UsageError for sections that the source hasn't.
     """
-    windows = windows_of(take, edit)
+    found = [(one,) if isinstance(one, Window) else _lines_of(take, one) for one in edit.at]
     if file is None:
-        return windows
+        return tuple(one for windows in found for one in windows)
+    windows = _in_seconds(edit)
     before = max(0.0, *(-window.start for window in windows)) if windows else 0.0
     ends = [file.seconds if window.end is None else window.end for window in windows]
     return tuple(

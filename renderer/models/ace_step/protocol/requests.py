@@ -118,12 +118,22 @@ class FrameWindow:
     """None is the source's end."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineWindow:
+    """A section of the source, which is a take: when its lines are sung comes with its timestamps (upstream)."""
+
+    first: int
+    """The line of the source's lyrics that it begins at, from 0."""
+    below: int | None = None
+    """The line that the next one begins at; None is the source's end."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditRequest(EditSettings):
     """How latents are made from a source's (upstream); settings without effect on the task are at their defaults."""
 
     task: str
-    windows: tuple[FrameWindow, ...] = ()
+    windows: tuple[FrameWindow | LineWindow, ...] = ()
     """A pass each, in this order; none is the whole source."""
     tracks: tuple[str, ...] = ()
 
@@ -142,12 +152,14 @@ class Splice:
 
     latents: str
     """The name of the input that holds the take's latents."""
-    windows: tuple[SampleWindow, ...]
+    windows: tuple[SampleWindow | LineWindow, ...]
     crossfade: int
     """Samples outside of each edge in which one fades into the other."""
     before: int = 0
     after: int = 0
     """Samples of silence around the source; of a source that is a take, the windows tell."""
+    sections: str = ""
+    """The name of the input that tells when the source's sections are; empty where no window is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

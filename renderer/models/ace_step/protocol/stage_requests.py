@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from renderer.errors import UsageError
 from renderer.facts import MAX_DURATION
 from renderer.models.ace_step.protocol.edit_requests import (
+    SECTIONS,
     edit_request,
     is_spliced,
+    names_sections,
     refuse_unfit_task,
     seconds_of,
     source_request,
@@ -165,6 +167,8 @@ def inputs_of(context: TakeContext) -> Mapping[str, Mapping[str, TakeStage]]:
     if edit is None or isinstance(edit.source, FileSource):
         return {}
     source = {"source": TakeStage(take=edit.source.take, stage=LATENTS)}
+    if names_sections(edit):
+        source[SECTIONS] = TakeStage(take=edit.source.take, stage=TIMESTAMPS)
     inputs = {LATENTS: source, TIMESTAMPS: source} | ({AUDIO_TOKENS: source} if edit.task == "cover" else {})
     if is_spliced(context.take):
         inputs[WAVEFORM] = dict(splice_request(context.take, context.others, context.limit)[1])
@@ -174,7 +178,7 @@ def inputs_of(context: TakeContext) -> Mapping[str, Mapping[str, TakeStage]]:
 def ask_source(context: TakeContext) -> SourceRequest | None:
     """Of the VAE's encoder: a file that an edit starts from; a take hands its latents on."""
     edit, file = context.take.variant.edit, context.source_file
-    return source_request(context.take, edit, file) if edit and file else None
+    return source_request(edit, file) if edit and file else None
 
 
 def ask_reference(context: TakeContext) -> ReferenceRequest | None:
@@ -238,12 +242,17 @@ def ask_latents(context: TakeContext) -> LatentsRequest:
 
 def ask_timestamps(context: TakeContext) -> TimestampsRequest | None:
     """Of the DiT once more: what is asked of the latents, with the heads that follow the lyrics."""
-    song = context.take.song
-    wanted = song.has_words if song.output.timestamps is None else song.output.timestamps and not song.instrumental
     # A preview is the whole song's lyrics on its beginning: they have no times there.
-    if not wanted or context.heads is None or context.preview is not None:
+    if context.take.song.instrumental or context.heads is None or context.preview is not None:
         return None
     return TimestampsRequest(latents=ask_latents(context), heads=context.heads)
+
+
+def idle_stages(context: TakeContext) -> frozenset[str]:
+    """The stages that nobody wants for the take itself: they run where an edit of it needs their results."""
+    song = context.take.song
+    wanted = song.has_words if song.output.timestamps is None else song.output.timestamps
+    return frozenset() if wanted else frozenset({TIMESTAMPS})
 
 
 def ask_waveform(context: TakeContext) -> WaveformRequest:

@@ -14,6 +14,7 @@ from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
+from renderer.models.ace_step.protocol.line_windows import sample_windows
 from renderer.models.ace_step.vae.fused import fuse, give_float32, slim
 from renderer.models.ace_step.vae.read_file import read_file
 from renderer.models.ace_step.vae.sound import PEAK, PEAK_FLOOR, checked_latents, checked_peak, scale_to_peak
@@ -81,7 +82,8 @@ class LoadedVae:
             frames = checked_latents(cast("Latents", job.upstream[link.latents]))
             made, _ = self._decode_within_memory(frames, job.id, listener)
             checked_peak(made, None)
-            sound, gains = spliced(padded(sound, link), made.cpu() * scale, link)
+            windows = sample_windows(link.windows, job.upstream, link.sections)
+            sound, gains = spliced(padded(sound, link, windows), made.cpu() * scale, link.crossfade, windows)
         notes = VaeNotes(seconds=time.perf_counter() - began, tile=self.tiles.length, gains=gains)
         return Waveform(samples=sound.numpy(), notes=notes)
 

@@ -16,32 +16,36 @@ from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.ace_step.vae.sound import PEAK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from renderer.models.ace_step.protocol.requests import SampleWindow, Splice
 
 
-def padded(source: Tensor, link: Splice) -> Tensor:
+def padded(source: Tensor, link: Splice, windows: Sequence[SampleWindow]) -> Tensor:
     """The source with silence where windows reach beyond it."""
     length = source.shape[1] + link.before + link.after
-    ends = [window.end for window in link.windows if window.end is not None]
+    ends = [window.end for window in windows if window.end is not None]
     after = max(0, *(end - length for end in ends)) if ends else 0
-    return pad(source, (link.before + lead(link), link.after + after))
+    return pad(source, (link.before + lead(windows), link.after + after))
 
 
-def lead(link: Splice) -> int:
+def lead(windows: Sequence[SampleWindow]) -> int:
     """Samples of silence before a source that is a take: whole latent frames, as its latents have them."""
-    first = min((window.start for window in link.windows), default=0)
+    first = min((window.start for window in windows), default=0)
     return -min(0, first // SAMPLES_PER_LATENT) * SAMPLES_PER_LATENT
 
 
-def spliced(source: Tensor, made: Tensor, link: Splice) -> tuple[Tensor, tuple[float, ...]]:
+def spliced(
+    source: Tensor, made: Tensor, crossfade: int, windows: Sequence[SampleWindow]
+) -> tuple[Tensor, tuple[float, ...]]:
     """The source with the windows of `made`, both float32 [2, samples], and each window's gain."""
     sound, shared, gains = source.clone(), min(source.shape[1], made.shape[1]), []
-    for window in _within(link, source.shape[1]):
+    for window in _within(windows, source.shape[1]):
         start, end = min(window.start, shared), min(window.end or shared, shared)
-        ramp = _ramp(start, end, link.crossfade, shared)
-        first = max(0, start - link.crossfade)
+        ramp = _ramp(start, end, crossfade, shared)
+        first = max(0, start - crossfade)
         part = made[:, first : first + len(ramp)]
         gain = gain_of(part)
         gains.append(gain)
@@ -56,11 +60,10 @@ def gain_of(part: Tensor) -> float:
     return min(1.0, PEAK / peak) if peak else 1.0
 
 
-def _within(link: Splice, length: int) -> list[SampleWindow]:
-    moved = lead(link)
+def _within(windows: Sequence[SampleWindow], length: int) -> list[SampleWindow]:
+    moved = lead(windows)
     return [
-        replace(one, start=one.start + moved, end=length if one.end is None else one.end + moved)
-        for one in link.windows
+        replace(one, start=one.start + moved, end=length if one.end is None else one.end + moved) for one in windows
     ]
 
 
