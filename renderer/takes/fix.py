@@ -1,4 +1,4 @@
-"""A window or section of a take, to be made anew -> an `[edits.NAME]` table in its spec; all that stands there stays."""
+"""A window or section of a take, to be made anew -> an `[edits.NAME]` table in its spec; what stands there stays."""
 
 from __future__ import annotations
 

@@ -133,12 +133,12 @@ def kill_and_resume(project: Project, *, num_kills: int, chance: random.Random, 
     batches = 0
     while project.kills.total() < num_kills:
         if _life(project, chance, most=num_kills - project.kills.total()):
-            _check_batch(project, reference)
+            check_batch(project, reference)
             print(f"{project.kills.total()} kills, a batch done", flush=True)
             batches += 1
             shutil.rmtree(project.outputs)
     project.finish()
-    _check_batch(project, reference)
+    check_batch(project, reference)
     return batches + 1
 
 
@@ -167,7 +167,7 @@ def _life(project: Project, chance: random.Random, *, most: int) -> bool:
         parent.kill()
         parent.wait()
     _check_no_orphans(project)
-    _check_promises(project)
+    check_promises(project)
     return code == 0
 
 
@@ -234,7 +234,7 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def _check_promises(project: Project) -> None:
+def check_promises(project: Project) -> None:
     """What was reported done is on disk and whole; no committed job ran twice."""
     store = Store(project.outputs, kinds=stored_kinds())
     lines = [entry.line for entry in store.journal.lines()]
@@ -247,7 +247,7 @@ def _check_promises(project: Project) -> None:
     assert [job for job, times in jobs.items() if times > 1] == []
 
 
-def _check_batch(project: Project, reference: Mapping[str, str]) -> None:
+def check_batch(project: Project, reference: Mapping[str, str]) -> None:
     """As if nothing had happened."""
     assert sounds(project) == reference
     assert [checked for checked in verify(Store(project.outputs, kinds=stored_kinds())) if checked.fault] == []

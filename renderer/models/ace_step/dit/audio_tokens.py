@@ -18,11 +18,11 @@ from renderer.provenance import CodesNotes
 
 if TYPE_CHECKING:
     from renderer.models.ace_step.dit.conditions import Encoders
-    from renderer.models.stage_job import StageJob
+    from renderer.models.stage_job import Listener, StageJob
 
 
 @torch.no_grad()
-def tokenize(encoders: Encoders, tokenizer: Any, job: StageJob) -> Codes:
+def tokenize(encoders: Encoders, tokenizer: Any, job: StageJob, listener: Listener) -> Codes:
     """The codes of the whole source, its last ones filled up with silence from its start.
 
     Raises: StageError for a set without a tokenizer.
@@ -36,5 +36,6 @@ def tokenize(encoders: Encoders, tokenizer: Any, job: StageJob) -> Codes:
         )
     frames = filled(encoders, frames_of(job, encoders.device)).float()
     _, indices = tokenizer.tokenize(frames, encoders.condition_encoder.silence_latent.float())
+    listener.progress(job.id, 1, 1, "passes")
     codes = cast("torch.Tensor", indices).flatten().cpu().numpy().astype(np.int32)
     return Codes(codes=codes, notes=CodesNotes(seconds=time.perf_counter() - began))

@@ -100,7 +100,7 @@ class LoadedDit:
         tokenizer = self._loader.exact_tokenizer(encoders, listener)
         for job in jobs:
             if not listener.cancelled(job.id):
-                yield from run_alone(job, partial(tokenize, encoders, tokenizer, job))
+                yield from run_alone(job, partial(tokenize, encoders, tokenizer, job, listener))
 
     def _prepare(
         self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
