@@ -147,3 +147,61 @@ def test_a_plan_tells_which_prompt_is_too_long_by_the_models_own_tokenizer(
     assert len(told) == 1
     assert told[0].startswith("song.s1: the text prompt has ")
     assert told[0].endswith(" tokens, the model reads 256: shorten it")
+
+
+EDITS = """
+[variants.open]
+duration = 33
+[edits.fix]
+task = "repaint"
+src_audio = "s2"
+at = ["verse", [-2.0, 4.0]]
+seeds = [11]
+chunk_mask_mode = "explicit"
+[edits.as-waltz]
+task = "cover"
+src_audio = "fix.s11"
+seeds = [12]
+caption = "waltz"
+audio_cover_strength = 0.8
+cover_noise_strength = 0.25
+[edits.other]
+task = "morph"
+src_audio = "open.s1"
+flow_edit_source_caption = "house"
+seeds = [13]
+"""
+
+
+def test_an_edit_tells_its_window_its_masks_its_instruction_and_the_texts_as_sent(show) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - see above
+    found = {one["takes"][0]: one["sent"] for one in json.loads(show(ALL_METAS + EDITS, "--json"))}
+    texts = {take: {one["name"]: one["text"] for one in sent} for take, sent in found.items()}
+
+    fix = texts["song.fix.s11"]
+    assert [*fix] == ["text prompt", "lyric prompt", "edit"]
+    assert fix["edit"].splitlines() == [
+        "made from: song.s2",
+        "task: repaint",
+        "window: Verse, where the timestamps of its source will tell",
+        "window: -2 to 4 s (frames -50 to 100)",
+        "source followed: as it is, with silence in the window",
+        "mask: 1 in the window, 0 around it",
+        "around the window: put back in 4 of 8 steps, blended over 12 frames, its samples kept and faded over 0.025 s",
+        "instruction: Repaint the mask area based on the given conditions:",
+    ]
+    assert fix["text prompt"].startswith("# Instruction\nRepaint the mask area based on the given conditions:\n\n")
+    assert "- duration: 60 seconds" in fix["text prompt"]
+    waltz = texts["song.as-waltz.s12"]
+    assert waltz["text prompt"].startswith("# Instruction\nGenerate audio semantic tokens")
+    assert waltz["later text prompt"].startswith("# Instruction\nFill the audio semantic mask")
+    assert "strength: followed in the first 80% of the steps, then not" in waltz["edit"]
+    assert "# Caption\nwaltz" in waltz["later text prompt"]
+    assert "# Caption\nhouse" in texts["song.other.s13"]["source text prompt"]
+    assert "- duration: 33 seconds" in texts["song.other.s13"]["text prompt"]
+
+
+def test_a_length_that_the_lm_decides_is_marked_in_an_edit_of_it(show) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - see above
+    edit = '[edits.c]\ntask = "cover"\nsrc_audio = "s2"\nseeds = [11]\n'
+    (found,) = [one for one in json.loads(show(edit, "--json")) if one["takes"] == ["song.c.s11"]]
+
+    assert "- duration: ‹the LM decides›" in next(one["text"] for one in found["sent"] if one["name"] == "text prompt")

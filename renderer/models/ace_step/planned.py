@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError, named_by
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
-from renderer.models.ace_step.protocol.alignment_heads import alignment_heads
-from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, VAE
+from renderer.models.ace_step.protocol.alignment_heads import alignment_heads, published_heads
+from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, TIMESTAMPS, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.prompt_preview import GUESSED_SECONDS
 from renderer.models.ace_step.protocol.stage_requests import idle_stages, inputs_of, take_context
@@ -47,7 +47,10 @@ def take_requests(
 
     Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
     """
-    context = take_context(take, model.facts, preview, alignment_heads(model.files), others)
+    known = alignment_heads(model.files)
+    # Of what isn't fetched, an edit by section is planned as it will be.
+    heads = known or (published_heads(take.variant.trained_as) if model.missing else None)
+    context = take_context(take, model.facts, preview, heads, others)
     pinned, is_edit = take.song.pinned, take.variant.edit is not None
     requests = ask_stages(stages, context)
     if LM not in model.weights and any(stages[stage].part == LM for stage in requests):
@@ -63,7 +66,7 @@ def take_requests(
         preview=context.preview,
         seconds=min(whole, context.preview or whole),
         pinned={} if is_edit else pinned_artifacts(take, context.preview),
-        idle=idle_stages(context),
+        idle=idle_stages(context) if known else frozenset({TIMESTAMPS}),
         inputs=inputs_of(context),
     )
 

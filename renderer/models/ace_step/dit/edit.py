@@ -13,6 +13,7 @@ import torch
 from renderer.models import device as devices
 from renderer.models.ace_step.dit.denoise import Course, denoise, initial_noise
 from renderer.models.ace_step.dit.morph import first_step, morph
+from renderer.models.ace_step.protocol.edit_requests import blend_frames, caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.prepare_edit import PreparedEdit
     from renderer.models.ace_step.dit.velocity import Conditions, ResidentDit
     from renderer.models.ace_step.protocol.requests import EditRequest
-
-CROSSFADE_FRAMES = 25  # outside of each edge, where the source is held most
 
 
 def edit_steps(
@@ -60,7 +59,7 @@ def num_edit_steps(edit: PreparedEdit, sampling: Sampling) -> int:
 
 def held_steps(edit: PreparedEdit, sampling: Sampling) -> int:
     """In how many steps of a pass what is around the window is put back."""
-    return round(_caution(edit.request) * len(_sampling(edit.request, sampling).timesteps))
+    return round(caution(edit.request) * len(_sampling(edit.request, sampling).timesteps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +119,14 @@ class _Pass:
         times = self.sampling.timesteps
         if step == len(times) - 1:
             return self._blend(latents)
-        if step >= round(_caution(self.edit.request) * len(times)):
+        if step >= round(caution(self.edit.request) * len(times)):
             return latents
         time = times[step + 1]
         noised = time * self.noise + (1.0 - time) * self.edit.source
         return torch.where(self._inside[None, :, None], latents, noised)
 
     def _blend(self, latents: Tensor) -> Tensor:
-        width = round(CROSSFADE_FRAMES * _caution(self.edit.request))
+        width = blend_frames(self.edit.request)
         if not width or self.window is None:
             return latents
         soft = ramp(latents.shape[1], self.window, width).to(latents)[None, :, None]
@@ -143,13 +142,6 @@ def ramp(length: int, window: tuple[int, int], width: int) -> Tensor:
     soft[first:start] = torch.linspace(0.0, 1.0, start - first + 2)[1:-1]
     soft[end:last] = torch.linspace(1.0, 0.0, last - end + 2)[1:-1]
     return soft
-
-
-def _caution(request: EditRequest) -> float:
-    """The share of steps, and of the widest ramp, with which the source is held around a window."""
-    if request.repaint_mode == "balanced":
-        return 1.0 - request.repaint_strength
-    return {"aggressive": 0.0, "conservative": 1.0}[request.repaint_mode]
 
 
 def _sampling(request: EditRequest, sampling: Sampling) -> Sampling:

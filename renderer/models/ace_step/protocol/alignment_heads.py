@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.models.catalog import layouts
+from renderer.spec.checkpoints import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +20,10 @@ CONFIG_KEY = "lyric_alignment_layers_config"
 """Of a DiT's config.json, in either layout: `{"2": [6], "3": [10, 11]}`."""
 # Source: ace-step/ACE-Step-1.5, acestep/core/generation/handler/lyric_alignment_common.py and the published XL configs.
 # `mini` has none: its attention isn't sharp enough for any head to tell (tests/bench/mini_timestamps.py).
+_2B, _XL = (24, 16), (32, 32)
 BY_SIZES: Mapping[tuple[int, int], Mapping[int, tuple[int, ...]]] = {
-    (24, 16): {2: (6,), 3: (10, 11), 4: (3,), 5: (8, 9), 6: (8,)},
-    (32, 32): {3: (18, 27), 4: (22,), 5: (5, 6, 7), 6: (2, 12, 13), 7: (20, 21)},
+    _2B: {2: (6,), 3: (10, 11), 4: (3,), 5: (8, 9), 6: (8,)},
+    _XL: {3: (18, 27), 4: (22,), 5: (5, 6, 7), 6: (2, 12, 13), 7: (20, 21)},
 }
 """Layers and heads of the DiT -> layer -> heads."""
 
@@ -34,6 +36,14 @@ def alignment_heads(files: ModelFiles) -> Heads | None:
         return _read(path, path.stat().st_mtime_ns)
     except OSError:
         return None
+
+
+def published_heads(name: str) -> Heads | None:
+    """Those of a set by its name, for a plan of what isn't fetched yet; None where it has none, or nobody knows."""
+    checkpoint = CHECKPOINTS.get(name)
+    if checkpoint is None or not checkpoint.tells_when:
+        return None
+    return tuple(BY_SIZES[_XL if name.startswith("xl-") else _2B].items())
 
 
 def heads_in(config: Mapping[str, Any]) -> Heads | None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 BASE_TASKS = ("extract", "lego", "complete")
 WINDOWED = ("repaint", "lego")
+CROSSFADE_FRAMES = 25  # outside of each edge, where the source is held most
 _CROSSFADE = 0.05  # seconds, of what is most careful
 # What of the settings acts on which task; elsewhere they are asked at their defaults.
 _ACTING: Mapping[str, tuple[str, ...]] = {
@@ -184,7 +185,6 @@ def splice_request(
 
 def _splice(take: Take, edit: TakeEdit, file: NamedSound | None, latents: str, sections: str) -> Splice:
     padded = source_request(edit, file) if file else None
-    strength = edit.repaint_strength if edit.repaint_mode == "balanced" else 0.0
     return Splice(
         latents=latents,
         windows=tuple(
@@ -193,11 +193,28 @@ def _splice(take: Take, edit: TakeEdit, file: NamedSound | None, latents: str, s
             else one
             for one in _moved(take, edit, file)
         ),
-        crossfade=_samples(_CROSSFADE * (1.0 - strength)),
+        crossfade=_samples(crossfade_seconds(edit)),
         before=padded.before if padded else 0,
         after=padded.after if padded else 0,
         sections=sections,
     )
+
+
+def caution(edit: EditSettings) -> float:
+    """The share of steps, and of the widest ramp, with which the source is held around a window."""
+    if edit.repaint_mode == "balanced":
+        return 1.0 - edit.repaint_strength
+    return {"aggressive": 0.0, "conservative": 1.0}[edit.repaint_mode]
+
+
+def blend_frames(edit: EditSettings) -> int:
+    """Latent frames outside of each edge over which the window fades into the source."""
+    return round(CROSSFADE_FRAMES * caution(edit))
+
+
+def crossfade_seconds(edit: EditSettings) -> float:
+    """Seconds of sound outside of each edge over which it does."""
+    return _CROSSFADE * caution(edit)
 
 
 def _refuse_other_vae(take: Take, source: Take) -> None:

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import Codes, Cot, CotMetas
-from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
-from renderer.models.ace_step.protocol.dit_prompt import make_dit_prompt, make_edit_prompt
+from renderer.facts import MAX_LYRIC_TOKENS, MAX_TEXT_TOKENS
+from renderer.models.ace_step.protocol.dit_prompt import (
+    make_dit_prompt,
+    make_edit_prompt,
+    morph_source_prompt,
+    text2music_prompt,
+)
+from renderer.models.ace_step.protocol.edit_preview import edit_text, source_frames
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
 from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from renderer.models.ace_step.protocol.requests import CodesRequest, LatentsRequest
+    from renderer.models.ace_step.protocol.requests import CodesRequest, EditRequest, LatentsRequest
     from renderer.models.ace_step.protocol.stage_requests import TakeContext
     from renderer.models.catalog.zoo import ModelFacts
     from renderer.models.model_files import ModelFiles
@@ -33,21 +39,27 @@ if TYPE_CHECKING:
 
 GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 UNDECIDED = "‹the LM decides›"
+_MOST_TOKENS = {"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}
+"""By what a prompt's name ends in."""
 
 
 def prompts(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | None) -> tuple[PromptText, ...]:
     """Every text of a take, in the order of the stages."""
-    context = take_context(plan.take, facts, preview)
-    cot = _decided(plan, store)
-    return tuple(
-        PromptText(
-            stage=stage,
-            name=name,
-            text=text,
-            num_tokens=_count(text, tokenizer_file(plan.files, stage)),
-            max_tokens={"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}.get(name),
+    context, cot = _context(plan, facts, preview), _decided(plan, store)
+    frames = _source_frames(context, plan, store)
+    told = _edit_told(context, plan, store)
+    return (
+        tuple(
+            PromptText(
+                stage=stage,
+                name=name,
+                text=text,
+                num_tokens=_count(text, tokenizer_file(plan.files, stage)),
+                max_tokens=_most_tokens(name),
+            )
+            for stage, name, text in _texts(context, cot, frames)
         )
-        for stage, name, text in _texts(context, cot)
+        + told
     )
 
 
@@ -56,17 +68,37 @@ def cut_off(plan: TakePlan, facts: ModelFacts, store: Store, preview: float | No
 
     Nothing where the tokenizer isn't on disk or the LM has yet to decide the text.
     """
-    context, cot = take_context(plan.take, facts, preview), _decided(plan, store)
+    context, cot = _context(plan, facts, preview), _decided(plan, store)
     # Where a chain of thought is to come it decides a meta, and with the language each prompt waits for it.
     if cot is None and "language" in _open_fields(context):
         return
     tokenizer = tokenizer_file(plan.files, LATENTS)
-    texts = _dit_prompts(context, cot)
-    limits = (("text prompt", MAX_TEXT_TOKENS), ("lyric prompt", MAX_LYRIC_TOKENS))
-    for (name, limit), text in zip(limits, texts, strict=True):
-        count = _count(text, tokenizer)
-        if count is not None and count > limit:
+    for name, text in _dit_prompts(context, cot, _source_frames(context, plan, store)):
+        count, limit = _count(text, tokenizer), _most_tokens(name)
+        if count is not None and limit is not None and count > limit:
             yield name, count, limit
+
+
+def _context(plan: TakePlan, facts: ModelFacts, preview: float | None) -> TakeContext:
+    return take_context(plan.take, facts, preview, others={one.name: one for one in plan.take.sources})
+
+
+def _source_frames(context: TakeContext, plan: TakePlan, store: Store) -> int | None:
+    edit = context.take.variant.edit
+    return None if edit is None else source_frames(context, edit, plan, store)
+
+
+def _edit_told(context: TakeContext, plan: TakePlan, store: Store) -> tuple[PromptText, ...]:
+    """What else is told to the DiT of an edit: its windows, masks and strengths."""
+    request = ask_latents(context)
+    if request.edit is None:
+        return ()
+    text = edit_text(context, request, plan, store)
+    return (PromptText(stage=LATENTS, name="edit", text=text, num_tokens=None),)
+
+
+def _most_tokens(name: str) -> int | None:
+    return next((most for one, most in _MOST_TOKENS.items() if name.endswith(one)), None)
 
 
 def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
@@ -79,16 +111,15 @@ def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _texts(context: TakeContext, cot: Cot | None) -> Iterator[tuple[str, str, str]]:
+def _texts(context: TakeContext, cot: Cot | None, frames: int | None) -> Iterator[tuple[str, str, str]]:
     if (asked := ask_cot(context)) is not None:
         yield COT, "prompt", cot_prompt(asked.caption, asked.lyrics)
     if (codes := ask_codes(context)) is not None:
         yield CODES, "prompt", codes_prompt(codes.caption, codes.lyrics, _yaml(codes, context, cot))
         if codes.guided:
             yield CODES, "negative prompt", codes_negative_prompt(codes.lm_negative_prompt)
-    text, lyrics = _dit_prompts(context, cot)
-    yield LATENTS, "text prompt", text
-    yield LATENTS, "lyric prompt", lyrics
+    for name, text in _dit_prompts(context, cot, frames):
+        yield LATENTS, name, text
 
 
 def _yaml(codes: CodesRequest, context: TakeContext, cot: Cot | None) -> str:
@@ -115,16 +146,34 @@ def _open_fields(context: TakeContext) -> frozenset[str]:
     return frozenset(names | ({"language"} if asked.use_cot_language else set()))
 
 
-def _dit_prompts(context: TakeContext, cot: Cot | None) -> tuple[str, str]:
+def _dit_prompts(context: TakeContext, cot: Cot | None, frames: int | None) -> Iterator[tuple[str, str]]:
+    """Names and texts; `frames` are those of an edit's source, None where they aren't decided."""
     request = ask_latents(context)
-    if context.runs_cot and cot is None:
-        return _undecided_prompts(request, context)
     if request.edit is not None:
-        # Of a source whose length the LM decides, what is told is a guess until it is there.
-        dit_prompt = make_edit_prompt(request, request.edit, round((context.length or GUESSED_SECONDS) * LATENT_RATE))
+        yield from _edit_prompts(request, request.edit, frames)
+        return
+    if context.runs_cot and cot is None:
+        text, lyrics = _undecided_prompts(request, context)
     else:
         dit_prompt = make_dit_prompt(request, cot, _no_codes(context))
-    return dit_prompt.text, dit_prompt.lyrics
+        text, lyrics = dit_prompt.text, dit_prompt.lyrics
+    yield "text prompt", text
+    yield "lyric prompt", lyrics
+
+
+def _edit_prompts(request: LatentsRequest, edit: EditRequest, frames: int | None) -> Iterator[tuple[str, str]]:
+    """Those of the edit itself, and what is followed beside, or behind it."""
+    prompt = make_edit_prompt(request, edit, frames or 0)
+    texts = {"text prompt": prompt.text, "lyric prompt": prompt.lyrics}
+    if edit.task == "morph":
+        names = ("source text prompt", "source lyric prompt")
+        texts |= dict(zip(names, morph_source_prompt(edit, prompt), strict=True))
+    elif edit.audio_cover_strength < 1.0:
+        texts["later text prompt"] = text2music_prompt(prompt.metas)
+    undecided = f"- duration: {int(prompt.metas.duration or 0)} seconds", f"- duration: {UNDECIDED}"
+    for name, text in texts.items():
+        known = frames is not None or request.metas.duration is not None
+        yield name, text if known else text.replace(*undecided)
 
 
 def _undecided_prompts(request: LatentsRequest, context: TakeContext) -> tuple[str, str]:
