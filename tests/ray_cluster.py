@@ -22,7 +22,7 @@ import pytest
 from renderer.processes import SAFE_FOLDER, inherited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 WITHOUT_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray isn't installed: renderer[ray]")
 _STORE_BYTES = 80 << 20  # as little as Ray takes: nothing of ours stays there
@@ -58,8 +58,8 @@ class Simulated:
 
 
 @contextmanager
-def simulated(num_cpus: int, num_nodes: int) -> Iterator[Simulated]:
-    """A cluster of so many nodes with so many workers each; nothing of it is left after."""
+def simulated(num_cpus: int, num_nodes: int, environment: Mapping[str, str] | None = None) -> Iterator[Simulated]:
+    """A cluster of so many nodes with so many workers each, in these variables; nothing of it is left after."""
     with (
         tempfile.TemporaryDirectory(prefix="ray") as folder,
         subprocess.Popen(
@@ -69,7 +69,8 @@ def simulated(num_cpus: int, num_nodes: int) -> Iterator[Simulated]:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=SAFE_FOLDER,
-            env=inherited() | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder, "OMP_NUM_THREADS": "1"},
+            env=dict(environment or inherited())
+            | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder, "OMP_NUM_THREADS": "1"},
         ) as process,
     ):
         cluster = Simulated(process=process, address=_said(process))

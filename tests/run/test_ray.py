@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from renderer.errors import ResourceError, UsageError
+from renderer.cli.main import run as program
+from renderer.errors import UsageError
 from renderer.models.model_files import Residency
 from renderer.models.node import NodeQuestion, node_facts
-from renderer.pipeline.cluster import ClusterNode, differences, refuse_differences, survey
+from renderer.pipeline.cluster import ClusterNode, differences
 from renderer.run import ray_link
 from renderer.run.events import JobProgress, WorkerRestarted
 from renderer.run.executor import EXECUTORS, ExecutorConfig
@@ -37,6 +38,21 @@ def test_without_the_extra_a_cluster_is_a_usage_error_that_says_what_to_install(
     with pytest.raises(UsageError) as refused:
         EXECUTORS["ray"].make(config)
     assert "pip install 'renderer[ray]'" in refused.value.help
+
+
+@pytest.mark.parametrize("command", ["render", "doctor"])
+def test_the_program_says_what_to_install_for_a_cluster(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ray_link.importlib.util.find_spec
+    monkeypatch.setattr(ray_link.importlib.util, "find_spec", lambda name: None if name == "ray" else found(name))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "song.toml").write_text('model = "mini"\ncaption = "calm piano"\ninstrumental = true\n')
+
+    assert program([command, "--cluster", "auto", "--device", "cpu"]) == 2
+    told = capsys.readouterr()
+    assert "pip install 'renderer[ray]'" in told.out + told.err
 
 
 def test_machines_that_would_give_other_bytes_are_told_apart_and_ray_itself_is_not() -> None:
@@ -94,16 +110,3 @@ def run_on(executor: str, folder: Path, plan: object, listen: object = lambda _:
     assert (heard.count(WorkerRestarted) > 0) == (executor == "ray")
     assert not [one for one in psutil.Process().children() if "renderer.run.ray_proxy" in one.cmdline()]
     return sink
-
-
-@WITHOUT_RAY
-@pytest.mark.slow
-def test_every_node_is_asked_and_a_cluster_that_isnt_there_is_told_in_words(tmp_path: Path) -> None:
-    question = NodeQuestion(folder=str(tmp_path))
-    with simulated(num_cpus=1, num_nodes=2) as cluster:
-        nodes = survey(cluster.address, question)
-        assert refuse_differences(cluster.address, question, mixed=False) == ()
-
-    assert [node.facts and node.facts.versions for node in nodes] == [HERE.versions] * 2
-    with pytest.raises(ResourceError, match="no Ray cluster answers"):
-        survey("127.0.0.1:1", question)
