@@ -1,11 +1,11 @@
-"""Run events -> the terminal: one bar a part, or plain lines where nobody watches. Progress is drawn only here."""
+"""Run events -> the terminal: a bar a part, a row a worker; plain lines where nobody watches. Drawn only here."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -26,10 +26,11 @@ from renderer.run.events import (
     WorkerRestarted,
 )
 from renderer.run.pace import Pace
+from renderer.run.worker_names import worker_names
 from renderer.spec.diagnostics import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     Listen = Callable[[RunEvent], None]
 
 _BAR_SECONDS = 0.25
+_OTHER_ROWS = 8  # for parts and what is told beside them: of more workers than fit, none has a row
 
 
 @contextmanager
@@ -63,20 +65,56 @@ def _bars(console: Console) -> Progress:
     )
 
 
+class _Rows:
+    """A row for each of several workers: how far its job is, how many it has done, and what it is at."""
+
+    def __init__(self, progress: Progress, devices: Sequence[str]) -> None:
+        self._progress = progress
+        self._tasks = [
+            progress.add_task(name, total=1.0, count="0", left="", doing="") for name in worker_names(devices)
+        ]
+        self._num_done = [0] * len(devices)
+        self._drawn_at = [0.0] * len(devices)
+
+    def listen(self, event: RunEvent) -> None:
+        """Show it."""
+        match event:
+            case ComponentLoaded(worker=worker):
+                self._update(worker, completed=0.0, doing=_loaded(event))
+            case JobProgress(worker=worker) if time.monotonic() - self._drawn_at[worker] > _BAR_SECONDS:
+                self._drawn_at[worker] = time.monotonic()
+                self._update(worker, completed=event.done / event.total if event.total else 0.0, doing=_at(event))
+            case JobDone(worker=worker):
+                self._num_done[worker] += 1
+                self._update(worker, completed=1.0, count=str(self._num_done[worker]))
+            case WorkerLeftOut(worker=worker):
+                self._update(worker, completed=0.0, doing="left out")
+            case _:
+                pass
+
+    def _update(self, worker: int, **fields: Any) -> None:
+        self._progress.update(self._tasks[worker], **fields)
+
+
 class _Bars:
-    """A bar for each part: its jobs, the time left, and what is under way."""
+    """A bar for each part: its jobs, the time left, and what is under way; above them the rows of several workers."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._paces = defaultdict[str, Pace](Pace)
+        self._rows: _Rows | None = None
         self._drawn_at = 0.0
 
     def listen(self, event: RunEvent) -> None:
         """Show it."""
+        if self._rows:
+            self._rows.listen(event)
         match event:
-            case RunPlanned(plan=plan):
+            case RunPlanned(plan=plan, devices=devices):
                 self._paces = _paces(plan)
+                if 1 < len(devices) <= self._progress.console.height - _OTHER_ROWS and plan.jobs and not self._rows:
+                    self._rows = _Rows(self._progress, devices)
             case PartStarted(part=part) if part not in self._tasks:
                 count = f"0/{len(self._paces[part].jobs) or event.num_jobs}"
                 self._tasks[part] = self._progress.add_task(
@@ -174,6 +212,13 @@ def _doing(event: JobProgress, pace: Pace) -> list[str]:
         return [f"{_names(event.job.takes)} at {event.done}/{event.total} {event.unit}"]
     rate = pace.per_second
     return [f"{pace.in_flight} at once", *([] if rate is None else [f"{rate:.0f} {event.unit}/s"])]
+
+
+def _at(event: JobProgress) -> str:
+    """`diffusion: rain.s1 at 3/8 steps`."""
+    part = part_of(event.job.files, event.job.part)
+    whose = "songs" if part.at_once else _names(event.job.takes)
+    return escape(f"{part.activity}: {whose} at {event.done}/{event.total} {event.unit}")
 
 
 def _left(pace: Pace) -> str:

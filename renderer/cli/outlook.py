@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from renderer.run.worker_names import worker_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -35,7 +37,7 @@ class Outlook:
         """`cuda:1: lm 0:00-0:09 (32 jobs), dit 0:09-0:13 (31)`; without times where it never ran."""
         head = _clock(self.schedule.seconds) if self.measured else "this never ran here, so no times"
         yield f"expected: {head}"
-        for name, lane in zip(self._names(), self.schedule.lanes, strict=True):
+        for name, lane in zip(worker_names(self.devices), self.schedule.lanes, strict=True):
             stays = (self._words(stay) for stay in _stays(lane))
             yield f"  {name}: {', '.join(stays) or 'nothing to do'}"
 
@@ -48,10 +50,6 @@ class Outlook:
     def _words(self, stay: _Stay) -> str:
         when = f" {_clock(stay.begin)}-{_clock(stay.end)}" if self.measured else ""
         return f"{stay.part}{when} ({stay.jobs} job{'s'[: stay.jobs != 1]})"
-
-    def _names(self) -> list[str]:
-        alike = len(set(self.devices)) < len(self.devices)
-        return [f"{device} {number}" if alike else device for number, device in enumerate(self.devices, start=1)]
 
 
 def _stays(lane: Sequence[Stint]) -> Iterator[_Stay]:

@@ -58,7 +58,7 @@ def render(
     stats = RunStats()
     with project.held() as hold:
         plan = project.plan_of_shard()
-        listen(RunPlanned(plan=plan))
+        listen(RunPlanned(plan=plan, devices=tuple(one.device for one in project.workers.settings)))
         if plan.jobs or project.options.completes or any(take.why is not Why.DONE for take in plan.takes):
             own = executor or project.executor()
             _refuse(project, plan, own)

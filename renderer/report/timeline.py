@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models.family import known_families
+from renderer.run.worker_names import worker_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,9 +102,8 @@ def _lane_names(run: ReportRun) -> tuple[str, ...]:
 
 
 def _worker_name(run: ReportRun, worker: int) -> str:
-    """`cuda:1`; of workers that share a device, with their numbers."""
-    device = run.workers[worker] if worker < len(run.workers) else "worker"
-    return device if run.workers.count(device) == 1 else f"{device} {worker + 1}"
+    """As `worker_names` has it."""
+    return worker_names(run.workers)[worker] if worker < len(run.workers) else f"worker {worker + 1}"
 
 
 def _job_bars(run: ReportRun) -> tuple[_Bar, ...]:

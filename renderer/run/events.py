@@ -15,6 +15,8 @@ class RunPlanned:
     """What is about to run."""
 
     plan: Plan
+    devices: tuple[str, ...] = ()
+    """Of the workers, by their numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
