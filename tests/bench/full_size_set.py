@@ -26,7 +26,7 @@ LM_WIDTH = 217_204
 NUM_CODE_TOKENS = 65_535
 LEVELS = [8, 8, 8, 5, 5, 5]
 THINK = 151_667
-SHARPNESS = 4.0
+SHARPNESS = 32.0
 """Of the DiT's cross-attention: at 1, random weights attend evenly, and no head tells when lyrics are sung."""
 DIT_FOLDER, TEXT_FOLDER, LM_FOLDER = "acestep-v15-turbo", "Qwen3-Embedding-0.6B", "acestep-5Hz-lm-1.7B"
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from renderer.models.ace_step.protocol.alignment import SUPPRESSION, WarpPath, warp_all
-from renderer.models.ace_step.protocol.lyric_score import FLAT
+from renderer.models.ace_step.protocol.lyric_score import FLAT, WEIGHED, TokenShares
 from renderer.models.kernels.time_warping import warp_ways
 
 if TYPE_CHECKING:
@@ -33,6 +33,16 @@ def energy_of(attention: Tensor) -> Tensor:
     mean = attention.mean(dim=0)
     low, high = mean.aminmax()
     return torch.where(high - low > FLAT, (mean - low) / (high - low), torch.zeros_like(mean))
+
+
+def shares_along(path: WarpPath, energy: Tensor) -> TokenShares:
+    """As `lyric_score.shares_along`, of energies on the device."""
+    exact = energy.double()
+    weights = torch.where(exact > WEIGHED, exact, 0.0)
+    frames = torch.arange(exact.shape[1], dtype=exact.dtype, device=exact.device)
+    peaks, sums, moments = torch.stack([exact.amax(dim=1), weights.sum(dim=1), weights @ frames]).cpu().numpy()
+    tokens, at = (torch.from_numpy(one).to(exact.device) for one in path)
+    return TokenShares(peaks=peaks, sums=sums, moments=moments, confidence=float(exact[tokens, at].mean()))
 
 
 def warped(costs: Tensor) -> tuple[WarpPath, ...]:

@@ -16,6 +16,7 @@ from renderer.models.ace_step.checkpoints.on_disk import SILENCE, unused_tensors
 from renderer.models.ace_step.checkpoints.stored import list_names
 from renderer.models.ace_step.dit.audio_tokens import tokenize
 from renderer.models.ace_step.dit.conditions import ConditionCache, read_timbre, read_timbre_by_token
+from renderer.models.ace_step.dit.kept_conditions import KeptConditions
 from renderer.models.ace_step.dit.loader import DitLoader
 from renderer.models.ace_step.dit.prepare import prepare_take
 from renderer.models.ace_step.dit.take import denoise_take, notes_of, sampling_of
@@ -50,6 +51,8 @@ class LoadedDit:
         self._encoders: Encoders | None = encoders
         self._unread: Component | None = unread
         self._dit: ResidentDit | None = None
+        self._tokens = encoders.tokens
+        self._kept = KeptConditions()
 
     def latents(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Latents for each job; one job at a time, so that no take attends to another's padding."""
@@ -61,11 +64,12 @@ class LoadedDit:
                 yield take
             else:
                 _hand_over(take, side_stream)
+                self._kept.keep(job, take)
                 yield from run_alone(job, partial(self._latents, dit, job, take, listener, prefetch.fetch))
 
     def timestamps(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Timestamps for each job's latents; the DiT sees one at a time, as when it made them."""
-        tokens = self.encoders(listener).tokens
+        tokens = self._tokens
         threads = min(self._loader.settings.threads, MOST_ALIGNED)
         yield from aligned(self._attended(jobs, tokens, listener), tokens, threads)
 
@@ -75,7 +79,7 @@ class LoadedDit:
         side_stream = devices.SideStream(self._loader.device)
         # With the very conditions that the latents were made with.
         asked_latents = [replace(job, request=cast("TimestampsRequest", job.request).latents) for job in jobs]
-        takes = self._prepared(asked_latents, listener, side_stream)
+        takes = self._prepared(asked_latents, listener, side_stream, self._kept)
         dit, by_id = self.dit(listener), {job.id: job for job in jobs}
         for asked, take in takes:
             job = by_id[asked.id]
@@ -87,10 +91,14 @@ class LoadedDit:
                 yield job, value_alone(job, partial(attend, dit, job, take, tokens, listener))
 
     def _prepared(
-        self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
+        self,
+        jobs: Sequence[StageJob],
+        listener: Listener,
+        side_stream: devices.SideStream,
+        kept: KeptConditions | None = None,
     ) -> Iterator[tuple[StageJob, PreparedTake | Failed]]:
         """The jobs' conditions: as they are asked for, or all of them now."""
-        takes = self._prepare(jobs, listener, side_stream)
+        takes = self._prepare(jobs, listener, side_stream, kept or KeptConditions())
         # Where encoders and DiT can't both stay, all conditions are made first: each part is then read once a batch.
         return takes if self._beside() else iter(list(takes))
 
@@ -103,12 +111,17 @@ class LoadedDit:
                 yield from run_alone(job, partial(tokenize, encoders, tokenizer, job, listener))
 
     def _prepare(
-        self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream
+        self, jobs: Sequence[StageJob], listener: Listener, side_stream: devices.SideStream, kept: KeptConditions
     ) -> Iterator[tuple[StageJob, PreparedTake | Failed]]:
-        cache = ConditionCache(self.encoders(listener))
+        cache: ConditionCache | None = None
         for job in jobs:
-            if not listener.cancelled(job.id):
-                yield job, value_alone(job, partial(side_stream.run, partial(prepare_take, cache, job)))
+            if listener.cancelled(job.id):
+                continue
+            if (take := kept.take_out(job)) is not None:
+                yield job, take
+                continue
+            cache = cache or ConditionCache(self.encoders(listener))
+            yield job, value_alone(job, partial(side_stream.run, partial(prepare_take, cache, job)))
 
     def _beside(self) -> bool:
         """Whether encoders and DiT work in turns: a take's conditions are made while the DiT computes the one before.
@@ -136,6 +149,7 @@ class LoadedDit:
         """Drop the weights and free the device's memory."""
         devices.synchronise(self._loader.device)  # on the side stream, encoders may still be at work
         self._dit = self._encoders = self._unread = None
+        self._kept = KeptConditions()
         devices.release(self._loader.device)
 
     def _make_room(self) -> None:

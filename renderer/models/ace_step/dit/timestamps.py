@@ -23,7 +23,7 @@ from renderer.models.ace_step.dit.denoise import initial_noise
 from renderer.models.ace_step.jobs import Abandoned, value_alone
 from renderer.models.ace_step.protocol.alignment import WarpPath, consensus, token_times, warp_all
 from renderer.models.ace_step.protocol.lyric_lines import LyricRows, lyric_rows, own_texts, timed_lines, timed_tokens
-from renderer.models.ace_step.protocol.lyric_score import energy_of, score_along, score_costs, sung_rows
+from renderer.models.ace_step.protocol.lyric_score import energy_of, score_costs, score_of, shares_along, sung_rows
 from renderer.models.stage_job import Done, Failed
 from renderer.provenance import TimestampsNotes
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Float32s, Latents
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.velocity import ResidentDit
+    from renderer.models.ace_step.protocol.lyric_score import TokenShares
     from renderer.models.ace_step.protocol.requests import TimestampsRequest
     from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from renderer.models.stage_job import Listener, StageJob
@@ -45,16 +46,15 @@ PASSES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """Cheapest ways through what the DiT attended to, and what the scores are made of."""
+    """What times and scores are made of."""
 
     sung: WarpPath
     """Which token is sung when."""
-    before: WarpPath
-    """Through the energies from noise alone: what condition and codes say."""
-    after: WarpPath
-    """Through those from the finished latents, noised as at the last step."""
-    energies: tuple[Float32s, Float32s]
-    """[tokens, patches] from 0 to 1, before and after."""
+    num_patches: int
+    before: TokenShares
+    """Of the energies from noise alone: what condition and codes say."""
+    after: TokenShares
+    """Of those from the finished latents, noised as at the last step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,8 @@ def _ways_on_device(before: Tensor, after: Tensor) -> Ways:
     _refuse_even(float(agreed.min()), float(agreed.max()), agreed.numel())
     energies = torch.stack([device_alignment.energy_of(one) for one in (before, after)])
     sung, *scored = device_alignment.warped(torch.cat([-agreed[None], -(energies**2)]))
-    return Ways(sung=sung, before=scored[0], after=scored[1], energies=tuple(energies.cpu().numpy()))
+    shares = [device_alignment.shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
+    return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
 
 
 def _ways_of(before: Float32s, after: Float32s) -> Ways:
@@ -129,7 +130,8 @@ def _ways_of(before: Float32s, after: Float32s) -> Ways:
     energies = energy_of(before), energy_of(after)
     # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
     sung, *scored = warp_all(np.stack([-agreed, *(score_costs(one) for one in energies)]))
-    return Ways(sung=sung, before=scored[0], after=scored[1], energies=energies)
+    shares = [shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
+    return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
 
 
 def _refuse_even(low: float, high: float, size: int) -> None:
@@ -147,15 +149,14 @@ def timestamps_of(attended: Attended, tokens: TextTokens) -> Timestamps:
     """
     began, ids, ways = time.perf_counter(), attended.rows.ids, attended.ways()
     sung = sung_rows(own_texts(tokens, ids))
-    before, after = ways.energies
-    scores = score_along(ways.after, after, sung)
+    scores = score_of(ways.after, sung)
     length = attended.num_frames / LATENT_RATE
-    times = token_times(ways.sung, len(ids), length / after.shape[-1])
+    times = token_times(ways.sung, len(ids), length / ways.num_patches)
     timed = tuple(timed_tokens(tokens, ids, times, scores.covered.tolist(), sung.tolist()))
     return Timestamps(
         seconds=length,
         lines=timed_lines(timed),
-        lm_score=score_along(ways.before, before, sung).score,
+        lm_score=score_of(ways.before, sung).score,
         dit_score=scores.score,
         notes=TimestampsNotes(seconds=attended.seconds + time.perf_counter() - began),
     )

@@ -85,15 +85,14 @@ def warp_all(costs: Float32s) -> tuple[WarpPath, ...]:
 
 def token_times(path: WarpPath, num_tokens: int, seconds_per_frame: float) -> Sequence[tuple[float, float]]:
     """Seconds from each token's first frame to its last; of one without frames, twice the end of the one before."""
-    first = np.searchsorted(path.tokens, np.arange(num_tokens), side="left")
-    after = np.searchsorted(path.tokens, np.arange(num_tokens), side="right")
+    first, after = (
+        np.searchsorted(path.tokens, np.arange(num_tokens), side=side).tolist() for side in ("left", "right")
+    )
+    told, held = (path.frames * seconds_per_frame).tolist(), 0.0
     times: list[tuple[float, float]] = []
     for begin, end in zip(first, after, strict=True):
-        if begin == end:
-            held = times[-1][1] if times else 0.0
-            times.append((held, held))
-        else:
-            times.append(tuple(float(path.frames[at] * seconds_per_frame) for at in (begin, end - 1)))  # type: ignore[arg-type]
+        times.append((told[begin], told[end - 1]) if begin < end else (held, held))
+        held = times[-1][1]
     return times
 
 

@@ -58,7 +58,7 @@ def lyric_rows(tokens: TextTokens, prompt: str, language: str, limit: int) -> Ly
 
 def own_texts(tokens: TextTokens, ids: Sequence[int]) -> tuple[str, ...]:
     """Each token decoded alone."""
-    return tuple(tokens.tokenizer.decode([one], skip_special_tokens=False) for one in ids)
+    return tuple(tokens.tokenizer.decode_batch([[one] for one in ids], skip_special_tokens=False))
 
 
 def timed_tokens(
@@ -70,8 +70,9 @@ def timed_tokens(
 ) -> Iterator[TimedToken]:
     """Tokens with their texts; those that hold one character's bytes together come as one."""
     begin = 0
-    for row in range(len(ids)):
-        text = tokens.tokenizer.decode(list(ids[begin : row + 1]), skip_special_tokens=False)
+    for row, own in enumerate(own_texts(tokens, ids)):
+        alone = begin == row
+        text = own if alone else tokens.tokenizer.decode(list(ids[begin : row + 1]), skip_special_tokens=False)
         # Decoding goes on until the character is whole, or the lyrics end.
         if text.endswith(_HALF) and row + 1 < len(ids):
             continue

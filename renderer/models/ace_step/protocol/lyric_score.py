@@ -22,12 +22,27 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.protocol.alignment import WarpPath
 
     Bools = npt.NDArray[np.bool_]
+    Float64s = npt.NDArray[np.float64]
 
 COVERED = 0.1  # of the most attention any cell has, that a token needs at some frame to count as sung
 WEIGHED = 0.01  # below, a cell has no part in when its token is sung
 OVERLAP_FRAMES = 9.0  # that a token's middle may lie before the one of the token before it
 DECIMALS = 4
 FLAT = 1e-9  # between the least and the most of attention, where it tells nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenShares:
+    """What of the energies [tokens, frames] the score is made of, float64."""
+
+    peaks: Float64s
+    """[tokens]: the most at any frame."""
+    sums: Float64s
+    """[tokens]: of what weighs enough, over the frames."""
+    moments: Float64s
+    """[tokens]: the same, times each frame's number."""
+    confidence: float
+    """The mean along the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +79,26 @@ def score_costs(energy: Float32s) -> Float32s:
 
 def score_along(path: WarpPath, energy: Float32s, sung: Bools) -> LyricScore:
     """Of the cheapest way through `score_costs`."""
+    return score_of(shares_along(path, energy), sung)
+
+
+def shares_along(path: WarpPath, energy: Float32s) -> TokenShares:
+    """Of energies [tokens, frames], and the cheapest way through their `score_costs`."""
     exact = energy.astype(np.float64)
-    covered = exact.max(axis=1) > COVERED
+    weights = np.where(exact > WEIGHED, exact, 0.0)
+    return TokenShares(
+        peaks=exact.max(axis=1),
+        sums=weights.sum(axis=1),
+        moments=weights @ np.arange(exact.shape[1], dtype=np.float64),
+        confidence=float(exact[path.tokens, path.frames].mean()),
+    )
+
+
+def score_of(shares: TokenShares, sung: Bools) -> LyricScore:
+    """`sung` as `sung_rows` says."""
+    covered = shares.peaks > COVERED
     coverage = float(covered[sung].mean()) if sung.any() else 1.0
-    confidence = float(exact[path.tokens, path.frames].mean()) if len(path.tokens) else 0.0
-    score = coverage**2 * _monotonicity(exact, sung) ** 2 * confidence
+    score = coverage**2 * _monotonicity(shares, sung) ** 2 * shares.confidence
     return LyricScore(score=round(min(max(score, 0.0), 1.0), DECIMALS), covered=covered)
 
 
@@ -81,10 +111,8 @@ def energy_of(attention: Float32s) -> Float32s:
     return found
 
 
-def _monotonicity(energy: npt.NDArray[np.float64], sung: Bools) -> float:
+def _monotonicity(shares: TokenShares, sung: Bools) -> float:
     """The share of sung tokens whose middle isn't far before that of the sung one before."""
-    weights = np.where(energy > WEIGHED, energy, 0.0)
-    sums = weights.sum(axis=1)
-    heard = sung & (sums > 1e-9)  # noqa: PLR2004 - upstream's
-    middles = (weights[heard] * np.arange(energy.shape[1])).sum(axis=1) / sums[heard]
+    heard = sung & (shares.sums > 1e-9)  # noqa: PLR2004 - upstream's
+    middles = shares.moments[heard] / shares.sums[heard]
     return float((middles[1:] >= middles[:-1] - OVERLAP_FRAMES).mean()) if len(middles) > 1 else 1.0
