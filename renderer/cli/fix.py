@@ -35,4 +35,6 @@ def command(take: str, windows: tuple[str, ...], **chosen: Any) -> None:
 
     fixed = fix(select((), Options()).songs, take, windows_in(windows), **chosen)
     say(f"[edits.{fixed.name}] is written in {fixed.spec}")
-    say(f"render it: renderer render {shlex.join(fixed.takes)}")
+    first, *more = fixed.takes
+    made = f"{first.rpartition('.')[0]}.s*" if more else first
+    say(f"render it: renderer render {shlex.quote(made)}")

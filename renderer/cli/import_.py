@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
+from renderer.cli.streams import say_line
 from renderer.errors import RendererError, SpecError, StoreError, UsageError
 from renderer.folders import SPECS_FOLDER
 from renderer.formats.table import FORMATS
@@ -87,7 +88,7 @@ def _import(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | Render
 
 def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path | RendererError]:
     """Raises: RendererError when the file can't be read at all."""
-    from renderer.spec.diagnostics import Diagnostic, printable
+    from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.imports.documents import SUFFIXES, WHAT_IS_TAKEN
     from renderer.spec.imports.specs import MAX_BYTES, Imported, read_foreign
     from renderer.spec.toml import read_text
@@ -98,7 +99,7 @@ def _import_foreign(file: Path, folder: Path, taken: set[str]) -> Iterator[Path 
         raise SpecError([text if known else replace(text, help=WHAT_IS_TAKEN)])
     foreign = read_foreign(text, file)
     for left in foreign.left_out:
-        click.echo(f"{printable(str(file))}: left out `{printable(left.key)}`: {printable(left.why)}")
+        say_line(f"{file}: left out `{left.key}`: {left.why}")
     stem = spec_name(file)
     for number, song in enumerate(foreign.songs, start=1):
         try:
@@ -128,15 +129,13 @@ def _print_refusal(error: RendererError, of: str = "") -> RendererError:
 
 
 def _print_import(origin: str, path: Path, song: Imported) -> None:
-    from renderer.spec.diagnostics import printable
-
-    click.echo(f"{printable(origin)} → {printable(str(path))}")
+    say_line(f"{origin} → {path}")
     for left in song.left_out[:MAX_LISTED]:
-        click.echo(f"  left out `{printable(left.key)}`: {printable(left.why)}")
+        say_line(f"  left out `{left.key}`: {left.why}")
     if len(song.left_out) > MAX_LISTED:
-        click.echo(f"  and {len(song.left_out) - MAX_LISTED} more")
+        say_line(f"  and {len(song.left_out) - MAX_LISTED} more")
     for note in song.notes:
-        click.echo(f"  {printable(note)}")
+        say_line(f"  {note}")
 
 
 def spec_name(file: Path) -> str:
@@ -157,7 +156,6 @@ def _names_well(letter: str) -> bool:
 
 def _import_recipe(file: Path, folder: Path, taken: set[str]) -> Path:
     """Write the spec that renders an audio file's samples again, from the recipe in it; gives its path."""
-    from renderer.spec.diagnostics import printable
     from renderer.spec.imports.specs import Imported
     from renderer.spec.load import load_songs
     from renderer.takes.from_recipe import differences, remake
@@ -166,12 +164,12 @@ def _import_recipe(file: Path, folder: Path, taken: set[str]) -> Path:
     remade = remake(file, name=path.stem)
     for name, source in remade.sources.items():
         _write_new(folder / f"{name}.toml", Imported(values=source.values), source.codes, taken)
-        click.echo(f"{printable(str(file))} → {printable(str(folder / name))}.toml")
+        say_line(f"{file} → {folder / name}.toml")
     _write_new(path, Imported(values=remade.values), remade.codes, taken)
-    click.echo(f"{printable(str(file))} → {printable(str(path))}")
+    say_line(f"{file} → {path}")
     takes = [take for song in load_songs([path]).songs for take in song.takes()]
     for note in (*remade.notes, *(note for take in takes[:1] for note in differences(take, remade))):
-        click.echo(f"  {printable(note)}")
+        say_line(f"  {note}")
     return path
 
 

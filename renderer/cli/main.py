@@ -15,7 +15,7 @@ import click
 from renderer import __version__
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED, EXIT_USAGE
 from renderer.cli.near_group import NearGroup
-from renderer.cli.streams import replace_what_cannot_be_shown
+from renderer.cli.streams import replace_what_cannot_be_shown, say, say_line
 from renderer.cli.verbose import told_in_full, with_verbose
 from renderer.errors import RendererError, SpecError, UnfitFiles
 
@@ -112,11 +112,9 @@ def _say(error: BaseException) -> int:
     code = EXIT_USAGE
     match error:
         case click.ClickException():
-            from renderer.cli.streams import safe
-
             told = io.StringIO()
             error.show(file=told)
-            click.echo(safe(told.getvalue()), err=True, nl=False)
+            say(told.getvalue().rstrip("\n"), err=True)
         case KeyboardInterrupt() | click.Abort():
             click.echo("interrupted", err=True)
             code = EXIT_INTERRUPTED
@@ -139,7 +137,6 @@ def _say(error: BaseException) -> int:
 def show_error(error: RendererError) -> None:
     """What happened, why, and what to do, on stderr; of several faults each with its place."""
     from renderer.cli.show_diagnostics import show_diagnostics
-    from renderer.spec.diagnostics import printable
 
     if isinstance(error, SpecError):
         show_diagnostics(error.diagnostics, stream=sys.stderr)
@@ -148,8 +145,7 @@ def show_error(error: RendererError) -> None:
         for fault in error.faults:
             show_error(fault)
         return
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
-    if error.why:
-        click.echo(f"  = why: {printable(error.why)}", err=True)
-    if error.help:
-        click.echo(f"  = help: {printable(error.help)}", err=True)
+    say_line(f": {error.message}", head="error", colour="red", err=True)
+    for label, text in (("why", error.why), ("help", error.help)):
+        if text:
+            say_line(f"  = {label}: {text}", err=True)

@@ -9,7 +9,7 @@ import click
 
 from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import Clock, beside_options, make_options, takes_options
-from renderer.cli.streams import echo_json
+from renderer.cli.streams import echo_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     _print_plan(plan, missing, elsewhere, project.added)
     if plan.jobs and (len(outlook.devices) > 1 or outlook.measured):
         for line in outlook.lines():
-            click.echo(line)
+            say(line)
     if options.until and plan.running:
         _print_waves(plan, f"{options.until:%H:%M}")
     _print_cuts(plan, project)
@@ -77,21 +77,19 @@ def _print_waves(plan: Plan, until: str) -> None:
 
     first, most = waves_of(plan)
     if most == 1:
-        click.echo(f"until {until}: one wave")
+        say(f"until {until}: one wave")
         return
     rest = "the next ones as many as the measured pace allows"
-    click.echo(f"until {until}: in waves of whole takes, the first of {first}, {rest}:")
-    click.echo(f"2 waves with time in plenty, about {most} where it is just enough; each loads its models again")
+    say(f"until {until}: in waves of whole takes, the first of {first}, {rest}:")
+    say(f"2 waves with time in plenty, about {most} where it is just enough; each loads its models again")
 
 
 def _print_cuts(plan: Plan, project: Project) -> None:
     """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
-    from renderer.spec.diagnostics import printable
-
     for take in plan.running:
         facts = project.model_of(take.take.variant).facts
         for name, count, limit in take.family.cut_off(take, facts, project.store, project.options.preview):
-            click.echo(f"{printable(take.name)}: the {name} has {count} tokens, the model reads {limit}: shorten it")
+            say(f"{take.name}: the {name} has {count} tokens, the model reads {limit}: shorten it")
 
 
 def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, added: Sequence[Take]) -> None:
@@ -99,36 +97,34 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, adde
 
     from renderer.cli.status import elsewhere_line, lacks_lines
     from renderer.pipeline.disk_budget import format_bytes, needed_bytes
-    from renderer.spec.diagnostics import printable
 
     console = Console(highlight=False)
     console.print(_table(plan, elsewhere))
     for take in added:
         of = next(one.take.name for one in plan.takes if take.name in {source.name for source in one.take.sources})
-        click.echo(f"{printable(take.name)} is made, too: {printable(of)} is made from it")
+        say(f"{take.name} is made, too: {of} is made from it")
     loads, before = plan.loads(), plan.loads_song_by_song()
     for component, count in loads.items():
         line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
-        click.echo(line + _others(plan, component))
+        say(line + _others(plan, component))
     size = f", about {format_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
     num_takes = len(plan.running) - len(plan.completed)
     beside = f", {len(plan.completed)} done to be completed" if plan.completed else ""
-    click.echo(f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}")
+    say(f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}")
     if lines := lacks_lines(plan.takes):
-        click.echo("\n".join(lines))
+        say("\n".join(lines))
     if note := elsewhere_line(list(elsewhere.values())):
-        click.echo(printable(note))
+        say(note)
     if missing:
-        names = " ".join(printable(name) for name in missing)
-        click.echo(f"not fetched: {names} (renderer models fetch {names})")
+        names = " ".join(missing)
+        say(f"not fetched: {names} (renderer models fetch {names})")
 
 
 def _others(plan: Plan, component: str) -> str:
     """` (merge.safetensors on sft)`: what isn't the model's own, of components that specs can exchange."""
     from renderer.models.family import family
     from renderer.plan.reasons import SET
-    from renderer.spec.diagnostics import printable
 
     named = [
         exchanged(take.requests[SET])
@@ -137,7 +133,7 @@ def _others(plan: Plan, component: str) -> str:
         if (exchanged := part.exchanged.get(component))
     ]
     names = dict.fromkeys(one or "the model's own" for one in named) if any(named) else ()
-    return f" ({printable(', '.join(names))})" if names else ""
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _table(plan: Plan, elsewhere: Elsewhere) -> Table:

@@ -18,7 +18,7 @@ from renderer.cli.options import (
     make_options,
     takes_options,
 )
-from renderer.cli.streams import echo_json
+from renderer.cli.streams import echo_json, say
 from renderer.cli.summary import exit_code, print_summary, summary_document
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def command(
         show_diagnostics(faults, stream=sys.stderr)
     show_remarks(project.workers.remarks)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
-        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}", err=True)
+        say(f": {warning}", head="warning", colour="yellow", err=True)
     if verify:
         _verify(project, as_json=as_json)
     stop = Stop(options.until)

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from renderer.cli.streams import safe
+from renderer.cli.streams import safe, say
 from renderer.spec.diagnostics import TEXT_WIDTH, Diagnostic, Level, Tone, lines
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show_what_spoils(diagnostics: Sequence[Diagnostic], *, stream: IO[str]) -> N
 def show_remarks(remarks: Sequence[str]) -> None:
     """What to know of the machine before anything runs, a line each, on standard error."""
     for remark in remarks:
-        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {remark}", err=True)
+        say(f": {remark}", head="warning", colour="yellow", err=True)
 
 
 def github_line(diagnostic: Diagnostic) -> str:

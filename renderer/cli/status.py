@@ -9,7 +9,7 @@ import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.options import make_options, takes_options
-from renderer.cli.streams import echo_json
+from renderer.cli.streams import echo_json, say_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,9 +43,8 @@ ONLY = {
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
     from renderer.pipeline.project import Project
-    from renderer.pipeline.select import named_specs, select
+    from renderer.pipeline.select import select
     from renderer.pipeline.status import make_status
-    from renderer.spec.load import find_specs
 
     options = make_options(**flags)
     selection = select(named, options)
@@ -59,8 +58,6 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     if named:
         # Asked of some, it tells of them only.
         status = replace(status, without_spec=())
-        own = {*find_specs(named_specs(named))}
-        errors = [one for one in errors if one.file in own]
     if as_json:
         document = {"outputs": str(project.store.outputs), **_document(status, errors)}
         echo_json(document)
@@ -155,16 +152,11 @@ def _print_broken(errors: Sequence[Diagnostic]) -> None:
 
 
 def _line(word: str, name: str, note: str) -> None:
-    from renderer.spec.diagnostics import printable
-
-    head = click.style(f"{word:<9}", fg=COLOURS.get(word))
-    click.echo(f"{head} {printable(name)}" + (f"  {printable(note)}" if note else ""))
+    say_line(f"{name}  {note}" if note else name, head=f"{word:<9} ", colour=COLOURS.get(word))
 
 
 def _plain(text: str) -> None:
-    from renderer.spec.diagnostics import printable
-
-    click.echo(printable(text))
+    say_line(text)
 
 
 def _document(status: Status, errors: Sequence[Diagnostic]) -> dict[str, object]:

@@ -10,6 +10,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
 from renderer.cli.options import make_options
+from renderer.cli.streams import say
 from renderer.plurals import counted
 
 if TYPE_CHECKING:
@@ -88,7 +89,6 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **fl
     """
     from renderer.pipeline.cleanup import clean, find
     from renderer.pipeline.project import one_at_a_time
-    from renderer.spec.diagnostics import printable
 
     options = make_options(**flags)
     project = _sound_project(_folders(named), options)
@@ -101,7 +101,7 @@ def gc(named: tuple[str, ...], older_than: float, orphans: bool, yes: bool, **fl
         if yes:
             # The specs again: what was saved since the list was made may ask for something on it.
             for stayed in clean(_sound_project(_folders(named), options), garbage):
-                click.echo(f"stays: {printable(stayed.file)} is asked for by now, or not what was written there")
+                say(f"stays: {stayed.file} is asked for by now, or not what was written there")
 
 
 def _folders(named: Sequence[str]) -> list[str]:
@@ -120,10 +120,9 @@ def _folders(named: Sequence[str]) -> list[str]:
 
 def _print_garbage(garbage: Sequence[Garbage], *, yes: bool) -> None:
     from renderer.pipeline.disk_budget import format_bytes
-    from renderer.spec.diagnostics import printable
 
     for piece in garbage:
-        click.echo(f"{format_bytes(piece.num_bytes):>8}  {printable(piece.file)}  ({piece.why})")
+        say(f"{format_bytes(piece.num_bytes):>8}  {piece.file}  ({piece.why})")
     total = format_bytes(sum(piece.num_bytes for piece in garbage))
     if not garbage:
         click.echo("nothing to free")

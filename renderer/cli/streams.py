@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import shutil
 import sys
-from typing import Any
+from textwrap import wrap
+from typing import Any, TextIO
 
 import click
 
@@ -46,9 +48,18 @@ def _find(name: str) -> codecs.CodecInfo | None:
     )
 
 
-def say(text: str) -> None:
-    """A line or several for a person to read, nothing in them able to move the cursor or to turn the writing round."""
-    click.echo(safe(text))
+def say(text: str, *, head: str = "", colour: str | None = None, err: bool = False) -> None:
+    """A line or several for a person to read, behind a `head` in a colour; on a terminal folded between words.
+
+    Nothing in them is able to move the cursor or to turn the writing round.
+    """
+    folded = _folded(head + safe(text), sys.stderr if err else sys.stdout)
+    click.echo(click.style(head, fg=colour, bold=err and colour is not None) + folded.removeprefix(head), err=err)
+
+
+def say_line(text: str, *, head: str = "", colour: str | None = None, err: bool = False) -> None:
+    """The same of a text that is to stay one line, whatever it was told by."""
+    say(text.replace("\n", "\\n"), head=head, colour=colour, err=err)
 
 
 def safe(text: str) -> str:
@@ -56,3 +67,17 @@ def safe(text: str) -> str:
     from renderer.spec.diagnostics import printable
 
     return "\n".join(map(printable, text.split("\n")))
+
+
+def _folded(text: str, stream: TextIO) -> str:
+    """The lines as they are for a program that reads them; for a person no wider than the terminal, paths apart."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_fold(line, width) if len(line) > width else line for line in text.split("\n"))
+
+
+def _fold(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    lines = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from renderer.cli.exit_codes import EXIT_DEADLINE, EXIT_FAULTS, EXIT_FINE, EXIT_INTERRUPTED
-from renderer.cli.streams import say
+from renderer.cli.streams import say, say_line
 from renderer.cli.verbose import say_log
 
 if TYPE_CHECKING:
@@ -55,37 +53,27 @@ def print_summary(summary: Summary, page: Path | None, log: Path) -> None:
 
 
 def _print_failure(failure: TakeFailure) -> None:
-    from renderer.spec.diagnostics import printable
-
-    error, failed = failure.error, click.style("failed", fg="red", bold=True)
-    click.echo(f"{failed} {printable(failure.take)} in {failure.stage}: {printable(error.message)}")
-    click.echo(f"  --> {printable(failure.place)}")
+    error = failure.error
+    say_line(f"{failure.take} in {failure.stage}: {error.message}", head="failed ", colour="red")
+    say_line(f"  --> {failure.place}")
     for label, text in (("why", error.why), ("help", error.help)):
         if text:
-            click.echo(f"  = {label}: {printable(text)}")
+            say_line(f"  = {label}: {text}")
 
 
 def _print_refused(refused: RefusedSpec) -> None:
-    from renderer.spec.diagnostics import printable
-
     more = f" (and {refused.num_faults - 1} more)" if refused.num_faults > 1 else ""
-    click.echo(
-        f"{click.style('refused', fg='red', bold=True)} {printable(str(refused.file))}: "
-        f"{printable(refused.message)}{more}"
-    )
-    click.echo(f"  --> {printable(refused.place)}")
+    say_line(f"{refused.file}: {refused.message}{more}", head="refused ", colour="red")
+    say_line(f"  --> {refused.place}")
 
 
 def _print_remarks(remarks: Mapping[str, tuple[str, ...]]) -> None:
     """A line for each remark, with the takes it is about."""
-    from renderer.spec.diagnostics import printable
-
     for remark, takes in list(remarks.items())[:MOST_REMARKS]:
-        names = ", ".join(printable(take) for take in takes[:MOST_NAMED])
         more = f" and {len(takes) - MOST_NAMED} more" if len(takes) > MOST_NAMED else ""
-        click.echo(f"{click.style('note', fg='cyan', bold=True)} {names}{more}: {printable(remark)}")
+        say_line(f"{', '.join(takes[:MOST_NAMED])}{more}: {remark}", head="note ", colour="cyan")
     if len(remarks) > MOST_REMARKS:
-        click.echo(f"and {len(remarks) - MOST_REMARKS} more notes: the report flags their takes")
+        say_line(f"and {len(remarks) - MOST_REMARKS} more notes: the report flags their takes")
 
 
 def summary_document(summary: Summary, log: Path) -> dict[str, object]:

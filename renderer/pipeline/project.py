@@ -204,11 +204,11 @@ def _on_cluster(picked: Workers, options: Options) -> Workers:
 def refuse_faults(selection: Selection, options: Options) -> None:
     """Render nothing while specs have errors, unless told to keep going.
 
-    Raises: SpecError with every diagnostic.
+    Raises: SpecError with every error, and the warnings beside them.
     """
-    errors = [found for found in selection.diagnostics if found.level == "error"]
-    if errors and not (options.keep_going and selection.takes):
-        raise SpecError(selection.diagnostics)
+    serious = [found for found in selection.diagnostics if found.level != "note"]
+    if any(found.level == "error" for found in serious) and not (options.keep_going and selection.takes):
+        raise SpecError(serious)
 
 
 @contextmanager

@@ -35,11 +35,13 @@ class Selection:
 def select(named: Sequence[str], options: Options) -> Selection:
     """The takes that `named` means: paths, song or take names, with `*`, `?` and `[…]`; nothing means all in `specs`.
 
+    What is wrong with specs that nobody named is nobody's concern now.
+
     Raises: UsageError for a name that no spec bears, not even a faulty one.
     """
     paths = [Path(name) for name in named if _is_path(name)]
     names = [name for name in named if not _is_path(name)]
-    loaded = load_songs(spec_paths(named), model=options.model, vae=options.vae)
+    loaded = load_songs(named_specs(named), model=options.model, vae=options.vae)
     songs = tuple(with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
@@ -68,8 +70,6 @@ def named_specs(named: Sequence[str]) -> tuple[Path, ...]:
             continue
         there = find_specs([specs_folder()]) if specs_folder().is_dir() else ()
         files = [file for file in there if _is_of(name, song_name(file))]
-        if not files and not suggestion(name, map(song_name, there)):
-            find_specs([name])
         if not files:
             raise _unknown(name, [take for song in songs_here() for take in song.takes()], broken=0)
         paths += files

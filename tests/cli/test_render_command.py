@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from renderer.cli.main import run
 from tests.stages import STAGES, from_stage
 
 if TYPE_CHECKING:
@@ -318,3 +319,19 @@ def test_a_faulty_spec_is_known_by_its_name(project: Path) -> None:
         assert "^" in said
     assert renderer(project, "check", "ein*").returncode == 0
     assert "did you mean `eins`" in renderer(project, "check", "einz").stderr
+
+
+def test_a_broken_song_refuses_nothing_that_is_not_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "specs" / "good.toml").write_text(GOOD.format(duration=10), "utf-8")
+    (project / "specs" / "broken.toml").write_text("bpm = = 3\n", "utf-8")
+    monkeypatch.chdir(project)
+
+    assert run(["plan", "good", "--device", "cpu"]) == 0
+    assert run(["status", "good.s*", "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert "broken.toml" not in said.out + said.err
+    for named in ([], ["broken"], ["good", "broken"]):
+        assert run(["plan", *named, "--device", "cpu"]) == 2
+        assert "broken.toml:1:7" in capsys.readouterr().err
