@@ -70,6 +70,8 @@ def named_specs(named: Sequence[str]) -> tuple[Path, ...]:
             continue
         there = find_specs([specs_folder()]) if specs_folder().is_dir() else ()
         files = [file for file in there if _is_of(name, song_name(file))]
+        if not files and not suggestion(name, map(song_name, there)):
+            find_specs([name])
         if not files:
             raise _unknown(name, [take for song in songs_here() for take in song.takes()], broken=0)
         paths += files
