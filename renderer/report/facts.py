@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from renderer.report.compare import tempo_error
@@ -11,9 +9,8 @@ from renderer.report.formatting import link, visible
 from renderer.takes.peaks import NUM_BINS, fold_peaks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from renderer.artifacts import TimedLine, TimedWord
     from renderer.report.pieces import Folds
     from renderer.report.values import FormerTake, MadeFrom, ReportSong
     from renderer.report.view import SongView, TakeView
@@ -21,13 +18,12 @@ if TYPE_CHECKING:
 UNTOLD: Mapping[str, object] = {
     **{name: [] for name in ("flags", "marks", "former", "skipped")},
     **dict.fromkeys(("labels", "lyrics", "seconds", "made"), 0),
-    **dict.fromkeys(("lufs", "off", "score", "from", "timed"), None),
+    **dict.fromkeys(("lufs", "off", "score", "rank", "from", "timed"), None),
     **dict.fromkeys(("preview", "estimated"), False),
     "variant": "",
     "outcome": "done",
 }
 """What isn't told of a take that has just that: see `script/facts.js`."""
-TICKS = 100  # a second: what words are timed in, finer than the model's 25 frames
 
 
 def song_facts(song: SongView, folds: Folds) -> dict[str, object]:
@@ -46,31 +42,8 @@ def song_facts(song: SongView, folds: Folds) -> dict[str, object]:
     }
 
 
-def words_of(lines: Sequence[TimedLine]) -> list[list[str | int]]:
-    """The lines that are timed: the row of each, and its words."""
-    return [[line.row, *(visible(word.text) for word in line.words)] for line in lines]
-
-
-def times_of(lines: Sequence[TimedLine]) -> list[int]:
-    """Of each word in turn: how much later than the one before it begins, and how long it lasts, in ticks.
-
-    Differences are small numbers, which pack well.
-    """
-    words = [word for line in lines for word in line.words]
-    starts = [round(word.start * TICKS) for word in words]
-    lasts = [_lasts(word, start) for word, start in zip(words, starts, strict=True)]
-    later = (after - before for before, after in pairwise((0, *starts)))
-    return [number for pair in zip(later, lasts, strict=True) for number in pair]
-
-
-def _lasts(word: TimedWord, start: int) -> int:
-    return max(0, round(word.end * TICKS) - start)
-
-
 def _take_facts(row: TakeView, song: ReportSong, folds: Folds, labels: int) -> dict[str, object]:
     take = row.take
-    # Tags are timed, too, and stand on the page as headings.
-    sung = [line for line in take.timed if not line.is_tag]
     told: dict[str, object] = {
         "name": take.name,
         "variant": visible(take.variant),
@@ -83,6 +56,7 @@ def _take_facts(row: TakeView, song: ReportSong, folds: Folds, labels: int) -> d
         "lufs": take.measured.loudness_lufs if take.measured else None,
         "off": tempo_error(take, take.metas or song.metas),
         "score": take.lyrics_score,
+        "rank": take.rank,
         "made": round(take.made_at),
         "labels": labels,
         "marks": [mark.start_seconds for mark in take.marks],
@@ -92,14 +66,10 @@ def _take_facts(row: TakeView, song: ReportSong, folds: Folds, labels: int) -> d
         "lyrics": row.lyrics,
         "preview": take.preview_seconds is not None,
         "from": _origin(take.made_from) if take.made_from else None,
-        "timed": [folds.place(_packed(one(sung))) for one in (words_of, times_of)] if sung else None,
-        "skipped": [line.row for line in sung if line.is_skipped],
+        "timed": [folds.place(take.words), folds.place(take.times)] if take.words else None,
+        "skipped": [line.row for line in take.skipped],
     }
     return {name: value for name, value in told.items() if name not in UNTOLD or value != UNTOLD[name]}
-
-
-def _packed(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _origin(made: MadeFrom) -> dict[str, object]:

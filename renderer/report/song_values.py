@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 from sys import intern
@@ -23,10 +23,13 @@ from renderer.takes.edited import asked_windows, lead_seconds, made_windows, pai
 from renderer.takes.measure import stored_difference, stored_measurement
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
+from renderer.takes.ranking import ranked
 from renderer.takes.recipe import edit_told, folder_name
+from renderer.takes.sung_facts import sung_facts
+from renderer.takes.take_scores import take_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from renderer.plan.jobs import Change, TakePlan
     from renderer.report.last_run import LastRun
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure import Measurement
+    from renderer.takes.ranking import RankedTake
+    from renderer.takes.take_scores import TakeScores
 
 _PATHS = re.compile(r"(?<![\w.…/])~?/(?:[^\n`'\"]*?/)*(?P<name>[^\s/`'\":;,)]*)")
 _NOTHING = Provenance(notes={}, environment=Environment())
@@ -56,10 +61,13 @@ def make_song(
 ) -> ReportSong:
     """A song with these of its takes, less those of `only_heard` of which nothing lies on disk."""
     takes: list[ReportTake] = []
+    scores: dict[str, TakeScores] = {}
     for plan in plans:
-        take = _take(plan, around, beside=takes[-1] if takes else None)
+        take, record = _take(plan, around, beside=takes[-1] if takes else None)
         if take.audio is not None or take.name not in only_heard:
             takes.append(take)
+        if record and plan.preview is None:
+            scores[plan.name] = take_scores(record, around.store)
     return ReportSong(
         name=song.name,
         title=song.title,
@@ -69,7 +77,22 @@ def make_song(
         instrumental=song.instrumental,
         metas=song.metas,
         source=seen_from_project(song.source, around.store.outputs),
-        takes=tuple(takes),
+        takes=_in_ranks(takes, scores),
+    )
+
+
+def _in_ranks(takes: Iterable[ReportTake], scores: Mapping[str, TakeScores]) -> tuple[ReportTake, ...]:
+    """The takes with their places among those that can be heard, where there are several."""
+    places = {one.name: one for one in ranked(scores)} if len(scores) > 1 else {}
+    return tuple(_in_rank(take, places[take.name]) if take.name in places else take for take in takes)
+
+
+def _in_rank(take: ReportTake, place: RankedTake) -> ReportTake:
+    return replace(
+        take,
+        rank=place.rank,
+        speaks_for=tuple(reason.text for reason in place.speaks_for),
+        speaks_against=tuple(reason.text for reason in place.speaks_against),
     )
 
 
@@ -129,8 +152,11 @@ def without_places(text: str) -> str:
     return _PATHS.sub(lambda match: f"…/{match['name']}", text)
 
 
-def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> ReportTake:
-    """`beside` is the take before it in the song, whose settings are nearly always the same: they are kept once."""
+def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> tuple[ReportTake, TakeRecord | None]:
+    """A take with the record of what plays.
+
+    `beside` is the take before it in the song, whose settings are nearly always the same: they are kept once.
+    """
     store, run, up = around.store, around.run, around.up
     versions = [(version, place) for version in store.versions(plan.name) if (place := _place(version, store))]
     record, place = _playable(versions, plan)
@@ -144,9 +170,9 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
     )
     used |= _content_said(plan.take) | _edit_said(plan.take)
     settings = {name: _setting(value) for name, value in used.items()}
-    heard, song = sung(plan, record, store), plan.take.song
+    heard, song = sung(sung_facts(record, store) if record else None, plan), plan.take.song
     shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
-    return ReportTake(
+    take = ReportTake(
         name=plan.name,
         variant=plan.take.variant.name,
         seed=plan.take.seed,
@@ -167,7 +193,8 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
         # Of a preview, what the whole song's layout would be says little.
         marks=heard.marks or (estimated_marks(song.sections, page.seconds) if plan.preview is None else ()),
         marks_estimated=not heard.marks,
-        timed=heard.lines,
+        words=heard.words,
+        times=heard.times,
         lyrics_score=heard.score,
         skipped=heard.skipped,
         advice=heard.advice,
@@ -187,6 +214,7 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> Re
         spectrogram=_picture(sounds, up),
         former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in versions if one is not record),
     )
+    return take, record
 
 
 def _playable(versions: Sequence[tuple[TakeRecord, str]], plan: TakePlan) -> tuple[TakeRecord | None, str]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import Timestamps
 from renderer.facts import MAX_SEED
-from renderer.models.family import stored_kinds
 from renderer.report.section_marks import MIN_SECTIONS
 from renderer.report.values import SectionMark, SkippedLine
 from renderer.spec.section_windows import section_windows
@@ -18,11 +16,9 @@ from renderer.spec.section_windows import section_windows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from renderer.artifacts import TimedLine
     from renderer.plan.jobs import TakePlan
     from renderer.song import Section, Song
-    from renderer.store.store import Store
-    from renderer.store.takes import TakeRecord
+    from renderer.takes.sung_facts import SungFacts
 
 LEAST_WINDOW_SECONDS = 4.0  # about a line of a slow song: less leaves the model no room to sing one
 _REACH_SECONDS = 8.0  # around a skipped line: what is sung before or after it may be a solo away
@@ -36,34 +32,33 @@ class Sung:
     score: float | None = None
     marks: tuple[SectionMark, ...] = ()
     """Nothing where nobody looked."""
-    lines: tuple[TimedLine, ...] = ()
+    words: str = ""
+    times: str = ""
+    """See `SungFacts`; empty where nobody looked."""
     skipped: tuple[SkippedLine, ...] = ()
     advice: str = ""
     """A command that may mend what is skipped."""
 
 
-def sung(plan: TakePlan, record: TakeRecord | None, store: Store) -> Sung:
-    """Of the version that plays: what its timestamps tell, or, where these are gone, its record."""
-    if record is None:
+def sung(facts: SungFacts | None, plan: TakePlan) -> Sung:
+    """Of the version that plays, as far as somebody looked."""
+    if facts is None:
         return Sung()
-    scores = (notes.others.get("dit_score") for notes in record.page.notes.values())
-    score = next((one for one in scores if isinstance(one, float)), None)
-    timestamps = _timestamps(record, store)
-    if timestamps is None:
-        return Sung(score=score)
-    lines = timestamps.lines
     return Sung(
-        score=score if score is not None else timestamps.dit_score,
-        marks=measured_marks(timestamps, plan.take.song.sections),
-        lines=lines,
-        skipped=tuple(SkippedLine(text=one.text, start_seconds=one.start) for one in lines if one.is_skipped),
-        advice=advice(timestamps, plan.name, plan.take.song),
+        score=facts.score,
+        marks=measured_marks(facts, plan.take.song.sections),
+        words=facts.words,
+        times=facts.times,
+        skipped=tuple(
+            SkippedLine(text=one.text, start_seconds=one.start, row=one.row) for one in facts.lines if one.is_skipped
+        ),
+        advice=advice(facts, plan.name, plan.take.song),
     )
 
 
-def measured_marks(timestamps: Timestamps, sections: Sequence[Section]) -> tuple[SectionMark, ...]:
+def measured_marks(facts: SungFacts, sections: Sequence[Section]) -> tuple[SectionMark, ...]:
     """Where the tagged sections begin, as it was measured; nothing where there is nothing to tell apart."""
-    found = [one for one in section_windows(timestamps, sections) if one.tag]
+    found = [one for one in section_windows(facts, sections) if one.tag]
     if len(found) < MIN_SECTIONS:
         return ()
     return tuple(
@@ -71,9 +66,9 @@ def measured_marks(timestamps: Timestamps, sections: Sequence[Section]) -> tuple
     )
 
 
-def advice(timestamps: Timestamps, take: str, song: Song) -> str:
+def advice(facts: SungFacts, take: str, song: Song) -> str:
     """The command that makes what is skipped anew, or, where half of the song is, other takes; empty for nothing."""
-    heard = [line for line in timestamps.lines if not line.is_tag]
+    heard = [line for line in facts.lines if not line.is_tag]
     num_skipped = sum(line.is_skipped for line in heard)
     if not num_skipped:
         return ""
@@ -81,13 +76,13 @@ def advice(timestamps: Timestamps, take: str, song: Song) -> str:
         first = max(song.seeds) + 1
         first = first if first + _NUM_SEEDS <= MAX_SEED else 1
         return f"renderer render {shlex.quote(song.name)} --seeds {first}..{first + _NUM_SEEDS - 1}"
-    windows = " ".join(f"--at {start:g}..{end:g}" for start, end in windows_to_mend(timestamps))
+    windows = " ".join(f"--at {start:g}..{end:g}" for start, end in windows_to_mend(facts))
     return f"renderer fix {shlex.quote(take)} {windows}"
 
 
-def windows_to_mend(timestamps: Timestamps) -> Iterator[tuple[float, float]]:
+def windows_to_mend(facts: SungFacts) -> Iterator[tuple[float, float]]:
     """For each run of skipped lines, from the end of what is sung before it to the start of what is sung after it."""
-    lines, place = [line for line in timestamps.lines if not line.is_tag], 0
+    lines, place = [line for line in facts.lines if not line.is_tag], 0
     for is_skipped, run in groupby(lines, key=lambda line: line.is_skipped):
         own = list(run)
         if is_skipped:
@@ -95,7 +90,7 @@ def windows_to_mend(timestamps: Timestamps) -> Iterator[tuple[float, float]]:
             behind = place + len(own)
             end = lines[behind].start if behind < len(lines) else own[-1].end
             near = max(start, own[0].start - _REACH_SECONDS), min(end, own[-1].end + _REACH_SECONDS)
-            yield _wide_enough(*near, timestamps.seconds)
+            yield _wide_enough(*near, facts.seconds)
         place += len(own)
 
 
@@ -105,9 +100,3 @@ def _wide_enough(start: float, end: float, seconds: float) -> tuple[float, float
     low = max(0.0, min(start - missing, seconds - LEAST_WINDOW_SECONDS))
     high = min(seconds, max(end + missing, low + LEAST_WINDOW_SECONDS))
     return math.floor(low * 10) / 10, min(math.ceil(high * 10) / 10, seconds)
-
-
-def _timestamps(record: TakeRecord, store: Store) -> Timestamps | None:
-    kinds = stored_kinds()
-    stored = (store.get(stage, key) for stage, key in record.keys.items() if kinds.get(stage) is Timestamps)
-    return next((one for one in stored if isinstance(one, Timestamps)), None)

@@ -14,7 +14,7 @@ from renderer.settings import Metas
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renderer.artifacts import CotMetas, TimedLine
+    from renderer.artifacts import CotMetas
     from renderer.song import Section
     from renderer.spec.picks import Pick
     from renderer.takes.measure.values import Difference, Measured
@@ -77,6 +77,8 @@ class SkippedLine:
     text: str
     start_seconds: float
     """About where it would be sung."""
+    row: int
+    """The line of the lyrics it is, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +154,15 @@ class ReportTake:
     """Where its sections begin."""
     marks_estimated: bool = True
     """Whether nobody measured where; told on the page."""
-    timed: tuple[TimedLine, ...] = ()
-    """When its lines and words are sung."""
+    words: str = ""
+    times: str = ""
+    """Its lyrics' words, and when they are sung: see `takes.sung_facts`."""
     lyrics_score: float | None = None
     """The lyric alignment score, 0 to 1: ranks takes of one song, never songs."""
+    rank: int | None = None
+    """Its place among the song's takes as `renderer pick` has them, from 1; None where there is nothing to compare."""
+    speaks_for: tuple[str, ...] = ()
+    speaks_against: tuple[str, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()
     advice: str = ""
     """The command that may mend what is skipped."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from renderer.artifacts import Timestamps
     from renderer.song import Section
 
 
@@ -32,7 +31,31 @@ class TimedSection:
         return f"{self.tag} {self.number}"
 
 
-def section_windows(timestamps: Timestamps, sections: Sequence[Section]) -> tuple[TimedSection, ...]:
+class TimedRow(Protocol):
+    """A line of the lyrics with when it begins."""
+
+    @property
+    def row(self) -> int:
+        """The line of the lyrics it is, from 0."""
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+
+
+class TimedRows(Protocol):
+    """Lines of the lyrics with when they begin: timestamps, or as much of them as there is."""
+
+    @property
+    def lines(self) -> Sequence[TimedRow]:
+        """Tags among them."""
+
+    @property
+    def seconds(self) -> float:
+        """Of the sound."""
+
+
+def section_windows(timestamps: TimedRows, sections: Sequence[Section]) -> tuple[TimedSection, ...]:
     """The sections that the timestamps know, each from its tag to the tag of the next, the last to the sound's end."""
     belows = [*(section.start for section in sections[1:]), None]
     windows = [line_window(timestamps, one.start, below) for one, below in zip(sections, belows, strict=True)]
@@ -66,7 +89,7 @@ def section_names(sections: Sequence[Section]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def line_window(timestamps: Timestamps, first: int, below: int | None) -> tuple[float, float] | None:
+def line_window(timestamps: TimedRows, first: int, below: int | None) -> tuple[float, float] | None:
     """From when to when lines of the lyrics are sung, in seconds, the rest before the next line included.
 
     `below` is the line after the last; None is the sound's end. None where none of them has times.

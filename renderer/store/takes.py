@@ -30,6 +30,8 @@ class PageFacts:
     """Of sound."""
     notes: Mapping[str, Notes] = field(default_factory=dict)
     """Stage -> what it noted; read back, all that is one stage's own stands in `others`."""
+    sung: str = ""
+    """When its lyrics are sung, as `takes.sung_facts` writes it."""
     others: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ from renderer.store.disk import write_whole
 from renderer.store.takes import LRC_ENDING, file_digest
 from renderer.takes.retag import made_at
 from renderer.takes.sidecar import make_sidecar
+from renderer.takes.sung_facts import sung_facts_text
 from renderer.takes.timed_text import lrc_text
 from renderer.takes.versions import put_aside
 
@@ -29,7 +30,8 @@ def add_lrc(store: Store, record: TakeRecord, stage: str, key: str, timestamps: 
     """
     content = lrc_text(timestamps).encode()
     told, text = _with_result(store, record, stage, key, timestamps)
-    told = replace(told, lrc_digest=hashlib.sha256(content).hexdigest())
+    page = replace(told.page, sung=sung_facts_text(timestamps))
+    told = replace(told, lrc_digest=hashlib.sha256(content).hexdigest(), page=page)
     lrc = (store.outputs / record.file).with_suffix(LRC_ENDING)
     if lrc.exists() and file_digest(lrc) not in {record.lrc_digest, told.lrc_digest}:
         put_aside(store, lrc)

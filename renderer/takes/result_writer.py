@@ -26,6 +26,7 @@ from renderer.takes.lrc import add_lrc, add_result, has_lrc
 from renderer.takes.recipe import make_recipe, recipe_tags
 from renderer.takes.retag import retag
 from renderer.takes.sidecar import make_sidecar
+from renderer.takes.sung_facts import sung_facts_text
 from renderer.takes.timed_text import lrc_text
 from renderer.takes.versions import put_version, restore
 
@@ -55,6 +56,8 @@ class _Begun:
     """Of sound."""
     lrc: bytes | None
     """What lies beside it, where the timestamps were there before the sound."""
+    sung: str
+    """What the page tells of those; empty without."""
     file: Future[PendingFile]
 
 
@@ -225,6 +228,7 @@ class ResultWriter:
             provenance=provenance,
             seconds=waveform.samples.shape[1] / SAMPLE_RATE,
             lrc=lrc_text(timestamps).encode() if timestamps else None,
+            sung=sung_facts_text(timestamps) if timestamps else "",
             file=self._pool.begin(waveform, self._store.outputs / plan.file, output.format, tags),
         )
 
@@ -266,7 +270,7 @@ class ResultWriter:
             keys={str(stage): key for stage, key in plan.keys.items()},
             environment=self._environment,
             recipe=take.recipe,
-            page=PageFacts(peaks=file.peaks, seconds=take.seconds, notes=take.provenance.notes),
+            page=PageFacts(peaks=file.peaks, seconds=take.seconds, notes=take.provenance.notes, sung=take.sung),
         )
 
     def _recipe(self, plan: TakePlan, decided: CotMetas | None, provenance: Provenance) -> Recipe:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import CotMetas, PlanScore, Timestamps
+from renderer.artifacts import CotMetas, PlanScore
 from renderer.models.family import stored_kinds
 from renderer.takes.agreement import same_key, tempo_difference
 from renderer.takes.measure import stored_measurement
 from renderer.takes.measurements import measured_folder
+from renderer.takes.sung_facts import sung_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure.values import Measured
+    from renderer.takes.sung_facts import SungFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +69,21 @@ def take_scores(record: TakeRecord, store: Store) -> TakeScores:
 
     A few small files are read, no sound. `ranking.ranked` puts a song's takes in order by these.
     """
-    scores = TakeScores()
-    for one in _results(record, store):
-        scores = replace(scores, plan=one.score) if isinstance(one, PlanScore) else _with_timestamps(scores, one)
+    scores, facts = TakeScores(plan=_plan_score(record, store)), sung_facts(record, store)
+    if facts is not None:
+        scores = _with_words(scores, facts)
     found = stored_measurement(record.digest, measured_folder(store.outputs))
     return _with_sound(scores, found.measured, _wanted(record)) if found and found.measured else scores
 
 
-def _results(record: TakeRecord, store: Store) -> Iterator[PlanScore | Timestamps]:
+def _plan_score(record: TakeRecord, store: Store) -> float | None:
+    """As its record tells, else as the store has it: a page asks it of thousands of takes."""
     kinds = stored_kinds()
-    for stage, key in record.keys.items():
-        one = store.get(stage, key) if kinds.get(stage) in (PlanScore, Timestamps) else None
-        if isinstance(one, PlanScore | Timestamps):
-            yield one
+    for stage in (stage for stage in record.keys if kinds.get(stage) is PlanScore):
+        score = record.page.notes[stage].others.get("score") if stage in record.page.notes else None
+        found = None if isinstance(score, float) else store.get(stage, record.keys[stage])
+        return score if isinstance(score, float) else found.score if isinstance(found, PlanScore) else None
+    return None
 
 
 def _wanted(record: TakeRecord) -> _Wanted:
@@ -91,10 +93,10 @@ def _wanted(record: TakeRecord) -> _Wanted:
     return _Wanted(bpm=said.get("bpm", decided.bpm), keyscale=said.get("keyscale", decided.keyscale), seconds=seconds)
 
 
-def _with_timestamps(scores: TakeScores, timed: Timestamps) -> TakeScores:
-    sung = [line for line in timed.lines if not line.is_tag]
+def _with_words(scores: TakeScores, facts: SungFacts) -> TakeScores:
+    sung = [line for line in facts.lines if not line.is_tag]
     skipped = tuple(SkippedAt(text=line.text, seconds=line.start) for line in sung if line.is_skipped)
-    return replace(scores, alignment=timed.dit_score, num_lines=len(sung), skipped=skipped)
+    return replace(scores, alignment=facts.score, num_lines=len(sung), skipped=skipped)
 
 
 def _with_sound(scores: TakeScores, sound: Measured, wanted: _Wanted) -> TakeScores:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from renderer.artifacts import TimedLine, TimedWord
+from renderer.artifacts import TimedLine, TimedWord, Timestamps
 from renderer.report import Report, encode_peaks
 from renderer.settings import Metas
 from renderer.song import Section
+from renderer.takes.sung_facts import read_sung_facts, sung_facts_text
 from tests.browser.listening import decks, take, wait_until_playing
 from tests.report.songs import CAPTION, SECTIONS, broken, lyrics_of, rendered, run_of, small_report, song
 
@@ -153,9 +154,13 @@ def _take(sound: ReportTake, number: int, seed: int, words: str) -> ReportTake:
     outline = np.random.default_rng([number, seed]).integers(-128, 128, (800, 2)).astype(np.int8)
     prompt = f"<|im_start|>system\nGenerate audio semantic tokens based on the given conditions:\n\n{CAPTION}\n{words}"
     shift = np.random.default_rng([seed, number])
+    lines = tuple(_sung(row, line, shift) for row, line in enumerate(words.split("\n")) if line)
+    facts = read_sung_facts(sung_facts_text(Timestamps(seconds=180.0, lines=lines, lm_score=0.5, dit_score=0.5)))
+    assert facts
     return dataclasses.replace(
         sound,
-        timed=tuple(_sung(row, line, shift) for row, line in enumerate(words.split("\n")) if line),
+        words=facts.words,
+        times=facts.times,
         lyrics_score=0.7,
         name=f"song-{number}.s{seed}",
         seed=seed,

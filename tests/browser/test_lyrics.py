@@ -49,6 +49,11 @@ def play(page: Page, song: str, what: str) -> None:
     page.wait_for_selector(".lyrics.following")
 
 
+def wait_until_lit(page: Page, word: str) -> None:
+    """A sound is sought in its own time, also while it is paused."""
+    page.wait_for_function("word => document.querySelector('.word.lit')?.textContent === word", arg=word)
+
+
 def seek(page: Page, song: str, what: str, seconds: float) -> None:
     page.eval_on_selector(
         f"{take(song, what)} .seek",
@@ -89,12 +94,12 @@ def test_a_click_on_a_word_goes_there_and_two_keys_go_from_line_to_line(page: Pa
     page.keyboard.press("Space")
     words = {word.text: word.start for line in timed_lines(LYRICS) for word in line.words}
     page.click(".following .word:text-is('corner')")
-    assert page.text_content(".word.lit") == "corner"
+    wait_until_lit(page, "corner")
     assert float(page.input_value("#position")) == pytest.approx(words["corner"], abs=0.02)
     page.keyboard.press(".")
-    page.wait_for_function("() => document.querySelector('.word.lit')?.textContent === 'nobody'")
+    wait_until_lit(page, "nobody")
     page.keyboard.press(",")
-    page.wait_for_function("() => document.querySelector('.word.lit')?.textContent === 'fire'")
+    wait_until_lit(page, "fire")
     assert page.text_content(".line.lit") == "fire in the corner"
 
 
@@ -115,7 +120,9 @@ def test_a_take_of_other_lyrics_shows_its_own(page: Page) -> None:
     assert not page.is_visible("text=rain on the corner")
     assert page.inner_text(".captions h3 >> nth=1") == "Caption of rain"
     play(page, "Sung", "rain seed 1")
+    page.keyboard.press("Space")
     page.click(".following .word:text-is('rain')")
+    wait_until_lit(page, "rain")
     assert page.text_content("details.sung .word.lit") == "rain"
     assert page.locator(".sung:first-child .word.lit").count() == 0
 
@@ -166,7 +173,7 @@ def test_words_of_other_scripts_light_up_where_they_stand(
     play(page, song, "base seed 1")
     page.keyboard.press("Space")
     page.click(f".following .word:text-is('{word}')")
-    assert page.text_content(".word.lit") == word
+    wait_until_lit(page, word)
     assert float(page.input_value("#position")) == pytest.approx(start, abs=0.02)
     assert page.eval_on_selector(".following .section p", "p => getComputedStyle(p).direction") == direction
     first, second = (page.locator(".following .word").nth(place).bounding_box() for place in (0, 1))

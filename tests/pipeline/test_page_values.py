@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.artifacts import TimedLine, TimedWord, Timestamps
+from renderer.pipeline.pick import ranking
 from renderer.pipeline.project import Project
 from renderer.pipeline.refused_specs import refused_specs
 from renderer.pipeline.render import render
@@ -18,8 +19,11 @@ from renderer.report import Outcome
 from renderer.report.build import make_report, write_page
 from renderer.report.page import render_page
 from renderer.report.sung import advice, windows_to_mend
-from renderer.takes.measure import measure_files
+from renderer.takes.measure import measure_files, measurement_names
+from renderer.takes.measure.process import VERSION
+from renderer.takes.measure.values import Measured
 from renderer.takes.measurements import measured_folder, unmeasured
+from renderer.takes.sung_facts import read_sung_facts, sung_facts_text
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_timestamps import SPEC as SUNG
 from tests.pipeline.test_timestamps import hearing_set
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job
     from renderer.report import ReportTake
     from renderer.run.executor import Executor
+    from renderer.takes.sung_facts import SungFacts
 
 EDITED = """
 title = "{name}"
@@ -69,6 +74,12 @@ def timestamps(*lines: TimedLine, seconds: float = 60.0) -> Timestamps:
     return Timestamps(seconds=seconds, lines=lines, lm_score=0.5, dit_score=0.5)
 
 
+def facts_of(told: Timestamps) -> SungFacts:
+    facts = read_sung_facts(sung_facts_text(told))
+    assert facts
+    return facts
+
+
 def sung(job: Job) -> Artifact:
     """As `made`, with both lines of the lyrics and their tags."""
     if job.spec.artifact is not Timestamps:
@@ -88,22 +99,21 @@ def test_words_marks_and_score_come_to_the_page_when_they_are_made(
     songs.edit("eins", "[metas]", f"{plain}[metas]")
     carry_out(songs.project())
     before = on_page(songs)["eins.s1"]
-    assert (before.timed, before.lyrics_score, before.marks_estimated) == ((), None, True)
+    assert (before.words, before.lyrics_score, before.marks_estimated) == ("", None, True)
     assert write_page(songs.project()).exists()
 
     songs.edit("eins", plain, "")
     carry_out(songs.project(timestamps=True), sung)
     project = songs.project()
     take = on_page(songs)["eins.s1"]
-    assert [one.text for one in take.timed] == ["[verse]", "la la la", "[chorus]", "oh oh"]
+    assert (take.words, take.times) == ('[[1,"la","la","la"],[3,"oh","oh"]]', "[10,30,0,30,0,30,40,40,0,40]")
     assert (take.lyrics_score, take.marks_estimated) == (0.5, False)
     assert [(mark.label, mark.start_seconds) for mark in take.marks] == [("verse", 0.1), ("chorus", 0.5)]
     assert [one.text for one in take.skipped] == ["oh oh"]
     assert write_page(project).read_text("utf-8") == render_page(make_report(project)), "its piece is made anew"
 
     shutil.rmtree(songs.outputs / ".store" / "timestamps")
-    left = on_page(songs)["eins.s1"]
-    assert (left.timed, left.lyrics_score, left.marks_estimated) == ((), 0.5, True)
+    assert on_page(songs)["eins.s1"] == take, "its record tells of them"
 
 
 @pytest.mark.slow
@@ -219,7 +229,7 @@ def test_the_advice_spans_what_is_skipped_and_stays_within_the_sound() -> None:
         line("five", 25.0, 30.0),
         line("six", 58.0, 59.0, coverage=0.0),
     )
-    assert list(windows_to_mend(told)) == [(14.0, 22.1), (50.0, 59.0)]
+    assert list(windows_to_mend(facts_of(told))) == [(14.0, 22.1), (50.0, 59.0)]
 
 
 @pytest.mark.parametrize(
@@ -232,4 +242,40 @@ def test_a_line_is_mended_and_half_a_song_is_rendered_otherwise(
     songs.write("eins")
     lines = [line(str(n), 10.0 * n, 10.0 * n + 8, coverage=0.0 if n in skipped else 1.0) for n in range(4)]
     told = timestamps(*lines, seconds=40.0)
-    assert advice(told, "eins.s1", songs.project().takes[0].song) == command
+    assert advice(facts_of(told), "eins.s1", songs.project().takes[0].song) == command
+
+
+def test_takes_stand_in_the_order_of_pick(songs: Songs) -> None:
+    songs.write("eins")
+    carry_out(songs.project())
+    assert {take.rank for take in on_page(songs).values()} == {1, 2}, "with nothing to tell them apart, as they come"
+    project = songs.project()
+    records = {name: project.store.versions(name)[0] for name in ("eins.s1", "eins.s2")}
+    for name, lufs in (("eins.s1", -14.0), ("eins.s2", -14.0)):
+        measured = Measured(
+            duration_seconds=10.0 if name == "eins.s2" else 4.0,
+            bpm=None,
+            keyscale=None,
+            loudness_lufs=lufs,
+            true_peak_db=None,
+            head_silence_seconds=0.0,
+            tail_silence_seconds=0.0,
+            num_clipped=0,
+        )
+        keep_measurement(records[name].digest, measured, measured_folder(songs.outputs))
+    takes = on_page(songs)
+    assert [takes[name].rank for name in ("eins.s1", "eins.s2")] == [2, 1]
+    assert takes["eins.s2"].speaks_for == ("length 0.0 s off",)
+    assert takes["eins.s1"].speaks_against == ("length 6.0 s off",)
+    order = {
+        take.name: take.rank for song in ranking((str(songs.folder / "specs"),), None).songs for take in song.takes
+    }
+    assert order == {name: take.rank for name, take in takes.items()}
+
+
+def keep_measurement(digest: str, measured: Measured, folder: Path) -> None:
+    """As the measuring process keeps it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers, picture = (folder / name for name in measurement_names(digest))
+    numbers.write_text(json.dumps({"version": VERSION, "measured": dataclasses.asdict(measured)}), "utf-8")
+    picture.write_bytes(b"")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import TimedLine, TimedWord
+from renderer.artifacts import TimedLine, TimedWord, Timestamps
 from renderer.report import MadeFrom, ReportLyrics, SectionMark, SkippedLine
 from renderer.spec.lyrics import parse
 from renderer.takes.measure.values import Difference
+from renderer.takes.sung_facts import read_sung_facts, sung_facts_text
 from tests.report.songs import rendered, song
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ def told(take: ReportTake, lyrics: str, *, skipped: tuple[int, ...] = (), **more
         dataclasses.replace(line, coverage=0.0) if line.row in skipped else line
         for line in timed_lines(lyrics, **more)  # type: ignore[arg-type]
     )
-    missing = tuple(SkippedLine(text=line.text, start_seconds=line.start) for line in lines if line.is_skipped)
+    timestamps = Timestamps(seconds=take.duration_seconds, lines=lines, lm_score=0.5, dit_score=0.5)
+    facts = read_sung_facts(sung_facts_text(timestamps))
+    assert facts
+    missing = tuple(
+        SkippedLine(text=line.text, start_seconds=line.start, row=line.row) for line in lines if line.is_skipped
+    )
     marks = tuple(
         SectionMark(label=line.text.partition("]")[0].strip("["), start_seconds=line.start)
         for line in lines
@@ -54,7 +60,8 @@ def told(take: ReportTake, lyrics: str, *, skipped: tuple[int, ...] = (), **more
     )
     return dataclasses.replace(
         take,
-        timed=lines,
+        words=facts.words,
+        times=facts.times,
         marks=marks if len(marks) > 1 else (),
         marks_estimated=False,
         lyrics_score=0.5 + 0.1 * take.seed,

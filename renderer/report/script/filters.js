@@ -13,6 +13,7 @@ const ORDERS = {
   loudness: (take) => known(take.lufs === null ? null : -take.lufs),
   tempo: (take) => known(take.off),
   score: (take) => known(take.score === null ? null : -take.score),
+  pick: (take) => known(take.rank),
   longest: (take) => (take.audio === null ? Infinity : -take.seconds),
   newest: (take) => -take.made,
 };
