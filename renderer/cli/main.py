@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Row] = {
     "store": Row("renderer.cli.store", "Check what is on disk, free what no one needs."),
     "models": Row("renderer.cli.models", "List the known models; fetch and verify them."),
     "doctor": Row("renderer.cli.doctor", "Tell whether this machine can render, and how."),
+    "bench": Row("renderer.cli.bench", "Measure how fast this machine renders, and what to set."),
     "new": Row("renderer.cli.new", "Write a starter spec, or a whole song project."),
     "import": Row("renderer.cli.import_", "Make specs from ACE-Step's own files."),
     "completion": Row("renderer.cli.completion", "Print what completes commands and names in a shell."),

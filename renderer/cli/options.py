@@ -122,6 +122,27 @@ def takes_options(*unused: str) -> Callable[[Callable[..., Any]], Callable[..., 
     return with_options
 
 
+_OF_A_MACHINE = (
+    "model",
+    "lm",
+    "lm-quantization",
+    "vae",
+    "device",
+    "dtype",
+    "lm-slots",
+    "vae-tile",
+    "vae-overlap",
+    "threads",
+)
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those of them that tell how a machine computes, whatever the take."""
+    for name in reversed(_OF_A_MACHINE):
+        command = click.option(f"--{name}", **_TAKES[name])(command)
+    return command
+
+
 cluster_option = click.option(
     "--cluster",
     metavar="auto|ADDRESS",

@@ -356,6 +356,34 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def peak_bytes(device: str) -> int:
+    """Memory that this process held at most; on CUDA of the device's."""
+    if device.startswith("cuda"):
+        import torch  # noqa: PLC0415 - the worker's
+
+        return int(torch.cuda.max_memory_allocated())
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # noqa: PLC0415 - Windows has none
+
+    # macOS counts bytes, Linux units of 1,024.
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1_024)
+    return max(held, _peak_of_metal(device))
+
+
+def _peak_of_metal(device: str) -> int:
+    """What Metal lent of unified memory, which no process's own count shows; 0 where there is none."""
+    if device == MLX:
+        import mlx.core as mx  # noqa: PLC0415 - an extra of its own
+
+        return int(mx.get_peak_memory())
+    if device == "mps":
+        import torch  # noqa: PLC0415 - the worker's
+
+        return int(torch.mps.driver_allocated_memory())
+    return 0
+
+
 def num_cuda_devices() -> int:
     """CUDA devices that the installed torch could use; asks the driver, imports no torch."""
     driver = _cuda_driver()

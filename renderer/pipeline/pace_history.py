@@ -1,4 +1,4 @@
-"""What stages and loads took in earlier runs -> how long they are expected to take."""
+"""What stages and loads took in earlier runs, or in `renderer bench` -> how long they are expected to take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from statistics import median
 from typing import TYPE_CHECKING
 
+from renderer.models.bench.record import recall
 from renderer.run.expected import Expected
 from renderer.store.journal_lines import BatchDoneLine
 
@@ -32,7 +33,7 @@ def batch_done(event: BatchDone, job: Job, device: str) -> BatchDoneLine:
 
 
 def expected_times(journal: Journal, device: str) -> Expected:
-    """The middle of what the journal tells of this kind of device; without a line of it, the stages' own rows."""
+    """The middle of what the journal tells of this kind of device, else what a bench did, else the stages' own rows."""
     paces, first_paces, loads = _recent(), _recent(), _recent()
     firsts: list[tuple[str, float]] = []
     for entry in journal.lines("batch-done"):
@@ -48,9 +49,11 @@ def expected_times(journal: Journal, device: str) -> Expected:
             loads[line.weights, ""].append(line.load_seconds)
     usual = {weights: median(seconds) for (weights, _), seconds in loads.items()}
     starts = [max(0.0, seconds - usual.get(weights, 0.0)) for weights, seconds in firsts[-MOST_REMEMBERED:]]
+    benched = recall(device)
     return Expected(
-        paces={stage: median(told) for stage, told in (first_paces | paces).items()},
-        loads=usual,
+        paces={(one.stage, one.weights): one.pace for one in benched.paces}
+        | {stage: median(told) for stage, told in (first_paces | paces).items()},
+        loads={one.weights: one.seconds for one in benched.loads} | usual,
         start=median(starts) if starts else 0.0,
     )
 

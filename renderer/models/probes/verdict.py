@@ -104,7 +104,8 @@ def identity(device: str) -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
     if kind == "cuda":
-        found["gpu"] = devices.cuda_devices()[int(index or 0)].kind
+        # None of one that is on another machine, of a cluster.
+        found["gpu"] = next((gpu.kind for gpu in devices.cuda_devices() if gpu.index == int(index or 0)), None)
     elif kind == "mps":
         found |= {"chip": apple.chip(), "macos": platform.mac_ver()[0], "bytes": psutil.virtual_memory().total}
     return found

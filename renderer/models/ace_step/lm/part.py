@@ -104,6 +104,12 @@ class LmPart:
         self._tokens, self._lm_slots = tokens, lm_slots
         self._phases: dict[MakePhase, Phase] = {}
 
+    def with_slots(self, lm_slots: int) -> LmPart:
+        """The same resident LM with so many pairs of rows."""
+        if self._lm is None:
+            raise RuntimeError("the LM was closed")
+        return LmPart(self._lm, self._tokens, lm_slots)
+
     def cot(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Chains of thought of all jobs, decoded together."""
         return self._run(CotPhase, jobs, listener)
