@@ -22,7 +22,7 @@ SIGNS = {"fine": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("
 
 @click.command(name="doctor")
 @click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N,…]", help="Where to compute."
+    "--device", default="auto", show_default=True, metavar="auto|cpu|mps|mlx|cuda[:N,…]", help="Where to compute."
 )
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what.")
 @click.option("--probe", is_flag=True, help="Try on the device what was computed wrong on some, against the CPU.")

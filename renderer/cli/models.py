@@ -25,7 +25,7 @@ SIZES = ("bf16", "fp32", "needs")
 
 
 @click.group(name="models", cls=NearGroup, invoke_without_command=True)
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|cuda[:N,…]", help="Fits where?")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|mps|mlx|cuda[:N,…]", help="Fits where?")
 @click.option("--dtype", default="auto", show_default=True, metavar="auto|float32|bfloat16|float16", help="In what?")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 @click.pass_context
@@ -35,10 +35,10 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
         return EXIT_FINE
     from renderer.cli.main import show_error
     from renderer.models.catalog.inventory import known_models, models_of
-    from renderer.models.gpus import pick_devices
+    from renderer.models.placement import pick_first, placed, words
     from renderer.pipeline.select import songs_here
 
-    songs, picked = songs_here(), pick_devices(device).devices[0]
+    songs, picked = songs_here(), pick_first(device)
     users = _users(songs)
     own, faults = models_of((variant for song in songs for variant in song.variants), picked, dtype)
     entries = [*known_models(picked, dtype), *own]
@@ -46,6 +46,7 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
         click.echo(json.dumps([_document(entry, users) for entry in entries], indent=2))
         return EXIT_FINE
     _print_table(entries, users)
+    click.echo(f"here: {words(placed(picked, dtype))}")
     for fault in faults:
         show_error(fault)
     return EXIT_FINE
@@ -182,6 +183,7 @@ def _document(entry: InventoryEntry, users: Mapping[str, list[str]]) -> dict[str
         **_abilities(entry),
         "num_params": entry.num_params,
         "resident_bytes": entry.resident_bytes,
+        "dtype": entry.dtype,
         "fits": entry.fits,
         "used_by": users.get(entry.spec_name or entry.name, []),
     }

@@ -34,6 +34,8 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.outlook import Outlook
     from renderer.cli.show_diagnostics import show_remarks, show_what_spoils
+    from renderer.cli.status import choices_lines
+    from renderer.models.placement import words
     from renderer.pipeline.models import require_fit
     from renderer.pipeline.pace_history import expected_times
     from renderer.pipeline.project import Project, refuse_faults
@@ -59,9 +61,13 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     )
     if as_json:
         waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
-        echo_json({**_document(plan, missing, elsewhere), "expected": outlook.document(), **waves})
+        computes = {"computes": words(project.settings)}
+        echo_json({**_document(plan, missing, elsewhere), **computes, "expected": outlook.document(), **waves})
         return EXIT_FINE
     _print_plan(plan, missing, elsewhere, project.added)
+    click.echo(f"computes: {words(project.settings)}")
+    for line in choices_lines(plan.takes, project.workers.choices):
+        click.echo(line)
     if plan.jobs and (len(outlook.devices) > 1 or outlook.measured):
         for line in outlook.lines():
             say(line)

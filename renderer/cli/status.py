@@ -66,6 +66,8 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         _print_take(project, status.takes[0])
     else:
         _print_status(status, whole=not named)
+    for line in choices_lines([take.plan for take in status.takes], project.workers.choices):
+        _plain(line)
     _print_broken(errors)
     _plain(f"outputs: {project.store.outputs}")
     return EXIT_FINE
@@ -87,6 +89,13 @@ def _print_status(status: Status, *, whole: bool) -> None:
         for name in status.without_spec:
             _line("no spec", name, "")
         click.echo("what has no spec stays until `renderer store gc --orphans` is told to free it")
+
+
+def choices_lines(takes: Sequence[TakePlan], choices: Sequence[str]) -> Sequence[str]:
+    """Where takes are made again that were made on this chip before: what for; nothing where none is."""
+    from renderer.plan.jobs import Why
+
+    return choices if any(take.why is Why.CHANGED for take in takes) else ()
 
 
 def lacks_lines(takes: Sequence[TakePlan]) -> list[str]:

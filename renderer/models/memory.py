@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,8 @@ def available(device: str) -> int:
         return devices.free_cuda_bytes(int(device.partition(":")[2]))
     free = min(psutil.virtual_memory().available, _free_in_container()) - PROCESS_BYTES
     # Metal lets a process wire about three quarters of unified memory.
-    return min(free, int(psutil.virtual_memory().total * 0.75)) if device == "mps" else free
+    on_metal = device == "mps" or (device == devices.MLX and platform.system() == "Darwin")
+    return min(free, int(psutil.virtual_memory().total * 0.75)) if on_metal else free
 
 
 def refuse_if_too_large(part: str, files: ModelFiles, settings: Settings, seconds: float, *, free: int) -> None:

@@ -12,11 +12,12 @@ from renderer.facts import VAE_REACH
 from renderer.models import device as devices
 from renderer.models.family import family_of
 from renderer.models.gpus import driver_version, pick_devices
-from renderer.models.model_files import PartSettings, Settings
+from renderer.models.model_files import Settings
+from renderer.models.placement import beside, with_lm_on_mlx
 from renderer.models.probes.first_use import device_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from renderer.models.model_files import PlannedModel
     from renderer.pipeline.options import Options
@@ -39,6 +40,8 @@ class Workers:
     """Names of their GPUs, each once."""
     drivers: tuple[str, ...] = ()
     """Versions of their GPUs' driver: one, unless they are on several machines."""
+    choices: tuple[str, ...] = ()
+    """What of this machine takes from before are made again for."""
 
 
 def pick_settings(options: Options) -> Settings:
@@ -52,8 +55,7 @@ def pick_workers(options: Options) -> Workers:
     Raises: UsageError, ResourceError for a device or dtype that can't be.
     """
     asked = options.device or "auto"
-    on_mlx = asked == devices.MLX
-    picked = pick_devices(devices.beside_mlx() if on_mlx else asked, workers=options.workers, mixed=options.mixed)
+    picked = pick_devices(beside(asked), workers=options.workers, mixed=options.mixed)
     first, *_ = picked.devices
     found = device_rules(first, options.dtype)
     tile, overlap = _tiles(options, *found.vae_tiles)
@@ -66,19 +68,15 @@ def pick_workers(options: Options) -> Workers:
         lm_slots=options.lm_slots or LM_SLOTS[first.partition(":")[0]],
         vae_tile=tile,
         vae_overlap=overlap,
-        parts=with_lm_on_mlx(found.parts) if on_mlx else found.parts,
+        parts=with_lm_on_mlx(found.parts) if asked == devices.MLX else found.parts,
     )
     return Workers(
         settings=tuple(replace(one, device=name) for name in picked.devices),
         remarks=(*picked.remarks, *found.remarks),
         gpus=picked.gpus,
         drivers=(driver_version(),) if picked.gpus else (),
+        choices=found.choices,
     )
-
-
-def with_lm_on_mlx(parts: Sequence[PartSettings]) -> tuple[PartSettings, ...]:
-    """The parts' settings, the LM's being MLX: what a probe found of torch is nothing to it."""
-    return (*(one for one in parts if one.part != "lm"), PartSettings(part="lm", device=devices.MLX))
 
 
 def _tiles(options: Options, tile: int, overlap: int) -> tuple[int, int]:

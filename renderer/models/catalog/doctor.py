@@ -18,6 +18,7 @@ from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.catalog import hub, zoo
 from renderer.models.gpus import pick_devices
+from renderer.models.placement import beside, placed, words
 from renderer.models.probes import rules
 from renderer.models.probes import verdict as verdicts
 from renderer.processes import SAFE_FOLDER, inherited, python
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from renderer.models.catalog.inventory import InventoryEntry
+    from renderer.models.model_files import Settings
     from renderer.song import Variant
 
 OLDEST_PYTHON = (3, 11)
@@ -65,9 +67,10 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
     yield _python()
     yield from _libraries()
     try:
-        every = pick_devices(device)
+        every = pick_devices(beside(device))
         picked, *_ = every.devices
         dtypes = devices.dtypes(picked, dtype)
+        settings = placed(device if device == devices.MLX else picked, dtype)
     except RendererError as error:
         advice = error.help if isinstance(error, UsageError) else "use --device auto"
         found = ": ".join(part for part in (error.message, error.why) if part)
@@ -78,12 +81,14 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
         yield _trial(one, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
     for remark in every.remarks:
         yield CheckResult(what="device", state="warning", detail=remark)
-    yield _dtypes(picked, dtype)
+    yield _dtypes(picked, dtype, settings)
+    yield from _probed(picked, dtype)
     for one in every.devices:
         yield _memory(one)
     yield _disk()
-    yield from _models(picked, dtype)
-    yield from _own_models(picked, dtype, variants)
+    asked = device if device == devices.MLX else picked
+    yield from _models(asked, dtype)
+    yield from _own_models(asked, dtype, variants)
 
 
 def probes(device: str) -> Iterator[CheckResult]:
@@ -142,11 +147,21 @@ def _trial(device: str, dtypes: list[str]) -> CheckResult:
     return CheckResult(what="device", state="fine", detail=f"{told['name']} calculates in {', '.join(dtypes)}")
 
 
-def _dtypes(device: str, dtype: str) -> CheckResult:
-    chosen = devices.dtypes(device, dtype)
-    told = f"LM {chosen.lm}, DiT {chosen.dit}, conditions {chosen.condition_encoder}, VAE {chosen.vae}"
+def _dtypes(device: str, dtype: str, settings: Settings) -> CheckResult:
     warning = devices.dtype_warning(device, dtype)
-    return CheckResult(what="dtype", state="warning" if warning else "fine", detail=told, help=warning or "")
+    return CheckResult(what="dtype", state="warning" if warning else "fine", detail=words(settings), help=warning or "")
+
+
+def _probed(device: str, dtype: str) -> Iterator[CheckResult]:
+    """What the device's probes changed, as far as they were run."""
+    known = verdicts.remembered(device)
+    if known is None:
+        if device != "cpu":
+            told = "this device was not tried with this torch yet"
+            yield CheckResult(what="probe", state="fine", detail=told, help="renderer doctor --probe")
+        return
+    for remark in rules.rules_of(known, device, dtype).remarks:
+        yield CheckResult(what="probe", state="warning", detail=remark)
 
 
 def _memory(device: str) -> CheckResult:

@@ -31,6 +31,8 @@ class DeviceRules:
     vae_tiles: tuple[int, int]
     remarks: tuple[str, ...]
     """What users are told of it, a line each."""
+    choices: tuple[str, ...] = ()
+    """What the tables have of this chip and system that takes from before are made again for, a line each."""
 
 
 def rules_of(verdict: Verdict | None, device: str, dtype: str) -> DeviceRules:
@@ -45,10 +47,23 @@ def rules_of(verdict: Verdict | None, device: str, dtype: str) -> DeviceRules:
     own = devices.dtypes(device, dtype)
     computed = {"lm": own.lm, "dit": own.dit, "vae": own.vae}
     parts = [one for part in _PARTS if (one := _part(part, computed[part], dtype, wrong))]
+    choices = []
     if not any(one.part == "dit" for one in parts) and _is_faster_in_float32(verdict, device, dtype):
         parts.append(PartSettings(part="dit", dtype="float32"))
+        gain = verdict.speed.bfloat16 / verdict.speed.float32
+        choices.append(
+            f"on {apple.chip()} the DiT computes in float32, here {gain:.1f} × as fast as bfloat16: "
+            "what it made in bfloat16 is made again"
+        )
     remarks = [_remark(probe) for probe in wrong if computed[probe.parts[0]] != "float32" or probe.dtype == "float32"]
-    return DeviceRules(parts=tuple(parts), vae_tiles=_tiles(tiles, device, wrong), remarks=tuple(remarks))
+    if (found := _tiles(tiles, device, wrong)) != tiles:
+        choices.append(
+            f"the VAE decodes in tiles of {found[0]} frames, as macOS 15.1 and later can: "
+            f"waveforms made in tiles of {tiles[0]} are made again"
+        )
+    return DeviceRules(
+        parts=tuple(parts), vae_tiles=found, remarks=tuple(remarks), choices=tuple(choices) if device == "mps" else ()
+    )
 
 
 def _part(part: str, computed: str, asked: str, wrong: Collection[Probe]) -> PartSettings | None:
