@@ -39,7 +39,7 @@ def command(minutes: float, as_json: bool, **flags: Any) -> int:
     from renderer.pipeline.bench import bench, model_on_disk
 
     flags["model"] = flags["model"] or model_on_disk()
-    result = bench(make_options(**flags), minutes=minutes, tell=_say)
+    result = bench(make_options(**flags), minutes=minutes, listen=_say)
     document = _document(result)
     if as_json:
         echo_json(document)

@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def model_on_disk() -> str:
     return DEFAULT_MODEL if zoo.resolve(DEFAULT_MODEL).files else zoo.MINI
 
 
-def bench(options: Options, *, minutes: float, tell: Callable[[BenchFigure], None]) -> BenchResult:
+def bench(options: Options, *, minutes: float, listen: Callable[[BenchFigure], None]) -> BenchResult:
     """Measure with the models that `options` name, the important first, as far as the time goes.
 
     Raises: ModelError for models that aren't on disk or can't be used, ResourceError for a device that can't.
@@ -98,6 +99,7 @@ def bench(options: Options, *, minutes: float, tell: Callable[[BenchFigure], Non
         require_fetched({take.name: project.model_of(take.take.variant) for take in plan.running})
         require_fit(plan, project.model_of)
 
+        @cache
         def numerics(settings: Settings) -> Mapping[str, Numerics]:
             return family_of(variant.model).plan_model(variant, settings).numerics
 
@@ -105,7 +107,7 @@ def bench(options: Options, *, minutes: float, tell: Callable[[BenchFigure], Non
         for task in tasks(every, settings):
             for figure in _figures(task, minutes * 60, time.monotonic() - began):
                 found.append(figure)
-                tell(figure)
+                listen(figure)
     keep(settings.device, record(every, found, settings))
     return BenchResult(
         model=Path(plan.takes[0].files.name).name,

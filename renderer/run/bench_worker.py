@@ -65,6 +65,6 @@ def _figure(run: RunJobs, load: LoadPart, part: LoadedPart, most_seconds: float,
 
 
 if __name__ == "__main__":
-    told, sys.stdout = sys.stdout, sys.stderr
+    out, sys.stdout = sys.stdout, sys.stderr
     for figure in figures(sys.stdin.buffer, sys.argv[1], float(sys.argv[2])):
-        print(json.dumps(to_json(figure)), file=told, flush=True)
+        print(json.dumps(to_json(figure)), file=out, flush=True)
