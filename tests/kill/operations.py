@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 from renderer.cli.main import run as run_command
 from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
-from renderer.pipeline.project import Project, one_at_a_time
+from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
 from renderer.plan.jobs import Why
+from renderer.plan.shards import Shard
 from renderer.report.page import is_whole
 from renderer.run.events import TakeDone
 from renderer.store.disk import is_temp
@@ -83,15 +84,14 @@ def command(*arguments: str) -> Callable[[], int]:
     return lambda: run_command(list(arguments))
 
 
-def carry_out() -> int:
+def carry_out(shard: Shard | None = None) -> int:
     """A render whose results no model made; tells of each take as a run does, once it is there."""
-    options = Options(device="cpu", threads=1, lm_slots=2)
+    options = Options(device="cpu", threads=1, lm_slots=2, shard=shard)
     project = Project(select(["specs"], options).takes, options)
     store = project.store
     store.prepare()
-    with one_at_a_time(store), disk_faults(store):
-        store.clear_leftovers()
-        plan = project.plan()
+    with project.held(), disk_faults(store):
+        plan = project.plan_of_shard()
         store.journal.tidy()
         with ResultWriter(plan, store, project.settings, project.environment) as writer:
             for take in plan.takes:
@@ -123,9 +123,18 @@ def one_song() -> None:
     write("eins")
 
 
-def rendered() -> None:
+def two_songs() -> None:
     write("eins")
     write("zwei", format="wav")
+
+
+def other_shard_done() -> None:
+    two_songs()
+    carry_out(Shard(number=2, count=2))
+
+
+def rendered() -> None:
+    two_songs()
     carry_out()
 
 
@@ -179,6 +188,7 @@ SCENARIOS: dict[str, Scenario] = {
     "render an edit": Scenario(prepare=edited, run=carry_out),
     "render what was edited back": Scenario(prepare=edited_back, run=carry_out),
     "render another title": Scenario(prepare=retitled, run=carry_out),
+    "render --shard": Scenario(prepare=other_shard_done, run=lambda: carry_out(Shard(number=1, count=2))),
     "report": Scenario(prepare=rendered, run=command("report", "--no-measure", *DEVICE)),
     "keep": Scenario(prepare=rendered, run=command("keep", "eins.s1", "--note", "heard")),
     "keep --forget": Scenario(prepare=voted, run=command("keep", "eins.s1", "--forget")),

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-FEW: dict[str, int] = {"keep": 2, "pin": 4, "new": 2, "import a take": 2, "store gc": 6, "report": 2, "render": 31}
+FEW: dict[str, int] = {
+    "keep": 2,
+    "pin": 4,
+    "new": 2,
+    "import a take": 2,
+    "store gc": 6,
+    "report": 2,
+    "render": 31,
+    "render --shard": 41,
+}
 """Scenario -> how many operations lie between two that are tried in the short form."""
 
 
