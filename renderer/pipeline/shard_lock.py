@@ -38,7 +38,7 @@ def shard_of_split(store: Store, shard: Shard, split: str) -> Iterator[Hold]:
     don't hold between machines or can't be had.
     """
     _refuse_local_locks(store)
-    hold, files = Hold(), _LockFiles(store.folder / "shards")
+    hold, files = Hold(), _LockFiles(store.shards_folder)
     with ExitStack() as whole, ExitStack() as own:
         with _refusals(store):
             make_folder(store.disk, files.folder)
@@ -129,7 +129,7 @@ def _refusals(store: Store) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"`{store.folder / 'shards'}` can't be locked",
+            f"`{store.shards_folder}` can't be locked",
             why=why_refused(error),
             help=what_to_do(error) or "give another folder with --out",
         ) from error

@@ -64,6 +64,11 @@ class Store:
         """The file a render locks while it writes here."""
         return self.folder / "lock"
 
+    @property
+    def shards_folder(self) -> Path:
+        """Where shards lock each other out, and tell which split they are of."""
+        return self.folder / "shards"
+
     def prepare(self) -> None:
         """Make the folder.
 
@@ -278,7 +283,7 @@ class Store:
 
     def _written_folders(self) -> Iterator[Path]:
         """Every folder that who holds the lock writes files into under temporary names."""
-        yield self.folder
+        yield from (self.folder, self.shards_folder)
         for above in (self.outputs, *(self.folder / stage for stage in self._kinds), self.folder / "takes"):
             if above.is_dir():
                 yield from (below for below in above.iterdir() if below.is_dir() and below.name != "report")
