@@ -157,7 +157,7 @@ class _Lines:
         """Show it."""
         match event:
             case RunPlanned(plan=plan):
-                self._num_takes += len(plan.running) - len(plan.completed)
+                self._num_takes += sum(take.sound in take.runs for take in plan.as_if_picked.running)
                 self._paces = _paces(plan)
             case TakeDone() | TakeFailed():
                 self._takes_done += 1
@@ -191,7 +191,7 @@ class _Lines:
 def _paces(plan: Plan) -> defaultdict[str, Pace]:
     """Each part's jobs, before any has begun; a part that runs unplanned (a result proved damaged) begins with none."""
     paces = defaultdict[str, Pace](Pace)
-    for job in plan.jobs:
+    for job in plan.as_if_picked.jobs:
         paces[job.part].jobs[job.key] = job
     return paces
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import count, islice
 from typing import TYPE_CHECKING, Literal
 
 from renderer.facts import CODE_RATE, MAX_SEED
@@ -230,6 +231,22 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PickSettings:
+    """The LM writes many plans and scores them, the best go on to become sound."""
+
+    plans: int = 16
+    """How many; a song with more seeds has a plan of each."""
+    finish: int = 4
+    """How many of them, the best."""
+
+    def seeds(self, own: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the plans: a song's own, then counted up from the last."""
+        more = (seed % (MAX_SEED + 1) for seed in count(own[-1] + 1))
+        new = (seed for seed in more if seed not in own)
+        return (*own, *islice(new, max(0, self.plans - len(own))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Song:
     """One validated spec, defaults filled in."""
 
@@ -258,8 +275,10 @@ class Song:
     """The outputs folder its defaults name."""
     device: str | None = None
     """Where its defaults have it computed, as `--device` takes it."""
+    pick: PickSettings | None = None
+    """How its takes come from more plans than are finished; None finishes every one."""
     scores_plans: bool = False
-    """Whether the LM says of each plan how well it tells what it was asked for."""
+    """Whether the LM scores each plan though none is picked by it."""
     built_on: tuple[Song, ...] = field(default=(), compare=False, repr=False)
     """The other songs whose takes its edits are made from, and theirs."""
     unvaried: Song | None = field(default=None, compare=False, repr=False)
@@ -273,7 +292,12 @@ class Song:
     @property
     def num_takes(self) -> int:
         """Of all variants and seeds."""
-        return sum(len(self.as_in(variant).seeds) for variant in self.rendered)
+        return sum(len(self.seeds_of(variant)) for variant in self.rendered)
+
+    def seeds_of(self, variant: Variant) -> tuple[int, ...]:
+        """Of a variant's takes; with those that are only planned where some are picked."""
+        seeds = self.as_in(variant).seeds
+        return seeds if self.pick is None or variant.edit else self.pick.seeds(seeds)
 
     def as_in(self, variant: Variant) -> Song:
         """The song with a variant's content in place of its own."""
@@ -311,7 +335,7 @@ class Song:
     def _takes_of(self, variants: Iterable[Variant]) -> Iterator[Take]:
         for variant in variants:
             song = self.as_in(variant)
-            for seed in song.seeds:
+            for seed in self.seeds_of(variant):
                 yield Take(song=song, variant=variant, seed=seed)
 
 

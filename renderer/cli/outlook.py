@@ -32,11 +32,14 @@ class Outlook:
     devices: Sequence[str]
     measured: bool
     """Whether all its stages ran here before."""
+    plain_seconds: float | None = None
+    """That it would take without picking plans; None where none are picked."""
 
     def lines(self) -> Iterator[str]:
         """`cuda:1: lm 0:00-0:09 (32 jobs), dit 0:09-0:13 (31)`; without times where it never ran."""
         head = _clock(self.schedule.seconds) if self.measured else "this never ran here, so no times"
-        yield f"expected: {head}"
+        beside = f", {_clock(self.plain_seconds)} if every plan were finished" if self.plain_seconds is not None else ""
+        yield f"expected: {head}{beside if self.measured else ''}"
         for name, lane in zip(worker_names(self.devices), self.schedule.lanes, strict=True):
             stays = (self._words(stay) for stay in _stays(lane))
             yield f"  {name}: {', '.join(stays) or 'nothing to do'}"
@@ -45,7 +48,8 @@ class Outlook:
         """The same for programs, in seconds, which are no more than a guess where they weren't measured."""
         lanes = zip(self.devices, self.schedule.lanes, strict=True)
         workers = [{"device": device, "parts": [asdict(stay) for stay in _stays(lane)]} for device, lane in lanes]
-        return {"seconds": self.schedule.seconds, "measured": self.measured, "workers": workers}
+        plain = {} if self.plain_seconds is None else {"seconds_if_all": self.plain_seconds}
+        return {"seconds": self.schedule.seconds, **plain, "measured": self.measured, "workers": workers}
 
     def _words(self, stay: _Stay) -> str:
         when = f" {_clock(stay.begin)}-{_clock(stay.end)}" if self.measured else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Change, Plan, TakePlan
+    from renderer.plan.picking import PlanPick
     from renderer.song import Take
 
     Elsewhere = Mapping[str, Sequence[Change]]
@@ -48,16 +49,18 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     selection = select(named, options)
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
-    project = Project(selection.takes, options)
+    project = Project(selection.to_render, options)
     show_remarks(project.workers.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)
     expected = expected_times(project.store.journal, project.settings.device)
+    workers = project.workers.settings
     outlook = Outlook(
-        schedule=best(plan, project.workers.settings, expected),
-        devices=tuple(one.device for one in project.workers.settings),
+        schedule=best(plan.as_if_picked, workers, expected),
+        devices=tuple(one.device for one in workers),
         measured=expected.knows(plan.jobs),
+        plain_seconds=best(plan.as_if_all, workers, expected).seconds if plan.picks else None,
     )
     if as_json:
         waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
@@ -109,14 +112,18 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, adde
     for take in added:
         of = next(one.take.name for one in plan.takes if take.name in {source.name for source in one.take.sources})
         say(f"{take.name} is made, too: {of} is made from it")
-    loads, before = plan.loads(), plan.loads_song_by_song()
+    loads, before = plan.loads(), plan.as_if_picked.loads_song_by_song()
     for component, count in loads.items():
         line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
         say(line + _others(plan, component))
     size = f", about {format_bytes(needed_bytes(plan))} on disk" if plan.running else ""
-    jobs = f"{len(plan.jobs)} job{'s'[: len(plan.jobs) != 1]}"
-    num_takes = len(plan.running) - len(plan.completed)
+    reckoned = plan.as_if_picked
+    jobs = f"{len(reckoned.jobs)} job{'s'[: len(reckoned.jobs) != 1]}"
+    num_takes = sum(take.sound in take.runs for take in reckoned.running)
     beside = f", {len(plan.completed)} done to be completed" if plan.completed else ""
+    for pick in plan.picks:
+        anyway = f", and {len(pick.always)} whatever they score" if pick.always else ""
+        say(f"{_group(pick)}: {len(pick.takes)} plans, the best {pick.finish} are finished{anyway}")
     say(f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}")
     if lines := lacks_lines(plan.takes):
         say("\n".join(lines))
@@ -153,9 +160,14 @@ def _table(plan: Plan, elsewhere: Elsewhere) -> Table:
     for heading in ("take", "runs", "why"):
         table.add_column(heading, overflow="fold")
     for take in plan.takes:
-        runs = " → ".join(take.runs) or "-"
+        runs = take.runs_text or "-"
         table.add_row(Text(printable(take.name)), runs, Text(printable(why(take, elsewhere[take.name]))))
     return table
+
+
+def _group(pick: PlanPick) -> str:
+    """`night-bus`, `night-bus.wide`."""
+    return pick.takes[0].rpartition(".")[0]
 
 
 def why(take: TakePlan, elsewhere: Sequence[Change]) -> str:
@@ -176,6 +188,7 @@ def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dic
                 "file": take.file,
                 "why": str(take.why),
                 "runs": [str(stage) for stage in take.runs],
+                "if_picked": list(take.if_picked),
                 "changes": [{"stage": c.stage, "name": c.name, "old": c.old, "new": c.new} for c in take.changes],
                 "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in elsewhere[take.name]],
                 "lacks": list(take.lacks) if take.has_sound else [],
@@ -184,6 +197,10 @@ def _document(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere) -> dic
             }
             for take in plan.takes
         ],
+        "picks": [
+            {"takes": list(pick.takes), "finish": pick.finish, "always": sorted(pick.always)} for pick in plan.picks
+        ],
+        "jobs": len(plan.as_if_picked.jobs),
         "loads": plan.loads(),
         "loads_song_by_song": plan.loads_song_by_song(),
         "not_fetched": list(missing),

@@ -81,7 +81,7 @@ def command(
     selection = select(named, options)
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
-    project = Project(selection.takes, options, refused=refused_specs(selection.diagnostics))
+    project = Project(selection.to_render, options, refused=refused_specs(selection.diagnostics))
     if options.keep_going:
         project, faults = project.without_faulty()
         show_diagnostics(faults, stream=sys.stderr)

@@ -33,6 +33,7 @@ MOST_DIFFERENCES = 4  # differences of surroundings, in a line
 ONLY = {
     "restored": ": its file moves back from old/",
     "tags": ": its tags are written anew, the sound stays",
+    "not picked": ": others of its song scored better; rendered by its name it is finished all the same",
 }
 """What is done for takes that run nothing."""
 
@@ -75,12 +76,20 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
 
 def _print_status(status: Status, *, whole: bool) -> None:
     from renderer.plan.jobs import Why
+    from renderer.spec.diagnostics import printable
 
     for why in (Why.NEW, Why.CHANGED, Why.MISSING, Why.FAILED, Why.RESTORED, Why.TAGS):
         for take in status.of(why):
             _line(str(why), take.plan.name, "; ".join(_reasons(take)))
-    done = status.of(Why.DONE)
-    click.echo(f"{len(done)} of {len(status.takes)} takes done")
+    done, left_out = status.of(Why.DONE), status.of(Why.NOT_PICKED)
+    for take in () if whole else left_out:
+        _line(str(Why.NOT_PICKED), take.plan.name, "")
+    click.echo(f"{len(done)} of {len(status.takes) - len(left_out)} takes done")
+    if left_out:
+        names = "a take" if len(left_out) > 1 else printable(left_out[0].plan.name)
+        click.echo(
+            f"{len(left_out)} not picked: others of their songs scored better; render {names} by name to finish it"
+        )
     for line in lacks_lines([take.plan for take in status.takes]):
         _plain(line)
     if note := elsewhere_line([take.elsewhere for take in status.takes]):
@@ -137,7 +146,7 @@ def _print_take(project: Project, take: TakeStatus) -> None:
     if plan.has_sound:
         _plain(f"  nothing runs{ONLY.get(plan.why, '')}")
     else:
-        _plain(f"  runs: {' → '.join(plan.runs)}")
+        _plain(f"  runs: {plan.runs_text}" if plan.runs else f"  nothing runs{ONLY.get(plan.why, '')}")
     for line in lacks_lines([plan]):
         _plain(f"  {line}")
     for change in take.elsewhere:
@@ -183,6 +192,7 @@ def _take(take: TakeStatus) -> dict[str, object]:
         "file": plan.file,
         "why": str(plan.why),
         "runs": [str(stage) for stage in plan.runs],
+        "if_picked": list(plan.if_picked),
         "changes": [
             {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place, "told": c.text}
             for c in plan.changes

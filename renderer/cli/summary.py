@@ -85,6 +85,7 @@ def summary_document(summary: Summary, log: Path) -> dict[str, object]:
         "retagged": list(summary.retagged),
         "completed": list(summary.completed),
         "kept": list(summary.kept),
+        "not_picked": list(summary.not_picked),
         "failed": [
             {"take": failure.take, "stage": failure.stage, "place": failure.place, **_error(failure.error)}
             for failure in summary.failures

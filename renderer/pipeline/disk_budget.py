@@ -22,7 +22,7 @@ _SMALLER = " or ".join(name for name, row in FORMATS.items() if not row.lossless
 
 def needed_bytes(plan: Plan) -> int:
     """What the plan's takes will take on the drive, about; never less for want of a guess."""
-    return round(sum(_needed(take) for take in plan.running))
+    return round(sum(_needed(take) for take in plan.as_if_picked.running))
 
 
 def refuse_without_room(plan: Plan, folder: Path) -> None:
@@ -53,5 +53,5 @@ def _needed(plan: TakePlan) -> float:
 
 def _spooled(plan: Plan) -> float:
     """What lies there at most on its way from the worker to its file."""
-    sounds = [SOUND_BYTES * take.seconds for take in plan.running if take.sound in take.runs]
+    sounds = [SOUND_BYTES * take.seconds for take in plan.as_if_picked.running if take.sound in take.runs]
     return min(sum(sounds), max([MOST_SPOOLED_BYTES, *sounds]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
+from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,11 +126,18 @@ class Project:
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,
             failed=failed,
+            voted=self._voted,
         )
         others = (*self.takes, *(sources_of(self.takes) if self.options.only_edits else ()))
         return make_plan(
             takes, model_of=self.model_of, settings=self.settings, store=self.store, ask=ask, others=others
         )
+
+    @cached_property
+    def _voted(self) -> frozenset[str]:
+        """The takes of songs with a pick that a listener voted on; votes that come later count for the next project."""
+        songs = {take.song.name: take.song for take in self.takes if take.song.pick is not None}
+        return frozenset(name for name, pick in all_picks(songs.values()).items() if pick.vote)
 
     def plan_takes(self, takes: Sequence[Take]) -> tuple[TakePlan, ...]:
         """How these takes stand, for whoever shows them: failures are told by the journal, models looked at before.

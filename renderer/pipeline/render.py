@@ -59,7 +59,11 @@ def render(
     with project.held() as hold:
         plan = project.plan_of_shard()
         listen(RunPlanned(plan=plan, devices=tuple(one.device for one in project.workers.settings)))
-        if plan.jobs or project.options.completes or any(take.why is not Why.DONE for take in plan.takes):
+        if (
+            plan.jobs
+            or project.options.completes
+            or any(take.why not in (Why.DONE, Why.NOT_PICKED) for take in plan.takes)
+        ):
             own = executor or project.executor()
             _refuse(project, plan, own)
             try:
@@ -95,7 +99,8 @@ def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: f
         fault=stats.fault,
         seconds=time.monotonic() - began,
         loads=dict(stats.loads),
-        loads_song_by_song=plan.loads_song_by_song(),
+        loads_song_by_song=plan.as_if_picked.loads_song_by_song(),
+        not_picked=tuple(take.name for take in plan.takes if take.why is Why.NOT_PICKED or take.name in stats.left_out),
     )
 
 
@@ -163,6 +168,7 @@ def _run(
                     with disk_faults(store):
                         note(store.journal, stats, event, device=project.settings.device)
                     listen(event)
+            stats.left_out |= writer.left_out
             damaged |= writer.damaged
             if not damaged or stop:
                 return
@@ -192,7 +198,9 @@ def _events(
         return
     picks = all_picks({take.take.song.name: take.take.song for take in plan.takes}.values())
     kept = [name for name, pick in picks.items() if pick.vote is Vote.KEEP]
-    waves = Waves(plan, meter, kept=kept, seconds_left=lambda: stop.seconds_left or 0.0)
+    waves = Waves(
+        plan, meter, kept=kept, seconds_left=lambda: stop.seconds_left or 0.0, left_out=lambda: writer.left_out
+    )
     while not stop and (wave := waves.next()):
         for event in _run_plan(wave, executor, writer, lambda job: is_wanted(job) and waves.wants(job)):
             waves.hear(event)
@@ -240,6 +248,6 @@ def _retag(take: TakePlan, writer: ResultWriter, stats: RunStats) -> None:
 
 
 def _unfinished(plan: Plan, stats: RunStats) -> Iterator[str]:
-    over = {*stats.rendered, *stats.failures, *stats.retagged, *stats.completed}
+    over = {*stats.rendered, *stats.failures, *stats.retagged, *stats.completed, *stats.left_out}
     wanted = (take for take in plan.takes if take.runs or take.why is Why.TAGS)
     return (take.name for take in wanted if take.name not in over)

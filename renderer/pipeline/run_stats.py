@@ -48,6 +48,8 @@ class RunStats:
     retagged: list[str] = field(default_factory=list)
     completed: set[str] = field(default_factory=set)
     """Takes that got what they want beside their sound."""
+    left_out: set[str] = field(default_factory=set)
+    """Takes whose plans others scored better than: they were never to come."""
     failures: dict[str, TakeFailure] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     """Keys of jobs whose results are on disk."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from renderer.pipeline.options import Options
-    from renderer.song import Song, Take, Variant
+    from renderer.song import PickSettings, Song, Take, Variant
     from renderer.spec.diagnostics import Diagnostic
 
 
@@ -30,6 +30,18 @@ class Selection:
     songs: tuple[Song, ...]
     takes: tuple[Take, ...]
     diagnostics: tuple[Diagnostic, ...]
+    by_name: frozenset[str] = frozenset()
+    """Takes that are meant themselves, not with their song."""
+
+    @property
+    def to_render(self) -> tuple[Take, ...]:
+        """The takes as a render is asked for them: one that is meant itself is finished, whatever its plan scores."""
+        return tuple(_finished(take) if take.name in self.by_name else take for take in self.takes)
+
+
+def _finished(take: Take) -> Take:
+    scores_plans = take.song.scores_plans or take.song.pick is not None
+    return replace(take, song=replace(take.song, pick=None, scores_plans=scores_plans))
 
 
 def select(named: Sequence[str], options: Options) -> Selection:
@@ -53,8 +65,14 @@ def select(named: Sequence[str], options: Options) -> Selection:
         if not any(_means(name, take) for take in takes) and not any(_is_of(name, song) for song in faulty):
             raise _unknown(name, every, broken=len(loaded.errors))
     meant = {take.song.name for take in takes}
+    with_song = {take.name for take in takes if any(fnmatchcase(take.song.name, name) for name in names)}
     return Selection(
-        songs=tuple(song for song in songs if song.name in meant), takes=takes, diagnostics=loaded.diagnostics
+        songs=tuple(song for song in songs if song.name in meant),
+        takes=takes,
+        diagnostics=loaded.diagnostics,
+        by_name=frozenset(
+            take.name for take in takes if take.song.source not in sources and take.name not in with_song
+        ),
     )
 
 
@@ -106,9 +124,9 @@ def with_options(song: Song, options: Options) -> Song:
     """The song as the run's options have it: model, LM and what that is held in, VAE, seeds, outputs folder."""
     variants = tuple(_with_models(variant, options) for variant in song.variants)
     num_seeds = 1 if options.first_seed else None
-    changed = replace(song, variants=variants, outputs=options.outputs or song.outputs).with_seeds(
-        lambda own: (options.seeds or own)[:num_seeds]
-    )
+    changed = replace(
+        song, variants=variants, pick=_pick(song, options), outputs=options.outputs or song.outputs
+    ).with_seeds(lambda own: (options.seeds or own)[:num_seeds])
     if changed.num_takes > MAX_TAKES:
         raise UsageError(
             f"`{song.name}` would have {changed.num_takes:,} takes",
@@ -124,6 +142,14 @@ def with_options(song: Song, options: Options) -> Song:
         scores_plans=song.scores_plans or options.plan_scores,
         built_on=tuple(with_options(one, plain) for one in song.built_on),
     )
+
+
+def _pick(song: Song, options: Options) -> PickSettings | None:
+    """Of seeds that are named those alone are planned; a preview has no score to be picked by."""
+    if song.pick is None or options.preview is not None:
+        return None
+    is_named = options.seeds is not None or options.first_seed
+    return replace(song.pick, plans=1) if is_named else song.pick
 
 
 def _with_models(variant: Variant, options: Options) -> Variant:

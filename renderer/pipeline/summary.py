@@ -32,6 +32,8 @@ class Summary:
     """Takes whose sound was there, and that got what they lacked beside it."""
     kept: tuple[str, ...]
     """Takes that were on disk already."""
+    not_picked: tuple[str, ...] = ()
+    """Takes that were planned and aren't finished, since others of their songs scored better."""
     failures: tuple[TakeFailure, ...]
     refused: tuple[RefusedSpec, ...] = ()
     """Specs that were left out for their faults."""
@@ -67,7 +69,7 @@ class Summary:
             return f"{', '.join(self._counts()) or 'nothing to do'} in {self.seconds:.1f} s"
         kept = [f"{number} {title} result{'s'[: number != 1]}" for title, number in self.kept_results.items()]
         also = [*self._counts("rendered"), *([f"{', '.join(kept)} kept"] if kept else [])]
-        wanted = sum(not take.has_sound for take in self.plan.running)
+        wanted = sum(not take.has_sound and take.name not in self.not_picked for take in self.plan.running)
         done = f"{len(self.rendered)} of {wanted} takes in {self.seconds:.1f} s"
         return f"stopped {self.stop_reason}: {', '.join((done, *also))}; run again to go on"
 
@@ -88,6 +90,7 @@ class Summary:
             "tagged anew": len(self.retagged),
             "completed": len(self.completed),
             "done already": len(self.kept),
+            "not picked": len(self.not_picked),
             "failed": len(self.failures),
         }
         yield from (f"{number} {word}" for word, number in counts.items() if number and word not in without)

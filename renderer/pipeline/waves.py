@@ -11,7 +11,7 @@ from renderer.plan.waves import JobWork, WavePace, effective_work, fitting, most
 from renderer.run.events import JobDone, JobFailed, JobProgress, PartStarted, TakeFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from renderer.plan.jobs import Job, Plan
     from renderer.run.events import RunEvent
@@ -94,15 +94,25 @@ class PaceMeter:
 class Waves:
     """What is left of a plan, and the wave that runs."""
 
-    def __init__(self, plan: Plan, meter: PaceMeter, *, kept: Iterable[str], seconds_left: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        meter: PaceMeter,
+        *,
+        kept: Iterable[str],
+        seconds_left: Callable[[], float],
+        left_out: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        """`left_out` gives the takes that scores have decided against so far."""
         self._plan = plan
         self._meter = meter
-        self._seconds_left = seconds_left
+        self._seconds_left, self._left_out = seconds_left, left_out
         self._jobs = {job.key: job for job in plan.jobs}
         self._works = {key: work_of(job) for key, job in self._jobs.items()}
         keys: dict[str, list[str]] = {name: [] for name in in_order(plan, kept)}
+        hanging = _hanging(plan)
         for job in plan.jobs:
-            for name in job.takes:
+            for name in hanging[job.key]:
                 keys[name].append(job.key)
         self._left = {name: dict.fromkeys(own) for name, own in keys.items() if own}
         """Take -> the jobs that it still hangs on, in running order."""
@@ -133,8 +143,8 @@ class Waves:
         self._meter.hear(event)
         match event:
             case JobDone(job=job):
-                for name in job.takes:
-                    self._left.get(name, {}).pop(job.key, None)
+                for left in self._left.values():
+                    left.pop(job.key, None)
                 if not part_of(job.files, job.part).at_once:
                     self._put_off({job.part})
             case JobFailed(job=job):
@@ -149,6 +159,8 @@ class Waves:
 
     def _put_off(self, resident: set[str]) -> None:
         """Leave to a later wave, or the next run, whose turn would come too late; those that are furthest stay."""
+        for name in self._left_out():
+            self._left.pop(name, None)
         waiting = [name for name in self._wave if self._left.get(name) and name not in self._later]
         waiting.sort(key=lambda name: len(self._left[name]))
         if len(waiting) > 1:
@@ -163,3 +175,19 @@ class Waves:
             if name not in self._later or not self._left[name]:
                 self._left.pop(name, None)
         self._wave = ()
+
+
+def _hanging(plan: Plan) -> Mapping[str, Collection[str]]:
+    """Job -> the takes that can't be whole without it: where scores choose takes, all of them hang on every plan."""
+    jobs = {job.key: job for job in plan.jobs}
+    hanging = {key: dict.fromkeys(job.takes) for key, job in jobs.items()}
+    for job in jobs.values():
+        waiting = [key for pick in job.picks for key in pick.scores.values() if key in jobs]
+        above = set(waiting)
+        while waiting:
+            more = [key for key in jobs[waiting.pop()].upstream.values() if key in jobs and key not in above]
+            above.update(more)
+            waiting += more
+        for key in above:
+            hanging[key] |= dict.fromkeys(job.takes)
+    return hanging

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from itertools import zip_longest
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from renderer.models.model_files import ModelFiles
     from renderer.models.numerics import Numerics
     from renderer.models.stage_spec import StageSpec
+    from renderer.plan.picking import PlanPick
     from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.store.takes import Requests
@@ -43,6 +44,8 @@ class Why(StrEnum):
     """Its audio was moved, deleted or altered."""
     FAILED = "failed"
     """It failed last time."""
+    NOT_PICKED = "not picked"
+    """Its plan is there, and others of its song scored better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,15 @@ class Job:
     """By the names under which its stage takes them, in their order."""
     files: ModelFiles
     takes: tuple[str, ...]
+    picks: tuple[PlanPick, ...] = ()
+    """It runs only for takes that one of these chooses, once their plans are scored; empty where it runs anyway."""
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """Keys of the jobs that are over before it runs: what it builds on, and the scores that choose its takes."""
+        if not self.picks:
+            return frozenset(self.upstream.values())
+        return frozenset((*self.upstream.values(), *(key for pick in self.picks for key in pick.scores.values())))
 
     @property
     def upstream(self) -> Mapping[str, str]:
@@ -179,10 +191,24 @@ class TakePlan:
     """Of the version on disk; None when there is none."""
     runs: tuple[str, ...] = ()
     """The stages that run for it; empty when it is done."""
+    if_picked: tuple[str, ...] = ()
+    """Those of them that run only if its plan scores well enough."""
     builds_on: tuple[str, ...] = ()
     """Keys of what its stages take from other takes."""
     lacks: tuple[str, ...] = ()
     """The stages whose results it wants beside its sound, and that aren't there; it can be done all the same."""
+
+    @property
+    def runs_text(self) -> str:
+        """`cot → codes → plan_score, if picked latents → waveform`; empty when nothing runs."""
+        sure = " → ".join(stage for stage in self.runs if stage not in self.if_picked)
+        return ", if picked ".join(filter(None, (sure, " → ".join(self.if_picked))))
+
+    @property
+    def pick_group(self) -> tuple[str, ...]:
+        """Its song and variant, where not all takes of these are finished; empty for any other take."""
+        song, variant = self.take.song, self.take.variant
+        return (song.name, variant.name) if song.pick is not None and variant.edit is None else ()
 
     @property
     def family(self) -> Family:
@@ -229,6 +255,36 @@ class Plan:
 
     takes: tuple[TakePlan, ...]
     groups: tuple[Group, ...]
+    picks: tuple[PlanPick, ...] = ()
+    """What is decided only while it runs."""
+
+    @property
+    def as_if_picked(self) -> Plan:
+        """As much as will run: with the first takes in place of those that scores are going to pick."""
+        if not self.picks:
+            return self
+        chosen = frozenset[str]().union(*(pick.stand_ins for pick in self.picks))
+        groups = (
+            replace(group, jobs=tuple(job for job in group.jobs if not job.picks or not chosen.isdisjoint(job.takes)))
+            for group in self.groups
+        )
+        takes = (
+            replace(
+                take, runs=tuple(stage for stage in take.runs if stage not in take.if_picked or take.name in chosen)
+            )
+            for take in self.takes
+        )
+        return replace(self, takes=tuple(takes), groups=tuple(group for group in groups if group.jobs), picks=())
+
+    @property
+    def as_if_all(self) -> Plan:
+        """As if every take were finished, and so none scored: what picking is to be compared with."""
+        scores = {key for pick in self.picks for key in pick.scores.values()}
+        groups = (
+            replace(group, jobs=tuple(replace(job, picks=()) for job in group.jobs if job.key not in scores))
+            for group in self.groups
+        )
+        return replace(self, groups=tuple(group for group in groups if group.jobs), picks=())
 
     @property
     def jobs(self) -> tuple[Job, ...]:

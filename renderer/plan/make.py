@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from renderer.artifacts import PlanScore
 from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.grouping import Node, grouped
 from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, request_json
+from renderer.plan.picking import PlanPick
 from renderer.plan.reasons import FILE, SET, WEIGHTS, current, explain
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -42,6 +45,8 @@ class Ask:
     """This run's, for telling what differs."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """What `last_failures` found."""
+    voted: frozenset[str] = frozenset()
+    """Takes that a listener voted on: they are finished whatever their plans score."""
 
 
 def make_plan(
@@ -61,10 +66,16 @@ def make_plan(
         model_of=model_of, settings=settings, store=store, ask=ask or Ask(), takes={take.name: take for take in others}
     )
     planned = [planner.plan(take) for take in takes]
+    picks = tuple(planner.picks(planned))
+    open_picks = tuple(pick for pick in picks if not planner.is_decided(pick))
+    planned = planner.with_rivals(planned, open_picks)
     planned.sort(key=lambda pair: pair[0].why is not Why.CHANGED)
-    jobs = planner.needed(planned)
-    told = tuple(_with_runs(take, jobs) for take, _ in planned)
-    return Plan(takes=told, groups=grouped_jobs(tuple(jobs.values())))
+    left_out = {name for pick in picks if pick not in open_picks for name in planner.left_out(pick)}
+    wanted = [pair for pair in planned if pair[0].name not in left_out]
+    jobs = planner.needed(wanted, {name: pick for pick in open_picks for name in pick.takes})
+    told = (replace(take, why=Why.NOT_PICKED, changes=()) if take.name in left_out else take for take, _ in planned)
+    with_runs = tuple(_with_runs(take, jobs) for take in told)
+    return Plan(takes=with_runs, groups=grouped_jobs(tuple(jobs.values())), picks=open_picks)
 
 
 def last_failures(store: Store) -> Mapping[str, str]:
@@ -108,12 +119,65 @@ class _Planner:
             raise UsageError(f"`{take.name}` builds on itself", why="the takes it builds on build on it")
         return found
 
-    def needed(self, planned: Iterable[_Planned]) -> dict[tuple[str, str], Job]:
-        """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them."""
+    def needed(self, planned: Iterable[_Planned], picks: Mapping[str, PlanPick]) -> dict[tuple[str, str], Job]:
+        """The jobs whose results are wanted and not there, shared ones once, with every take that hangs on them.
+
+        `picks` are those that aren't decided, by the names of their takes.
+        """
         needed: dict[tuple[str, str], Job] = {}
         for plan, jobs in planned:
-            self._need(needed, jobs, self._wanted(plan, jobs), plan.name)
+            pick, wanted = picks.get(plan.name), self._wanted(plan, jobs)
+            before = set() if pick is None else {pick.stage}
+            if pick is None or plan.name in pick.always:
+                self._need(needed, jobs, wanted | before, plan.name)
+                continue
+            before |= {job.stage for job in jobs if job.spec.told_in_tags}
+            self._need(needed, jobs, {*before}, plan.name)
+            self._need(needed, jobs, wanted - before, plan.name, pick)
         return needed
+
+    def picks(self, planned: Iterable[_Planned]) -> Iterator[PlanPick]:
+        """Of which takes some are finished and others only planned, where not all are finished already.
+
+        Raises: UsageError for takes whose model has no score for plans.
+        """
+        groups = {plan.pick_group: plan.take for plan, _ in planned if plan.pick_group}
+        for take in groups.values():
+            rivals, pick = [self.plan(rival) for rival in _rivals(take)], take.song.pick
+            if pick is None or len(rivals) <= pick.finish or all(plan.has_sound for plan, _ in rivals):
+                continue
+            jobs = {plan.name: _score_job(plan, own) for plan, own in rivals}
+            finished = {plan.name for plan, _ in rivals if plan.has_sound}
+            yield PlanPick(
+                takes=tuple(jobs),
+                stage=next(iter(jobs.values())).stage,
+                scores={name: job.key for name, job in jobs.items()},
+                finish=pick.finish,
+                always=frozenset(finished | (jobs.keys() & (self.ask.voted | self._built_on))),
+            )
+
+    @property
+    def _built_on(self) -> frozenset[str | None]:
+        """The takes that others are made from."""
+        known = (pair for pair in self.known.values() if pair is not None)
+        return frozenset(one.take for _, jobs in known for job in jobs for one in job.inputs.values())
+
+    def is_decided(self, pick: PlanPick) -> bool:
+        """Whether every plan is scored, so that what is finished is known before anything runs."""
+        # Made again, in another environment, scores may be others.
+        if self.ask.force or self.ask.refresh is not None:
+            return False
+        return all(self.store.has(pick.stage, key) for key in pick.scores.values())
+
+    def left_out(self, pick: PlanPick) -> frozenset[str]:
+        """The takes that aren't finished, of a pick that is decided."""
+        return frozenset(pick.takes) - pick.chosen(partial(score_in, self.store))
+
+    def with_rivals(self, planned: list[_Planned], picks: Iterable[PlanPick]) -> list[_Planned]:
+        """With all takes that are to be compared: whoever plans some of them needs the others' scores."""
+        names = {plan.name for plan, _ in planned}
+        rivals = [self.known[name] for pick in picks for name in pick.takes if name not in names]
+        return [*planned, *(pair for pair in rivals if pair is not None)]
 
     def _wanted(self, plan: TakePlan, jobs: Sequence[Job]) -> set[str]:
         """The stages whose results a take wants for themselves, not for what builds on them."""
@@ -122,14 +186,29 @@ class _Planner:
         own = (job for job in jobs if job.stage in plan.keys)
         return {job.stage for job in own if job.spec.gives_sound or job.spec.told_in_tags or job.spec.wanted}
 
-    def _need(self, needed: dict[tuple[str, str], Job], jobs: Sequence[Job], wanted: set[str], name: str) -> None:
-        """Add a take's jobs that give the wanted stages, as far as they aren't there, for the take of that name."""
+    def _need(
+        self,
+        needed: dict[tuple[str, str], Job],
+        jobs: Sequence[Job],
+        wanted: set[str],
+        name: str,
+        pick: PlanPick | None = None,
+    ) -> None:
+        """Add a take's jobs that give the wanted stages, as far as they aren't there, for the take of that name.
+
+        With a pick they run only if that chooses the take, but for those that run for others anyway.
+        """
         for job in reversed(jobs):
             if job.stage not in wanted or not (job.spec.gives_sound or _make_again(job, self.store, self.ask)):
                 continue
             wanted |= {one.stage for one in job.inputs.values() if one.take is None}
-            known = needed.get((job.stage, job.key), replace(job, takes=()))
-            needed[job.stage, job.key] = replace(known, takes=tuple(dict.fromkeys((*known.takes, name))))
+            known = needed.get((job.stage, job.key))
+            takes = tuple(dict.fromkeys((*(known.takes if known else ()), name)))
+            if pick is None or (known is not None and not known.picks):
+                picks: tuple[PlanPick, ...] = ()
+            else:
+                picks = tuple(dict.fromkeys((*(known.picks if known else ()), pick)))
+            needed[job.stage, job.key] = replace(job, takes=takes, picks=picks)
             for one in job.inputs.values():
                 if one.take is not None:
                     owner, its_jobs = self.plan(self.takes[one.take])
@@ -290,7 +369,35 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
     stages = (stage for stage, key in plan.keys.items() if (stage, key) in jobs)
     # Of a finished take, what runs for itself: it may share a job with others.
     own = tuple(stage for stage in stages if plan.name in jobs[stage, plan.keys[stage]].takes or not plan.has_sound)
-    return replace(plan, runs=own)
+    if plan.why is Why.NOT_PICKED:
+        return plan
+    return replace(plan, runs=own, if_picked=tuple(stage for stage in own if jobs[stage, plan.keys[stage]].picks))
+
+
+def _rivals(take: Take) -> Iterator[Take]:
+    """The takes that a take's plan is compared with, itself among them."""
+    seeds = take.song.as_written.seeds_of(take.variant)
+    return (replace(take, seed=seed) for seed in seeds)
+
+
+def _score_job(plan: TakePlan, jobs: Iterable[Job]) -> Job:
+    """What gives a plan's score.
+
+    Raises: UsageError where nothing does.
+    """
+    found = next((job for job in jobs if job.spec.artifact is PlanScore), None)
+    if found is None:
+        raise UsageError(
+            f"`{plan.files.name}` has no score for plans, by which `{plan.name}` could be picked",
+            help="take `[pick]` out, or take another model",
+        )
+    return found
+
+
+def score_in(store: Store, stage: str, key: str) -> float | None:
+    """A plan's score as it lies in the store; None where there is none, or it can't be read."""
+    found = store.get(stage, key)
+    return found.score if isinstance(found, PlanScore) else None
 
 
 def grouped_jobs(jobs: Sequence[Job]) -> tuple[Group, ...]:
@@ -307,8 +414,7 @@ def grouped_jobs(jobs: Sequence[Job]) -> tuple[Group, ...]:
     parts = sorted(jobs, key=lambda job: part_ranks[job.files.family][job.part])
     ranks = {load: rank for rank, load in enumerate(dict.fromkeys(loads[job.key] for job in parts))}
     nodes = {
-        key: Node(load=loads[key], rank=ranks[loads[key]], needs=tuple(job.upstream.values()))
-        for key, job in by_key.items()
+        key: Node(load=loads[key], rank=ranks[loads[key]], needs=tuple(job.waits_for)) for key, job in by_key.items()
     }
     groups = (_stage_by_stage([by_key[key] for key in keys], rank_of, tuple(by_key)) for keys in grouped(nodes))
     return tuple(Group(part=group[0].part, files=group[0].files, jobs=group) for group in groups)

@@ -97,7 +97,9 @@ def _connected(takes: Sequence[TakePlan]) -> Iterator[list[TakePlan]]:
         return node
 
     for take in takes:
-        for key in (*take.keys.values(), *take.builds_on):
+        # Plans that are compared are made by one machine: only it then knows which to finish.
+        group = [("pick", *take.pick_group)] if take.pick_group else []
+        for key in (*take.keys.values(), *take.builds_on, *group):
             above[top(key)] = top(("take", take.name))
     parts: dict[object, list[TakePlan]] = {}
     for take in takes:

@@ -86,7 +86,11 @@ def page_after(project: Project, summary: Summary) -> Path:
         # The page shows all takes, and of those of other shards this one doesn't know what became.
         mark.unlink(missing_ok=True)
         return write_page(project)
-    if len(summary.kept) == len(summary.plan.takes) and is_whole(page) and _text(mark) == _fingerprint(project):
+    if (
+        len(summary.kept) + len(summary.not_picked) == len(summary.plan.takes)
+        and is_whole(page)
+        and _text(mark) == _fingerprint(project)
+    ):
         return page
     written = write_page(project)
     write_whole(project.store.disk, mark, _fingerprint(project).encode())

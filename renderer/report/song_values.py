@@ -11,6 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from renderer.files import real
+from renderer.plan.jobs import Why
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
 from renderer.report.section_marks import estimated_marks
@@ -237,6 +238,8 @@ def _setting(value: Any) -> str | int | float | bool | None:
 def _outcome(plan: TakePlan, failed: TakeFailedLine | None) -> Outcome:
     if plan.has_sound:
         return Outcome.DONE
+    if plan.why is Why.NOT_PICKED:
+        return Outcome.NOT_PICKED
     return Outcome.FAILED if failed and failed.key == plan.key else Outcome.WAITING
 
 

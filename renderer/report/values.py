@@ -32,6 +32,8 @@ class Outcome(StrEnum):
     """A job it hangs on failed."""
     WAITING = "waiting"
     """To be rendered yet."""
+    NOT_PICKED = "not picked"
+    """Planned and scored, and not to be rendered: others of its song scored better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

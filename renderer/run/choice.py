@@ -143,7 +143,7 @@ def _others_get_done(choice: Choice, worker: int, own: Step, later: Step) -> boo
     if not beside:
         return False
     left = _seconds(choice, (job for job in own.group.jobs if job.key in choice.open))
-    waiting = (job for job in later.queue.jobs if choice.open.isdisjoint(job.upstream.values()))
+    waiting = (job for job in later.queue.jobs if choice.open.isdisjoint(job.waits_for))
     return left / (len(beside) + 1) < choice.expected.load(later.group) + _seconds(choice, waiting)
 
 

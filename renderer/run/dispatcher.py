@@ -80,9 +80,11 @@ class Dispatcher:
         is_wanted: Callable[[Job], bool],
         expected: Expected = GUESS,
         way: Way = Way.FLOWING,
+        is_picked: Callable[[Job], bool] = lambda _: True,
     ) -> None:
+        """`is_picked` says of a job that waited for scores whether they chose it."""
         self._takes = {take.name: take for take in plan.takes}
-        self._is_wanted = is_wanted
+        self._is_wanted, self._is_picked = is_wanted, is_picked
         self._lost: set[str] = set()
         """Takes that won't come."""
         self._given_up: set[str] = set()
@@ -91,6 +93,8 @@ class Dispatcher:
         """Jobs that aren't over: what builds on them has to wait."""
         self._steps = [step for at, group in enumerate(plan.groups) for step in _steps(group, at, workers)]
         self._choice = Choice(steps=self._steps, workers=workers, expected=expected, way=way, open=self._open)
+        self._reckoned = frozenset(job.key for job in plan.as_if_picked.jobs)
+        """Of jobs that scores choose among, as many as they will choose."""
         self._begun: set[int] = set()
         """Groups that were told of, by their identity."""
         self._died_on: dict[str, _Death] = {}
@@ -131,7 +135,7 @@ class Dispatcher:
         """What an idle worker runs next; None while there is nothing that it could, or should."""
         while step := choose(self._choice, worker, self._is_for(worker)):
             jobs = self._first(step, worker)
-            wanted = {job.key: job for job in self._only_wanted(step.queue.take(jobs))}
+            wanted = {job.key: job for job in self._only_picked(self._only_wanted(step.queue.take(jobs)))}
             if wanted:
                 self._choice.take(worker, step, wanted.values())
                 return Batch(step=step, worker=worker, jobs=wanted)
@@ -156,7 +160,8 @@ class Dispatcher:
         """Tell of a batch's part, before the first batch of its group runs."""
         if id(batch.group) not in self._begun:
             self._begun.add(id(batch.group))
-            yield PartStarted(group=batch.group, num_jobs=sum(map(self.wants, batch.group.jobs)))
+            jobs = (job for job in batch.group.jobs if job.key in self._reckoned)
+            yield PartStarted(group=batch.group, num_jobs=sum(map(self.wants, jobs)))
 
     def loaded(self, worker: int, batch: Batch) -> None:
         """The batch's part is resident."""
@@ -252,7 +257,7 @@ class Dispatcher:
     def never_ready(self) -> Iterator[RunEvent]:
         """Give up what waits for results that nobody makes: there is none, or the plan is at fault."""
         for step in self._steps:
-            for job in self._only_wanted(step.queue.take_all()):
+            for job in self._only_picked(self._only_wanted(step.queue.take_all())):
                 error = StageError(f"what `{job.stage}` builds on never came", why="a fault in the plan")
                 yield from self._give_up(job, error)
 
@@ -317,7 +322,15 @@ class Dispatcher:
         self._given_up.add(job.key)
 
     def _are_ready(self, jobs: Sequence[Job]) -> bool:
-        return not any(key in self._open for job in jobs for key in job.upstream.values())
+        return all(self._open.isdisjoint(job.waits_for) for job in jobs)
+
+    def _only_picked(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Those that scores chose, which are all there by now; the others are over, and nothing failed."""
+        for job in jobs:
+            if not job.picks or self._is_picked(job):
+                yield job
+            else:
+                self._drop(job)
 
     def _only_wanted(self, jobs: Sequence[Job]) -> list[Job]:
         """Those that are wanted; the others are over."""

@@ -128,7 +128,8 @@ class _Run:
             workers=workers,
             is_wanted=work.is_wanted,
             expected=work.expected,
-            way=best_way(work.plan, workers, work.expected),
+            way=best_way(work.plan.as_if_picked, workers, work.expected),
+            is_picked=work.sink.is_picked,
         )
         self._results = Results(work.sink, self._dispatcher)
         self._spools = {worker: Spool(work.sink.spool_folder) for worker in range(len(workers))}

@@ -40,8 +40,7 @@ class Pace:
         """Take an event of one of the part's jobs in."""
         match event:
             case JobProgress(job=job) | JobDone(job=job) | JobFailed(job=job):
-                # What was found damaged is made once more, and nobody planned that.
-                self.jobs.setdefault(job.key, job)
+                self._take_in(job)
         match event:
             case JobProgress(job=job):
                 self._over.discard(job.key)
@@ -57,6 +56,16 @@ class Pace:
             case JobFailed(job=job):
                 self._counts.pop(job.key, None)
                 self._over.add(job.key)
+
+    def _take_in(self, job: Job) -> None:
+        """What is made once more, being damaged, nobody planned; what scores chose takes another's place."""
+        if job.key in self.jobs:
+            return
+        waiting = (key for key, one in self.jobs.items() if one.picks and one.stage == job.stage)
+        stand_in = next((key for key in waiting if key not in self._over and key not in self._counts), None)
+        if job.picks and stand_in is not None:
+            del self.jobs[stand_in]
+        self.jobs[job.key] = job
 
     @property
     def num_done(self) -> int:

@@ -48,6 +48,9 @@ class Sink(Protocol):
         Raises: InputLost when it is gone or damaged, StoreError when the folder can't be read.
         """
 
+    def is_picked(self, job: Job) -> bool:
+        """Whether the scores that the job waited for, which are all kept by now, choose one of its takes."""
+
     def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """Begin to put the result on disk.
 

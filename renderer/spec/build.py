@@ -19,7 +19,7 @@ from renderer.spec.schema import VariantTable
 from renderer.spec.take_edits import take_edit, without_lm
 from renderer.spec.take_names import song_name
 from renderer.spec.toml import read_text
-from renderer.spec.values import inference_of, metas_of, output_of
+from renderer.spec.values import inference_of, metas_of, output_of, pick_of
 from renderer.spec.variant_view import CONTENT_KEYS, as_spec, edited_from, has_content, table_in
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def build_song(draft: CheckedSpec) -> tuple[Song, list[Diagnostic]]:
         variants=tuple(variants),
         renders_base=spec.base is not False,
         output=output_of(defaults.output, spec.output),
+        pick=pick_of(defaults.pick, spec.pick),
         max_duration=spec.max_duration or defaults.max_duration,
         source=parsed.source.path,
         outputs=project.outputs,

@@ -152,7 +152,7 @@ def _find(name: str, beside: Song, sources: EditSources) -> tuple[Song, Variant]
     of = next((one for one in song.variants if one.name == variant), None)
     if of is None:
         return f"`{song.name}` has no variant or edit `{variant}`"
-    if int(seed[1:]) not in song.as_in(of).seeds:
+    if int(seed[1:]) not in song.seeds_of(of):
         return f"its `seeds` have no {seed[1:]}"
     return song, of
 

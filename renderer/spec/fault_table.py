@@ -19,6 +19,7 @@ from renderer.spec.schema import (
     LyricsTable,
     MetasTable,
     OutputTable,
+    PickTable,
     SongFile,
     VariantTable,
 )
@@ -199,6 +200,18 @@ FAULTS: tuple[Fault, ...] = (
     Fault(code="codes-file", finds="a file of pinned codes that can't be read; take it from git again, or pin again"),
     Fault(code="codes-duration", finds="a duration other than the pinned codes last"),
     Fault(code="codes-unused", finds="pinned codes that nothing follows, since `thinking` is off"),
+    Fault(
+        code="pick-finish",
+        finds="more takes to finish than there are plans to pick them from",
+        bad=f"{_SOUND}[pick]\nplans = 4\nfinish = 5\n",
+        good=f"{_SOUND}[pick]\nplans = 5\nfinish = 4\n",
+    ),
+    Fault(
+        code="pick-without-plans",
+        finds="`[pick]` where the LM writes no plans: `thinking` is off, or codes are pinned",
+        bad=f"{_SOUND}[pick]\nplans = 5\n[inference]\nthinking = false\n",
+        good=f"{_SOUND}[pick]\nplans = 5\n",
+    ),
     Fault(code="codes-model", finds="pinned codes that were written for another model"),
     Fault(
         code="edit-incomplete",
@@ -270,7 +283,8 @@ FAULTS: tuple[Fault, ...] = (
 )  # fmt: skip
 
 _TABLES: tuple[type[Table], ...] = (
-    SongFile, DefaultsFile, MetasTable, InferenceTable, OutputTable, VariantTable, EditTable, LoraTable, LyricsTable,
+    SongFile, DefaultsFile, MetasTable, InferenceTable, OutputTable, PickTable, VariantTable, EditTable, LoraTable,
+    LyricsTable,
 )  # fmt: skip
 _KINDS: Mapping[str, str] = {
     "range": "is outside of its range",

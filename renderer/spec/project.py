@@ -17,10 +17,18 @@ from renderer.spec.faults import diagnostics_of, error_at
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
 from renderer.spec.lints.texts import texts_of_settings
-from renderer.spec.rules import based_on_faults, unfit_vae, unknown_codes, unknown_lm, unknown_model, unknown_vae
+from renderer.spec.rules import (
+    based_on_faults,
+    finish_fault,
+    unfit_vae,
+    unknown_codes,
+    unknown_lm,
+    unknown_model,
+    unknown_vae,
+)
 from renderer.spec.schema import DefaultsFile
 from renderer.spec.toml import Parsed, read_toml
-from renderer.spec.values import inference_of, metas_of
+from renderer.spec.values import inference_of, metas_of, pick_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,6 +201,9 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     yield from unknown_vae(parsed.source, ("vae",), defaults.vae, path.parent)
     if defaults.model is not None:
         yield from unfit_vae(parsed.source, (), defaults.model, defaults.vae)
+    pick = pick_of(defaults.pick)
+    if pick is not None and pick.finish > pick.plans:
+        yield finish_fault(parsed.source, pick)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     elif defaults.outputs is not None and (held := _specs_in(path.parent / defaults.outputs, path)):

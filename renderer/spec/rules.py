@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from renderer.song import Pinned, Song, Variant
+    from renderer.song import PickSettings, Pinned, Song, Variant
     from renderer.spec.build import CheckedSpec
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.schema import SongFile
@@ -49,6 +49,7 @@ def faults_of(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     yield from _base(draft)
     yield from _num_takes(song, parsed)
     yield from _variant_names(song, parsed)
+    yield from _pick(song, draft)
     common = replace(song, variants=tuple(variant for variant in song.variants if variant.content is None))
     yield from _content(common, draft)
     for variant in song.variants:
@@ -109,6 +110,42 @@ def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
             why=f"of {len(song.rendered)} variants with their seeds; a song has {MAX_TAKES:,} at most",
             advice="take fewer seeds, or fewer variants",
         )
+
+
+def _pick(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
+    own, source = draft.spec.pick is not None, draft.parsed.source
+    if song.pick is None:
+        return
+    if own and song.pick.finish > song.pick.plans:
+        yield finish_fault(source, song.pick)
+    for variant in song.rendered if song.pick.finish < song.pick.plans else ():
+        pinned = song.as_in(variant).pinned is not None
+        if variant.edit is None and (pinned or not variant.inference.thinking):
+            keys = (("pick",), ("codes",), (*variant.table, "thinking"), ("inference", "thinking"), ("caption",))
+            yield error_at(
+                source,
+                source.key(next(key for key in keys if source.has(key))),
+                code="pick-without-plans",
+                message="`[pick]` has no plans to pick from",
+                why="every take follows the pinned codes" if pinned else "`thinking` is off, so the LM writes none",
+                advice="take `[pick]` out"
+                if own
+                else "write `[pick]` with `plans = 1` and `finish = 1` into this spec",
+            )
+            return
+
+
+def finish_fault(source: Source, pick: PickSettings) -> Diagnostic:
+    """The fault of more takes to finish than there are plans, in a file that has the table."""
+    key = next(key for key in (("pick", "finish"), ("pick", "plans"), ("pick",)) if source.has(key))
+    return error_at(
+        source,
+        source.key(key),
+        code="pick-finish",
+        message=f"`finish` is {pick.finish}, `plans` {pick.plans}",
+        why="only what was planned can be finished",
+        advice=f"write `plans = {pick.finish}` or more, or `finish = {pick.plans}` or less",
+    )
 
 
 def _variant_names(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:

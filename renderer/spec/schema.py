@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from renderer.facts import LANGUAGES, MAX_DURATION, MAX_SEED, MAX_TIMESTEPS, MIN_DURATION, TRACKS
 from renderer.formats.table import FORMATS
 from renderer.settings import CotUse, EditSettings, Inference, LmPhases, LmSampling, Metas, rows
-from renderer.song import MAX_SEEDS, Task
+from renderer.song import MAX_SEEDS, PickSettings, Task
 from renderer.spec.languages import KEYSCALE_PATTERN, TIMESIGNATURES, normalised_keyscale
 from renderer.spec.name_lengths import NAME_BYTES
 
@@ -301,7 +301,25 @@ class OutputTable(Table):
     )
 
 
-TABLES: Mapping[str, type[Table]] = {"metas": MetasTable, "inference": InferenceTable, "output": OutputTable}
+class PickTable(Table):
+    """Many plans of a song, of which the best are finished."""
+
+    plans: Annotated[int, Field(ge=1, le=MAX_SEEDS)] | None = Field(
+        default=None,
+        description=f"Plans that the LM writes: of `seeds`, then counted up; {PickSettings().plans} if unsaid.",
+    )
+    finish: Annotated[int, Field(ge=1, le=MAX_SEEDS)] | None = Field(
+        default=None,
+        description=f"How many, the best by their scores, are finished; {PickSettings().finish} if unsaid.",
+    )
+
+
+TABLES: Mapping[str, type[Table]] = {
+    "metas": MetasTable,
+    "inference": InferenceTable,
+    "output": OutputTable,
+    "pick": PickTable,
+}
 """The tables that a spec and `renderer.toml` have in common, by name."""
 
 
@@ -324,6 +342,7 @@ class SharedKeys(Table):
     metas: MetasTable = Field(default_factory=MetasTable)
     inference: InferenceTable = Field(default_factory=InferenceTable)
     output: OutputTable = Field(default_factory=OutputTable)
+    pick: PickTable | None = Field(default=None, description="Has the LM write many plans, and finishes the best.")
     lora: list[LoraTable] | None = Field(default=None, description="Adapters on the DiT, merged in this order.")
     annotation_style: Literal["as-written", "paren", "bracket"] | None = Field(
         default=None, description="How annotations are written for the model: `[bridge] (…)` or `[bridge - …]`."

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from renderer.settings import EditSettings, Inference, Metas, rows
-from renderer.song import Output
+from renderer.song import Output, PickSettings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from typing import Any
 
-    from renderer.spec.schema import EditTable, InferenceTable, MetasTable, OutputTable, Table
+    from renderer.spec.schema import EditTable, InferenceTable, MetasTable, OutputTable, PickTable, Table
 
 
 def metas_of(*tables: MetasTable) -> Metas:
@@ -23,6 +23,16 @@ def metas_of(*tables: MetasTable) -> Metas:
 def output_of(*tables: OutputTable) -> Output:
     """The output of several tables, later ones winning."""
     return replace(Output(), **_said(Output.__dataclass_fields__, tables))
+
+
+def pick_of(*tables: PickTable | None) -> PickSettings | None:
+    """How many plans are made, and how many finished, later tables winning; None where no table asks for it."""
+    written = [table for table in tables if table is not None]
+    said = _said(PickSettings.__dataclass_fields__, written)
+    if not written:
+        return None
+    plans = said.get("plans", PickSettings().plans)
+    return PickSettings(plans=plans, finish=said.get("finish", min(PickSettings().finish, plans)))
 
 
 def edit_settings_of(table: EditTable) -> dict[str, Any]:

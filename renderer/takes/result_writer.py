@@ -14,6 +14,7 @@ from renderer.artifacts import Cot, Timestamps, Waveform
 from renderer.errors import InputLost, StoreError
 from renderer.facts import SAMPLE_RATE
 from renderer.models.numerics import words_of
+from renderer.plan.make import score_in
 from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
 from renderer.run.events import RunEvent, TakeDone
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import Artifact, CotMetas
     from renderer.models.model_files import Settings
     from renderer.plan.jobs import Input, Job, Plan, TakePlan
+    from renderer.plan.picking import PlanPick
     from renderer.provenance import Environment, Notes
     from renderer.store.recipe import Recipe
     from renderer.store.store import Store
@@ -73,6 +75,7 @@ class ResultWriter:
         self._settings = settings
         self._environment = environment
         self._pool = AudioWriterPool(store.disk, num_workers)
+        self._chosen: dict[PlanPick, frozenset[str]] = {}
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""
 
@@ -97,6 +100,18 @@ class ResultWriter:
             if job.spec.gives_sound:
                 self._require_story(job)
             return {name: self._input(one, job) for name, one in job.inputs.items()}
+
+    def is_picked(self, job: Job) -> bool:
+        """Whether the job is for a take whose plan scored well enough; decided once, by what is in the store."""
+        for pick in job.picks:
+            if pick not in self._chosen:
+                self._chosen[pick] = pick.chosen(partial(score_in, self._store))
+        return any(not self._chosen[pick].isdisjoint(job.takes) for pick in job.picks)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The takes that aren't finished, of what is decided so far."""
+        return frozenset(name for pick, chosen in self._chosen.items() for name in pick.takes if name not in chosen)
 
     def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """Artifacts go into the store, a waveform becomes every take that shares it.

@@ -39,7 +39,7 @@ def effective_takes(before: Takes, selection: Selection) -> Takes:
         return source in faulty or any(real(source).is_relative_to(folder) for folder in without_defaults)
 
     return (
-        *(take for take in selection.takes if not is_broken(take)),
+        *(take for take in selection.to_render if not is_broken(take)),
         *(take for take in before if is_broken(take) and take.song.source.exists()),
     )
 

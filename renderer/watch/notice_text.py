@@ -107,7 +107,7 @@ def _fate(take: TakePlan) -> str:
         return f"{', '.join(change.text_with_place for change in take.changes)}; only its tags are written anew"
     changes = ", ".join(change.text_with_place for change in take.changes)
     cause = changes if changes and take.why is Why.CHANGED else str(take.why)
-    return f"{cause}; {' → '.join(take.runs)}"
+    return f"{cause}; {take.runs_text}"
 
 
 def _saved(notice: FilesSaved) -> Iterator[str]:

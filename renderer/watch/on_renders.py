@@ -53,7 +53,8 @@ def _give_up(state: WatchState, planned: Iterable[TakePlan]) -> WatchState:
 
 def _needed(state: WatchState, takes: Iterable[TakePlan]) -> tuple[TakePlan, ...]:
     """Those with something to run or to restore, less those that failed before as they are."""
-    return tuple(take for take in takes if take.why is not Why.DONE and state.failed.get(take.name) != take.key)
+    over = (Why.DONE, Why.NOT_PICKED)
+    return tuple(take for take in takes if take.why not in over and state.failed.get(take.name) != take.key)
 
 
 def follow_run(state: WatchState, event: RunEvent) -> Step:

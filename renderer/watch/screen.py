@@ -144,11 +144,12 @@ class Screen:
         self._rows = {}
         for song, takes in sorted(counts.items()):
             done = {take.name for take in takes if take.why is Why.DONE}
-            state = _done_text(len(done), len(takes))
+            num_takes = sum(take.why is not Why.NOT_PICKED for take in takes)
+            state = _done_text(len(done), num_takes)
             if takes[0].take.song.source in faulty:
                 state = Text("its file has errors: the last good version stays", style="yellow")
             self._rows[song] = _Row(
-                num_takes=len(takes),
+                num_takes=num_takes,
                 done=done,
                 state=state,
                 seconds=former[song].seconds if song in former else None,

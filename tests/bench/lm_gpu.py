@@ -29,6 +29,7 @@ from renderer.models.ace_step.lm.decoder import Pass, ResidentLm
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.pass_spec import PassSpec, SamplingFeatures
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
+from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.kernels import qwen3 as fused
 from renderer.models.kernels.cuda_graph import cuda_graph, eager
 from renderer.models.kernels.decode_attention import PaddedDecode
@@ -271,6 +272,7 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
         dtype=dtype,
         launch=launch,
         prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
+        texts=EagerTexts(model.model),
         attention=PaddedDecode.of,
         steps_ahead=1,
     )

@@ -53,5 +53,7 @@ def carry_out(project: Project, make: Callable[[Job], Artifact] = made) -> None:
                 if take.has_sound and take.changes:
                     writer.retag(take)
             for job in plan.jobs:
+                if job.picks and not writer.is_picked(job):
+                    continue
                 writer.upstream(job)
                 list(writer.write(job, make(job)).finish())

@@ -1,5 +1,5 @@
 // Which takes show, and in which order: songs by their first take in that order, takes within their song.
-const STATES = ["failed", "blocked", "waiting", "done"];
+const STATES = ["failed", "blocked", "waiting", "done", "not picked"];
 const VOTES = ["keep", "", "reject"];
 // What nobody measured stands last.
 const known = (value) => (value === null ? Infinity : value);

@@ -117,6 +117,12 @@ class FolderSink:
             for stage, key in job.upstream.items()
         }
 
+    def is_picked(self, job: Job) -> bool:
+        """See `Sink.is_picked`: by the keys of the sketches, all of which have to be here."""
+        (pick,) = job.picks
+        assert set(pick.scores.values()) <= set(self.written)
+        return not pick.chosen(lambda _, key: float(key[-2:])).isdisjoint(job.takes)
+
     def write(self, job: Job, artifact: Artifact) -> PendingWrite:
         """See `Sink.write`."""
         assert isinstance(artifact, Latents | Waveform)

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from renderer.errors import InputLost, ModelError, StoreError
+from renderer.plan.picking import PlanPick
 from renderer.run.events import (
     BatchDone,
     ComponentLoaded,
@@ -23,6 +24,7 @@ from renderer.run.events import (
     JobFailed,
     JobProgress,
     PartStarted,
+    TakeFailed,
     WorkerLeftOut,
     WorkerRestarted,
 )
@@ -58,6 +60,28 @@ def devices(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture
 def sink(tmp_path: Path) -> FolderSink:
     return FolderSink(tmp_path / "results")
+
+
+def test_what_scores_choose_among_waits_for_all_of_them_and_the_rest_never_runs(
+    make: Make, sink: FolderSink, tmp_path: Path, devices: tuple[str, ...]
+) -> None:
+    plan = plan_of(tmp_path, *takes(10))
+    pick = PlanPick(
+        takes=tuple(take.name for take in plan.takes),
+        stage="sketch",
+        scores={take.name: take.keys["sketch"] for take in plan.takes},
+        finish=3,
+        always=frozenset({"take02"}),
+    )
+    sketches, sounds = plan.groups
+    gated = replace(sounds, jobs=tuple(replace(job, picks=(pick,)) for job in sounds.jobs))
+
+    heard = run(make(*devices), replace(plan, groups=(sketches, gated), picks=(pick,)), sink)
+
+    assert sorted(key for key in heard.done if key.startswith("sound")) == [
+        f"sound of take{number}" for number in ("02", "07", "08", "09")
+    ]
+    assert not [event for event in heard.events if isinstance(event, JobFailed | TakeFailed)]
 
 
 def test_one_worker_tells_a_part_its_loading_its_jobs_and_each_job_once_it_is_there(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import Prefill, PromptCache
+    from renderer.models.ace_step.lm.teacher_forcing import TextForward
     from renderer.models.kernels.cuda_graph import Launch
     from renderer.models.kernels.decode_attention import DecodeAttention, MakeDecodeAttention
     from renderer.settings import LmSampling
@@ -47,6 +48,7 @@ class ResidentLm:
     dtype: torch.dtype
     launch: Launch
     prefill: Prefill
+    texts: TextForward
     attention: MakeDecodeAttention
     steps_ahead: int
     """Steps that may be launched before the tokens of the first are read: a device beside the host needn't wait for it.
@@ -78,7 +80,7 @@ class ResidentLm:
 
     def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
         """As the protocol says."""
-        return target_logits(self.model.model, self.weight, prompt, texts)
+        return target_logits(self.texts, self.weight, prompt, texts)
 
     def free_bytes(self) -> int:
         """Memory that a pass may take."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import starmap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn.functional import linear, pad
 
 from renderer.models.kernels.attention import TreeMask
+from renderer.models.kernels.cuda_graph import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.decoder import LoadedLm
 
-BLOCK_TOKENS = 64
-"""Tokens whose logits are looked at together: of a real vocabulary they are 56 MB."""
+BLOCK_TOKENS = 128
+"""Tokens whose logits are looked at together: of a real vocabulary they are 111 MB."""
+LONGEST_RECORDED = 4_096
+"""Tokens; more compute for longer than their launches take."""
 ROW_MULTIPLE = 64
 """A row's length is a multiple of it, as attention with a mask wants to be aligned."""
 
@@ -53,25 +56,93 @@ def score_tokens(lm: LoadedLm, prompt: tuple[int, ...], texts: Sequence[tuple[in
     return [TokenScores(log_probs=one.numpy(), ranks=other.numpy()) for one, other in pairs]
 
 
-def target_logits(
-    model: Any, weight: Tensor, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]
-) -> Iterator[Tensor]:
-    """As `LoadedLm.target_logits` says, by transformers' model and the output layer's weight."""
-    lengths = [len(prompt), *map(len, texts)]
-    branches = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-    positions = torch.cat(
-        [torch.arange(length) + (len(prompt) if number else 0) for number, length in enumerate(lengths)]
-    )
-    ids = torch.tensor([*prompt, *(token for text in texts for token in text)])
-    # What fills up is one text more, which nobody asks for.
-    behind = (0, -len(ids) % ROW_MULTIPLE)
-    ids, positions = (pad(one, behind).to(weight.device) for one in (ids, positions))
-    hidden = model(
+class TextForward(Protocol):
+    """How a row of texts gets through a model."""
+
+    def __call__(self, row: Tensor) -> Tensor:
+        """Of each token its id, its position and its branch, int64 [3, length] -> hidden states [length, width].
+
+        They are good until the next call.
+        """
+
+
+class EagerTexts:
+    """Operation by operation."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, row: Tensor) -> Tensor:
+        """As the protocol says."""
+        return _hidden(self._model, row.to(self._model.embed_tokens.weight.device))
+
+
+class RecordedTexts:
+    """As a CUDA graph for each length: a song's plans are as long as each other, and launches take longer than they."""
+
+    def __init__(self, model: Any) -> None:
+        self._model, self._eager = model, EagerTexts(model)
+        self._recordings: dict[int, _Recording | None] = {}
+        self._pool: Any = None
+
+    def __call__(self, row: Tensor) -> Tensor:
+        """As the protocol says."""
+        length = row.shape[1]
+        if length > LONGEST_RECORDED or length not in self._recordings:
+            # A warmup: libraries set themselves up in the first run of a shape, which a graph can't record.
+            self._recordings.setdefault(length, None)
+            return self._eager(row)
+        recording = self._recordings[length] = self._recordings[length] or self._record(row)
+        recording.row.copy_(row)
+        recording.graph.replay()
+        return recording.hidden
+
+    def _record(self, row: Tensor) -> _Recording:
+        weight = self._model.embed_tokens.weight
+        # Outside of the graphs' pool, where the next one writes over what this one left.
+        static, hidden = row.to(weight.device), weight.new_empty(row.shape[1], weight.shape[1])
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        graph = record(lambda: _into(hidden, _hidden(self._model, static)), static.device, self._pool)
+        return _Recording(row=static, hidden=hidden, graph=graph)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recording:
+    """A row of one length, where it is read and what comes of it."""
+
+    row: Tensor
+    hidden: Tensor
+    graph: torch.cuda.CUDAGraph
+
+
+def _hidden(model: Any, row: Tensor) -> Tensor:
+    ids, positions, branches = row
+    hidden: Tensor = model(
         input_ids=ids[None],
-        attention_mask={"full_attention": TreeMask.of(pad(branches, behind, value=len(lengths)).to(weight.device))},
+        attention_mask={"full_attention": TreeMask.of(branches)},
         position_ids=positions[None],
         use_cache=False,
     ).last_hidden_state[0]
+    return hidden
+
+
+def _into(static: Tensor, hidden: Tensor) -> None:
+    static.copy_(hidden)
+
+
+def target_logits(
+    forward: TextForward, weight: Tensor, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]
+) -> Iterator[Tensor]:
+    """As `LoadedLm.target_logits` says, by the output layer's weight."""
+    lengths = [len(prompt), *map(len, texts)]
+    branches = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    starts = (len(prompt) if number else 0 for number in range(len(lengths)))
+    positions = torch.cat([torch.arange(length) + start for start, length in zip(starts, lengths, strict=True)])
+    ids = torch.tensor([*prompt, *(token for text in texts for token in text)])
+    behind = (0, -len(ids) % ROW_MULTIPLE)
+    # What fills up is one text more, which nobody asks for.
+    row = torch.stack([pad(ids, behind), pad(positions, behind), pad(branches, behind, value=len(lengths))])
+    hidden = forward(row)
     for rows in torch.split(_before(lengths).to(weight.device), BLOCK_TOKENS):
         yield linear(hidden[rows], weight).float()
 
