@@ -104,3 +104,7 @@ class DeviceFault(StageError):  # noqa: N818 - as above
 
 class WorkerDied(RendererError):  # noqa: N818 - an event, as the executor sees it
     """The worker process ended without a word."""
+
+
+class NodeLost(WorkerDied):
+    """The machine that the worker was on is gone, which says nothing of its device; another may take its place."""

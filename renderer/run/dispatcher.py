@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.errors import DeviceFault, InputLost, StageError
+from renderer.errors import DeviceFault, InputLost, NodeLost, StageError
 from renderer.run.choice import Choice, Step, Way, choose
 from renderer.run.cutting import cut
 from renderer.run.events import JobFailed, PartStarted, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Group, Input, Job, Plan
     from renderer.run.events import RunEvent
     from renderer.run.expected import Expected
+
+MOST_NODES_LOST = 5  # in a row, while a worker loads
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,7 +66,8 @@ class Batch:
 class _Death:
     """Of a worker over jobs that had begun; or what comes to the same, its device's failure at one that ran alone."""
 
-    worker: int
+    worker: int | None
+    """None where it was none of the worker's doing: any may try its jobs again."""
     suspects: set[str]
     """Keys of those that no other worker has done since."""
 
@@ -177,7 +180,7 @@ class Dispatcher:
         self._deaths_in_a_row.pop(batch.worker, None)
         death = self._died_on.pop(job.key, None)
         # A job that two workers die of stays in the first death's list: then it was the job, and is no strike.
-        if death and death.worker != batch.worker:
+        if death and death.worker is not None and death.worker != batch.worker:
             death.suspects.discard(job.key)
             self._strikes[death.worker] += not death.suspects
             if self._strikes[death.worker] >= MOST_DEATHS:
@@ -245,12 +248,14 @@ class Dispatcher:
         # Without a sign of life the first one is suspected: jobs run in the order they were sent.
         suspects = [job for job in left if job.key in batch.started] or left[:1]
         batch.step.queue.again([job for job in left if job not in suspects])
-        death = _Death(worker=worker, suspects={job.key for job in suspects})
+        # A node that is gone says something of jobs, perhaps, and nothing of who comes in the worker's place.
+        at_fault = None if isinstance(error, NodeLost) else worker
+        death = _Death(worker=at_fault, suspects={job.key for job in suspects})
         for job in suspects:
             self._died_on[job.key] = death
             if not batch.step.queue.may_try_again(job):
                 yield from self._give_up(job, error)
-        self._deaths_in_a_row[worker] += 1
+        self._deaths_in_a_row[worker] += at_fault is not None
         if self._deaths_in_a_row[worker] >= MOST_DEATHS:
             yield from self._leave_out(worker, error)
 
@@ -266,7 +271,9 @@ class Dispatcher:
         if worker not in self._deaths_while_loading:
             return
         self._deaths_while_loading[worker] += 1
-        if self._deaths_while_loading[worker] < MOST_DEATHS:
+        # Nodes that go are no fault of the worker's; but one part that takes each node along has to end some time.
+        most = MOST_NODES_LOST if isinstance(error, NodeLost) else MOST_DEATHS
+        if self._deaths_while_loading[worker] < most:
             yield WorkerRestarted(error=error)
         elif len(self.workers) > 1:
             # Perhaps its device; the others go on without it.

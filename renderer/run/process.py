@@ -10,7 +10,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Self, cast
 
-from renderer.errors import WorkerDied
+from renderer.errors import NodeLost, WorkerDied
 from renderer.processes import SAFE_FOLDER, inherited
 from renderer.run.wire import receive, send
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WAITING_EVENTS = 2  # of each worker; ten minutes of sound are 230 MB: it waits rather than fill the parent
 _ROOM_SECONDS = 0.1
+NODE_LOST = 75
+"""Exit code of who speaks for a worker elsewhere, where that place is gone."""
 _LEFT_OUT = ("DIFFUSERS_ATTN_BACKEND",)
 """Variables that would change a take's bytes without being part of its key."""
 _HEAP = {
@@ -152,8 +154,9 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
+        kind = NodeLost if code == NODE_LOST else WorkerDied
         cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return WorkerDied(
+        return kind(
             f"the worker process ended ({cause})",
             why=fault or self.last_words().rpartition("\n")[2],
             help=f"its last words are in {self._log_path}{_usual_cause(code)}",

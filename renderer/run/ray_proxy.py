@@ -18,6 +18,7 @@ import ray
 
 from renderer.errors import RendererError
 from renderer.run.messages import Placed
+from renderer.run.process import NODE_LOST
 from renderer.run.ray_actor import CHUNK_BYTES, HostedWorker
 from renderer.run.ray_link import connect
 from renderer.run.wire import send
@@ -54,7 +55,7 @@ def main() -> None:
     except ray.exceptions.GetTimeoutError:
         _leave(f"nothing on the cluster at {address} was free for a worker in {PLACING_SECONDS:g} s")
     except ray.exceptions.RayError as error:
-        _leave(f"its node or its actor is gone: {type(error).__name__}")
+        _leave(f"its node or its actor is gone: {type(error).__name__}", NODE_LOST)
 
 
 def _serve(actor: Any, events: IO[bytes], folder: Path) -> None:
@@ -108,10 +109,10 @@ def _die_as(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _leave(words: str) -> NoReturn:
+def _leave(words: str, code: int = 1) -> NoReturn:
     sys.stderr.write(words + "\n")
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code)
 
 
 if __name__ == "__main__":

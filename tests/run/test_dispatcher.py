@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.errors import DeviceFault, InputLost, StageError, WorkerDied
+from renderer.errors import DeviceFault, InputLost, NodeLost, StageError, WorkerDied
 from renderer.plan.jobs import Input
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
@@ -157,13 +157,13 @@ def test_a_worker_that_dies_over_jobs_that_others_do_well_is_left_out_and_no_job
     assert sum(len(batch.jobs) for batch in remaining(two)) == 38
 
 
-def killed(of: Dispatcher, worker: int) -> list[RunEvent]:
+def killed(of: Dispatcher, worker: int, error: WorkerDied = DIED) -> list[RunEvent]:
     """The worker dies with the first jobs of its batch begun, two where it has as many."""
     batch = taken(of, worker)
     of.loaded(worker, batch)
     for job in batch.left[:2]:
         batch.started[job.key] = 1.0
-    return list(of.died(worker, batch, DIED))
+    return list(of.died(worker, batch, error))
 
 
 def test_a_worker_that_is_killed_once_over_many_jobs_is_not_left_out_for_each_of_them(twenty: Plan) -> None:
@@ -185,6 +185,28 @@ def test_a_worker_that_dies_again_before_it_gave_anything_is_left_out(twenty: Pl
     ]
     while (batch := two.next_batch(0)) is not None:
         assert well(two, 0, batch) == []
+
+
+def test_a_worker_whose_nodes_are_lost_again_and_again_stays_in_use(twenty: Plan) -> None:
+    two = dispatcher(twenty, 2)
+    told: list[RunEvent] = []
+    for _ in range(3):
+        told += killed(two, 1, NodeLost("its node is gone"))
+        told += [*well(two, 0, taken(two, 0)), *well(two, 0, taken(two, 0))]
+    while (batch := two.next_batch(1)) is not None:
+        told += well(two, 1, batch)
+
+    assert [type(event) for event in told] == [WorkerRestarted] * 3
+    assert two.workers == (0, 1)
+
+
+def test_a_part_that_takes_node_after_node_along_is_given_up_in_the_end(twenty: Plan) -> None:
+    one = dispatcher(twenty)
+    told: list[RunEvent] = []
+    while (batch := one.next_batch(0)) is not None:
+        told += one.died(0, batch, NodeLost("its node is gone"))
+
+    assert Counter(type(event).__name__ for event in told) == {"WorkerRestarted": 5, "JobFailed": 20, "TakeFailed": 20}
 
 
 def test_jobs_that_two_workers_die_of_are_no_strikes_against_the_first(twenty: Plan) -> None:
