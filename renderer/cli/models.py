@@ -46,7 +46,7 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
         click.echo(json.dumps([_document(entry, users) for entry in entries], indent=2))
         return EXIT_FINE
     _print_table(entries, users)
-    click.echo(f"here: {words(placed(picked, dtype))}")
+    say(f"here: {words(placed(picked, dtype))}")
     for fault in faults:
         show_error(fault)
     return EXIT_FINE

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 @beside_options
 @click.option("--force", is_flag=True, help="As if everything were to be rendered again.")
 @click.option("--only-edits", is_flag=True, help="As with render --only-edits.")
+@click.option("--keep-going", is_flag=True, help="As a render of the good specs beside broken ones.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.outlook import Outlook
-    from renderer.cli.show_diagnostics import show_remarks, show_what_spoils
+    from renderer.cli.show_diagnostics import show_diagnostics, show_remarks, show_what_spoils
     from renderer.cli.status import choices_lines
     from renderer.models.placement import words
     from renderer.pipeline.models import require_fit
@@ -50,6 +51,9 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.to_render, options)
+    if options.keep_going:
+        project, faults = project.without_faulty()
+        show_diagnostics(faults, stream=sys.stderr)
     show_remarks(project.workers.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
@@ -68,9 +72,9 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         echo_json({**_document(plan, missing, elsewhere), **computes, "expected": outlook.document(), **waves})
         return EXIT_FINE
     _print_plan(plan, missing, elsewhere, project.added)
-    click.echo(f"computes: {words(project.settings)}")
+    say(f"computes: {words(project.settings)}")
     for line in choices_lines(plan.takes, project.workers.choices):
-        click.echo(line)
+        say(line)
     if plan.jobs and (len(outlook.devices) > 1 or outlook.measured):
         for line in outlook.lines():
             say(line)

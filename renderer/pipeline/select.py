@@ -163,6 +163,13 @@ def _with_models(variant: Variant, options: Options) -> Variant:
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:
+    whole, is_preview, seconds = name.partition(".preview")
+    if is_preview:
+        return UsageError(
+            f"`{name}` is a preview's name",
+            why="it is a take's beginning, and asked for as that",
+            help=f"name the take and say how much of it: {whole} --preview {seconds}",
+        )
     known = sorted({take.song.name for take in takes} | {take.name for take in takes})
     return UsageError(
         f"no song or take is called `{name}`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+from renderer.plurals import counted
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -42,7 +43,7 @@ class Lines:
                 songs = {take.take.song.name for take in event.takes}
                 yield from (plain(one) for one in event.new_diagnostics if one.level is not Level.NOTE)
                 yield from (f"fixed: {path_text(file)}" for file in event.fixed)
-                yield f"{len(songs)} song{'s'[: len(songs) != 1]}, {len(event.takes)} takes"
+                yield f"{counted(len(songs), 'song')}, {counted(len(event.takes), 'take')}"
             case ComponentLoaded():
                 yield f"  loaded {event.component} in {event.seconds:.1f} s"
             case JobProgress(job=job) if job.key not in self._begun:

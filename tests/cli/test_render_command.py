@@ -335,3 +335,15 @@ def test_a_broken_song_refuses_nothing_that_is_not_named(
     for named in ([], ["broken"], ["good", "broken"]):
         assert run(["plan", *named, "--device", "cpu"]) == 2
         assert "broken.toml:1:7" in capsys.readouterr().err
+    assert run(["plan", "--keep-going", "--device", "cpu"]) == 0
+    assert "1 of 1 takes to render" in capsys.readouterr().out
+
+
+def test_a_preview_that_is_named_is_told_how_to_ask_for_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "specs" / "good.toml").write_text(GOOD.format(duration=10), "utf-8")
+    monkeypatch.chdir(project)
+
+    assert run(["status", "good.s1.preview20", "--device", "cpu"]) == 2
+    assert "good.s1 --preview 20" in capsys.readouterr().err
