@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 TICKS = 100  # a second: what words are timed in, finer than the model's 25 frames
+_ASKED_AGAIN = 4  # texts: of a take its page asks for words, and then for scores
 _TAG, _SUNG, _SKIPPED = range(3)
 
 
@@ -75,6 +77,7 @@ def sung_facts(record: TakeRecord, store: Store) -> SungFacts | None:
     return read_sung_facts(text) if text else None
 
 
+@lru_cache(_ASKED_AGAIN)
 def read_sung_facts(text: str) -> SungFacts | None:
     """What `sung_facts_text` wrote; None for anything else."""
     try:

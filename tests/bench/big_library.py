@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.artifacts import CotMetas
+from renderer.artifacts import CotMetas, TimedLine, TimedWord, Timestamps
 from renderer.models.family import family, stored_kinds
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
@@ -34,6 +34,7 @@ from renderer.store.recipe import Recipe
 from renderer.store.store import Store
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.peaks import encode_peaks
+from renderer.takes.sung_facts import sung_facts_text
 from renderer.takes.versions import put_version
 from tests.pipeline.thousand import NUM_SEEDS, HastyDisk, write_specs
 from tests.stages import STAGES
@@ -126,9 +127,21 @@ def _put(project: Project, store: Store, plan: TakePlan) -> None:
         keys={str(stage): key for stage, key in plan.keys.items()},
         environment=project.environment,
         recipe=Recipe(decided=CotMetas(bpm=90, caption="calm piano and strings", keyscale="A minor", language="en")),
-        page=PageFacts(peaks=encode_peaks(peaks), seconds=30.0, notes=notes),
+        page=PageFacts(peaks=encode_peaks(peaks), seconds=30.0, notes=notes, sung=_sung(drawn)),
     )
     put_version(store, record, temp, sidecar)
+
+
+def _sung(drawn: np.random.Generator) -> str:
+    """When the words of a song of three minutes are sung, no two takes alike."""
+    lines = []
+    for row in range(40):
+        starts = 4.4 * row + np.cumsum(0.04 * drawn.integers(5, 15, 6))
+        words = tuple(TimedWord(text=f"word{n}", start=float(at), end=float(at) + 0.2) for n, at in enumerate(starts))
+        lines.append(
+            TimedLine(text="words", start=words[0].start, end=words[-1].end, row=row, words=words, coverage=1.0)
+        )
+    return sung_facts_text(Timestamps(seconds=180.0, lines=tuple(lines), lm_score=0.5, dit_score=0.5))
 
 
 def first_paint(page: Path, chromium: str) -> dict[str, float]:

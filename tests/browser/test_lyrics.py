@@ -8,6 +8,7 @@ import pytest
 
 from renderer.report import Report, write_report
 from tests.browser.listening import record, take, wait_for, wait_until_playing
+from tests.browser.test_looking import serious
 from tests.report.sung_songs import APART, CHINESE, FIRST, HEBREW, LYRICS, other_scripts, sung_song, timed_lines
 
 if TYPE_CHECKING:
@@ -180,6 +181,14 @@ def test_words_of_other_scripts_light_up_where_they_stand(
     assert first
     assert second
     assert (second["x"] < first["x"]) is (direction == "rtl"), "words run as the script does"
+
+
+def test_axe_finds_nothing_serious_while_lyrics_are_followed(watch: Callable[..., Page], url: str) -> None:
+    for look in ({}, {"color_scheme": "dark"}, {"viewport": {"width": 400, "height": 800}}):
+        page = watch(url, reduced_motion="reduce", **look)
+        play(page, "Sung", "base seed 2")
+        page.wait_for_selector(".word.lit")
+        assert serious(page) == [], look
 
 
 def test_on_a_small_screen_the_player_shows_the_line(watch: Callable[..., Page], url: str) -> None:
