@@ -100,8 +100,14 @@ def _summary(project: Project, plan: Plan, stats: RunStats, stop: Stop, began: f
         seconds=time.monotonic() - began,
         loads=dict(stats.loads),
         loads_song_by_song=plan.as_if_picked.loads_song_by_song(),
-        not_picked=tuple(take.name for take in plan.takes if take.why is Why.NOT_PICKED or take.name in stats.left_out),
+        not_picked=tuple(_not_picked(plan, stats)),
     )
+
+
+def _not_picked(plan: Plan, stats: RunStats) -> Iterator[str]:
+    """What scores decided against, now or before; a take without a score is a failure."""
+    left_out = stats.left_out - stats.failures.keys()
+    return (take.name for take in plan.takes if take.why is Why.NOT_PICKED or take.name in left_out)
 
 
 def _remarks(stats: RunStats) -> Mapping[str, tuple[str, ...]]:

@@ -138,11 +138,11 @@ class Job:
     """It runs only for takes that one of these chooses, once their plans are scored; empty where it runs anyway."""
 
     @property
-    def waits_for(self) -> frozenset[str]:
+    def waits_for(self) -> Iterator[str]:
         """Keys of the jobs that are over before it runs: what it builds on, and the scores that choose its takes."""
-        if not self.picks:
-            return frozenset(self.upstream.values())
-        return frozenset((*self.upstream.values(), *(key for pick in self.picks for key in pick.scores.values())))
+        # No set: it is asked of thousands of jobs while a worker waits.
+        yield from (one.key for one in self.inputs.values())
+        yield from (key for pick in self.picks for key in pick.scores.values())
 
     @property
     def upstream(self) -> Mapping[str, str]:

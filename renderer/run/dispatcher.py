@@ -86,7 +86,7 @@ class Dispatcher:
         is_picked: Callable[[Job], bool] = lambda _: True,
     ) -> None:
         """`is_picked` says of a job that waited for scores whether they chose it."""
-        self._takes = {take.name: take for take in plan.takes}
+        self._takes, self._picks = {take.name: take for take in plan.takes}, plan.picks
         self._is_wanted, self._is_picked = is_wanted, is_picked
         self._lost: set[str] = set()
         """Takes that won't come."""
@@ -306,10 +306,14 @@ class Dispatcher:
         yield JobFailed(job=job, error=error)
         for name in job.takes:
             # What is only wanted beside the sound is told of the take, which comes all the same.
-            beside = job.spec.wanted and job.key in self._takes[name].keys.values()
+            beside = job.spec.wanted and job.key in self._takes[name].keys.values() and not self._decides(job, name)
             if not beside and name not in self._lost:
                 self._lost.add(name)
                 yield TakeFailed(take=self._takes[name], stage=job.stage, error=self._error_of_take(name, job, error))
+
+    def _decides(self, job: Job, name: str) -> bool:
+        """Whether a take is finished or not by the job's result: that there is none is nobody's choice."""
+        return any(pick.scores.get(name) == job.key and name not in pick.always for pick in self._picks)
 
     def _error_of_take(self, name: str, job: Job, error: RendererError) -> RendererError:
         """The error as the take is told of it: what it builds on may be another take's."""

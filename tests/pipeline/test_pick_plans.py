@@ -251,6 +251,9 @@ def test_status_and_plan_tell_what_is_picked(
     told = capsys.readouterr().out
     assert "eins: 5 plans, the best 2 are finished" in told
     assert "2 of 5 takes to render, 15 jobs" in told
+    assert run(["plan", "--json", *options]) == 0
+    expected = json.loads(capsys.readouterr().out)["expected"]
+    assert expected["seconds"] < expected["seconds_if_all"]
     carry_out(songs.project(), with_scores)
 
     assert run(["status", *options]) == 0

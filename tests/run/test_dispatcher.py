@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from renderer.errors import DeviceFault, InputLost, NodeLost, StageError, WorkerDied
 from renderer.plan.jobs import Input
+from renderer.plan.picking import PlanPick
 from renderer.run.dispatcher import Batch, Dispatcher
 from renderer.run.events import JobFailed, TakeFailed, WorkerLeftOut, WorkerRestarted
 from tests.run.contract.harness import plan_of, registered
@@ -416,3 +417,40 @@ def test_what_builds_on_what_nobody_makes_fails_and_is_not_forgotten(twenty: Pla
 
     assert one.next_batch(0) is None
     assert [type(event) for event in one.never_ready()] == [JobFailed, TakeFailed]
+
+
+def test_a_plan_without_a_score_fails_its_take_and_others_are_chosen_without_it(twenty: Plan) -> None:
+    sketches, sounds = twenty.groups
+    pick = PlanPick(
+        takes=tuple(take.name for take in twenty.takes),
+        stage="sketch",
+        scores={take.name: take.keys["sketch"] for take in twenty.takes},
+        finish=2,
+        always=frozenset({"03"}),
+    )
+    scoring = tuple(replace(job, spec=replace(job.spec, wanted=True)) for job in sketches.jobs)
+    gated = tuple(replace(job, picks=(pick,), inputs={}) for job in sounds.jobs)
+    plan = replace(twenty, groups=(replace(sketches, jobs=scoring), replace(sounds, jobs=gated)), picks=(pick,))
+    chosen = {"02", "03"}
+    one = Dispatcher(
+        plan,
+        workers=[harness_settings()],
+        is_wanted=lambda _: True,
+        is_picked=lambda job: not chosen.isdisjoint(job.takes),
+    )
+    told: list[RunEvent] = []
+    ran: list[str] = []
+
+    while (batch := one.next_batch(0)) is not None:
+        one.loaded(0, batch)
+        ran += names(batch) if batch.stage == "sound" else []
+        for job in batch.left:
+            if batch.stage == "sketch" and job.takes[0] in ("01", "03"):
+                told += one.failed(batch, job, NO)
+            else:
+                batch.settled.add(job.key)
+                told += one.finished(batch, job)
+        told += one.ended(batch)
+
+    assert ran == ["sound 02", "sound 03"]
+    assert [event.take.name for event in told if isinstance(event, TakeFailed)] == ["01"]
