@@ -46,7 +46,8 @@ def command(context: click.Context, device: str, dtype: str, as_json: bool) -> i
         click.echo(json.dumps([_document(entry, users) for entry in entries], indent=2))
         return EXIT_FINE
     _print_table(entries, users)
-    say(f"here: {words(placed(picked, dtype))}")
+    # Two lines: in one it would be wider than the table.
+    say(f"here: {words(placed(picked, dtype))}".replace(", VAE", ",\n      VAE"))
     for fault in faults:
         show_error(fault)
     return EXIT_FINE

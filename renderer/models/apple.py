@@ -56,6 +56,14 @@ def torch_version() -> str:
         return ""
 
 
+def mlx_version() -> str:
+    """The installed one's; empty where there is none."""
+    try:
+        return metadata.version("mlx")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 @cache
 def chip() -> str:
     """`Apple M2 Pro`; empty elsewhere."""

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from renderer.models import device as devices
 from renderer.models.gpus import pick_devices
-from renderer.models.model_files import PartSettings, Settings
+from renderer.models.model_files import Settings
 from renderer.models.probes import verdict as verdicts
-from renderer.models.probes.rules import rules_of
+from renderer.models.probes.rules import lm_on_mlx, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from renderer.models.model_files import PartSettings
 
 LM, DIT, VAE = "lm", "dit", "vae"
 
@@ -24,7 +26,9 @@ def placed(device: str, dtype: str) -> Settings:
     first = beside(device)
     rules = rules_of(verdicts.remembered(first), first, dtype)
     tile, overlap = rules.vae_tiles
-    parts = with_lm_on_mlx(rules.parts) if device == devices.MLX else rules.parts
+    parts = rules.parts
+    if device == devices.MLX:
+        parts = with_lm(parts, *lm_on_mlx(verdicts.remembered(devices.MLX), dtype).parts)
     # Slots and threads are nothing to where and in what.
     return Settings(device=first, dtype=dtype, threads=1, lm_slots=1, vae_tile=tile, vae_overlap=overlap, parts=parts)
 
@@ -45,9 +49,9 @@ def beside(device: str) -> str:
     return devices.beside_mlx() if device == devices.MLX else device
 
 
-def with_lm_on_mlx(parts: Sequence[PartSettings]) -> tuple[PartSettings, ...]:
-    """The parts' settings, the LM's being MLX: what a probe found of torch is nothing to it."""
-    return (*(one for one in parts if one.part != LM), PartSettings(part=LM, device=devices.MLX))
+def with_lm(parts: Sequence[PartSettings], lm: PartSettings) -> tuple[PartSettings, ...]:
+    """The parts' settings, the LM's being this one: what a probe found of torch is nothing to MLX."""
+    return (*(one for one in parts if one.part != LM), lm)
 
 
 def dtype_of(part: str, settings: Settings) -> str:

@@ -13,8 +13,8 @@ from renderer.models import device as devices
 from renderer.models.family import family_of
 from renderer.models.gpus import driver_version, pick_devices
 from renderer.models.model_files import Settings
-from renderer.models.placement import beside, with_lm_on_mlx
-from renderer.models.probes.first_use import device_rules
+from renderer.models.placement import beside, with_lm
+from renderer.models.probes.first_use import device_rules, mlx_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,9 @@ def pick_workers(options: Options) -> Workers:
     picked = pick_devices(beside(asked), workers=options.workers, mixed=options.mixed)
     first, *_ = picked.devices
     found = device_rules(first, options.dtype)
+    if asked == devices.MLX:
+        own = mlx_rules(options.dtype)
+        found = replace(found, parts=with_lm(found.parts, *own.parts), remarks=(*found.remarks, *own.remarks))
     tile, overlap = _tiles(options, *found.vae_tiles)
     # On a CPU they share its cores; what waits for a GPU takes few.
     sharing = len(picked.devices) if first == "cpu" else 1
@@ -68,7 +71,7 @@ def pick_workers(options: Options) -> Workers:
         lm_slots=options.lm_slots or LM_SLOTS[first.partition(":")[0]],
         vae_tile=tile,
         vae_overlap=overlap,
-        parts=with_lm_on_mlx(found.parts) if asked == devices.MLX else found.parts,
+        parts=found.parts,
     )
     return Workers(
         settings=tuple(replace(one, device=name) for name in picked.devices),

@@ -94,13 +94,15 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
 def probes(device: str) -> Iterator[CheckResult]:
     """What a device computes, held against the CPU; remembered, and heeded by renders."""
     try:
-        verdict = verdicts.run(devices.pick(device))
+        names = (devices.beside_mlx(), devices.MLX) if device == devices.MLX else (devices.pick(device),)
+        tried = [verdicts.run(name) for name in names]
     except RendererError as error:
         found = ": ".join(part for part in (error.message, error.why) if part)
         yield CheckResult(what="probe", state="broken", detail=found, help=error.help)
         return
-    for state, found, done in rules.lines(verdict):
-        yield CheckResult(what="probe", state=state, detail=found, help=done)
+    for verdict in tried:
+        for state, found, done in rules.lines(verdict):
+            yield CheckResult(what="probe", state=state, detail=found, help=done)
 
 
 def _python() -> CheckResult:

@@ -4,10 +4,21 @@ import json
 import sys
 
 from renderer.json_values import to_json
-from renderer.models.probes.cases import speed, trials
-from renderer.models.probes.verdict import Verdict
+from renderer.models.device import MLX
+from renderer.models.probes.verdict import Speed, Verdict
+
+
+def _verdict(device: str) -> Verdict:
+    # Each library in a process of its own: MLX and Metal by torch in one have crashed.
+    if device == MLX:
+        from renderer.models.probes import mlx_cases  # noqa: PLC0415
+
+        return Verdict(trials=tuple(mlx_cases.trials()), speed=Speed(float32=0.0, bfloat16=0.0))
+    from renderer.models.probes import cases  # noqa: PLC0415
+
+    return Verdict(trials=tuple(cases.trials(device)), speed=cases.speed(device))
+
 
 if __name__ == "__main__":
-    device = sys.argv[1]
-    verdict = Verdict(trials=tuple(trials(device)), speed=speed(device))
+    verdict = _verdict(sys.argv[1])
     print(json.dumps(to_json(verdict)))  # noqa: T201 - what the parent reads

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 
 from renderer.errors import ResourceError
 from renderer.models import apple
 from renderer.models import device as devices
 from renderer.models.probes import verdict as verdicts
-from renderer.models.probes.rules import DeviceRules, rules_of
-from renderer.models.probes.table import PROBES
+from renderer.models.probes.rules import DeviceRules, lm_on_mlx, rules_of
+from renderer.models.probes.table import MLX_PROBES, PROBES
+
+
+def mlx_rules(dtype: str) -> DeviceRules:
+    """How the LM runs on MLX, by what its device's probes gave; on Metal they run now if they never did.
+
+    Raises: UsageError for an unknown dtype, ResourceError where it gives wrong results there.
+    """
+    known = verdicts.remembered(devices.MLX)
+    if known is not None or platform.system() != "Darwin":
+        return lm_on_mlx(known, dtype)
+    try:
+        found = verdicts.run(devices.MLX)
+    except ResourceError as error:
+        told = f"{error.message} ({error.why}): `renderer doctor --probe --device mlx` tries again"
+        return replace(lm_on_mlx(None, dtype), remarks=(told,))
+    rules = lm_on_mlx(found, dtype)
+    right = len(MLX_PROBES) - len(found.failed(MLX_PROBES))
+    told = f"`mlx` was tried with this version, once: {right} of {len(MLX_PROBES)} operations are right"
+    return replace(rules, remarks=(told, *rules.remarks))
 
 
 def device_rules(device: str, dtype: str) -> DeviceRules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -12,7 +12,7 @@ from renderer.errors import ResourceError
 from renderer.models import apple
 from renderer.models import device as devices
 from renderer.models.model_files import PartSettings
-from renderer.models.probes.table import REMEDIES
+from renderer.models.probes.table import MLX_PROBES, PROBES, REMEDIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -66,6 +66,35 @@ def rules_of(verdict: Verdict | None, device: str, dtype: str) -> DeviceRules:
     )
 
 
+def lm_on_mlx(verdict: Verdict | None, dtype: str) -> DeviceRules:
+    """How the LM runs on MLX, whose device's probes gave this.
+
+    Raises: ResourceError where it gives wrong results there.
+    """
+    wrong = () if verdict is None else verdict.failed(MLX_PROBES)
+    computed = devices.dtypes(devices.MLX, dtype).lm
+    plain = PartSettings(part="lm", device=devices.MLX)
+    mine = [probe for probe in wrong if probe.dtype in {computed, "float32"}]
+    if any(probe.dtype == "float32" for probe in mine):
+        raise ResourceError(
+            "MLX gives wrong results on this device",
+            why="; ".join(_fault(probe) for probe in mine),
+            help="give another --device: auto takes the GPU by torch",
+        )
+    if mine and dtype != "auto":
+        raise _wrong_dtype(dtype, mine)
+    lm = replace(plain, dtype="float32") if mine else plain
+    return DeviceRules(parts=(lm,), vae_tiles=(0, 0), remarks=tuple(_remark(probe) for probe in mine))
+
+
+def _wrong_dtype(dtype: str, wrong: Collection[Probe]) -> ResourceError:
+    return ResourceError(
+        f"`--dtype {dtype}` gives wrong results on this device",
+        why="; ".join(_fault(probe) for probe in wrong),
+        help="leave --dtype out, or give --dtype float32",
+    )
+
+
 def _part(part: str, computed: str, asked: str, wrong: Collection[Probe]) -> PartSettings | None:
     """How a part runs that computes in `computed` by itself."""
     mine = [probe for probe in wrong if part in probe.parts and probe.remedy != "short-tiles"]
@@ -74,11 +103,7 @@ def _part(part: str, computed: str, asked: str, wrong: Collection[Probe]) -> Par
     if computed == "float32" or not mine:
         return None
     if asked != "auto":
-        raise ResourceError(
-            f"`--dtype {asked}` gives wrong results on this device",
-            why="; ".join(_fault(probe) for probe in mine),
-            help="leave --dtype out, or give --dtype float32",
-        )
+        raise _wrong_dtype(asked, mine)
     return PartSettings(part=part, dtype="float32")
 
 
@@ -111,7 +136,7 @@ def _fault(probe: Probe) -> str:
 def lines(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     """A probe's state (`fine`, `warning`), what was found, and what to do, in words."""
     trials = {trial.probe: trial for trial in verdict.trials}
-    wrong = {probe.name: probe for probe in verdict.wrong}
+    wrong = {probe.name: probe for probe in verdict.failed((*PROBES, *MLX_PROBES))}
     for name, trial in trials.items():
         off = "" if trial.error is None else f"off by {trial.error:.1e}"
         if name in wrong:

@@ -36,6 +36,7 @@ REMEDIES = {
     "float32": "these parts compute in float32",
     "cpu": "these parts compute on the CPU",
     "short-tiles": "the VAE decodes in tiles of 32 frames",
+    "not-on-mlx": "`--device mlx` is refused",
 }
 """What is done where a probe is wrong, in words."""
 UNKNOWN = "no version known"
@@ -53,7 +54,7 @@ def _both(
             operation=operation,
             dtype=dtype,
             parts=parts,
-            issue=f"{_PYTORCH}#{issue}",
+            issue=issue if "#" in issue or " " in issue else f"{_PYTORCH}#{issue}",
             mended=mended,
             remedy=remedy,
         )
@@ -81,3 +82,16 @@ PROBES: tuple[Probe, ...] = (
         remedy="cpu",
     ),
 )
+
+MLX_PROBES: tuple[Probe, ...] = tuple(
+    probe
+    for name, operation, issue in (
+        ("mlx-linear", "a linear layer on a decoding step", "ml-explore/mlx#3534"),
+        ("mlx-causal", "causal attention", "renderer's own: prompts are read so"),
+        ("mlx-decode", "attention of rows under their own masks", "ml-explore/mlx#3897"),
+        ("mlx-company", "a row's attention alone and among others", "ml-explore/mlx#3897"),
+        ("mlx-8bit", "a linear layer in 8 bits", "renderer's own: `lm_quantization` computes so"),
+    )
+    for probe in _both(name, operation, (_LM,), issue, UNKNOWN, "not-on-mlx")
+)
+"""The same of MLX, whose device they are tried on."""

@@ -5,7 +5,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +52,13 @@ class Verdict:
 
     @property
     def wrong(self) -> tuple[Probe, ...]:
-        """The probes that weren't passed; one that wasn't tried isn't among those passed either."""
+        """Of torch's probes those that weren't passed."""
+        return self.failed(PROBES)
+
+    def failed(self, probes: Iterable[Probe]) -> tuple[Probe, ...]:
+        """Those that weren't passed; one that wasn't tried isn't among those passed either."""
         passed = {trial.probe for trial in self.trials if not trial.said and trial.error is not None}
-        return tuple(probe for probe in PROBES if probe.name not in passed)
+        return tuple(probe for probe in probes if probe.name not in passed)
 
 
 Probing = Callable[[str], Verdict]
@@ -106,7 +110,8 @@ def identity(device: str) -> dict[str, object]:
     if kind == "cuda":
         # None of one that is on another machine, of a cluster.
         found["gpu"] = next((gpu.kind for gpu in devices.cuda_devices() if gpu.index == int(index or 0)), None)
-    elif kind == "mps":
+    elif kind in {"mps", devices.MLX}:
+        found |= {"mlx": apple.mlx_version()} if kind == devices.MLX else {}
         found |= {"chip": apple.chip(), "macos": platform.mac_ver()[0], "bytes": psutil.virtual_memory().total}
     return found
 
