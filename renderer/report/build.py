@@ -52,7 +52,7 @@ def write_page(project: Project, folder: Path | None = None) -> Path:
     outputs = project.store.outputs
     up = UP if folder is None else Path(os.path.relpath(real(outputs), real(folder))).as_posix()
     whole = project.whole()
-    around = Surroundings(store=project.store, run=last_run(project.store), up=up)
+    around = _surroundings(project, whole, up)
     folded = folds_lyrics(len(whole.songs))
     keys, measurements = keys_of(whole, around, folds_lyrics=folded), Measurements(measured_folder(outputs))
 
@@ -130,7 +130,7 @@ def make_report(project: Project, up: str = UP, diagnostics: Sequence[Diagnostic
     Raises: SpecError, ModelError for models of these takes that can't be and picks that can't be read.
     """
     whole, weights = project.whole(), dict[str, str]()
-    around = Surroundings(store=project.store, run=last_run(project.store), up=up)
+    around = _surroundings(project, whole, up)
     songs: list[ReportSong] = []
     for one in whole.songs:
         with project.store.remembering():
@@ -140,6 +140,13 @@ def make_report(project: Project, up: str = UP, diagnostics: Sequence[Diagnostic
     remarks = [remark for song in songs for take in song.takes for remark in take.left_out]
     head = _head(project, whole, around, weights=weights, remarks=remarks, diagnostics=diagnostics)
     return Report(songs=tuple(songs), **{one.name: getattr(head, one.name) for one in fields(head)})
+
+
+def _surroundings(project: Project, whole: Whole, up: str) -> Surroundings:
+    asked = {take.name for one in whole.songs for take in one.asked}
+    others = {take.name for one in whole.songs for take in one.others}
+    given = frozenset(asked - others if project.options.seeds is not None else ())
+    return Surroundings(store=project.store, run=last_run(project.store), up=up, not_in_specs=given)
 
 
 def _song(

@@ -15,7 +15,7 @@ from renderer.plan.jobs import Why
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
 from renderer.report.section_marks import estimated_marks
-from renderer.report.sung import sung
+from renderer.report.sung import Sung, sung
 from renderer.report.values import Failure, FormerTake, MadeFrom, Outcome, ReportLyrics, ReportSong, ReportTake
 from renderer.settings import EditSettings
 from renderer.song import SectionWindow, TakeSource
@@ -55,6 +55,8 @@ class Surroundings:
     run: LastRun
     up: str = UP
     """The way from the page's folder to the outputs."""
+    not_in_specs: frozenset[str] = frozenset()
+    """Takes whose seeds the command line gave: no spec asks for them."""
 
 
 def make_song(
@@ -80,6 +82,11 @@ def make_song(
         source=seen_from_project(song.source, around.store.outputs),
         takes=_in_ranks(takes, scores),
     )
+
+
+def _sung(plan: TakePlan, record: TakeRecord | None, around: Surroundings) -> Sung:
+    facts = sung_facts(record, around.store) if record else None
+    return sung(facts, plan, is_in_spec=plan.name not in around.not_in_specs)
 
 
 def _in_ranks(takes: Iterable[ReportTake], scores: Mapping[str, TakeScores]) -> tuple[ReportTake, ...]:
@@ -112,11 +119,7 @@ def _made_from(plan: TakePlan, record: TakeRecord | None, store: Store) -> MadeF
         is_take=isinstance(edit.source, TakeSource),
         chain=tuple(source.name for source in plan.take.sources),
         windows=made_windows(record) if record else asked_windows(edit, plan.seconds),
-        asked=tuple(
-            one.tag if one.number is None else f"{one.tag} {one.number}"
-            for one in edit.at
-            if isinstance(one, SectionWindow)
-        ),
+        asked=tuple(one.name for one in edit.at if isinstance(one, SectionWindow)),
         keeps_the_rest=edit.repaint_mode != "aggressive",
         lead_seconds=lead_seconds(edit),
         difference=stored_difference(pair.name, measured_folder(store.outputs)) if pair else None,
@@ -171,7 +174,7 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> tu
     )
     used |= _content_said(plan.take) | _edit_said(plan.take)
     settings = {name: _setting(value) for name, value in used.items()}
-    heard, song = sung(sung_facts(record, store) if record else None, plan), plan.take.song
+    heard, song = _sung(plan, record, around), plan.take.song
     shared = beside is not None and beside.variant == plan.take.variant.name and beside.settings == settings
     take = ReportTake(
         name=plan.name,

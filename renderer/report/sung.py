@@ -40,8 +40,8 @@ class Sung:
     """A command that may mend what is skipped."""
 
 
-def sung(facts: SungFacts | None, plan: TakePlan) -> Sung:
-    """Of the version that plays, as far as somebody looked."""
+def sung(facts: SungFacts | None, plan: TakePlan, *, is_in_spec: bool) -> Sung:
+    """Of the version that plays, as far as somebody looked; `is_in_spec` is whether the take's spec asks for it."""
     if facts is None:
         return Sung()
     return Sung(
@@ -52,7 +52,7 @@ def sung(facts: SungFacts | None, plan: TakePlan) -> Sung:
         skipped=tuple(
             SkippedLine(text=one.text, start_seconds=one.start, row=one.row) for one in facts.lines if one.is_skipped
         ),
-        advice=advice(facts, plan.name, plan.take.song),
+        advice=advice(facts, plan.name if is_in_spec else None, plan.take.song),
     )
 
 
@@ -66,13 +66,16 @@ def measured_marks(facts: SungFacts, sections: Sequence[Section]) -> tuple[Secti
     )
 
 
-def advice(facts: SungFacts, take: str, song: Song) -> str:
-    """The command that makes what is skipped anew, or, where half of the song is, other takes; empty for nothing."""
+def advice(facts: SungFacts, take: str | None, song: Song) -> str:
+    """The command that makes what is skipped anew, or, where half of the song is, other takes; empty for nothing.
+
+    `take` is None for one that no spec asks for, of which there are no edits.
+    """
     heard = [line for line in facts.lines if not line.is_tag]
     num_skipped = sum(line.is_skipped for line in heard)
     if not num_skipped:
         return ""
-    if 2 * num_skipped >= len(heard):
+    if take is None or 2 * num_skipped >= len(heard):
         first = max(song.seeds) + 1
         first = first if first + _NUM_SEEDS <= MAX_SEED else 1
         return f"renderer render {shlex.quote(song.name)} --seeds {first}..{first + _NUM_SEEDS - 1}"

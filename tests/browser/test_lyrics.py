@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
 from renderer.report import Report, write_report
+from renderer.serve import LiveReport, make_site, serving
 from tests.browser.listening import record, take, wait_for, wait_until_playing
 from tests.browser.test_looking import serious
 from tests.report.sung_songs import APART, CHINESE, FIRST, HEBREW, LYRICS, other_scripts, sung_song, timed_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -181,6 +184,24 @@ def test_words_of_other_scripts_light_up_where_they_stand(
     assert first
     assert second
     assert (second["x"] < first["x"]) is (direction == "rtl"), "words run as the script does"
+
+
+def test_a_page_that_is_renewed_follows_the_lyrics_on(tmp_path: Path, watch: Callable[..., Page]) -> None:
+    report = Report(songs=(sung_song(tmp_path, seconds=SECONDS),))
+    write_report(report, tmp_path / "report")
+    live = LiveReport(report)
+    with serving(make_site(live, tmp_path, lambda *_: None)) as url:
+        page = watch(url, allowed=url.partition("report/")[0])
+        play(page, "Sung", "base seed 1")
+        page.keyboard.press("Space")
+        page.click(".following .word:text-is('corner')")
+        wait_until_lit(page, "corner")
+        other = sung_song(tmp_path, seconds=SECONDS)
+        live.publish(Report(songs=(dataclasses.replace(other, title="Sung anew"),)))
+        page.wait_for_selector("h2:text-is('Sung anew')")
+        wait_until_lit(page, "corner")
+        page.click(".following .word:text-is('nobody')")
+        wait_until_lit(page, "nobody")
 
 
 def test_axe_finds_nothing_serious_while_lyrics_are_followed(watch: Callable[..., Page], url: str) -> None:

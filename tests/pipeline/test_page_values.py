@@ -242,7 +242,10 @@ def test_a_line_is_mended_and_half_a_song_is_rendered_otherwise(
     songs.write("eins")
     lines = [line(str(n), 10.0 * n, 10.0 * n + 8, coverage=0.0 if n in skipped else 1.0) for n in range(4)]
     told = timestamps(*lines, seconds=40.0)
-    assert advice(facts_of(told), "eins.s1", songs.project().takes[0].song) == command
+    song = songs.project().takes[0].song
+    assert advice(facts_of(told), "eins.s1", song) == command
+    if skipped:
+        assert advice(facts_of(told), None, song) == "renderer render eins --seeds 3..6", "no spec asks for it"
 
 
 def test_takes_stand_in_the_order_of_pick(songs: Songs) -> None:
