@@ -23,6 +23,8 @@ COT, CODES, DIT = ("cot",), ("codes",), ("latents",)
 LM = (*COT, *CODES)
 NOT_IN_KEY: Mapping[str, bool] = MappingProxyType({"not in key": True})
 """Metadata of a request's field that changes no bytes, such as where a file lies: neither keys nor records hold it."""
+NOT_TOLD: Mapping[str, bool] = MappingProxyType({"not told": True})
+"""Metadata of a request's field whose changes are told by what the spec names in its place, as the family has it."""
 _ROW = "setting"
 
 

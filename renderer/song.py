@@ -146,6 +146,11 @@ class Window:
     end: float | None = None
     """None is the source's end."""
 
+    @property
+    def name(self) -> str:
+        """`62 to 75.5 s`."""
+        return f"{self.start:g} s to the end" if self.end is None else f"{self.start:g} to {self.end:g} s"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionWindow:

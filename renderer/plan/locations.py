@@ -23,7 +23,7 @@ def place(name: str, take: Take) -> str:
     """The place; empty at the head of the spec, which needs no naming, and for what no one sets by hand."""
     if is_left_out(name, take):
         return ""
-    return f"[variants.{take.variant.name}]" if _in_variant(name, take) else _PLACES.get(name, "")
+    return f"[{'.'.join(take.variant.table)}]" if _in_variant(name, take) else _PLACES.get(name, "")
 
 
 def is_left_out(name: str, take: Take) -> bool:
@@ -33,7 +33,7 @@ def is_left_out(name: str, take: Take) -> bool:
 
 def _in_variant(name: str, take: Take) -> bool:
     """Whether the value is the variant's own and not the song's."""
-    if name in take.variant.written:
+    if name in take.variant.written or name == "src_audio" or hasattr(take.variant.edit, name):
         return True
     base = take.song.variants[0]
     for own, common in ((take.variant, base), (take.variant.inference, base.inference)):

@@ -10,7 +10,7 @@ from renderer.artifacts import PlanScore
 from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.grouping import Node, grouped
-from renderer.plan.jobs import Group, Input, Job, JobSettings, Plan, TakePlan, Why
+from renderer.plan.jobs import Change, Group, Input, Job, JobSettings, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, canonical, job_key, request_json
 from renderer.plan.picking import PlanPick
 from renderer.plan.reasons import FILE, SET, WEIGHTS, current, explain
@@ -293,8 +293,18 @@ class _Planner:
         reason = explain(
             plan, self.store, force=ask.force, refresh=ask.refresh, failed=ask.failed, environment=ask.environment
         )
+        changes = reason.changes
+        if reason.why is Why.CHANGED and not changes:
+            # The first of them is what it is made from, the others what that is made from.
+            changes = tuple(map(_another, [one for inputs in foreign.values() for one in inputs.values()][:1]))
         lacks = tuple(job.stage for job in jobs if job.spec.wanted and not self.store.has(job.stage, job.key))
-        return replace(plan, why=reason.why, changes=reason.changes, made_in=reason.made_in, lacks=lacks), every
+        return replace(plan, why=reason.why, changes=changes, made_in=reason.made_in, lacks=lacks), every
+
+
+def _another(source: Input) -> Change:
+    """That what a take is made from isn't what it was."""
+    words = f"{source.take}, which it is made from, is another now"
+    return Change(stage=source.stage, name="src_audio", old=source.take, new=source.take, words=words)
 
 
 def _refuse_untaught(take: Take, model: PlannedModel, named: Mapping[str, object]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from renderer.json_values import to_json
+from renderer.json_values import dataclasses_in, to_json
 from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
 from renderer.plan.locations import is_left_out, place
-from renderer.settings import neutral_values, rows
+from renderer.settings import NOT_TOLD, neutral_values, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from renderer.models.stage_spec import StageSpec
     from renderer.plan.jobs import TakePlan
     from renderer.provenance import Environment
+    from renderer.settings import Setting
     from renderer.song import Take
     from renderer.store.store import Store
     from renderer.store.takes import Requests, TakeRecord
@@ -118,15 +120,24 @@ def changes_between(old: Requests, new: Requests, take: Take, family: Family) ->
 def _switched(change: Change, others: Mapping[str, Change], family: Family) -> bool:
     """Whether it only went idle, or is idle no longer, because another setting was changed: no one wrote that."""
     spec = family.stages.get(change.stage)
-    row = rows(spec.request).get(change.name) if spec else None
-    if row is None or row.neutral not in (change.old, change.new):
+    row, idle = _row(spec.request, change.name) if spec else (None, None)
+    if row is None or idle not in (change.old, change.new):
         return False
-    off_now = change.new == row.neutral
+    off_now = change.new == idle
     return any(
         off is None or (off(others[name].old), off(others[name].new)) == (not off_now, off_now)
         for name, off in row.switches.items()
         if name in others and name != change.name
     )
+
+
+def _row(request: type, name: str) -> tuple[Setting | None, object]:
+    """A setting's row, in the request or in a dataclass within, and its value where it is off."""
+    for kind in dataclasses_in(request):
+        if row := rows(kind).get(name):
+            default = next(one.default for one in dataclasses.fields(kind) if one.name == name)
+            return row, default if row.neutral is dataclasses.MISSING else row.neutral
+    return None, None
 
 
 def _changes(old: Requests, new: Requests, take: Take, family: Family) -> Iterator[Change]:
@@ -151,8 +162,8 @@ def _changes(old: Requests, new: Requests, take: Take, family: Family) -> Iterat
             if former is not None and (field in former.explains or now.get(field) == _idle(request).get(field, ...)):
                 continue
             seen.add(name)
-            if "model" in seen and is_left_out(name, take):
-                continue
+            if ("model" in seen and is_left_out(name, take)) or (field == "duration" and take.variant.edit):
+                continue  # the checkpoint's, or the source's
             if field == "weights" and seen & set(spec.named_by if spec else ("model",)):
                 continue
             if (
@@ -187,7 +198,17 @@ def _by_name(recorded: Mapping[str, object], request: type | None) -> dict[str, 
     """
     former = _former_names(request)
     found = {former.get(path[-1], path[-1]): value for path, value in _leaves(recorded)}
-    return {**neutral_values(request), **found} if request else found
+    if request is None:
+        return found
+    untold = _untold(request)
+    return {name: value for name, value in {**neutral_values(request), **found}.items() if name not in untold}
+
+
+@cache
+def _untold(request: type) -> frozenset[str]:
+    """The fields that are told by other names, of the request and of what is within."""
+    told = (one for kind in dataclasses_in(request) for one in dataclasses.fields(kind))
+    return frozenset(one.name for one in told if NOT_TOLD.items() <= one.metadata.items())
 
 
 def _former_names(request: type | None) -> Mapping[str, str]:

@@ -1,9 +1,10 @@
-"""The files beside mini's that the golden specs name: an adapter, a VAE, a merge; the same bytes on every machine."""
+"""The files that the golden specs name: an adapter, a VAE, a merge, two sounds; the same bytes on every machine."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import wave
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,11 @@ MERGED = ("decoder.layers.0", "encoder.lyric_encoder", "tokenizer.quantizer", "d
 
 
 def write_weights(project: Path) -> None:
-    """Into `adapters/`, `vaes/` and `merges/` of a project."""
+    """Into `adapters/`, `vaes/`, `merges/` and `audio/` of a project."""
     _write_adapter(project / "adapters" / "dust")
     _write_vae(project / "vaes" / "bright")
+    _write_sound(project / "audio" / "voice.wav", seconds=3)
+    _write_sound(project / "audio" / "demo.wav", seconds=11)
     (project / "merges").mkdir()
     save_file({f"{name}.weight": _numbers(2, 2) for name in MERGED}, project / "merges" / "half.safetensors")
 
@@ -41,6 +44,17 @@ def _write_vae(folder: Path) -> None:
     shutil.copytree(WEIGHTS / "vae", folder)
     weights = folder / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-64] + bytes(64))
+
+
+def _write_sound(file: Path, *, seconds: int) -> None:
+    """A saw in 16 bits."""
+    file.parent.mkdir(exist_ok=True)
+    samples = (np.arange(48_000 * seconds) * 440 % 24_000 - 12_000).astype("<i2")
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(48_000)
+        sound.writeframes(samples.tobytes())
 
 
 def _numbers(*shape: int) -> np.ndarray:

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renderer.artifacts import Codes, Cot, CotMetas, Latents, PlanScore, TimedLine, TimedWord, Timestamps, Waveform
+from renderer.artifacts import (
+    Codes,
+    Cot,
+    CotMetas,
+    EncodedSound,
+    Latents,
+    PlanScore,
+    TimedLine,
+    TimedWord,
+    Timestamps,
+    Waveform,
+)
 from renderer.models.ace_step.protocol.requests import CodesRequest
 from renderer.plan.jobs import Why
 from renderer.takes.result_writer import ResultWriter, disk_faults
@@ -29,8 +40,8 @@ def made(job: Job) -> Artifact:
         # An edit's codes are its source's, and as long.
         seconds = (job.request.metas.duration if isinstance(job.request, CodesRequest) else None) or 1
         return Codes(codes=drawn.integers(0, 64_000, round(5 * seconds), dtype=np.int32))
-    if kind is Latents:
-        return Latents(frames=drawn.standard_normal((25, 64), dtype=np.float32))
+    if kind in (Latents, EncodedSound):
+        return kind(frames=drawn.standard_normal((25, 64), dtype=np.float32))
     if kind is Timestamps:
         word = TimedWord(text="la", start=0.25, end=0.5)
         line = TimedLine(text="la", start=0.25, end=0.5, row=1, words=(word,), coverage=1.0)

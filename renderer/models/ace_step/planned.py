@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, named_by
+from renderer.facts import MAX_DURATION
 from renderer.models import device
 from renderer.models.ace_step.checkpoints.reads import vae_files
 from renderer.models.ace_step.protocol.alignment_heads import alignment_heads, published_heads
 from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, TIMESTAMPS, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
 from renderer.models.ace_step.protocol.prompt_preview import GUESSED_SECONDS
+from renderer.models.ace_step.protocol.sound_files import look_at
 from renderer.models.ace_step.protocol.stage_requests import idle_stages, inputs_of, take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
 from renderer.models.family import ask_stages
@@ -197,9 +199,15 @@ def named(take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -
         "codes": f"pinned {pinned[CODES].key[:8]}" if pinned else None,
     }
     if edit is not None:
-        source = edit.source.take if isinstance(edit.source, TakeSource) else edit.source.path.name
-        named |= {"task": edit.task, "src_audio": source}
-    return named if variant.reference_audio is None else named | {"reference_audio": variant.reference_audio.name}
+        source = edit.source.take if isinstance(edit.source, TakeSource) else _sound(edit.source.path)
+        named |= {"task": edit.task, "src_audio": source, "track": edit.track}
+        named |= {"at": ", ".join(one.name for one in edit.at) or None, "tracks": ", ".join(edit.tracks) or None}
+    return named if variant.reference_audio is None else named | {"reference_audio": _sound(variant.reference_audio)}
+
+
+def _sound(path: Path) -> str:
+    """`voice.wav 2fef38b1`: the name may stay though the sound is another."""
+    return f"{path.name} {look_at(path, MAX_DURATION).digest[:8]}"
 
 
 def numerics(settings: Settings) -> Mapping[str, Numerics]:

@@ -73,8 +73,13 @@ def one_pass(
     mask_mode: str = "auto",
     cover_strength: float = 1.0,
     cover_noise: float = 0.0,
+    turbo: bool = True,
 ) -> Array:
-    """B6 and B7: clean latents; `times` end in 0."""
+    """B6 and B7: clean latents; `times` end in 0.
+
+    Of all but turbo, whose loop breaks off before, the source is put back after the last step, too.
+    Source: ace-step/ACE-Step-1.5, acestep/models/base at 6d467e4; part B has it of non-final steps alone.
+    """
     shown = context(task, source, silence, window, mask_mode)
     channels = source.shape[1]
     x = noise
@@ -88,7 +93,7 @@ def one_pass(
         text = "task" if step < int(steps * cover_strength) else "text2music"
         seen = shown if text == "task" else np.concatenate([silence, shown[:, channels:]], axis=1)
         x = x - (times[step] - times[step + 1]) * velocity(x, times[step], seen, text)
-        if window is not None and step < steps - 1 and step < round(ratio * steps):
+        if window is not None and step < steps - turbo and step < round(ratio * steps):
             outside = np.ones(len(x), dtype=bool)
             outside[window[0] : window[1]] = False
             x[outside] = (times[step + 1] * noise + (1 - times[step + 1]) * source)[outside]

@@ -53,6 +53,8 @@ class Sampling:
     averaged_steps: int = 0
     """How many, from the first, go along the mean of the velocities at both their ends (Heun's method)."""
     dcw: Dcw | None = None
+    last_is_held: bool = False
+    """Whether what is around a window is put back after the last step, too: upstream's loops do, but for turbo's."""
 
     def from_step(self, step: int) -> Sampling:
         """Without the steps before."""

@@ -116,14 +116,12 @@ class _Pass:
     def _hold(self, latents: Tensor, step: int) -> Tensor:
         if self.window is None:
             return latents
-        times = self.sampling.timesteps
-        if step == len(times) - 1:
-            return self._blend(latents)
-        if step >= round(caution(self.edit.request) * len(times)):
-            return latents
-        time = times[step + 1]
-        noised = time * self.noise + (1.0 - time) * self.edit.source
-        return torch.where(self._inside[None, :, None], latents, noised)
+        times, last = (*self.sampling.timesteps, 0.0), len(self.sampling.timesteps) - 1
+        held = round(caution(self.edit.request) * len(self.sampling.timesteps))
+        if step < held and (step < last or self.sampling.last_is_held):
+            noised = times[step + 1] * self.noise + (1.0 - times[step + 1]) * self.edit.source
+            latents = torch.where(self._inside[None, :, None], latents, noised)
+        return self._blend(latents) if step == last else latents
 
     def _blend(self, latents: Tensor) -> Tensor:
         width = blend_frames(self.edit.request)

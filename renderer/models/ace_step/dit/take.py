@@ -66,7 +66,9 @@ def denoise_take(
             velocity = dit.velocity(take.conditions)
         way, total = denoise(velocity, noise, sampling, generator), len(sampling.timesteps)
     else:
-        way = edit_steps(dit, take.conditions, take.edit, noise, sampling, generator)
+        # A morph's draws are the seed's first ones, as upstream has it: no noise stands at its beginning.
+        drawing = generator.manual_seed(request.seed) if take.edit.request.task == "morph" else generator
+        way = edit_steps(dit, take.conditions, take.edit, noise, sampling, drawing)
         total = num_edit_steps(take.edit, sampling)
     steps = as_completed(way, context.device, meanwhile)
     for done, latents in enumerate(steps, start=1):
@@ -91,6 +93,7 @@ def sampling_of(request: LatentsRequest, kind: str) -> Sampling:
         interval=(request.cfg_interval_start, request.cfg_interval_end),
         stochastic=request.infer_method == "sde",
         averaged_steps=averaged if request.sampler_mode == "heun" else 0,
+        last_is_held=not turbo,
         dcw=_dcw(request),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import Latents, Timestamps
+from renderer.errors import StageError
 from renderer.facts import LATENT_RATE
 from renderer.models.ace_step.protocol.dit_prompt import edit_instruction
 from renderer.models.ace_step.protocol.edit_requests import (
@@ -101,8 +102,15 @@ def _windows(asked: EditRequest, take: Take, plan: TakePlan, store: Store) -> It
         elif timestamps is None:
             yield f"{tags[window.first]}, where the timestamps of its source will tell"
         else:
-            (timed,) = frame_windows([window], {SECTIONS: timestamps})
-            yield f"{tags[window.first]}, {_seconds(timed)}"
+            yield f"{tags[window.first]}, {_timed(window, timestamps)}"
+
+
+def _timed(window: LineWindow, timestamps: Timestamps) -> str:
+    try:
+        (timed,) = frame_windows([window], {SECTIONS: timestamps})
+    except StageError:
+        return "which has no time in its source: give the window in seconds"
+    return _seconds(timed)
 
 
 def _seconds(window: FrameWindow) -> str:

@@ -18,6 +18,7 @@ from renderer.settings import (
     DRAWN,
     LM,
     NOT_IN_KEY,
+    NOT_TOLD,
     CotUse,
     DitSettings,
     EditSettings,
@@ -75,7 +76,7 @@ class PlanScoreRequest:
 class NamedSound:
     """An audio file, which is what its bytes are, wherever it lies."""
 
-    digest: str
+    digest: str = field(metadata=NOT_TOLD)
     """SHA-256 of its bytes."""
     path: str = field(metadata=NOT_IN_KEY)
     """Absolute."""
@@ -133,9 +134,9 @@ class EditRequest(EditSettings):
     """How latents are made from a source's (upstream); settings without effect on the task are at their defaults."""
 
     task: str
-    windows: tuple[FrameWindow | LineWindow, ...] = ()
+    windows: tuple[FrameWindow | LineWindow, ...] = field(default=(), metadata=NOT_TOLD)
     """A pass each, in this order; none is the whole source."""
-    tracks: tuple[str, ...] = ()
+    tracks: tuple[str, ...] = field(default=(), metadata=NOT_TOLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class Splice:
 class SpliceRequest:
     """What a take's sound is spliced from: a sound, and each take that was made from it, the last one last."""
 
-    links: tuple[Splice, ...]
+    links: tuple[Splice, ...] = field(metadata=NOT_TOLD)
     file: NamedSound | None = None
     """The sound; None for that of a take, whose latents come in as `origin`."""
     duration: float | None = None

@@ -272,9 +272,8 @@ def _of_edit(request: LatentsRequest, context: TakeContext, edit: TakeEdit) -> L
         edit=edit_request(context.take, edit, context.source_file),
     )
     # A morph goes its own way, upstream's without these.
-    return (
-        replace(asked, infer_method="ode", sampler_mode="euler", dcw_enabled=False) if edit.task == "morph" else asked
-    )
+    alone = {"infer_method": "ode", "sampler_mode": "euler", "dcw_enabled": False, "retake_variance": 0.0}
+    return replace(asked, **alone) if edit.task == "morph" else asked  # type: ignore[arg-type]  # settings' own values
 
 
 def _num_steps(request: LatentsRequest, facts: ModelFacts) -> int:

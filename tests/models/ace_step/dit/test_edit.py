@@ -56,7 +56,9 @@ def _conditions(text: str, followed: npt.NDArray[np.float64]) -> Conditions:
     return Conditions(encoded=encoded, null=encoded, context=torch.cat([source, torch.ones_like(source)], dim=-1))
 
 
-def _edited(request: EditRequest, windows: tuple[tuple[int, int], ...], seed: int = 3) -> npt.NDArray[np.float64]:
+def _edited(
+    request: EditRequest, windows: tuple[tuple[int, int], ...], *, seed: int = 3, turbo: bool = True
+) -> npt.NDArray[np.float64]:
     other = {"morph": "source"}.get(request.task, "text2music")
     needs_other = request.task == "morph" or request.audio_cover_strength < 1
     edit = PreparedEdit(
@@ -66,7 +68,9 @@ def _edited(request: EditRequest, windows: tuple[tuple[int, int], ...], seed: in
         windows=windows,
         other=_conditions(other, SILENCE) if needs_other else None,
     )
-    sampling = Sampling(timesteps=TIMES, guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False)
+    sampling = Sampling(
+        timesteps=TIMES, guidance_scale=1.0, interval=(0.0, 1.0), stochastic=False, last_is_held=not turbo
+    )
     generator = torch.Generator().manual_seed(seed)
     conditions = _conditions("task", SILENCE if request.task == "morph" else SOURCE)
     steps = list(edit_steps(SmallDit(), conditions, edit, _tensor(NOISE), sampling, generator))
@@ -79,15 +83,18 @@ MODES = [("aggressive", 0.5), ("conservative", 0.5), *(("balanced", one) for one
 WINDOWS = [(40, 60), (0, 30), (100, FRAMES), (10, 120), (0, FRAMES)]
 
 
+@pytest.mark.parametrize("turbo", [True, False])
 @pytest.mark.parametrize(("task", "mode", "mask"), list(product(("repaint", "lego"), MODES, ("auto", "explicit"))))
-def test_a_window_is_made_anew_as_the_protocol_says(task: str, mode: tuple[str, float], mask: Any) -> None:
+def test_a_window_is_made_anew_as_the_protocol_says(
+    task: str, mode: tuple[str, float], mask: Any, *, turbo: bool
+) -> None:
     request: Any = EditRequest(task=task, repaint_mode=mode[0], repaint_strength=mode[1], chunk_mask_mode=mask)
     for window in WINDOWS:
         asked = edits_by_hand.one_pass(
             velocity, NOISE, SOURCE, SILENCE, [*TIMES, 0.0],
-            task=task, window=window, mode=mode[0], strength=mode[1], mask_mode=mask,
+            task=task, window=window, mode=mode[0], strength=mode[1], mask_mode=mask, turbo=turbo,
         )  # fmt: skip
-        assert np.abs(_edited(request, (window,)) - asked).max() < 1e-5
+        assert np.abs(_edited(request, (window,), turbo=turbo) - asked).max() < 1e-5
 
 
 @pytest.mark.parametrize("task", ["cover-nofsq", "extract", "complete", "lego"])
