@@ -109,6 +109,67 @@ def test_an_edit_of_what_is_there_is_the_edit_of_a_batch(make_songs: Callable[[s
     assert parts.audio() == whole.audio()
 
 
+ROOT = """
+[edits.root]
+task = "repaint"
+src_audio = "demo.wav"
+at = [[2.0, 5.0]]
+seeds = [11]
+[edits.third]
+task = "repaint"
+src_audio = "two.second.s12"
+at = [[6.0, 8.0], [1.0, 2.0]]
+reference_audio = "demo.wav"
+seeds = [13]
+[edits.aside]
+task = "cover-nofsq"
+src_audio = "s1"
+seeds = [15]
+"""
+SECOND = """
+[edits.second]
+task = "cover"
+src_audio = "one.root.s11"
+audio_cover_strength = 0.5
+seeds = [12]
+[edits.fourth]
+task = "repaint"
+src_audio = "one.third.s13"
+at = [[3.0, 4.0]]
+seeds = [14]
+"""
+CHAIN = {"one.root.s11", "two.second.s12", "one.third.s13", "two.fourth.s14"}
+
+
+@pytest.mark.slow
+def test_four_generations_of_two_songs_and_a_file_load_as_planned_and_run_again_as_they_hang_on_it(
+    songs: Songs,
+) -> None:
+    songs.write("one", HEAD + ROOT)
+    songs.write("two", HEAD + SECOND)
+    noise = np.random.default_rng(2).standard_normal((44_100 * 9, 2)) * 0.1
+    soundfile.write(songs.folder / "specs" / "demo.wav", noise, 44_100)
+    planned = songs.project().plan().loads()
+
+    summary = songs.render()
+
+    assert summary.loads == {part: count for part, count in planned.items() if count}
+    assert (planned["dit"], planned["vae"]) == (1, 2)
+    assert len(summary.rendered) == 7
+    third, fourth = (sound_of(songs, take) for take in ("one.third.s13", "two.fourth.s14"))
+    assert _differing(third, fourth) == pytest.approx((3.0, 4.0), abs=0.05)
+    before = songs.audio()
+
+    songs.edit("one", "at = [[2.0, 5.0]]", "at = [[2.0, 4.5]]")
+    assert {take.name for take in songs.project().plan().running} == CHAIN
+    songs.render()
+
+    changed = {name.removesuffix(".flac") for name, content in songs.audio().items() if before[name] != content}
+    assert changed == CHAIN
+    songs.edit("one", "at = [[2.0, 4.5]]", "at = [[2.0, 5.0]]")
+    assert not songs.project().plan().running
+
+
 def _differing(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Seconds of the first and the last sample that differ."""
     found = np.nonzero((one != other).any(axis=1))[0]
