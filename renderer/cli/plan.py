@@ -54,7 +54,7 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     if options.keep_going:
         project, faults = project.without_faulty()
         show_diagnostics(faults, stream=sys.stderr)
-    show_remarks(project.workers.remarks)
+    show_remarks(project.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}
     require_fit(plan, project.model_of)

@@ -85,7 +85,7 @@ def command(
     if options.keep_going:
         project, faults = project.without_faulty()
         show_diagnostics(faults, stream=sys.stderr)
-    show_remarks(project.workers.remarks)
+    show_remarks(project.remarks)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
         say(f": {warning}", head="warning", colour="yellow", err=True)
     if verify:

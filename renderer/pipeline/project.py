@@ -25,6 +25,7 @@ from renderer.pipeline.refused_specs import refused_specs
 from renderer.pipeline.shard_lock import Hold, shard_of_split
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.plan.shards import names_in, split_digest
+from renderer.plurals import counted
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.seeds import refuse_takes_seeds
@@ -59,6 +60,8 @@ class Project:
         self.refused = tuple(refused)
         """Specs that were left out for their faults."""
         asked = takes_for(takes, options)
+        self.without_preview = tuple(one.name for one in takes if options.preview is not None and one.variant.edit)
+        """Takes that were asked for in a preview, of which there is none."""
         self.added = () if options.only_edits else sources_of(asked)
         """Takes that nobody asked for, and that edits are made from."""
         self.takes = (*asked, *self.added)
@@ -71,6 +74,13 @@ class Project:
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment = environment(self.workers)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know before it runs: what devices compute wrong, takes that are left out."""
+        left_out = counted(len(self.without_preview), "edit")
+        why = "what is made from a whole take has no preview; render without --preview"
+        return (*self.workers.remarks, *((f"{left_out} left out: {why}",) if self.without_preview else ()))
 
     def plan(self, takes: Sequence[Take] | None = None) -> Plan:
         """What would run now, of all takes or of these.

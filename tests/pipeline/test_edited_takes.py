@@ -100,6 +100,9 @@ def test_an_edit_has_no_preview(chain: Songs) -> None:
         chain.project(preview=5.0)
     chain.edit("first", "base = false", "base = true")
     assert set(whys(chain, preview=5.0)) == {"first.s1.preview5", "first.s2.preview5"}
+    (told,) = [one for one in chain.project(preview=5.0).remarks if "edit" in one]
+    assert "left out: what is made from a whole take has no preview" in told
+    assert not [one for one in chain.project().remarks if "edit" in one]
 
 
 def test_plan_tells_of_a_source_that_nobody_named(
