@@ -25,12 +25,12 @@ import tomli_w
 from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import PlanScoreRequest
+from renderer.models.catalog.zoo import MINI_FOLDER
 from renderer.models.stage_job import StageJob
 from renderer.pipeline.pick import ranking
 from renderer.settings import Metas
 from renderer.takes.ranking import SCORES, ranked
 from tests.bench import mini_quality_ladder as ladder
-from tests.bench.mini_quality import MINI_ENCODER
 from tests.bench.mini_timestamps import pieces, shuffled
 from tests.mini_factory.train.texts import cot_of
 
@@ -51,7 +51,7 @@ def pairs(num_songs: int, threads: int) -> dict[str, Any]:
     """How often the right text scores above a wrong one."""
     _, judged = pieces()
     judged = judged[:num_songs]
-    codes, _ = ladder.through_codes(MODEL, ladder.encoded(MINI_ENCODER, ladder.compose(judged)))
+    codes, _ = ladder.through_codes(MODEL, ladder.encoded(MINI_FOLDER, ladder.compose(judged)))
     others = [*judged[1:], judged[0]]
     jobs: list[StageJob] = []
     for piece, other in zip(judged, others, strict=True):

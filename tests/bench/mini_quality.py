@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renderer.facts import SAMPLE_RATE
+from renderer.models.catalog.zoo import MINI_FOLDER
 from renderer.takes.measure import analysis
 from tests.bench import mini_quality_ladder as ladder
 from tests.bench.mini_quality_listen import (
@@ -47,8 +48,6 @@ NUM_REPEATED = 3
 """Specs rendered twice to compare bytes."""
 FLOOR_SHARE = 3
 """Every third spec is enough to know what an untrained set does."""
-MINI_ENCODER = Path(__file__).parent / "mini_encoder"
-"""The encoder of sound of the set in the package, which rendering does without."""
 ALIKE = 0.98
 LOUDNESS = (-20.0, -8.0)
 LONGEST_GAP = 1.0
@@ -135,7 +134,7 @@ def climb(asked: argparse.Namespace, pieces: Sequence[Piece]) -> tuple[Rungs, di
     """Takes by rung, and what is told beside the table."""
     sounds = ladder.compose(pieces)
     rungs = {"composer": ladder.keep(asked.folder / "composer", pieces, sounds)}
-    encoder = asked.encoder or (MINI_ENCODER if asked.model == "mini" else Path(asked.model))
+    encoder = asked.encoder or (MINI_FOLDER if asked.model == "mini" else Path(asked.model))
     if not ladder.has_encoder(encoder):
         if asked.codec:
             raise SystemExit(f"{encoder} has no encoder of sound: name a set that has with --encoder")

@@ -245,20 +245,22 @@ def is_told(piece: Piece) -> bool:
 
 def spec_of(piece: Piece) -> str:
     """The piece as a user would write it."""
+    return tomli_w.dumps(spec_tables(piece), multiline_strings=True)
+
+
+def spec_tables(piece: Piece) -> dict[str, Any]:
+    """The same as tables."""
     metas: dict[str, Any] = {"duration": piece.duration}
     if is_told(piece):
         metas |= {"bpm": piece.bpm, "keyscale": piece.keyscale, "timesignature": piece.timesignature}
         metas |= {"vocal_language": piece.language} if piece.language != "unknown" else {}
-    return tomli_w.dumps(
-        {
-            "title": f"{piece.style} {piece.seed}",
-            "caption": piece.caption,
-            "lyrics": piece.lyrics,
-            "seeds": list(SEEDS),
-            "metas": metas,
-        },
-        multiline_strings=True,
-    )
+    return {
+        "title": f"{piece.style} {piece.seed}",
+        "caption": piece.caption,
+        "lyrics": piece.lyrics,
+        "seeds": list(SEEDS),
+        "metas": metas,
+    }
 
 
 def render(
@@ -266,18 +268,29 @@ def render(
 ) -> list[list[Take]]:
     """The pieces as specs of a project in `folder`, rendered by the command line; takes by seed, then by piece."""
     (folder / "specs").mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"model": model, "output": {"format": "wav"}}
-    if dcw is not None:
-        settings["inference"] = {"dcw_enabled": dcw}
-    (folder / "renderer.toml").write_text(tomli_w.dumps(settings), "utf-8")
+    (folder / "renderer.toml").write_text(tomli_w.dumps(project_settings(model, dcw)), "utf-8")
     for piece in pieces:
         (folder / "specs" / f"song-{piece.seed}.toml").write_text(spec_of(piece), "utf-8")
+    run_render(folder, threads)
+    return [[rendered(folder, piece, seed) for piece in pieces] for seed in SEEDS]
+
+
+def project_settings(model: str, dcw: bool | None) -> dict[str, Any]:
+    """What a project's `renderer.toml` says."""
+    settings: dict[str, Any] = {"model": model, "output": {"format": "wav"}}
+    return settings if dcw is None else {**settings, "inference": {"dcw_enabled": dcw}}
+
+
+def run_render(folder: Path, threads: int, *options: str) -> None:
+    """The project in `folder` by the command line.
+
+    Raises: RuntimeError when it fails.
+    """
     command = [sys.executable, "-m", "renderer", "render", "--no-measure", "--json", "--threads", str(threads)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"renderer render: {done.stdout[-2_000:]}{done.stderr[-2_000:]}")
     (folder / "summary.json").write_text(done.stdout, "utf-8")
-    return [[rendered(folder, piece, seed) for piece in pieces] for seed in SEEDS]
 
 
 def rendered(folder: Path, piece: Piece, seed: int) -> Take:

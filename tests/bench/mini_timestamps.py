@@ -25,13 +25,12 @@ from renderer.models.ace_step.protocol.lyric_lines import lyric_rows, own_texts,
 from renderer.models.ace_step.protocol.lyric_score import energy_of, lyric_score, sung_rows
 from renderer.models.ace_step.protocol.metas import think_yaml
 from renderer.models.ace_step.protocol.requests import TimestampsRequest
-from renderer.models.catalog.zoo import resolve
+from renderer.models.catalog.zoo import MINI_FOLDER, resolve
 from renderer.models.family import family
 from renderer.models.stage_job import StageJob
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
 from tests.bench import mini_quality_ladder as ladder
-from tests.bench.mini_quality import MINI_ENCODER
 from tests.mini_factory.composer.layout import lay_out
 from tests.mini_factory.sizes import MINI
 from tests.mini_factory.train.texts import cot_of
@@ -76,7 +75,7 @@ def starts(piece: Piece) -> list[float]:
 
 def rendered(chosen: Sequence[Piece], threads: int) -> list[Song]:
     """The pieces' own sound as codes, and their latents of these by the DiT."""
-    latents = ladder.encoded(MINI_ENCODER, ladder.compose(chosen))
+    latents = ladder.encoded(MINI_FOLDER, ladder.compose(chosen))
     codes, _ = ladder.through_codes(MODEL, latents)
     made = ladder.denoise(MODEL, chosen, codes, None, threads)
     return [Song(piece=one, latents=made[one.seed], codes=codes[one.seed]) for one in chosen]

@@ -148,4 +148,4 @@ def test_the_embedded_model_is_whole_and_small_enough_to_ship() -> None:
     assert read_model(WEIGHTS).kind == "turbo"
     assert read_lm(WEIGHTS / "lm") == WEIGHTS / "lm"
     assert max(path.stat().st_size for path in files) <= 16_000_000
-    assert sum(path.stat().st_size for path in files) <= 34_000_000
+    assert sum(path.stat().st_size for path in files) <= 37_000_000

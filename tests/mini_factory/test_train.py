@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from tokenizers import Tokenizer
 from renderer.facts import SAMPLES_PER_LATENT
 from renderer.models.catalog.zoo import MINI_FOLDER as WEIGHTS
 from renderer.models.kernels.cuda_graph import eager
+from tests.mini_factory.composer.kin import KIN
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.codec import encode_song, quicken_snakes
 from tests.mini_factory.train.course import Budget, Course, Pace
@@ -25,9 +25,11 @@ from tests.mini_factory.train.shards import Encoded, ShardReader, is_held_out, r
 from tests.mini_factory.train.tellings import lessons, told
 from tests.mini_factory.train.texts import dit_texts
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.slow
 
-BENCH = Path(__file__).parents[1] / "bench"
 NEVER_TAUGHT = {"null_condition_emb", "timbre_encoder.special_token"}
 """Turbo runs without guidance, and timbre's first token is read, not this one."""
 PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
@@ -36,6 +38,16 @@ PACE = Pace(peak=3e-2, betas=(0.9, 0.99), decay=0.0, keep=0.5)
 def encoded(seed: int) -> Encoded:
     codes = np.arange(20, dtype=np.int16) + seed
     return Encoded(seed=seed, latents=np.full((100, 64), seed, dtype=np.float16), codes=codes)
+
+
+def drawn(number: int) -> Encoded:
+    """A short song of a kin, as if encoded."""
+    rng = np.random.default_rng(number)
+    return Encoded(
+        seed=number,
+        latents=rng.standard_normal((400, 64)).astype(np.float16),
+        codes=rng.integers(0, 1_000, 80).astype(np.int16),
+    )
 
 
 def learn_double(kept: Path, *, rounds: int) -> tuple[torch.nn.Linear, Course]:
@@ -291,22 +303,16 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
 
     from tests.mini_factory.encoder import make_encoder
     from tests.mini_factory.sizes import TINY
-    from tests.mini_factory.train import codec, dit, lm
-    from tests.mini_factory.train.stages import load_parts
+    from tests.mini_factory.train import codec, dit, edits, lm
+    from tests.mini_factory.train.stages import load_parts, players_of
 
     torch.manual_seed(0)
     parts = load_parts(tiny_set, "cpu")
     encoder, decoder = make_encoder(TINY), parts["vae"].decoder
     quicken_snakes(encoder, decoder)
     codec.sing_in_float32(decoder)
-    dit.hear_one_timbre(parts["condition_encoder"])
-    players = dit.Players(
-        text_encoder=parts["text_encoder"],
-        condition_encoder=parts["condition_encoder"],
-        audio_tokenizer=parts["audio_tokenizer"],
-        detokenizer=parts["audio_token_detokenizer"],
-        dit=parts["transformer"],
-    )
+    dit.hear_timbres_apart(parts["condition_encoder"])
+    players = players_of(parts)
     spectra = codec.Spectra("cpu")
     vae = codec.VaeLessons(encoder=encoder, decoder=decoder, spectra=spectra, autocast=autocast)
     pair = codec.PairLessons(
@@ -317,6 +323,8 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
     )
     heard = codec.EarLessons(pair=pair, decoder=decoder, spectra=spectra)
     flow = dit.FlowLessons(players=players, autocast=autocast)
+    edit = edits.EditLessons(players=players, autocast=autocast)
+    mask = torch.ones(3, 50)
     model = AutoModelForCausalLM.from_pretrained(tiny_set / "lm", local_files_only=True, dtype=torch.float32)
     words = torch.randint(0, 300, (3, 40))
     words[1, 30:] = -1
@@ -327,10 +335,16 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
         (pair.loss(torch.randn(2, 4, 5, 8)), (pair.tokenizer, pair.detokenizer)),
         (heard.loss(torch.randn(2, 4, 5, 8)), (pair.tokenizer, pair.detokenizer)),
         (flow.loss(torch.randn(3, 50, 8), torch.randn(3, 50, 8), silent, words, words), (*players.taught,)),
+        (
+            edit.loss(torch.randn(3, 50, 8), torch.randn(3, 50, 8), mask, mask, words, words, torch.randn(1, 750, 8)),
+            (*players.taught,),
+        ),
         (tokens.loss(words, torch.tensor([10, 10, 10])), (model,)),
     )
 
     for loss, modules in losses:
+        for module in modules:
+            module.zero_grad(set_to_none=True)
         loss.backward()
         assert loss.isfinite()
         for module in modules:
@@ -338,13 +352,14 @@ def test_every_lesson_reaches_all_it_teaches(tiny_set: Path, autocast: bool) -> 
             assert unheard <= NEVER_TAUGHT
 
 
-def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) -> None:
-    """Padded, masked and in another order, and yet the same velocity."""
+@pytest.mark.parametrize("with_reference", [False, True])
+def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path, with_reference: bool) -> None:
+    """Padded, masked and in another order, and yet the same velocity; a reference beside songs without one."""
     from renderer.models.ace_step.dit.conditions import ConditionCache, Encoders, hints, read_timbre, silent_reference
     from renderer.models.ace_step.dit.plain import PlainDit
     from renderer.models.ace_step.protocol.text_tokens import TextTokens
     from tests.mini_factory.train import dit
-    from tests.mini_factory.train.stages import load_parts
+    from tests.mini_factory.train.stages import load_parts, players_of
     from tests.mini_factory.train.tellings import padded
 
     parts = load_parts(tiny_set, "cpu")
@@ -365,22 +380,18 @@ def test_the_dit_hears_in_training_what_it_hears_in_rendering(tiny_set: Path) ->
         dtype=torch.float32,
     )
     texts, codes = ("# Caption\nhouse", "# Lyric\nla la"), np.arange(10, dtype=np.int32)
-    rendering = ConditionCache(encoders).conditions(*texts, hints(encoders, codes))
     torch.manual_seed(0)
+    reference = torch.randn(750, 8) if with_reference else None
+    voice = None if reference is None else reference.numpy()
+    rendering = ConditionCache(encoders).conditions(*texts, hints(encoders, codes), voice)
     noisy = torch.randn(1, 50, 8)
     expected = PlainDit(transformer).velocity(rendering)(noisy, 0.75)
 
-    dit.hear_one_timbre(parts["condition_encoder"])
-    players = dit.Players(
-        text_encoder=parts["text_encoder"],
-        condition_encoder=parts["condition_encoder"],
-        audio_tokenizer=pair[0],
-        detokenizer=pair[1],
-        dit=transformer,
-    )
-    text, lyrics = (torch.from_numpy(padded([tokens.ids(text)], 60)).long() for text in texts)
+    dit.hear_timbres_apart(parts["condition_encoder"])
+    text, lyrics = (torch.from_numpy(padded(2 * [tokens.ids(text)], 60)).long() for text in texts)
     with torch.no_grad():
-        heard, mask = dit.conditions(players, text, lyrics)
+        rows = dit.conditions(players_of(parts), text, lyrics, None if reference is None else reference[None])
+        heard, mask = (one[:1] for one in rows)
         made = dit.velocity(transformer, noisy, torch.tensor([0.75]), heard, mask, rendering.context)
 
     assert torch.allclose(made, expected, atol=1e-4)
@@ -407,6 +418,9 @@ def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
     module = "tests.mini_factory.train"
     small = ["--scale", "0.02", "--minutes", "2", "--workers", "2"]
     subprocess.run([sys.executable, "-m", module, "all", "--work", str(tmp_path), *small], check=True)
+    for stage, scale in (("kin", "0.0004"), ("edits", "0.002")):
+        few = ["--scale", scale, "--minutes", "2", "--workers", "2"]
+        subprocess.run([sys.executable, "-m", module, stage, "--work", str(tmp_path), *few], check=True)
     assert_renders(tmp_path)
 
 
@@ -414,14 +428,14 @@ def test_all_stages_end_in_a_set_that_renders(tmp_path: Path) -> None:
 def test_every_stage_ends_in_a_set_that_renders(tmp_path: Path) -> None:
     from tests.mini_factory.train.__main__ import main
 
-    for stage in ("codec", "dit", "lm"):
+    for number, seed in enumerate((1_000_000, 1_000_001)):
+        write_shard(tmp_path / "kin", number, [drawn(KIN * seed + place) for place in range(KIN)])
+    for stage in ("codec", "dit", "lm", "edits"):
         main([stage, "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1"])
     assert_renders(tmp_path)
-    files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
-    assert (tmp_path / "set" / "vae_encoder" / "model.safetensors") in files
-    assert max(path.stat().st_size for path in files) <= 16_000_000
-    # What rendering needs: the encoder of sound stays out of the package.
-    assert sum(path.stat().st_size for path in files if path.parent.name != "vae_encoder") <= 34_000_000
+    sizes = [path.stat().st_size for path in (tmp_path / "set").rglob("*") if path.is_file()]
+    assert max(sizes) <= 16_000_000
+    assert sum(sizes) <= 37_000_000
 
 
 @pytest.mark.slow
@@ -430,11 +444,10 @@ def test_a_codec_builds_on_a_vae_taught_before(tmp_path: Path) -> None:
 
     taught = tmp_path / "taught"
     shutil.copytree(WEIGHTS / "vae", taught / "vae")
-    shutil.copytree(BENCH / "mini_encoder" / "vae_encoder", taught / "vae_encoder")
     main(["codec", "--work", str(tmp_path), "--scale", "0.0001", "--workers", "1", "--vae", str(taught)])
 
-    for file in ("vae/diffusion_pytorch_model.safetensors", "vae_encoder/model.safetensors"):
-        assert (tmp_path / "set" / file).read_bytes() == (taught / file).read_bytes()
+    for file in ("diffusion_pytorch_model.safetensors", "encoder/diffusion_pytorch_model.safetensors"):
+        assert (tmp_path / "set" / "vae" / file).read_bytes() == (taught / "vae" / file).read_bytes()
     assert not (tmp_path / "courses" / "vae.pt").exists()
 
 

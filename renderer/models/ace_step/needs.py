@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from renderer.facts import CODE_RATE, LATENT_RATE, SAMPLE_RATE, SAMPLES_PER_LATENT, VAE_REACH
 from renderer.models import device as devices
-from renderer.models.ace_step.checkpoints.on_disk import STEM, all_four
+from renderer.models.ace_step.checkpoints.on_disk import STEM, all_four, encoder_component, place
 from renderer.models.ace_step.checkpoints.stored import entries, stored_tensors
 from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.catalog import layouts
@@ -46,8 +46,10 @@ def parameters(files: ModelFiles, part: str) -> Mapping[str, int]:
     """Component -> number of weights, read from file headers."""
     if part == LM:
         return {"lm": count(Path(files.lm), "model")} if files.lm else {}
-    if part in (VAE, ENCODER):
+    if part == VAE:
         return {"vae": count(Path(files.vae), layouts.DIFFUSERS_STEM)}
+    if part == ENCODER:
+        return {"vae": count(*place(files, encoder_component(files)))}
     if files.layout == layouts.ORIGINAL:
         text = count(Path(files.text_encoder), "model")
         stored, prefixes = all_four(files), layouts.ORIGINAL_PREFIXES.items()
@@ -126,7 +128,7 @@ def _vae_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: fl
 
 def _encoder_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:  # noqa: ARG001 - always float32
     size = ITEM_SIZE["float32"]
-    config = layouts.read_json(Path(files.vae) / "config.json")
+    config = layouts.read_json(place(files, encoder_component(files))[0] / "config.json")
     sound = 2 * SAMPLE_RATE * seconds * size
     work = VAE_LAYERS_ALIVE * config["encoder_hidden_size"] * min(ENCODER_SECONDS, seconds) * SAMPLE_RATE * size
     return Need(part=ENCODER, weights=sum(parameters(files, ENCODER).values()) * size, work=int(work + 3 * sound))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,22 +125,28 @@ def _mood(rng: np.random.Generator, style: Style, language: str) -> tuple[str, s
     return words.pick(rng, minor if mode == "minor" else major), mode
 
 
-def play(piece: Piece) -> Sound:
-    """The piece as sound: float32 [2, duration · 48,000], peak at most -1 dBFS."""
+def play(piece: Piece, band: str | None = None) -> Sound:
+    """The piece as sound: float32 [2, duration · 48,000], peak at most -1 dBFS; `band` is whose instruments play."""
     spans = lay_out(piece.lyrics, piece.bpm, piece.timesignature, piece.duration)
-    desk = _Desk(piece)
+    desk = _Desk(piece, BY_NAME[piece.style] if band is None else with_band(BY_NAME[piece.style], BY_NAME[band]))
     for span in spans:
         for bar in range(span.num_bars + (span is spans[-1])):
             desk.play_bar(span, bar)
     return desk.master(spans)
 
 
+def with_band(style: Style, band: Style) -> Style:
+    """What a style plays, on another's instruments; drums stay where the other has none."""
+    kit = style.kit if "none" in (style.kit, band.kit) else band.kit
+    return replace(style, kit=kit, bass=band.bass, chord=band.chord, arp=band.arp, lead=band.lead, reverb=band.reverb)
+
+
 class _Desk:
     """A piece being played: where its notes are added up."""
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: Piece, style: Style) -> None:
         rng = np.random.default_rng([piece.seed, 2])
-        self.style = BY_NAME[piece.style]
+        self.style = style
         self.piece = piece
         self.slots = 12 if piece.timesignature == "3" else 16
         self.bar = bar_seconds(piece.bpm, piece.timesignature)

@@ -2,7 +2,8 @@
 
 Stages, each from files and to files below DIR: `codec` (VAE, silence, tokenizer pair, first encoded songs), `songs`
 (more encoded songs), `dit` (text and condition encoders with the DiT), `lm`. `all` runs `codec`, then the other three
-side by side. A stage that was stopped goes on where it stood.
+side by side. On a set that is there, `kin` encodes songs that belong together, and `edits` beside it teaches the DiT
+masks, covers and reference voices. A stage that was stopped goes on where it stood.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ BESIDE = ("dit", "lm", "songs")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run the stage."""
     parser = argparse.ArgumentParser(prog="train", description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=["codec", *BESIDE, "all"])
+    parser.add_argument("stage", choices=["codec", *BESIDE, "kin", "edits", "all"])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2, help="processes that compose or prepare texts")
     parser.add_argument("--minutes", type=float, default=60.0, help="the longest a stage may learn")
     parser.add_argument("--codec-minutes", type=float, help="the same for the codec, where `all` is run")
-    parser.add_argument("--vae", type=Path, help="folder with vae/ and vae_encoder/ taught before, to build on")
+    parser.add_argument("--vae", type=Path, help="folder with a vae/ taught before, to build on")
     parser.add_argument("--launch", choices=["eager", "graph"], help="graph on a GPU, eager elsewhere")
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

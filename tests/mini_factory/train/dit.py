@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -176,8 +176,10 @@ class FlowLessons:
         return F.mse_loss(made.float(), noise - latents)
 
 
-def conditions(players: Players, text: torch.Tensor, lyrics: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the DiT attends to and which of it counts; the timbre of silence is the same in every row.
+def conditions(
+    players: Players, text: torch.Tensor, lyrics: torch.Tensor, references: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the DiT attends to and which of it counts; the first rows' timbres are of `references`, the others' silence.
 
     Not packed as in rendering: cross-attention has no positions, so with a mask the order makes no difference.
     """
@@ -187,18 +189,21 @@ def conditions(players: Players, text: torch.Tensor, lyrics: torch.Tensor) -> tu
     read = encoder.text_projector(hidden.last_hidden_state)
     looked_up = players.text_encoder.get_input_embeddings()(lyrics.clamp(min=0))
     sung = encoder.lyric_encoder(inputs_embeds=looked_up, attention_mask=lyric_mask)
-    only = torch.zeros(1, dtype=torch.long, device=text.device)
-    timbre, there = encoder.timbre_encoder(encoder.silence_latent[:, :TIMBRE_FRAMES], only)
-    rows = len(text)
-    heard = torch.cat([sung, timbre.expand(rows, -1, -1).to(sung.dtype), read.to(sung.dtype)], dim=1)
-    return heard, torch.cat([lyric_mask, there.bool().expand(rows, -1), text_mask], dim=1)
+    heard = encoder.silence_latent[:, :TIMBRE_FRAMES]
+    if references is not None:
+        heard = torch.cat([references, heard])
+    timbres, there = encoder.timbre_encoder(heard, torch.arange(len(heard), device=text.device))
+    silent = len(text) - len(timbres) + 1
+    timbre, there = (torch.cat([one[:-1], one[-1:].expand(silent, *one.shape[1:])]) for one in (timbres, there))
+    heard = torch.cat([sung, timbre.to(sung.dtype), read.to(sung.dtype)], dim=1)
+    return heard, torch.cat([lyric_mask, there.bool(), text_mask], dim=1)
 
 
-def hear_one_timbre(condition_encoder: Any) -> None:
-    """Spare the timbre encoder the sorting of references by song: there is one, and counting waits for the device."""
+def hear_timbres_apart(condition_encoder: Any) -> None:
+    """Spare the timbre encoder the sorting of references by song: each has one, and counting waits for the device."""
 
     def unpack(packed: torch.Tensor, order: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return packed[None], torch.ones_like(order)[None]
+        return packed[:, None], torch.ones_like(order)[:, None]
 
     condition_encoder.timbre_encoder.unpack_timbre_embeddings = unpack
 
@@ -245,7 +250,14 @@ def velocity(
     return made[:, :length]
 
 
-def add_both(shelf: Shelf, taught: Told | None, held_out: Shelf, kept_back: Told | None) -> None:
+class Adds(Protocol):
+    """A shelf of any kind."""
+
+    def add(self, told: Told) -> None:
+        """Put songs onto it."""
+
+
+def add_both(shelf: Adds, taught: Told | None, held_out: Adds, kept_back: Told | None) -> None:
     """Songs to learn from onto one shelf, songs for the exam onto the other."""
     for place, told in ((shelf, taught), (held_out, kept_back)):
         if told is not None:

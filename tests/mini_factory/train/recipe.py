@@ -33,7 +33,7 @@ class Recipe:
     minutes: float
     launch: str
     vae: Path | None = None
-    """A folder with `vae/` and `vae_encoder/` taught before, to build on."""
+    """A folder with a `vae/` taught before, its encoder inside, to build on."""
 
     def rounds(self, full: int) -> int:
         """Rounds at this scale."""
@@ -52,6 +52,11 @@ class Recipe:
     def shards(self) -> Path:
         """Encoded songs."""
         return self.work / "shards"
+
+    @property
+    def kin_shards(self) -> Path:
+        """Encoded kin."""
+        return self.work / "kin"
 
     @property
     def autocast(self) -> bool:

@@ -17,7 +17,7 @@ from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.shards import is_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -28,13 +28,20 @@ SOFTER_SHARE = 0.25
 """Crops that aren't at their own level: fades and quiet sections are rarer in songs."""
 
 
-def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
-    """(seed, int16 [samples, 2]) as composer processes finish them, in no order.
+def played(
+    seeds: Sequence[int],
+    *,
+    folder: Path,
+    workers: int,
+    write: Callable[[tuple[int, str]], tuple[int, str]] = write_song,
+    ahead: int = SONGS_AHEAD,
+) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
+    """(seed, int16 [samples, 2]) as composer processes finish what `write` plays of each, in no order.
 
-    They are a few hundred songs ahead at most: left alone they fill any disk.
+    They are so far ahead at most: left alone they fill any disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    room, over = threading.Semaphore(SONGS_AHEAD), threading.Event()
+    room, over = threading.Semaphore(ahead), threading.Event()
 
     def orders() -> Iterator[tuple[int, str]]:
         for seed in seeds:
@@ -46,7 +53,7 @@ def played(seeds: Sequence[int], *, folder: Path, workers: int) -> Iterator[tupl
 
     with get_context("spawn").Pool(workers) as pool:
         try:
-            for seed, path in pool.imap_unordered(write_song, orders(), chunksize=ORDERS_AT_ONCE):
+            for seed, path in pool.imap_unordered(write, orders(), chunksize=ORDERS_AT_ONCE):
                 raw = np.fromfile(path, dtype=np.int16).reshape(-1, 2)
                 Path(path).unlink()
                 room.release()

@@ -11,23 +11,27 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from diffusers import AceStepPipeline
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from renderer.facts import SILENCE_FRAMES
+from renderer.facts import SAMPLE_RATE, SILENCE_FRAMES
 from tests.mini_factory import encoder as encoders
 from tests.mini_factory.aligned import align_file
 from tests.mini_factory.composer.farm import FULL_SCALE
+from tests.mini_factory.composer.kin import KIN, write_kin
+from tests.mini_factory.composer.kin import kin as kin_of
 from tests.mini_factory.sizes import MINI
 from tests.mini_factory.train import codec as sound_lessons
 from tests.mini_factory.train import dit as flow_lessons
+from tests.mini_factory.train import edits as edit_lessons
 from tests.mini_factory.train import lm as token_lessons
 from tests.mini_factory.train.recipe import DONE_FILE, READY_FILE, SILENCE_FILE, VAE_FILE, open_set
 from tests.mini_factory.train.shards import ShardReader, is_held_out, read_shard, write_shard
 from tests.mini_factory.train.songs import SongPool, played
-from tests.mini_factory.train.tellings import lessons, told
+from tests.mini_factory.train.tellings import lessons, told, told_kin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,7 +55,15 @@ LM_SHARDS = 40
 """There before the LM begins: from a few hundred songs it learns those by heart, and no more songs make up for it."""
 LM_ROUNDS = 6_000
 """More than its minutes hold on one GPU that the DiT uses too."""
-TAUGHT_VAE = ("vae", "vae_encoder")
+MOST_KIN, HELD_OUT_KIN = 6_000, 32
+FIRST_KIN = 1_000_000
+KIN_AHEAD = 60
+"""One is 30 MB of sound."""
+SHARD_KIN = 16
+FIRST_KIN_SHARDS = 6
+"""There before the second lessons begin."""
+WRITTEN_SECONDS = 60.0
+TAUGHT_VAE = "vae"
 PATIENCE_SECONDS = 300.0
 
 
@@ -62,8 +74,7 @@ def codec(recipe: Recipe) -> None:
     pool = SongPool(seeds, device=recipe.device, folder=recipe.work / "raw", workers=recipe.workers)
     folder = open_set(recipe)
     if recipe.vae is not None:
-        for part in TAUGHT_VAE:
-            shutil.copytree(recipe.vae / part, folder / part, dirs_exist_ok=True)
+        shutil.copytree(recipe.vae / TAUGHT_VAE, folder / TAUGHT_VAE, dirs_exist_ok=True)
     elif not (recipe.work / VAE_FILE).exists():
         teach_vae(recipe, pool)
         # From here on a stopped stage goes on with these latents: turned once more they would be others.
@@ -103,7 +114,7 @@ def teach_vae(recipe: Recipe, pool: Any) -> None:
     sound_lessons.train_vae(course, taught, pool, batch=batch)
     sound_lessons.fold(encoder, decoder, taught.spectra, pool, num_crops=recipe.count(256, 2))
     save_part(vae, recipe.folder / "vae")
-    encoders.save_encoder(encoder, recipe.folder)
+    encoders.save_encoder(encoder, recipe.folder, MINI)
 
 
 def teach_pair(recipe: Recipe, pair: tuple[Any, Any], decoder: Any, latents: dict[int, Any], ear: Any) -> None:
@@ -169,14 +180,8 @@ def dit(recipe: Recipe) -> None:
     folder = open_set(recipe)
     parts = load_parts(folder, recipe.device)
     parts["condition_encoder"].silence_latent.copy_(load_file(recipe.work / SILENCE_FILE)["silence"])
-    flow_lessons.hear_one_timbre(parts["condition_encoder"])
-    players = flow_lessons.Players(
-        text_encoder=parts["text_encoder"],
-        condition_encoder=parts["condition_encoder"],
-        audio_tokenizer=parts["audio_tokenizer"],
-        detokenizer=parts["audio_token_detokenizer"],
-        dit=parts["transformer"],
-    )
+    flow_lessons.hear_timbres_apart(parts["condition_encoder"])
+    players = players_of(parts)
     channels = MINI.latent_channels
     shelf, held_out = (
         flow_lessons.Shelf(players, room_frames=recipe.count(full, 20_000), channels=channels)
@@ -189,8 +194,103 @@ def dit(recipe: Recipe) -> None:
     course = recipe.course("dit", players.taught, taught.loss, flow_lessons.PACE, recipe.budget(40_000))
     flow_lessons.train_dit(course, taught, shelf, held_out, reader, frames_a_batch=recipe.count(24_000, 1_500))
     reader.close()
+    save_players(parts, folder)
+
+
+def kin(recipe: Recipe) -> None:
+    """Latents and codes of kin, shard by shard until the minutes are over; the first ones are held out."""
+    began = time.monotonic()
+    quicken(seed=4)
+    torch.backends.cudnn.benchmark = False  # whole songs differ in length
+    encoder = encoders.load_encoder(recipe.folder, MINI).to(recipe.device)
+    quicken_modules(recipe, encoder)
+    tokenizer = load_parts(recipe.folder, recipe.device)["audio_tokenizer"]
+    seeds = range(FIRST_KIN, FIRST_KIN + recipe.count(MOST_KIN, 4))
+    held_out = [seed for seed in seeds if is_held_out(seed)][: recipe.count(HELD_OUT_KIN, 1)]
+    order = [*held_out, *(seed for seed in seeds if not is_held_out(seed))]
+    size = recipe.count(SHARD_KIN, 1)
+    shard: list[Any] = []
+    for seed, raw in played(
+        order, folder=recipe.work / "raw", workers=recipe.workers, write=write_kin, ahead=KIN_AHEAD
+    ):
+        sound = torch.from_numpy(raw).to(recipe.device).float().T / FULL_SCALE
+        lengths = [piece.duration * SAMPLE_RATE for piece in kin_of(seed).pieces]
+        for place, song in enumerate(torch.split(sound, lengths, dim=1)):
+            latents = sound_lessons.encode_song(encoder, song.contiguous())
+            shard.append(sound_lessons.encoded(tokenizer, KIN * seed + place, latents))
+        if len(shard) == KIN * size:
+            number = len(list(recipe.kin_shards.glob("*.safetensors")))
+            write_shard(recipe.kin_shards, number, shard)
+            shard = []
+        if time.monotonic() - began > 60 * recipe.minutes:
+            break
+    log.info("kin: %d shards of %d", len(list(recipe.kin_shards.glob("*.safetensors"))), size)
+
+
+def edits(recipe: Recipe) -> None:
+    """Text encoder, condition encoder and DiT once more, on kin; the set is written on the way too."""
+    quicken(seed=5)
+    parts = load_parts(recipe.folder, recipe.device)
+    flow_lessons.hear_timbres_apart(parts["condition_encoder"])
+    players = players_of(parts)
+    silence = parts["condition_encoder"].silence_latent.float()
+    shelf, held_out = (
+        edit_lessons.KinShelf(
+            flow_lessons.Shelf(players, room_frames=recipe.count(full, 40_000), channels=MINI.latent_channels), silence
+        )
+        for full in (30_000_000, 1_000_000)
+    )
+    tokenizer = recipe.folder / "tokenizer" / "tokenizer.json"
+    reader = ShardReader(recipe.kin_shards, partial(told_kin, tokenizer), min(3, recipe.workers))
+    for songs_told, kept_back in reader.first(PATIENCE_SECONDS, recipe.count(FIRST_KIN_SHARDS, 2)):
+        flow_lessons.add_both(shelf, songs_told, held_out, kept_back)
+    log.info("edits: %d kin to begin with, %d held out", len(shelf), len(held_out))
+    taught = edit_lessons.EditLessons(players=players, autocast=recipe.autocast)
+    course = recipe.course("edits", players.taught, taught.loss, edit_lessons.PACE, recipe.budget(40_000))
+    examined = edit_lessons.edit_exam(taught, held_out if len(held_out) else shelf, recipe.count(200, 25))
+    written = time.monotonic()
+
+    def exam() -> torch.Tensor:
+        """Tells, and keeps what is learnt so far: a machine may be taken away."""
+        nonlocal written
+        loss = examined()
+        if time.monotonic() - written > WRITTEN_SECONDS:
+            save_players(parts, recipe.folder)
+            written = time.monotonic()
+        return loss
+
+    rng = np.random.default_rng(course.done)
+    frames_a_batch = recipe.count(24_000, 1_500)
+
+    def batch() -> tuple[torch.Tensor, ...]:
+        if course.done % flow_lessons.LOOK_EVERY == 0:
+            for songs_told, kept_back in reader.ready():
+                flow_lessons.add_both(shelf, songs_told, held_out, kept_back)
+        lengths = [length for length in flow_lessons.LENGTHS if length in shelf.fitting]
+        num_frames = int(rng.choice(lengths))
+        return shelf.rows(num_frames, max(len(edit_lessons.SHARES), frames_a_batch // num_frames)).tensors
+
+    course.run("edits", batch, exam, every=edit_lessons.REPORT_EVERY)
+    log.info("edits: %d kin in the end", len(shelf))
+    reader.close()
+    save_players(parts, recipe.folder)
+
+
+def players_of(parts: Mapping[str, Any]) -> flow_lessons.Players:
+    """Those of a set's parts that the DiT is taught with."""
+    return flow_lessons.Players(
+        text_encoder=parts["text_encoder"],
+        condition_encoder=parts["condition_encoder"],
+        audio_tokenizer=parts["audio_tokenizer"],
+        detokenizer=parts["audio_token_detokenizer"],
+        dit=parts["transformer"],
+    )
+
+
+def save_players(parts: Mapping[str, Any], folder: Path) -> None:
+    """Copies of what the DiT's stages teach, written."""
     for name in ("text_encoder", "condition_encoder", "transformer"):
-        save_part(parts[name], folder / name)
+        save_part(copy.deepcopy(parts[name]), folder / name)
 
 
 def lm(recipe: Recipe) -> None:
@@ -248,4 +348,11 @@ def save_part(model: Any, folder: Path) -> None:
     index.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
 
 
-STAGES: Mapping[str, Callable[[Recipe], None]] = {"codec": codec, "songs": songs, "dit": dit, "lm": lm}
+STAGES: Mapping[str, Callable[[Recipe], None]] = {
+    "codec": codec,
+    "songs": songs,
+    "dit": dit,
+    "lm": lm,
+    "kin": kin,
+    "edits": edits,
+}

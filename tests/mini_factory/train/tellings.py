@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
+from tests.mini_factory.composer.kin import kin
 from tests.mini_factory.composer.song import draw
 from tests.mini_factory.train.shards import is_held_out, read_shard
-from tests.mini_factory.train.texts import codes_lesson, cot_lesson, dit_texts
+from tests.mini_factory.train.texts import codes_lesson, cot_lesson, dit_texts, edit_texts
 from tests.mini_factory.vocabulary import IM_END
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy.typing as npt
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.mini_factory.train.shards import Encoded
 
     Ids = npt.NDArray[np.int16]
+    Tellings = list[tuple[str, str]]
 
 TEXT_WIDTH = 128
 LYRIC_WIDTH = 192
@@ -31,6 +34,9 @@ LESSON_WIDTHS = (256, 384, 512, 608)
 """The LM's rows are padded to one of these, so that there are few shapes."""
 CODES_VARIANTS = 3
 COT_VARIANTS = 2
+EDIT_TASKS = ("cover", "repaint")
+EDIT_VARIANTS = 2
+"""Tellings for each."""
 PADDING = -1
 
 
@@ -66,14 +72,36 @@ def told(tokenizer: Path, shard: Path) -> tuple[Told | None, Told | None]:
     )
 
 
-def _told(tokenizer: Path, songs: list[Encoded]) -> Told | None:
+def told_kin(tokenizer: Path, shard: Path) -> tuple[Told | None, Told | None]:
+    """The same of a shard of kin, one's songs behind each other: tellings for text2music as in `told`, then for edits.
+
+    A song's number in the shard is four times its kin's seed and its place there.
+    """
+    songs = list(read_shard(shard))
+    return tuple(  # type: ignore[return-value]
+        _told(tokenizer, [song for song in songs if is_held_out(song.seed // 4) == held_out], _tell_of_kin)
+        for held_out in (False, True)
+    )
+
+
+def _tell(seed: int) -> Tellings:
+    rng, piece = np.random.default_rng([seed, 3]), draw(seed)
+    return [dit_texts(piece, rng, with_codes=index > 0) for index in range(TEXT_VARIANTS)]
+
+
+def _tell_of_kin(number: int) -> Tellings:
+    seed, place = divmod(number, 4)
+    rng, piece = np.random.default_rng([number, 3]), kin(seed).pieces[place]
+    plain = [dit_texts(piece, rng, with_codes=index > 0) for index in range(TEXT_VARIANTS)]
+    return [*plain, *(edit_texts(piece, rng, task) for task in EDIT_TASKS for _ in range(EDIT_VARIANTS))]
+
+
+def _told(tokenizer: Path, songs: list[Encoded], tell: Callable[[int], Tellings] = _tell) -> Told | None:
     if not songs:
         return None
     texts, lyrics = [], []
     for song in songs:
-        rng = np.random.default_rng([song.seed, 3])
-        piece = draw(song.seed)
-        tellings = [dit_texts(piece, rng, with_codes=index > 0) for index in range(TEXT_VARIANTS)]
+        tellings = tell(song.seed)
         texts.append(padded(tokenised(tokenizer, [text for text, _ in tellings]), TEXT_WIDTH))
         lyrics.append(padded(tokenised(tokenizer, [tellings[0][1]]), LYRIC_WIDTH)[0])
     return Told(

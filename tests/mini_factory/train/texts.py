@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.artifacts import CotMetas
-from renderer.facts import CODES_INSTRUCTION, NO_NEGATIVE_PROMPT, TEXT2MUSIC_INSTRUCTION
+from renderer.facts import CODES_INSTRUCTION, NO_NEGATIVE_PROMPT, TASK_INSTRUCTIONS, TEXT2MUSIC_INSTRUCTION
 from renderer.models.ace_step.protocol.metas import DecidedMetas, think_yaml
 from renderer.models.ace_step.protocol.prompt import (
     codes_negative_prompt,
@@ -29,6 +29,8 @@ RETOLD_SHARE = 0.6
 """How often the DiT reads the chain of thought's caption and not the user's."""
 MISSING_SHARE = 0.05
 """How often the DiT is not told a meta."""
+MISSING_IN_EDITS_SHARE = 0.35
+"""The same of an edit: specs often leave them to the chain of thought, which edits have none of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,19 @@ def codes_lesson(piece: Piece, rng: np.random.Generator) -> Lesson:
 
 def dit_texts(piece: Piece, rng: np.random.Generator, *, with_codes: bool) -> tuple[str, str]:
     """(text prompt, lyric prompt) of the DiT."""
+    return instructed(piece, rng, CODES_INSTRUCTION if with_codes else TEXT2MUSIC_INSTRUCTION, MISSING_SHARE)
+
+
+def edit_texts(piece: Piece, rng: np.random.Generator, task: str) -> tuple[str, str]:
+    """The same of an edit, to which no chain of thought adds metas."""
+    return instructed(piece, rng, TASK_INSTRUCTIONS[task], MISSING_IN_EDITS_SHARE)
+
+
+def instructed(piece: Piece, rng: np.random.Generator, instruction: str, missing_share: float) -> tuple[str, str]:
+    """(text prompt, lyric prompt) with this instruction."""
 
     def told(value: object) -> bool:
-        return value is not None and rng.random() >= MISSING_SHARE
+        return value is not None and rng.random() >= missing_share
 
     metas = DecidedMetas(
         caption=piece.retold if rng.random() < RETOLD_SHARE else piece.caption,
@@ -86,5 +98,4 @@ def dit_texts(piece: Piece, rng: np.random.Generator, *, with_codes: bool) -> tu
         timesignature=piece.timesignature if told(piece.timesignature) else None,
         duration=piece.duration,
     )
-    instruction = CODES_INSTRUCTION if with_codes else TEXT2MUSIC_INSTRUCTION
     return dit_text_prompt(metas, instruction=instruction), dit_lyric_prompt(piece.lyrics, piece.language)

@@ -18,7 +18,8 @@ from transformers import Qwen3Config, Qwen3Model
 from renderer.errors import ModelError
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.checks import check_vae
-from renderer.models.ace_step.checkpoints.on_disk import OnDisk, read_component
+from renderer.models.ace_step.checkpoints.encoder_apart import EncoderApart
+from renderer.models.ace_step.checkpoints.on_disk import ENCODER_APART, OnDisk, read_component
 from renderer.models.ace_step.checkpoints.original import read_silence
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.stored import compare
@@ -43,6 +44,7 @@ CLASSES: Mapping[str, Any] = {
     "audio_tokenizer": AceStepAudioTokenizer,
     "audio_token_detokenizer": AceStepAudioTokenDetokenizer,
     "vae": AutoencoderOobleck,
+    ENCODER_APART: EncoderApart,
     "text_encoder": Qwen3Model,
 }
 
@@ -76,13 +78,14 @@ def find_component(files: ModelFiles, name: str) -> Component:
     Raises: ModelError when files are missing or aren't what the class expects.
     """
     on_disk = read_component(files, name)
-    if name == "vae":
+    if name in ("vae", ENCODER_APART):
         check_vae(on_disk.config, on_disk.config_path)
     module = _empty(name, on_disk)
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     compare(expected, on_disk.tensors, on_disk.apart, config=on_disk.config_path)
     ready = {key: read_silence(path, expected[key]) for key, path in on_disk.apart.items()}
-    return Component(name=name, module=module, tensors=on_disk.tensors, ready=ready)
+    # An encoder is the half of a VAE, which is what a plan says it reads.
+    return Component(name="vae" if name == ENCODER_APART else name, module=module, tensors=on_disk.tensors, ready=ready)
 
 
 def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:

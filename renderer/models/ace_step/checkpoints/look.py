@@ -55,7 +55,13 @@ def _lm(files: ModelFiles) -> Iterator[Callable[[], None]]:
 
 def _vae(files: ModelFiles) -> Iterator[Callable[[], None]]:
     yield partial(_look_at, files, "vae")
-    yield partial(_look_at_vae, files)
+    yield partial(_look_at_vae, files, "vae")
+
+
+def _encoder(files: ModelFiles) -> Iterator[Callable[[], None]]:
+    name = on_disk.encoder_component(files)
+    yield partial(_look_at, files, name)
+    yield partial(_look_at_vae, files, name)
 
 
 def _dit(files: ModelFiles) -> Iterator[Callable[[], None]]:
@@ -74,7 +80,7 @@ _STEPS: Mapping[str, Callable[[ModelFiles], Iterator[Callable[[], None]]]] = {
     LM: _lm,
     DIT: _dit,
     VAE: _vae,
-    ENCODER: _vae,
+    ENCODER: _encoder,
 }
 
 
@@ -97,8 +103,8 @@ def _look_at_lm(folder: Path) -> None:
         compare({"weight": expected["embed_tokens.weight"]}, found.head)
 
 
-def _look_at_vae(files: ModelFiles) -> None:
-    vae, dit = _Sizes(files, "vae"), _Sizes(files, "dit")
+def _look_at_vae(files: ModelFiles, name: str) -> None:
+    vae, dit = _Sizes(files, name), _Sizes(files, "dit")
     check_vae(vae.config, vae.path)
     _agree(_Width(vae, "decoder_input_channels"), _Width(dit, "audio_acoustic_hidden_dim"))
 

@@ -40,6 +40,8 @@ RENAMES: Mapping[str, str] = {
 ATTENTIONS = (".self_attn.", ".cross_attn.")
 LM_PREFIX = "model."
 HEAD = "lm_head.weight"
+ENCODER_APART = "vae_encoder"
+"""The encoder of a VAE whose folder holds one of its own width: diffusers' class ties it to the number of latents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +125,24 @@ def place(files: ModelFiles, name: str) -> tuple[Path, str]:
         return Path(files.lm or ""), STEM
     if name == "vae":
         return Path(files.vae), layouts.DIFFUSERS_STEM
+    if name == ENCODER_APART:
+        return encoder_folder(Path(files.vae)), layouts.DIFFUSERS_STEM
     original = files.layout == layouts.ORIGINAL
     if name == "text_encoder":
         return (Path(files.text_encoder) if original else Path(files.text_encoder) / name), STEM
     if original:
         return Path(files.dit), STEM
     return Path(files.dit) / layouts.DIFFUSERS_FOLDERS.get(name, name), layouts.DIFFUSERS_STEM
+
+
+def encoder_folder(vae: Path) -> Path:
+    """Where the encoder of the VAE in that folder lies if it lies apart."""
+    return vae / "encoder"
+
+
+def encoder_component(files: ModelFiles) -> str:
+    """What the encoder is read from: the VAE, or a component of its own."""
+    return ENCODER_APART if encoder_folder(Path(files.vae)).is_dir() else "vae"
 
 
 def tokenizer_folder(files: ModelFiles) -> Path:

@@ -48,7 +48,7 @@ def _files_in(folder: Path) -> Iterator[ReadFile]:
         yield _named("scheduler", folder / SCHEDULER)
         yield from diffusers_dit_files(folder)
         yield from text_encoder_files(folder / "text_encoder", folder / "tokenizer")
-        yield from vae_files(folder / "vae")
+        yield from all_vae_files(folder / "vae")
         return
     config = layouts.read_json(folder / on_disk.CONFIG)
     if config.get("model_type") == "acestep":
@@ -57,7 +57,7 @@ def _files_in(folder: Path) -> Iterator[ReadFile]:
         encodes = config.get("vocab_size") == layouts.TEXT_ENCODER_VOCAB
         yield from text_encoder_files(folder, folder) if encodes else lm_files(folder)
     else:
-        yield from vae_files(folder)
+        yield from all_vae_files(folder)
 
 
 def context_files(part: str, files: ModelFiles) -> tuple[ReadFile, ...]:
@@ -80,6 +80,20 @@ def lm_files(folder: Path) -> Iterator[ReadFile]:
 def vae_files(folder: Path) -> Iterator[ReadFile]:
     """What a VAE is read from."""
     yield from _component("", folder, layouts.DIFFUSERS_STEM)
+
+
+def encoder_files(folder: Path) -> Iterator[ReadFile]:
+    """What the encoder of a VAE is read from."""
+    apart = on_disk.encoder_folder(folder)
+    if apart.is_dir():
+        yield from _component(apart.name, apart, layouts.DIFFUSERS_STEM)
+    else:
+        yield from vae_files(folder)
+
+
+def all_vae_files(folder: Path) -> tuple[ReadFile, ...]:
+    """What either half of a VAE is read from."""
+    return tuple(dict.fromkeys((*vae_files(folder), *encoder_files(folder))))
 
 
 def text_encoder_files(folder: Path, tokenizer: Path) -> Iterator[ReadFile]:
@@ -110,6 +124,10 @@ def _vae(files: ModelFiles) -> Iterator[ReadFile]:
     yield from vae_files(Path(files.vae))
 
 
+def _encoder(files: ModelFiles) -> Iterator[ReadFile]:
+    yield from encoder_files(Path(files.vae))
+
+
 def _dit(files: ModelFiles) -> Iterator[ReadFile]:
     if files.dit_file is not None:
         yield from _dit_in_one_file(Path(files.dit), Path(files.dit_file))
@@ -124,7 +142,7 @@ def _dit(files: ModelFiles) -> Iterator[ReadFile]:
 
 _LISTS: Mapping[str, Callable[[ModelFiles], Iterator[ReadFile]]] = {
     LM: _lm,
-    ENCODER: _vae,
+    ENCODER: _encoder,
     VAE: _vae,
     DIT: _dit,
 }

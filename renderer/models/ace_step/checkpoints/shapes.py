@@ -129,10 +129,15 @@ def _qwen3(config: Config) -> Shapes:
 
 
 def _vae(config: Config) -> Shapes:
-    return {**_under("encoder", _vae_encoder(config)), **_under("decoder", _vae_decoder(config))}
+    encoder = _vae_encoder(config, outputs=config["encoder_hidden_size"])
+    return {**_under("encoder", encoder), **_under("decoder", _vae_decoder(config))}
 
 
-def _vae_encoder(config: Config) -> Shapes:
+def _encoder_apart(config: Config) -> Shapes:
+    return _vae_encoder(config, outputs=2 * config["decoder_input_channels"])
+
+
+def _vae_encoder(config: Config, *, outputs: int) -> Shapes:
     base, ratios, multiples = config["encoder_hidden_size"], config["downsampling_ratios"], _multiples(config)
     found = _under("conv1", _convolution(config["audio_channels"], base, RESIDUAL_KERNEL))
     for place, ratio in enumerate(ratios):
@@ -144,7 +149,7 @@ def _vae_encoder(config: Config) -> Shapes:
         }
         found |= _under(f"block.{place}", block)
     last = base * multiples[-1]
-    return {**found, **_snake("snake1", last), **_under("conv2", _convolution(last, base, LAST_ENCODER_KERNEL))}
+    return {**found, **_snake("snake1", last), **_under("conv2", _convolution(last, outputs, LAST_ENCODER_KERNEL))}
 
 
 def _vae_decoder(config: Config) -> Shapes:
@@ -242,6 +247,7 @@ _TABLES: Mapping[str, Callable[[Config], Shapes]] = {
     "audio_tokenizer": _audio_tokenizer,
     "audio_token_detokenizer": _audio_token_detokenizer,
     "vae": _vae,
+    "vae_encoder": _encoder_apart,
     "text_encoder": _qwen3,
     "lm": _qwen3,
 }

@@ -124,6 +124,10 @@ class Vae(Sizes):
         return self
 
 
+class VaeEncoder(Vae):
+    """An encoder apart from its VAE, in the VAE's words: it gives as many latents as the decoder takes."""
+
+
 class Qwen3(_Heads):
     """`Qwen3Config`, of the LM and the text encoder."""
 
@@ -155,6 +159,7 @@ CLASSES: Mapping[str, type[Sizes]] = {
     "audio_tokenizer": AudioTokenizer,
     "audio_token_detokenizer": AudioTokenDetokenizer,
     "vae": Vae,
+    "vae_encoder": VaeEncoder,
     "text_encoder": Qwen3,
     "lm": Qwen3,
 }

@@ -17,6 +17,7 @@ from renderer.artifacts import EncodedSound
 from renderer.facts import SAMPLE_RATE, SAMPLES_PER_LATENT
 from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
+from renderer.models.ace_step.checkpoints.on_disk import ENCODER_APART, encoder_component
 from renderer.models.ace_step.jobs import Abandoned, run_alone
 from renderer.models.ace_step.needs import ENCODER_SECONDS
 from renderer.models.ace_step.vae.read_file import read_file
@@ -45,7 +46,8 @@ NUM_PIECES = 3
 class LoadedEncoder:
     """The VAE's encoder, resident."""
 
-    vae: Any
+    encoder: Any
+    """[B, 2, samples] to [B, 2 · channels, frames], means before scales."""
     device: torch.device
 
     def source(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
@@ -58,7 +60,7 @@ class LoadedEncoder:
 
     def close(self) -> None:
         """Drop the weights and free the device's memory."""
-        del self.vae
+        del self.encoder
         devices.release(self.device)
 
     def _each(
@@ -88,7 +90,7 @@ class LoadedEncoder:
         for done, (start, end, kept_start, kept_end) in enumerate(windows, start=1):
             if listener.cancelled(job_id):
                 raise Abandoned
-            encoded = self.vae.encoder(devices.to_device(samples[:, start:end].contiguous(), self.device)[None])[0]
+            encoded = self.encoder(devices.to_device(samples[:, start:end].contiguous(), self.device)[None])[0]
             last = encoded.shape[1] - round((end - kept_end) / SAMPLES_PER_LATENT)
             found.append(encoded[:, round((kept_start - start) / SAMPLES_PER_LATENT) : last].cpu())
             listener.progress(job_id, done, len(windows), "tiles")
@@ -134,10 +136,12 @@ def load_encoder(files: ModelFiles, settings: Settings, listener: Listener) -> L
     Raises: ModelError when it isn't the 48 kHz stereo autoencoder that ACE-Step's latents are made for.
     """
     device = devices.prepare(settings.device, settings.threads)
-    vae = find_component(files, "vae").load(dtype="float32", device=device, listener=listener)
-    vae.decoder = torch.nn.Identity()
-    fold_weight_norm(vae.encoder)
-    return LoadedEncoder(vae=vae, device=device)
+    name = encoder_component(files)
+    loaded = find_component(files, name).load(dtype="float32", device=device, listener=listener)
+    # Of a whole VAE only this half stays.
+    encoder = loaded if name == ENCODER_APART else loaded.encoder
+    fold_weight_norm(encoder)
+    return LoadedEncoder(encoder=encoder, device=device)
 
 
 def _generator(seed: int) -> torch.Generator:
