@@ -46,7 +46,7 @@ def test_the_table_stands_behind_all_that_was_there_and_makes_what_is_told(
         "fix": {"task": "repaint", "src_audio": "s2", "at": [[62, 75.5]], "seeds": [5, 7], "lyrics": words}
     }
     told = capsys.readouterr().out
-    assert "renderer render eins.fix.s5 eins.fix.s7" in told
+    assert "renderer render 'eins.fix.s*'" in told
     assert [take.name for take in load_songs([spec]).require()[0].takes()][2:] == ["eins.fix.s5", "eins.fix.s7"]
 
 
