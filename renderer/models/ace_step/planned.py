@@ -106,7 +106,7 @@ def _quantised(model: PlannedModel, variant: Variant, settings: Settings) -> Pla
             raise ModelError(
                 f"`{settings.of(LM).device}` can't hold the LM in {QUANTISATIONS[wanted].bits} bits",
                 why="MLX alone computes with such weights",
-                help=f"{_how_to_get_mlx()}, or take `lm_quantization` out",
+                help=f"{_how_to_get_mlx()}, or do without `lm_quantization`",
             )
     lm = replace(model.numerics[LM], quantisation=QUANTISATIONS[wanted].words)
     files = replace(model.files, lm_quantization=wanted)
