@@ -67,7 +67,11 @@ def _print(result: BenchResult) -> None:
         peak = f"{one.peak_bytes / GB:.1f} GB" if one.peak_bytes else ""
         table.add_row(one.part, one.what, one.device, one.dtype, _beside(one).strip(), _took(one), peak)
     Console(highlight=False).print(table)
-    for line in result.suggestions or ("nothing else than what is set would be a tenth faster",):
+    measured = any(one.seconds for one in result.figures if one.what != "load")
+    otherwise = (
+        "nothing else that was tried is a tenth faster" if measured else "the time was too short: give --minutes"
+    )
+    for line in result.suggestions or (otherwise,):
         click.echo(line)
 
 
