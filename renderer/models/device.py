@@ -11,7 +11,9 @@ import importlib.util
 import os
 import platform
 import re
+import shutil
 import sys
+import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -158,16 +160,18 @@ def kernels(device: str, dtype: str) -> str:
     """
     if not device.startswith("cuda"):
         return "plain"
-    return "flash" if _has_flash(device, dtype) else "blockwise"
+    return "flash" if has_flash(device, dtype) else "blockwise"
 
 
 def lm_attention(device: str, dtype: str) -> str:
-    """How the LM's rows attend on a picked device: `masked`, each to all of its cache, or `ragged`, to what is in use.
+    """How the LM's rows attend on a picked device: `masked`, each to all of its cache, `ragged`, to what is in use.
 
-    They agree up to rounding, so this is part of the key. Ragged takes torch's flash attention: CUDA from Ampere on,
-    and 16 bits.
+    Or `split`: to that in pieces, with all between two matrix products in one kernel. They agree up to rounding, so
+    this is part of the key. The others than masked want CUDA from Ampere on and 16 bits, split Triton as well.
     """
-    return "ragged" if _has_flash(device, dtype) else "masked"
+    if not has_flash(device, dtype):
+        return "masked"
+    return "ragged" if missing_for_triton() else "split"
 
 
 def lm_prompt_bucket(device: str) -> int:
@@ -178,9 +182,27 @@ def lm_prompt_bucket(device: str) -> int:
     return LM_PROMPT_BUCKET if device.startswith("cuda") else 1
 
 
-def vae_kernels(device: str) -> str:
-    """How the VAE computes: `plain`, in diffusers' bits, or `fused`, equal up to rounding and so part of the key."""
-    return "fused" if device.startswith("cuda") else "plain"
+def vae_kernels(device: str, dtype: str) -> str:
+    """How the VAE computes: `plain`, in diffusers' bits, or `fused`, or `channels_last` in kernels of Triton.
+
+    They are equal up to rounding, so this is part of the key. The last wants CUDA from Ampere on and 16 bits.
+    """
+    if not device.startswith("cuda"):
+        return "plain"
+    return "channels_last" if has_flash(device, dtype) and not missing_for_triton() else "fused"
+
+
+@cache
+def missing_for_triton() -> str | None:
+    """What it lacks to make Triton's kernels here: it compiles a few lines of C for each; None when nothing."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    wanted = {
+        "triton": importlib.util.find_spec("triton") is not None,
+        "a C compiler": compiler is not None,
+        f"`{headers}`": headers.is_file(),
+    }
+    return " and ".join(name for name, there in wanted.items() if not there) or None
 
 
 def vae_tiles(device: str) -> tuple[int, int]:
@@ -447,7 +469,7 @@ def _policy(device: str) -> Dtypes:
     return Dtypes(lm="bfloat16", text_encoder="bfloat16", condition_encoder="bfloat16", dit="bfloat16", vae=vae)
 
 
-def _has_flash(device: str, dtype: str) -> bool:
+def has_flash(device: str, dtype: str) -> bool:
     """Whether torch's flash attention computes in this dtype there: CUDA from Ampere on, and 16 bits."""
     return device.startswith("cuda") and dtype != "float32" and _has_bfloat16(device)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from renderer.errors import RendererError
 from renderer.json_values import from_json, to_json
 from renderer.models.catalog.identity import identity
-from renderer.models.device import cuda_devices
+from renderer.models.device import cuda_devices, missing_for_triton
 from renderer.models.gpus import driver_version
 from renderer.models.model_files import ModelFiles
 
@@ -57,7 +57,7 @@ def node_facts(question: NodeQuestion) -> NodeFacts:
         name=platform.node(),
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
-        versions={name: _version(name) for name in LIBRARIES},
+        versions={name: _version(name) for name in LIBRARIES} | {"triton": _triton()},
         gpus=tuple(gpu.name for gpu in cuda_devices()),
         driver=driver_version(),
         free_bytes=shutil.disk_usage(folder if folder.is_dir() else Path.home()).free,
@@ -70,6 +70,11 @@ def _weights(files: ModelFiles) -> Mapping[str, str]:
         return identity(files)
     except (RendererError, OSError):
         return {}
+
+
+def _triton() -> str:
+    """Its version, where it can make kernels."""
+    return "none" if missing_for_triton() else _version("triton")
 
 
 def _version(library: str) -> str:

@@ -15,6 +15,7 @@ import time
 import traceback
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from renderer.models import device as devices
 from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.decode_request import DecodeResult
-from renderer.models.ace_step.lm.decoder import Pass, ResidentLm
+from renderer.models.ace_step.lm.decoder import Pass, ResidentLm, TorchRows
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.pass_spec import PassSpec, SamplingFeatures
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
@@ -161,7 +162,7 @@ ATTENTIONS: dict[str, tuple[Any, Callable[[], AbstractContextManager[Any]]]] = {
 def attentions(lm: ResidentLm) -> dict[str, Any]:
     """Step times with each attention that works, at 32 rows."""
     found: dict[str, Any] = {"as picked": step_times(lm, 16)}
-    masked = replace(lm, attention=PaddedDecode.of)
+    masked = replace(lm, make_rows=partial(TorchRows.of, PaddedDecode.of))
     for name, (attention, context) in ATTENTIONS.items():
         fused.grouped_attention = attention
         try:
@@ -273,7 +274,7 @@ def of_size(name: str, device: torch.device, report: Report, plain_seconds: int)
         launch=launch,
         prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
         texts=EagerTexts(model.model),
-        attention=PaddedDecode.of,
+        make_rows=partial(TorchRows.of, PaddedDecode.of),
         steps_ahead=1,
     )
     report.part(f"{name}: 32 rows, transformers' own layers", lambda: step_times(unfused, 16))

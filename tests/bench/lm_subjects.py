@@ -14,7 +14,7 @@ from renderer.models import device as devices
 from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
 from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
-from renderer.models.ace_step.lm.part import ATTENTIONS, STEPS_AHEAD
+from renderer.models.ace_step.lm.part import ROWS, STEPS_AHEAD
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.lm.teacher_forcing import EagerTexts, RecordedTexts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
@@ -92,7 +92,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
     """The model as the engine runs it; the model itself is changed."""
     fuse(model.model)
     name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
-    attention = ATTENTIONS[devices.lm_attention(name, str(dtype).removeprefix("torch."))]
+    make_rows = ROWS[devices.lm_attention(name, str(dtype).removeprefix("torch."))]()
     forward = RecordedPrompts(model.model) if cuda and launch is not eager else EagerPrompts(model.model)
     return ResidentLm(
         model=model,
@@ -101,7 +101,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
         launch=launch,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(name)),
         texts=RecordedTexts(model.model) if cuda and launch is not eager else EagerTexts(model.model),
-        attention=attention,
+        make_rows=make_rows,
         steps_ahead=STEPS_AHEAD if cuda else 1,
     )
 

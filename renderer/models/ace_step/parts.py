@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renderer.models import device as devices
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
 from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.ace_step.vae.encoder import load_encoder
@@ -37,8 +38,11 @@ class AceStepLoader:
     """The family."""
 
     def prepare(self) -> None:
-        """Import the LM's libraries too; those of DiT and VAE came with this module."""
+        """Import the LM's libraries too, and Triton's kernels where they run; those of DiT and VAE are there."""
         from renderer.models.ace_step.lm import part as lm  # noqa: F401, PLC0415 - the import is all
+
+        if devices.num_cuda_devices() and not devices.missing_for_triton():
+            from renderer.models.kernels import convolution, row_steps  # noqa: F401, PLC0415 - the import is all
 
     def examine(self, part: str, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""

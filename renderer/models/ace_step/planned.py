@@ -243,7 +243,8 @@ def _dit_numerics(settings: Settings) -> Numerics:
 
 
 def _vae_numerics(settings: Settings) -> Numerics:
-    dtype, kernels = device.dtypes(settings.device, settings.dtype).vae, device.vae_kernels(settings.device)
+    dtype = device.dtypes(settings.device, settings.dtype).vae
+    kernels = device.vae_kernels(settings.device, dtype)
     return Numerics(
         dtype=dtype,
         kernels=kernels if kernels != "plain" else None,

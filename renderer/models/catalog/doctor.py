@@ -83,6 +83,7 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
         yield CheckResult(what="device", state="warning", detail=remark)
     yield _dtypes(picked, dtype, settings)
     yield from _probed(picked, dtype)
+    yield from _kernels(picked, dtypes.lm)
     for one in every.devices:
         yield _memory(one)
     yield _disk()
@@ -125,6 +126,22 @@ def _libraries() -> Iterator[CheckResult]:
         yield CheckResult(
             what=name, state=state, detail=found, help="" if state == "fine" else f"{wanted} or later is needed"
         )
+
+
+def _kernels(device: str, dtype: str) -> Iterator[CheckResult]:
+    """Whether the quickest kernels can be made, where a device has them."""
+    if not devices.has_flash(device, dtype):
+        return
+    missing = devices.missing_for_triton()
+    if missing is None:
+        yield CheckResult(what="kernels", state="fine", detail="Triton's")
+        return
+    yield CheckResult(
+        what="kernels",
+        state="warning",
+        detail=f"LM and VAE take slower ones: {missing} is missing",
+        help="install a C compiler and Python's headers (gcc, python3-dev); results then get other keys",
+    )
 
 
 def _trial(device: str, dtypes: list[str]) -> CheckResult:

@@ -36,11 +36,11 @@ class Norm(nn.Module):
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
-        self.weight, self._eps = norm.weight, norm.variance_epsilon
+        self.weight, self.eps = norm.weight, norm.variance_epsilon
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., width], normalised and scaled."""
-        return rms_norm(states, self.weight.shape, self.weight, self._eps)
+        return rms_norm(states, self.weight.shape, self.weight, self.eps)
 
 
 class Rotary(nn.Module):
@@ -66,8 +66,8 @@ class Attention(nn.Module):
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
-        self._head_dim, self._scaling, self._layer = attention.head_dim, attention.scaling, attention.layer_idx
-        self._eps = attention.q_norm.variance_epsilon
+        self._head_dim, self.scaling, self._layer = attention.head_dim, attention.scaling, attention.layer_idx
+        self.eps = attention.q_norm.variance_epsilon
         parts = attention.q_proj, attention.k_proj, attention.v_proj
         heads = [part.out_features // self._head_dim for part in parts]
         self._heads, self._num_rotated = heads[0], heads[0] + heads[1]
@@ -94,12 +94,12 @@ class Attention(nn.Module):
         value = states[:, :, self._num_rotated :].transpose(1, 2)
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self._layer)
-        out, _ = grouped_attention(self, query, key, value, attention_mask, self._scaling)
+        out, _ = grouped_attention(self, query, key, value, attention_mask, self.scaling)
         return linear(out.reshape(rows * length, -1), self.out).view(rows, length, -1), None
 
     def _rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         # Without a weight of its own: the kernel takes one for all heads, and queries' and keys' differ.
-        normed = rms_norm(states, (self._head_dim,), None, self._eps) * self.norm
+        normed = rms_norm(states, (self._head_dim,), None, self.eps) * self.norm
         return torch.addcmul(normed * cos, normed.roll(self._head_dim // 2, dims=-1), sin)
 
 

@@ -483,3 +483,40 @@ def test_the_fused_decoder_stands_as_close_to_the_truth_as_diffusers_own(dtype: 
 
     assert (ours - truth).square().mean() < 1.1 * (theirs - truth).square().mean()
     assert torch.equal(fused(frames.to("cuda", dtype)).double().cpu(), ours)
+
+
+@torch.inference_mode()
+def test_the_decoder_channels_last_stands_as_close_to_the_truth_as_diffusers_own() -> None:
+    """A frame's sound is the same whatever is decoded behind it."""
+    from renderer.models.ace_step.vae.channels_last import ChannelsLast, choice_of
+    from tests.models.ace_step.vae.test_part import decoder
+
+    frames = torch.randn((1, 64, 300), generator=torch.Generator().manual_seed(1))
+    truth = decoder(dtype=torch.float64)(frames.double())
+    ours = ChannelsLast(decoder("cuda", torch.bfloat16), choice_of(torch.device("cuda:0")))
+    given = frames.to("cuda", torch.bfloat16)
+
+    found, theirs = (made(given).double().cpu() for made in (ours, decoder("cuda", torch.bfloat16)))
+
+    assert (found - truth).square().mean() < (theirs - truth).square().mean()
+    assert torch.equal(ours(given).double().cpu(), found)
+    hop = found.shape[-1] // 300
+    assert torch.equal(ours(given[:, :, :200])[..., : 150 * hop].double().cpu(), found[..., : 150 * hop])
+
+
+def test_rows_read_in_pieces_stand_as_close_to_the_truth_as_whole_ones(tiny_set: Path) -> None:
+    from renderer.models.ace_step.lm.decoder import TorchRows
+    from renderer.models.ace_step.lm.split_rows import SplitRows
+    from renderer.models.kernels.decode_attention import PaddedDecode, VarlenDecode
+    from tests.models.ace_step.lm.test_engine import decodes_of, logits_of
+
+    def by(dtype: str, make_rows: Any) -> torch.Tensor:
+        lm = load(tiny_set, dtype=dtype, device="cuda:0")
+        lm._lm = replace(lm._lm, make_rows=make_rows)  # type: ignore[type-var]
+        ours, *others = decodes_of(lm, songs(4))
+        return logits_of(lm, ours, others, 1)[0]
+
+    truth = by("float32", partial(TorchRows.of, PaddedDecode.of))
+    whole, pieces = by("bfloat16", partial(TorchRows.of, VarlenDecode.of)), by("bfloat16", SplitRows.of)
+
+    assert (pieces - truth).square().mean() < 1.5 * (whole - truth).square().mean()

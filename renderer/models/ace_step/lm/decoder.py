@@ -49,7 +49,7 @@ class ResidentLm:
     launch: Launch
     prefill: Prefill
     texts: TextForward
-    attention: MakeDecodeAttention
+    make_rows: MakeRows
     steps_ahead: int
     """Steps that may be launched before the tokens of the first are read: a device beside the host needn't wait for it.
 
@@ -72,11 +72,9 @@ class ResidentLm:
         cached = cache_bytes(self.model.config, rows, spec.length, self.dtype)
         return cached + logits + self.prefill.bytes_to_come(self.dtype)
 
-    def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> TorchRows:
+    def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> Rows:
         """The rows of a pass."""
-        attention = self.attention(self.model.config, positions, spec.length, self.weight)
-        cache = row_cache(attention.memory, positions)
-        return TorchRows(lm=self, spec=spec, tokens=tokens, positions=positions, attention=attention, kv_cache=cache)
+        return self.make_rows(self, spec, tokens, positions)
 
     def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
         """As the protocol says."""
@@ -100,6 +98,13 @@ class Rows(Protocol):
 
     def logits(self) -> Tensor:
         """Float32 [rows, columns] of every row's last token, which is written at the row's position."""
+
+
+class MakeRows(Protocol):
+    """How a resident LM's rows are computed, for a pass."""
+
+    def __call__(self, lm: ResidentLm, spec: PassSpec, tokens: Tensor, positions: Tensor) -> Rows:
+        """See `LoadedLm.rows`."""
 
 
 class LoadedLm(Protocol):
@@ -160,12 +165,18 @@ class TorchRows:
     attention: DecodeAttention
     kv_cache: Cache
 
+    @classmethod
+    def of(
+        cls, attention: MakeDecodeAttention, lm: ResidentLm, spec: PassSpec, tokens: Tensor, positions: Tensor
+    ) -> TorchRows:
+        """With an attention, as `MakeRows` says."""
+        made = attention(lm.model.config, positions, spec.length, lm.weight)
+        cache = row_cache(made.memory, positions)
+        return cls(lm=lm, spec=spec, tokens=tokens, positions=positions, attention=made, kv_cache=cache)
+
     def fill(self, row: int, prompts: PromptCache, index: int) -> None:
         """As the protocol says."""
-        length = prompts.lengths[index]
-        for layer, prompt in zip(self.attention.memory, prompts.memory, strict=True):
-            layer[:, row, :, :length] = prompt[:, index, :, :length]
-            layer[:, row, :, length:] = 0  # NaN included
+        fill_row(self.attention.memory, row, prompts, index)
 
     def logits(self) -> Tensor:
         """As the protocol says."""
@@ -177,6 +188,14 @@ class TorchRows:
             use_cache=True,
         ).last_hidden_state
         return self.spec.logit_slice.logits(self.lm.weight, hidden[:, 0])
+
+
+def fill_row(memory: Sequence[Tensor], row: int, prompts: PromptCache, index: int) -> None:
+    """Put one of the prompts' caches into a row of each layer's memory, over all that was there."""
+    length = prompts.lengths[index]
+    for layer, prompt in zip(memory, prompts.memory, strict=True):
+        layer[:, row, :, :length] = prompt[:, index, :, :length]
+        layer[:, row, :, length:] = 0  # NaN included
 
 
 class Pass:

@@ -15,7 +15,7 @@ from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
 from renderer.models.ace_step.checkpoints.checks import check_codebooks
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
 from renderer.models.ace_step.jobs import run_alone
-from renderer.models.ace_step.lm.decoder import ResidentLm
+from renderer.models.ace_step.lm.decoder import ResidentLm, TorchRows
 from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.plan_score import PlanJudge
@@ -32,17 +32,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
-    from renderer.models.ace_step.lm.decoder import LoadedLm
+    from renderer.models.ace_step.lm.decoder import LoadedLm, MakeRows
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.protocol.tokens import Tokens
-    from renderer.models.kernels.decode_attention import MakeDecodeAttention
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener, StageJob
 
     MakePhase = Callable[[Tokens], Phase]
 
 
-ATTENTIONS: Mapping[str, MakeDecodeAttention] = {"masked": PaddedDecode.of, "ragged": VarlenDecode.of}
+def _split() -> MakeRows:
+    from renderer.models.ace_step.lm.split_rows import SplitRows  # noqa: PLC0415 - Triton is not everywhere
+
+    return SplitRows.of
+
+
+ROWS: Mapping[str, Callable[[], MakeRows]] = {
+    "masked": lambda: partial(TorchRows.of, PaddedDecode.of),
+    "ragged": lambda: partial(TorchRows.of, VarlenDecode.of),
+    "split": _split,
+}
 """By what `device.lm_attention` says."""
 STEPS_AHEAD = 8  # on CUDA: 40 ms for a host that is kept from launching, and a refill waits for no more
 
@@ -81,7 +90,7 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
         launch=cuda_graph if on_cuda else eager,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(settings.device)),
         texts=RecordedTexts(model.model) if on_cuda else EagerTexts(model.model),
-        attention=ATTENTIONS[devices.lm_attention(settings.device, dtype)],
+        make_rows=ROWS[devices.lm_attention(settings.device, dtype)](),
         steps_ahead=STEPS_AHEAD if on_cuda else 1,
     )
     devices.synchronise(device)

@@ -148,14 +148,30 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     dtype = devices.dtypes(settings.device, settings.dtype).vae
     vae = find_component(files, "vae").load(dtype=dtype, device=device, listener=listener)
     _keep_only_decoding(vae)
-    DECODERS[devices.vae_kernels(settings.device)](vae.decoder)
-    if dtype != devices.VAE_OUTPUT:
-        give_float32(vae.decoder)
+    vae.decoder = DECODERS[devices.vae_kernels(settings.device, dtype)](vae.decoder, dtype)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
     return LoadedVae(vae=vae, tiles=tiles, device=device)
 
 
-DECODERS: Mapping[str, Callable[[Any], None]] = {"plain": slim, "fused": fuse}
+def _changed(change: Callable[[Any], None], decoder: Any, dtype: str) -> Any:
+    change(decoder)
+    if dtype != devices.VAE_OUTPUT:
+        give_float32(decoder)
+    return decoder
+
+
+def _channels_last(decoder: Any, _dtype: str) -> Any:
+    from renderer.models.ace_step.vae.channels_last import ChannelsLast, choice_of  # noqa: PLC0415 - Triton's
+
+    return ChannelsLast(decoder, choice_of(decoder.conv1.weight.device))
+
+
+DECODERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "plain": partial(_changed, slim),
+    "fused": partial(_changed, fuse),
+    "channels_last": _channels_last,
+}
+"""By what `device.vae_kernels` says: diffusers' decoder to one that gives float32."""
 
 
 def _keep_only_decoding(vae: Any) -> None:

@@ -1,0 +1,142 @@
+"""Triton's kernels run on a CPU by its interpreter, against torch: prints how far apart they are, as JSON.
+
+A process of its own, as `TRITON_INTERPRET` has to be set before Triton is imported. Small blocks, so that a few rows
+and channels are several of them; float32, as the interpreter knows no bfloat16.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import warnings
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+os.environ["TRITON_INTERPRET"] = "1"
+
+import torch
+from diffusers import AutoencoderOobleck
+from transformers import AutoModelForCausalLM, Qwen3Config
+
+from renderer.models.ace_step.lm.decoder import ResidentLm, TorchRows
+from renderer.models.ace_step.lm.pass_spec import LogitSlice, PassSpec, SamplingFeatures
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
+from renderer.models.ace_step.lm.split_rows import SplitRows
+from renderer.models.ace_step.vae import channels_last
+from renderer.models.ace_step.vae.weight_norm import fold_weight_norm
+from renderer.models.kernels import attention, row_steps
+from renderer.models.kernels.convolution import BlockSizes
+from renderer.models.kernels.cuda_graph import eager
+from renderer.models.kernels.decode_attention import PaddedDecode
+from renderer.models.kernels.qwen3 import fuse
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHOICE = channels_last.BlockChoice(
+    straight=BlockSizes(16, 32, 16, 4, 2),
+    unit=BlockSizes(32, 16, 16, 4, 2),
+    last=BlockSizes(64, 16, 16, 4, 2),
+)
+
+
+@torch.no_grad()
+def decoder(channels: int, frames: int) -> float:
+    """Two blocks, of which the second one's units are one kernel each."""
+    channels_last.ONE_KERNEL = 16
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        vae = AutoencoderOobleck(
+            encoder_hidden_size=8,
+            decoder_channels=channels,
+            channel_multiples=[1, 2],
+            downsampling_ratios=[2, 4],
+        ).eval()
+    for weight in vae.decoder.parameters():
+        weight.add_(torch.randn_like(weight) * 0.1)
+    fold_weight_norm(vae.decoder)
+    latents = torch.randn(1, 64, frames)
+    return apart(channels_last.ChannelsLast(copy.deepcopy(vae.decoder), CHOICE)(latents), vae.decoder(latents))
+
+
+def language_model() -> Any:
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=100,
+        hidden_size=48,
+        intermediate_size=80,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        initializer_range=0.3,
+        tie_word_embeddings=True,
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            weight.data.add_(torch.randn_like(weight) * 0.3)
+    model.config._attn_implementation = attention.NAME
+    fuse(model.model)
+    return model
+
+
+@torch.inference_mode()
+def steps() -> dict[str, float]:
+    """Three steps of rows at the ends and the beginnings of pieces, beside others, and beside NaN."""
+    row_steps.PIECE, row_steps.AT_ONCE = 32, 16
+    model = language_model()
+    lm = ResidentLm(
+        model=model,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        launch=eager,
+        prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
+        make_rows=partial(TorchRows.of, PaddedDecode.of),
+        steps_ahead=1,
+    )
+    split, lengths = replace(lm, make_rows=SplitRows.of), (3, 31, 32, 100)
+    prompts = [prompt(length) for length in lengths]
+    expected, found = logits(lm, prompts), logits(split, prompts)
+    others = logits(split, [prompt(77), prompts[1], prompts[2], prompt(5)])
+    spoilt = [*prompts[:3], replace(prompts[3], memory=[layer * torch.nan for layer in prompts[3].memory])]
+    beside = logits(split, spoilt)
+    return {
+        "apart": apart(found, expected),
+        "beside others": float((others[:, 1:3] - found[:, 1:3]).abs().max()),
+        "beside NaN": float((beside[:, :3] - found[:, :3]).abs().max()),
+        "NaN rows": float(beside.isnan().all(-1)[0].sum()),
+    }
+
+
+def prompt(length: int) -> PromptCache:
+    return PromptCache(memory=[torch.randn(2, 1, 2, length, 8) for _ in range(2)], last=(7,), lengths=(length,))
+
+
+def logits(lm: ResidentLm, prompts: list[PromptCache]) -> Tensor:
+    """[steps, rows, columns]."""
+    features = SamplingFeatures(guided=False, penalised=False, top_k=False, top_p=False)
+    spec = PassSpec(length=128, logit_slice=LogitSlice(first=10, stop=90, end=5), features=features)
+    tokens = torch.tensor([[one.lengths[0] % 50] for one in prompts])
+    positions = torch.tensor([one.lengths[0] for one in prompts])
+    rows = lm.rows(spec, tokens, positions)
+    for row, one in enumerate(prompts):
+        rows.fill(row, one, 0)
+    seen = []
+    for _ in range(3):
+        seen.append(rows.logits())
+        tokens += 3
+        positions += 1
+    return torch.stack(seen)
+
+
+def apart(ours: Tensor, truth: Tensor) -> float:
+    assert ours.shape == truth.shape
+    return float((ours - truth).norm() / truth.norm())
+
+
+if __name__ == "__main__":
+    print(json.dumps({"decoder": decoder(16, 4), "odd channels": decoder(10, 3), **steps()}))

@@ -1,0 +1,29 @@
+"""Kernels of Triton, by its interpreter: a CPU shows whether they compute what they say, a GPU how well."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("triton", reason="Triton is there for Linux on x86 only")
+ROUNDING = 1e-5  # of float32, over all layers
+
+
+@pytest.mark.slow
+def test_kernels_compute_what_torch_computes_and_no_row_hears_another() -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.models.kernels.interpreted"]
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-2_000:]
+
+    found = json.loads(told.stdout.splitlines()[-1])
+
+    assert found["decoder"] < ROUNDING
+    assert found["odd channels"] < ROUNDING
+    assert found["apart"] < ROUNDING
+    assert found["beside others"] == found["beside NaN"] == 0
+    assert found["NaN rows"] == 1
