@@ -22,13 +22,14 @@ from renderer.models.ace_step.dit.dcw import Dcw, apply_dcw
 from renderer.models.ace_step.dit.fused import FusedDit
 from renderer.models.ace_step.dit.plain import PlainDit
 from renderer.models.ace_step.dit.velocity import Conditions
-from renderer.models.ace_step.vae.part import _keep_only_decoding
+from renderer.models.ace_step.vae.part import DECODERS, _keep_only_decoding
 from renderer.models.catalog.zoo import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renderer.models.ace_step.dit.velocity import ResidentDit
+    from renderer.models.model_files import ModelFiles
 
 DEVICE = torch.device("cuda:0")
 LENGTHS = (30, 60, 180, 240, 600)
@@ -141,42 +142,49 @@ def apart(found: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 @torch.no_grad()
-def vae(folder: Path) -> list[dict[str, float]]:
+def vae(folder: Path) -> list[dict[str, Any]]:
+    """A tile by each of the decoders, and how far each is from float32."""
     files = resolve(str(folder)).files
     assert files is not None
-    loaded = find_component(files, "vae").load(dtype="bfloat16", device=DEVICE, listener=Quiet())
-    _keep_only_decoding(loaded)
-    rows = []
-    for tile, deterministic in ((256, True), (512, True), (768, True), (1024, True), (512, False), (4500, True)):
-        torch.backends.cudnn.deterministic = deterministic
-        latents = torch.randn((1, 64, tile), device=DEVICE, dtype=torch.bfloat16)
-        torch.cuda.reset_peak_memory_stats()
-        base = torch.cuda.memory_allocated()
-        taken = milliseconds(partial(loaded.decoder, latents), times=3)
-        first = loaded.decoder(latents)
-        row = {
-            "tile": tile,
-            "deterministic": float(deterministic),
-            "ms": taken,
-            "ms per 100 frames": taken / tile * 100,
-            "peak GB": (torch.cuda.max_memory_allocated() - base) / 1e9,
-            "repeats": float(torch.equal(first, loaded.decoder(latents))),
-        }
-        assert first.shape[-1] == tile * SAMPLES_PER_LATENT
-        rows.append(row)
-        print({key: round(value, 3) for key, value in row.items()})
-    profile(loaded)
+    truth, rows = decoder(files, "float32", "plain"), []
+    few = torch.randn((1, 64, 64), device=DEVICE, dtype=torch.bfloat16)
+    for way in DECODERS:
+        made = decoder(files, "bfloat16", way)
+        for tile in (512, 1024, 2048):
+            latents = torch.randn((1, 64, tile), device=DEVICE, dtype=torch.bfloat16)
+            torch.cuda.reset_peak_memory_stats()
+            base = torch.cuda.memory_allocated()
+            taken = milliseconds(partial(made, latents), times=3)
+            first = made(latents)
+            row = {
+                "decoder": way,
+                "tile": tile,
+                "ms": round(taken, 2),
+                "peak GB": round((torch.cuda.max_memory_allocated() - base) / 1e9, 2),
+                "repeats": torch.equal(first, made(latents)),
+                "vs float32": apart(made(few), truth(few.float())),
+            }
+            assert first.shape[-1] == tile * SAMPLES_PER_LATENT
+            rows.append(row)
+            print(row)
+        profile(made)
     return rows
 
 
-def profile(loaded: Any) -> None:
+def decoder(files: ModelFiles, dtype: str, way: str) -> Any:
+    loaded = find_component(files, "vae").load(dtype=dtype, device=DEVICE, listener=Quiet())
+    _keep_only_decoding(loaded)
+    return DECODERS[way](loaded.decoder, dtype)
+
+
+def profile(made: Any) -> None:
     """Where a tile's time goes, kernel by kernel."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
 
     latents = torch.randn((1, 64, 512), device=DEVICE, dtype=torch.bfloat16)
     with profiled(activities=[ProfilerActivity.CUDA]) as found:
-        loaded.decoder(latents)
+        made(latents)
         torch.cuda.synchronize()
     print(found.key_averages().table(sort_by="cuda_time_total", row_limit=12, max_name_column_width=60))
 

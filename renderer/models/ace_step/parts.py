@@ -9,7 +9,7 @@ from renderer.models import device as devices
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
 from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.ace_step.vae.encoder import load_encoder
-from renderer.models.ace_step.vae.part import load_vae
+from renderer.models.ace_step.vae.part import compile_ahead, load_vae
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,4 +51,8 @@ class AceStepLoader:
 
     def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
         """The part, resident."""
+        own = settings.of(VAE)
+        wait = compile_ahead(files, own.device, devices.dtypes(own.device, own.dtype).vae)
+        if part == VAE:
+            wait()
         return LOADERS[part](files, settings.of(part), listener)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import triton
 import triton.language as tl
 
+from renderer.models.kernels.launching import launch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -89,7 +91,7 @@ def _products(  # type: ignore[no-untyped-def]
     return sums
 
 
-@triton.jit(do_not_specialize=["num_in", "num_rows", "num_samples"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["num_in", "num_rows", "num_samples", "dilation", "shift"])  # type: ignore[untyped-decorator]
 def _convolve(  # type: ignore[no-untyped-def]
     states, weight, bias, residual, turns, depth, raw, active,
     num_in, num_rows, num_samples, dilation, shift,
@@ -128,11 +130,11 @@ def _convolve(  # type: ignore[no-untyped-def]
         tl.store(active + place, _snaked(sums, wave, high).to(active.dtype.element_ty), mask=kept)
 
 
-@triton.jit(do_not_specialize=["num_rows"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["num_rows", "dilation", "shift", "keep"])  # type: ignore[untyped-decorator]
 def _unit(  # type: ignore[no-untyped-def]
     states, weight, bias, inner_turns, inner_depth, mix, mix_bias, residual, turns, depth, raw, active,
-    num_rows, dilation, shift,
-    TAPS: tl.constexpr, CHANNELS: tl.constexpr, RAW: tl.constexpr,
+    num_rows, dilation, shift, keep,
+    TAPS: tl.constexpr, CHANNELS: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     first = tl.program_id(0) * ROWS
@@ -151,8 +153,8 @@ def _unit(  # type: ignore[no-untyped-def]
     kept = (rows < num_rows)[:, None] & inside[None, :]
     mixed = tl.dot(hidden, mixing) + _loaded(mix_bias, columns, inside)
     mixed += tl.load(residual + start + place, mask=kept, other=0.0).to(tl.float32)
-    if RAW:
-        tl.store(raw + start + place, mixed.to(raw.dtype.element_ty), mask=kept)
+    # Not a kernel of its own for the last unit, whose sum nobody reads: each takes two seconds to compile.
+    tl.store(raw + start + place, mixed.to(raw.dtype.element_ty), mask=kept & (keep != 0))
     wave, high = _loaded(turns, columns, inside), _loaded(depth, columns, inside)
     tl.store(active + start + place, _snaked(mixed, wave, high).to(active.dtype.element_ty), mask=kept)
 
@@ -179,7 +181,9 @@ def convolve(
     active, plain = (out, raw) if snake is not None else (None, out)
     # A result with its channels apart is a view of one with its channels in front.
     across = out.stride(0) == 1 and channels > 1
-    _convolve[(triton.cdiv(num_out, blocks.columns), triton.cdiv(rows, blocks.rows))](
+    launch(
+        _convolve,
+        (triton.cdiv(num_out, blocks.columns), triton.cdiv(rows, blocks.rows)),
         states,
         by.weight,
         by.bias,
@@ -228,7 +232,9 @@ def residual_unit(
     In one kernel, whose `blocks.columns` hold all channels.
     """
     taps, channels, _ = by.weight.shape
-    _unit[(triton.cdiv(len(states), blocks.rows),)](
+    launch(
+        _unit,
+        (triton.cdiv(len(states), blocks.rows),),
         states,
         by.weight,
         by.bias,
@@ -239,14 +245,14 @@ def residual_unit(
         residual,
         snake.turns,
         snake.depth,
-        raw,
+        out if raw is None else raw,
         out,
         len(states),
         by.dilation,
         by.shift,
+        int(raw is not None),
         TAPS=taps,
         CHANNELS=channels,
-        RAW=raw is not None,
         ROWS=blocks.rows,
         COLUMNS=blocks.columns,
         DEPTH=blocks.depth,

@@ -13,7 +13,11 @@ import torch
 import triton
 import triton.language as tl
 
+from renderer.models.kernels.launching import compiled_together, launch
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 PIECE = 256  # tokens of a cache that one program reads
@@ -135,7 +139,7 @@ def add_norm(states: Tensor, delta: Tensor | None, weight: Tensor, eps: float) -
     rows, width = states.shape
     out = torch.empty_like(states)
     block = triton.next_power_of_2(width)
-    _add_norm[(rows,)](states, delta, weight, out, eps, WIDTH=width, BLOCK=block, ADD=delta is not None)
+    launch(_add_norm, (rows,), states, delta, weight, out, eps, WIDTH=width, BLOCK=block, ADD=delta is not None)
     return out
 
 
@@ -151,7 +155,9 @@ def turn_heads(
     rows, (rotated, width), kv_heads = len(states), weight.shape, memory.shape[2]
     heads = rotated - kv_heads
     query = states.new_empty(rows, heads, width)
-    _heads[(rows, heads + 2 * kv_heads)](
+    launch(
+        _heads,
+        (rows, heads + 2 * kv_heads),
         states,
         weight,
         *turns,
@@ -177,7 +183,9 @@ def attend(query: Tensor, memory: Tensor, positions: Tensor, scale: float) -> Te
     block = max(LEAST, triton.next_power_of_2(width))
     sums = query.new_empty(rows, heads, pieces, width, dtype=torch.float32)
     tops, totals = (query.new_empty(rows, heads, pieces, dtype=torch.float32) for _ in range(2))
-    _attend[(pieces, kv_heads, rows)](
+    launch(
+        _attend,
+        (pieces, kv_heads, rows),
         query,
         *memory,
         positions,
@@ -199,7 +207,9 @@ def attend(query: Tensor, memory: Tensor, positions: Tensor, scale: float) -> Te
     )
     out = torch.empty_like(query)
     many = triton.next_power_of_2(pieces)
-    _join[(rows, heads)](
+    launch(
+        _join,
+        (rows, heads),
         sums,
         tops,
         totals,
@@ -220,5 +230,28 @@ def gate(both: Tensor) -> Tensor:
     """silu(first half) · second half of [rows, 2 · width]."""
     rows, width = len(both), both.shape[1] // 2
     out, block = both.new_empty(rows, width), 1_024
-    _gate[(rows, triton.cdiv(width, block))](both, out, WIDTH=width, BLOCK=block)
+    launch(_gate, (rows, triton.cdiv(width, block)), both, out, WIDTH=width, BLOCK=block)
     return out
+
+
+def compile_step(like: Tensor, norms: Tensor, memory: Sequence[int], inner: int) -> None:
+    """Compile all of these kernels beside each other, for steps of states as `like` [rows, width].
+
+    `norms` are the heads' [heads + kv heads, head width], `memory` the shape of a layer's, `inner` the width that is
+    gated.
+    """
+    rows, width = like.shape
+    (rotated, head_width), kv_heads = norms.shape, memory[2]
+
+    def made(*shape: int, dtype: torch.dtype = like.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, device="meta")
+
+    states, positions = made(rows, width), made(rows, dtype=torch.int64)
+    layer = made(memory[0], memory[1], memory[3], memory[2], memory[4]).transpose(2, 3)
+    with compiled_together():
+        for delta in (None, states):
+            add_norm(states, delta, made(width), 0.0)
+        turns = made(memory[3], head_width), made(memory[3], head_width)
+        joined = made(rows, (rotated + kv_heads) * head_width)
+        attend(turn_heads(joined, made(*norms.shape), turns, positions, layer, 0.0), layer, positions, 0.0)
+        gate(made(rows, 2 * inner))

@@ -24,6 +24,7 @@ from renderer.models.ace_step.lm.decoder import ResidentLm, TorchRows
 from renderer.models.ace_step.lm.pass_spec import LogitSlice, PassSpec, SamplingFeatures
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, PromptCache
 from renderer.models.ace_step.lm.split_rows import SplitRows
+from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.vae import channels_last
 from renderer.models.ace_step.vae.weight_norm import fold_weight_norm
 from renderer.models.kernels import attention, row_steps
@@ -95,6 +96,7 @@ def steps() -> dict[str, float]:
         dtype=torch.float32,
         launch=eager,
         prefill=Prefill(EagerPrompts(model.model), prompt_bucket=1),
+        texts=EagerTexts(model.model),
         make_rows=partial(TorchRows.of, PaddedDecode.of),
         steps_ahead=1,
     )

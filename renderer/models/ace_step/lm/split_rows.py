@@ -40,12 +40,16 @@ class SplitRows:
         """As `MakeRows` says."""
         every = torch.arange(spec.length, device=positions.device)[None]
         cos, sin = lm.model.model.rotary_emb(lm.weight, every)
+        memory = zeros_by_token(lm.model.config, len(positions), spec.length, lm.weight)
+        if lm.weight.is_cuda:
+            like, layer = lm.weight[: len(positions)], lm.model.model.layers[0]
+            row_steps.compile_step(like, layer.self_attn.norm, memory[0].shape, layer.mlp.down.shape[1])
         return cls(
             lm=lm,
             spec=spec,
             tokens=tokens,
             positions=positions,
-            memory=zeros_by_token(lm.model.config, len(positions), spec.length, lm.weight),
+            memory=memory,
             turns=(cos[0, :, 0].contiguous(), sin[0, :, 0].contiguous()),
         )
 

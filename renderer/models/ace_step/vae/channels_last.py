@@ -9,17 +9,21 @@ src/diffusers/models/autoencoders/autoencoder_oobleck.py
 from __future__ import annotations
 
 import math
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from renderer.facts import VAE_REACH
 from renderer.models.ace_step.vae.fused import UNITS
 from renderer.models.kernels.convolution import BlockSizes, Convolution, SnakeConstants, convolve, residual_unit
+from renderer.models.kernels.launching import compiled_together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -108,7 +112,9 @@ class ChannelsLast(nn.Module):
     def _through(self, block: _Block, states: Tensor) -> Tensor:
         residual, states = self._upsampled(block, states)
         for number, unit in enumerate(block.units):
-            raw = None if number == len(block.units) - 1 else torch.empty_like(residual)
+            last = number == len(block.units) - 1
+            # Of wide units, which are few, the last sum is kept though nobody reads it: one kernel less to compile.
+            raw = None if last and residual.shape[1] <= ONE_KERNEL else torch.empty_like(residual)
             states, residual = self._unit(unit, states, residual, raw), residual if raw is None else raw
         return states
 
@@ -138,6 +144,23 @@ class ChannelsLast(nn.Module):
     def _convolve(self, states: Tensor, by: Convolution, **more: Any) -> Tensor:
         out = states.new_empty(len(states), by.weight.shape[-1])
         return convolve(states, by, out, self._choice.straight, **more)
+
+
+def compile_ahead(decoder: Callable[[], Any], dtype: torch.dtype, choice: BlockChoice) -> Callable[[], None]:
+    """Begin to compile all kernels of a decoder beside other work; what comes back waits for them.
+
+    `decoder` makes it on the meta device: no memory is taken. Of what was compiled once, Triton keeps the result on
+    disk. A fault is told by whoever runs the kernels.
+    """
+
+    def compiled() -> None:
+        with suppress(Exception), torch.no_grad(), compiled_together():
+            made = ChannelsLast(decoder().to(dtype), choice)
+            made(torch.empty(1, made.weight.shape[1], VAE_REACH, dtype=dtype, device="meta"))
+
+    thread = threading.Thread(target=compiled, daemon=True)
+    thread.start()
+    return thread.join
 
 
 def _block(block: Any, after: Any) -> _Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -151,6 +151,25 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     vae.decoder = DECODERS[devices.vae_kernels(settings.device, dtype)](vae.decoder, dtype)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
     return LoadedVae(vae=vae, tiles=tiles, device=device)
+
+
+@cache
+def compile_ahead(files: ModelFiles, device: str, dtype: str) -> Callable[[], None]:
+    """Begin to make what the VAE's kernels have to be compiled to; what comes back waits until it is there.
+
+    Asked while the LM works: with an empty cache of Triton's it takes longer than a song.
+    """
+    if devices.vae_kernels(device, dtype) != "channels_last":
+        return lambda: None
+    from renderer.models.ace_step.vae import channels_last  # noqa: PLC0415 - Triton's
+
+    def decoder() -> Any:
+        vae = find_component(files, "vae").module
+        _keep_only_decoding(vae)
+        return vae.decoder
+
+    choice = channels_last.choice_of(torch.device(device))
+    return channels_last.compile_ahead(decoder, getattr(torch, dtype), choice)
 
 
 def _changed(change: Callable[[Any], None], decoder: Any, dtype: str) -> Any:

@@ -56,6 +56,21 @@ def test_a_nucleus_close_to_the_whole_keeps_what_has_any_probability() -> None:
     assert kept.isfinite().sum() == 300
 
 
+@pytest.mark.parametrize("sharpness", [0.5, 3.0, 8.0])
+def test_looking_at_the_likeliest_alone_keeps_the_same_columns(
+    sharpness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they don't reach: of flat rows all are looked at."""
+    logits = torch.randn(6, 64_001, generator=torch.Generator().manual_seed(5)) * sharpness
+    logits[5] = torch.nan
+    top_p = column(0.5, 0.9, 0.99, 1.0, 0.0, 0.9)
+    found = sampling.keep_nucleus(logits, top_p)
+
+    monkeypatch.setattr(sampling, "LIKELIEST", 10**6)
+
+    assert torch.equal(found[:5], sampling.keep_nucleus(logits, top_p)[:5])
+
+
 @pytest.mark.parametrize("off", [0.0, 1.0, 1.5])
 def test_a_nucleus_that_is_off_changes_nothing(off: float) -> None:
     logits = torch.randn(2, 50)
