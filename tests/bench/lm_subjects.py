@@ -16,7 +16,7 @@ from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
 from renderer.models.ace_step.lm.part import ROWS, STEPS_AHEAD
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
-from renderer.models.ace_step.lm.teacher_forcing import EagerTexts, RecordedTexts
+from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.models.kernels.cuda_graph import eager
 from renderer.models.kernels.qwen3 import fuse
@@ -100,7 +100,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
         dtype=dtype,
         launch=launch,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(name)),
-        texts=RecordedTexts(model.model) if cuda and launch is not eager else EagerTexts(model.model),
+        texts=EagerTexts(model.model),
         make_rows=make_rows,
         steps_ahead=STEPS_AHEAD if cuda else 1,
     )

@@ -20,7 +20,7 @@ from renderer.models.ace_step.lm.engine import decode_all
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.plan_score import PlanJudge
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
-from renderer.models.ace_step.lm.teacher_forcing import EagerTexts, RecordedTexts
+from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import cuda_graph, eager
@@ -89,7 +89,7 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
         dtype=getattr(torch, dtype),
         launch=cuda_graph if on_cuda else eager,
         prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(settings.device)),
-        texts=RecordedTexts(model.model) if on_cuda else EagerTexts(model.model),
+        texts=EagerTexts(model.model),
         make_rows=ROWS[devices.lm_attention(settings.device, dtype)](),
         steps_ahead=STEPS_AHEAD if on_cuda else 1,
     )

@@ -15,7 +15,6 @@ import torch
 from torch.nn.functional import linear, pad
 
 from renderer.models.kernels.attention import TreeMask
-from renderer.models.kernels.cuda_graph import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 BLOCK_TOKENS = 128
 """Tokens whose logits are looked at together: of a real vocabulary they are 111 MB."""
-LONGEST_RECORDED = 4_096
-"""Tokens; more compute for longer than their launches take."""
 ROW_MULTIPLE = 64
 """A row's length is a multiple of it, as attention with a mask wants to be aligned."""
 
@@ -77,44 +74,6 @@ class EagerTexts:
         return _hidden(self._model, row.to(self._model.embed_tokens.weight.device))
 
 
-class RecordedTexts:
-    """As a CUDA graph for each length: a song's plans are as long as each other, and launches take longer than they."""
-
-    def __init__(self, model: Any) -> None:
-        self._model, self._eager = model, EagerTexts(model)
-        self._recordings: dict[int, _Recording | None] = {}
-        self._pool: Any = None
-
-    def __call__(self, row: Tensor) -> Tensor:
-        """As the protocol says."""
-        length = row.shape[1]
-        if length > LONGEST_RECORDED or length not in self._recordings:
-            # A warmup: libraries set themselves up in the first run of a shape, which a graph can't record.
-            self._recordings.setdefault(length, None)
-            return self._eager(row)
-        recording = self._recordings[length] = self._recordings[length] or self._record(row)
-        recording.row.copy_(row)
-        recording.graph.replay()
-        return recording.hidden
-
-    def _record(self, row: Tensor) -> _Recording:
-        weight = self._model.embed_tokens.weight
-        # Outside of the graphs' pool, where the next one writes over what this one left.
-        static, hidden = row.to(weight.device), weight.new_empty(row.shape[1], weight.shape[1])
-        self._pool = self._pool or torch.cuda.graph_pool_handle()
-        graph = record(lambda: _into(hidden, _hidden(self._model, static)), static.device, self._pool)
-        return _Recording(row=static, hidden=hidden, graph=graph)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recording:
-    """A row of one length, where it is read and what comes of it."""
-
-    row: Tensor
-    hidden: Tensor
-    graph: torch.cuda.CUDAGraph
-
-
 def _hidden(model: Any, row: Tensor) -> Tensor:
     ids, positions, branches = row
     hidden: Tensor = model(
@@ -124,10 +83,6 @@ def _hidden(model: Any, row: Tensor) -> Tensor:
         use_cache=False,
     ).last_hidden_state[0]
     return hidden
-
-
-def _into(static: Tensor, hidden: Tensor) -> None:
-    static.copy_(hidden)
 
 
 def target_logits(
