@@ -3,9 +3,10 @@
     python -m tests.bench.killed_workers FOLDER --kills 50
 
 It fails where a byte differs, a job was done twice by the journals, a take is missing, or a process of a run is left
-over. On 1, 2 and 4 workers; then with workers killed at random: on 2 and 4 workers, as three shards whose whole renders
-are killed and started again, and on two simulated nodes of Ray, of which one goes in each stage, with everything on
-it, and another comes. `--only ray` runs one of them beside the undisturbed one.
+over; a take over which two workers were killed has to come when it is rendered again. On 1, 2 and 4 workers; then with
+workers killed at random: on 2 and 4 workers, as three shards whose whole renders are killed and started again, and on
+two simulated nodes of Ray, of which one goes in each stage, with everything on it, and another comes. `--only ray` runs
+one of them beside the undisturbed one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from renderer.errors import WorkerDied
 from renderer.pipeline.options import Options
 from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
@@ -136,8 +138,15 @@ def in_process(
             summary = render(project, listen=hear, executor=executor)
         finally:
             executor.end()
-        assert not summary.failures, summary.failures
         assert not summary.fault, summary.fault
+        if summary.failures:
+            # Two workers were killed over one job, which then fails; whoever renders again gets it.
+            told["takes failed"] = len(summary.failures)
+            assert all(isinstance(one.error, WorkerDied) for one in summary.failures), summary.failures
+            again = bench.options(outputs, workers=2)
+            assert not render(
+                Project(select([str(bench.folder / "specs")], again).takes, again), listen=lambda _: None
+            ).failures
         return +told
 
     return carry_out
