@@ -21,7 +21,7 @@ task = "{task}"
 src_audio = "{file}"
 seeds = [2]
 """
-LATE = ("a flac cut off", "silence", "next to silence", "NaN", "infinity")
+LATE = ("a flac cut off", "a rate of 47,999 Hz", "silence", "next to silence", "NaN", "infinity")
 """What only reading tells."""
 ODD = ("nothing there", "a folder", "a pipe")
 """What is no file, and so a fault of the spec."""
