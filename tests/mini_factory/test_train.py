@@ -250,14 +250,13 @@ def test_turned_latents_sound_the_same_and_come_in_the_order_of_what_they_say(ti
 
 
 @pytest.mark.slow
-def test_composers_stay_a_few_songs_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_composers_stay_a_few_songs_ahead(tmp_path: Path) -> None:
     """Songs that are made faster than they are read must not fill the disk."""
     import time
 
     from tests.mini_factory.train import songs
 
-    monkeypatch.setattr(songs, "SONGS_AHEAD", 8)
-    coming = songs.played(range(60), folder=tmp_path, workers=2)
+    coming = songs.played(range(60), folder=tmp_path, workers=2, ahead=8)
     first, _ = next(coming)
     most = 0
     for _ in range(20):

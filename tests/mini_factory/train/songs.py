@@ -34,14 +34,14 @@ def played(
     folder: Path,
     workers: int,
     write: Callable[[tuple[int, str]], tuple[int, str]] = write_song,
-    ahead: int = SONGS_AHEAD,
+    ahead: int | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[np.int16]]]:
     """(seed, int16 [samples, 2]) as composer processes finish what `write` plays of each, in no order.
 
-    They are so far ahead at most: left alone they fill any disk.
+    They are so far ahead at most (`SONGS_AHEAD` if not told): left alone they fill any disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    room, over = threading.Semaphore(ahead), threading.Event()
+    room, over = threading.Semaphore(SONGS_AHEAD if ahead is None else ahead), threading.Event()
 
     def orders() -> Iterator[tuple[int, str]]:
         for seed in seeds:
