@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,11 +26,9 @@ def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: Any) ->
 
 @contextmanager
 def compiled_together() -> Iterator[None]:
-    """Within, kernels are compiled beside each other; left when all are. Their faults are told when they run."""
-    # Whatever fails here is only ahead of its time: the launch compiles again, and tells.
-    with (
-        suppress(Exception),
-        ThreadPoolExecutor(COMPILERS) as threads,
-        triton.AsyncCompileMode(threads, ignore_errors=True),
-    ):
+    """Within, kernels are compiled beside each other; left when all are.
+
+    Raises: whatever Triton may. It is only ahead of its time: a launch compiles again, and tells.
+    """
+    with ThreadPoolExecutor(COMPILERS) as threads, triton.AsyncCompileMode(threads, ignore_errors=True):
         yield
