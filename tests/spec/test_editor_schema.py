@@ -45,6 +45,8 @@ BEYOND_SCHEMA |= {
     "edit-source",
     "edit-source-missing",
     "edit-incomplete",
+    "pick-finish",
+    "pick-without-plans",
     "edit-window-twice",
     "edit-section",
     "edit-model",
