@@ -53,8 +53,9 @@ def say(text: str, *, head: str = "", colour: str | None = None, err: bool = Fal
 
     Nothing in them is able to move the cursor or to turn the writing round.
     """
-    folded = _folded(head + safe(text), sys.stderr if err else sys.stdout)
-    click.echo(click.style(head, fg=colour, bold=err and colour is not None) + folded.removeprefix(head), err=err)
+    folded, told = _folded(head + safe(text), sys.stderr if err else sys.stdout), head.rstrip()
+    # Without the blanks behind the head, which go where a line is folded there.
+    click.echo(click.style(told, fg=colour, bold=err and colour is not None) + folded.removeprefix(told), err=err)
 
 
 def say_line(text: str, *, head: str = "", colour: str | None = None, err: bool = False) -> None:

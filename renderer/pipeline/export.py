@@ -57,16 +57,15 @@ def _timestamps(names: Sequence[str], outputs: Path | None) -> Mapping[str, Time
     if lacking:
         raise UsageError(
             f"there are no timestamps of {', '.join(f'`{name}`' for name in lacking)}",
-            why="they were rendered without, or nothing is sung in them",
-            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(_asked_for, lacking)))}",
+            why="they were rendered without, or nothing is sung in them; previews have none",
+            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(_whole, lacking)))}",
         )
     return {name: one for name, one in found.items() if one is not None}
 
 
-def _asked_for(name: str) -> str:
-    """A take as a render is asked for it; a preview by its take's name."""
-    whole, _, seconds = name.partition(".preview")
-    return f"{whole} --preview {seconds}" if seconds else whole
+def _whole(name: str) -> str:
+    """The take that a preview is the beginning of."""
+    return name.partition(".preview")[0]
 
 
 def _of(record: TakeRecord, store: Store) -> Timestamps | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -78,12 +79,18 @@ def _copies(
     format: str | None,  # noqa: A002 - the spec's word
 ) -> Iterator[_Copy]:
     of_song: dict[str, int] = {}
+    files: set[str] = set()
     sung = [song.name for song, _ in rendered.values()]
     for name, (song, record) in rendered.items():
         number = of_song[song.name] = of_song.get(song.name, 0) + 1
-        stem = f"{song.name}-{number}" if sung.count(song.name) > 1 else song.name
         audio = (outputs or song.outputs) / record.file
         kind = format or audio.suffix.lstrip(".")
+        file = f"{song.name}-{number}.{kind}" if sung.count(song.name) > 1 else f"{song.name}.{kind}"
+        further = count(number + 1)
+        # Another song may be called as a take of this one would be.
+        while file.casefold() in files:
+            file = f"{song.name}-{next(further)}.{kind}"
+        files.add(file.casefold())
         spec = record.recipe.spec  # what was sung, whatever the song's spec says by now
         yield _Copy(
             take=name,
@@ -93,7 +100,7 @@ def _copies(
             lyrics="" if spec.get("instrumental", song.instrumental) else spec.get("lyrics", song.lyrics),
             seconds=record.page.seconds,
             label=f"Take {number}",
-            file=f"{stem}.{kind}",
+            file=file,
             format=kind,
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 BPM_TOLERANCE = 0.04  # of the tempo; what trackers and ears agree on
 _FELT = (0.5, 1.0, 2.0)  # half and double time
+_PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SHIFTS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 
 
 def same_tempo(wanted: float, measured: float) -> bool:
@@ -17,12 +19,16 @@ def tempo_difference(wanted: float, measured: float) -> float:
 
 
 def same_key(wanted: str, measured: str) -> bool:
-    """Whether two keys are one: `Db major` is `C# major`; its relative minor is not."""
-    return _pitch_and_mode(wanted) == _pitch_and_mode(measured)
+    """Whether two keys are one: `Db major` is `C# major`; its relative minor is not.
+
+    A text that names no key, as an LM without a grammar may write, asks for none: any key is as good.
+    """
+    keys = _pitch_and_mode(wanted), _pitch_and_mode(measured)
+    return None in keys or keys[0] == keys[1]
 
 
-def _pitch_and_mode(keyscale: str) -> tuple[int, str]:
-    note, _, mode = keyscale.partition(" ")
-    pitch = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[note[0].upper()]
-    shift = sum({"#": 1, "♯": 1, "b": -1, "♭": -1}[sign] for sign in note[1:])
-    return (pitch + shift) % 12, mode.lower()
+def _pitch_and_mode(keyscale: str) -> tuple[int, str] | None:
+    note, _, mode = keyscale.strip().partition(" ")
+    if not note or note[0].upper() not in _PITCHES or not set(note[1:]) <= _SHIFTS.keys():
+        return None
+    return (_PITCHES[note[0].upper()] + sum(_SHIFTS[sign] for sign in note[1:])) % 12, mode.lower()

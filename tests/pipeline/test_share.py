@@ -126,6 +126,19 @@ def test_what_is_there_is_named_and_nothing_is_written(songs: Songs, capsys: pyt
     }
 
 
+def test_takes_of_songs_whose_names_meet_are_files_of_their_own(songs: Songs) -> None:
+    songs.write("night", SPEC.replace("FORMAT", "flac"))
+    songs.write("night-1", SPEC.replace("FORMAT", "flac"))
+    carry_out(songs.project())
+
+    assert run(["share", "night.s*", "night-1.s4711", "--to", "sent"]) == 0
+
+    sent = {path.name for path in (songs.folder / "sent").glob("*.flac")}
+    page = (songs.folder / "sent" / "index.html").read_text("utf-8")
+    assert len(sent) == 3
+    assert all(page.count(f'src="{name}"') == 1 for name in sent)
+
+
 def test_a_second_time_writes_the_same_and_refuses_nothing(songs: Songs) -> None:
     rendered(songs)
     assert run(["share", "aerger.s4711"]) == 0
