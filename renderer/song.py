@@ -301,8 +301,13 @@ class Song:
 
     def seeds_of(self, variant: Variant) -> tuple[int, ...]:
         """Of a variant's takes; with those that are only planned where some are picked."""
-        seeds = self.as_in(variant).seeds
-        return seeds if self.pick is None or variant.edit else self.pick.seeds(seeds)
+        seeds, pick = self.as_in(variant).seeds, self.pick_in(variant)
+        return seeds if pick is None else pick.seeds(seeds)
+
+    def pick_in(self, variant: Variant) -> PickSettings | None:
+        """How a variant's takes come from more plans than are finished; None where the LM writes no plans."""
+        plans = variant.edit is None and variant.inference.thinking and self.as_in(variant).pinned is None
+        return self.pick if plans else None
 
     def as_in(self, variant: Variant) -> Song:
         """The song with a variant's content in place of its own."""

@@ -29,7 +29,9 @@ HOW_TO = {
 
 @click.command(name="pick")
 @click.argument("named", nargs=-1, metavar="[PATH|SONG]...", shell_complete=songs_and_takes)
-@click.option("--best", type=click.IntRange(min=1), metavar="N", help="Only the first N takes of each song.")
+@click.option(
+    "--best", type=click.IntRange(min=1), metavar="N", help="Only the first N takes of each song, less rejected ones."
+)
 @click.option("--keep", "keeps", is_flag=True, help="Vote for those: as `renderer keep` does. Wants --best.")
 @click.option("--learn", "learns", is_flag=True, help="Weigh scores by your votes so far, and print the weights.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
@@ -65,6 +67,8 @@ def _print(ranking: Ranking, best: int | None) -> None:
     for song in ranking.songs:
         say(f"{song.song.name}: {counted(len(song.takes), 'take')}")
         Console(highlight=False).print(_table(song, best))
+        if best and song.rejected:
+            say(f"not among the best, for you rejected them: {', '.join(song.rejected)}")
         for name, number in song.lacks.items():
             say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {song.song.name}")
 
@@ -87,7 +91,7 @@ def _table(song: SongRanking, best: int | None) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "take", "points", "for", "against"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("", "points") else "left")
-    for take in song.takes[:best]:
+    for take in song.best(best):
         vote = song.picks[take.name].vote if take.name in song.picks else ""
         cells = (
             str(take.rank),
@@ -119,7 +123,8 @@ def _document(ranking: Ranking, best: int | None) -> dict[str, object]:
         "songs": [
             {
                 "song": song.song.name,
-                "takes": [_take(song, take) for take in song.takes[:best]],
+                "takes": [_take(song, take) for take in song.best(best)],
+                "rejected": list(song.rejected),
                 "lacks": song.lacks,
             }
             for song in ranking.songs

@@ -40,6 +40,16 @@ class SongRanking:
     picks: Mapping[str, Pick]
     """Of its takes that a listener had a word on."""
 
+    def best(self, num: int | None) -> tuple[RankedTake, ...]:
+        """The first so many less those that a listener rejects, all takes where no number is said."""
+        return self.takes if num is None else tuple(one for one in self.takes if one.name not in self.rejected)[:num]
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """The takes that a listener rejects, in their order."""
+        votes = {name: pick.vote for name, pick in self.picks.items()}
+        return tuple(one.name for one in self.takes if votes.get(one.name) is Vote.REJECT)
+
     @property
     def lacks(self) -> dict[str, int]:
         """`plan scores`, `timestamps`, `measurements` -> how many takes have none."""
@@ -79,12 +89,12 @@ def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False)
 
 
 def keep_best(chosen: Ranking, best: int, outputs: Path | None) -> Iterator[tuple[str, Path]]:
-    """Vote for the first takes of each song: names, and the files that hold the votes.
+    """Vote for the first takes of each song that nobody rejects: names, and the files that hold the votes.
 
     Raises: see `votes.vote_on`.
     """
     for song in chosen.songs:
-        for take in song.takes[:best]:
+        for take in song.best(best):
             record = song.records[take.name]
             yield take.name, vote_on(song.song, record, Vote.KEEP, note="", outputs=outputs)
 

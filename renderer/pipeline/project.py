@@ -28,6 +28,7 @@ from renderer.plan.shards import names_in, split_digest
 from renderer.plurals import counted
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
+from renderer.spec.picks import Vote
 from renderer.spec.seeds import refuse_takes_seeds
 from renderer.store.store import Store
 from renderer.takes.votes import all_picks
@@ -136,7 +137,7 @@ class Project:
             refresh=self.differs if self.options.refresh_environment else None,
             environment=self.environment,
             failed=failed,
-            voted=self._voted,
+            kept=self._kept,
         )
         others = (*self.takes, *(sources_of(self.takes) if self.options.only_edits else ()))
         return make_plan(
@@ -144,10 +145,10 @@ class Project:
         )
 
     @cached_property
-    def _voted(self) -> frozenset[str]:
-        """The takes of songs with a pick that a listener voted on; votes that come later count for the next project."""
+    def _kept(self) -> frozenset[str]:
+        """The takes of songs with a pick that a listener keeps; votes that come later count for the next project."""
         songs = {take.song.name: take.song for take in self.takes if take.song.pick is not None}
-        return frozenset(name for name, pick in all_picks(songs.values()).items() if pick.vote)
+        return frozenset(name for name, pick in all_picks(songs.values()).items() if pick.vote is Vote.KEEP)
 
     def plan_takes(self, takes: Sequence[Take]) -> tuple[TakePlan, ...]:
         """How these takes stand, for whoever shows them: failures are told by the journal, models looked at before.

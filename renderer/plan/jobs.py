@@ -208,7 +208,7 @@ class TakePlan:
     def pick_group(self) -> tuple[str, ...]:
         """Its song and variant, where not all takes of these are finished; empty for any other take."""
         song, variant = self.take.song, self.take.variant
-        return (song.name, variant.name) if song.pick is not None and variant.edit is None else ()
+        return (song.name, variant.name) if song.pick_in(variant) is not None else ()
 
     @property
     def family(self) -> Family:

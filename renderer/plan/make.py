@@ -45,8 +45,8 @@ class Ask:
     """This run's, for telling what differs."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """What `last_failures` found."""
-    voted: frozenset[str] = frozenset()
-    """Takes that a listener voted on: they are finished whatever their plans score."""
+    kept: frozenset[str] = frozenset()
+    """Takes that a listener keeps: they are finished whatever their plans score."""
 
 
 def make_plan(
@@ -153,7 +153,7 @@ class _Planner:
                 stage=next(iter(jobs.values())).stage,
                 scores={name: job.key for name, job in jobs.items()},
                 finish=pick.finish,
-                always=frozenset(finished | (jobs.keys() & (self.ask.voted | self._built_on))),
+                always=frozenset(finished | (jobs.keys() & (self.ask.kept | self._built_on))),
             )
 
     @property

@@ -22,7 +22,7 @@ class PlanPick:
     """Take -> the key of its plan's score."""
     finish: int
     always: frozenset[str]
-    """Takes that are finished whatever they score: they are already, were voted on, or edits are made of them."""
+    """Takes that are finished whatever they score: they are already, are kept, or edits are made of them."""
 
     def chosen(self, score_of: Callable[[str, str], float | None]) -> frozenset[str]:
         """The takes that are finished, by what `score_of` says of a stage and a key; none of those without a score.

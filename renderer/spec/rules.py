@@ -113,24 +113,23 @@ def _num_takes(song: Song, parsed: Parsed) -> Iterator[Diagnostic]:
 
 
 def _pick(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
-    own, source = draft.spec.pick is not None, draft.parsed.source
-    if song.pick is None:
+    pick, source = song.pick, draft.parsed.source
+    # That of `renderer.toml` is for the songs that it fits, and leaves the others whole.
+    if draft.spec.pick is None or pick is None:
         return
-    if own and song.pick.finish > song.pick.plans:
-        yield finish_fault(source, song.pick)
-    for variant in song.rendered if song.pick.finish < song.pick.plans else ():
-        pinned = song.as_in(variant).pinned is not None
-        if variant.edit is None and (pinned or not variant.inference.thinking):
-            keys = (("pick",), ("codes",), (*variant.table, "thinking"), ("inference", "thinking"), ("caption",))
+    if pick.finish > pick.plans:
+        yield finish_fault(source, pick)
+    for variant in song.rendered:
+        own = song.as_in(variant)
+        if variant.edit is None and song.pick_in(variant) is None and pick.finish < len(pick.seeds(own.seeds)):
+            pinned = own.pinned is not None
             yield error_at(
                 source,
-                source.key(next(key for key in keys if source.has(key))),
+                source.key(("pick",)),
                 code="pick-without-plans",
                 message="`[pick]` has no plans to pick from",
                 why="every take follows the pinned codes" if pinned else "`thinking` is off, so the LM writes none",
-                advice="take `[pick]` out"
-                if own
-                else "write `[pick]` with `plans = 1` and `finish = 1` into this spec",
+                advice="take `[pick]` out",
             )
             return
 

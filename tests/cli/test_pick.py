@@ -121,6 +121,21 @@ def test_keep_votes_for_as_many_as_are_asked_for(songs: Songs, capsys: pytest.Ca
     assert "(keep)" in said(capsys, "pick", "eins")
 
 
+def test_what_is_rejected_is_never_among_the_best(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = plans(songs)
+    first, second, third = sorted(scores, key=lambda name: -scores[name])
+    said(capsys, "keep", "--reject", first)
+
+    told = said(capsys, "pick", "eins", "--best", "2", "--keep")
+
+    assert f"not among the best, for you rejected them: {first}" in told
+    votes = {name: pick.vote for name, pick in read_picks(songs.folder / "specs" / "picks.toml").items()}
+    assert votes == {first: Vote.REJECT, second: Vote.KEEP, third: Vote.KEEP}
+    (found,) = json.loads(said(capsys, "pick", "eins", "--best", "1", "--json"))["songs"]
+    assert ([take["take"] for take in found["takes"]], found["rejected"]) == ([second], [first])
+    assert f"{first} (reject)" in said(capsys, "pick", "eins")
+
+
 def test_votes_reweigh_scores_when_asked_and_the_weights_are_told(
     songs: Songs, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from renderer.report.values import Outcome
 from renderer.run.events import JobDone
 from renderer.spec.load import load_songs
 from renderer.spec.picks import Pick, Vote
+from renderer.takes.pin import pin
 from renderer.takes.votes import write_picks
 from tests.pipeline.without_models import carry_out, made
 
@@ -121,12 +122,12 @@ def test_a_finished_take_has_the_bytes_it_has_without_a_pick(songs: Songs) -> No
     assert keys["eins.s3"] == {take.name: take.key for take in songs.project().plan().takes}["eins.s3"]
 
 
-def test_voted_takes_come_whatever_they_score_and_so_do_finished_ones(songs: Songs) -> None:
+def test_kept_takes_come_whatever_they_score_and_so_do_finished_ones(songs: Songs) -> None:
     path = songs.write("eins", SPEC.partition("[pick]")[0])
     carry_out(songs.project(seeds=(4,)), with_scores)
     songs.write("eins", SPEC)
     (song,) = load_songs([path]).songs
-    write_picks(song, {"eins.s6": Pick(vote=Vote.REJECT), "eins.s7": Pick(note="only a word on it")})
+    write_picks(song, {"eins.s6": Pick(vote=Vote.KEEP), "eins.s7": Pick(vote=Vote.REJECT)})
 
     plan = songs.project().plan()
 
@@ -222,11 +223,49 @@ def test_renderer_toml_picks_for_all_songs_and_a_spec_says_otherwise(songs: Song
     picks = {song.name: song.pick for path in (plain, own) for song in load_songs([path]).songs}
 
     assert {name: (pick.plans, pick.finish) for name, pick in picks.items() if pick} == {"eins": (6, 3), "zwei": (6, 2)}
-    plain.write_text("thinking = false\n".join((SPEC.partition("[metas]")[0], "")) + "", "utf-8")
-    songs.write("eins", SPEC.partition("[pick]")[0] + "[inference]\nthinking = false\n")
-    (error,) = [found for found in load_songs([plain]).diagnostics if found.level == "error"]
-    assert error.code == "pick-without-plans"
-    assert "plans = 1" in error.help
+
+
+@pytest.mark.parametrize("number", ["plans = 2\nfinish = 1", "plans = 16\nfinish = 2", "plans = 1\nfinish = 1"])
+def test_what_renderer_toml_picks_leaves_songs_without_plans_whole(
+    songs: Songs, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = songs.folder / "renderer.toml"
+    defaults.write_text(f"{defaults.read_text('utf-8')}[pick]\n{number}\n", "utf-8")
+    plain = SPEC.partition("[pick]")[0]
+    songs.write("eins", plain + "[inference]\nthinking = false\n")
+    songs.write("zwei", plain + "[variants.direct]\nthinking = false\n")
+    monkeypatch.chdir(songs.folder)
+
+    takes = {take.name: take for take in songs.project().plan().takes}
+
+    whole = [name for name in takes if name.startswith(("eins.", "zwei.direct."))]
+    assert sorted(whole) == ["eins.s3", "eins.s7", "zwei.direct.s3", "zwei.direct.s7"]
+    assert not any(takes[name].if_picked for name in whole)
+    assert takes["zwei.s3"].if_picked
+    assert run(["check"]) == 0
+
+
+def test_a_song_that_renderer_toml_picks_of_can_be_pinned(songs: Songs) -> None:
+    defaults = songs.folder / "renderer.toml"
+    defaults.write_text(defaults.read_text("utf-8") + "[pick]\nplans = 5\nfinish = 2\n", "utf-8")
+    songs.write("eins", SPEC.partition("[pick]")[0])
+    carry_out(songs.project(), with_scores)
+
+    pin(songs.project(), "eins.s3", {})
+
+    assert {take.name: take.runs for take in songs.project().plan().takes} == {
+        "eins.s7": ("latents", "waveform"),
+        "eins.s3": (),
+    }
+
+
+def test_a_spec_that_picks_of_more_seeds_than_plans_needs_plans_too(songs: Songs) -> None:
+    off = SPEC.replace("seeds = [7, 3]", "seeds = [1, 2, 3]").replace("plans = 5\nfinish = 2", "plans = 1\nfinish = 1")
+    path = songs.write("eins", off + "[inference]\nthinking = false\n")
+
+    (error,) = [found for found in load_songs([path]).diagnostics if found.level == "error"]
+
+    assert (error.code, error.help) == ("pick-without-plans", "take `[pick]` out")
 
 
 def test_a_model_without_a_score_for_plans_refuses(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
