@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,25 +53,26 @@ def command(
     if as_json:
         echo_json(_document(found, best))
     else:
-        _print(found, best)
+        _print(found, best, outputs)
     for name, path in keep_best(found, best, outputs) if keeps and best else ():
         click.echo(f"keep: {name} in {path}", err=as_json)
 
 
-def _print(ranking: Ranking, best: int | None) -> None:
+def _print(ranking: Ranking, best: int | None, outputs: Path | None) -> None:
     from rich.console import Console
 
     if not ranking.songs:
         say("no take is finished: renderer status")
     if ranking.num_pairs is not None:
         _print_weights(ranking)
+    where = f" --out {shlex.quote(str(outputs))}" if outputs else ""
     for song in ranking.songs:
         say(f"{song.song.name}: {counted(len(song.takes), 'take')}")
         Console(highlight=False).print(_table(song, best))
         if best and song.rejected:
             say(f"not among the best, for you rejected them: {', '.join(song.rejected)}")
         for name, number in song.lacks.items():
-            say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {song.song.name}")
+            say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {shlex.quote(song.song.name)}{where}")
 
 
 def _print_weights(ranking: Ranking) -> None:

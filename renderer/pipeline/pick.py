@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.models.family import stored_kinds
+from renderer.pipeline.lacking import lacking
+from renderer.pipeline.models import pick_settings, planned_models
 from renderer.pipeline.options import Options
 from renderer.pipeline.rendered import PREVIEW, current_version, in_numbers
 from renderer.pipeline.select import select, songs_here
@@ -19,10 +21,11 @@ from renderer.takes.take_scores import take_scores
 from renderer.takes.votes import all_picks, vote_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renderer.song import Song
+    from renderer.models.model_files import PlannedModel
+    from renderer.song import Song, Variant
     from renderer.spec.picks import Pick
     from renderer.store.takes import TakeRecord
     from renderer.takes.ranking import RankedTake
@@ -39,6 +42,8 @@ class SongRanking:
     records: Mapping[str, TakeRecord]
     picks: Mapping[str, Pick]
     """Of its takes that a listener had a word on."""
+    lacks: Mapping[str, int]
+    """See `lacking`."""
 
     def best(self, num: int | None) -> tuple[RankedTake, ...]:
         """The first so many less those that a listener rejects, all takes where no number is said."""
@@ -49,17 +54,6 @@ class SongRanking:
         """The takes that a listener rejects, in their order."""
         votes = {name: pick.vote for name, pick in self.picks.items()}
         return tuple(one.name for one in self.takes if votes.get(one.name) is Vote.REJECT)
-
-    @property
-    def lacks(self) -> dict[str, int]:
-        """`plan scores`, `timestamps`, `measurements` -> how many takes have none."""
-        every = self.scores.values()
-        found = {
-            "plan scores": sum(one.plan is None for one in every),
-            "timestamps": sum(one.alignment is None for one in every) if self.song.has_words else 0,
-            "measurements": sum(not one.is_measured for one in every),
-        }
-        return {name: number for name, number in found.items() if number}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +76,10 @@ def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False)
     songs = select(named, Options(outputs=outputs)).songs
     weights, num_pairs = {row.name: row.weight for row in SCORES}, None
     if learns:
-        pairs = _pairs(dict.fromkeys((*songs, *songs_here())), outputs)
+        pairs = _pairs({song.name: song for song in (*songs_here(), *songs)}.values(), outputs)
         weights, num_pairs = learned_weights(pairs), len(pairs)
-    found = (_ranked(song, outputs, weights) for song in songs)
+    model_of = planned_models(pick_settings(Options(device="cpu")))
+    found = (_ranked(song, outputs, weights, model_of) for song in songs)
     return Ranking(songs=tuple(one for one in found if one.takes), weights=weights, num_pairs=num_pairs)
 
 
@@ -99,12 +94,21 @@ def keep_best(chosen: Ranking, best: int, outputs: Path | None) -> Iterator[tupl
             yield take.name, vote_on(song.song, record, Vote.KEEP, note="", outputs=outputs)
 
 
-def _ranked(song: Song, outputs: Path | None, weights: Mapping[str, float]) -> SongRanking:
+def _ranked(
+    song: Song, outputs: Path | None, weights: Mapping[str, float], model_of: Callable[[Variant], PlannedModel]
+) -> SongRanking:
     store = Store(outputs or song.outputs, kinds=stored_kinds())
     records = dict(_records(song, store))
     scores = {name: take_scores(record, store) for name, record in records.items()}
     picks = {name: pick for name, pick in all_picks([song]).items() if name in records}
-    return SongRanking(song=song, takes=ranked(scores, weights), scores=scores, records=records, picks=picks)
+    return SongRanking(
+        song=song,
+        takes=ranked(scores, weights),
+        scores=scores,
+        records=records,
+        picks=picks,
+        lacks=lacking(song, scores, model_of),
+    )
 
 
 def _records(song: Song, store: Store) -> Iterator[tuple[str, TakeRecord]]:

@@ -90,8 +90,10 @@ def _sung(plan: TakePlan, record: TakeRecord | None, around: Surroundings) -> Su
 
 
 def _in_ranks(takes: Iterable[ReportTake], scores: Mapping[str, TakeScores]) -> tuple[ReportTake, ...]:
-    """The takes with their places among those that can be heard, where there are several."""
+    """The takes with their places among those that can be heard, where anything tells several apart."""
     places = {one.name: one for one in ranked(scores)} if len(scores) > 1 else {}
+    if not any(reason.counts for place in places.values() for reason in place.reasons):
+        places = {}
     return tuple(_in_rank(take, places[take.name]) if take.name in places else take for take in takes)
 
 

@@ -13,6 +13,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from renderer.plurals import counted
+from renderer.takes.agreement import BPM_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -161,7 +162,8 @@ SCORES: tuple[ScoreRow, ...] = (
     ScoreRow(
         name="tempo",
         weight=0.5,
-        value=lambda scores: _negative(scores.tempo_off),
+        # Trackers and ears agree on no tempo more closely.
+        value=lambda scores: None if scores.tempo_off is None else -max(0.0, scores.tempo_off - BPM_TOLERANCE),
         text=lambda scores: f"{scores.bpm:.0f} bpm, {scores.tempo_off:.0%} off",
     ),
     ScoreRow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from renderer.cli.main import run
 from renderer.spec.picks import Vote, read_picks
 from renderer.takes.measurements import measured_folder
 from tests.pipeline.conftest import Songs
+from tests.pipeline.test_timestamps import hearing_set
 from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
@@ -60,20 +62,39 @@ def test_takes_come_in_the_order_of_their_scores(songs: Songs, capsys: pytest.Ca
     assert [take["take"] for take in song["takes"]] == sorted(scores, key=lambda name: -scores[name])
     assert [take["rank"] for take in song["takes"]] == [1, 2, 3]
     assert {one["score"] for one in song["takes"][0]["why"]} == {"plan"}
-    assert song["lacks"] == {"timestamps": 3, "measurements": 3}
+    assert song["lacks"] == {"measurements": 3}  # the model has no heads that tell when what is sung
     assert found["pairs"] is None
 
 
-def test_a_person_is_told_why_and_what_would_tell_more(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_is_told_why_and_what_would_tell_more(
+    songs: Songs, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = plans(songs)
+    defaults = songs.folder / "renderer.toml"
+    hearing = hearing_set(tiny_set, tmp_path / "hearing")
+    defaults.write_text(defaults.read_text("utf-8").replace(str(tiny_set), str(hearing)), "utf-8")
+
     told = said(capsys, "pick", "eins", "--best", "1")
 
-    scores = plans(songs)
     best, worst = max(scores, key=scores.__getitem__), min(scores, key=scores.__getitem__)
     assert best in told
     assert worst not in told
     assert f"plan {scores[best]:.2f}" in told
     assert "3 takes without timestamps: renderer render --timestamps eins" in told
     assert "3 takes without measurements: renderer report eins" in told
+
+
+def test_nobody_is_told_to_make_what_their_songs_can_not_have(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    (songs.folder / "specs" / "eins.toml").unlink()
+    repaint = '[edits.fix]\ntask = "repaint"\nsrc_audio = "s1"\nat = [[2, 5]]\n'
+    songs.write("zwei", SPEC + f"[variants.direct]\nthinking = false\n{repaint}")
+    songs.write("l'été", SPEC.replace("la la la", "[inst]"))
+    carry_out(songs.project())
+
+    told = said(capsys, "pick", "--out", "outputs")
+
+    assert "3 takes without plan scores: renderer render --plan-scores zwei --out outputs" in told
+    assert """: renderer render --plan-scores 'l'"'"'été' --out outputs""" in told
 
 
 def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +171,8 @@ def test_votes_reweigh_scores_when_asked_and_the_weights_are_told(
     told, found = said(capsys, "pick", "--learn"), json.loads(said(capsys, "pick", "eins", "--learn", "--json"))
 
     assert "weights, learned from 2 pairs of votes:" in told
+    shutil.copytree(songs.outputs, songs.folder / "elsewhere")
+    assert "learned from 2 pairs" in said(capsys, "pick", "--learn", "--out", "elsewhere")
     assert found["pairs"] == 2
     assert found["weights"]["plan"] < json.loads(said(capsys, "pick", "eins", "--json"))["weights"]["plan"]
 

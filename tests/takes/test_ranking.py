@@ -65,6 +65,13 @@ def test_loudness_is_best_where_the_songs_takes_are() -> None:
     assert ranked(takes)[-1].name == "c"
 
 
+def test_tempos_that_nobody_hears_apart_decide_no_places() -> None:
+    near = {name: TakeScores(tempo_off=off, bpm=90.0) for name, off in zip("abc", (0.039, 0.0, 0.01), strict=True)}
+
+    assert set(points(near).values()) == {0.0}
+    assert ranked({**near, "d": TakeScores(tempo_off=0.05, bpm=94.5)})[-1].name == "d"
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.randoms())
 def test_the_order_in_which_takes_are_given_only_settles_ties(values: list[float], drawn: random.Random) -> None:
     takes = {f"s{number}": TakeScores(plan=value) for number, value in enumerate(values)}
