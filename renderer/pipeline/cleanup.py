@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from renderer.pipeline.status import without_spec
 from renderer.report.build import shown_by
 from renderer.report.kept_pieces import forget_pieces
+from renderer.store.disk_faults import disk_faults
 from renderer.store.edits import sole_writer
 from renderer.store.gc import Retention, find_garbage, free_artifact, free_version
 from renderer.takes.measurements import forget_measurements
-from renderer.takes.result_writer import disk_faults
 from renderer.takes.votes import all_picks, kept_by, picks_path
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from renderer.run.prefetch import prefetch_after
 from renderer.run.sleep_inhibitor import no_idle_sleep
 from renderer.spec.picks import Vote
 from renderer.spec.take_place import take_place
-from renderer.takes.result_writer import ResultWriter, disk_faults
+from renderer.store.disk_faults import disk_faults
 from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Job, Plan, TakePlan
     from renderer.run.events import RunEvent
     from renderer.run.executor import Executor
+    from renderer.takes.result_writer import ResultWriter
 
 _ROUNDS = 3  # planning again heals damaged artifacts; a disk that damages every time is told, not fought
 
@@ -185,6 +186,9 @@ def _run(
 
 
 def _writer(project: Project, plan: Plan) -> ResultWriter:
+    # It encodes sound: nobody waits for that to be imported where all takes are done.
+    from renderer.takes.result_writer import ResultWriter  # noqa: PLC0415
+
     num_workers = len(project.workers.settings)
     return ResultWriter(plan, project.store, project.settings, project.environment, num_workers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from renderer.plan.reasons import SET
 from renderer.provenance import Origin, Provenance
 from renderer.run.events import RunEvent, TakeDone
 from renderer.run.sink import PendingWrite
+from renderer.store.disk_faults import disk_faults
 from renderer.store.journal_lines import TakeDoneLine
 from renderer.store.takes import PageFacts, TakeRecord
 from renderer.takes.audio import read_sound
@@ -341,24 +341,4 @@ def _named(plan: TakePlan) -> Iterator[None]:
             f"`{plan.file}` can't be written",
             why=error.why or error.message,
             help="free some space or check the drive, then start again: it goes on where it stopped",
-        ) from error
-
-
-@contextmanager
-def disk_faults(store: Store) -> Iterator[None]:
-    """Say of the operating system's refusals what they mean and what to do; on its way they become StoreError."""
-    try:
-        yield
-    except OSError as error:
-        advice = {
-            errno.ENOSPC: "free some space, then start again: it goes on where it stopped",
-            errno.EDQUOT: "free some of your quota, then start again: it goes on where it stopped",
-            errno.EROFS: "the file system is read-only: remount it or give another folder with --out",
-            errno.EACCES: "the folder belongs to someone else: give another with --out",
-        }
-        store.require_there()
-        raise StoreError(
-            f"`{store.outputs}` can't be used",
-            why=error.strerror or str(error),
-            help=advice.get(error.errno or 0, "check the drive, then start again: it goes on where it stopped"),
         ) from error

@@ -7,8 +7,6 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from renderer.formats.table import FORMATS
 from renderer.store.disk import RealDisk, write_whole
 from renderer.takes.measure.values import Difference
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from renderer.takes.measure.values import SoundPair
@@ -49,6 +48,8 @@ def difference(pair: SoundPair) -> Difference:
 
     Raises: see `compare_files`.
     """
+    import numpy as np  # noqa: PLC0415 - in the measuring process only
+
     counts, peak = np.zeros((2, 2), dtype=np.int64), 0.0
     for inside, outside, apart in _blocks(pair):
         for place, chosen in enumerate((outside, inside)):
@@ -66,7 +67,8 @@ def difference(pair: SoundPair) -> Difference:
 
 def _blocks(pair: SoundPair) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.float32]]]:
     """Which frames are inside, which outside, and how far apart [frames, channels] the two are, block by block."""
-    import soundfile  # noqa: PLC0415 - in the measuring process only
+    import numpy as np  # noqa: PLC0415 - in the measuring process only
+    import soundfile  # noqa: PLC0415 - as above
 
     with soundfile.SoundFile(pair.edit.path) as edit, soundfile.SoundFile(pair.source.path) as source:
         if (edit.samplerate, edit.channels) != (source.samplerate, source.channels):
@@ -81,6 +83,8 @@ def _blocks(pair: SoundPair) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArra
 
 
 def _sides(pair: SoundPair, seconds: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    import numpy as np  # noqa: PLC0415 - as above
+
     inside, near = np.zeros(len(seconds), dtype=np.bool_), np.zeros(len(seconds), dtype=np.bool_)
     for start, end in pair.windows:
         inside |= (seconds >= start + MARGIN_SECONDS) & (seconds < end - MARGIN_SECONDS)
