@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError, named_by
 from renderer.facts import MAX_DURATION
 from renderer.models import device
-from renderer.models.ace_step.checkpoints.reads import vae_files
+from renderer.models.ace_step.checkpoints.reads import encoder_files, vae_files
 from renderer.models.ace_step.protocol.alignment_heads import alignment_heads, published_heads
 from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, TIMESTAMPS, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
@@ -121,28 +121,36 @@ def _with_vae(model: PlannedModel, vae: str) -> PlannedModel:
     """The set with another VAE; the set as it is when that has the very files of its own."""
     folder = zoo.find_vae(vae, model.facts)
     if folder is None:
-        return _as_with(model, vae, NOT_FETCHED, missing=vae)
+        return _as_with(model, vae, dict.fromkeys(OF_THE_VAE, NOT_FETCHED), missing=vae)
     # Without its model it can't be held against it, and nothing runs.
     own = model.files if model.missing else replace(model.files, vae=str(folder))
     faults = {} if model.missing else looked.faults(own, OF_THE_VAE)
-    found = identity.Fingerprint(digest=identity.UNREADABLE) if faults else identity.fingerprint(vae_files(folder))
-    if found.digest == model.weights[VAE] and not faults:
+    found = _halves(folder, faults)
+    digests = {part: one.digest for part, one in found.items()}
+    if not faults and all(model.weights[part] == digest for part, digest in digests.items()):
         return model
-    other = _as_with(model, Path(vae).name, found.digest)
+    other = _as_with(model, Path(vae).name, digests)
     return replace(
         other,
-        weight_files={**model.weight_files, **dict.fromkeys(OF_THE_VAE, found.heads)},
+        weight_files={**model.weight_files, **{part: one.heads for part, one in found.items()}},
         files=replace(model.files, vae=str(folder)),
         faults={**other.faults, **faults},
     )
 
 
-def _as_with(model: PlannedModel, vae: str, digest: str, *, missing: str = "") -> PlannedModel:
+def _halves(folder: Path, faults: Container[str]) -> dict[str, identity.Fingerprint]:
+    """What a VAE's decoder and encoder are, each by the files that it is read from."""
+    read = {VAE: vae_files, ENCODER: encoder_files}
+    unreadable = identity.Fingerprint(digest=identity.UNREADABLE)
+    return {part: unreadable if part in faults else identity.fingerprint(files(folder)) for part, files in read.items()}
+
+
+def _as_with(model: PlannedModel, vae: str, digests: Mapping[str, str], *, missing: str = "") -> PlannedModel:
     """The set as it is told of with that VAE; what is wrong with its own doesn't matter then."""
     return replace(
         model,
         files=replace(model.files, vae=vae),
-        weights={**model.weights, **dict.fromkeys(OF_THE_VAE, digest)},
+        weights={**model.weights, **digests},
         missing=(*model.missing, missing) if missing else model.missing,
         faults={part: found for part, found in model.faults.items() if part not in OF_THE_VAE},
         vae=vae,

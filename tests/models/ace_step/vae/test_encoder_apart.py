@@ -16,18 +16,21 @@ from renderer.models.ace_step.checkpoints.look import look
 from renderer.models.ace_step.checkpoints.reads import files_in, files_of
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.needs import parameters
+from renderer.models.ace_step.planned import plan_model
 from renderer.models.ace_step.protocol.names import ENCODER, VAE
 from renderer.models.ace_step.vae.encoder import load_encoder
 from renderer.models.catalog.zoo import MINI_FOLDER, resolve
 from renderer.pipeline.models import pick_settings
 from renderer.pipeline.options import Options
+from renderer.settings import Inference
+from renderer.song import Variant
 from tests.mini_factory.encoder import encode, make_encoder, save_encoder
 from tests.mini_factory.sizes import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from renderer.models.model_files import ModelFiles
+    from renderer.models.model_files import ModelFiles, PlannedModel
 
 
 class Nobody:
@@ -114,3 +117,25 @@ def test_mini_hears_silence_as_its_dit_was_taught_it() -> None:
     )
 
     assert (heard[:40] - silence[:40]).abs().max() < 0.05
+
+
+def planned(folder: Path, vae: Path | None) -> PlannedModel:
+    variant = Variant(name="", model=str(folder), lm=None, vae=str(vae) if vae else None, inference=Inference())
+    return plan_model(variant, pick_settings(Options(device="cpu", threads=1)))
+
+
+def test_a_songs_own_vae_is_known_by_both_its_halves(folder: Path, tmp_path: Path) -> None:
+    """Though its decoder is the set's: another encoder hears sources otherwise."""
+    own, other = planned(folder, None), tmp_path / "other"
+    shutil.copytree(folder / "vae", other)
+    assert planned(folder, other) == own
+
+    torch.manual_seed(1)
+    save_encoder(make_encoder(TINY), tmp_path / "elsewhere", TINY)
+    shutil.copytree(tmp_path / "elsewhere" / "vae" / "encoder", other / "encoder", dirs_exist_ok=True)
+    found = planned(folder, other)
+
+    assert {part for part in own.weights if found.weights[part] != own.weights[part]} == {ENCODER}
+    assert found.files.vae == str(other)
+    assert set(found.weight_files[ENCODER]) == set(own.weight_files[ENCODER])
+    assert found.weight_files[VAE] == own.weight_files[VAE]
