@@ -80,7 +80,8 @@ class BenchResult:
 
 def model_on_disk() -> str:
     """The default model set where it and its LM are on disk, else the embedded one."""
-    return DEFAULT_MODEL if zoo.resolve(DEFAULT_MODEL).files else zoo.MINI
+    found = zoo.resolve(DEFAULT_MODEL)
+    return DEFAULT_MODEL if found.files and not found.missing else zoo.MINI
 
 
 def bench(options: Options, *, minutes: float, listen: Callable[[BenchFigure], None]) -> BenchResult:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from renderer.errors import ModelError
-from renderer.models.catalog import zoo
+from renderer.models.catalog import hub, zoo
+from renderer.pipeline.bench import model_on_disk
 from tests.models.ace_step.layouts import write_bundle
 
 if TYPE_CHECKING:
@@ -92,3 +94,18 @@ def test_a_folder_called_like_a_published_model_is_that_folder(
     files = zoo.resolve("acestep-v15-turbo").files
     assert files is not None
     assert files.dit == str(tmp_path / "acestep-v15-turbo")
+
+
+def test_a_set_whose_lm_is_missing_is_not_what_a_machine_is_measured_with(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = write_bundle(tiny_set, tmp_path / "checkpoints")
+    monkeypatch.setattr(hub.platformdirs, "user_config_path", lambda _: tmp_path / "config")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    hub.remember_folder(bundle)
+    assert model_on_disk() == "turbo"
+
+    shutil.rmtree(bundle / "acestep-5Hz-lm-1.7B")
+
+    assert zoo.resolve("turbo").missing == ("1.7B",)
+    assert model_on_disk() == "mini"
