@@ -65,7 +65,11 @@ class LoadedDit:
             else:
                 _hand_over(take, side_stream)
                 self._kept.keep(job, take)
-                yield from run_alone(job, partial(self._latents, dit, job, take, listener, prefetch.fetch))
+                for outcome in run_alone(job, partial(self._latents, dit, job, take, listener, prefetch.fetch)):
+                    if isinstance(outcome, Failed) and outcome.by_device:
+                        # Whatever comes next is to have all of the memory; what was kept is made anew.
+                        self._kept = KeptConditions()
+                    yield outcome
 
     def timestamps(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """Timestamps for each job's latents; the DiT sees one at a time, as when it made them."""

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from renderer.artifacts import Codes, Latents, Timestamps
 from renderer.models.ace_step.dit import kept_conditions
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import TimestampsRequest
 from renderer.models.catalog.zoo import resolve
-from renderer.models.stage_job import Done, StageJob
+from renderer.models.stage_job import Done, Failed, StageJob
 from tests.models.ace_step.asks import latents_request
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.test_parts import CODES, SETTINGS
@@ -74,3 +75,19 @@ def test_only_so_much_is_kept(dit: Any, monkeypatch: pytest.MonkeyPatch) -> None
     timestamps(dit, made)
 
     assert len(read) == len(REQUESTS)
+
+
+class FullMemory(Heard):
+    def progress(self, *_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
+
+
+def test_nothing_is_kept_where_memory_was_full(dit: Any) -> None:
+    made, read = latents(dit), texts_read(dit)
+    (failed,) = dit.latents([StageJob(request=latents_request(3), **asked(0))], FullMemory())
+    before = len(read)
+
+    assert isinstance(failed, Failed)
+    assert failed.by_device
+    assert len(timestamps(dit, made)) == len(REQUESTS)
+    assert len(read) == before + len(REQUESTS)
