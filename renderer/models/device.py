@@ -23,6 +23,7 @@ import psutil
 
 from renderer.errors import ResourceError, UsageError
 from renderer.models.stage_job import DeviceLost
+from renderer.processes import SAFE_FOLDER
 from renderer.spec.near import nearest, suggestion
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ MLX_INSTALL = "pip install 'renderer[mlx]'"
 VAE_OUTPUT = "float32"
 """What the VAE's last convolution gives whatever the others compute in: in 16 bits sound would have steps of 1/256."""
 LM_PROMPT_BUCKET = 256
+FULL_MEMORY = ("out of memory", "_STATUS_ALLOC_FAILED")
+TRITON_ADVICE = "install a C compiler and Python's headers (gcc, python3-dev), or set CC or TRITON_CACHE_DIR to others"
+"""Where `missing_for_triton` tells of something."""
+TRITON_ERROR = "Triton Error [CUDA]"
 _NUM_PROCESSORS = 16  # CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 _CAPABILITY_MINOR = 76
@@ -107,6 +112,14 @@ def pick(device: str) -> str:
     if device.startswith("cuda"):
         return _pick_cuda(device)
     return device
+
+
+def exact_mlx() -> None:
+    """Let MLX compute float32 in float32; to be called before it is first used.
+
+    On M5 its products would have the mantissa of TF32 (ml-explore/mlx#3534).
+    """
+    os.environ.setdefault("MLX_ENABLE_TF32", "0")
 
 
 def has_mlx() -> bool:
@@ -195,14 +208,28 @@ def vae_kernels(device: str, dtype: str) -> str:
 @cache
 def missing_for_triton() -> str | None:
     """What it lacks to make Triton's kernels here: it compiles a few lines of C for each; None when nothing."""
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    named = os.environ.get("CC")
+    # Triton starts what CC holds as one command, whatever it is: no words are split off, no other compiler is tried.
+    compilers = ("gcc", "clang") if named is None else (named,)
     headers = Path(sysconfig.get_path("include"), "Python.h")
+    home = os.environ.get("TRITON_HOME", os.path.expanduser("~"))  # noqa: PTH111 - pathlib's raises where there is none
+    # Where a worker is, which compiles; an absolute one stays.
+    kept = Path(SAFE_FOLDER, os.environ.get("TRITON_CACHE_DIR", f"{home}/.triton/cache"))
     wanted = {
         "triton": importlib.util.find_spec("triton") is not None,
-        "a C compiler": compiler is not None,
+        "a C compiler" if named is None else f"the one command that CC has to be, not `{named}`,": any(
+            map(shutil.which, compilers)
+        ),
         f"`{headers}`": headers.is_file(),
+        f"a folder of Triton's that can be written to, not `{kept}`,": _is_writable(kept),
     }
     return " and ".join(name for name, there in wanted.items() if not there) or None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be written to a folder, once it is made."""
+    there = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def vae_tiles(device: str) -> tuple[int, int]:
@@ -344,8 +371,19 @@ def to_host(values: torch.Tensor) -> torch.Tensor:
 
 def is_lost(error: BaseException) -> bool:
     """Whether a device answers nobody in this process any more: an Xid, an illegal address. Imports no torch."""
+    if isinstance(error, DeviceLost):
+        return True
+    if not isinstance(error, RuntimeError) or tells_of_full_memory(error):
+        return False
+    # Triton's own calls name no class; what they find invalid is one kernel's fault.
+    by_triton = TRITON_ERROR in str(error) and "invalid" not in str(error)
     lost = getattr(sys.modules.get("torch"), "AcceleratorError", DeviceLost)
-    return isinstance(error, DeviceLost | lost) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
+    return isinstance(error, lost) or by_triton or "CUDA error" in str(error)
+
+
+def tells_of_full_memory(error: BaseException) -> bool:
+    """Whether an error's words say so: those of Metal, of cuBLAS and cuDNN, and of CUDA's own calls have no class."""
+    return any(words in str(error) for words in FULL_MEMORY)
 
 
 def release(device: torch.device) -> None:
@@ -428,9 +466,14 @@ def _gpu(index: int) -> Gpu:
         index=index,
         name=name.value.decode(errors="replace"),
         num_bytes=_total_cuda_bytes(driver, index),
-        capability=(_attribute(index, _CAPABILITY_MAJOR), _attribute(index, _CAPABILITY_MINOR)),
+        capability=capability(index),
         num_processors=_attribute(index, _NUM_PROCESSORS),
     )
+
+
+def capability(index: int) -> tuple[int, int]:
+    """A CUDA device's compute capability, asked of the driver."""
+    return _attribute(index, _CAPABILITY_MAJOR), _attribute(index, _CAPABILITY_MINOR)
 
 
 def free_cuda_bytes(index: int) -> int:

@@ -14,6 +14,7 @@ from renderer.models import device
 from renderer.run.process import worker_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -104,3 +105,39 @@ def test_dropped_weights_go_back_to_the_system(tmp_path: Path) -> None:
     held, left = map(float, done.stdout.split())
     assert held > 700
     assert left < 100
+
+
+@pytest.fixture
+def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """What Triton is told to lack with such variables, beyond what it lacks here anyway."""
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "made" / "later"))
+
+    def found(**variables: str) -> str:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        device.missing_for_triton.cache_clear()
+        return device.missing_for_triton() or ""
+
+    yield found
+    device.missing_for_triton.cache_clear()
+
+
+def test_a_compiler_of_two_words_compiles_nothing(lacking: Callable[..., str]) -> None:
+    """Triton starts it as one command."""
+    assert "CC" not in lacking()
+    assert "CC" not in lacking(CC=sys.executable)
+    assert "not `ccache gcc`" in lacking(CC="ccache gcc")
+    assert "not `nowhere-cc`" in lacking(CC="nowhere-cc")
+
+
+def test_where_nothing_can_be_kept_no_kernel_is_made(
+    lacking: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+
+    assert "written" not in lacking()
+    assert f"not `{tmp_path}/file/cache`" in lacking(TRITON_CACHE_DIR=f"{tmp_path}/file/cache")
+    monkeypatch.delenv("TRITON_CACHE_DIR")
+    assert f"not `{tmp_path}/file/.triton/cache`" in lacking(TRITON_HOME=f"{tmp_path}/file")
+    assert "written" not in lacking(TRITON_HOME=str(tmp_path))

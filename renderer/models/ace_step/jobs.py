@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from renderer.errors import DeviceFault, RendererError
-from renderer.models.device import is_lost
+from renderer.models.device import is_lost, tells_of_full_memory
 from renderer.models.stage_job import Done, Failed
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _failed(job: StageJob, error: Exception) -> Failed:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device's memory ran out; Metal says so in words only."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+    """Whether a device's memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError) or tells_of_full_memory(error)
 
 
 def out_of_memory(error: Exception) -> DeviceFault:

@@ -140,7 +140,7 @@ def _kernels(device: str, dtype: str) -> Iterator[CheckResult]:
         what="kernels",
         state="warning",
         detail=f"LM and VAE take slower ones: {missing} is missing",
-        help="install a C compiler and Python's headers (gcc, python3-dev); results then get other keys",
+        help=f"{devices.TRITON_ADVICE}; results then get other keys",
     )
 
 

@@ -4,13 +4,14 @@ import json
 import sys
 
 from renderer.json_values import to_json
-from renderer.models.device import MLX
+from renderer.models.device import MLX, exact_mlx
 from renderer.models.probes.verdict import Speed, Verdict
 
 
 def _verdict(device: str) -> Verdict:
     # Each library in a process of its own: MLX and Metal by torch in one have crashed.
     if device == MLX:
+        exact_mlx()  # as the LM will
         from renderer.models.probes import mlx_cases  # noqa: PLC0415
 
         return Verdict(trials=tuple(mlx_cases.trials()), speed=Speed(float32=0.0, bfloat16=0.0))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Raised by one when a probe or its bound changes: what devices gave before is then tried again."""
 BOUNDS = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
 """How far a result may be off, as a share of its largest value, by the dtype it is computed in."""

@@ -28,15 +28,33 @@ def outcome(error: Exception) -> Failed:
     return failed
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS: out of memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("MPS: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+    ],
+)
 def test_what_finds_no_memory_may_do_better_on_another_device(error: Exception) -> None:
     failed = outcome(error)
 
     assert failed.by_device
+    assert not is_lost(error)
     assert "memory is full" in failed.message
 
 
-@pytest.mark.parametrize("error", [StageError("no codes"), ValueError("a fault"), RuntimeError("size mismatch")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StageError("no codes"),
+        ValueError("a fault"),
+        RuntimeError("size mismatch"),
+        RuntimeError("Triton Error [CUDA]: invalid argument"),
+    ],
+)
 def test_a_jobs_own_fault_is_no_devices(error: Exception) -> None:
     assert not outcome(error).by_device
 
@@ -46,6 +64,7 @@ def test_a_jobs_own_fault_is_no_devices(error: Exception) -> None:
     [
         torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`"),
+        RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered"),
     ],
 )
 def test_a_device_that_answers_no_more_is_no_jobs_outcome(error: Exception) -> None:

@@ -27,3 +27,15 @@ def test_kernels_compute_what_torch_computes_and_no_row_hears_another() -> None:
     assert found["apart"] < ROUNDING
     assert found["beside others"] == found["beside NaN"] == 0
     assert found["NaN rows"] == 1
+
+
+@pytest.mark.slow
+def test_the_vaes_blocks_are_chosen_before_torch_begins_cuda() -> None:
+    """So that a driver it can't use is told by the part that prepares the device, in our words."""
+    script = (
+        "import torch; from renderer.models.ace_step.vae.channels_last import choice_of;"
+        "choice_of(torch.device('cuda:0')); print(torch.cuda.is_initialized())"
+    )
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+
+    assert told.stdout.strip() == "False", told.stderr[-2_000:]

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -369,3 +372,17 @@ def test_a_device_that_was_never_tried_says_so(mac: Path) -> None:
     assert "not tried" in told.detail
     assert told.help == "renderer doctor --probe"
     assert list(doctor._probed("cpu", "auto")) == []
+
+
+@pytest.mark.slow
+def test_mlx_is_tried_in_the_arithmetic_that_the_lm_has() -> None:
+    pytest.importorskip("mlx.core")
+    script = (
+        "import os, runpy, sys; sys.argv = ['probes', 'mlx'];"
+        "runpy.run_module('renderer.models.probes', run_name='__main__');"
+        "print(os.environ['MLX_ENABLE_TF32'])"
+    )
+    inherited = {name: value for name, value in os.environ.items() if name != "MLX_ENABLE_TF32"}
+    ran = subprocess.run([sys.executable, "-c", script], env=inherited, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.splitlines()[-1] == "0"

@@ -19,6 +19,7 @@ from torch import nn
 
 from renderer.facts import VAE_REACH
 from renderer.models.ace_step.vae.fused import UNITS
+from renderer.models.device import capability
 from renderer.models.kernels.convolution import BlockSizes, Convolution, SnakeConstants, convolve, residual_unit
 from renderer.models.kernels.launching import compiled_together
 
@@ -60,7 +61,8 @@ CHOICES = {
 
 def choice_of(device: torch.device) -> BlockChoice:
     """By what the device is, never by a clock: another choice is another rounding."""
-    large = device.type != "cuda" or torch.cuda.get_device_capability(device) in LARGE
+    # Of the driver: torch's own question would begin CUDA, before whoever tells that it can't has prepared it.
+    large = device.type != "cuda" or capability(device.index or 0) in LARGE
     return CHOICES[large]
 
 
