@@ -28,6 +28,18 @@ class Make(Protocol):
 ROWS = [pytest.param(name, marks=WITHOUT_RAY if name == "ray" else ()) for name in EXECUTORS]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out a cluster's rows with one worker: what is the executor's own, the others show, and Ray is slow."""
+    rows = {id(item): getattr(item, "callspec", None) for item in items}
+    left_out = [
+        item
+        for item in items
+        if (row := rows[id(item)]) and (row.params.get("row"), row.params.get("devices")) == ("ray", 1)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Simulated]:
     with simulated(num_cpus=16, num_nodes=1) as cluster:
