@@ -20,6 +20,7 @@ from renderer.pipeline.project import Project
 from renderer.pipeline.render import render
 from renderer.pipeline.select import select
 from renderer.run.events import JobDone, JobProgress
+from tests.pipeline.conftest import WITHOUT_LM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,15 +37,10 @@ la la la
 oh oh
 \"\"\"
 seeds = [1]
-[metas]
-bpm = 90
-duration = 10
-keyscale = "A minor"
-timesignature = 4
-vocal_language = "en"
-[inference]
-thinking = false
-inference_steps = 2
+"""
+SPEC += (
+    WITHOUT_LM
+    + """
 [edits.fix]
 task = "repaint"
 src_audio = "s1"
@@ -66,6 +62,7 @@ src_audio = "demo.flac"
 at = [[1.0, 2.0]]
 seeds = [14]
 """
+)
 STAGES: Mapping[str, Callable[[Job], bool]] = {
     "source": lambda _: True,
     "reference": lambda _: True,

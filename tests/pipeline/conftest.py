@@ -34,6 +34,18 @@ seeds = [1, 2]
 bpm = 90
 duration = 10
 """
+WITHOUT_LM = """
+[metas]
+bpm = 90
+duration = 10
+keyscale = "A minor"
+timesignature = 4
+vocal_language = "en"
+[inference]
+thinking = false
+inference_steps = 2
+"""
+"""What a spec says for its takes to be two steps of the DiT, with nothing left for an LM to decide."""
 
 
 class Songs:

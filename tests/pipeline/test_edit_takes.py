@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.pipeline.conftest import WITHOUT_LM, Songs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
-
-    from tests.pipeline.conftest import Songs
 
 HEAD = """
 title = "{name}"
@@ -23,18 +23,14 @@ lyrics = \"\"\"
 la la la
 \"\"\"
 seeds = [1]
-[metas]
-bpm = 90
-duration = 10
-keyscale = "A minor"
-timesignature = 4
-vocal_language = "en"
-[inference]
-thinking = false
-inference_steps = 2
+"""
+HEAD += (
+    WITHOUT_LM
+    + """
 [output]
 timestamps = false
 """
+)
 ONE = (
     HEAD
     + """

@@ -12,7 +12,7 @@ from renderer.errors import UsageError
 from renderer.facts import LATENT_RATE
 from renderer.run.events import TakeDone, TakeFailed
 from renderer.spec.section_windows import section_windows
-from tests.pipeline.conftest import Songs
+from tests.pipeline.conftest import WITHOUT_LM, Songs
 from tests.pipeline.test_edit_takes import sound_of
 from tests.pipeline.test_timestamps import hearing_set, lrc
 
@@ -36,18 +36,14 @@ oh oh oh
 hm
 \"\"\"
 seeds = [1]
-[metas]
-bpm = 90
-duration = 10
-keyscale = "A minor"
-timesignature = 4
-vocal_language = "en"
-[inference]
-thinking = false
-inference_steps = 2
+"""
+SONG += (
+    WITHOUT_LM
+    + """
 [output]
 timestamps = false
 """
+)
 EDIT = """
 [edits.fix]
 task = "repaint"

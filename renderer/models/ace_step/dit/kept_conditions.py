@@ -21,24 +21,19 @@ class KeptConditions:
     """Those of the last takes, the oldest dropped where they become too many."""
 
     _takes: dict[Hashable, PreparedTake] = field(default_factory=dict)
-    _bytes: int = 0
 
     def keep(self, job: StageJob, take: PreparedTake) -> None:
         """What a job of latents starts from; an edit's is made anew, as its source lies in no request."""
         if (key := _key(job)) is None or key in self._takes:
             return
         self._takes[key] = take
-        self._bytes += _size(take)
-        while self._bytes > MOST_BYTES:
-            self._bytes -= _size(self._takes.pop(next(iter(self._takes))))
+        while sum(map(_size, self._takes.values())) > MOST_BYTES:
+            self._takes.pop(next(iter(self._takes)))
 
     def take_out(self, job: StageJob) -> PreparedTake | None:
         """What was kept of the latents that this job asks for, as having taken no time; it is no longer kept."""
         take = self._takes.pop(_key(job), None)
-        if take is None:
-            return None
-        self._bytes -= _size(take)
-        return replace(take, seconds=0.0)
+        return take and replace(take, seconds=0.0)
 
 
 def _key(job: StageJob) -> Hashable:

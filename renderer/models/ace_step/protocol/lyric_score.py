@@ -68,18 +68,13 @@ def sung_rows(texts: Sequence[str]) -> Bools:
 def lyric_score(attention: Float32s, sung: Bools) -> LyricScore:
     """Of [heads, tokens, frames], `sung` as `sung_rows` says."""
     energy = energy_of(attention)
-    return score_along(warp(score_costs(energy)), energy, sung)
+    return score_of(shares_along(warp(score_costs(energy)), energy), sung)
 
 
 def score_costs(energy: Float32s) -> Float32s:
     """[tokens, frames] that the way through is to avoid."""
     found: Float32s = -(energy**2)
     return found
-
-
-def score_along(path: WarpPath, energy: Float32s, sung: Bools) -> LyricScore:
-    """Of the cheapest way through `score_costs`."""
-    return score_of(shares_along(path, energy), sung)
 
 
 def shares_along(path: WarpPath, energy: Float32s) -> TokenShares:
