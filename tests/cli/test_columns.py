@@ -172,6 +172,7 @@ def steady(name: str, text: str, folder: Path) -> str:
         text = text.replace(str(place.resolve()), shown).replace(str(place), shown)
     text = re.sub(r"\b[0-9a-f]{8,64}\b", lambda match: "0" * len(match[0]), text)
     text = re.sub(r"\d+\.\d+(?: (?=[kMG]?B\b))?", lambda match: re.sub(r"\d", "0", match[0]), text)
+    text = re.sub(r"\d+(?= [kMG]?B\b)", lambda match: "0" * len(match[0]), text)  # sizes: paths' lengths are in them
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
