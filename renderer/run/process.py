@@ -38,6 +38,9 @@ _WAITING = {
     # of the cores, for its whole slice, thousands of times a second of work. Heeded by libgomp and LLVM's libomp alike,
     # and only at their start: so it is set here and not by the worker. Where a thread waits changes no bits.
     "OMP_WAIT_POLICY": "passive",
+    # libgomp alone: some microseconds of turns before it sleeps catch most waits of an idle machine, which sleeping at
+    # once made 6 % slower, and cost a busy one nothing that can be measured (`tests/bench/waiting.py`).
+    "GOMP_SPINCOUNT": "1000",
 }
 
 
@@ -173,7 +176,7 @@ def worker_environment(num_threads: int) -> dict[str, str]:
     passed_on = {name: value for name, value in inherited().items() if name not in _LEFT_OUT}
     return (
         _HEAP
-        | _WAITING
+        | ({} if _WAITING.keys() & passed_on.keys() else _WAITING)  # one without the other would say the opposite
         | passed_on
         | {
             "OMP_NUM_THREADS": threads,

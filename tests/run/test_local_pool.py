@@ -38,11 +38,19 @@ def test_workers_start_behind_the_command_that_is_asked_for(tmp_path: Path) -> N
     assert not psutil.pid_exists(pid)
 
 
-@pytest.mark.parametrize(("asked", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+    ],
+)
 def test_waiting_threads_of_a_worker_leave_the_cores_to_others_unless_asked_not_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], policy: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], told: dict[str, str]
 ) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in asked.items():
         monkeypatch.setenv(name, value)
     config = ExecutorConfig(
@@ -52,6 +60,7 @@ def test_waiting_threads_of_a_worker_leave_the_cores_to_others_unless_asked_not_
     try:
         pool.send(0, DropParts())
         assert pool.next(60.0) is not None
-        assert psutil.Process(*pool.pids).environ()["OMP_WAIT_POLICY"] == policy
+        heard = psutil.Process(*pool.pids).environ()
+        assert {name: heard[name] for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in heard} == told
     finally:
         pool.end(0)
