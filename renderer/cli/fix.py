@@ -29,11 +29,14 @@ def command(take: str, windows: tuple[str, ...], **chosen: Any) -> None:
 
     Comments and everything else in the spec stay. What renders it is told.
     """
+    from renderer.pipeline.faulty_specs import refuse_faulty
     from renderer.pipeline.options import Options
     from renderer.pipeline.select import select
     from renderer.takes.fix import fix, windows_in
 
-    fixed = fix(select((), Options()).songs, take, windows_in(windows), **chosen)
+    at, songs = windows_in(windows), select((), Options()).songs
+    refuse_faulty([take], songs)
+    fixed = fix(songs, take, at, **chosen)
     say(f"[edits.{fixed.name}] is written in {fixed.spec}")
     first, *more = fixed.takes
     made = f"{first.rpartition('.')[0]}.s*" if more else first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,13 @@ def command(
     A take's points are the sum of its scores, each in standard deviations from the mean of the song's takes, times the
     score's weight. They compare takes of one song, never songs.
     """
+    from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.pipeline.pick import keep_best, ranking
 
     if keeps and best is None:
         raise click.UsageError("--keep votes for the best: say for how many with --best")
     found = ranking(named, outputs, learns=learns)
+    show_diagnostics(found.faults, stream=sys.stderr)
     if as_json:
         echo_json(_document(found, best))
     else:

@@ -18,7 +18,7 @@ def command(named: tuple[str, ...], **flags: Any) -> None:
     The LM then stays out: seeds vary the DiT only, and lyrics, caption and sampling may change while the song stays.
     """
     from renderer.errors import UsageError
-    from renderer.pipeline.project import Project
+    from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
     from renderer.takes.pin import pin
     from renderer.takes.votes import all_picks
@@ -27,6 +27,7 @@ def command(named: tuple[str, ...], **flags: Any) -> None:
     if len(named) != 1:
         raise UsageError("pin takes one song or take", help="renderer pin night-bus.s7")
     selection = select(named, options)
+    refuse_faults(selection, options)
     project = Project(selection.takes, options)
     path = pin(project, named[0], all_picks(selection.songs))
     say(f"pinned in {path}, named in {selection.takes[0].song.source}")

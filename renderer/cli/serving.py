@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from renderer.errors import RendererError, UsageError
+from renderer.errors import RendererError, SpecError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,12 +48,16 @@ def report_served(named: Sequence[str], options: Options, *, measure: bool, port
 def chosen_project(named: Sequence[str], options: Options) -> Project:
     """The takes that `named` means now, with their store.
 
-    Raises: UsageError for a name that no spec bears.
+    Raises: UsageError for a name that no spec bears, SpecError where all that are meant have errors.
     """
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
 
-    return Project(select(named, options).takes, options)
+    selection = select(named, options)
+    errors = [one for one in selection.diagnostics if one.level == "error"]
+    if errors and not selection.takes:
+        raise SpecError(errors)
+    return Project(selection.takes, options)
 
 
 def serving_library() -> Any:

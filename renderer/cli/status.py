@@ -43,6 +43,7 @@ ONLY = {
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
+    from renderer.errors import SpecError
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
     from renderer.pipeline.status import make_status
@@ -51,6 +52,8 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     selection = select(named, options)
     errors = [found for found in selection.diagnostics if found.level == "error"]
     if not selection.takes:
+        if named and errors:
+            raise SpecError(errors)
         _print_broken(errors)
         click.echo("no takes" if not errors else "no take of a sound spec")
         return EXIT_USAGE if errors else EXIT_FINE

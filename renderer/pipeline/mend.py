@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from renderer.errors import StoreError
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edits import applied
+from renderer.spec.inside import is_inside
 from renderer.spec.load import load_songs
 from renderer.spec.lyrics import parse, unified
-from renderer.spec.project import Overrides, SpecFolders, is_inside
+from renderer.spec.project import Overrides, SpecFolders
 from renderer.spec.toml import MAX_BYTES, Parsed, instead_of, parsed_toml, read_text
 from renderer.store.edits import edit
 

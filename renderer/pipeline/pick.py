@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from renderer.errors import UsageError
+from renderer.errors import SpecError, UsageError
 from renderer.models.family import stored_kinds
 from renderer.pipeline.lacking import lacking
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.pipeline.options import Options
 from renderer.pipeline.rendered import PREVIEW, current_version, in_numbers
 from renderer.pipeline.select import select, songs_here
+from renderer.spec.diagnostics import Level
 from renderer.spec.picks import Vote
 from renderer.store.store import Store
 from renderer.takes.learning import learned_weights
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from renderer.models.model_files import PlannedModel
     from renderer.song import Song, Variant
+    from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.picks import Pick
     from renderer.store.takes import TakeRecord
     from renderer.takes.ranking import RankedTake
@@ -64,6 +66,8 @@ class Ranking:
     weights: Mapping[str, float]
     num_pairs: int | None = None
     """Of votes that the weights were learned from; None where nobody asked for it."""
+    faults: tuple[Diagnostic, ...] = ()
+    """Errors of specs that were meant, too."""
 
 
 def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False) -> Ranking:
@@ -71,16 +75,21 @@ def ranking(named: Sequence[str], outputs: Path | None, *, learns: bool = False)
 
     `learns` takes the weights from all votes on takes of the project.
 
-    Raises: UsageError for a name that no song bears, and where votes say nothing to learn from.
+    Raises: UsageError for a name that no song bears, and where votes say nothing to learn from, SpecError where no
+    spec that is meant is without errors.
     """
-    songs = select(named, Options(outputs=outputs)).songs
+    selection = select(named, Options(outputs=outputs))
+    songs, faults = selection.songs, tuple(one for one in selection.diagnostics if one.level is Level.ERROR)
+    if faults and not songs:
+        raise SpecError(faults)
     weights, num_pairs = {row.name: row.weight for row in SCORES}, None
     if learns:
         pairs = _pairs({song.name: song for song in (*songs_here(), *songs)}.values(), outputs)
         weights, num_pairs = learned_weights(pairs), len(pairs)
     model_of = planned_models(pick_settings(Options(device="cpu")))
     found = (_ranked(song, outputs, weights, model_of) for song in songs)
-    return Ranking(songs=tuple(one for one in found if one.takes), weights=weights, num_pairs=num_pairs)
+    ranked_songs = tuple(one for one in found if one.takes)
+    return Ranking(songs=ranked_songs, weights=weights, num_pairs=num_pairs, faults=faults)
 
 
 def keep_best(chosen: Ranking, best: int, outputs: Path | None) -> Iterator[tuple[str, Path]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
 from renderer.models.family import stored_kinds
+from renderer.pipeline.faulty_specs import faulty_specs, outputs_of, refuse_faulty
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
 from renderer.spec.near import suggestion
@@ -27,9 +28,11 @@ PREVIEW = ".preview"
 def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, TakeRecord]]:
     """Take name -> its song, and the version that bears the name now; `*`, `?` and `[…]` stand for what is there.
 
-    Raises: UsageError for a name without a song or without audio, and for a pattern that fits none.
+    Raises: SpecError for takes of specs with errors, UsageError for a name without a song or without audio, and for a
+    pattern that fits none.
     """
     songs = {song.name: song for song in select((), Options(outputs=outputs)).songs}
+    refuse_faulty([*_of_one_song(names), *_of_faulty_specs(names, songs.values(), outputs)], songs.values())
     found: dict[str, tuple[Song, TakeRecord]] = {}
     for name in names:
         matching = dict(_fitting(name, songs, outputs))
@@ -37,6 +40,19 @@ def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tupl
             raise _without_sound(name, songs.values(), outputs)
         found |= matching
     return found
+
+
+def _of_one_song(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if not _WILD.search(name.partition(".")[0]))
+
+
+def _of_faulty_specs(names: Iterable[str], songs: Iterable[Song], outputs: Path | None) -> Iterator[str]:
+    """What patterns for several songs would leave out without a word: takes that can be heard."""
+    patterns = [name for name in names if _WILD.search(name.partition(".")[0])]
+    for song, file in faulty_specs(songs).items() if patterns else ():
+        takes = Store(outputs or outputs_of(file), kinds=stored_kinds()).take_names()
+        own = (take for take in takes if take.partition(".")[0] == song)
+        yield from (take for take in own if any(fnmatchcase(take, pattern) for pattern in patterns))
 
 
 def _fitting(

@@ -52,15 +52,16 @@ def select(named: Sequence[str], options: Options) -> Selection:
     Raises: UsageError for a name that no spec bears, not even a faulty one.
     """
     paths = [Path(name) for name in named if _is_path(name)]
-    names = [name for name in named if not _is_path(name)]
-    loaded = load_songs(named_specs(named), model=options.model, vae=options.vae)
+    names = names_among(named)
+    files = named_specs(named)
+    loaded = load_songs(files, model=options.model, vae=options.vae)
     songs = tuple(with_options(song, options) for song in loaded.songs)
     every = tuple(take for song in songs for take in song.takes())
     if not names:
         return Selection(songs=songs, takes=every, diagnostics=loaded.diagnostics)
     sources = {song.source for song in load_songs(paths).songs} if paths else set()
     takes = tuple(take for take in every if take.song.source in sources or any(_means(name, take) for name in names))
-    faulty = {song_name(one.file) for one in loaded.errors if one.file is not None}
+    faulty = {song_name(file) for file in find_specs(files)} - {song.name for song in songs}
     for name in names:
         if not any(_means(name, take) for take in takes) and not any(_is_of(name, song) for song in faulty):
             raise _unknown(name, every, broken=len(loaded.errors))
@@ -114,6 +115,11 @@ def spec_paths(named: Sequence[str]) -> tuple[Path, ...]:
     """Where the specs of what is `named` are looked for: its paths, and the folder `specs` for names."""
     paths = tuple(Path(name) for name in named if _is_path(name))
     return paths if paths and all(_is_path(name) for name in named) else (*paths, specs_folder())
+
+
+def names_among(named: Sequence[str]) -> tuple[str, ...]:
+    """Of what is `named` the songs, takes and patterns for them."""
+    return tuple(name for name in named if not _is_path(name))
 
 
 def _is_path(name: str) -> bool:

@@ -13,8 +13,8 @@ from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
+from renderer.spec.inside import is_inside, outside
 from renderer.spec.pins import read_pinned
-from renderer.spec.project import is_inside, outside
 from renderer.spec.schema import VariantTable
 from renderer.spec.take_edits import take_edit, without_lm
 from renderer.spec.take_names import song_name

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from renderer.files import from_home, is_regular
-from renderer.spec.checkpoints import checkpoint_of
+from renderer.facts import MAX_DURATION
+from renderer.spec.audio_files import audio_faults
+from renderer.spec.checkpoints import checkpoint_of, default_max_duration
 from renderer.spec.edit_sections import SECONDS
 from renderer.spec.faults import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
-from renderer.spec.project import is_inside, outside
 from renderer.spec.schema import tables_of
 from renderer.spec.take_names import names_file, take_named
 
@@ -32,10 +32,11 @@ _SPAN = re.compile(r"\s*(-?[0-9.]+)\s*(?:\.\.|-)\s*([0-9.]+)\s*s?\s*")
 def edit_faults(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     """Every error within the tables of edits, and of reference files."""
     yield from _reference_faults(draft)
+    longest = {one.name: int(song.max_duration or default_max_duration(one.trained_as)) for one in song.variants}
     for name, table in draft.spec.edits.items():
         yield from _name_faults(draft, name)
         yield from _left_out(draft, name, table)
-        yield from _source_form(draft, name, table)
+        yield from _source_form(draft, name, table, longest.get(name, MAX_DURATION))
         yield from _window_faults(draft, name, table)
     for variant in song.variants:
         if variant.edit and variant.edit.task in BASE_TASKS:
@@ -90,12 +91,12 @@ def _needed(task: str | None) -> Mapping[str, str]:
     }
 
 
-def _source_form(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:
+def _source_form(draft: CheckedSpec, name: str, table: EditTable, max_seconds: float) -> Iterator[Diagnostic]:
     written, path = table.src_audio, ("edits", name, "src_audio")
     if written is None:
         return
     if names_file(written) and not written.startswith("take:"):
-        yield from audio_faults(draft, path, written)
+        yield from _audio_faults(draft, path, written, max_seconds)
         return
     if take_named(written.removeprefix("take:")) and not written.startswith("take:"):
         return
@@ -111,25 +112,16 @@ def _source_form(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Di
     )
 
 
-def audio_faults(draft: CheckedSpec, path: KeyPath, written: str) -> Iterator[Diagnostic]:
-    """The errors of an audio file that a spec names: outside of the project, or not there."""
-    file = draft.project.folder / from_home(written)
-    if "\0" in written or not is_inside(file, draft.project.root):
-        yield outside(draft.parsed, path, written, draft.project.root)  # type: ignore[arg-type]
-    elif not is_regular(file):
-        yield _at(
-            draft,
-            path,
-            code="audio-missing",
-            message=f"the audio file of `{path[-1]}` is not there",
-            why=f"looked for `{written}` beside the spec",
-        )
+def _audio_faults(
+    draft: CheckedSpec, path: KeyPath, written: str, max_seconds: float = MAX_DURATION
+) -> Iterator[Diagnostic]:
+    yield from audio_faults(draft.parsed, path, written, draft.project.folder, draft.project.root, max_seconds)
 
 
 def _reference_faults(draft: CheckedSpec) -> Iterator[Diagnostic]:
     for table, values in tables_of(draft.spec):
         if values.reference_audio:
-            yield from audio_faults(draft, (*table, "reference_audio"), values.reference_audio)
+            yield from _audio_faults(draft, (*table, "reference_audio"), values.reference_audio)
 
 
 def _window_faults(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:

@@ -280,6 +280,10 @@ FAULTS: tuple[Fault, ...] = (
         bad=f'reference_audio = "voice.flac"\n{_SOUND}',
         good=_SOUND,
     ),
+    Fault(
+        code="audio-file",
+        finds="an audio file that nothing can be made from: no sound, too short or too long, of an odd sample rate",
+    ),
 )  # fmt: skip
 
 _TABLES: tuple[type[Table], ...] = (

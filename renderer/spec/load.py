@@ -109,10 +109,12 @@ def load_songs(
     folders: dict[Path, Path] = {}
     for file in find_specs(paths):
         folder = folders.get(file.parent) or folders.setdefault(file.parent, real(file.parent))
-        song, faults = _load(file, projects.of(folder))
+        project = projects.of(folder)
+        song, faults = _load(file, project)
         faults = [*_name_faults(file, names), *_length_faults(song), *faults]
         diagnostics += faults
-        if song is not None and not any(fault.level is Level.ERROR for fault in faults):
+        # Without what a broken `renderer.toml` says it would be another song.
+        if song is not None and not any(fault.level is Level.ERROR for fault in (*faults, *project.diagnostics)):
             songs.append(song)
     songs, faults = _with_edited(songs, projects)
     return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics, *faults))
@@ -128,8 +130,9 @@ def _with_edited(songs: list[Song], projects: SpecFolders) -> tuple[list[Song], 
         return find_specs([folder])
 
     def load(file: Path) -> Song | None:
-        song, faults = _load(file, projects.of(real(file.parent)))
-        return None if any(fault.level is Level.ERROR for fault in faults) else song
+        project = projects.of(real(file.parent))
+        song, faults = _load(file, project)
+        return None if any(fault.level is Level.ERROR for fault in (*faults, *project.diagnostics)) else song
 
     sources = EditSources(
         loaded={song.name: song for song in songs}, specs=lambda song: specs(specs_folder(song)), load=load

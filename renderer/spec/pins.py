@@ -21,13 +21,12 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from renderer.facts import NUM_CODES
-from renderer.files import is_regular
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import error_at
-from renderer.spec.project import is_inside, outside
+from renderer.spec.inside import is_inside, outside
 from renderer.spec.schema import Table
-from renderer.spec.toml import read_toml
+from renderer.spec.toml import is_there, read_toml
 
 if TYPE_CHECKING:
     from renderer.spec.build import CheckedSpec
@@ -100,7 +99,7 @@ def read_pinned(draft: CheckedSpec) -> Pinned | Diagnostic | None:
     path = project.folder / written
     if "\0" in written or not is_inside(path, project.root):
         return outside(draft.parsed, ("codes",), written, project.root)
-    if not is_regular(path):
+    if not is_there(path):
         return error_at(
             source,
             source.value(("codes",)),

@@ -1,4 +1,4 @@
-"""Which project a folder belongs to: its root, its `renderer.toml`, its outputs folder; and what stays inside it."""
+"""Which project a folder belongs to: its root, its `renderer.toml`, its outputs folder."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from renderer.files import real
 from renderer.folders import OUTPUTS_FOLDER, SPECS_FOLDER, STORE_FOLDER
+from renderer.spec.audio_files import audio_faults
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.faults import diagnostics_of, error_at
+from renderer.spec.inside import is_inside, outside
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
 from renderer.spec.lints.texts import texts_of_settings
@@ -95,14 +97,6 @@ class SpecFolders:
         """The faults of every `renderer.toml` met so far."""
         for project in self._by_file.values():
             yield from project.diagnostics
-
-
-def is_inside(path: Path, root: Path) -> bool:
-    """Whether `path` stays below `root` with its links followed; `root` is resolved."""
-    try:
-        return path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
-        return False
 
 
 def is_library(folder: Path) -> bool:
@@ -204,6 +198,8 @@ def _faults(defaults: DefaultsFile, parsed: Parsed, path: Path, root: Path) -> I
     pick = pick_of(defaults.pick)
     if pick is not None and pick.finish > pick.plans:
         yield finish_fault(parsed.source, pick)
+    if defaults.reference_audio:
+        yield from audio_faults(parsed, ("reference_audio",), defaults.reference_audio, path.parent, root)
     if defaults.outputs is not None and not is_inside(path.parent / defaults.outputs, root):
         yield outside(parsed, ("outputs",), defaults.outputs, root)
     elif defaults.outputs is not None and (held := _specs_in(path.parent / defaults.outputs, path)):
@@ -236,15 +232,3 @@ def _specs_in(folder: Path, defaults_path: Path) -> Path | None:
     places = (real, real / SPECS_FOLDER)
     found = (file for place in places if place.is_dir() for file in sorted(place.glob("[!.]*.toml")) if file.is_file())
     return next(found, None)
-
-
-def outside(parsed: Parsed, path: tuple[str, ...], written: str, root: Path) -> Diagnostic:
-    """The fault of a path that leaves the project."""
-    return error_at(
-        parsed.source,
-        parsed.source.value(path),
-        code="path-outside",
-        message=f"`{path[-1]}` leads out of the project",
-        why=f"links included, it must stay inside `{root.name}`",
-        advice="" if written else "name a file",
-    )

@@ -93,6 +93,11 @@ def instead_of(texts: Mapping[Path, str]) -> Iterator[None]:
         _instead.reset(before)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file, or a text to be read in its place."""
+    return path.resolve() in (_instead.get() or {}) or is_regular(path)
+
+
 def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
     """A UTF-8 file's text, line ends unified and a byte-order mark dropped, or why it can't be had."""
     if (texts := _instead.get()) and (given := texts.get(path.resolve())) is not None:

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import tomli_w
 
 from renderer.errors import SpecError, UsageError
-from renderer.files import real
-from renderer.spec.load import load_songs
 from renderer.spec.near import suggestion
-from renderer.spec.toml import instead_of
 from renderer.store.edits import edit, rehearse
+from renderer.takes.spec_changes import errors_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from renderer.song import Song, Take
@@ -95,7 +93,8 @@ def fix(
         return with_edit(text, name, table)
 
     rehearse(song.source, with_table)
-    _refuse_faults(song.source, with_table)
+    if errors := errors_after(song.source, with_table):
+        raise SpecError(errors)
     edit(song.source, with_table)
     return Fixed(spec=song.source, name=name, takes=tuple(f"{song.name}.{name}.s{seed}" for seed in chosen))
 
@@ -141,11 +140,3 @@ def _source(songs: Sequence[Song], name: str) -> Take:
         why="a preview ends early" if is_preview else "its song, its variant and its seed stand in one",
         help=suggestion(name, known, most=3) or "see `renderer status`",
     )
-
-
-def _refuse_faults(spec: Path, change: Callable[[str], str]) -> None:
-    text = spec.read_text(encoding="utf-8-sig")
-    with instead_of({real(spec): change(text)}):
-        errors = load_songs([spec]).errors
-    if errors:
-        raise SpecError(errors)

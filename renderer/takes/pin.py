@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import tomlkit
 
 from renderer.artifacts import Codes, Cot
-from renderer.errors import UsageError
+from renderer.errors import SpecError, UsageError
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.picks import Vote
 from renderer.spec.pins import ENDING, parse_pinned, pinned_text
 from renderer.store.edits import edit, rehearse
+from renderer.takes.spec_changes import errors_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
     """Pin the codes of a take, or of a song's only one that fits; returns the codes file.
 
-    Raises: UsageError when there are none to pin or it isn't clear which, StoreError when a file can't be written.
+    Raises: UsageError when there are none to pin or it isn't clear which, SpecError where the spec would be at fault
+    with them, StoreError when a file can't be written.
     """
     if project.options.preview:
         raise UsageError("a preview can't be pinned", why="its codes end early", help="render and pin the whole take")
@@ -48,6 +50,8 @@ def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
 
     # The spec last: what it names is there. But nothing is written when it can't be.
     rehearse(song.source, named)
+    if errors := errors_after(song.source, named, {path: text}):
+        raise SpecError([replace(one, message=f"with `{take.name}` pinned, {one.message}") for one in errors])
     edit(path, lambda former: _in_place_of(former, path, text))
     edit(song.source, named)
     return path

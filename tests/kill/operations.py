@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import soundfile
+
 from renderer.cli.main import run as run_command
 from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
@@ -60,6 +63,23 @@ bpm = 90
 duration = 10
 [output]
 format = "{format}"
+"""
+EDITS = """
+[edits.fix]
+task = "repaint"
+src_audio = "s1"
+at = [[2, 5]]
+seeds = [11]
+[edits.again]
+task = "cover"
+src_audio = "fix.s11"
+reference_audio = "demo.wav"
+seeds = [12]
+[edits.demo]
+task = "repaint"
+src_audio = "demo.wav"
+at = [[1, 2]]
+seeds = [13]
 """
 FOREIGN = [
     {"caption": f"calm piano {number}", "lyrics": "[verse]\nla la la", "bpm": 90, "duration": 30} for number in range(3)
@@ -121,6 +141,20 @@ def edit(name: str, old: str, new: str) -> None:
 
 def one_song() -> None:
     write("eins")
+
+
+def made_from_others() -> None:
+    one_song()
+    spec = Path("specs/eins.toml")
+    spec.write_text(spec.read_text() + EDITS)
+    noise = np.random.default_rng(1).standard_normal((3 * 22_050, 2)) * 0.1
+    soundfile.write("specs/demo.wav", noise, 22_050)
+
+
+def source_edited() -> None:
+    made_from_others()
+    carry_out()
+    edit("eins", "calm", "wild")
 
 
 def two_songs() -> None:
@@ -188,6 +222,8 @@ SCENARIOS: dict[str, Scenario] = {
     "render an edit": Scenario(prepare=edited, run=carry_out),
     "render what was edited back": Scenario(prepare=edited_back, run=carry_out),
     "render another title": Scenario(prepare=retitled, run=carry_out),
+    "render takes made from others": Scenario(prepare=made_from_others, run=carry_out),
+    "render takes of an edited source": Scenario(prepare=source_edited, run=carry_out),
     "render --shard": Scenario(prepare=other_shard_done, run=lambda: carry_out(Shard(number=1, count=2))),
     "report": Scenario(prepare=rendered, run=command("report", "--no-measure", *DEVICE)),
     "keep": Scenario(prepare=rendered, run=command("keep", "eins.s1", "--note", "heard")),

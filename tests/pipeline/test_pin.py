@@ -176,3 +176,34 @@ def test_what_isnt_rendered_or_is_a_preview_cant_be_pinned(songs: Songs) -> None
         pin(songs.project(), "eins.s1", {})
     with pytest.raises(UsageError, match="preview"):
         pin(songs.project(preview=1.0), "eins.s1", {})
+
+
+def test_a_spec_that_pinning_would_put_at_fault_is_told_of_before_anything_is_written(songs: Songs) -> None:
+    songs.write("eins", SPEC + "[pick]\nplans = 4\nfinish = 2\n")
+    carry_out(songs.project())
+    before = spec(songs).read_bytes()
+
+    with pytest.raises(SpecError) as refused:
+        pin(songs.project(), "eins.s1", {})
+
+    (fault,) = refused.value.diagnostics
+    assert fault.code == "pick-without-plans"
+    assert "eins.s1" in fault.message
+    assert fault.span is not None
+    assert fault.span.line == before.decode().splitlines().index("[pick]") + 1
+    assert fault.excerpt == "[pick]"
+    assert spec(songs).read_bytes() == before
+    assert not spec(songs).with_suffix(".codes").exists()
+
+
+def test_a_pick_of_the_project_leaves_a_song_with_pinned_codes_whole(songs: Songs) -> None:
+    defaults = songs.folder / "renderer.toml"
+    defaults.write_text(defaults.read_text("utf-8") + "[pick]\nplans = 2\nfinish = 1\n", "utf-8")
+    songs.write("eins", SPEC)
+    carry_out(songs.project())
+    done = next(name for name, take in takes(songs).items() if take.why is Why.DONE)
+
+    pin(songs.project(), done, {})
+
+    assert takes(songs)[done].why is Why.DONE
+    assert len(takes(songs)) == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from renderer.settings import Inference
 from renderer.song import FileSource, TakeSource, Window
@@ -34,6 +36,10 @@ def project(tmp_path: Path) -> Path:
 def load(project: Path, text: str, name: str = "night-bus") -> Loaded:
     (project / "specs" / f"{name}.toml").write_text(text, encoding="utf-8")
     return load_songs([project / "specs" / f"{name}.toml"])
+
+
+def sound(path: Path) -> None:
+    soundfile.write(path, np.zeros((2 * 8_000, 1)), 8_000)
 
 
 def song_of(project: Path, text: str, name: str = "night-bus") -> Song:
@@ -127,7 +133,7 @@ def test_an_edit_of_another_songs_take_finds_its_spec_though_it_is_not_named(pro
 
 
 def test_files_stand_in_the_project_and_are_named_by_a_folder_or_an_ending(project: Path) -> None:
-    (project / "specs" / "demo.wav").write_bytes(b"RIFF")
+    sound(project / "specs" / "demo.wav")
     text = FIX.replace('"s2"', '"demo.wav"') + 'reference_audio = "demo.wav"\n'
     made = variant(song_of(project, SONG + text), "fix")
 
@@ -139,7 +145,7 @@ def test_files_stand_in_the_project_and_are_named_by_a_folder_or_an_ending(proje
 
 
 def test_a_voice_is_named_for_all_songs_and_left_out_of_one(project: Path) -> None:
-    (project / "specs" / "voice.flac").write_bytes(b"fLaC")
+    sound(project / "specs" / "voice.flac")
     (project / "specs" / "renderer.toml").write_text('reference_audio = "voice.flac"\n')
     song = song_of(project, SONG + '[variants.own]\nreference_audio = ""\n' + FIX)
 
@@ -260,7 +266,7 @@ def test_sections_are_those_of_the_take_that_is_named(project: Path) -> None:
 
 def test_a_section_whose_place_nothing_tells_asks_for_seconds(project: Path) -> None:
     by_section = FIX.replace("[[62.0, 75.5]]", '["verse"]')
-    (project / "specs" / "demo.wav").write_bytes(b"RIFF")
+    sound(project / "specs" / "demo.wav")
     silent = SONG.replace('lyrics = "[verse]\\nhello"', "instrumental = true")
     for text in (
         SONG + by_section.replace('"s2"', '"demo.wav"'),

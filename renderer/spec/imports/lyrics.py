@@ -9,8 +9,8 @@ from renderer.errors import UsageError
 from renderer.files import is_regular, real
 from renderer.spec.build import MAX_LYRICS_BYTES
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.inside import is_inside
 from renderer.spec.lyrics import is_instrumental, unified
-from renderer.spec.project import is_inside
 from renderer.spec.toml import read_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import torch
 
 from renderer.errors import StageError, UsageError
 from renderer.facts import SAMPLE_RATE
-from renderer.models.ace_step.protocol.sound_files import opened
+from renderer.formats.sound_head import opened
 from renderer.models.ace_step.vae.resample import resample
 from renderer.store.takes import file_digest
 

@@ -1,0 +1,106 @@
+"""Takes of a spec with errors: whoever names one is told these, at their place, not that the take isn't there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renderer.cli.main import run
+from renderer.spec.picks import read_picks
+from tests.pipeline.conftest import Songs
+from tests.pipeline.without_models import carry_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEVICE = ("--device", "cpu")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "keep": ("eins.s1",),
+    "keep --reject": ("eins.s1",),
+    "keep of a pattern": ("eins.s*",),
+    "share": ("eins.s1",),
+    "export": ("eins.s1", "--to", "times"),
+    "fix": ("eins.s1", "--at", "2..5"),
+    "pick": ("eins",),
+    "pin": ("eins.s1", *DEVICE),
+    "status": ("eins.s1", *DEVICE),
+    "show": ("eins.s1", *DEVICE),
+    "plan": ("eins.s1", *DEVICE),
+    "render": ("eins.s1", "--no-measure", *DEVICE),
+    "report": ("eins", "--no-measure", *DEVICE),
+    "check": ("eins.s1",),
+}
+
+
+@pytest.fixture
+def songs(tmp_path: Path, tiny_set: Path, monkeypatch: pytest.MonkeyPatch) -> Songs:
+    made = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    made.write("eins")
+    made.write("zwei")
+    carry_out(made.project())
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    capsys.readouterr()
+    assert run(list(arguments)) == code
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_a_take_of_a_broken_spec_is_answered_with_what_is_wrong_there(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.edit("eins", "bpm = 90", "bpm = 9000")
+
+    for command, arguments in COMMANDS.items():
+        told = said(capsys, *command.partition(" of ")[0].split(), *arguments)
+
+        for part in ("error[bpm-range]", "specs/eins.toml:10:7", "bpm = 9000", "^^^^"):
+            assert part in told, command
+        for part in ("there is no", "nothing to render"):
+            assert part not in told, command
+
+
+def test_faults_of_all_takes_that_are_named_come_at_once(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    songs.edit("eins", "bpm = 90", "bpm = 9000")
+    songs.edit("zwei", 'lyrics = """\n[verse]\nla la la\n"""', 'lyrics_file = "gone.txt"')
+
+    told = said(capsys, "keep", "zwei.s1", "eins.s2")
+
+    assert "specs/eins.toml:10:7" in told
+    assert "error[lyrics-file-missing]" in told
+
+
+def test_a_pattern_leaves_out_no_rendered_take_without_a_word(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    songs.write("drei", "bpm = 9000\n")  # never rendered, so nothing of it is left out
+    assert "keep: zwei.s1" in said(capsys, "keep", "*.s1", code=0)
+    assert len(read_picks(songs.folder / "specs" / "picks.toml")) == 2
+    songs.edit("eins", "bpm = 90", "bpm = 9000")
+
+    assert "specs/eins.toml:10:7" in said(capsys, "keep", "*.s2")
+    assert len(read_picks(songs.folder / "specs" / "picks.toml")) == 2
+    assert "keep: zwei.s2" in said(capsys, "keep", "zw*.s2", code=0)
+
+
+def test_the_order_of_all_songs_tells_of_broken_ones_beside(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    songs.edit("eins", "bpm = 90", "bpm = 9000")
+
+    told = said(capsys, "pick", code=0)
+
+    assert "specs/eins.toml:10:7" in told
+    assert "zwei: 2 takes" in told
+
+
+def test_below_a_broken_renderer_toml_nothing_is_taken_for_a_song(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defaults = songs.folder / "renderer.toml"
+    defaults.write_text(defaults.read_text("utf-8") + "inference_stepz = 8\n", "utf-8")
+
+    for arguments in (("keep", "eins.s1"), ("plan", "--keep-going", *DEVICE), ("pick", "eins")):
+        told = said(capsys, *arguments)
+        assert "renderer.toml:4:1" in told
+        assert "there is no" not in told
