@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.files import real
+from renderer.song import FileSource
 from renderer.spec.diagnostics import Level
 from renderer.spec.project import DEFAULTS_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from renderer.pipeline.select import Selection
@@ -42,6 +43,21 @@ def effective_takes(before: Takes, selection: Selection) -> Takes:
         *(take for take in selection.to_render if not is_broken(take)),
         *(take for take in before if is_broken(take) and take.song.source.exists()),
     )
+
+
+def songs_that_hear(files: Iterable[Path], takes: Iterable[Take]) -> frozenset[str]:
+    """The songs of which some take is made from one of these files, or takes its timbre from it."""
+    saved = {real(file) for file in files}
+    hearing = (take for take in takes if saved and any(real(file) in saved for file in _sounds(take)))
+    return frozenset(take.song.name for take in hearing)
+
+
+def _sounds(take: Take) -> Iterator[Path]:
+    for one in (take, *take.sources):
+        if one.variant.reference_audio is not None:
+            yield one.variant.reference_audio
+        if one.variant.edit and isinstance(one.variant.edit.source, FileSource):
+            yield one.variant.edit.source.path
 
 
 def edited_songs(before: Takes, now: Takes) -> frozenset[str]:

@@ -54,6 +54,8 @@ class ReadSpecs:
     """What was to be said of the specs before."""
     run_options: Options | None
     """Those of the render that runs."""
+    saved: frozenset[Path] = frozenset()
+    """Files that hold something else than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

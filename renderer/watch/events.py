@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from renderer.errors import RendererError
     from renderer.plan.jobs import Job, TakePlan
+    from renderer.song import Take
     from renderer.spec.diagnostics import Diagnostic
     from renderer.watch.notices import Refusal
     from renderer.watch.spec_files import Differences, SpecFiles
@@ -24,6 +25,8 @@ class Started:
 
     paths: tuple[Path, ...]
     """Where specs are looked for."""
+    names: tuple[str, ...] = ()
+    """The songs and takes that are meant of the last path; nothing: all that lies there."""
     reads_keys: bool
 
 
@@ -73,11 +76,15 @@ class SpecsRead:
 
     takes: tuple[TakePlan, ...]
     """Every take that the specs mean now and that can be planned; of broken specs, those of the last good ones."""
+    without_preview: tuple[Take, ...] = ()
+    """Edits, where previews are rendered: they are rendered in full length only."""
     diagnostics: tuple[Diagnostic, ...]
     fixed: tuple[Path, ...]
     """Files that had errors before and have none now."""
     refusals: tuple[Refusal, ...]
     """Of songs that can't be planned."""
+    other_sounds: frozenset[str] = frozenset()
+    """Songs with takes that are made from a sound file that was saved, or take their timbre from it."""
     run_keys: frozenset[str]
     """The keys of all jobs these takes have under the options of the render that runs; without one, none."""
 

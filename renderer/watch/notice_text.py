@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import RendererError, SpecError
 from renderer.folders import STORE_FOLDER, WATCH_LOG
 from renderer.plan.jobs import Why
+from renderer.plurals import counted
 from renderer.spec.diagnostics import place, printable
 from renderer.watch.notices import (
     Answer,
@@ -17,6 +18,7 @@ from renderer.watch.notices import (
     PageWritten,
     Refusal,
     RenderStarted,
+    SpecsLoaded,
     WatchStarted,
     WorkerDropped,
 )
@@ -36,7 +38,7 @@ def notice_lines(notice: Notice) -> Iterator[str]:  # noqa: C901 - one case a no
     """The lines for a watch's own notice; none for a run's event."""
     match notice:
         case WatchStarted():
-            yield f"watching {', '.join(path_text(path) for path in notice.paths)}"
+            yield f"watching {_watched(notice)}"
             if notice.reads_keys:
                 yield f"keys: {KEYS_LINE}"
         case FilesSaved():
@@ -44,6 +46,8 @@ def notice_lines(notice: Notice) -> Iterator[str]:  # noqa: C901 - one case a no
         case Refusal():
             where = f"{printable(notice.song)}: " if notice.song else ""
             yield f"refused {where}{error_line(notice.error)}"
+        case SpecsLoaded() if notice.num_without_preview:
+            yield f"{counted(notice.num_without_preview, 'edit')} left out of previews: rendered in full length only"
         case RenderStarted():
             yield from reasons(notice.takes)
         case JobAbandoned(job=job):
@@ -98,6 +102,14 @@ def path_text(path: Path) -> str:
     """The path as short as it can be said from here."""
     here = Path.cwd()
     return printable(str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path))
+
+
+def _watched(notice: WatchStarted) -> str:
+    """`specs`; `night-bus in specs`; `songs/one.toml, night-bus in specs`."""
+    paths = [path_text(path) for path in notice.paths]
+    if not notice.names:
+        return ", ".join(paths)
+    return f"{', '.join((*paths[:-1], *map(printable, notice.names)))} in {paths[-1]}"
 
 
 def _fate(take: TakePlan) -> str:

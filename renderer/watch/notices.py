@@ -21,6 +21,9 @@ class WatchStarted:
     """The watch began."""
 
     paths: tuple[Path, ...]
+    """Where specs are looked for."""
+    names: tuple[str, ...] = ()
+    """The songs and takes that are meant of the last path; nothing: all that lies there."""
     reads_keys: bool
     """Whether keys can be pressed."""
 
@@ -38,6 +41,8 @@ class SpecsLoaded:
     """The specs were read: what there is, and all that is to say of them now."""
 
     takes: tuple[TakePlan, ...]
+    num_without_preview: int = 0
+    """Edits, where previews are rendered."""
     diagnostics: tuple[Diagnostic, ...]
     new_diagnostics: tuple[Diagnostic, ...]
     """Those that weren't there before."""

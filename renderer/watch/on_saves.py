@@ -36,16 +36,18 @@ def compare_files(state: WatchState, event: FilesCompared) -> Step:
     if not (is_first or event.differences):
         return state, effects
     run_options = state.run.request.options if state.run else None
-    read = ReadSpecs(takes=state.takes, diagnostics=state.diagnostics, run_options=run_options)
+    files = frozenset((*event.differences.changed, *event.differences.added))
+    read = ReadSpecs(takes=state.takes, diagnostics=state.diagnostics, run_options=run_options, saved=files)
     return replace(state, awaits_answer=True), (*effects, read)
 
 
 def take_specs(state: WatchState, event: SpecsRead) -> Step:
     """Ask for what the specs mean now, and let go of what they don't mean any more."""
     before, is_first = state.takes, not state.has_read
-    takes = tuple(take.take for take in event.takes)
+    takes = (*(take.take for take in event.takes), *event.without_preview)
     loaded = SpecsLoaded(
         takes=event.takes,
+        num_without_preview=len(event.without_preview),
         diagnostics=event.diagnostics,
         new_diagnostics=tuple(one for one in event.diagnostics if one not in state.diagnostics),
         fixed=event.fixed,
@@ -54,14 +56,17 @@ def take_specs(state: WatchState, event: SpecsRead) -> Step:
     if set(errors_of(state.diagnostics)) != set(errors_of(event.diagnostics)):
         state = state.with_page_behind()
     state = replace(state, awaits_answer=False, has_read=True, takes=takes, diagnostics=event.diagnostics)
-    edited = edited_songs(before, takes)
+    edited = edited_songs(before, takes) | event.other_sounds
     if not is_first:
         state = replace(state, edited=state.edited | edited)
+    # What was tried with the former sound says nothing of this one.
+    tried = {name: take for name, take in state.tried.items() if take.song.name not in event.other_sounds}
+    state = replace(state, tried=tried)
     if takes and not state.is_warmed_up:
         # Beside the first look's render or page: the first edit mustn't wait for the worker's imports.
         state = replace(state, is_warmed_up=True, has_worker=True)
         effects = (*effects, WarmUp(take=takes[0]))
-    if set(before) == set(takes):
+    if set(before) == set(takes) and not event.other_sounds:
         return state, effects
     state, abandoning = _make_way(
         replace(state, shown=state.settings.options).with_page_behind(), edited, event.run_keys

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import RendererError
 from renderer.files import real
 from renderer.pipeline.select import select
-from renderer.watch.effective_takes import effective_takes, faulty_files
+from renderer.watch.effective_takes import effective_takes, faulty_files, songs_that_hear
 from renderer.watch.events import FilesCompared, SpecsRead, SpecsUnreadable
 from renderer.watch.plan_takes import plan_takes
 from renderer.watch.spec_files import Differences, differences, read_spec_files
@@ -53,7 +53,10 @@ def read_specs(effect: ReadSpecs, named: Sequence[str], options: Options) -> Spe
     except RendererError as error:
         return SpecsUnreadable(error=error)
     refusals: list[Refusal] = []
-    planned = plan_takes(effective_takes(effect.takes, selection), options, refusals.append)
+    meant = effective_takes(effect.takes, selection)
+    left_out = tuple(take for take in meant if options.preview is not None and take.variant.edit)
+    with_preview = tuple(take for take in meant if options.preview is None or not take.variant.edit)
+    planned = plan_takes(with_preview, options, refusals.append)
     takes = tuple(take for _, plan in planned for take in plan.takes)
     running = takes
     if effect.run_options not in (None, options):
@@ -62,9 +65,11 @@ def read_specs(effect: ReadSpecs, named: Sequence[str], options: Options) -> Spe
     fixed = faulty_files(effect.diagnostics) - faulty_files(selection.diagnostics)
     return SpecsRead(
         takes=takes,
+        without_preview=left_out,
         diagnostics=selection.diagnostics,
         fixed=tuple(file for file in fixed if file.exists()),
         refusals=tuple(refusals),
+        other_sounds=songs_that_hear(effect.saved, [take.take for take in takes]),
         run_keys=frozenset(key for take in running for key in take.keys.values()),
     )
 

@@ -16,7 +16,7 @@ from renderer.errors import RendererError
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
 from renderer.pipeline.project import Project, is_free
-from renderer.pipeline.select import spec_paths
+from renderer.pipeline.select import names_among, spec_paths
 from renderer.pipeline.stop import Stop
 from renderer.store.store import Store
 from renderer.watch.effects import (
@@ -99,7 +99,8 @@ def run_watch(
         if reads_keys:
             ending.enter_context(reading_keys(lambda key: inbox.put(KeyPressed(key=key))))
         state = first_state(settings, time.monotonic())
-        state = shell.feed(state, Started(paths=shell.paths, reads_keys=reads_keys))
+        started = Started(paths=shell.paths, names=names_among(explicit), reads_keys=reads_keys)
+        state = shell.feed(state, started)
         tick_at = 0.0
         while not shell.has_quit:
             state = shell.feed(state, shell.next_event(state))

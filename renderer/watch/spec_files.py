@@ -10,15 +10,21 @@ import hashlib
 import os
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from renderer.files import is_folder, is_regular, read_regular, real
+from renderer.files import from_home, is_folder, is_regular, open_regular, read_regular, real
 from renderer.spec.load import find_specs, linked_folders
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders
+from renderer.spec.take_names import names_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+_NAMING = {"lyrics_file", "codes", "src_audio", "reference_audio"}
+"""Keys that name files."""
+_SMALL = 1 << 20  # bytes: what is larger is a sound, and hashed once for each of its time stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,7 @@ class SpecFiles:
     """The state of everything that the named specs are read from."""
 
     digests: Mapping[Path, str]
-    """File -> SHA-256 of its content: specs, lyric files and every `renderer.toml` that counts for them."""
+    """File -> SHA-256 of its content: specs, what they name, and every `renderer.toml` that counts for them."""
     trees: frozenset[Path]
     """Folders to watch with all that lies below; those that are away are watched for."""
     folders: frozenset[Path]
@@ -55,8 +61,7 @@ def read_spec_files(paths: Iterable[Path]) -> SpecFiles:
     homes = {real(path) for path in there if path.is_dir()} | {real(spec.parent) for spec in specs}
     found = [projects.of(home) for home in homes]
     defaults = [folder / DEFAULTS_NAME for project in found for folder in _up_to(project.folder, project.root)]
-    lyrics = [path for spec in specs for path in _lyrics_path(spec)]
-    files = [*specs, *defaults, *lyrics]
+    files = dict.fromkeys([*specs, *defaults, *(path for file in (*specs, *defaults) for path in _named_files(file))])
     return SpecFiles(
         digests={path: digest for path in files for digest in _digest(path)},
         trees=frozenset(path for path in paths if not is_regular(path)).union(
@@ -89,22 +94,42 @@ def _up_to(folder: Path, root: Path) -> Iterator[Path]:
         yield from (above for above in folder.parents if above.is_relative_to(root))
 
 
-def _lyrics_path(spec: Path) -> Iterator[Path]:
+def _named_files(file: Path) -> Iterator[Path]:
+    """Lyrics, codes and sounds that a spec or `renderer.toml` names, whether they are there or not."""
     try:
-        written = tomllib.loads(read_regular(spec).decode()).get("lyrics_file")
+        values = tomllib.loads(read_regular(file).decode())
     except (OSError, ValueError, RecursionError):
-        return  # what can't be read names no lyrics
-    if isinstance(written, str) and written and "\0" not in written:
-        yield spec.parent / written
+        return  # what can't be read names nothing
+    below = [table for name in ("variants", "edits") for table in _tables(values.get(name))]
+    for table in (values, *below):
+        for key in _NAMING & table.keys():
+            written = table[key]
+            is_path = isinstance(written, str) and written and "\0" not in written
+            if is_path and (key != "src_audio" or names_file(written)):
+                yield file.parent / from_home(written)
+
+
+def _tables(value: object) -> Iterator[dict[str, object]]:
+    yield from (one for one in (value.values() if isinstance(value, dict) else ()) if isinstance(one, dict))
 
 
 def _digest(path: Path) -> Iterator[str]:
     """The content's SHA-256; nothing when there is no such file."""
     try:
-        yield hashlib.sha256(read_regular(path)).hexdigest()
+        state = path.stat()
+        if state.st_size > _SMALL:
+            yield _digest_of_large(path, state.st_size, state.st_mtime_ns)
+        else:
+            yield hashlib.sha256(read_regular(path)).hexdigest()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return
         yield f"unreadable: {error.strerror}"
+
+
+@cache
+def _digest_of_large(path: Path, _size: int, _mtime: int) -> str:
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

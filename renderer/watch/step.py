@@ -69,8 +69,8 @@ def seconds_to_wait(state: WatchState, now: float) -> float:
 def _take_in(state: WatchState, event: Event, now: float) -> Step:  # noqa: C901, PLR0911, PLR0912 - one case an event
     match event:
         case Started():
-            announced = Announce(notice=WatchStarted(paths=event.paths, reads_keys=event.reads_keys))
-            return replace(state.with_page_behind(), quiet_at=now), (announced,)
+            started = WatchStarted(paths=event.paths, names=event.names, reads_keys=event.reads_keys)
+            return replace(state.with_page_behind(), quiet_at=now), (Announce(notice=started),)
         case Tick():
             return state, ()
         case FileChanged(path=path):
@@ -159,11 +159,14 @@ def _rest(state: WatchState, now: float) -> Step:
 
 
 def _end_page(state: WatchState, event: PageEnded, now: float) -> Step:
+    is_new = event.address != state.page.address
     page: PageState = replace(state.page, is_being_written=False, address=event.address or state.page.address)
     state = replace(state, page=page)
     if event.error is not None:
         return state, (_refuse(event.error),)
-    if event.address is None:
+    # Told once where it is, and once for each save: when it holds what came of that, and no other page follows.
+    is_last = state.run is None and not state.requests and not page.is_behind
+    if event.address is None or not (is_new or (is_last and state.saved_at is not None)):
         return state, ()
     written = PageWritten(address=event.address, since_save_seconds=state.since_save(now))
     return state, (Announce(notice=written),)

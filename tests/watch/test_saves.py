@@ -8,7 +8,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from renderer.formats.read import read_tags
 from tests.stages import arrows, from_stage
@@ -318,6 +320,7 @@ def test_a_broken_spec_watched_by_its_name_is_told_with_its_place_and_rendered_o
         songs.path("zwei").write_text(songs.text("zwei").replace("bpm = 90", "bpm = = 90"), "utf-8")
         again = watching.until_idle()
 
+    assert broken[0] == "watching zwei in specs"
     place = broken.index(next(line for line in broken if "zwei.toml:6:7" in line))
     assert broken[place + 1 : place + 3] == ["6 | bpm = 9000", "  |       ^^^^ it takes 30 to 300"]
     assert broken[-1] == "waiting for changes: 1 file with errors"
@@ -325,3 +328,22 @@ def test_a_broken_spec_watched_by_its_name_is_told_with_its_place_and_rendered_o
     assert any(line.startswith("fixed: specs/zwei.toml") for line in mended)
     assert rendered(mended) == ["zwei.s0"]
     assert "6 | bpm = = 90" in again
+
+
+def test_a_saved_voice_makes_its_song_again_and_the_report_is_told_once_for_each_save(
+    project: Songs, running: Watching
+) -> None:
+    def speak(seed: int) -> None:
+        noise = np.random.default_rng(seed).standard_normal((44_100 * 2, 2)) * 0.1
+        soundfile.write(project.specs / "voice.wav", noise, 44_100)
+
+    speak(1)
+    project.path("stimme").write_text('reference_audio = "voice.wav"\n' + project.text("stimme"), "utf-8")
+    first = running.until_idle()
+    speak(2)
+    second = running.until_idle()
+
+    assert "changed: specs/voice.wav" in second
+    for said in (first, second):
+        assert rendered(said) == ["stimme.s0"]
+        assert len([line for line in said if line.startswith("report: ")]) == 1

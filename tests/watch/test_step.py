@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,18 @@ from renderer.watch.effects import (
     WarmUp,
     WritePage,
 )
-from renderer.watch.events import FileChanged, FoldersMoved, KeyPressed, RenderEnded, StopRequested
-from renderer.watch.notices import Answer, FilesSaved, Idle, JobAbandoned, PageWritten, Refusal, RenderStarted
+from renderer.watch.events import FileChanged, FoldersMoved, KeyPressed, RenderEnded, StopRequested, TakesMeasured
+from renderer.watch.notice_text import notice_lines
+from renderer.watch.notices import (
+    Answer,
+    FilesSaved,
+    Idle,
+    JobAbandoned,
+    PageWritten,
+    Refusal,
+    RenderStarted,
+    WatchStarted,
+)
 from renderer.watch.step import seconds_to_wait
 from tests.watch.simulation import FULL_LENGTH, OPTIONS, OUTPUTS, Fate, Spec, World, spec_path
 
@@ -116,6 +127,47 @@ def test_an_edit_renders_its_song_only_and_tells_how_long_ago_it_was_saved(world
     (started,) = world.notices(RenderStarted)
     assert started.since_save_seconds == pytest.approx(0.5)
     assert all(page.since_save_seconds is not None for page in world.notices(PageWritten))
+
+
+def test_the_page_is_written_as_soon_as_a_song_is_edited_and_told_once_it_holds_what_came_of_that(world: World) -> None:
+    begin_render(world, "a", Spec(text=1))
+    assert world.page is not None
+    world.end_page()
+    early = world.notices(PageWritten)
+    world.settle()
+
+    assert early == []
+    assert len(world.notices(PageWritten)) == 1
+    assert len(world.begun(WritePage)) > 1
+
+
+def test_where_the_page_is_is_told_before_the_first_render_ends_and_no_more_for_measurements() -> None:
+    world = World(a=Spec())
+    while world.page is None:
+        world.answer() if world.unanswered else world.render_on() if world.render else world.pass_time(0.5)
+    assert world.render is not None
+    world.end_page()
+    early = len(world.notices(PageWritten))
+    world.settle()
+    world.feed(TakesMeasured())
+    world.settle()
+
+    assert early == len(world.notices(PageWritten)) == 1
+    assert len(world.begun(WritePage)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("paths", "names", "told"),
+    [
+        (("specs",), (), "specs"),
+        (("specs",), ("night-bus", "day.s1"), "night-bus, day.s1 in specs"),
+        (("songs/one.toml", "specs"), ("night-*",), "songs/one.toml, night-* in specs"),
+        (("songs/one.toml", "two.toml"), (), "songs/one.toml, two.toml"),
+    ],
+)
+def test_what_is_watched_is_said(paths: tuple[str, ...], names: tuple[str, ...], told: str) -> None:
+    started = WatchStarted(paths=tuple(map(Path, paths)), names=names, reads_keys=False)
+    assert list(notice_lines(started)) == [f"watching {told}"]
 
 
 def test_a_changed_title_begins_a_render_of_tags_each_time(world: World) -> None:
