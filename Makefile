@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick format clean
+.PHONY: demo test quick format release-check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "renderer needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -34,6 +34,10 @@ quick: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Of the last commit, with each Python named: make release-check PYTHONS="python3.11 python3.13"
+release-check: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.release.check $(foreach python,$(PYTHONS),--python $(python))
 
 clean:
 	rm -rf $(VENV)

@@ -10,7 +10,7 @@ import click
 
 from renderer.cli.completion import codes, songs_and_takes
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
-from renderer.cli.show_diagnostics import github_line, show_diagnostics
+from renderer.cli.show_diagnostics import show_diagnostics
 from renderer.cli.streams import echo_json
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github"]),
+    type=click.Choice(["text", "json", "github", "gitlab"]),
     default="text",
-    help="How to say it: for people, for programs, or as annotations of a GitHub workflow.",
+    help="For people, for programs, as annotations of GitHub's, or as GitLab's Code Quality report.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option(
@@ -45,6 +45,7 @@ def command(
 
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
+    from renderer.cli.annotations import github_line, gitlab_document
     from renderer.models.family import count_prompts
     from renderer.pipeline.select import named_specs
     from renderer.spec.load import load_songs
@@ -63,6 +64,8 @@ def command(
     elif form == "github":
         for diagnostic in diagnostics:
             click.echo(github_line(diagnostic))
+    elif form == "gitlab":
+        echo_json(gitlab_document(diagnostics))
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded))

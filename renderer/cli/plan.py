@@ -12,7 +12,7 @@ from renderer.cli.options import Clock, beside_options, make_options, takes_opti
 from renderer.cli.streams import echo_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.table import Table
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Elsewhere = Mapping[str, Sequence[Change]]
 
+_HEADINGS = ("take", "runs", "why")
+
 
 @click.command(name="plan")
 @takes_options()
@@ -31,8 +33,15 @@ if TYPE_CHECKING:
 @click.option("--only-edits", is_flag=True, help="As with render --only-edits.")
 @click.option("--keep-going", is_flag=True, help="As a render of the good specs beside broken ones.")
 @click.option("--until", type=Clock(), metavar="HH:MM", help="As a render that stops at that time: in waves.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="For people, for programs, or as Markdown for a comment: what runs, without what is done.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     """Show takes, the stages that would run and why, and how often each model would be read from disk."""
     from renderer.cli.outlook import Outlook
     from renderer.cli.show_diagnostics import show_diagnostics, show_remarks, show_what_spoils
@@ -66,60 +75,76 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         measured=expected.knows(plan.jobs),
         plain_seconds=best(plan.as_if_all, workers, expected).seconds if plan.picks else None,
     )
-    if as_json:
+    if form == "json":
         waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
         computes = {"computes": words(project.settings)}
         echo_json({**_document(plan, missing, elsewhere), **computes, "expected": outlook.document(), **waves})
         return EXIT_FINE
-    _print_plan(plan, missing, elsewhere, project.added)
-    say(f"computes: {words(project.settings)}")
-    for line in choices_lines(plan.takes, project.workers.choices):
-        say(line)
-    if plan.jobs and (len(outlook.devices) > 1 or outlook.measured):
-        for line in outlook.lines():
-            say(line)
-    if options.until and plan.running:
-        _print_waves(plan, f"{options.until:%H:%M}")
-    _print_cuts(plan, project)
+    lines = [
+        *_sums(plan, missing, elsewhere, project.added),
+        f"computes: {words(project.settings)}",
+        *choices_lines(plan.takes, project.workers.choices),
+        *(outlook.lines() if plan.jobs and (len(outlook.devices) > 1 or outlook.measured) else ()),
+        *(_waves(plan, f"{options.until:%H:%M}") if options.until and plan.running else ()),
+        *_cuts(plan, project),
+    ]
+    if form == "markdown":
+        _print_markdown(plan, elsewhere, lines)
+    else:
+        _print_text(plan, elsewhere, lines)
     return EXIT_FINE
 
 
-def _print_waves(plan: Plan, until: str) -> None:
+def _print_text(plan: Plan, elsewhere: Elsewhere, lines: Sequence[str]) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(_table(plan, elsewhere))
+    for line in lines:
+        say(line)
+
+
+def _print_markdown(plan: Plan, elsewhere: Elsewhere, lines: Sequence[str]) -> None:
+    from renderer.cli.markdown import table, verbatim
+    from renderer.plan.jobs import Why
+
+    rests = (Why.DONE, Why.NOT_PICKED)
+    rows = [_row(take, elsewhere) for take in plan.takes if take.runs or take.why not in rests]
+    for line in ("### Plan", "", *(table(_HEADINGS, rows) if rows else ()), "", *verbatim(lines)):
+        click.echo(line)
+
+
+def _waves(plan: Plan, until: str) -> Iterator[str]:
     """How many waves a deadline makes of it, each with its own loads."""
     from renderer.pipeline.waves import waves_of
 
     first, most = waves_of(plan)
     if most == 1:
-        say(f"until {until}: one wave")
+        yield f"until {until}: one wave"
         return
     rest = "the next ones as many as the measured pace allows"
-    say(f"until {until}: in waves of whole takes, the first of {first}, {rest}:")
-    say(f"2 waves with time in plenty, about {most} where it is just enough; each loads its models again")
+    yield f"until {until}: in waves of whole takes, the first of {first}, {rest}:"
+    yield f"2 waves with time in plenty, about {most} where it is just enough; each loads its models again"
 
 
-def _print_cuts(plan: Plan, project: Project) -> None:
+def _cuts(plan: Plan, project: Project) -> Iterator[str]:
     """Which prompts the DiT would not read to their end, as the tokenizer counts them."""
     for take in plan.running:
         facts = project.model_of(take.take.variant).facts
         for name, count, limit in take.family.cut_off(take, facts, project.store, project.options.preview):
-            say(f"{take.name}: the {name} has {count} tokens, the model reads {limit}: shorten it")
+            yield f"{take.name}: the {name} has {count} tokens, the model reads {limit}: shorten it"
 
 
-def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, added: Sequence[Take]) -> None:
-    from rich.console import Console
-
+def _sums(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, added: Sequence[Take]) -> Iterator[str]:
+    """What is made, too, what is read from disk how often, and how much it is in all."""
     from renderer.cli.status import elsewhere_line, lacks_lines
     from renderer.pipeline.disk_budget import format_bytes, needed_bytes
 
-    console = Console(highlight=False)
-    console.print(_table(plan, elsewhere))
     for take in added:
         of = next(one.take.name for one in plan.takes if take.name in {source.name for source in one.take.sources})
-        say(f"{take.name} is made, too: {of} is made from it")
+        yield f"{take.name} is made, too: {of} is made from it"
     loads, before = plan.loads(), plan.as_if_picked.loads_song_by_song()
     for component, count in loads.items():
-        line = f"{component}: loaded {count}×, song by song {before.get(component, 0)}×"
-        say(line + _others(plan, component))
+        yield f"{component}: loaded {count}×, song by song {before.get(component, 0)}×{_others(plan, component)}"
     size = f", about {format_bytes(needed_bytes(plan))} on disk" if plan.running else ""
     reckoned = plan.as_if_picked
     jobs = f"{len(reckoned.jobs)} job{'s'[: len(reckoned.jobs) != 1]}"
@@ -127,15 +152,14 @@ def _print_plan(plan: Plan, missing: tuple[str, ...], elsewhere: Elsewhere, adde
     beside = f", {len(plan.completed)} done to be completed" if plan.completed else ""
     for pick in plan.picks:
         anyway = f", and {len(pick.always)} whatever they score" if pick.always else ""
-        say(f"{_group(pick)}: {len(pick.takes)} plans, the best {pick.finish} are finished{anyway}")
-    say(f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}")
-    if lines := lacks_lines(plan.takes):
-        say("\n".join(lines))
+        yield f"{_group(pick)}: {len(pick.takes)} plans, the best {pick.finish} are finished{anyway}"
+    yield f"{num_takes} of {len(plan.takes)} takes to render{beside}, {jobs}{size}"
+    yield from lacks_lines(plan.takes)
     if note := elsewhere_line(list(elsewhere.values())):
-        say(note)
+        yield note
     if missing:
         names = " ".join(missing)
-        say(f"not fetched: {names} (renderer models fetch {names})")
+        yield f"not fetched: {names} (renderer models fetch {names})"
 
 
 def _others(plan: Plan, component: str) -> str:
@@ -161,12 +185,16 @@ def _table(plan: Plan, elsewhere: Elsewhere) -> Table:
     from renderer.spec.diagnostics import printable
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("take", "runs", "why"):
+    for heading in _HEADINGS:
         table.add_column(heading, overflow="fold")
     for take in plan.takes:
-        runs = take.runs_text or "-"
-        table.add_row(Text(printable(take.name)), runs, Text(printable(why(take, elsewhere[take.name]))))
+        name, runs, reason = _row(take, elsewhere)
+        table.add_row(Text(printable(name)), runs, Text(printable(reason)))
     return table
+
+
+def _row(take: TakePlan, elsewhere: Elsewhere) -> tuple[str, str, str]:
+    return take.name, take.runs_text or "-", why(take, elsewhere[take.name])
 
 
 def _group(pick: PlanPick) -> str:

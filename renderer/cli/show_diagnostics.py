@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from renderer.cli.streams import safe, say
+from renderer.cli.streams import say
 from renderer.spec.diagnostics import TEXT_WIDTH, Diagnostic, Level, Tone, lines
 
 if TYPE_CHECKING:
@@ -41,30 +41,6 @@ def show_remarks(remarks: Sequence[str]) -> None:
     """What to know of the machine before anything runs, a line each, on standard error."""
     for remark in remarks:
         say(f": {remark}", head="warning", colour="yellow", err=True)
-
-
-def github_line(diagnostic: Diagnostic) -> str:
-    """The diagnostic as a workflow command, which GitHub shows beside the line it is about."""
-    level = {Level.NOTE: "notice"}.get(diagnostic.level, str(diagnostic.level))
-    span = diagnostic.span
-    where = {
-        "file": "" if diagnostic.file is None else safe(str(diagnostic.file)),
-        "line": span.line if span else 1,
-        "col": span.column if span else 1,
-        "endColumn": span.end - 1 if span else 1,
-        "title": diagnostic.code,
-    }
-    properties = ",".join(f"{key}={_github_value(str(value))}" for key, value in where.items())
-    words = safe("; ".join(filter(None, (diagnostic.message, diagnostic.why, diagnostic.help))))
-    return f"::{level} {properties}::{_github_text(words)}"
-
-
-def _github_text(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _github_value(text: str) -> str:
-    return _github_text(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def counted(diagnostics: Sequence[Diagnostic]) -> str:
