@@ -43,22 +43,30 @@ def command(
 ) -> int:
     """Check specs: PATHs are files or folders, SONGs and TAKEs go by name; without any it is all of specs/.
 
+    An album.toml beside or below them is checked, too.
+
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
     from renderer.cli.annotations import github_line, gitlab_document
     from renderer.models.family import count_prompts
+    from renderer.pipeline.albums import albums_of, is_album, read_with_songs
     from renderer.pipeline.select import named_specs
     from renderer.spec.load import load_songs
 
     if explain is not None:
         click.echo(_explained(explain))
         return EXIT_FINE
-    paths = named_specs(named)
+    albums = albums_of(named)
+    specs = tuple(name for name in named if not is_album(name))
+    # Of albums alone that are named, no other spec is anybody's concern now.
+    paths = named_specs(specs) if specs or not named else ()
     if diff:
         return _show_changes(paths, model)
     refused = _fix(paths, model) if fix else 0
     loaded = load_songs(paths, model=model, count_prompts=count_prompts)
-    diagnostics = tuple(map(_strictly, loaded.diagnostics)) if strict else loaded.diagnostics
+    read = [read_with_songs(path, None if named else loaded) for path in albums]
+    found = (*loaded.diagnostics, *dict.fromkeys(fault for one in read for fault in one.faults))
+    diagnostics = tuple(map(_strictly, found)) if strict else found
     if form == "json":
         echo_json(_document(loaded, diagnostics))
     elif form == "github":
@@ -68,7 +76,7 @@ def command(
         echo_json(gitlab_document(diagnostics))
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
-        click.echo(_summary(loaded))
+        click.echo(_summary(loaded, len(albums)))
     return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
 
 
@@ -137,10 +145,11 @@ def _explained(code: str) -> str:
     raise UsageError(f"there is no code `{code}`", help=near or "known are " + ", ".join(sorted(codes)))
 
 
-def _summary(loaded: Loaded) -> str:
+def _summary(loaded: Loaded, num_albums: int) -> str:
     takes = sum(song.num_takes for song in loaded.songs)
     songs = len(loaded.songs)
-    return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}"
+    albums = f", {num_albums} album{'s'[: num_albums != 1]}" if num_albums else ""
+    return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}{albums}"
 
 
 def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, object]:

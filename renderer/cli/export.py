@@ -1,4 +1,4 @@
-"""`renderer export`: takes' timestamps as files that other programs read."""
+"""`renderer export`: takes and their timestamps as files that other programs read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from renderer.cli.streams import say
 @click.option("--lrc", "forms", flag_value="lrc", multiple=True, help="Lines with times, for music players.")
 @click.option("--vtt", "forms", flag_value="vtt", multiple=True, help="WebVTT subtitles, word by word, for videos.")
 @click.option("--markers", "forms", flag_value="markers", multiple=True, help="Sections as labels, for audio editors.")
+@click.option(
+    "--daw",
+    "forms",
+    flag_value="daw",
+    multiple=True,
+    help="Sound named by its tempo, sections and beats for REAPER and Audacity, stems that `extract` made.",
+)
 @click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
 def command(named: tuple[str, ...], folder: Path, forms: tuple[str, ...], outputs: Path | None) -> None:
-    """Write when TAKEs' lyrics are sung into FOLDER, in every form when none is named.
+    """Write when TAKEs' lyrics are sung into FOLDER, as LRC, WebVTT and markers when no form is named.
 
     A file that is there and holds something else is never written over: nothing is written then.
     """
     from renderer.pipeline.export import export
 
-    for path in export(named, folder, forms, outputs):
+    exported = export(named, folder, forms, outputs)
+    for path in exported.paths:
         say(str(path))
+    for remark in exported.remarks:
+        say(remark, err=True)

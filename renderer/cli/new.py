@@ -26,13 +26,18 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Make a song project there: specs/, renderer.toml, .gitignore and the schemas.",
 )
-def command(name: str | None, origin: str | None, project: Path | None) -> None:
-    """Write the spec specs/NAME.toml (or NAME itself when it is a path), or a song project.
+@click.option("--album", metavar="TITLE", help="Write album.toml with every song in specs/, beside that folder.")
+def command(name: str | None, origin: str | None, project: Path | None, album: str | None) -> None:
+    """Write the spec specs/NAME.toml (or NAME itself when it is a path), a song project, or an album.
 
     Files that are already there are left alone.
     """
-    if (name is None) == (project is None):
-        raise UsageError("give either a NAME or --project FOLDER", help="renderer new my-song")
+    if sum(one is not None for one in (name, project, album)) != 1:
+        raise UsageError("give a NAME, --project FOLDER or --album TITLE", help="renderer new my-song")
+    if album is not None:
+        if origin is not None:
+            raise UsageError("--from goes with a NAME", why="an album names songs and copies none")
+        _new_album(album)
     if project is not None:
         if origin is not None:
             raise UsageError("--from goes with a NAME", why="a project begins with the starter spec")
@@ -52,6 +57,21 @@ def _new_project(folder: Path) -> None:
     if folder.resolve() != Path.cwd():
         say(f"  cd {shlex.quote(str(folder))}")
     say("  renderer render --model mini --first-seed --preview 20")
+
+
+def _new_album(title: str) -> None:
+    from renderer.spec.load import ALBUM_NAME, find_specs
+    from renderer.spec.starter import album_text
+    from renderer.spec.take_names import song_name
+
+    specs = specs_folder()
+    songs = [song_name(file) for file in find_specs([specs])] if specs.is_dir() else []
+    if not songs:
+        raise UsageError("there are no songs yet", why=f"`{specs}` holds no spec", help="renderer new my-song")
+    if not title.strip():
+        raise UsageError("an album needs a title", help='renderer new --album "Night lines"')
+    path = specs.parent / ALBUM_NAME
+    _write({path: album_text(title, songs, schema_for(path, "album.schema.json"))})
 
 
 def _new_spec(name: str, origin: str | None) -> None:
@@ -92,12 +112,12 @@ def _copied(origin: Path, title: str) -> str:
     return tomlkit.dumps(document)
 
 
-def schema_for(path: Path) -> str | None:
+def schema_for(path: Path, name: str = "song.schema.json") -> str | None:
     """The way from a spec to the schema of its project, when that has one."""
     folder = path.absolute().parent
     for above in (folder, *folder.parents):
-        if (above / "schemas" / "song.schema.json").is_file():
-            return Path(os.path.relpath(above / "schemas" / "song.schema.json", folder)).as_posix()
+        if (above / "schemas" / name).is_file():
+            return Path(os.path.relpath(above / "schemas" / name, folder)).as_posix()
         if os.path.lexists(above / ".git"):
             return None
     return None

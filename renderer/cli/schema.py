@@ -1,4 +1,4 @@
-"""`renderer schema`: the JSON schemas of spec and `renderer.toml`, for editors, and the page of lints."""
+"""`renderer schema`: the JSON schemas of spec, `renderer.toml` and album, for editors, and the page of lints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from renderer.cli.streams import say
 @click.command(name="schema")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("schemas"))
 def command(folder: Path) -> None:
-    """Write song.schema.json, renderer.schema.json and lints.md into FOLDER (schemas/ when none is named)."""
+    """Write the schemas of song, renderer.toml and album, and lints.md, into FOLDER (schemas/ when none is named)."""
     from renderer.spec.editor_schema import schemas
     from renderer.spec.lints.page import page
     from renderer.store.edits import edit

@@ -5,8 +5,10 @@ Source: RFC 9639, section 8.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from renderer.formats.pictures import FRONT_COVER
 from renderer.formats.splice import TagError, chunks, exactly, splice
 from renderer.formats.vorbis import decode_comments, encode_comments
 
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.formats.names import Tags
+    from renderer.formats.pictures import Picture
 
 _MAGIC = b"fLaC"
-PADDING, COMMENTS = 1, 4
+PADDING, COMMENTS, PICTURE = 1, 4, 6
 MOST_BYTES = (1 << 24) - 1
 _LAST = 0x80
 
@@ -46,6 +49,21 @@ def tag(path: Path, tags: Tags) -> None:
     kept.insert(1, _Block(COMMENTS, encode_comments(vendor, tags)))
     if any(len(block.content) > MOST_BYTES for block in kept):
         raise TagError(f"FLAC takes no tags longer than {MOST_BYTES:,} bytes")
+    splice(path, len(_MAGIC), end, b"".join(_encoded(kept)))
+
+
+def add_picture(path: Path, picture: Picture) -> None:
+    """Put a front cover behind the file's other blocks, in place of any picture.
+
+    Raises: OSError; TagError when it is no FLAC file.
+    """
+    with path.open("rb") as file:
+        kept = [block for block in _blocks(file) if block.kind != PICTURE]
+        end = file.tell()
+    kind = picture.media_type.encode()
+    head = struct.pack(">II", FRONT_COVER, len(kind)) + kind + struct.pack(">I", 0)  # no description
+    size = struct.pack(">IIIII", picture.width, picture.height, picture.depth, 0, len(picture.content))
+    kept.append(_Block(PICTURE, head + size + picture.content))
     splice(path, len(_MAGIC), end, b"".join(_encoded(kept)))
 
 

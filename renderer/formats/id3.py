@@ -9,12 +9,14 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from renderer.formats.names import NAMES, OF_FRAME
+from renderer.formats.pictures import FRONT_COVER
 from renderer.formats.splice import MOST_READ_BYTES, TagError, exactly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from renderer.formats.names import Tags
+    from renderer.formats.pictures import Picture
 
 MAGIC = b"ID3"
 HEAD_BYTES = 10
@@ -43,6 +45,17 @@ def encode_id3(tags: Tags) -> bytes:
     if not tags:
         return b""
     frames = b"".join(_encoded(name, text) for name, text in tags.items())
+    return MAGIC + b"\x04\x00\x00" + _sync_safe(len(frames)) + frames
+
+
+def with_picture(tag: bytes, picture: Picture) -> bytes:
+    """A tag that `encode_id3` gave, or none, with a front cover behind its frames.
+
+    Raises: TagError for more than ID3 can hold.
+    """
+    kind = bytes([_UTF8]) + picture.media_type.encode() + bytes([0, FRONT_COVER, 0])  # no description
+    content = kind + picture.content
+    frames = tag[HEAD_BYTES:] + b"APIC" + _sync_safe(len(content)) + b"\0\0" + content
     return MAGIC + b"\x04\x00\x00" + _sync_safe(len(frames)) + frames
 
 

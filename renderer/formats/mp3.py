@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
-from renderer.formats.id3 import encode_id3, id3_length, read_id3
+from renderer.formats.id3 import encode_id3, id3_length, read_id3, with_picture
 from renderer.formats.splice import TagError, chunks, splice
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.formats.names import Tags
+    from renderer.formats.pictures import Picture
 
 _SYNC = re.compile(rb"\xff[\xe0-\xff]")  # eleven bits set begin a frame of sound
 
@@ -30,6 +31,18 @@ def tag(path: Path, tags: Tags) -> None:
     with path.open("rb") as file:
         end = _sound_start(file)
     splice(path, 0, end, encode_id3(tags))
+
+
+def add_picture(path: Path, picture: Picture) -> None:
+    """Put a front cover into the tag that `tag` wrote.
+
+    Raises: OSError; TagError when no sound follows it, or it gets longer than ID3 takes.
+    """
+    with path.open("rb") as file:
+        end = _sound_start(file)
+        file.seek(0)
+        written = file.read(end)
+    splice(path, 0, end, with_picture(written, picture))
 
 
 def read_tags(file: BinaryIO) -> dict[str, str]:

@@ -24,6 +24,11 @@ NAMES: Mapping[str, TagName] = {
     "bpm": TagName(vorbis="BPM", frame="TBPM"),
     "key": TagName(vorbis="INITIALKEY", frame="TKEY"),
     "lyrics": TagName(vorbis="LYRICS", frame="USLT"),
+    "artist": TagName(vorbis="ARTIST", frame="TPE1"),
+    "album": TagName(vorbis="ALBUM", frame="TALB"),
+    "albumartist": TagName(vorbis="ALBUMARTIST", frame="TPE2"),
+    "track": TagName(vorbis="TRACKNUMBER", frame="TRCK"),
+    "date": TagName(vorbis="DATE", frame="TDRC"),
     "comment": TagName(vorbis="COMMENT", frame="COMM"),
     "software": TagName(vorbis="ENCODER", frame="TSSE"),
 }

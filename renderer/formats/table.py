@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from renderer.formats.pictures import Picture
     from renderer.formats.tagger import Tagger
 
 PCM_BYTES = SAMPLE_RATE * 2 * 3  # a second: stereo, 24 bit
@@ -41,6 +42,8 @@ class Format:
     """libsndfile's encoder settings."""
     tagger: Callable[[], Tagger]
     """Gives what reads and writes its tags."""
+    add_picture: Callable[[Path, Picture], None] | None = None
+    """Puts a cover beside tags just written; None of what albums aren't sent out in."""
     aliases: tuple[str, ...] = ()
     """What else such files end in: `.wave`, lower case."""
 
@@ -73,6 +76,18 @@ def _mp3() -> Tagger:
     return mp3
 
 
+def _add_to_flac(path: Path, picture: Picture) -> None:
+    from renderer.formats.flac import add_picture  # noqa: PLC0415 - as above
+
+    add_picture(path, picture)
+
+
+def _add_to_mp3(path: Path, picture: Picture) -> None:
+    from renderer.formats.mp3 import add_picture  # noqa: PLC0415 - as above
+
+    add_picture(path, picture)
+
+
 def _opus() -> Tagger:
     from renderer.formats import opus  # noqa: PLC0415 - as above
 
@@ -102,6 +117,7 @@ _ROWS = (
         container="FLAC",
         encoding="PCM_24",
         tagger=_flac,
+        add_picture=_add_to_flac,
     ),
     Format(
         name="mp3",
@@ -114,6 +130,7 @@ _ROWS = (
         # LAME's V0, about 245 kbit/s.
         options={"bitrate_mode": "VARIABLE", "compression_level": 0.0},
         tagger=_mp3,
+        add_picture=_add_to_mp3,
     ),
     Format(
         name="opus",

@@ -6,13 +6,14 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from renderer.errors import UsageError
+from renderer.errors import StoreError, UsageError
 from renderer.models.family import stored_kinds
 from renderer.pipeline.faulty_specs import faulty_specs, outputs_of, refuse_faulty
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
 from renderer.spec.near import suggestion
 from renderer.store.store import Store
+from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,6 +81,19 @@ def in_numbers(name: str) -> list[object]:
 def current_version(store: Store, name: str) -> TakeRecord | None:
     """The version of a take that bears its name now."""
     return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
+
+
+def require_intact(audio: Path, *, digest: str, take: str) -> None:
+    """Look whether a take's file is what was rendered, byte by byte.
+
+    Raises: StoreError when it isn't; OSError when it can't be read.
+    """
+    if file_digest(audio) != digest:
+        raise StoreError(
+            f"`{audio.name}` isn't what was rendered",
+            why="its bytes changed since",
+            help=f"renderer render --verify {take} makes it again",
+        )
 
 
 def _without_sound(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:

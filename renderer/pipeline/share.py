@@ -8,15 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from renderer.errors import StoreError, UsageError
+from renderer.errors import UsageError
 from renderer.files import read_regular
 from renderer.formats.table import FORMATS
-from renderer.pipeline.rendered import rendered_takes
+from renderer.pipeline.rendered import rendered_takes, require_intact
 from renderer.report.shared_page import SharedSong, SharedTake, shared_page
 from renderer.spec.lyrics import parse
 from renderer.store.disk import RealDisk, write_new
 from renderer.store.edits import sole_writer
-from renderer.store.takes import file_digest
 from renderer.takes.audio import change_tags, read_sound, write_audio
 
 if TYPE_CHECKING:
@@ -110,12 +109,7 @@ def _make(copy: _Copy, scratch: Path) -> Path:
 
     Raises: StoreError for one that was damaged, or can't be written.
     """
-    if file_digest(copy.audio) != copy.digest:
-        raise StoreError(
-            f"`{copy.audio.name}` isn't what was rendered",
-            why="its bytes changed since",
-            help=f"renderer render --verify {copy.take} makes it again",
-        )
+    require_intact(copy.audio, digest=copy.digest, take=copy.take)
     target, tags = scratch / copy.file, {"title": copy.title}
     if copy.audio.suffix == FORMATS[copy.format].suffix:
         change_tags(copy.audio, target, copy.format, tags)

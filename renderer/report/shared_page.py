@@ -38,18 +38,30 @@ class SharedSong:
     takes: tuple[SharedTake, ...]
 
 
-def shared_page(songs: Sequence[SharedSong]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAlbum:
+    """What stands above songs that come out together."""
+
+    title: str
+    artist: str = ""
+    cover: str = ""
+    """A picture beside the page; empty for none."""
+
+
+def shared_page(songs: Sequence[SharedSong], album: SharedAlbum | None = None) -> str:
     """The page as text: it opens from disk, beside the files that it names, and asks for nothing else."""
     style, script = part("shared.css"), part("shared.js")
+    images = "img-src 'self' file:; " if album and album.cover else ""
     titles = tuple(dict.fromkeys(song.title for song in songs))
     return template("shared").render(
         songs=songs,
-        title=", ".join(titles),
+        album=album,
+        title=album.title if album else ", ".join(titles),
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
         # `file:` because a page opened from disk has no origin that 'self' could name.
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; media-src 'self' file:; "
-        "base-uri 'none'; form-action 'none'",
+        f"{images}base-uri 'none'; form-action 'none'",
     )
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.settings import Inference
 from renderer.song import Output
+from renderer.spec.album import GAP_SECONDS
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
 from renderer.spec.families import MODELS
 from renderer.spec.lints.table import ALLOWABLE
-from renderer.spec.schema import DefaultsFile, SongFile
+from renderer.spec.schema import AlbumFile, DefaultsFile, SongFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,9 @@ _DEFAULTS: Mapping[str, object] = {
     "seeds": [0],
     "outputs": "outputs",
     "scale": 1.0,
+    "gap": GAP_SECONDS,
+    "fade_in": 0.0,
+    "fade_out": 0.0,
     **{name: value for name, value in asdict(Inference()).items() if value is not None},
     **asdict(Output()),
 }
@@ -33,16 +37,25 @@ _DROPPED = {"title", "default", "discriminator"}
 
 
 def schemas() -> Mapping[str, str]:
-    """File name -> JSON text, for a spec and for `renderer.toml`."""
+    """File name -> JSON text, for a spec, for `renderer.toml` and for `album.toml`."""
     return {
         "song.schema.json": _text(song_schema()),
         "renderer.schema.json": _text(_finished(DefaultsFile.model_json_schema(), "Defaults for song specs")),
+        "album.schema.json": _text(album_schema()),
     }
 
 
 def song_schema() -> dict[str, Any]:
     """The schema of a spec."""
     return _finished(SongFile.model_json_schema(), "A song spec")
+
+
+def album_schema() -> dict[str, Any]:
+    """The schema of an album."""
+    schema = AlbumFile.model_json_schema()
+    plain = _plain(schema, schema.pop("$defs", {}))
+    _with_defaults(plain)
+    return {"$schema": _DRAFT, "title": "An album", **plain}
 
 
 def _text(schema: Mapping[str, object]) -> str:

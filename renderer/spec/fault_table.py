@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
+    AlbumFile,
+    AlbumSongTable,
     DefaultsFile,
     EditTable,
     InferenceTable,
@@ -274,9 +276,26 @@ FAULTS: tuple[Fault, ...] = (
         bad=f'{_SOUND}[edits.more]\ntask = "lego"\ntrack = "drums"\nsrc_audio = "s0"\n',
         good=f'{_SOUND}[edits.more]\ntask = "lego"\ntrack = "drums"\nsrc_audio = "s0"\nmodel = "base"\n',
     ),
+    Fault(code="album-song", finds="a song in `album.toml` that no spec of the project bears the name of"),
+    Fault(
+        code="album-take",
+        finds="a name in `album.toml` that is no whole take of a song: a preview, a stem, a variant that isn't there",
+    ),
+    Fault(code="album-rejected", finds="a take in `album.toml` that was rejected in the `picks.toml` beside its spec"),
+    Fault(
+        code="album-twice",
+        finds="a song that is in `album.toml` twice, unless each place names another take of it",
+    ),
+    Fault(code="album-several", finds="a song in `album.toml` of which several takes are kept: name the one"),
+    Fault(
+        code="album-not-rendered",
+        finds="a take in `album.toml` that isn't on disk, or not in the version that was kept",
+    ),
+    Fault(code="cover-missing", finds="an album's cover that isn't there"),
+    Fault(code="cover-file", finds="an album's cover that is no JPEG or PNG, or isn't whole"),
     Fault(
         code="audio-missing",
-        finds="an audio file that isn't there: `src_audio` or `reference_audio`",
+        finds="an audio file that isn't there: `src_audio`, `reference_audio`, or an album's `voice`",
         bad=f'reference_audio = "voice.flac"\n{_SOUND}',
         good=_SOUND,
     ),
@@ -288,7 +307,7 @@ FAULTS: tuple[Fault, ...] = (
 
 _TABLES: tuple[type[Table], ...] = (
     SongFile, DefaultsFile, MetasTable, InferenceTable, OutputTable, PickTable, VariantTable, EditTable, LoraTable,
-    LyricsTable,
+    LyricsTable, AlbumFile, AlbumSongTable,
 )  # fmt: skip
 _KINDS: Mapping[str, str] = {
     "range": "is outside of its range",

@@ -18,6 +18,8 @@ from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
     NOT_OF_EDITS,
     TABLES,
+    AlbumFile,
+    AlbumSongTable,
     DefaultsFile,
     EditTable,
     LoraTable,
@@ -41,7 +43,8 @@ _LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of 
 MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousands would take its time
 SURE = 0.84  # likeness of a misspelt key, of at least so many letters, that leaves no doubt
 SURE_LENGTH = 5
-_STAND_IN = "?"
+STAND_IN = "?"
+"""For what is missing or at fault, so that the rest can be checked."""
 _BESIDE_THE_BASE = {"variants", "edits"}
 _OF_EDITS = frozenset(EditTable.model_fields) - frozenset(VariantTable.model_fields)
 _UNMISTAKABLE = frozenset(CALLED_IN_EDITS) - {
@@ -60,12 +63,17 @@ _TYPES = {
     "dict_type": "a table",
 }
 
+_CALLED_IN_ALBUMS: Mapping[str, str] = {
+    "tracks": "songs", "order": "songs", "takes": "songs", "name": "title", "album": "title", "lufs": "loudness",
+    "target": "loudness", "year": "date", "picture": "cover", "image": "cover", "reference_audio": "voice",
+    "pause": "gap", "gaps": "gap", "silence": "gap", "fade": "fade_out", "take": "song", "track": "song",
+}  # fmt: skip
 _PASTED = 'lyrics themselves stand in `lyrics = """…"""`, a file of them beside the spec is named in `lyrics_file`'
 _NEEDED = frozenset({"title", "caption", "lyrics"})
 
 
 def diagnostics_of(
-    error: ValidationError, source: Source, *, root: type[SongFile | DefaultsFile]
+    error: ValidationError, source: Source, *, root: type[SongFile | DefaultsFile | AlbumFile]
 ) -> Iterator[Diagnostic]:
     """One diagnostic for each of pydantic's errors, in the order of the file's keys."""
     for detail in error.errors(include_url=False)[:MAX_FAULTS]:
@@ -80,9 +88,9 @@ def without_faults(values: Mapping[str, object], error: ValidationError) -> dict
         if path[0] == "lyrics_file":
             # The words are there, if not to be had: nothing else is to say that they are missing.
             patched.pop("lyrics_file", None)
-            patched.setdefault("lyrics", _STAND_IN)
+            patched.setdefault("lyrics", STAND_IN)
         elif path[0] in _NEEDED or (detail["type"] == "missing" and len(path) == 1):
-            patched[str(path[0])] = _STAND_IN
+            patched[str(path[0])] = STAND_IN
         elif path[0] == "seeds" and isinstance(path[-1], int):
             patched["seeds"][path[-1]] = MAX_SEED - path[-1]  # in place: the other seeds keep their positions
         else:
@@ -96,6 +104,24 @@ def less_faults(values: Mapping[str, object], error: ValidationError) -> dict[st
     for detail in error.errors(include_url=False, include_input=False):
         if detail["type"] != "missing" or len(detail["loc"]) > 1:
             _take_out(patched, _key_path(detail["loc"]))
+    return patched
+
+
+def album_without_faults(values: Mapping[str, object], error: ValidationError) -> dict[str, Any]:
+    """An album's values less what is at fault; songs keep their places, with a stand-in where one can't be read."""
+    patched: dict[str, Any] = {"title": STAND_IN, "songs": [STAND_IN], **deepcopy(dict(values))}
+    for detail in error.errors(include_url=False, include_input=False):
+        path = _key_path(detail["loc"])
+        if path[0] == "title" and len(path) == 1:
+            patched["title"] = STAND_IN
+        elif path[0] == "songs" and len(path) == 1:
+            patched["songs"] = [STAND_IN]
+        elif path[0] == "songs" and (len(path) == 2 or path[2] == "song"):  # noqa: PLR2004 - a place, its key
+            patched["songs"][path[1]] = STAND_IN
+        elif path[0] == "songs" and isinstance(patched["songs"][path[1]], dict):
+            patched["songs"][path[1]].pop(path[2], None)
+        else:
+            patched.pop(str(path[0]), None)
     return patched
 
 
@@ -138,7 +164,7 @@ def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diag
     name = key.replace("_", "-")
     kind, written = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return _unknown(source, path, root)
+        return _unknown_in_album(source, path) if root is AlbumFile else _unknown(source, path, root)
     if kind == "missing":
         return _missing(source, path)
     if detail["loc"][-1] == "[key]":
@@ -225,6 +251,8 @@ def _key_path(loc: tuple[int | str, ...]) -> KeyPath:
         return (*path[: at + 1], *path[at + 2 :])
     if path[:1] == ("edits",) and path[2:3] == ("at",) and len(path) > 4:  # noqa: PLR2004 - a window, its form
         return (*path[:4], *path[5:])
+    if path[:1] == ("songs",) and len(path) > 2:  # noqa: PLR2004 - a place in an album, its form
+        return (*path[:2], *path[3:])
     return path
 
 
@@ -293,6 +321,23 @@ def _unknown(source: Source, path: KeyPath, root: type[Table]) -> Diagnostic:
         why=elsewhere or f"no key of {place}",
         advice=advice,
         edits=edits,
+    )
+
+
+def _unknown_in_album(source: Source, path: KeyPath) -> Diagnostic:
+    key, own = str(path[-1]), tuple(_table(path, AlbumFile).model_fields)
+    called = _CALLED_IN_ALBUMS.get(key.lower(), "")
+    of_songs = key in SongFile.model_fields or table_of(key) is not None
+    advice = f"here it is `{called}`" if called in own else suggestion(key, own)
+    if key == "caption" and len(path) == 1:
+        advice = "if the file is a song's spec, give it another name: `album.toml` is an album"
+    return error_at(
+        source,
+        source.key(path),
+        code="unknown-key",
+        message=f"`{key}` is unknown",
+        why="it belongs to a song's spec" if of_songs and called not in own else "no key of an album",
+        advice=advice,
     )
 
 
@@ -472,6 +517,8 @@ def _table(path: KeyPath, root: type[Table]) -> type[Table]:
     """The model of the table that the key at `path` stands in."""
     if len(path) == 1:
         return root
+    if root is AlbumFile:
+        return AlbumSongTable
     if "lora" in path[:-1]:
         return LoraTable
     if _lyrics_at(path[:-1]) is not None:
@@ -482,7 +529,7 @@ def _table(path: KeyPath, root: type[Table]) -> type[Table]:
 
 
 def _table_name(path: KeyPath) -> str:
-    if _lyrics_at(path) is not None or "lora" in path[:-1]:
+    if _lyrics_at(path) is not None or "lora" in path[:-1] or path[0] == "songs":
         return f"`[[{'.'.join(str(part) for part in path[:-1] if isinstance(part, str))}]]`"
     return f"`[{'.'.join(map(str, path[:-1]))}]`"
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from renderer.spec.project import SpecFolder
     from renderer.spec.toml import Parsed
 
-NO_SPECS = frozenset({DEFAULTS_NAME, "picks.toml", "pyproject.toml"})
+ALBUM_NAME = "album.toml"
+NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, "picks.toml", "pyproject.toml"})
 _REFUSED = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^[ -]|[ ]$")
 _RESERVED_NAMES = frozenset({REPORT_FOLDER})
 
@@ -70,7 +71,7 @@ class Loaded:
 def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     """The spec files among `paths` and below the folders among them, sorted, each once, as the caller spelt them.
 
-    A folder's specs are its `*.toml`, recursively and through links, less `renderer.toml`, `picks.toml`,
+    A folder's specs are its `*.toml`, recursively and through links, less `renderer.toml`, `album.toml`, `picks.toml`,
     `pyproject.toml`, what is hidden and the outputs folder.
 
     Raises: UsageError where a path doesn't exist or can't be a spec.
@@ -81,6 +82,13 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
         for file in _below(path, projects) if is_folder(path) else [_file(path)]:
             found.setdefault(real(file), file)
     return tuple(sorted(found.values()))
+
+
+def find_albums(folder: Path) -> tuple[Path, ...]:
+    """The albums in a folder and below it, where its specs are looked for, too."""
+    return tuple(
+        sorted(here / ALBUM_NAME for here, files in _walk(folder, SpecFolders(Overrides())) if ALBUM_NAME in files)
+    )
 
 
 def load_songs(
@@ -274,7 +282,9 @@ def _near_path(path: Path) -> str:
 def name_fault(name: str) -> str:
     """Why a song can't be called that; nothing when it can."""
     if name and "." not in name and name.casefold() not in _RESERVED_NAMES and not _REFUSED.search(name):
-        return length_fault(name)
+        return (
+            length_fault(name) if f"{name}.toml" not in NO_SPECS else f"`{name}.toml` is no spec's: it has another use"
+        )
     return "takes are named `song.variant.s7` and their folder `outputs/song`, where `report` is taken"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SPEC = '''\
 title = "{title}"
@@ -64,6 +65,23 @@ lm_temperature = 0.85
 format = "flac"
 """
 
+ALBUM = """\
+title = {title}
+# artist = ""
+# date = "2026"
+
+# In this order. A song means the take of it that you keep; a take by its name, such as "night-bus.wide.s3", itself.
+songs = [
+{songs}]
+
+# All optional.
+# format = "mp3" # "flac" where nothing is said
+# loudness = -14 # LUFS; left out, every song is as loud as it is
+# gap = 2 # seconds of silence between songs; one of its own: { song = "night-bus", gap = 0, fade_out = 4 }
+# cover = "cover.jpg"
+# voice = "voice.flac" # that all takes are to have as `reference_audio`: told where one hasn't
+"""
+
 IGNORED = "/outputs/\n/shared/\n"
 
 
@@ -71,6 +89,18 @@ def starter(title: str, schema: str | None) -> str:
     """A first spec with a title; `schema` is the path to the schema, for editors."""
     head = f"#:schema {schema}\n" if schema else ""
     return head + SPEC.format(title=title.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def album_text(title: str, songs: Sequence[str], schema: str | None) -> str:
+    """A first `album.toml` with these songs."""
+    head = f"#:schema {schema}\n" if schema else ""
+    rows = "".join(f"  {_quoted(song)},\n" for song in songs)
+    return head + ALBUM.replace("{title}", _quoted(title)).replace("{songs}", rows)
+
+
+def _quoted(text: str) -> str:
+    # JSON escapes all that TOML's basic strings must.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def project_files(schemas: Mapping[str, str]) -> Mapping[str, str]:

@@ -27,6 +27,17 @@ def same_key(wanted: str, measured: str) -> bool:
     return None in keys or keys[0] == keys[1]
 
 
+def keys_apart(one: str, other: str) -> int | None:
+    """Fifths between two keys on the circle, 0 to 6, a key and its relative being one; None where one is no key."""
+    keys = [_pitch_and_mode(key) for key in (one, other)]
+    # A fifth is seven semitones; a minor key's relative major lies three above it.
+    places = [(key[0] + (3 if key[1] == "minor" else 0)) * 7 % 12 for key in keys if key is not None]
+    if len(places) < len(keys):
+        return None
+    apart = abs(places[0] - places[1])
+    return min(apart, 12 - apart)
+
+
 def _pitch_and_mode(keyscale: str) -> tuple[int, str] | None:
     note, _, mode = keyscale.strip().partition(" ")
     if not note or note[0].upper() not in _PITCHES or not set(note[1:]) <= _SHIFTS.keys():

@@ -23,20 +23,29 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from renderer.formats.pictures import Picture
+    from renderer.formats.table import Format
+
 
 PEAK_BINS = 800
 
 
-def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, str]) -> None:  # noqa: A002 - the spec's word
+def write_audio(
+    waveform: Waveform,
+    path: Path,
+    format: str,  # noqa: A002 - the spec's word
+    tags: Mapping[str, str],
+    cover: Picture | None = None,
+) -> None:
     """Encode to `path` (any name will do), add tags, read back and compare, sample by sample or byte by byte.
 
-    The same waveform and tags give the same bytes.
+    The same waveform, tags and cover give the same bytes.
     Raises: StoreError when the file can't be written or does not hold what was written.
     """
     row = FORMATS[format]
     try:
         fault_in = encode(waveform.samples.T, path, row)
-        row.tagger().tag(path, tags)
+        _tag(path, row, tags, cover)
         fault = fault_in(path)
     except (soundfile.LibsndfileError, TagError, OSError) as error:
         raise StoreError(f"could not write `{path.name}` as {format}", why=_cause(error, path)) from error
@@ -48,7 +57,19 @@ def write_audio(waveform: Waveform, path: Path, format: str, tags: Mapping[str, 
         )
 
 
-def change_tags(source: Path, target: Path, format: str, tags: Mapping[str, str]) -> None:  # noqa: A002 - the spec's word
+def _tag(path: Path, row: Format, tags: Mapping[str, str], cover: Picture | None) -> None:
+    row.tagger().tag(path, tags)
+    if cover is not None and row.add_picture is not None:
+        row.add_picture(path, cover)
+
+
+def change_tags(
+    source: Path,
+    target: Path,
+    format: str,  # noqa: A002 - the spec's word
+    tags: Mapping[str, str],
+    cover: Picture | None = None,
+) -> None:
     """Write `source` to `target`, sound byte by byte as it is, with these tags and no others.
 
     Raises: StoreError when `target` can't be written, or came out with another sound.
@@ -56,7 +77,7 @@ def change_tags(source: Path, target: Path, format: str, tags: Mapping[str, str]
     row = FORMATS[format]
     try:
         shutil.copyfile(source, target)
-        row.tagger().tag(target, tags)
+        _tag(target, row, tags, cover)
         kept = sound_digest(source, row) == sound_digest(target, row)
     except (TagError, OSError) as error:
         raise StoreError(f"could not write the tags of `{source.name}`", why=_cause(error, target)) from error

@@ -82,7 +82,10 @@ def recipe_tags(recipe: Recipe, level: str, note: str) -> dict[str, str]:
     """
     notes = {"comment": note, "software": f"renderer {recipe.versions['renderer']}"}
     levels = {
-        "full": _song_tags(recipe) | notes | {"renderer_recipe": _compact(to_json(recipe))},
+        "full": song_tags(recipe)
+        | {"seed": str(recipe.spec["seeds"][0])}
+        | notes
+        | {"renderer_recipe": _compact(to_json(recipe))},
         "key": notes | {"renderer_recipe": _compact({"recipe": recipe.recipe, "keys": recipe.keys})},
         "none": {},
     }
@@ -192,7 +195,8 @@ def folder_name(model: str) -> str:
     return PureWindowsPath(model).name if is_folder else model
 
 
-def _song_tags(recipe: Recipe) -> dict[str, str]:
+def song_tags(recipe: Recipe) -> dict[str, str]:
+    """What players show of a song: title, words, tempo, key and language, as they were asked for or decided."""
     spec, decided = recipe.spec, recipe.decided or CotMetas()
     asked = spec.get("metas", {})
     found = {
@@ -201,7 +205,6 @@ def _song_tags(recipe: Recipe) -> dict[str, str]:
         "bpm": asked.get("bpm", decided.bpm),
         "key": asked.get("keyscale", decided.keyscale),
         "language": asked.get("vocal_language", decided.language),
-        "seed": spec["seeds"][0],
     }
     return {name: str(value) for name, value in found.items() if value is not None}
 

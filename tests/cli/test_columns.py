@@ -65,6 +65,10 @@ instrumental = true
 bpm = 9000
 durations = 12
 """
+ALBUM = """
+title = "Night lines"
+songs = ["night-bus.s1", { song = "harbour", gap = 1 }, "night-bus.wide-open.s1"]
+"""
 DRIVER = """
 import json, sys
 from renderer.cli.main import run
@@ -90,6 +94,10 @@ RUNS: Mapping[str, tuple[str, ...]] = {
     "export-none": ("export", "harbour.s0", "--to", "video"),
     "share": ("share", "night-bus.s1", "night-bus.s2"),
     "share-again": ("share", "night-bus.wide-open.s1"),
+    "album-nowhere": ("album", "nowhere/album.toml"),
+    "new-album": ("new", "--album", "Night lines"),
+    "album": ("album",),
+    "check-album": ("check", "album.toml"),
     "pin-several": ("pin", "night-bus", *WHOLE),
     "fix": ("fix", "night-bus.s1", "--at", "2..5"),
     "report": ("report", "--no-measure", "night-bus", *WHOLE),
@@ -135,6 +143,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> dict[st
     carry_out(songs.project())
     songs.edit("night-bus", "shift = 2.0", "shift = 1.0")
     songs.write("broken", BROKEN)
+    (songs.folder / "album.toml").write_text(ALBUM, "utf-8")
     shown = on_a_terminal([sys.executable, "-c", DRIVER, json.dumps(EVERY)], songs.folder, folder)
     parts = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.replace("\r", "")).split("\x02")[1:-1]
     return {name: steady(name, text, songs.folder) for name, _, text in (part.partition("\n") for part in parts)}

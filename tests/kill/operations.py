@@ -207,6 +207,11 @@ def voted() -> None:
     Path("specs/picks.toml").write_text('# mine\n["eins.s1"]\nvote = "keep"\nkey = ""\nnote = "the one"\n')
 
 
+def album() -> None:
+    voted()
+    Path("album.toml").write_text('title = "all"\nsongs = ["eins", "zwei.s2"]\ngap = 1\n')
+
+
 def foreign() -> None:
     one_song()
     Path("foreign.json").write_text(json.dumps(FOREIGN))
@@ -229,6 +234,7 @@ SCENARIOS: dict[str, Scenario] = {
     "keep": Scenario(prepare=rendered, run=command("keep", "eins.s1", "--note", "heard")),
     "keep --forget": Scenario(prepare=voted, run=command("keep", "eins.s1", "--forget")),
     "share": Scenario(prepare=rendered, run=command("share", "eins.s*", "zwei.s1", "--to", "more"), codes=(0, 2)),
+    "album": Scenario(prepare=album, run=command("album", "--to", "more"), codes=(0, 2)),
     "fix": Scenario(prepare=rendered, run=command("fix", "eins.s1", "--at", "2..5"), codes=(0, 2)),
     "pin": Scenario(prepare=rendered, run=command("pin", "eins.s1", *DEVICE), codes=(0, 2)),
     "store gc": Scenario(prepare=with_former_versions, run=command("store", "gc", "--yes", "--older-than", "0")),

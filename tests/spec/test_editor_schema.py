@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
-from renderer.spec.editor_schema import schemas, song_schema
+from renderer.spec.editor_schema import album_schema, schemas, song_schema
 from renderer.spec.load import load_songs
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def test_every_key_is_described() -> None:
             yield from bare(property_, f"{path}.{name}")
 
     assert list(bare(song_schema(), "")) == []
+    assert list(bare(album_schema(), "")) == []
 
 
 @pytest.mark.slow

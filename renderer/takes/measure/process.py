@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
 _MEASURED = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.(json|webp)")
-VERSION = 4  # raised when measuring changes: older results are made again
+VERSION = 5  # raised when measuring changes: older results are made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,8 @@ def stored_measurement(digest: str, folder: Path) -> Measurement | None:
     """What was measured before; None when it wasn't, or by another version of this code."""
     try:
         kept = json.loads(_kept(digest, folder).read_text("utf-8"))
-        measured = Measured(**kept["measured"]) if kept["version"] == VERSION else None
+        told = {**kept["measured"], "beats": tuple(kept["measured"].get("beats", ()))}
+        measured = Measured(**told) if kept["version"] == VERSION else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     picture = _picture(digest, folder)

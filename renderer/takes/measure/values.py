@@ -29,6 +29,8 @@ class Measured:
     """After it did for the last time."""
     num_clipped: int
     """Samples in runs of three or more at full scale."""
+    beats: tuple[float, ...] = ()
+    """When they are heard, in seconds; of a sound without tempo none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
