@@ -1,7 +1,8 @@
 """Frozen dataclasses <-> JSON values, as artifacts and records hold them; other versions' are read, nothing is lost.
 
 A field that is None isn't written. One that may be None is None where what was written isn't of its kind. A dataclass
-with a field `others` keeps there what it doesn't know, and it is written again where it stood.
+with a field `others` keeps there what it doesn't know, and it is written again where it stood. A path is written as it
+is from anywhere.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def _plain(value: object) -> object:
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, Path):
+        return str(value.absolute())
     return to_json(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
@@ -144,6 +148,10 @@ def _mapping(read: Read, value: object) -> Mapping[str, object]:
     return {name: read(one) for name, one in _instance(dict, value).items()}
 
 
+def _path(value: object) -> object:
+    return Path(str(_exact_str(value)))
+
+
 def _float(value: object) -> object:
     return float(value) if value.__class__ is int else _exact_float(value)
 
@@ -158,10 +166,11 @@ def _instance(kind: type | tuple[type, ...], value: object) -> Any:
     return value
 
 
-_exact_float = _of(float)
+_exact_float, _exact_str = _of(float), _of(str)
 _PLAIN: Mapping[Any, Read] = {
     **{kind: _of(kind) for kind in (str, int, bool)},
     float: _float,
+    Path: _path,
     Any: _as_it_is,
     object: _as_it_is,
 }

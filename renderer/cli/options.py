@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from renderer.cli.completion import model_names, songs_and_takes
 from renderer.run.executor import DEFAULT, EXECUTORS
@@ -157,6 +158,16 @@ def beside_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+asr_option = click.option(
+    "--asr",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    envvar="RENDERER_ASR",
+    show_envvar=True,
+    help="Compare what is sung with the lyrics, too, by the Whisper in FOLDER. Needs `renderer[asr]`.",
+)
+"""Of the commands that measure."""
+
 _BESIDE = (
     click.option(
         "--timestamps",
@@ -182,14 +193,32 @@ executor_option = click.option(
 """Of the commands that render; there is nothing to choose from a single row."""
 
 
-def make_options(**flags: Any) -> Options:
-    """The options as the pipeline takes them."""
+def make_options(*, measure: bool = True, **flags: Any) -> Options:
+    """The options as the pipeline takes them; `measure` is whether the command measures anything.
+
+    Raises: UsageError for what can't be, ModelError for a folder that holds no recogniser.
+    """
     from renderer.pipeline.options import Options
 
+    if flags.get("asr"):
+        flags["asr"] = _recogniser(flags["asr"], measure=measure)
     if flags.get("outputs"):
         flags["outputs"] = flags["outputs"].resolve()
     flags["refresh_environment"] = flags.pop("refresh", None) == "environment"
     return Options(**flags)
+
+
+def _recogniser(folder: Path, *, measure: bool) -> Path | None:
+    """The folder, looked at before anything is rendered; None where nothing is measured and the shell named it."""
+    from renderer.errors import UsageError
+    from renderer.files import from_home
+    from renderer.takes.recogniser import recogniser_in
+
+    if measure:
+        return recogniser_in(from_home(str(folder))).folder
+    if click.get_current_context().get_parameter_source("asr") is ParameterSource.ENVIRONMENT:
+        return None
+    raise UsageError("--asr has no effect", why="nothing is measured with --no-measure or --to", help="leave one out")
 
 
 class ShardParam(click.ParamType["Shard"]):

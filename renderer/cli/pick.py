@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from renderer.pipeline.pick import Ranking, SongRanking
+    from renderer.takes.measure.values import WordErrors
+    from renderer.takes.measure.word_errors import LineErrors
     from renderer.takes.ranking import RankedTake, ScoreReason
+    from renderer.takes.take_scores import TakeScores
 
 HOW_TO = {
     "plan scores": "renderer render --plan-scores",
     "timestamps": "renderer render --timestamps",
     "measurements": "renderer report",
+    "words": "renderer report --asr FOLDER",
 }
 """What makes the scores that takes lack."""
+MOST_LINES = 3
+"""Of a take that are told as heard otherwise; `--json` and the page tell all."""
 
 
 @click.command(name="pick")
@@ -75,7 +81,14 @@ def _print(ranking: Ranking, best: int | None, outputs: Path | None) -> None:
         if best and song.rejected:
             say(f"not among the best, for you rejected them: {', '.join(song.rejected)}")
         for name, number in song.lacks.items():
-            say(f"{counted(number, 'take')} without {name}: {HOW_TO[name]} {shlex.quote(song.song.name)}{where}")
+            say(f"{counted(number, 'take')} without {name}: {_how_to(name)} {shlex.quote(song.song.name)}{where}")
+
+
+def _how_to(name: str) -> str:
+    from renderer.takes.measure import missing_libraries
+
+    first = "pip install 'renderer[measure]', then " if name == "measurements" and missing_libraries() else ""
+    return first + HOW_TO[name]
 
 
 def _print_weights(ranking: Ranking) -> None:
@@ -103,7 +116,7 @@ def _table(song: SongRanking, best: int | None) -> Table:
             f"{take.name} ({vote})" if vote else take.name,
             f"{take.points:+.2f}",
             "; ".join(map(_words, take.speaks_for)),
-            "; ".join((*map(_words, take.speaks_against), *_lines(song, take))),
+            "; ".join((*map(_words, take.speaks_against), *_lines(song.scores[take.name]))),
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
@@ -114,11 +127,26 @@ def _words(reason: ScoreReason) -> str:
     return f"{reason.text} ({reason.points:+.1f})"
 
 
-def _lines(song: SongRanking, take: RankedTake) -> Iterator[str]:
-    """The skipped lines themselves, and when they would be sung."""
-    for line in song.scores[take.name].skipped:
-        minutes, seconds = divmod(round(line.seconds), 60)
-        yield f"“{line.text}” at {minutes}:{seconds:02}"
+def _lines(scores: TakeScores) -> Iterator[str]:
+    """The skipped lines themselves, and when they would be sung; those of other words, and the words."""
+    yield from (f"“{line.text}” at {_clock(line.seconds)}" for line in scores.skipped)
+    words, skipped = scores.words, {line.text for line in scores.skipped}
+    if words and words.other_language:
+        yield f"sounds like `{words.other_language}`, not `{words.language}`"
+    others = [line for line in words.misheard if line.text not in skipped] if words else []
+    yield from map(_misheard, others[:MOST_LINES])
+    if len(others) > MOST_LINES:
+        yield f"{counted(len(others) - MOST_LINES, 'line')} more heard otherwise"
+
+
+def _misheard(line: LineErrors) -> str:
+    at = "" if line.seconds is None else f" at {_clock(line.seconds)}"
+    return f"“{line.text}”{at} {f'heard as “{line.transcript}”' if line.transcript else 'not heard'}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def _document(ranking: Ranking, best: int | None) -> dict[str, object]:
@@ -151,4 +179,29 @@ def _take(song: SongRanking, take: RankedTake) -> dict[str, object]:
             for one in take.reasons
         ],
         "skipped": [{"line": line.text, "seconds": line.seconds} for line in song.scores[take.name].skipped],
+        "words": _word_errors(song.scores[take.name].words),
+    }
+
+
+def _word_errors(words: WordErrors | None) -> dict[str, object] | None:
+    if words is None:
+        return None
+    return {
+        "errors": words.num_errors,
+        "of": words.num_words,
+        "language": words.language,
+        "sounds_like": words.recognised,
+        "probability": words.probability,
+        "recogniser": words.recogniser,
+        "lines": [
+            {
+                "row": line.row,
+                "line": line.text,
+                "seconds": line.seconds,
+                "errors": line.num_errors,
+                "of": line.num_words,
+                "transcript": line.transcript,
+            }
+            for line in words.lines
+        ],
     }

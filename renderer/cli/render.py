@@ -12,6 +12,7 @@ from renderer.cli.on_end import run_on_end, split_command
 from renderer.cli.options import (
     Clock,
     ShardParam,
+    asr_option,
     beside_options,
     cluster_option,
     executor_option,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--until", type=Clock(), metavar="HH:MM", help="Stop cleanly at that time.")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
+@asr_option
 @click.option(
     "--on-end",
     metavar="COMMAND",
@@ -76,7 +78,7 @@ def command(
     from renderer.pipeline.stop import Stop
     from renderer.progress import showing
 
-    options = make_options(**flags)
+    options = make_options(measure=measure, **flags)
     words = split_command(on_end) if on_end is not None else ()
     selection = select(named, options)
     refuse_faults(selection, options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from renderer.cli.options import make_options, takes_options
+from renderer.cli.options import asr_option, make_options, takes_options
 from renderer.cli.streams import say
 from renderer.plurals import counted
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command(name="report")
 @takes_options("mixed", "workers", "threads")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
+@asr_option
 @click.option(
     "--to",
     "folder",
@@ -48,7 +49,8 @@ def command(
     from renderer.cli.serving import chosen_project, report_served
     from renderer.report.build import write_page
 
-    options = make_options(**flags)
+    own = measure and folder is None  # measurements are kept where the takes are
+    options = make_options(measure=own, **flags)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if serve:
         with report_served(named, options, measure=measure, port=port) as url:
@@ -57,7 +59,6 @@ def command(
                 click.launch(url)
             threading.Event().wait()
     project = chosen_project(named, options)
-    own = measure and folder is None  # measurements are kept where the takes are
     page = measure_and_write(project, console) if own else write_page(project, folder)
     say(str(page))
     if open_page:
@@ -71,8 +72,11 @@ def measure_and_write(project: Project, console: Console) -> Path:
     from renderer.takes.measurements import measure_takes, unmeasured
 
     todo = unmeasured(project)
-    with console.status(f"measuring {counted(len(todo), 'take')}"):
-        problems = [one.problem for one in measure_takes(project) if one.problem] if todo else []
+    problems: list[str] = []
+    with console.status(f"measuring {counted(len(todo), 'sound')}") as status:
+        for number, one in enumerate(measure_takes(project) if todo else (), start=1):
+            problems += [one.problem] if one.problem else []
+            status.update(f"measuring {counted(len(todo), 'sound')}, {number} done")
     for problem in dict.fromkeys(problems):
         console.print(f"not measured: {printable(problem)}", markup=False)
     return write_page(project)

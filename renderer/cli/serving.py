@@ -121,7 +121,9 @@ def _publish(
     project = Project(takes, options)
     live.publish(make_report(project, diagnostics=selection.diagnostics))
     live.show_progress("")
-    if measure and any(not one.problem for one in measure_takes(project)):
+    # A list: all of them are measured, whatever the first one gives.
+    measured = [not one.problem for one in measure_takes(project)] if measure else []
+    if any(measured):
         live.publish(make_report(project, diagnostics=selection.diagnostics))
     return takes
 

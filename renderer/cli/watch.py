@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_INTERRUPTED
-from renderer.cli.options import executor_option, make_options, takes_options
+from renderer.cli.options import asr_option, executor_option, make_options, takes_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     help="Drop the models after so long without a render.",
 )
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness while nothing is rendered.")
+@asr_option
 @click.option(
     "--serve", is_flag=True, help="Serve the report to this machine's browser: new takes appear by themselves."
 )
@@ -67,7 +68,7 @@ def command(
     from renderer.watch.shell import run_watch
     from renderer.watch.state import WatchSettings
 
-    options = make_options(**flags)
+    options = make_options(measure=measure, **flags)
     settings = WatchSettings(
         options=options, quiet_seconds=quiet_ms / 1000, idle_seconds=idle_minutes * 60, measures=measure
     )

@@ -9,7 +9,7 @@ from renderer.errors import ResourceError, SpecError
 from renderer.facts import SAMPLE_RATE
 from renderer.models.family import stored_kinds
 from renderer.pipeline.albums import read_with_songs
-from renderer.pipeline.rendered import current_version, in_numbers, require_intact
+from renderer.pipeline.rendered import in_numbers, require_intact
 from renderer.spec.album_songs import choose
 from renderer.spec.picks import Vote
 from renderer.store.store import Store
@@ -19,6 +19,7 @@ from renderer.takes.mastering import Gain, Joined, Levels, gain_to, levels_of, w
 from renderer.takes.measure import missing_libraries, stored_measurement
 from renderer.takes.measurements import measured_folder
 from renderer.takes.recipe import song_tags
+from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
     from pathlib import Path

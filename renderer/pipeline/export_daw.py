@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from renderer.models.family import stored_kinds
-from renderer.pipeline.rendered import current_version, in_numbers, require_intact
+from renderer.pipeline.rendered import in_numbers, require_intact
 from renderer.song import TakeSource
 from renderer.spec.take_names import take_named
 from renderer.store.store import Store
@@ -17,6 +17,7 @@ from renderer.takes.measure import SoundFile, measure_files, missing_libraries
 from renderer.takes.measurements import measured_folder
 from renderer.takes.recipe import song_tags
 from renderer.takes.timed_text import labels_text
+from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -25,6 +25,8 @@ class Options:
     """The command line's settings of a run; None leaves the choice to specs, model or machine."""
 
     outputs: Path | None = None
+    asr: Path | None = None
+    """A folder with a Whisper as CTranslate2 has it, which hears the words of finished takes; None: nobody does."""
     model: str | None = None
     """Renders every variant with this set, and its LM and VAE unless `lm` and `vae` name others."""
     lm: str | None = None
@@ -90,6 +92,7 @@ class OptionKeywords(TypedDict, total=False):
     """`Options` as keyword arguments."""
 
     outputs: Path | None
+    asr: Path | None
     model: str | None
     lm: str | None
     lm_quantization: LmQuantization | None

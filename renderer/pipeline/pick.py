@@ -11,14 +11,16 @@ from renderer.models.family import stored_kinds
 from renderer.pipeline.lacking import lacking
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.pipeline.options import Options
-from renderer.pipeline.rendered import PREVIEW, current_version, in_numbers
+from renderer.pipeline.rendered import PREVIEW, in_numbers
 from renderer.pipeline.select import select, songs_here
 from renderer.spec.diagnostics import Level
 from renderer.spec.picks import Vote
 from renderer.store.store import Store
 from renderer.takes.learning import learned_weights
+from renderer.takes.lyric_lines import lyric_lines
 from renderer.takes.ranking import SCORES, ranked, standardised
 from renderer.takes.take_scores import take_scores
+from renderer.takes.versions import current_version
 from renderer.takes.votes import all_picks, vote_on
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class SongRanking:
     picks: Mapping[str, Pick]
     """Of its takes that a listener had a word on."""
     lacks: Mapping[str, int]
-    """See `lacking`."""
+    """See `lacking`; `words` where a recogniser listened to others of its takes."""
 
     def best(self, num: int | None) -> tuple[RankedTake, ...]:
         """The first so many less those that a listener rejects, all takes where no number is said."""
@@ -116,8 +118,15 @@ def _ranked(
         scores=scores,
         records=records,
         picks=picks,
-        lacks=lacking(song, scores, model_of),
+        lacks=lacking(song, scores, model_of) | _without_words(records, scores, store),
     )
+
+
+def _without_words(records: Mapping[str, TakeRecord], scores: Mapping[str, TakeScores], store: Store) -> dict[str, int]:
+    """How many takes that sing nobody listened to, where somebody did to others of the song."""
+    unheard = [records[name] for name, one in scores.items() if one.words is None]
+    singing = [] if len(unheard) == len(scores) else [one for one in unheard if lyric_lines(one, store)]
+    return {"words": len(singing)} if singing else {}
 
 
 def _records(song: Song, store: Store) -> Iterator[tuple[str, TakeRecord]]:

@@ -14,6 +14,7 @@ from renderer.pipeline.select import select
 from renderer.spec.near import suggestion
 from renderer.store.store import Store
 from renderer.store.takes import file_digest
+from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,11 +77,6 @@ def _fitting(
 def in_numbers(name: str) -> list[object]:
     """Seed 10 behind seed 9."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-
-
-def current_version(store: Store, name: str) -> TakeRecord | None:
-    """The version of a take that bears its name now."""
-    return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
 
 
 def require_intact(audio: Path, *, digest: str, take: str) -> None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from renderer.report.values import MadeFrom, ReportTake, SkippedLine
     from renderer.settings import Metas
-    from renderer.takes.measure.values import Difference, Measured
+    from renderer.takes.measure.values import Difference, Measured, WordErrors
 
 DURATION_TOLERANCE_SECONDS = 0.2  # one code of the LM
 SILENCE_SECONDS = 3.0
 QUIET_SECONDS = 8.0  # longer than songs take to fade
 TRUE_PEAK_DB = 0.0
-MOST_NAMED = 2  # skipped lines of a take that are told by their words
+MOST_NAMED = 2  # skipped and misheard lines of a take that are told by their words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +103,25 @@ def _faults(take: ReportTake) -> Iterator[Flag]:
         yield Flag(code="cut", text="; ".join(take.cut))
     if take.skipped:
         yield Flag(code="skipped", text=f"skipped? {_named(take.skipped)}")
+    if take.word_errors:
+        yield from _misheard(take.word_errors)
     if take.made_from and take.made_from.difference:
         yield from _beyond_windows(take.made_from, take.made_from.difference)
 
 
 def _named(lines: Sequence[SkippedLine]) -> str:
-    told = [f"“{line.text}” at {clock(line.start_seconds)}" for line in lines[:MOST_NAMED]]
-    return ", ".join(told) + (f" and {len(lines) - MOST_NAMED} more" if len(lines) > MOST_NAMED else "")
+    return _first([f"“{line.text}” at {clock(line.start_seconds)}" for line in lines])
+
+
+def _misheard(words: WordErrors) -> Iterator[Flag]:
+    if words.other_language:
+        yield Flag(code="language", text=f"sounds like {words.other_language}, not {words.language}")
+    if words.misheard:
+        yield Flag(code="words", text=f"other words? {_first([f'“{line.text}”' for line in words.misheard])}")
+
+
+def _first(lines: Sequence[str]) -> str:
+    return ", ".join(lines[:MOST_NAMED]) + (f" and {len(lines) - MOST_NAMED} more" if len(lines) > MOST_NAMED else "")
 
 
 def _beyond_windows(made: MadeFrom, difference: Difference) -> Iterator[Flag]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renderer.report.view import SongView, TakeView
 
 UNTOLD: Mapping[str, object] = {
-    **{name: [] for name in ("flags", "marks", "former", "skipped")},
+    **{name: [] for name in ("flags", "marks", "former", "skipped", "misheard")},
     **dict.fromkeys(("labels", "lyrics", "seconds", "made"), 0),
     **dict.fromkeys(("lufs", "off", "score", "rank", "from", "timed"), None),
     **dict.fromkeys(("preview", "estimated"), False),
@@ -68,6 +68,7 @@ def _take_facts(row: TakeView, song: ReportSong, folds: Folds, labels: int) -> d
         "from": _origin(take.made_from) if take.made_from else None,
         "timed": [folds.place(take.words), folds.place(take.times)] if take.words else None,
         "skipped": [line.row for line in take.skipped],
+        "misheard": [line.row for line in take.word_errors.misheard] if take.word_errors else [],
     }
     return {name: value for name, value in told.items() if name not in UNTOLD or value != UNTOLD[name]}
 

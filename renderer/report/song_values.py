@@ -21,7 +21,7 @@ from renderer.settings import EditSettings
 from renderer.song import SectionWindow, TakeSource
 from renderer.store.takes import PageFacts
 from renderer.takes.edited import asked_windows, lead_seconds, made_windows, pair_of
-from renderer.takes.measure import stored_difference, stored_measurement
+from renderer.takes.measure import stored_difference, stored_measurement, stored_word_errors
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
 from renderer.takes.ranking import ranked
@@ -217,6 +217,7 @@ def _take(plan: TakePlan, around: Surroundings, beside: ReportTake | None) -> tu
         cut=provenance.cut,
         left_out=tuple(map(without_places, provenance.left_out)),
         measured=sounds.measured if sounds else None,
+        word_errors=stored_word_errors(record.digest, measured_folder(store.outputs)) if record else None,
         spectrogram=_picture(sounds, up),
         former=tuple(_former(one, f"{up}/{at}", plan, store) for one, at in versions if one is not record),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from renderer.artifacts import CotMetas
     from renderer.song import Section
     from renderer.spec.picks import Pick
-    from renderer.takes.measure.values import Difference, Measured
+    from renderer.takes.measure.values import Difference, Measured, WordErrors
 
 Setting = str | int | float | bool | None
 
@@ -191,6 +191,8 @@ class ReportTake:
     left_out: tuple[str, ...] = ()
     """What of its checkpoint wasn't read."""
     measured: Measured | None = None
+    word_errors: WordErrors | None = None
+    """What is sung beside its lyrics; None where no recogniser listened."""
     former: tuple[FormerTake, ...] = ()
     """The newest first."""
 

@@ -249,8 +249,8 @@ def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
             asked=_written(metas.vocal_language),
             # `unknown` is what it writes where it decides on none.
             decided=_decided(decided, lambda cot: None if cot.language == "unknown" else cot.language),
-            measured="",
-            flagged=False,
+            measured=" · ".join(dict.fromkeys(one.word_errors.recognised for one in song.takes if one.word_errors)),
+            flagged="language" in flagged,
         ),
     )
 

@@ -7,31 +7,41 @@ from typing import TYPE_CHECKING
 from renderer.folders import REPORT_FOLDER
 from renderer.store.gc import lies_below
 from renderer.takes.edited import pair_of
+from renderer.takes.lyric_lines import lyric_lines, sung_language
 from renderer.takes.measure import (
     SoundFile,
     SoundPair,
+    SungFile,
     measure_files,
     measurements_without,
     missing_libraries,
     stored_difference,
     stored_measurement,
+    stored_word_errors,
 )
+from renderer.takes.recogniser import recogniser_in
+from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from renderer.pipeline.project import Project
+    from renderer.plan.jobs import TakePlan
     from renderer.store.store import Store
     from renderer.takes.measure import Measurement
+    from renderer.takes.recogniser import Recogniser
 
 MEASURED_FOLDER = f"{REPORT_FOLDER}/measured"  # below the outputs folder
 
 
-def unmeasured(project: Project) -> tuple[SoundFile | SoundPair, ...]:
+def unmeasured(project: Project) -> tuple[SoundFile | SoundPair | SungFile, ...]:
     """What has no measurement yet: takes on disk, former versions too, each file once, and edits beside their sources.
 
-    Files are left out where `renderer[measure]` isn't installed.
+    Files are left out where `renderer[measure]` isn't installed. Last, for it takes longest, what is sung in takes as
+    they are now, where the options name a recogniser.
+
+    Raises: see `recogniser_in`.
     """
     store, plans = project.store, project.plan().takes
     folder = measured_folder(store.outputs)
@@ -42,7 +52,26 @@ def unmeasured(project: Project) -> tuple[SoundFile | SoundPair, ...]:
     return (
         *(file for file in files if stored_measurement(file.digest, folder) is None),
         *(pair for pair in pairs if stored_difference(pair.name, folder) is None),
+        *(_unheard(plans, store, recogniser_in(project.options.asr)) if project.options.asr else ()),
     )
+
+
+def _unheard(plans: Iterable[TakePlan], store: Store, recogniser: Recogniser) -> Iterator[SungFile]:
+    """The takes whose words this recogniser hasn't heard; of a preview nobody knows how far it sings."""
+    for plan in plans:
+        record = current_version(store, plan.name) if plan.preview is None else None
+        if record is None:
+            continue
+        known = stored_word_errors(record.digest, measured_folder(store.outputs))
+        lines = () if known and known.digest == recogniser.digest else lyric_lines(record, store)
+        if lines:
+            yield SungFile(
+                sound=SoundFile(path=store.outputs / record.file, digest=record.digest),
+                lines=lines,
+                language=sung_language(record),
+                recogniser=recogniser.folder,
+                recogniser_digest=recogniser.digest,
+            )
 
 
 def _hear_nothing(end: Callable[[], None]) -> None:

@@ -145,6 +145,11 @@ def _skipped_text(scores: TakeScores) -> str:
     return f"{len(scores.skipped)} of {lines} skipped?" if scores.skipped else f"none of {lines} skipped"
 
 
+def _words_text(scores: TakeScores) -> str:
+    words = counted(scores.words.num_words if scores.words else 0, "word")
+    return f"{scores.words.num_wrong} of {words} not as written" if scores.words else ""
+
+
 SCORES: tuple[ScoreRow, ...] = (
     ScoreRow(
         name="plan",
@@ -159,6 +164,13 @@ SCORES: tuple[ScoreRow, ...] = (
         text=lambda scores: f"follows the lyrics {scores.alignment:.2f}",
     ),
     ScoreRow(name="lines", weight=1.0, value=_sung_share, text=_skipped_text),
+    ScoreRow(
+        name="words",
+        weight=1.0,
+        # Where all words are others, more of them say no more.
+        value=lambda scores: None if scores.words is None else -min(1.0, scores.words.rate),
+        text=_words_text,
+    ),
     ScoreRow(
         name="tempo",
         weight=0.5,
@@ -199,5 +211,5 @@ SCORES: tuple[ScoreRow, ...] = (
         near_median=True,
     ),
 )
-"""What takes are compared by, in the order in which it is told: the plan's score and how the lyrics are followed first,
-which say most about a song; then what was asked for and can be heard, half as heavy."""
+"""What takes are compared by, in the order in which it is told: the plan's score, how the lyrics are followed and what
+is heard of them first, which say most about a song; then what was asked for and can be heard, half as heavy."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from renderer.artifacts import CotMetas, PlanScore
 from renderer.models.family import stored_kinds
 from renderer.takes.agreement import same_key, tempo_difference
-from renderer.takes.measure import stored_measurement
+from renderer.takes.measure import stored_measurement, stored_word_errors
 from renderer.takes.measurements import measured_folder
 from renderer.takes.sung_facts import sung_facts
 
 if TYPE_CHECKING:
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
-    from renderer.takes.measure.values import Measured
+    from renderer.takes.measure.values import Measured, WordErrors
     from renderer.takes.sung_facts import SungFacts
 
 
@@ -55,6 +55,8 @@ class TakeScores:
     num_clipped: int | None = None
     """Samples."""
     loudness_lufs: float | None = None
+    words: WordErrors | None = None
+    """What is sung beside its lyrics, where a recogniser listened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,11 @@ def take_scores(record: TakeRecord, store: Store) -> TakeScores:
     scores, facts = TakeScores(plan=_plan_score(record, store)), sung_facts(record, store)
     if facts is not None:
         scores = _with_words(scores, facts)
-    found = stored_measurement(record.digest, measured_folder(store.outputs))
+    folder = measured_folder(store.outputs)
+    found, scores = (
+        stored_measurement(record.digest, folder),
+        replace(scores, words=stored_word_errors(record.digest, folder)),
+    )
     return _with_sound(scores, found.measured, _wanted(record)) if found and found.measured else scores
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 
+def current_version(store: Store, name: str) -> TakeRecord | None:
+    """The version of a take that bears its name now."""
+    return next((one for one in store.versions(name) if store.find(one) == store.outputs / one.file), None)
+
+
 def put_version(store: Store, record: TakeRecord, temp: Path, sidecar: bytes, lrc: bytes | None = None) -> None:
     """Give the audio in `temp` the take's name; whatever bore it moves to `old/` first.
 

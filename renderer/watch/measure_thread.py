@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from renderer.errors import ModelError
 from renderer.takes.measurements import measure_takes
 from renderer.watch.events import TakesMeasured
 from renderer.watch.plan_takes import projects
@@ -57,7 +59,10 @@ class MeasureThread:
         """Whether there was anything new."""
         if self._is_stopped.is_set():
             return False
-        measured = [not one.problem for one in measure_takes(project, self._begin_process)]
+        # A recogniser that is gone since the watch began costs what it would have heard.
+        measured = []
+        with suppress(ModelError):
+            measured = [not one.problem for one in measure_takes(project, self._begin_process)]
         self._end_process = None
         return any(measured)
 

@@ -142,6 +142,26 @@ def test_a_skipped_line_is_marked_with_its_time_and_what_to_do(page: Page) -> No
     page.wait_for_function("() => !document.querySelector('.line.skipped')")
 
 
+def test_lines_of_other_words_are_marked_with_and_without_times(page: Page) -> None:
+    row = take("Sung", "base seed 2")
+    assert page.inner_text(f"{row} [data-flag=words]") == "other words? “the night is calling”, “fire in the corner”"
+    assert page.inner_text(f"{row} [data-flag=language]") == "sounds like es, not en"
+    play(page, "Sung", "base seed 2")
+    page.wait_for_selector(".line.misheard")
+    assert page.locator(".line.misheard").all_text_contents() == ["the night is calling", "fire in the corner"]
+
+    page.click(f"{take('Sung', 'base seed 3')} .play")
+    wait_until_playing(page, "sung.s3@")
+    page.wait_for_function("() => document.querySelectorAll('.line.misheard').length === 1")
+    assert page.locator(".line.misheard").all_text_contents() == ["nobody bows"]
+    assert page.locator(".following").count() == 0
+    page.click(f"{take('Sung', 'base seed 3')} .more summary")
+    assert "nobody bows, heard as mumbled words" in page.inner_text(f"{take('Sung', 'base seed 3')} .misheard-lines")
+
+    play(page, "Sung", "base seed 1")
+    page.wait_for_function("() => !document.querySelector('.line.misheard')")
+
+
 def test_what_has_no_times_lights_up_nothing_and_says_so(page: Page) -> None:
     play(page, "Sung", "base seed 1")
     page.click(f"{take('Sung', 'base seed 3')} .play")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from renderer.cli.main import run
+from renderer.json_values import to_json
 from renderer.spec.picks import Vote, read_picks
+from renderer.takes.measure import WordErrors
+from renderer.takes.measure.sung_words import VERSION, word_errors_name
+from renderer.takes.measure.word_errors import LineErrors
 from renderer.takes.measurements import measured_folder
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_timestamps import hearing_set
@@ -106,7 +111,7 @@ def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pyte
 
     for number, take in enumerate(project.plan().takes):
         (record,) = project.store.versions(take.name)
-        facts, picture = measurement_names(record.digest)
+        facts, picture, _ = measurement_names(record.digest)
         sound = {
             "duration_seconds": 10.0 + number,
             "bpm": 90.0 if number else 80.0,
@@ -128,6 +133,101 @@ def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pyte
     assert by_name["eins.s10"]["length"]["told"] == "length 2.0 s off"
     assert by_name["eins.s1"]["key"]["points"] == 0.0  # in the LM's key, as all are
     assert "measurements" not in found["songs"][0]["lacks"]
+
+
+def heard(songs: Songs, name: str, *wrong: tuple[int, str], language: str = "en") -> None:
+    """Keep what a recogniser would hear of a take's two lines of four words: the errors of each, and its words."""
+    lines = tuple(
+        LineErrors(row=row, text=text, seconds=4.0 * row, num_words=4, num_errors=errors, transcript=transcript)
+        for row, (text, (errors, transcript)) in enumerate(
+            zip(("fire in the corner", "nobody bows to us"), wrong, strict=True), start=1
+        )
+    )
+    words = WordErrors(
+        lines=lines,
+        num_words=8,
+        num_errors=sum(line.num_errors for line in lines),
+        language="en",
+        recognised=language,
+        probability=0.9,
+        recogniser="small",
+        digest="d",
+    )
+    (record,) = songs.project().store.versions(name)
+    folder = measured_folder(songs.outputs)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"version": VERSION, "words": to_json(words)})
+    (folder / word_errors_name(record.digest)).write_text(text, "utf-8")
+
+
+def test_words_that_a_recogniser_heard_speak_for_and_against_takes(
+    songs: Songs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard(songs, "eins.s1", (3, "far in a coroner"), (4, ""), language="es")
+    heard(songs, "eins.s2", (0, "fire in the corner"), (1, "nobody bows to me"))
+
+    (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
+    monkeypatch.setenv("COLUMNS", "300")
+    told = said(capsys, "pick", "eins")
+
+    takes = {take["take"]: take for take in song["takes"]}
+    why = {name: {one["score"]: one for one in take["why"]} for name, take in takes.items()}
+    assert why["eins.s1"]["words"]["told"] == "7 of 8 words not as written"
+    assert why["eins.s1"]["words"]["points"] == -why["eins.s2"]["words"]["points"] == -1.0
+    assert "words" not in why["eins.s10"]
+    assert takes["eins.s10"]["words"] is None
+    assert takes["eins.s1"]["words"]["lines"][0] == {
+        "row": 1,
+        "line": "fire in the corner",
+        "seconds": 4.0,
+        "errors": 3,
+        "of": 4,
+        "transcript": "far in a coroner",
+    }
+    assert (takes["eins.s1"]["words"]["errors"], takes["eins.s1"]["words"]["of"]) == (7, 8)
+    assert "sounds like `es`, not `en`; “fire in the corner” at 0:04 heard as “far in a coroner”" in told
+    assert "“nobody bows to us” at 0:08 not heard" in told
+    assert "bows to me" not in told
+    assert song["lacks"]["words"] == 1
+    assert "1 take without words: renderer report --asr FOLDER eins" in told
+
+
+@pytest.mark.usefixtures("songs")
+def test_nobody_is_asked_to_listen_where_nobody_listened(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--asr" not in said(capsys, "pick", "eins")
+
+
+@pytest.mark.usefixtures("songs")
+def test_measurements_that_can_not_be_made_yet_say_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "librosa", None)
+
+    told = said(capsys, "pick", "eins")
+
+    assert "3 takes without measurements: pip install 'renderer[measure]', then renderer report eins" in told
+
+
+@pytest.mark.parametrize("command", ["report", "render", "watch"])
+@pytest.mark.usefixtures("songs")
+def test_a_folder_that_is_no_recogniser_is_refused_before_anything_is_done(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("renderer.takes.recogniser.LIBRARY", "json")
+
+    assert "`model.bin` is missing" in said(capsys, command, "--asr", str(tmp_path), code=2)
+    assert "no effect" in said(capsys, command, "--no-measure", "--asr", str(tmp_path), code=2)
+    monkeypatch.setenv("RENDERER_ASR", str(tmp_path / "gone"))
+    assert "there is no folder" in said(capsys, command, code=2)
+
+
+@pytest.mark.usefixtures("songs")
+def test_a_recogniser_that_the_shell_names_is_nothing_where_nothing_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDERER_ASR", str(tmp_path / "gone"))
+
+    assert "index.html" in said(capsys, "report", "--no-measure")
 
 
 def test_keep_votes_for_as_many_as_are_asked_for(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:

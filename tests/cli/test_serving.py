@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renderer.cli.serving import voter
+from renderer.cli.serving import _publish, voter
 from renderer.errors import UsageError
 from renderer.pipeline.options import Options
 from renderer.report import Report
 from renderer.serve import LiveReport
 from renderer.spec.picks import Pick, Vote, read_picks
+from tests.pipeline.conftest import Songs
+from tests.pipeline.without_models import carry_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +50,19 @@ def test_a_vote_counts_while_its_spec_is_broken(specs: Path) -> None:
     vote("eins.s1", KEEP)
 
     assert read_picks(specs / "picks.toml") == {"eins.s1": KEEP}
+
+
+@pytest.mark.slow
+def test_every_take_is_measured_while_the_page_is_served(tmp_path: Path, tiny_set: Path) -> None:
+    songs = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    songs.write("eins", SPEC.replace("[1]", "[1, 2]").partition("[variants")[0])
+    carry_out(songs.project())
+    live = LiveReport(Report(songs=()))
+
+    _publish((str(songs.folder / "specs"),), Options(), live, (), measure=True)
+
+    takes = live.report.songs[0].takes
+    assert [take.name for take in takes if take.measured] == ["eins.s1", "eins.s2"]
 
 
 def test_a_vote_without_a_spec_is_refused(specs: Path) -> None:

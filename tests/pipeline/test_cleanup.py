@@ -75,19 +75,19 @@ def test_former_versions_go_with_what_only_they_need(edited: Songs) -> None:
 
 
 def test_what_was_measured_goes_with_the_version_it_was_measured_of(edited: Songs) -> None:
-    store, folder = edited.project().store, measured_folder(edited.outputs)
+    store, folder, endings = edited.project().store, measured_folder(edited.outputs), (".json", ".webp", ".words.json")
     folder.mkdir(parents=True)
     pieces = garbage(edited)
     former = {piece.record.digest for piece in pieces if piece.record}
     current = {version.digest for name in store.take_names() for version in store.versions(name)} - former
     for digest in former | current:
-        for ending in (".json", ".webp"):
+        for ending in endings:
             (folder / f"{digest[:16]}{ending}").write_bytes(b"measured")
 
     clean(edited.project(), pieces)
 
     assert len(former) == len(current) == 2
-    assert {path.name for path in folder.iterdir()} == {f"{d[:16]}{e}" for d in current for e in (".json", ".webp")}
+    assert {path.name for path in folder.iterdir()} == {f"{d[:16]}{e}" for d in current for e in endings}
 
 
 def test_what_is_young_stays(edited: Songs) -> None:

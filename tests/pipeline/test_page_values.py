@@ -279,6 +279,6 @@ def test_takes_stand_in_the_order_of_pick(songs: Songs) -> None:
 def keep_measurement(digest: str, measured: Measured, folder: Path) -> None:
     """As the measuring process keeps it."""
     folder.mkdir(parents=True, exist_ok=True)
-    numbers, picture = (folder / name for name in measurement_names(digest))
+    numbers, picture, _ = (folder / name for name in measurement_names(digest))
     numbers.write_text(json.dumps({"version": VERSION, "measured": dataclasses.asdict(measured)}), "utf-8")
     picture.write_bytes(b"")

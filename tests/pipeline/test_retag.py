@@ -163,9 +163,11 @@ def test_votes_and_measurements_stay(flac: Songs, monkeypatch: pytest.MonkeyPatc
     folder = measured_folder(flac.outputs)
     folder.mkdir(parents=True)
     from renderer.takes.measure.process import _measure
+    from renderer.takes.measure.sung_words import word_errors_name
 
     _measure(audio(flac), version.digest, folder)
     measured = stored_measurement(version.digest, folder)
+    (folder / word_errors_name(version.digest)).write_text("words", "utf-8")
     flac.edit("eins", '"Eins"', '"Zwei"')
     carry_out(flac.project())
 
@@ -175,6 +177,7 @@ def test_votes_and_measurements_stay(flac: Songs, monkeypatch: pytest.MonkeyPatc
     assert measured is not None
     assert again is not None
     assert again.measured == measured.measured
+    assert (folder / word_errors_name(now.digest)).read_text("utf-8") == "words"
 
 
 def test_a_sidecar_with_notes_of_its_own_goes_to_old(flac: Songs) -> None:

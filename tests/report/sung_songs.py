@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from renderer.artifacts import TimedLine, TimedWord, Timestamps
 from renderer.report import MadeFrom, ReportLyrics, SectionMark, SkippedLine
 from renderer.spec.lyrics import parse
+from renderer.takes.measure import WordErrors
 from renderer.takes.measure.values import Difference
+from renderer.takes.measure.word_errors import LineErrors
 from renderer.takes.sung_facts import read_sung_facts, sung_facts_text
 from tests.report.songs import rendered, song
 
@@ -70,13 +72,42 @@ def told(take: ReportTake, lyrics: str, *, skipped: tuple[int, ...] = (), **more
     )
 
 
+def heard(lyrics: str, *, wrong: tuple[int, ...] = (), language: str = "en") -> WordErrors:
+    """As a recogniser hears lyrics whose lines of these rows are other words."""
+    lines = tuple(
+        LineErrors(
+            row=row,
+            text=text,
+            seconds=float(row),
+            num_words=len(text.split()),
+            num_errors=len(text.split()) if row in wrong else 0,
+            transcript="mumbled words" if row in wrong else text,
+        )
+        for row, text in enumerate(lyrics.split("\n"))
+        if text and not text.startswith("[")
+    )
+    return WordErrors(
+        lines=lines,
+        num_words=sum(line.num_words for line in lines),
+        num_errors=sum(line.num_errors for line in lines),
+        language="en",
+        recognised=language,
+        probability=0.9,
+        recogniser="small",
+        digest="d",
+    )
+
+
 def sung_song(folder: Path, *, seconds: float) -> ReportSong:
     """Three takes of one song with timed words, one of which skips a line, and one with other lyrics; one without."""
     own = LYRICS.replace("fire in the corner", "rain on the corner")
     takes = (
         told(rendered(folder, "sung", seed=1, seconds=seconds), LYRICS),
-        told(rendered(folder, "sung", seed=2, seconds=seconds), LYRICS, skipped=(5,), later=0.5),
-        rendered(folder, "sung", seed=3, seconds=seconds),
+        dataclasses.replace(
+            told(rendered(folder, "sung", seed=2, seconds=seconds), LYRICS, skipped=(5,), later=0.5),
+            word_errors=heard(LYRICS, wrong=(2, 5), language="es"),
+        ),
+        dataclasses.replace(rendered(folder, "sung", seed=3, seconds=seconds), word_errors=heard(LYRICS, wrong=(6,))),
         dataclasses.replace(
             told(rendered(folder, "sung", seed=1, variant="rain", seconds=seconds), own),
             lyrics=ReportLyrics(text=own, sections=parse(own)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from renderer.takes.learning import learned_weights
 from renderer.takes.ranking import SCORES, ranked, standardised
 from renderer.takes.take_scores import SkippedAt, TakeScores
+from tests.report.sung_songs import LYRICS, heard
 
 WEIGHTS = {row.name: row.weight for row in SCORES}
 
@@ -65,6 +67,18 @@ def test_loudness_is_best_where_the_songs_takes_are() -> None:
     assert ranked(takes)[-1].name == "c"
 
 
+def test_a_take_of_other_words_altogether_is_no_worse_for_more_of_them() -> None:
+    all_wrong = heard(LYRICS, wrong=(1, 2, 5, 6))
+    takes = {
+        "a": TakeScores(words=replace(all_wrong, num_errors=3 * all_wrong.num_words)),
+        "b": TakeScores(words=all_wrong),
+        "c": TakeScores(words=heard(LYRICS)),
+    }
+
+    assert points(takes, words=1.0)["a"] == points(takes, words=1.0)["b"] < 0 < points(takes)["c"]
+    assert ranked(takes)[1].reasons[0].text.startswith(f"{all_wrong.num_words} of {all_wrong.num_words} words")
+
+
 def test_tempos_that_nobody_hears_apart_decide_no_places() -> None:
     near = {name: TakeScores(tempo_off=off, bpm=90.0) for name, off in zip("abc", (0.039, 0.0, 0.01), strict=True)}
 
@@ -98,6 +112,7 @@ def test_every_score_has_words_for_a_take_that_has_it() -> None:
         silent_seconds=0.2,
         num_clipped=0,
         loudness_lufs=-14.0,
+        words=heard(LYRICS, wrong=(2,)),
     )
 
     (take,) = ranked({"a": full})

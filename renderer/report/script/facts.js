@@ -1,7 +1,7 @@
 // What the page knows: songs with their takes, and every sound that can be played (a take, or a former version of it).
 const UNTOLD = {
   variant: "", outcome: "done", flags: [], seconds: 0, lufs: null, off: null, score: null, rank: null, made: 0, labels: 0, marks: [],
-  estimated: false, former: [], lyrics: 0, preview: false, from: null, timed: null, skipped: [],
+  estimated: false, former: [], lyrics: 0, preview: false, from: null, timed: null, skipped: [], misheard: [],
 };
 let facts = readPage(document);
 let rows = new Map();

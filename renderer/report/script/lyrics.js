@@ -6,9 +6,9 @@ let following = null;
 let sung = null;
 let frame = 0;
 
-// The sound whose words are shown: a former version, and a pair that nobody knows apart, have none.
+// The sound whose words are shown, or lines marked: a former version, and a pair that nobody knows apart, have none.
 function followed() {
-  if (!current || blind || !current.take.timed || current.id !== soundOf(current.take)?.id) return null;
+  if (!current || blind || !(current.take.timed || current.take.misheard.length) || current.id !== soundOf(current.take)?.id) return null;
   return rows.has(current.take.name) ? current : null;
 }
 
@@ -24,7 +24,7 @@ function followLyrics() {
 
 function forgetLyrics() {
   if (sung) {
-    for (const lit of sung.panel.querySelectorAll(".lit, .skipped")) lit.classList.remove("lit", "skipped");
+    for (const lit of sung.panel.querySelectorAll(".lit, .skipped, .misheard")) lit.classList.remove("lit", "skipped", "misheard");
     sung.panel.closest(".lyrics").classList.remove("following");
   }
   cancelAnimationFrame(frame);
@@ -53,7 +53,7 @@ async function bindLyrics(sound) {
   const { take } = sound;
   const song = songOf(rows.get(take.name));
   const panel = song.querySelectorAll(".sung")[take.lyrics];
-  const [texts, times] = await Promise.all(take.timed.map((place) => pieceOf(song, place)));
+  const [texts, times] = await Promise.all(take.timed?.map((place) => pieceOf(song, place)) ?? ["[]", "[]"]);
   const fold = panel.querySelector(".fold:not(.sent)");
   if (fold) await fill(fold);
   // Meanwhile another may play, or the page be another.
@@ -62,7 +62,8 @@ async function bindLyrics(sound) {
   if (panel.matches("details")) panel.open = true;
   sung = { panel, word: -1, line: -1, ...timed(JSON.parse(texts), JSON.parse(times), linesOf(panel)) };
   for (const row of take.skipped) sung.byRow.get(row)?.classList.add("skipped");
-  panel.closest(".lyrics").classList.add("following");
+  for (const row of take.misheard) sung.byRow.get(row)?.classList.add("misheard");
+  if (take.timed) panel.closest(".lyrics").classList.add("following");
   lightUp();
 }
 
@@ -166,7 +167,7 @@ function lightUp() {
     sung.line = line;
     if (line >= 0) keepInView(sung.lines[line].span);
   }
-  if (isPlaying()) frame = requestAnimationFrame(lightUp);
+  if (isPlaying() && sung.words.length) frame = requestAnimationFrame(lightUp);
 }
 
 // Inside the lyrics' own column alone, and not while somebody reads there.
@@ -179,7 +180,7 @@ function keepInView(span) {
 }
 
 function stepLine(by) {
-  if (!sung || current?.id !== following) {
+  if (!sung?.lines.length || current?.id !== following) {
     say("The take that plays has no times of its words.");
     return;
   }

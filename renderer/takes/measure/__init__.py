@@ -1,4 +1,4 @@
-"""What finished takes sound like, in numbers and pictures; the extra `renderer[measure]`."""
+"""What finished takes sound like, in numbers and pictures; the extras `renderer[measure]` and `renderer[asr]`."""
 
 from renderer.takes.measure.difference import stored_difference
 from renderer.takes.measure.process import (
@@ -10,12 +10,15 @@ from renderer.takes.measure.process import (
     share_measurement,
     stored_measurement,
 )
-from renderer.takes.measure.values import SoundFile, SoundPair
+from renderer.takes.measure.sung_words import stored_word_errors
+from renderer.takes.measure.values import SoundFile, SoundPair, SungFile, WordErrors
 
 __all__ = [
     "Measurement",
     "SoundFile",
     "SoundPair",
+    "SungFile",
+    "WordErrors",
     "measure_files",
     "measurement_names",
     "measurements_without",
@@ -23,4 +26,5 @@ __all__ = [
     "share_measurement",
     "stored_difference",
     "stored_measurement",
+    "stored_word_errors",
 ]

@@ -19,31 +19,51 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from renderer.errors import RendererError
+from renderer.json_values import from_json, to_json
 from renderer.processes import SAFE_FOLDER, inherited, python
 from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
 from renderer.takes.measure.difference import compare_files, stored_difference
-from renderer.takes.measure.values import Difference, Measured, SoundFile, SoundPair
+from renderer.takes.measure.sung_words import compare_words, stored_word_errors, word_errors_name
+from renderer.takes.measure.values import Difference, Measured, SoundFile, SoundPair, SungFile, WordErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 LIBRARIES = ("librosa", "pyloudnorm", "scipy", "PIL")
-_MEASURED = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.(json|webp)")
+_MEASURED = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?(\.words)?\.(json|webp)")
 VERSION = 5  # raised when measuring changes: older results are made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What came of one file, or of a pair of files."""
+    """What came of one file, of a pair of files, or of what is sung in one."""
 
     digest: str
-    """The file's; a pair's name."""
+    """The file's; else the name of what was measured."""
     measured: Measured | None = None
     spectrogram: Path | None = None
     difference: Difference | None = None
     """A pair's."""
+    words: WordErrors | None = None
+    """Of what is sung."""
     problem: str = ""
     """Why there is nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureRow:
+    """One thing that is measured, in the measuring process, and kept below a folder."""
+
+    kind: type[SoundFile | SoundPair | SungFile]
+    """A value that says of what; its class's name goes through the pipe."""
+    stored: Callable[[Any, Path], Measurement | None]
+    """What was found before; None when nothing was, or by another version of its code."""
+    measure: Callable[[Any, Path], None]
+    """Put it there.
+
+    Raises: RendererError, or whatever its library does: told as a problem.
+    """
 
 
 def missing_libraries() -> tuple[str, ...]:
@@ -63,9 +83,9 @@ def stored_measurement(digest: str, folder: Path) -> Measurement | None:
     return Measurement(digest=digest, measured=measured, spectrogram=picture) if measured and picture.exists() else None
 
 
-def measurement_names(digest: str) -> tuple[str, str]:
-    """What a file's measurement and picture are called."""
-    return _kept(digest, Path()).name, _picture(digest, Path()).name
+def measurement_names(digest: str) -> tuple[str, str, str]:
+    """What a file's measurement, its picture and the errors of its words are called."""
+    return _kept(digest, Path()).name, _picture(digest, Path()).name, word_errors_name(digest)
 
 
 def share_measurement(digest: str, other: str, folder: Path) -> None:
@@ -73,22 +93,20 @@ def share_measurement(digest: str, other: str, folder: Path) -> None:
 
     Raises: OSError as the disk gives it.
     """
-    if stored_measurement(digest, folder) is None:
-        return
     # The numbers last: without them the picture counts for nothing.
-    for source, target in (
-        (_picture(digest, folder), _picture(other, folder)),
-        (_kept(digest, folder), _kept(other, folder)),
-    ):
-        shutil.copyfile(source, target.with_suffix(".tmp"))
-        target.with_suffix(".tmp").replace(target)
+    numbers, picture, words = zip(measurement_names(digest), measurement_names(other), strict=True)
+    known = (picture, numbers) if stored_measurement(digest, folder) else ()
+    for source, target in (*known, *([words] if (folder / words[0]).exists() else ())):
+        temp = folder / f"{target}.tmp"
+        shutil.copyfile(folder / source, temp)
+        temp.replace(folder / target)
 
 
 def measurements_without(digests: Iterable[str], folder: Path) -> tuple[Path, ...]:
     """What lies below `folder` for files other than these: numbers and pictures nobody can ask for any more."""
     stems = {_kept(digest, folder).stem for digest in digests}
     found = sorted(path for path in folder.glob("*") if _MEASURED.fullmatch(path.name))
-    return tuple(path for path in found if not stems.issuperset(path.stem.split("-")))
+    return tuple(path for path in found if not stems.issuperset(path.name.partition(".")[0].split("-")))
 
 
 def _hear_nothing(end: Callable[[], None]) -> None:
@@ -96,7 +114,7 @@ def _hear_nothing(end: Callable[[], None]) -> None:
 
 
 def measure_files(
-    files: Sequence[SoundFile | SoundPair],
+    files: Sequence[SoundFile | SoundPair | SungFile],
     folder: Path,
     begun: Callable[[Callable[[], None]], None] = _hear_nothing,
 ) -> Generator[Measurement, None, None]:
@@ -107,7 +125,7 @@ def measure_files(
     """
     todo = []
     for file in files:
-        if stored := _stored(file, folder):
+        if stored := _row(file).stored(file, folder):
             yield stored
         else:
             todo.append(file)
@@ -115,15 +133,8 @@ def measure_files(
         yield from _in_process(todo, folder, begun)
 
 
-def _stored(file: SoundFile | SoundPair, folder: Path) -> Measurement | None:
-    if isinstance(file, SoundFile):
-        return stored_measurement(file.digest, folder)
-    found = stored_difference(file.name, folder)
-    return Measurement(digest=file.name, difference=found) if found else None
-
-
 def _in_process(
-    files: Sequence[SoundFile | SoundPair], folder: Path, begun: Callable[[Callable[[], None]], None]
+    files: Sequence[SoundFile | SoundPair | SungFile], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
     make_folder(RealDisk(), folder)
     child = subprocess.Popen(
@@ -133,7 +144,8 @@ def _in_process(
         # Nobody reads the libraries' warnings, and a pipe that is full would hold the process up.
         stderr=subprocess.DEVNULL,
         cwd=SAFE_FOLDER,
-        env=inherited(),
+        # What is measured lies on this machine: no library has anything to fetch.
+        env=inherited() | {"HF_HUB_OFFLINE": "1"},
         text=True,
         encoding="utf-8",
     )
@@ -142,7 +154,7 @@ def _in_process(
         assert child.stdout is not None  # noqa: S101 - as above
         # The pipe stays open: when this process ends, however it does, so does the other.
         begun(child.terminate)
-        _ask(child.stdin, [_request(file) for file in files])
+        _ask(child.stdin, [[type(file).__name__, to_json(file)] for file in files])
         known = {file.name: file for file in files}
         left = dict(known)
         try:
@@ -156,26 +168,7 @@ def _in_process(
         yield _not_measured(file, f"the measuring process ended ({child.returncode})")
 
 
-def _request(file: SoundFile | SoundPair) -> dict[str, object]:
-    """As the measuring process is asked."""
-    if isinstance(file, SoundFile):
-        return {"path": str(file.path.absolute()), "digest": file.digest}
-    ends = {"edit": _request(file.edit), "source": _request(file.source)}
-    return {**ends, "windows": file.windows, "lead_seconds": file.lead_seconds}
-
-
-def _requested(request: dict[str, Any]) -> SoundFile | SoundPair:
-    """What `_request` asks for."""
-    if "path" in request:
-        return SoundFile(path=Path(request["path"]), digest=request["digest"])
-    edit, source = (
-        SoundFile(path=Path(request[one]["path"]), digest=request[one]["digest"]) for one in ("edit", "source")
-    )
-    windows = tuple((start, end) for start, end in request["windows"])
-    return SoundPair(edit=edit, source=source, windows=windows, lead_seconds=request["lead_seconds"])
-
-
-def _ask(pipe: IO[str], files: Sequence[Mapping[str, object]]) -> None:
+def _ask(pipe: IO[str], files: Sequence[object]) -> None:
     try:
         pipe.write(f"{json.dumps(files)}\n")
         pipe.flush()
@@ -194,13 +187,14 @@ def main(folder: Path) -> None:
         os.nice(10)  # numbers can wait: whoever renders or listens goes first
     files = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
-    for file in map(_requested, files):
+    rows = {row.kind.__name__: row for row in MEASURES}
+    for name, told in files:
+        file = from_json(rows[name].kind, told)
         answer = {"name": file.name}
         try:
-            if isinstance(file, SoundFile):
-                _measure(file.path, file.digest, folder)
-            else:
-                compare_files(file, folder)
+            rows[name].measure(file, folder)
+        except RendererError as error:
+            answer["problem"] = "; ".join(filter(None, (error.message, error.why, error.help)))
         except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others
             answer["problem"] = f"{type(error).__name__}: {error}"
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -235,13 +229,40 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     write_whole(disk, _kept(digest, folder), text.encode())
 
 
-def _measurement(file: SoundFile | SoundPair, problem: str, folder: Path) -> Measurement:
-    stored = None if problem else _stored(file, folder)
+def _measurement(file: SoundFile | SoundPair | SungFile, problem: str, folder: Path) -> Measurement:
+    stored = None if problem else _row(file).stored(file, folder)
     return stored or _not_measured(file, problem or "its result could not be read back")
 
 
-def _not_measured(file: SoundFile | SoundPair, problem: str) -> Measurement:
+def _not_measured(file: SoundFile | SoundPair | SungFile, problem: str) -> Measurement:
     return Measurement(digest=file.name, problem=problem)
+
+
+def _row(file: SoundFile | SoundPair | SungFile) -> MeasureRow:
+    return next(row for row in MEASURES if isinstance(file, row.kind))
+
+
+def _stored_pair(pair: SoundPair, folder: Path) -> Measurement | None:
+    found = stored_difference(pair.name, folder)
+    return Measurement(digest=pair.name, difference=found) if found else None
+
+
+def _stored_words(file: SungFile, folder: Path) -> Measurement | None:
+    found = stored_word_errors(file.sound.digest, folder)
+    # Another recogniser hears otherwise.
+    return Measurement(digest=file.name, words=found) if found and found.digest == file.recogniser_digest else None
+
+
+MEASURES = (
+    MeasureRow(
+        kind=SoundFile,
+        stored=lambda file, folder: stored_measurement(file.digest, folder),
+        measure=lambda file, folder: _measure(file.path, file.digest, folder),
+    ),
+    MeasureRow(kind=SoundPair, stored=_stored_pair, measure=compare_files),
+    MeasureRow(kind=SungFile, stored=_stored_words, measure=compare_words),
+)
+"""What is measured of takes; what comes of it is shown by `report`, and compared by `takes.ranking.SCORES`."""
 
 
 def _kept(digest: str, folder: Path) -> Path:

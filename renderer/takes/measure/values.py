@@ -1,12 +1,12 @@
-"""What a take sounds like, in numbers."""
+"""What a take sounds like, in numbers, and of what it is measured."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: `json_values` reads the annotations.
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from renderer.takes.measure.word_errors import LineErrors, LyricLine
+
+LIKELY = 0.5  # of a language, from which on it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,47 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordErrors:
+    """What is sung in a take beside its lyrics, as a recogniser hears it."""
+
+    lines: tuple[LineErrors, ...]
+    num_words: int
+    """Of the lyrics; signs where words aren't parted by spaces."""
+    num_errors: int
+    """Words in place of others, missing ones and ones too many, those far from any line included."""
+    language: str
+    """That it was transcribed in, by Whisper's code: `en`."""
+    recognised: str
+    """That it sounds like."""
+    probability: float
+    """Of that."""
+    recogniser: str
+    """The name of its folder."""
+    digest: str
+    """Of its files, the head."""
+
+    @property
+    def num_wrong(self) -> int:
+        """The errors, no more than there are words."""
+        return min(self.num_errors, self.num_words)
+
+    @property
+    def rate(self) -> float:
+        """The word error rate: 0 where all is as written, above 1 where it is full of other words."""
+        return self.num_errors / self.num_words if self.num_words else 0.0
+
+    @property
+    def misheard(self) -> tuple[LineErrors, ...]:
+        """The lines of which half or more isn't as written."""
+        return tuple(line for line in self.lines if line.is_misheard)
+
+    @property
+    def other_language(self) -> str | None:
+        """That it sounds like, where it was to be another."""
+        return self.recognised if self.recognised != self.language and self.probability >= LIKELY else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoundFile:
     """A finished audio file."""
 
@@ -77,3 +118,21 @@ class SoundPair:
     def name(self) -> str:
         """What its difference is kept under."""
         return f"{self.edit.digest[:16]}-{self.source.digest[:16]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SungFile:
+    """The file of a take, with what is to be sung in it and who listens."""
+
+    sound: SoundFile
+    lines: tuple[LyricLine, ...]
+    language: str | None
+    """By ACE-Step's code; None for the one that it sounds like."""
+    recogniser: Path
+    """The folder of a Whisper as CTranslate2 has it."""
+    recogniser_digest: str
+
+    @property
+    def name(self) -> str:
+        """What it is told apart by."""
+        return f"{self.sound.digest[:16]}.words"

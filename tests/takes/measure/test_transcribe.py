@@ -1,0 +1,156 @@
+"""Words that a recogniser hears, through the measuring process: a tiny random one, of the real formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from renderer.artifacts import Waveform
+from renderer.errors import ModelError
+from renderer.json_values import to_json
+from renderer.takes.audio import write_audio
+from renderer.takes.measure import SoundFile, SoundPair, SungFile, measure_files
+from renderer.takes.measure.word_errors import LyricLine
+from tests.tiny_whisper import WORDS, build_whisper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from renderer.takes.measure import Measurement
+    from renderer.takes.measure.transcribe import Transcript
+
+pytest.importorskip("faster_whisper", reason="renderer[asr] isn't installed")
+pytestmark = pytest.mark.slow
+SECONDS = 6.0
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("asr") / "tiny"
+    build_whisper(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> SoundFile:
+    path = tmp_path_factory.mktemp("sound") / "take.flac"
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, int(48_000 * SECONDS)))
+    write_audio(Waveform(samples=noise.astype(np.float32)), path, "flac", {})
+    return SoundFile(path=path, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def heard(sound: SoundFile, whisper: Path, language: str | None = "en") -> Transcript:
+    import soundfile
+
+    from renderer.takes.measure.transcribe import transcribe
+
+    return transcribe(*soundfile.read(sound.path, dtype="float32", always_2d=True), whisper, language, 0.0)
+
+
+def sung(sound: SoundFile, whisper: Path, *texts: str, language: str | None = "en") -> SungFile:
+    lines = tuple(LyricLine(row=row, text=text) for row, text in enumerate(texts))
+    return SungFile(sound=sound, lines=lines, language=language, recogniser=whisper, recogniser_digest="d")
+
+
+def measured(file: SungFile, folder: Path) -> Measurement:
+    (found,) = measure_files([file], folder)
+    return found
+
+
+def test_lyrics_that_are_what_is_heard_have_no_errors_and_a_changed_word_one(
+    sound: SoundFile, whisper: Path, tmp_path: Path
+) -> None:
+    words = [word.text.strip() for word in heard(sound, whisper).words]
+    assert len(words) >= 4
+    assert set(words) <= set(WORDS)
+    texts = [" ".join(words[place : place + 2]) for place in range(0, len(words), 2)]
+
+    right = measured(sung(sound, whisper, *texts), tmp_path / "right")
+    assert right.problem == ""
+    assert right.words
+    assert (right.words.num_errors, right.words.num_words) == (0, len(words))
+    assert [line.transcript for line in right.words.lines] == texts
+    assert (right.words.language, right.words.recogniser) == ("en", "tiny")
+
+    changed = [texts[0], " ".join(["thunder", *texts[1].split()[1:]]), *texts[2:]]
+    wrong = measured(sung(sound, whisper, *changed), tmp_path / "wrong").words
+    assert wrong
+    assert [line.num_errors for line in wrong.lines] == [0, 1, *[0] * (len(texts) - 2)]
+
+    # Kept by the sound: asked again, nobody listens; another recogniser does.
+    shutil.move(sound.path, tmp_path / "away.flac")
+    try:
+        assert measured(sung(sound, whisper, *texts), tmp_path / "right") == right
+        other = dataclasses.replace(sung(sound, whisper, *texts), recogniser_digest="e")
+        assert "LibsndfileError" in measured(other, tmp_path / "right").problem
+    finally:
+        shutil.move(tmp_path / "away.flac", sound.path)
+
+
+def test_a_language_that_nobody_asked_for_is_the_one_it_sounds_like(sound: SoundFile, whisper: Path) -> None:
+    asked, open_ = heard(sound, whisper, "he"), heard(sound, whisper, None)
+
+    assert asked.language == "he"
+    assert open_.language == open_.recognised == asked.recognised
+    assert 0.0 < open_.probability <= 1.0
+    assert heard(sound, whisper, "yue").language == open_.recognised  # this one doesn't know it
+    assert heard(sound, whisper, "sa").language == open_.recognised
+
+
+def test_a_recogniser_of_english_alone_hears_no_spanish(sound: SoundFile, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny.en"
+    build_whisper(folder, languages=())
+
+    assert heard(sound, folder, "en").language == heard(sound, folder, None).language == "en"
+    with pytest.raises(ModelError, match="knows English alone"):
+        heard(sound, folder, "es")
+    told = measured(sung(sound, folder, "el corazón", language="es"), tmp_path / "measured").problem
+    assert told.startswith("the recogniser knows English alone; the lyrics are in `es`; ")
+
+
+def test_what_can_not_be_loaded_or_hears_other_bands_is_a_problem_in_words(
+    sound: SoundFile, whisper: Path, tmp_path: Path
+) -> None:
+    wide, cut = tmp_path / "wide", tmp_path / "cut"
+    build_whisper(wide, bands=128)
+    (wide / "preprocessor_config.json").unlink()
+    shutil.copytree(whisper, cut)
+    (cut / "model.bin").write_bytes((whisper / "model.bin").read_bytes()[:5_000])
+
+    problems = [measured(sung(sound, folder, "rain"), tmp_path / "measured").problem for folder in (wide, cut)]
+
+    assert "hears 128 bands of sound, not 80" in problems[0]
+    assert "copy that file" in problems[0]
+    assert problems[1].startswith("the recogniser in `cut` can't be loaded; ")
+
+
+def test_the_measuring_process_loads_it_only_when_it_is_asked_to_and_never_torch(
+    sound: SoundFile, whisper: Path, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; from pathlib import Path; from renderer.takes.measure.process import main;"
+        "main(Path(sys.argv[1]));"
+        "print(sorted({'torch', 'transformers', 'faster_whisper', 'librosa'} & set(sys.modules)))"
+    )
+
+    def loaded(file: SoundPair | SungFile) -> str:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdin
+        assert process.stdout
+        with process:
+            process.stdin.write(json.dumps([[type(file).__name__, to_json(file)]]) + "\n")
+            process.stdin.flush()
+            return process.stdout.readlines()[-1].strip() if process.stdout.readline() else ""
+
+    assert loaded(sung(sound, whisper, "rain")) == "['faster_whisper']"
+    assert loaded(SoundPair(edit=sound, source=sound, windows=())) == "[]"
