@@ -14,6 +14,7 @@ SAMPLES_PER_CODE = SAMPLE_RATE // CODE_RATE
 
 LATENT_CHANNELS = 64  # of the published checkpoints
 VAE_REACH = 8  # latent frames to each side that a decoded one depends on, with the published ratios
+CODE_LEVELS = (8, 8, 8, 5, 5, 5)  # of the codebook's axes; a code counts them, the first one fastest
 NUM_CODES = 64_000  # entries of the audio codebook; the published LMs' tokens beyond it exist but mean nothing
 
 MAX_SEED = 2**32 - 1  # seeds are 32-bit

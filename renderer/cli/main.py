@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Row] = {
     "render": Row("renderer.cli.render", "Render songs: what is new or changed, stage by stage."),
     "watch": Row("renderer.cli.watch", "Render what is saved, as it is saved."),
     "status": Row("renderer.cli.status", "Show what is new, changed, failed or done, and why."),
+    "diff": Row("renderer.cli.diff", "Show what differs between takes, or since a git revision."),
     "report": Row("renderer.cli.report", "Write the page with all takes to listen to."),
     "keep": Row("renderer.cli.keep", "Vote for takes: kept in picks.toml beside the specs."),
     "pick": Row("renderer.cli.pick", "Show which takes of a song to hear first, and why."),

@@ -16,6 +16,12 @@ from renderer.folders import specs_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OF_GIT: Mapping[str, str] = {
+    ".gitignore": "leaves out /outputs/ and /shared/",
+    ".gitattributes": "takes *.toml, *.txt and *.codes for text",
+}
+"""Files that git reads -> what they are to do for songs."""
+
 
 @click.command(name="new")
 @click.argument("name", required=False)
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     "--project",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Make a song project there: specs/, renderer.toml, .gitignore and the schemas.",
+    help="Make a song project there: specs/, renderer.toml, the schemas and what git is told.",
 )
 @click.option("--album", metavar="TITLE", help="Write album.toml with every song in specs/, beside that folder.")
 def command(name: str | None, origin: str | None, project: Path | None, album: str | None) -> None:
@@ -50,7 +56,12 @@ def _new_project(folder: Path) -> None:
     from renderer.spec.editor_schema import schemas
     from renderer.spec.starter import project_files
 
-    _write({folder / path: text for path, text in project_files(schemas()).items()})
+    files = {folder / path: text for path, text in project_files(schemas()).items()}
+    # A repository may have these before it has songs.
+    kept = {folder / name: files.pop(folder / name) for name in OF_GIT if os.path.lexists(folder / name)}
+    _write(files)
+    for path in (path for path, text in kept.items() if not _holds(path, text)):
+        say(f"{path} was there and stays: see that it {OF_GIT[path.name]}")
     # On any machine: the sketch model is there before any weights are.
     say("")
     say("next: write a song in specs/first-song.toml, and hear its beginning, sketched:")
@@ -72,6 +83,12 @@ def _new_album(title: str) -> None:
         raise UsageError("an album needs a title", help='renderer new --album "Night lines"')
     path = specs.parent / ALBUM_NAME
     _write({path: album_text(title, songs, schema_for(path, "album.schema.json"))})
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file has every line that counts of a text."""
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    return all(line in lines for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def _new_spec(name: str, origin: str | None) -> None:

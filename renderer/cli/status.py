@@ -40,9 +40,16 @@ ONLY = {
 
 @click.command(name="status")
 @takes_options("mixed")
+@click.option("--since", "revision", metavar="REV", help="Which takes are asked for something else since that commit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
-    """Show what a render would make and what is done; for a TAKE, value by value why it would run."""
+def command(named: tuple[str, ...], revision: str | None, as_json: bool, **flags: Any) -> int:
+    """Show what a render would make and what is done; for a TAKE, value by value why it would run.
+
+    With --since, show which takes the specs ask other things of than at a revision of the project's git repository,
+    from which stage on, and why.
+    """
+    if revision is not None:
+        return _since(named, revision, as_json=as_json, **flags)
     from renderer.errors import SpecError
     from renderer.pipeline.project import Project
     from renderer.pipeline.select import select
@@ -74,6 +81,18 @@ def command(named: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         _plain(line)
     _print_broken(errors)
     _plain(f"outputs: {project.store.outputs}")
+    return EXIT_FINE
+
+
+def _since(named: tuple[str, ...], revision: str, *, as_json: bool, **flags: Any) -> int:
+    from renderer.cli.show_diff import history_document, print_since
+    from renderer.pipeline.history_diff import compare_history
+
+    compared = compare_history(revision, None, make_options(**flags), named=named)
+    if as_json:
+        echo_json(history_document(compared))
+    else:
+        print_since(compared)
     return EXIT_FINE
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from renderer.formats.table import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -82,7 +84,31 @@ songs = [
 # voice = "voice.flac" # that all takes are to have as `reference_audio`: told where one hasn't
 """
 
-IGNORED = "/outputs/\n/shared/\n"
+IGNORED = """\
+# Takes are large, and can be made again from their specs. What others are to hear: renderer share.
+# One that is to stay whatever becomes of model and machine: git add --force it, with its .toml, and see .gitattributes.
+/outputs/
+/shared/
+"""
+
+ATTRIBUTES = """\
+# Text is text on every machine: specs, lyrics, votes; of pinned codes nobody reads a difference.
+*.toml text
+*.txt text
+*.codes text -diff
+
+# Audio in git makes every clone as large as all of its versions. What songs begin from (`reference_audio`, `src_audio`)
+# and takes that are to stay belong into Git LFS. To have them there: git lfs install, take the # away below, commit
+# this file, then add the audio.
+{audio}"""
+
+
+_LFS = "filter=lfs diff=lfs merge=lfs -text"
+
+
+def audio_endings() -> tuple[str, ...]:
+    """What audio files end in, with the dot."""
+    return tuple(ending for row in FORMATS.values() for ending in row.endings)
 
 
 def starter(title: str, schema: str | None) -> str:
@@ -104,10 +130,11 @@ def _quoted(text: str) -> str:
 
 
 def project_files(schemas: Mapping[str, str]) -> Mapping[str, str]:
-    """Path below the project's folder -> text: a first spec, defaults, what git ignores, the schemas."""
+    """Path below the project's folder -> text: a first spec, defaults, what git ignores and keeps how, the schemas."""
     return {
         "renderer.toml": DEFAULTS,
         ".gitignore": IGNORED,
+        ".gitattributes": ATTRIBUTES.format(audio="".join(f"# *{ending} {_LFS}\n" for ending in audio_endings())),
         "specs/first-song.toml": starter("First song", "../schemas/song.schema.json"),
         **{f"schemas/{name}": text for name, text in schemas.items()},
     }

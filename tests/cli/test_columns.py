@@ -22,6 +22,7 @@ import pytest
 from rich.cells import cell_len
 
 from renderer.cli.main import COMMANDS, cli
+from tests.history.repositories import Repository
 from tests.pipeline.conftest import Songs
 from tests.pipeline.without_models import carry_out
 
@@ -88,6 +89,11 @@ RUNS: Mapping[str, tuple[str, ...]] = {
     "plan-broken": ("plan", *WHOLE),
     "status": ("status", *WHOLE),
     "status-take": ("status", "night-bus.wide-open.s1", *WHOLE),
+    "status-since": ("status", "--since", "HEAD~1", *WHOLE),
+    "diff": ("diff", "night-bus.s1", "night-bus.wide-open.s1", "--no-measure"),
+    "diff-rev": ("diff", "--rev", "HEAD~1", *WHOLE),
+    "diff-unknown": ("diff", "--rev", "mian", *WHOLE),
+    "diff-nothing": ("diff",),
     "show": ("show", "harbour", *WHOLE),
     "keep": ("keep", "night-bus.s*", "--note", "the bridge is right"),
     "keep-unknown": ("keep", "night-buss.s1"),
@@ -138,8 +144,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> dict[st
     """What each of them prints, one after the other in one project."""
     folder = tmp_path_factory.mktemp("columns")
     songs = Songs(folder / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    songs.write("night-bus", NIGHT.replace("kitchen door", "garden door").replace("clean electric", "acoustic"))
+    repository = Repository(songs.folder)
+    repository.commit()
     songs.write("night-bus", NIGHT)
     songs.write("harbour", HARBOUR)
+    repository.commit()
     carry_out(songs.project())
     songs.edit("night-bus", "shift = 2.0", "shift = 1.0")
     songs.write("broken", BROKEN)

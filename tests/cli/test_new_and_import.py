@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.cli.main import run
+from renderer.formats.table import FORMATS
 from renderer.settings import Inference, Metas
 from renderer.spec.load import load_songs
 
@@ -67,10 +68,33 @@ def test_a_new_project_checks_and_completes_at_once(tmp_path: Path) -> None:
     )
 
     assert (result.returncode, result.stdout) == (0, "1 song in order, 2 takes\n")
-    assert (project / ".gitignore").read_text() == "/outputs/\n/shared/\n"
+    ignored = [line for line in (project / ".gitignore").read_text().splitlines() if not line.startswith("#")]
+    assert ignored == ["/outputs/", "/shared/"]
     head = (project / "specs" / "first-song.toml").read_text().splitlines()[0]
     assert (project / "specs" / head.removeprefix("#:schema ")).resolve() == project / "schemas" / "song.schema.json"
     assert run(["new", "--project", "songs"]) == 2
+
+
+def test_what_git_was_told_before_there_were_songs_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / ".gitignore").write_text("/cache/\n")
+    (tmp_path / "songs" / ".gitattributes").write_text("*.toml text\n*.txt text\n*.codes text -diff\n*.wav -text\n")
+
+    assert run(["new", "--project", "songs"]) == 0
+
+    assert (tmp_path / "songs" / ".gitignore").read_text() == "/cache/\n"
+    assert "*.wav -text" in (tmp_path / "songs" / ".gitattributes").read_text()
+    out = capsys.readouterr().out
+    assert "songs/.gitignore was there and stays: see that it leaves out /outputs/ and /shared/" in out
+    assert ".gitattributes" not in out
+    assert (tmp_path / "songs" / "specs" / "first-song.toml").exists()
+
+
+def test_every_audio_format_has_its_line_for_lfs(tmp_path: Path) -> None:
+    run(["new", "--project", "songs"])
+    lines = (tmp_path / "songs" / ".gitattributes").read_text().splitlines()
+    for row in FORMATS.values():
+        assert f"# *{row.suffix} filter=lfs diff=lfs merge=lfs -text" in lines
 
 
 EXAMPLE = {

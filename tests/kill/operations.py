@@ -231,6 +231,7 @@ SCENARIOS: dict[str, Scenario] = {
     "render takes of an edited source": Scenario(prepare=source_edited, run=carry_out),
     "render --shard": Scenario(prepare=other_shard_done, run=lambda: carry_out(Shard(number=1, count=2))),
     "report": Scenario(prepare=rendered, run=command("report", "--no-measure", *DEVICE)),
+    "diff --page": Scenario(prepare=rendered, run=command("diff", "eins.s1", "eins.s2", "--no-measure", "--page")),
     "keep": Scenario(prepare=rendered, run=command("keep", "eins.s1", "--note", "heard")),
     "keep --forget": Scenario(prepare=voted, run=command("keep", "eins.s1", "--forget")),
     "share": Scenario(prepare=rendered, run=command("share", "eins.s*", "zwei.s1", "--to", "more"), codes=(0, 2)),
