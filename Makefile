@@ -1,9 +1,10 @@
 # `make demo` renders specs/ with the embedded model; `make test` runs every check, `make quick` the quick ones, in about a minute.
+# `make docs` builds docs/site, `make reference` writes its generated pages, `make pictures` README's pictures (with Chromium).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick format release-check clean
+.PHONY: demo test quick format docs reference pictures release-check clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "renderer needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -38,6 +39,16 @@ format: $(VENV)/.installed-dev
 # Of the last commit, with each Python named: make release-check PYTHONS="python3.11 python3.13"
 release-check: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.release.check $(foreach python,$(PYTHONS),--python $(python))
+
+docs: reference
+	$(BIN)/python -m zensical build --clean --strict -f docs/zensical.toml
+
+reference: $(VENV)/.installed-dev
+	$(BIN)/renderer schema
+	$(BIN)/python -m docs.reference
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf $(VENV)

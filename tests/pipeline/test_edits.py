@@ -1,4 +1,4 @@
-"""Every kind of edit runs what it must and no more, is explained in the spec's words, and does what the README says."""
+"""Every kind of edit runs what it must and no more, is explained in the spec's words, and does what is told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from tests.pipeline.conftest import Songs
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "pages" / "explanation" / "stages.md"
 SPEC = """
 # a comment
 title = "Eins"
@@ -298,8 +298,8 @@ def test_edited_back_the_first_version_is_there_again(songs: Songs) -> None:
     assert songs.audio() == before
 
 
-def readme_rows() -> Iterator[tuple[str, str]]:
-    text = README.read_text("utf-8")
+def told_rows() -> Iterator[tuple[str, str]]:
+    text = PAGE.read_text("utf-8")
     table = text[text.index("| you change |") :].split("\n\n", 1)[0]
     for row in table.splitlines()[2:]:
         edit, told = (cell.strip() for cell in row.strip("|").split("|"))
@@ -307,7 +307,7 @@ def readme_rows() -> Iterator[tuple[str, str]]:
             yield name, told
 
 
-def test_the_readme_says_what_an_edit_runs() -> None:
-    rows = dict(readme_rows())
+def test_the_page_says_what_an_edit_runs() -> None:
+    rows = dict(told_rows())
 
     assert rows == {name: edit.runs for name, edit in EDITS.items()}
