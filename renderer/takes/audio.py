@@ -99,8 +99,8 @@ def peaks(waveform: Waveform, num_bins: int = PEAK_BINS) -> npt.NDArray[np.int8]
     if num_bins == 0:
         return np.zeros((0, 2), dtype=np.int8)
     starts = np.linspace(0, samples.shape[1], num_bins, endpoint=False).astype(np.int64)
-    low = np.minimum.reduceat(samples.min(axis=0), starts)
-    high = np.maximum.reduceat(samples.max(axis=0), starts)
+    low = np.minimum.reduceat(samples, starts, axis=1).min(axis=0)
+    high = np.maximum.reduceat(samples, starts, axis=1).max(axis=0)
     levels: npt.NDArray[np.int8] = np.rint(np.clip(np.stack([low, high], axis=1), -1.0, 1.0) * 127).astype(np.int8)
     return levels
 

@@ -75,14 +75,21 @@ def _fault_in_samples(frames: Frames, path: Path) -> str:
     return _fault_in_length(read, len(frames))
 
 
+# In float32, which is exact here: powers of two alone, and what exceeds 24 bits has no fraction.
+_FULL_SCALE_24, _FULL_SCALE_32, _CUT_OFF = (np.float32(2**bits) for bits in (23, 31, 8))
+
+
 def _cut(frames: Frames) -> npt.NDArray[np.int32]:
-    scaled: npt.NDArray[np.float64] = np.rint(frames.astype(np.float64) * 2**31)
-    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32) >> 8
+    steps = np.rint(frames * _FULL_SCALE_32)
+    return _within_24_bits(np.floor(np.divide(steps, _CUT_OFF, out=steps), out=steps))
 
 
 def _rounded(frames: Frames) -> npt.NDArray[np.int32]:
-    scaled: npt.NDArray[np.float64] = np.rint(frames.astype(np.float64) * 2**23)
-    return np.clip(scaled, -(2**23), 2**23 - 1).astype(np.int32)
+    return _within_24_bits(np.rint(frames * _FULL_SCALE_24))
+
+
+def _within_24_bits(steps: Frames) -> npt.NDArray[np.int32]:
+    return np.clip(steps, -_FULL_SCALE_24, _FULL_SCALE_24 - 1, out=steps).astype(np.int32)
 
 
 _TO_24_BITS = (_cut, _rounded)

@@ -74,7 +74,7 @@ class ResultWriter:
         self._store = store
         self._settings = settings
         self._environment = environment
-        self._pool = AudioWriterPool(store.disk, num_workers)
+        self._pool = AudioWriterPool(store.disk, settings.device, num_workers)
         self._chosen: dict[PlanPick, frozenset[str]] = {}
         self.damaged: set[str] = set()
         """Takes whose inputs were set aside as damaged; planning them again makes those anew."""

@@ -208,7 +208,7 @@ def test_a_refused_file_ends_the_run_and_the_others_under_way_leave_nothing_behi
 
 
 def test_a_file_that_got_no_name_goes_with_its_pool(tmp_path: Path) -> None:
-    pool = AudioWriterPool(RealDisk())
+    pool = AudioWriterPool(RealDisk(), "cpu")
     sound = Waveform(samples=np.random.default_rng(1).uniform(-0.5, 0.5, (2, 96_000)).astype(np.float32))
     files = [pool.begin(sound, tmp_path / f"{number}.flac", "flac", {"title": "one"}) for number in range(8)]
     assert files[0].result().temp.exists()

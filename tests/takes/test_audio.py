@@ -87,6 +87,21 @@ def test_a_wav_has_no_chunk_that_a_clock_writes(tmp_path: Path) -> None:
     assert b"PEAK" not in (tmp_path / "take.wav").read_bytes()
 
 
+@pytest.mark.parametrize("kind", [name for name, row in FORMATS.items() if row.lossless])
+def test_samples_at_and_beyond_full_scale_and_between_two_steps_pass_for_what_was_written(
+    tmp_path: Path, kind: str
+) -> None:
+    step = 2.0**-23
+    edges = [0.0, 1.0, 1.0 - step / 2, 1.0 + step, 1.5, 100.0, step / 2, step * 1.5, step / 4, step / 512, 1e-45]
+    exponents = np.random.default_rng(0).uniform(-45, 1, 50_000)
+    samples = np.concatenate([edges, 2.0**exponents]).astype(np.float32)
+
+    write_audio(Waveform(samples=np.stack([samples, -samples])), tmp_path / "take", kind, {})
+
+    heard, _ = soundfile.read(tmp_path / "take")
+    assert np.abs(heard.T - np.clip([samples, -samples], -1.0, 1.0)).max() <= step
+
+
 def test_a_file_cut_short_is_counted_by_what_it_decodes_to(tmp_path: Path) -> None:
     path = tmp_path / "take.wav"
     write_audio(tone(), path, "wav", {})

@@ -78,13 +78,14 @@ def _two_a_row(used: Tensor, rest: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdditiveMask:
-    """The same by padded SDPA, wherever there is no varlen kernel: every row reads all of its cache.
+    """The same by padded SDPA, wherever there is no varlen kernel: every row reads as many columns of its cache.
 
-    Masked columns get a weight of exactly 0, and a row's shapes are the same whatever its neighbours are at.
+    Masked columns get a weight of exactly 0: how many of them there are, which a row's neighbours decide, is nothing
+    to its sums.
     """
 
     values: Tensor
-    """[rows, 1, 1, length]: 0 or -inf."""
+    """[rows, 1, 1, columns]: 0 or -inf; what lies behind these columns isn't read."""
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """As the protocol says; query heads that share a key/value head are rows of one small matrix.
@@ -92,10 +93,12 @@ class AdditiveMask:
         So the cache is read once and never copied.
         """
         rows, heads, _, width = query.shape
-        groups = heads // key.shape[1]
+        groups, columns = heads // key.shape[1], self.values.shape[-1]
         packed = query.reshape(rows, heads // groups, groups, width)
-        mask = self.values.expand(rows, 1, groups, self.values.shape[-1])
-        out = scaled_dot_product_attention(packed, key, value, attn_mask=mask, scale=scaling)
+        mask = self.values.expand(rows, 1, groups, columns)
+        out = scaled_dot_product_attention(
+            packed, key[:, :, :columns], value[:, :, :columns], attn_mask=mask, scale=scaling
+        )
         return out.reshape(rows, 1, heads, width)
 
 

@@ -55,6 +55,27 @@ def test_what_neighbours_hold_and_what_lies_beyond_a_row_changes_none_of_its_bit
     assert torch.equal(attend(decode, query)[1], before)
 
 
+@pytest.mark.parametrize("heads", [(4, 2, 8), (8, 4, 64), (16, 8, 128)])
+def test_columns_that_no_row_has_reached_are_not_read_and_change_no_bit(heads: tuple[int, int, int]) -> None:
+    count, kv_heads, width = heads
+    config = SimpleNamespace(
+        num_hidden_layers=1, num_attention_heads=count, num_key_value_heads=kv_heads, head_dim=width
+    )
+    generator = torch.Generator().manual_seed(3)
+    decode = PaddedDecode.of(config, torch.tensor([40, 0]), 2_048, LIKE)
+    decode.memory[0].normal_(generator=generator)
+    query = torch.randn((2, count, 1, width), generator=generator)
+
+    found = []
+    for furthest in (0, 120, 130, 300, 500, 600, 1_400, 2_047):
+        decode.positions[1] = furthest
+        found.append(attend(decode, query)[0].clone())
+        read = decode.mask().values.shape[-1]
+        assert max(furthest, 40) < read <= max(furthest, 40) + 128
+
+    assert all(torch.equal(found[0], one) for one in found[1:])
+
+
 def test_positions_that_move_in_place_move_mask_and_cache() -> None:
     decode, query = full_pass((2, 3), 2)
     cache = row_cache(decode.memory, decode.positions)
