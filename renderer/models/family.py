@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -214,6 +213,8 @@ def stored_kinds() -> Mapping[str, type[Artifact]]:
 
 @cache
 def _installed(name: str) -> Family | None:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - helps and checks of built-in families do without
+
     found = next(iter(entry_points(group=GROUP, name=name)), None)
     loaded: Family | None = found.load() if found else None
     if loaded is not None:

@@ -35,7 +35,7 @@ def model_faults(
 
     Raises: ModelError for one that no spec names.
     """
-    variants = {(take.song.source, take.variant): take for take in takes}
+    variants = {(take.song.source, take.variant.name): take for take in takes}
     found: dict[Take, Diagnostic] = {}
     for take in variants.values():
         try:

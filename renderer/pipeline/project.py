@@ -9,8 +9,6 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
 from renderer.files import what_to_do, why_refused
 from renderer.folders import WATCH_LOG, WORKER_LOG
@@ -237,6 +235,8 @@ def one_at_a_time(store: Store) -> Iterator[None]:
 
     Raises: FolderBusy when another render holds it.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - who only plans takes no lock
+
     lock = FileLock(store.lock_path)
     try:
         lock.acquire(timeout=_GRACE_SECONDS, poll_interval=_GRACE_SECONDS / 10)

@@ -12,7 +12,7 @@ from renderer.json_values import to_json
 from renderer.models.family import family, part_of, stage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -138,11 +138,11 @@ class Job:
     """It runs only for takes that one of these chooses, once their plans are scored; empty where it runs anyway."""
 
     @property
-    def waits_for(self) -> Iterator[str]:
+    def waits_for(self) -> Sequence[str]:
         """Keys of the jobs that are over before it runs: what it builds on, and the scores that choose its takes."""
         # No set: it is asked of thousands of jobs while a worker waits.
-        yield from (one.key for one in self.inputs.values())
-        yield from (key for pick in self.picks for key in pick.scores.values())
+        inputs = [one.key for one in self.inputs.values()]
+        return [*inputs, *(key for pick in self.picks for key in pick.scores.values())] if self.picks else inputs
 
     @property
     def upstream(self) -> Mapping[str, str]:

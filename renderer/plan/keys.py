@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ def job_key(
 
 def request_json(request: DataclassInstance) -> dict[str, object]:
     """All that a stage is asked, as JSON: for records and for telling what changed."""
-    return _json(request, canonical=False)
+    return both_json(request)[0]
 
 
 def canonical(request: DataclassInstance) -> dict[str, object]:
@@ -48,28 +48,39 @@ def canonical(request: DataclassInstance) -> dict[str, object]:
 
     So a setting that came later leaves the keys of all songs that do without it.
     """
-    return _json(request, canonical=True)
+    return both_json(request)[1]
 
 
-def _json(request: Any, *, canonical: bool) -> dict[str, object]:
-    # Not dataclasses.asdict, which copies every text: a thousand takes are planned while somebody waits.
-    kind: type = type(request)
-    told: dict[str, object] = {}
-    left_out = neutral_values(kind) if canonical else {}
-    for name in _names(kind):
+def both_json(request: Any) -> tuple[dict[str, object], dict[str, object]]:
+    """`request_json` and `canonical`, in one go: a thousand takes are planned while somebody waits."""
+    kind: type = type(request)  # mypy takes no class of dataclasses for hashable
+    whole: dict[str, object] = {}
+    in_key: dict[str, object] = {}
+    # Not dataclasses.asdict, which copies every text.
+    for name, neutral in _columns(kind):
         value = getattr(request, name)
-        if name in left_out and value == left_out[name]:
-            continue
-        if value.__class__ is float:
-            value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
-        elif value.__class__ not in _PLAIN and hasattr(value, "__dataclass_fields__"):
-            value = _json(value, canonical=canonical)
-        elif value.__class__ is tuple and value and hasattr(value[0], "__dataclass_fields__"):
-            value = tuple(_json(one, canonical=canonical) for one in value)
-        told[name] = value
-    return told
+        told, keyed = _both(value)
+        whole[name] = told
+        if value != neutral:
+            in_key[name] = keyed
+    return whole, in_key
+
+
+def _both(value: Any) -> tuple[object, object]:
+    kind = value.__class__
+    if kind is float:
+        value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
+    elif kind not in _PLAIN and hasattr(value, "__dataclass_fields__"):
+        return both_json(value)
+    elif kind is tuple and value and hasattr(value[0], "__dataclass_fields__"):
+        pairs = [both_json(one) for one in value]
+        return tuple(whole for whole, _ in pairs), tuple(in_key for _, in_key in pairs)
+    return value, value
 
 
 @cache
-def _names(request: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(request) if not NOT_IN_KEY.items() <= field.metadata.items())
+def _columns(request: type) -> tuple[tuple[str, object], ...]:
+    """The fields that keys may hold, each with its neutral value: with what nothing equals where it has none."""
+    neutral = neutral_values(request)
+    told = (one for one in fields(request) if not NOT_IN_KEY.items() <= one.metadata.items())
+    return tuple((one.name, neutral.get(one.name, MISSING)) for one in told)

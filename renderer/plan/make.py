@@ -11,9 +11,9 @@ from renderer.errors import UsageError
 from renderer.models.family import family, part_of, read_by, stage_of
 from renderer.plan.grouping import Node, grouped
 from renderer.plan.jobs import Change, Group, Input, Job, JobSettings, Plan, TakePlan, Why
-from renderer.plan.keys import TAKE_VERSION, canonical, job_key, request_json
+from renderer.plan.keys import TAKE_VERSION, both_json, job_key
 from renderer.plan.picking import PlanPick
-from renderer.plan.reasons import FILE, SET, WEIGHTS, current, explain
+from renderer.plan.reasons import FILE, SET, WEIGHTS, Reason, current, explain
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 
@@ -91,6 +91,7 @@ def last_failures(store: Store) -> Mapping[str, str]:
 
 
 _Planned = tuple[TakePlan, tuple[Job, ...]]
+_NEW = Reason(why=Why.NEW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +209,8 @@ class _Planner:
                 picks: tuple[PlanPick, ...] = ()
             else:
                 picks = tuple(dict.fromkeys((*(known.picks if known else ()), pick)))
-            needed[job.stage, job.key] = replace(job, takes=takes, picks=picks)
+            is_own = job.takes == takes and job.picks == picks
+            needed[job.stage, job.key] = job if is_own else replace(job, takes=takes, picks=picks)
             for one in job.inputs.values():
                 if one.take is not None:
                     owner, its_jobs = self.plan(self.takes[one.take])
@@ -261,7 +263,7 @@ class _Planner:
         _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
-        every = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
+        every, records = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
         jobs = tuple(job for job in every if job.stage not in asked.idle)
         keys = {**pinned, **{job.stage: job.key for job in jobs}}
         output = take.song.output
@@ -272,7 +274,7 @@ class _Planner:
         name = take.name + suffix
         requests = {
             SET: named,
-            **{job.stage: _recorded(job) for job in jobs},
+            **{job.stage: records[job.stage] for job in jobs},
             WEIGHTS: {part: model.weight_files[part] for part in _parts(jobs) if part in model.weight_files},
             FILE: {"format": output.format, "recipe": output.recipe, "title": take.song.title},
         }
@@ -298,6 +300,8 @@ class _Planner:
             # The first of them is what it is made from, the others what that is made from.
             changes = tuple(map(_another, [one for inputs in foreign.values() for one in inputs.values()][:1]))
         lacks = tuple(job.stage for job in jobs if job.spec.wanted and not self.store.has(job.stage, job.key))
+        if reason == _NEW and not lacks:
+            return plan, every
         return replace(plan, why=reason.why, changes=changes, made_in=reason.made_in, lacks=lacks), every
 
 
@@ -322,11 +326,6 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(job.part for job in jobs))
 
 
-def _recorded(job: Job) -> dict[str, object]:
-    """What the job was asked, for records and reasons."""
-    return {**request_json(job.request), **job.settings.as_json, "version": job.spec.version}
-
-
 def _jobs(
     requests: Mapping[str, DataclassInstance],
     model: PlannedModel,
@@ -335,15 +334,18 @@ def _jobs(
     pinned: Mapping[str, str],
     foreign: Mapping[str, Mapping[str, Input]],
     take: str,
-) -> tuple[Job, ...]:
-    keys, jobs = dict(pinned), []
+) -> tuple[tuple[Job, ...], dict[str, dict[str, object]]]:
+    """A take's jobs, and by their stages what each was asked, for records and reasons."""
+    keys, jobs, records = dict(pinned), [], {}
     for stage, request in requests.items():
         spec = stage_of(model.files, stage)
         inputs = {name: Input(stage=need, key=keys[need]) for name, need in spec.needs.items() if need in keys}
         inputs |= foreign.get(stage, {})
         upstream = {name: one.key for name, one in inputs.items()}
         counted = _settings(spec, model, settings)
-        keys[stage] = job_key(stage, spec.version, canonical(request), counted.as_json, upstream)
+        (asked, in_key), own = both_json(request), counted.as_json
+        keys[stage] = job_key(stage, spec.version, in_key, own, upstream)
+        records[stage] = {**asked, **own, "version": spec.version}
         jobs.append(
             Job(
                 spec=spec,
@@ -355,7 +357,7 @@ def _jobs(
                 takes=(take,),
             )
         )
-    return tuple(jobs)
+    return tuple(jobs), records
 
 
 def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> JobSettings:
@@ -379,7 +381,7 @@ def _with_runs(plan: TakePlan, jobs: Mapping[tuple[str, str], Job]) -> TakePlan:
     stages = (stage for stage, key in plan.keys.items() if (stage, key) in jobs)
     # Of a finished take, what runs for itself: it may share a job with others.
     own = tuple(stage for stage in stages if plan.name in jobs[stage, plan.keys[stage]].takes or not plan.has_sound)
-    if plan.why is Why.NOT_PICKED:
+    if plan.why is Why.NOT_PICKED or not own:
         return plan
     return replace(plan, runs=own, if_picked=tuple(stage for stage in own if jobs[stage, plan.keys[stage]].picks))
 
@@ -419,7 +421,8 @@ def grouped_jobs(jobs: Sequence[Job]) -> tuple[Group, ...]:
     rank_of = {job.key: stage_ranks[job.files.family][job.stage] for job in jobs}
     ranked = sorted(jobs, key=lambda job: rank_of[job.key])
     by_key = {job.key: job for job in ranked}
-    loads = {job.key: (job.part, read_by(job.part, job.files)) for job in jobs}
+    numbers: dict[tuple[object, ...], int] = {}  # in place of long texts, which would be compared again and again
+    loads = {job.key: numbers.setdefault((job.part, *read_by(job.part, job.files)), len(numbers)) for job in jobs}
     # Of one part's loads, those of the takes that come first.
     parts = sorted(jobs, key=lambda job: part_ranks[job.files.family][job.part])
     ranks = {load: rank for rank, load in enumerate(dict.fromkeys(loads[job.key] for job in parts))}

@@ -128,7 +128,10 @@ class Dispatcher:
 
     def in_turn(self, idle: Iterable[int]) -> list[int]:
         """Idle workers in the order they are to ask: first those that have what they would run loaded."""
-        return sorted(idle, key=lambda worker: (self._would_load(worker), worker))
+        workers = list(idle)
+        if len(workers) == 1:  # which it would load is worth asking only where there is another
+            return workers
+        return sorted(workers, key=lambda worker: (self._would_load(worker), worker))
 
     def _would_load(self, worker: int) -> bool:
         step = choose(self._choice, worker, self._is_for(worker))

@@ -211,6 +211,8 @@ def _variant(base: Variant, name: str, table: VariantTable | EditTable, folder: 
 def _overridden(variant: Variant, overrides: Overrides) -> Variant:
     if overrides.model is not None:
         return replace(variant, model=overrides.model, based_on=None, lm=overrides.lm, vae=overrides.vae)
+    if overrides.lm is None and overrides.vae is None:
+        return variant
     return replace(variant, lm=overrides.lm or variant.lm, vae=overrides.vae or variant.vae)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from renderer.spec.checkpoints import CHECKPOINTS, is_dit_file
@@ -65,9 +64,13 @@ def _may_be_a_name(model: str) -> bool:
 # Entry points are found on `sys.path`, where no project's folder stands (`renderer.processes`).
 @cache
 def _is_installed(name: str) -> bool:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - specs that name known models do without
+
     return bool(entry_points(group=GROUP, name=name))
 
 
 @cache
 def _installed() -> tuple[str, ...]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - as above
+
     return tuple(sorted({found.name for found in entry_points(group=GROUP)} - set(FAMILIES)))

@@ -170,12 +170,13 @@ def _refuse_unknown(what: str, wanted: str | None, known: Collection[str]) -> No
 
 
 def _load(file: Path, project: SpecFolder) -> tuple[Song | None, list[Diagnostic]]:
-    leads = real(file) if file.is_symlink() else file
+    is_link = file.is_symlink()
+    leads = real(file) if is_link else file
     parsed = other_kind(file, leads) if leads.name in NO_SPECS else read_toml(file)
     if isinstance(parsed, Diagnostic):
         return None, [parsed]
     song, diagnostics = _judged(parsed, project)
-    if file.is_symlink() and not leads.is_relative_to(project.root):
+    if is_link and not leads.is_relative_to(project.root):
         # As in `_seen`, whichever file is meant.
         return song, [replace(one, span=None, excerpt="") for one in diagnostics]
     return song, diagnostics

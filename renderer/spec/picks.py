@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-
 from renderer.errors import SpecError
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import error_at
@@ -92,6 +90,8 @@ def picks_text(text: str, file: Path, picks: Mapping[str, Pick]) -> str:
 
     Raises: SpecError when the file there is no picks file.
     """
+    import tomlkit  # noqa: PLC0415 - of the many who read votes, few write any
+
     picks_in(text, file)
     document = tomlkit.parse(text)
     for name, pick in picks.items():

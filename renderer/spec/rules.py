@@ -50,11 +50,11 @@ def faults_of(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     yield from _num_takes(song, parsed)
     yield from _variant_names(song, parsed)
     yield from _pick(song, draft)
-    common = replace(song, variants=tuple(variant for variant in song.variants if variant.content is None))
-    yield from _content(common, draft)
-    for variant in song.variants:
-        if variant.content is not None:
-            yield from _content(as_song(song, variant), as_spec(draft, variant.name))
+    own = tuple(variant for variant in song.variants if variant.content is not None)
+    common = tuple(variant for variant in song.variants if variant.content is None)
+    yield from _content(replace(song, variants=common) if own else song, draft)
+    for variant in own:
+        yield from _content(as_song(song, variant), as_spec(draft, variant.name))
     for variant in song.variants:
         yield from unfit_vae(parsed.source, _table(variant), variant.trained_as, variant.vae)
         yield from _interval(variant, parsed)

@@ -148,7 +148,14 @@ VariantName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 class Table(BaseModel):
     """A TOML table: nothing unknown, nothing converted, no nan or inf."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        defer_build=True,  # all but a file's own are only ever asked as parts of that
+    )
 
 
 def _keys_of(group: type) -> Callable[[type[AnyTable]], type[AnyTable]]:

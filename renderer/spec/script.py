@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,15 +16,16 @@ class Script:
     """A writing system."""
 
     name: str
-    letters: re.Pattern[str]
-    syllables: re.Pattern[str]
-    """What is sung as about one syllable."""
+    letters: str
+    """A pattern."""
+    syllables: str
+    """A pattern of what is sung as about one syllable."""
     tokens: float
     """Tokens a letter takes in Qwen's vocabulary, roughly: frequent scripts have longer tokens."""
 
 
 def _script(name: str, ranges: str, syllables: str, tokens: float) -> Script:
-    return Script(name=name, letters=re.compile(f"[{ranges}]"), syllables=re.compile(syllables), tokens=tokens)
+    return Script(name=name, letters=f"[{ranges}]", syllables=syllables, tokens=tokens)
 
 
 _LATIN_VOWELS = "aeiouyAEIOUY\u00c0-\u00c6\u00c8-\u00cf\u00d2-\u00d6\u00d8-\u00dd\u00e0-\u00e6\u00e8-\u00ef\u00f2-\u00f6\u00f8-\u00fd\u0100-\u0105\u0112-\u011b\u0128-\u0131\u014c-\u0153\u0168-\u0173\u1ea0-\u1ef9"  # noqa: E501 - one set
@@ -99,14 +101,20 @@ def written_in(language: str) -> tuple[str, ...]:
     return () if language == "unknown" else _WRITTEN_IN.get(language, ("Latin",))
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Only what texts need: of two patterns a script, most users' songs have two."""
+    return re.compile(pattern)
+
+
 def letters(text: str) -> Mapping[str, int]:
     """How many letters of each script the text has; scripts without any are left out."""
     if text.isascii():
         count = sum(map(str.isalpha, text))
         return {"Latin": count} if count else {}
     if _BEYOND_LATIN.search(text) is None:
-        return {"Latin": len(LATIN.letters.findall(text))}
-    counts = {name: len(script.letters.findall(text)) for name, script in SCRIPTS.items()}
+        return {"Latin": len(_compiled(LATIN.letters).findall(text))}
+    counts = {name: len(_compiled(script.letters).findall(text)) for name, script in SCRIPTS.items()}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -115,8 +123,8 @@ def num_syllables(text: str) -> int:
     if text.isascii():
         return len(_ASCII_VOWELS.findall(text))
     if _BEYOND_LATIN.search(text) is None:
-        return len(LATIN.syllables.findall(text))
-    return sum(len(script.syllables.findall(text)) for script in SCRIPTS.values())
+        return len(_compiled(LATIN.syllables).findall(text))
+    return sum(len(_compiled(script.syllables).findall(text)) for script in SCRIPTS.values())
 
 
 def num_tokens(text: str) -> int:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from renderer.files import is_regular, open_regular, real, what_to_do, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
 from renderer.spec.source import Source
-from renderer.spec.syntax_hints import syntax_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -152,6 +151,8 @@ def _syntax(source: Source, message: str) -> Diagnostic:
         line, column, end, reason = _long_integer(source)
     else:
         end = column + 1
+    from renderer.spec.syntax_hints import syntax_hint  # noqa: PLC0415 - a table of patterns that few files need
+
     advice, edits = syntax_hint(source, line, column, reason)
     return Diagnostic(
         code="toml-syntax",

@@ -22,7 +22,7 @@ def metas_of(*tables: MetasTable) -> Metas:
 
 def output_of(*tables: OutputTable) -> Output:
     """The output of several tables, later ones winning."""
-    return replace(Output(), **_said(Output.__dataclass_fields__, tables))
+    return Output(**_said(Output.__dataclass_fields__, tables))
 
 
 def pick_of(*tables: PickTable | None) -> PickSettings | None:
@@ -42,7 +42,8 @@ def edit_settings_of(table: EditTable) -> dict[str, Any]:
 
 def inference_of(*tables: InferenceTable | EditTable, base: Inference | None = None) -> Inference:
     """The settings of several tables over `base`, later ones winning."""
-    return replace(base or Inference(), **_said(rows(Inference), tables))
+    said = _said(rows(Inference), tables)
+    return Inference(**said) if base is None else replace(base, **said)
 
 
 def _said(names: Container[str], tables: Iterable[Table]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Store:
         self.outputs = outputs
         self._kinds = kinds
         self.folder = outputs / STORE_FOLDER
+        self._takes = self.folder / "takes"
         self.disk = disk or RealDisk()
         self._known: dict[str, set[str]] = {}
         self._records: dict[Path, TakeRecord] | None = None
@@ -176,7 +177,7 @@ class Store:
 
     def located(self, name: str, key: str) -> tuple[TakeRecord, Path] | None:
         """The record of a take's audio under that key, and where its file lies."""
-        record = self._record(self.folder / "takes" / name / f"{key}.json")
+        record = self._record(self._takes.joinpath(name, f"{key}.json"))
         place = self.find(record) if record else None
         return (record, place) if record and place else None
 
@@ -190,7 +191,7 @@ class Store:
 
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
         """Every recorded version of a take, the newest first."""
-        folder = self.folder / "takes" / name
+        folder = self._takes / name
         # Not glob, which takes as long as the reading.
         files = list(folder.iterdir()) if folder.is_dir() else []
         paths = [path for path in files if path.suffix == ".json" and not is_temp(path.name)]
@@ -199,7 +200,7 @@ class Store:
 
     def take_names(self) -> tuple[str, ...]:
         """Every take with a record."""
-        folder = self.folder / "takes"
+        folder = self._takes
         return tuple(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ()
 
     def trust(self, record: TakeRecord, *, sound: bool) -> None:
@@ -234,7 +235,7 @@ class Store:
         return self.folder / stage / key[:2] / f"{key}.safetensors"
 
     def _take_path(self, record: TakeRecord) -> Path:
-        return self.folder / "takes" / record.take / f"{record.stem}.json"
+        return self._takes.joinpath(record.take, f"{record.stem}.json")
 
     def _record(self, path: Path) -> TakeRecord | None:
         if self._records is None:

@@ -13,7 +13,6 @@ from renderer.models.ace_step.checkpoints.reads import encoder_files, vae_files
 from renderer.models.ace_step.protocol.alignment_heads import alignment_heads, published_heads
 from renderer.models.ace_step.protocol.names import AUDIO_TOKENS, CODES, DIT, ENCODER, LM, TIMESTAMPS, VAE
 from renderer.models.ace_step.protocol.pinned import pinned_artifacts
-from renderer.models.ace_step.protocol.prompt_preview import GUESSED_SECONDS
 from renderer.models.ace_step.protocol.sound_files import look_at
 from renderer.models.ace_step.protocol.stage_requests import idle_stages, inputs_of, take_context
 from renderer.models.catalog import identity, layouts, looked, zoo
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 OF_THE_VAE = (VAE, ENCODER)
 """The parts that are read from a VAE's files, which a spec may exchange."""
+GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 NOT_FETCHED = "not fetched"
 """In place of the fingerprint of weights that aren't on disk."""
 

@@ -23,7 +23,8 @@ LayerType = Literal["sliding_attention", "full_attention"]
 class Sizes(BaseModel):
     """A component's; keys that nothing follows from are passed over."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", protected_namespaces=())
+    # A set that was looked through before is asked for none of them.
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", protected_namespaces=(), defer_build=True)
 
 
 class _Heads(Sizes):

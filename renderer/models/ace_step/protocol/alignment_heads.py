@@ -30,8 +30,7 @@ BY_SIZES: Mapping[tuple[int, int], Mapping[int, tuple[int, ...]]] = {
 
 def alignment_heads(files: ModelFiles) -> Heads | None:
     """A set's; None where nobody knows, or its files aren't on disk."""
-    folder = Path(files.dit)
-    path = (folder / "transformer" if files.layout == layouts.DIFFUSERS else folder) / "config.json"
+    path = _config_path(files.dit, files.layout)
     try:
         return _read(path, path.stat().st_mtime_ns)
     except OSError:
@@ -63,7 +62,12 @@ def _said(written: object) -> Mapping[int, tuple[int, ...]]:
         return {}
 
 
-# A plan of a thousand takes asks a thousand times.
+# A plan of a thousand takes asks both a thousand times.
+@lru_cache(maxsize=64)
+def _config_path(dit: str, layout: str) -> Path:
+    return (Path(dit, "transformer") if layout == layouts.DIFFUSERS else Path(dit)) / "config.json"
+
+
 @lru_cache(maxsize=64)
 def _read(path: Path, _mtime_ns: int) -> Heads | None:
     return heads_in(layouts.read_json(path))

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.store.store import Store
 
-GUESSED_SECONDS = 150.0  # of a song whose length the LM decides
 UNDECIDED = "‹the LM decides›"
 _MOST_TOKENS = {"text prompt": MAX_TEXT_TOKENS, "lyric prompt": MAX_LYRIC_TOKENS}
 """By what a prompt's name ends in."""

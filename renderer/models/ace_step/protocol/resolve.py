@@ -44,11 +44,10 @@ def resolved(group: type[Group], stage: str, said: Inference | Metas, facts: Mod
 def without_idle(group: Group) -> Group:
     """The same, with the neutral value of each setting that one of them switches off."""
     kind: type = type(group)
-    idle = {
-        name: neutral
-        for name, neutral, switches in _switches(kind)
-        if any(off(getattr(group, switch)) for switch, off in switches)
-    }
+    idle: dict[str, Any] = {}
+    for switch, off, neutral in _switches(kind):
+        if off(getattr(group, switch)):
+            idle |= neutral
     return replace(group, **idle) if idle else group
 
 
@@ -64,11 +63,12 @@ def _columns(group: type, stage: str) -> _Columns:
 
 
 @cache
-def _switches(group: type) -> tuple[tuple[str, Any, tuple[tuple[str, Off], ...]], ...]:
-    """Of each setting that others of the group may switch off: its name, its neutral value, and those."""
+def _switches(group: type) -> tuple[tuple[str, Off, Mapping[str, Any]], ...]:
+    """The settings that may switch others of the group off, when they do, and the neutral values of those."""
     settings = rows(group)
-    known = {
-        name: tuple((one, off) for one, off in row.switches.items() if off is not None and one in settings)
-        for name, row in settings.items()
-    }
-    return tuple((name, settings[name].neutral, switches) for name, switches in known.items() if switches)
+    found: dict[tuple[str, Off], dict[str, Any]] = {}
+    for name, row in settings.items():
+        for switch, off in row.switches.items():
+            if off is not None and switch in settings:
+                found.setdefault((switch, off), {})[name] = row.neutral
+    return tuple((switch, off, neutral) for (switch, off), neutral in found.items())

@@ -208,8 +208,10 @@ def ask_codes(context: TakeContext) -> CodesRequest | None:
 
 def ask_plan_score(context: TakeContext) -> PlanScoreRequest | None:
     """Of the LM once more, where plans are to be compared; the beginning of one tells too little of its lyrics."""
-    song, codes = context.take.song, ask_codes(context)
-    if codes is None or context.preview is not None or not (song.scores_plans or song.pick):
+    song = context.take.song
+    wanted = context.preview is None and (song.scores_plans or song.pick is not None)
+    codes = ask_codes(context) if wanted else None
+    if codes is None:
         return None
     language = song.metas.vocal_language
     own = None if language == UNKNOWN_LANGUAGE else language
