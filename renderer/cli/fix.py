@@ -37,7 +37,7 @@ def command(take: str, windows: tuple[str, ...], **chosen: Any) -> None:
     at, songs = windows_in(windows), select((), Options()).songs
     refuse_faulty([take], songs)
     fixed = fix(songs, take, at, **chosen)
-    say(f"[edits.{fixed.name}] is written in {fixed.spec}")
+    say(f"[edits.{fixed.name}] is written in {fixed.spec}{'' if fixed.is_new else ' already'}")
     first, *more = fixed.takes
     made = f"{first.rpartition('.')[0]}.s*" if more else first
     say(f"render it: renderer render {shlex.quote(made)}")

@@ -17,12 +17,11 @@ from renderer.cli.streams import say
 @click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
 def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path | None) -> None:
     """Keep TAKEs: recorded in picks.toml beside their specs, shown in the report, spared by `store gc`."""
-    from renderer.pipeline.rendered import rendered_takes
+    from renderer.pipeline.rendered import heard_takes
     from renderer.spec.picks import Vote
     from renderer.takes.votes import vote_on
 
     chosen = Vote.KEEP if vote is None else Vote(vote)
-    songs = rendered_takes(named, outputs)
-    for name, (song, record) in songs.items():
+    for name, (song, record) in heard_takes(named, outputs).items():
         path = vote_on(song, record, chosen, note=note, outputs=outputs)
         say(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")

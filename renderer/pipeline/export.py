@@ -12,6 +12,7 @@ from renderer.models.family import stored_kinds
 from renderer.pipeline.export_daw import DawFiles, daw_files
 from renderer.pipeline.put_files import put_files
 from renderer.pipeline.rendered import rendered_takes
+from renderer.spec.checkpoints import checkpoint_of
 from renderer.store.store import Store
 from renderer.takes.timed_text import labels_text, lrc_text, vtt_text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from renderer.song import Song
     from renderer.store.takes import TakeRecord
 
 DAW = "daw"
@@ -51,7 +53,7 @@ def export(names: Sequence[str], folder: Path, forms: Sequence[str], outputs: Pa
     }
     texts = [FORMS[form] for form in forms or FORMS if form != DAW]
     if texts:
-        _refuse_untimed(timed)
+        _refuse_untimed(timed, {name: song for name, (song, _) in takes.items()})
     files = {
         f"{name}{ending}": partial(_write, write, one)
         for name, one in timed.items()
@@ -66,15 +68,31 @@ def _write(write: Callable[[Timestamps], str], timestamps: Timestamps, path: Pat
     path.write_bytes(write(timestamps).encode())
 
 
-def _refuse_untimed(timed: Mapping[str, Timestamps | None]) -> None:
+def _refuse_untimed(timed: Mapping[str, Timestamps | None], songs: Mapping[str, Song]) -> None:
     """Raises UsageError naming every take that has no timestamps."""
     lacking = [name for name, one in timed.items() if one is None]
     if lacking:
+        never = {name: why for name in lacking if (why := _never(_whole(name), songs[name]))}
+        others = [name for name in lacking if name not in never]
+        told = ["they were rendered without; previews have none"] if others else []
+        told += dict.fromkeys(never.values())
         raise UsageError(
             f"there are no timestamps of {', '.join(f'`{name}`' for name in lacking)}",
-            why="they were rendered without, or nothing is sung in them; previews have none",
-            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(_whole, lacking)))}",
+            why="; ".join(told),
+            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(_whole, others)))}" if others else "",
         )
+
+
+def _never(name: str, song: Song) -> str:
+    """Why no render gives a take timestamps; empty where one may."""
+    take = next((take for take in song.possible_takes() if take.name == name), None)
+    if take is None:
+        return ""
+    if not take.song.has_words:
+        return f"nothing is sung in `{song.name}`"
+    checkpoint = checkpoint_of(take.variant.trained_as)
+    is_deaf = checkpoint is not None and not checkpoint.tells_when
+    return f"the attention of `{take.variant.trained_as}` doesn't tell when words are sung" if is_deaf else ""
 
 
 def _whole(name: str) -> str:

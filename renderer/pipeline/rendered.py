@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -27,21 +28,44 @@ _WILD = re.compile(r"[*?\[]")
 PREVIEW = ".preview"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongFolders:
+    """Where a song's spec and its takes lie, whatever is wrong with the spec."""
+
+    source: Path
+    outputs: Path
+
+
 def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[Song, TakeRecord]]:
     """Take name -> its song, and the version that bears the name now; `*`, `?` and `[…]` stand for what is there.
 
     Raises: SpecError for takes of specs with errors, UsageError for a name without a song or without audio, and for a
     pattern that fits none.
     """
-    songs = {song.name: song for song in select((), Options(outputs=outputs)).songs}
+    songs = _songs(outputs)
     refuse_faulty([*_of_one_song(names), *_of_faulty_specs(names, songs.values(), outputs)], songs.values())
-    found: dict[str, tuple[Song, TakeRecord]] = {}
-    for name in names:
-        matching = dict(_fitting(name, songs, outputs))
-        if not matching:
-            raise _without_sound(name, songs.values(), outputs)
-        found |= matching
-    return found
+    found = _matches(names, {}, songs, outputs)
+    return {take: (songs[take.partition(".")[0]], record) for take, record in found}
+
+
+def heard_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[SongFolders, TakeRecord]]:
+    """The same of takes that are heard, not told of: an error of the spec, which a vote may be, is in nobody's way.
+
+    Raises: SpecError and UsageError for a name or a pattern that no audio bears.
+    """
+    songs = _songs(outputs)
+    faulty = faulty_specs(songs.values()).items()
+    others = {name: SongFolders(source=file, outputs=outputs_of(file)) for name, file in faulty}
+    known = {**others, **_folders(songs)}
+    return {take: (known[take.partition(".")[0]], record) for take, record in _matches(names, others, songs, outputs)}
+
+
+def _songs(outputs: Path | None) -> dict[str, Song]:
+    return {song.name: song for song in select((), Options(outputs=outputs)).songs}
+
+
+def _folders(songs: Mapping[str, Song]) -> dict[str, SongFolders]:
+    return {name: SongFolders(source=song.source, outputs=song.outputs) for name, song in songs.items()}
 
 
 def _of_one_song(names: Iterable[str]) -> Iterator[str]:
@@ -57,21 +81,32 @@ def _of_faulty_specs(names: Iterable[str], songs: Iterable[Song], outputs: Path 
         yield from (take for take in own if any(fnmatchcase(take, pattern) for pattern in patterns))
 
 
-def _fitting(
-    name: str, songs: Mapping[str, Song], outputs: Path | None
-) -> Iterator[tuple[str, tuple[Song, TakeRecord]]]:
+def _matches(
+    names: Iterable[str], others: Mapping[str, SongFolders], songs: Mapping[str, Song], outputs: Path | None
+) -> Iterator[tuple[str, TakeRecord]]:
+    """Takes of these songs, and of `others` whose specs have errors."""
+    known = {**others, **_folders(songs)}
+    for name in names:
+        fitting = tuple(_fitting(name, known, outputs))
+        if not fitting:
+            refuse_faulty([name], songs.values())
+            raise _without_sound(name, known.values(), outputs)
+        yield from fitting
+
+
+def _fitting(name: str, songs: Mapping[str, SongFolders], outputs: Path | None) -> Iterator[tuple[str, TakeRecord]]:
     song = songs.get(name.partition(".")[0])
     record = current_version(Store(outputs or song.outputs, kinds=stored_kinds()), name) if song else None
-    if song and record:
-        yield name, (song, record)
+    if record:
+        yield name, record
         return
-    for one in songs.values() if _WILD.search(name) else ():
+    for title, one in songs.items() if _WILD.search(name) else ():
         store = Store(outputs or one.outputs, kinds=stored_kinds())
         for take in sorted(store.take_names(), key=in_numbers):
-            fits = take.partition(".")[0] == one.name and fnmatchcase(take, name)
+            fits = take.partition(".")[0] == title and fnmatchcase(take, name)
             # A preview is a take's beginning: nobody means it by the take's own pattern.
             if fits and (PREVIEW in name or PREVIEW not in take) and (record := current_version(store, take)):
-                yield take, (one, record)
+                yield take, record
 
 
 def in_numbers(name: str) -> list[object]:
@@ -92,7 +127,7 @@ def require_intact(audio: Path, *, digest: str, take: str) -> None:
         )
 
 
-def _without_sound(name: str, songs: Iterable[Song], outputs: Path | None) -> UsageError:
+def _without_sound(name: str, songs: Iterable[SongFolders], outputs: Path | None) -> UsageError:
     folders = {outputs} if outputs else {song.outputs for song in songs}
     known = [take for folder in folders if folder for take in Store(folder, kinds=stored_kinds()).take_names()]
     return UsageError(

@@ -147,7 +147,7 @@ def _unit(place: _Place) -> Told | None:
 
 
 def _unquoted(place: _Place) -> Told | None:
-    rest = place.rest
+    rest = re.sub(r"\s+#.*", "", place.rest)
     if not (place.reason.startswith("Invalid value") and rest[:1].isalpha()):
         return None
     advice = f'put text in quotes: "{rest}"' if len(rest) < _SHORT else "put text in quotes"

@@ -12,6 +12,7 @@ import tomli_w
 
 from renderer.errors import SpecError, UsageError
 from renderer.spec.near import suggestion
+from renderer.spec.toml import Parsed, read_toml
 from renderer.store.edits import edit, rehearse
 from renderer.takes.spec_changes import errors_after
 
@@ -35,6 +36,8 @@ class Fixed:
     name: str
     takes: tuple[str, ...]
     """What it makes."""
+    is_new: bool = True
+    """Whether it was written now; else it stood there, word for word."""
 
 
 def windows_in(texts: Iterable[str]) -> tuple[tuple[float, float] | str, ...]:
@@ -71,7 +74,7 @@ def fix(
     seeds: Sequence[int] | None = None,
     lyrics: str | None = None,
 ) -> Fixed:
-    """Write a repaint of the take into its spec, under a name that is free there.
+    """Write a repaint of the take into its spec, under a name that is free there, unless the very same stands there.
 
     Raises: UsageError for a take that no spec asks for and a spec that can't be added to, SpecError where the edit
     would be at fault, StoreError when the spec can't be written.
@@ -88,6 +91,9 @@ def fix(
         "seeds": list(chosen),
         **({"lyrics": lyrics} if lyrics is not None else {}),
     }
+    if same := _same_edit(song.source, table):
+        takes = tuple(f"{song.name}.{same}.s{seed}" for seed in chosen)
+        return Fixed(spec=song.source, name=same, takes=takes, is_new=False)
 
     def with_table(text: str) -> str:
         return with_edit(text, name, table)
@@ -97,6 +103,13 @@ def fix(
         raise SpecError(errors)
     edit(song.source, with_table)
     return Fixed(spec=song.source, name=name, takes=tuple(f"{song.name}.{name}.s{seed}" for seed in chosen))
+
+
+def _same_edit(spec: Path, table: Mapping[str, object]) -> str:
+    """The edit of a spec that makes the very same, as after a run that was killed; empty where there is none."""
+    parsed = read_toml(spec)
+    edits = parsed.values.get("edits") if isinstance(parsed, Parsed) else None
+    return next((name for name, own in edits.items() if own == table), "") if isinstance(edits, dict) else ""
 
 
 def with_edit(text: str, name: str, table: Mapping[str, object]) -> str:

@@ -35,7 +35,13 @@ def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
     if project.options.preview:
         raise UsageError("a preview can't be pinned", why="its codes end early", help="render and pin the whole take")
     take = _the_one(project, name, picks)
-    song = take.take.song
+    song, source = take.take.song, take.take.source
+    if take.take.variant.edit is not None:
+        raise UsageError(
+            f"`{take.name}` has no codes of its own",
+            why="it is made from what is there, and no LM runs for it",
+            help=f"renderer pin {source.name}" if source else "pin a take that is made anew",
+        )
     if song.pinned:
         raise UsageError(
             f"`{song.name}` follows the pinned codes of `{song.pinned.take}` already",
@@ -116,7 +122,8 @@ def naming(spec: str, file: str) -> str:
 
 def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan:
     """The take of that name, or of a song's takes the only one with codes of its own, or the only keeper."""
-    takes = [take for take in project.plan().takes if name in (take.name, take.take.song.name)]
+    named = [take for take in project.plan().takes if name in (take.name, take.take.song.name)]
+    takes = [take for take in named if take.take.variant.edit is None or take.name == name]
     sources: dict[str, TakePlan] = {}
     for take in takes:
         sources.setdefault(_key_of(Codes, take), take)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import UsageError
 from renderer.models.family import stored_kinds
@@ -14,18 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from renderer.song import Song
     from renderer.store.takes import TakeRecord
 
 PICKS_NAME = "picks.toml"
 
 
-def picks_path(song: Song) -> Path:
+class VotedSong(Protocol):
+    """What a vote needs of a song."""
+
+    @property
+    def source(self) -> Path:
+        """Its spec."""
+
+    @property
+    def outputs(self) -> Path:
+        """Where its takes lie."""
+
+
+def picks_path(song: VotedSong) -> Path:
     """The file that holds the votes on a song's takes."""
     return song.source.parent / PICKS_NAME
 
 
-def all_picks(songs: Iterable[Song]) -> dict[str, Pick]:
+def all_picks(songs: Iterable[VotedSong]) -> dict[str, Pick]:
     """Take name -> pick, of every file beside these songs' specs.
 
     Raises: SpecError for a file that holds something else.
@@ -46,7 +57,7 @@ def kept_by(picks: Mapping[str, Pick]) -> Callable[[TakeRecord], bool]:
     return kept
 
 
-def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: Path | None = None) -> Path:
+def vote_on(song: VotedSong, record: TakeRecord, vote: Vote, *, note: str, outputs: Path | None = None) -> Path:
     """Record a vote on a version of a take; a note stays when no new one is given. Returns the file.
 
     Raises: SpecError when the file there is no picks file, UsageError when the version was freed meanwhile, StoreError
@@ -65,7 +76,7 @@ def vote_on(song: Song, record: TakeRecord, vote: Vote, *, note: str, outputs: P
     return path
 
 
-def write_picks(song: Song, picks: Mapping[str, Pick]) -> Path:
+def write_picks(song: VotedSong, picks: Mapping[str, Pick]) -> Path:
     """Put these picks into the file beside the song's spec; returns it.
 
     Raises: SpecError when the file there is no picks file, StoreError when it can't be written.

@@ -42,7 +42,7 @@ class SpecsLoaded:
 
     takes: tuple[TakePlan, ...]
     num_without_preview: int = 0
-    """Edits, where previews are rendered."""
+    """Edits, where previews are rendered; 0 where that was told already."""
     diagnostics: tuple[Diagnostic, ...]
     new_diagnostics: tuple[Diagnostic, ...]
     """Those that weren't there before."""

@@ -44,10 +44,11 @@ def compare_files(state: WatchState, event: FilesCompared) -> Step:
 def take_specs(state: WatchState, event: SpecsRead) -> Step:
     """Ask for what the specs mean now, and let go of what they don't mean any more."""
     before, is_first = state.takes, not state.has_read
+    is_told = len(event.without_preview) == sum(take.variant.edit is not None for take in before)
     takes = (*(take.take for take in event.takes), *event.without_preview)
     loaded = SpecsLoaded(
         takes=event.takes,
-        num_without_preview=len(event.without_preview),
+        num_without_preview=0 if is_told else len(event.without_preview),
         diagnostics=event.diagnostics,
         new_diagnostics=tuple(one for one in event.diagnostics if one not in state.diagnostics),
         fixed=event.fixed,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.cli.main import run
-from renderer.spec.picks import read_picks
 from tests.pipeline.conftest import Songs
 from tests.pipeline.without_models import carry_out
 
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
 
 DEVICE = ("--device", "cpu")
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "keep": ("eins.s1",),
-    "keep --reject": ("eins.s1",),
-    "keep of a pattern": ("eins.s*",),
+    "keep": ("eins.s3",),
+    "keep of a pattern": ("eins.s3*",),
     "share": ("eins.s1",),
     "export": ("eins.s1", "--to", "times"),
     "fix": ("eins.s1", "--at", "2..5"),
@@ -68,7 +66,7 @@ def test_faults_of_all_takes_that_are_named_come_at_once(songs: Songs, capsys: p
     songs.edit("eins", "bpm = 90", "bpm = 9000")
     songs.edit("zwei", 'lyrics = """\n[verse]\nla la la\n"""', 'lyrics_file = "gone.txt"')
 
-    told = said(capsys, "keep", "zwei.s1", "eins.s2")
+    told = said(capsys, "share", "zwei.s1", "eins.s2")
 
     assert "specs/eins.toml:10:7" in told
     assert "error[lyrics-file-missing]" in told
@@ -76,13 +74,26 @@ def test_faults_of_all_takes_that_are_named_come_at_once(songs: Songs, capsys: p
 
 def test_a_pattern_leaves_out_no_rendered_take_without_a_word(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
     songs.write("drei", "bpm = 9000\n")  # never rendered, so nothing of it is left out
-    assert "keep: zwei.s1" in said(capsys, "keep", "*.s1", code=0)
-    assert len(read_picks(songs.folder / "specs" / "picks.toml")) == 2
+    said(capsys, "share", "*.s1", "--to", "all", code=0)
     songs.edit("eins", "bpm = 90", "bpm = 9000")
 
-    assert "specs/eins.toml:10:7" in said(capsys, "keep", "*.s2")
-    assert len(read_picks(songs.folder / "specs" / "picks.toml")) == 2
-    assert "keep: zwei.s2" in said(capsys, "keep", "zw*.s2", code=0)
+    assert "specs/eins.toml:10:7" in said(capsys, "share", "*.s2", "--to", "rest")
+    said(capsys, "share", "zw*.s2", "--to", "rest", code=0)
+    assert len(list((songs.folder / "all").glob("*.flac"))) == 2
+    assert [path.name for path in (songs.folder / "rest").glob("*.flac")] == ["zwei.flac"]
+
+
+def test_what_was_heard_is_voted_on_whatever_is_wrong_with_its_spec(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.edit("eins", "[metas]", '[edits.more]\ntask = "cover"\nsrc_audio = "s1"\n[metas]')
+    said(capsys, "keep", "--reject", "eins.s1", code=0)
+    assert "error[edit-source-rejected]" in said(capsys, "check")
+
+    assert "no vote: eins.s1" in said(capsys, "keep", "--forget", "eins.s1", code=0)
+    said(capsys, "check", code=0)
+    songs.edit("eins", "bpm = 90", "bpm = 9000")
+    assert "keep: eins.s2" in said(capsys, "keep", "*.s2", code=0)
 
 
 def test_the_order_of_all_songs_tells_of_broken_ones_beside(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +111,7 @@ def test_below_a_broken_renderer_toml_nothing_is_taken_for_a_song(
     defaults = songs.folder / "renderer.toml"
     defaults.write_text(defaults.read_text("utf-8") + "inference_stepz = 8\n", "utf-8")
 
-    for arguments in (("keep", "eins.s1"), ("plan", "--keep-going", *DEVICE), ("pick", "eins")):
+    for arguments in (("share", "eins.s1"), ("plan", "--keep-going", *DEVICE), ("pick", "eins")):
         told = said(capsys, *arguments)
         assert "renderer.toml:4:1" in told
         assert "there is no" not in told

@@ -34,7 +34,7 @@ def test_a_failure_is_told_in_words_and_with_where_it_came_from_when_asked(capsy
 
     assert "Traceback" not in plain
     assert "Traceback" in verbose
-    assert "rendered_takes" in verbose
+    assert "heard_takes" in verbose
     assert verbose.endswith(plain)
 
 

@@ -51,12 +51,28 @@ def test_the_table_stands_behind_all_that_was_there_and_makes_what_is_told(
 
 
 def test_names_and_seeds_are_free_ones(spec: Path) -> None:
-    for name in ("fix", "fix2", "fix3"):
-        fixed = fix(load_songs([spec]).require(), "eins.s2", [(1.0, 2.0)])
+    for end, name in enumerate(("fix", "fix2", "fix3"), 2):
+        fixed = fix(load_songs([spec]).require(), "eins.s2", [(1.0, float(end))])
         assert (fixed.name, fixed.takes) == (name, tuple(f"eins.{name}.s{seed}" for seed in (1, 3, 4, 5)))
 
     again = fix(load_songs([spec]).require(), "eins.fix2.s3", [(1.0, 2.0)])
     assert tomllib.loads(spec.read_text())["edits"][again.name]["src_audio"] == "fix2.s3"
+
+
+def test_what_stands_there_word_for_word_is_not_written_again(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["fix", "eins.s2", "--at", "1..2", "--lyrics", "[verse]\nla"]
+    assert run(command) == 0
+    before = spec.read_bytes()
+
+    assert run(command) == 0
+
+    assert spec.read_bytes() == before
+    first, second = capsys.readouterr().out.split("[edits.fix]")[1:]
+    assert " already" not in first
+    assert " already\n" in second
+    assert "renderer render 'eins.fix.s*'" in second
+    assert run([*command, "--seeds", "9"]) == 0
+    assert list(tomllib.loads(spec.read_text())["edits"]) == ["fix", "fix2"]
 
 
 def test_what_would_be_at_fault_is_told_and_nothing_is_written(spec: Path) -> None:

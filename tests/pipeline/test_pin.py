@@ -207,3 +207,15 @@ def test_a_pick_of_the_project_leaves_a_song_with_pinned_codes_whole(songs: Song
 
     assert takes(songs)[done].why is Why.DONE
     assert len(takes(songs)) == 2
+
+
+def test_an_edit_has_no_codes_to_pin_and_its_source_is_named(songs: Songs) -> None:
+    text = SPEC.replace("[1, 2]", "[1]") + '[edits.waltz]\ntask = "cover"\nsrc_audio = "s1"\nseeds = [5]\n'
+    songs.write("eins", text)
+    carry_out(songs.project())
+
+    with pytest.raises(UsageError, match="has no codes of its own") as refused:
+        pin(songs.project(), "eins.waltz.s5", {})
+    assert refused.value.help == "renderer pin eins.s1"
+    pin(songs.project(), "eins", {})
+    assert songs.project().plan().takes[0].why is Why.DONE

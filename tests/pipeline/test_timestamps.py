@@ -269,3 +269,24 @@ def test_export_of_a_take_without_timestamps_says_how_to_get_them(
 
     assert "renderer render --timestamps eins.s1" in capsys.readouterr().err
     assert Why.DONE in {take.why for take in songs.project().plan().takes}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('model = "mini"\n' + SPEC, "the attention of `mini` doesn't tell when words are sung"),
+        ('caption = "x"\ninstrumental = true\nseeds = [1]\n', "nothing is sung in `eins`"),
+    ],
+)
+def test_export_of_a_take_that_can_have_no_timestamps_sends_nobody_to_render_it_again(
+    text: str, why: str, songs: Songs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.write("eins", text)
+    carry_out(songs.project())
+    monkeypatch.chdir(songs.folder)
+
+    assert run(["export", "eins.s1", "--to", "video"]) == 2
+
+    told = capsys.readouterr().err
+    assert why in told.replace("\n   ", "")
+    assert "--timestamps" not in told

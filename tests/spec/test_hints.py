@@ -116,6 +116,7 @@ def test_a_value_at_fault_comes_with_a_way_out(tmp_path: Path, line: str, advice
         ("\u201ccaption\u201d = 'x'\n", "TOML's quotes are straight ones"),
         ("caption: slow blues\n", "write caption = …"),
         ('caption "slow blues"\n', "write caption = …"),
+        ("title = Kitchen # of the first\n", 'put text in quotes: "Kitchen"'),
         ("instrumental = True\n", "write true"),
         ("instrumental = no\n", "write false"),
         ("title = None\n", "leave the key out"),
