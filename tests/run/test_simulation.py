@@ -129,12 +129,13 @@ def idle_beside_work(plan: Plan, schedule: Schedule, expected: Expected, num_wor
 
 
 @pytest.mark.slow
-def test_over_ten_thousand_batches_none_ends_later_than_with_a_barrier_and_no_one_idles_beside_work(
-    plans: dict[float, Plan],
+@pytest.mark.parametrize("num_batches", [2_000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_over_many_batches_none_ends_later_than_with_a_barrier_and_no_one_idles_beside_work(
+    plans: dict[float, Plan], num_batches: int
 ) -> None:
     random_ = random.Random(25)
     num_barriers = 0
-    for _ in range(10_000):
+    for _ in range(num_batches):
         plan, expected, num_workers = drawn(random_, plans), times(random_), random_.choice((1, 2, 3, 4, 8))
 
         schedule = best(plan, [settings()] * num_workers, expected)
@@ -146,4 +147,4 @@ def test_over_ten_thousand_batches_none_ends_later_than_with_a_barrier_and_no_on
         else:
             assert idle_beside_work(plan, schedule, expected, num_workers) == []
     # A barrier is the exception: where a part is so slow to load that coming back to it costs more than waiting.
-    assert num_barriers < 1_000, num_barriers
+    assert num_barriers < num_batches / 10

@@ -188,7 +188,8 @@ def fold(encoder: Any, decoder: Any, spectra: Spectra, pool: SongPool, *, num_cr
     learns what is heard. Their mean is 0, their mean variance 1: the pipeline has no latent scaling and the DiT starts
     from unit noise. Left as they came, full of phases and all alike, latents taught a small DiT nothing of its codes.
     """
-    sounds = [pool.crops(FOLDED_AT_ONCE, CROP_FRAMES) for _ in range(-(-num_crops // FOLDED_AT_ONCE))]
+    at_once = min(num_crops, FOLDED_AT_ONCE)
+    sounds = [pool.crops(at_once, CROP_FRAMES) for _ in range(-(-num_crops // at_once))]
     with torch.no_grad():
         told = [encoder(sound).chunk(2, dim=1)[0] for sound in sounds]
     frames = torch.cat(told).transpose(1, 2).flatten(0, 1)

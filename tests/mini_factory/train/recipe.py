@@ -37,7 +37,7 @@ class Recipe:
 
     def rounds(self, full: int) -> int:
         """Rounds at this scale."""
-        return max(4, int(full * self.scale))
+        return max(2, int(full * self.scale))
 
     def count(self, full: int, least: int) -> int:
         """Songs or rows at this scale."""

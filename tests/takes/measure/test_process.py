@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from PIL import Image
 
 from renderer.takes.audio import write_audio
 from renderer.takes.measure import SoundFile, measure_files, stored_measurement
+from renderer.takes.measure.compiled import compile_once
 from tests.report.songs import music
 
 
@@ -124,21 +126,29 @@ def test_once_compiled_no_sound_makes_numba_touch_its_cache() -> None:
 
 
 @pytest.mark.slow
-def test_a_cache_that_another_process_fills_is_waited_for(tmp_path: Path) -> None:
-    lock = tmp_path / "numba" / "lock"
-    lock.parent.mkdir()
-    with FileLock(lock):
+def test_a_cache_that_another_process_fills_is_waited_for_and_used(tmp_path: Path) -> None:
+    compile_once()  # in this process as in every other one, into the folder that all tests share
+    folder = tmp_path / "numba"
+    folder.mkdir()
+    with FileLock(folder / "lock"):
         compiling = subprocess.Popen(
             [sys.executable, "-c", "from renderer.takes.measure.compiled import compile_once; compile_once()"],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(lock.parent)},
+            env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
         )
         waiting = psutil.Process(compiling.pid)
-        while str(lock) not in {file.path for file in waiting.open_files()}:
+        while str(folder / "lock") not in {file.path for file in waiting.open_files()}:
             assert compiling.poll() is None
             time.sleep(0.05)
-        assert not list(lock.parent.rglob("*.nbi"))
-    while not list(lock.parent.rglob("*.nbi")):
+        assert not list(folder.rglob("*.nbi"))
+        shutil.copytree(
+            os.environ["NUMBA_CACHE_DIR"], folder, ignore=shutil.ignore_patterns("lock"), dirs_exist_ok=True
+        )
+        filled = contents(folder)
         assert compiling.poll() is None
-        time.sleep(0.05)
-    compiling.kill()
-    compiling.wait()
+    assert compiling.wait() == 0
+    assert any(path.suffix == ".nbi" for path in filled)
+    assert contents(folder) == filled, "compiled again although it was there"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*.nb?")}
