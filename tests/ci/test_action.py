@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -35,15 +36,27 @@ FORK = {
 EVIL = "`|<img src=x>@everyone [x](http://x) $(touch pwned) ::error::x ##[error]y"
 
 
+def commit(checkout: Path) -> str:
+    """All that is there, in a repository of its own; the commit."""
+    git = ["git", "-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "Songs"]):
+        subprocess.run([*git, *command], cwd=checkout, check=True)
+    return subprocess.run(
+        [*git, "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
 def job(tmp_path: Path, songs: dict[str, str], *, below: str = "", **more: Any) -> Job:
     checkout, scratch = tmp_path / "checkout", tmp_path / "runner"
     (checkout / below / "specs").mkdir(parents=True)
-    (checkout / ".git").mkdir()
+    base = commit(checkout)
     scratch.mkdir()
     (checkout / below / "renderer.toml").write_text(DEFAULTS, "utf-8")
     for name, text in songs.items():
         (checkout / below / "specs" / f"{name}.toml").write_text(text, "utf-8")
-    event = more.pop("event", {})
+    event = copy.deepcopy(more.pop("event", {}))
+    if "event" in event:
+        event["event"]["pull_request"]["base"] = {"sha": base}
     return Job(checkout=checkout, scratch=scratch, event=event, **more)
 
 
@@ -134,9 +147,40 @@ def test_a_name_is_shown_in_the_summary_as_it_is_and_makes_nothing_of_its_own(tm
 def test_a_strangers_songs_are_checked_and_planned_and_not_rendered(tmp_path: Path, event: dict[str, Any]) -> None:
     done = job(tmp_path, {"eins": SONG}, event=event).run(install="false", render="true", plan="false")
 
-    assert [step.name for step in done.steps][1:] == ["Say that a stranger's songs aren't rendered"]
+    assert [step.name for step in done.steps if step.name not in ("Check the specs", "Tell what changed")] == [
+        "Say that a stranger's songs aren't rendered"
+    ]
     assert [command.name for command in done.commands] == ["notice"]
     assert done.uploaded == []
+
+
+def test_a_pull_request_is_told_its_changes_and_plans_these_alone(tmp_path: Path) -> None:
+    songs = {"[eins]": SONG, "zwei": SONG}
+    asked = job(tmp_path, songs, event=OWN)
+    asked.event["event"]["pull_request"]["base"]["sha"] = commit(asked.checkout)
+    spec = asked.checkout / "specs" / "[eins].toml"
+    spec.write_text(SONG.replace("calm piano", "calm ```piano"), "utf-8")
+    assert asked.run(install="false").commands == []
+    before = asked.summary
+    (asked.scratch / "github-summary").unlink()
+    asked.event["event"]["pull_request"]["base"]["sha"] = commit(asked.checkout)
+    asked.run(install="false", render="true")
+
+    assert asked.summary.endswith("### Plan\n\nNothing that is rendered changed.\n")
+    assert (asked.failed, asked.commands, asked.uploaded) == (False, [], [])
+    told, _, plan = before.partition("### Plan")
+    assert told.startswith("### Changed\n\n````\n")
+    assert "1 song as it was\n````\n" in told
+    assert "[eins].s1" in plan
+    assert "[eins].s2" in plan
+    assert "zwei" not in plan
+
+    unknown = job(tmp_path / "shallow", songs, event=OWN)
+    unknown.event["event"]["pull_request"]["base"]["sha"] = "0" * 40
+    unknown.run(install="false")
+    assert [command.name for command in unknown.commands] == ["notice"]
+    assert "zwei.s2" in unknown.summary
+    assert not unknown.failed
 
 
 def test_what_changed_is_rendered_and_its_page_and_takes_are_the_artifact(tmp_path: Path) -> None:
