@@ -88,7 +88,7 @@ def _cells(track: AlbumTrack) -> tuple[str, ...]:
         f"{track.bpm:.0f}" if track.bpm else "",
         track.keyscale or "",
         "" if loudness is None else f"{loudness:.1f}",
-        f"{track.gain.decibels:+.1f}" if track.gain.decibels else "",
+        f"{track.gain.decibels:+.2f}" if track.gain.decibels else "",
     )
 
 

@@ -17,7 +17,7 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _CHUNK_HEAD_BYTES, _CHECKSUM_BYTES, _HEADER_BYTES = 8, 4, 13
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG's segments that tell of a picture's size
-_SCAN = 0xDA
+_MARK, _SCAN = 0xFF, 0xDA
 _END = b"\xff\xd9"
 
 
@@ -89,7 +89,10 @@ def _chunks(content: bytes) -> Iterator[_Chunk]:
 def _jpeg(content: bytes) -> Picture:
     size: tuple[int, int, int] | None = None
     position = len(_JPEG)
-    while position + 4 <= len(content) and content[position] == 0xFF:  # noqa: PLR2004 - begins a segment
+    while position + 4 <= len(content) and content[position] == _MARK:
+        if content[position + 1] == _MARK:  # before a segment there may be more of them
+            position += 1
+            continue
         kind, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
         if kind in _SIZES and length >= _CHUNK_HEAD_BYTES and position + 10 <= len(content):
             bits, height, width, channels = struct.unpack_from(">BHHB", content, position + 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from itertools import pairwise
@@ -91,14 +92,17 @@ def _spread(picked: PickedAlbum) -> Iterator[AlbumRemark]:
 
 
 def _lowered(picked: PickedAlbum) -> Iterator[AlbumRemark]:
-    for track in picked.tracks:
-        if track.gain.lowered_by >= _SHOWN:
-            yield AlbumRemark(
-                code="gain-lowered",
-                songs=(track.song.name,),
-                text=f"{track.number:02d} {track.song.name} stays {track.gain.lowered_by:.1f} dB below "
-                f"{picked.album.loudness:g} LUFS, for its peak would come above {PEAK_LIMIT:g} dBTP",
-            )
+    lowered = [track for track in picked.tracks if track.gain.lowered_by >= _SHOWN]
+    for track in lowered:
+        # A lowered one is as loud as it can be: the quietest of them is what all can be brought to.
+        reached = math.floor(min(one.loudness for one in lowered if one.loudness is not None))
+        yield AlbumRemark(
+            code="gain-lowered",
+            songs=(track.song.name,),
+            text=f"{track.number:02d} {track.song.name} stays {track.gain.lowered_by:.1f} dB below "
+            f"{picked.album.loudness:g} LUFS, for its peak would come above {PEAK_LIMIT:g} dBTP",
+            help=f"all reach `loudness = {reached}`" if track is lowered[-1] else "",
+        )
 
 
 def _voice(picked: PickedAlbum) -> Iterator[AlbumRemark]:
@@ -131,6 +135,16 @@ def _unmeasured(picked: PickedAlbum) -> Iterator[AlbumRemark]:
         )
 
 
+def _unknown_loudness(picked: PickedAlbum) -> Iterator[AlbumRemark]:
+    for track in picked.tracks:
+        if picked.album.loudness is not None and track.levels is not None and track.loudness is None:
+            yield AlbumRemark(
+                code="loudness-unknown",
+                songs=(track.song.name,),
+                text=f"{track.number:02d} {track.song.name} stays as it is: it is silent, or too short to measure",
+            )
+
+
 RULES: tuple[Callable[[PickedAlbum], Iterator[AlbumRemark]], ...] = (
-    _missing, _tempos, _keys, _spread, _lowered, _voice, _unmeasured,
+    _missing, _tempos, _keys, _spread, _lowered, _unknown_loudness, _voice, _unmeasured,
 )  # fmt: skip
