@@ -12,11 +12,13 @@ from renderer.cli.completion import codes, songs_and_takes
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.show_diagnostics import show_diagnostics
 from renderer.cli.streams import echo_json
+from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from renderer.pipeline.albums import ReadAlbum
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.load import Loaded
 
@@ -76,7 +78,7 @@ def command(
         echo_json(gitlab_document(diagnostics))
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
-        click.echo(_summary(loaded, len(albums)))
+        click.echo(_summary(loaded if paths or not albums else None, read))
     return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
 
 
@@ -145,11 +147,12 @@ def _explained(code: str) -> str:
     raise UsageError(f"there is no code `{code}`", help=near or "known are " + ", ".join(sorted(codes)))
 
 
-def _summary(loaded: Loaded, num_albums: int) -> str:
-    takes = sum(song.num_takes for song in loaded.songs)
-    songs = len(loaded.songs)
-    albums = f", {num_albums} album{'s'[: num_albums != 1]}" if num_albums else ""
-    return f"{songs} song{'s'[: songs != 1]} in order, {takes} take{'s'[: takes != 1]}{albums}"
+def _summary(loaded: Loaded | None, read: Sequence[ReadAlbum]) -> str:
+    albums = counted(sum(not one.faults for one in read), "album")
+    if loaded is None:
+        return f"{albums} in order"
+    songs, takes = counted(len(loaded.songs), "song"), counted(sum(song.num_takes for song in loaded.songs), "take")
+    return f"{songs} in order, {takes}" + (f", {albums}" if read else "")
 
 
 def _document(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from renderer.spec.schema import DefaultsFile, EditTable, SongFile, VariantTable
+from renderer.spec.schema import AlbumFile, DefaultsFile, EditTable, SongFile, VariantTable
 from tests.docs.blocks import PAGES, ROOT, TUTORIAL, Block, blocks, pages
 from tests.docs.session import Session, is_shown
 from tests.docs.words import typed, unknown_extras, unknown_words
@@ -85,6 +85,7 @@ FORMS: tuple[Callable[[dict[str, object]], object], ...] = (
     DefaultsFile.model_validate,
     VariantTable.model_validate,
     EditTable.model_validate,
+    AlbumFile.model_validate,
 )
 
 
