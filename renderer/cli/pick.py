@@ -110,7 +110,7 @@ def _table(song: SongRanking, best: int | None) -> Table:
     for heading in ("", "take", "points", "for", "against"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("", "points") else "left")
     for take in song.best(best):
-        vote = song.picks[take.name].vote if take.name in song.picks else ""
+        vote = _vote(song, take.name)
         cells = (
             str(take.rank),
             f"{take.name} ({vote})" if vote else take.name,
@@ -120,6 +120,13 @@ def _table(song: SongRanking, best: int | None) -> Table:
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
+
+
+def _vote(song: SongRanking, name: str) -> str:
+    pick = song.picks.get(name)
+    if pick is None or not pick.vote:
+        return ""
+    return str(pick.vote) if pick.is_on(song.records[name].key) else f"{pick.vote}, of another version"
 
 
 def _words(reason: ScoreReason) -> str:

@@ -115,10 +115,10 @@ def _versions(song: Song, known: ProjectSongs, outputs: Path | None) -> dict[str
 
 def _version(store: Store, name: str, known: ProjectSongs) -> TakeRecord | None:
     current, pick = current_version(store, name), known.picks.get(name)
-    if pick is None or pick.vote is not Vote.KEEP or (current and current.key.startswith(pick.key)):
+    if pick is None or pick.vote is not Vote.KEEP or (current and pick.is_on(current.key)):
         return current
     # What was heard and kept counts, also once another version bears the name.
-    kept = (one for one in store.versions(name) if one.key.startswith(pick.key) and store.find(one))
+    kept = (one for one in store.versions(name) if pick.is_on(one.key) and store.find(one))
     return next(kept, None)
 
 

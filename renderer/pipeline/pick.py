@@ -143,13 +143,14 @@ def _pairs(songs: Iterable[Song], outputs: Path | None) -> list[tuple[Mapping[st
     """
     found: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
     for song in songs:
-        if not (voted := {name: pick.vote for name, pick in all_picks([song]).items() if _is_of(name, song)}):
+        if not (picks := {name: pick for name, pick in all_picks([song]).items() if _is_of(name, song)}):
             continue
         store = Store(outputs or song.outputs, kinds=stored_kinds())
-        standards = standardised({name: take_scores(record, store) for name, record in _records(song, store)})
-        by_vote = {
-            vote: [standards[name] for name, own in voted.items() if own is vote and name in standards] for vote in Vote
-        }
+        records = dict(_records(song, store))
+        standards = standardised({name: take_scores(record, store) for name, record in records.items()})
+        # A vote on another version says nothing of this one's scores.
+        voted = {name: one.vote for name, one in picks.items() if name in records and one.is_on(records[name].key)}
+        by_vote = {vote: [standards[name] for name, own in voted.items() if own is vote] for vote in Vote}
         found += product(by_vote[Vote.KEEP], by_vote[Vote.REJECT])
     if not found:
         raise UsageError(

@@ -12,7 +12,7 @@ from renderer.report.formatting import clock
 from renderer.takes.agreement import same_key, same_tempo, tempo_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from renderer.report.values import MadeFrom, ReportTake, SkippedLine
     from renderer.settings import Metas
@@ -104,7 +104,7 @@ def _faults(take: ReportTake) -> Iterator[Flag]:
     if take.skipped:
         yield Flag(code="skipped", text=f"skipped? {_named(take.skipped)}")
     if take.word_errors:
-        yield from _misheard(take.word_errors)
+        yield from _misheard(take.word_errors, {line.row for line in take.skipped})
     if take.made_from and take.made_from.difference:
         yield from _beyond_windows(take.made_from, take.made_from.difference)
 
@@ -113,11 +113,11 @@ def _named(lines: Sequence[SkippedLine]) -> str:
     return _first([f"“{line.text}” at {clock(line.start_seconds)}" for line in lines])
 
 
-def _misheard(words: WordErrors) -> Iterator[Flag]:
+def _misheard(words: WordErrors, skipped: Container[int]) -> Iterator[Flag]:
     if words.other_language:
         yield Flag(code="language", text=f"sounds like {words.other_language}, not {words.language}")
-    if words.misheard:
-        yield Flag(code="words", text=f"other words? {_first([f'“{line.text}”' for line in words.misheard])}")
+    if others := [f"“{line.text}”" for line in words.misheard if line.row not in skipped]:
+        yield Flag(code="words", text=f"other words? {_first(others)}")
 
 
 def _first(lines: Sequence[str]) -> str:

@@ -50,6 +50,10 @@ class Pick:
     key: str = ""
     """Head of the key of the version that was heard."""
 
+    def is_on(self, key: str) -> bool:
+        """Whether it is on the version of that key; without a key of its own it is on every one."""
+        return key.startswith(self.key)
+
 
 def read_picks(path: Path) -> dict[str, Pick]:
     """Take name -> pick; nothing when the file isn't there.

@@ -7,6 +7,7 @@ So points compare takes of one song, and say nothing across songs.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import log1p, sqrt
 from statistics import fmean, median
@@ -25,6 +26,11 @@ TOLD = 0.25
 """Standard deviations from the mean from which a score is told to speak for or against a take."""
 
 
+def _nobody(scores: TakeScores) -> str:
+    del scores
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
     """One thing that takes are compared by."""
@@ -36,6 +42,8 @@ class ScoreRow:
     """The more the better; None where nobody knows."""
     text: Callable[[TakeScores], str]
     """What it is, in a few words, of takes that have a value."""
+    judge: Callable[[TakeScores], str] = _nobody
+    """Who says it; only what the same one says is compared, of several what the one says that knows most takes."""
     near_median: bool = False
     """Whether it is best near the median of the song's takes: of loudness nobody asks for a number."""
 
@@ -98,7 +106,9 @@ def standardised(takes: Mapping[str, TakeScores]) -> dict[str, dict[str, float]]
     found: dict[str, dict[str, float]] = {name: {} for name in takes}
     for row in SCORES:
         values = {name: row.value(scores) for name, scores in takes.items()}
-        known = {name: value for name, value in values.items() if value is not None}
+        judges = Counter(row.judge(takes[name]) for name, value in values.items() if value is not None)
+        (judge, _), *_ = judges.most_common(1) or [("", 0)]
+        known = {name: value for name, value in values.items() if value is not None and row.judge(takes[name]) == judge}
         for name, value in _standard(_near_median(known) if row.near_median else known).items():
             found[name][row.name] = value
     return found
@@ -170,6 +180,7 @@ SCORES: tuple[ScoreRow, ...] = (
         # Where all words are others, more of them say no more.
         value=lambda scores: None if scores.words is None else -min(1.0, scores.words.rate),
         text=_words_text,
+        judge=lambda scores: scores.words.digest if scores.words else "",
     ),
     ScoreRow(
         name="tempo",

@@ -52,7 +52,7 @@ def kept_by(picks: Mapping[str, Pick]) -> Callable[[TakeRecord], bool]:
 
     def kept(record: TakeRecord) -> bool:
         pick = picks.get(record.take)
-        return pick is not None and pick.vote is Vote.KEEP and record.key.startswith(pick.key)
+        return pick is not None and pick.vote is Vote.KEEP and pick.is_on(record.key)
 
     return kept
 

@@ -21,6 +21,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
+from scipy.stats import spearmanr
 
 from renderer.artifacts import Codes, Cot
 from renderer.models.ace_step.protocol.metas import think_yaml
@@ -29,7 +30,7 @@ from renderer.models.catalog.zoo import MINI_FOLDER
 from renderer.models.stage_job import StageJob
 from renderer.pipeline.pick import ranking
 from renderer.settings import Metas
-from renderer.takes.ranking import SCORES, ranked
+from renderer.takes.ranking import SCORES, ranked, standardised
 from tests.bench import mini_quality_ladder as ladder
 from tests.bench.mini_timestamps import pieces, shuffled
 from tests.mini_factory.train.texts import cot_of
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 MODEL = "mini"
 PLANS, FINISH = 16, 4
+NOT_OF_SOUND = frozenset({"plan", "alignment", "lines", "words"})
 SECONDS = 12
 """Of a song: plans are compared, not endurance."""
 
@@ -91,7 +93,7 @@ def winner(folder: Path, num_songs: int, threads: int) -> dict[str, Any]:
     for command in (["render", "--plan-scores", "--no-measure", "--threads", str(threads)], ["report"]):
         subprocess.run([*renderer, *command], cwd=folder, check=True)
     songs = ranking([str(folder / "specs")], None).songs
-    by_sound = {row.name: row.weight if row.name not in {"plan", "alignment", "lines"} else 0.0 for row in SCORES}
+    by_sound = {row.name: row.weight if row.name not in NOT_OF_SOUND else 0.0 for row in SCORES}
     places = [place_of_winner(song, by_sound) for song in songs]
     times = [seconds(song) for song in songs]
     whole = sum(sum(one.values()) - one["plan_score"] for one in times)
@@ -102,6 +104,9 @@ def winner(folder: Path, num_songs: int, threads: int) -> dict[str, Any]:
         "winner by sound among the four": f"{sum(place <= FINISH for place in places)} of {len(places)}",
         "by chance": f"{FINISH / PLANS:.0%}",
         "places of the winner's plan": places,
+        "songs in which the winner is the first alone": sum(leads(song, by_sound) for song in songs),
+        "songs in which a score of sound tells takes apart": told_apart(songs),
+        "rank correlation of plan and sound": [correlation(song, by_sound) for song in songs],
         "winner by all scores among the four": sum(
             place_of_winner(song, {row.name: row.weight for row in SCORES}) <= FINISH for song in songs
         ),
@@ -127,6 +132,28 @@ def place_of_winner(song: SongRanking, weights: dict[str, float]) -> int:
     best = ranked(song.scores, weights)[0].name
     plans = sorted(song.scores, key=lambda name: -(song.scores[name].plan or 0.0))
     return plans.index(best) + 1
+
+
+def leads(song: SongRanking, weights: dict[str, float]) -> bool:
+    """Whether one take is better than all others."""
+    first, second = ranked(song.scores, weights)[:2]
+    return first.points > second.points
+
+
+def told_apart(songs: Sequence[SongRanking]) -> dict[str, int]:
+    """Score of sound -> songs whose takes differ in it."""
+    standards = [standardised(song.scores) for song in songs]
+    names = [row.name for row in SCORES if row.name not in NOT_OF_SOUND]
+    return {name: sum(any(one.get(name) for one in takes.values()) for takes in standards) for name in names}
+
+
+def correlation(song: SongRanking, weights: dict[str, float]) -> float:
+    """Spearman's, of the takes' plan scores and their points by sound; 0 where these are all the same."""
+    by_sound = {take.name: take.points for take in ranked(song.scores, weights)}
+    if len(set(by_sound.values())) == 1:
+        return 0.0
+    rows = [[song.scores[name].plan or 0.0, points] for name, points in by_sound.items()]
+    return round(float(spearmanr(rows).statistic), 2)
 
 
 def seconds(song: SongRanking) -> dict[str, float]:

@@ -277,6 +277,22 @@ def test_votes_reweigh_scores_when_asked_and_the_weights_are_told(
     assert found["weights"]["plan"] < json.loads(said(capsys, "pick", "eins", "--json"))["weights"]["plan"]
 
 
+def test_a_vote_on_another_version_teaches_nothing_of_this_one(
+    songs: Songs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(capsys, "keep", "eins.s1")
+    said(capsys, "keep", "--reject", "eins.s2")
+    songs.edit("eins", "calm piano", "wild piano")
+    carry_out(songs.project(plan_scores=True))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert "no votes to learn from" in said(capsys, "pick", "eins", "--learn", code=2)
+    assert "eins.s2 (reject, of another version)" in said(capsys, "pick", "eins")
+    said(capsys, "keep", "eins.s1")
+    said(capsys, "keep", "--reject", "eins.s2")
+    assert "learned from 1 pair of votes" in said(capsys, "pick", "eins", "--learn")
+
+
 @pytest.mark.usefixtures("songs")
 def test_a_name_that_no_song_bears_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no song or take is called `einz`" in said(capsys, "pick", "einz", code=2)

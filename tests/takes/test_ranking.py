@@ -79,6 +79,17 @@ def test_a_take_of_other_words_altogether_is_no_worse_for_more_of_them() -> None
     assert ranked(takes)[1].reasons[0].text.startswith(f"{all_wrong.num_words} of {all_wrong.num_words} words")
 
 
+def test_only_what_one_recogniser_heard_is_compared() -> None:
+    takes = {
+        "a": TakeScores(words=heard(LYRICS)),
+        "b": TakeScores(words=heard(LYRICS, wrong=(2,))),
+        "c": TakeScores(words=replace(heard(LYRICS, wrong=(1, 2, 5, 6)), digest="another")),
+    }
+
+    assert points(takes) == pytest.approx({"a": 1.0, "c": 0.0, "b": -1.0})
+    assert all(one.name != "words" for take in ranked(takes) if take.name == "c" for one in take.reasons)
+
+
 def test_tempos_that_nobody_hears_apart_decide_no_places() -> None:
     near = {name: TakeScores(tempo_off=off, bpm=90.0) for name, off in zip("abc", (0.039, 0.0, 0.01), strict=True)}
 
