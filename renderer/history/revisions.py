@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _REVISION = re.compile(r"(?P<base>[^~^]+)(?P<steps>(?:~\d{0,6}|\^\d{0,3}|\^\{(?:commit)?\})*)", re.DOTALL)
 _STEP = re.compile(r"([~^])(\d*)(?!\{)")
 _SHORT = re.compile(r"[0-9a-fA-F]{4,40}")
+_SHA256 = 64  # digits
 _MOST_NAMES = 10_000  # references among which a near name is looked for
 
 EntryKind = Literal["file", "folder", "link", "module"]
@@ -158,6 +159,12 @@ class History:
             sha = self._refs[parse_ref(self._refs, name)]
         except KeyError:
             return self._short(revision, base)
+        if len(sha) == _SHA256:
+            raise UsageError(
+                f"`{self.folder.root}` names its commits by SHA-256",
+                why="which can't be read here",
+                help="keep the songs in a repository that git made with its usual --object-format=sha1",
+            )
         if not valid_hexsha(sha):
             raise Damaged(f"the reference `{printable(base)}` names no commit")
         return sha

@@ -104,6 +104,10 @@ def test_nothing_that_config_and_attributes_name_is_run(repository: Repository, 
         (repository.git / "hooks").mkdir(exist_ok=True)
         (repository.git / "hooks" / hook).write_bytes(script.read_bytes())
         (repository.git / "hooks" / hook).chmod(0o755)
+    for cache in ("pack/multi-pack-index", "info/commit-graph"):
+        (repository.git / "objects" / cache).parent.mkdir(exist_ok=True)
+        (repository.git / "objects" / cache).write_bytes(b"MIDX\1\1\xff\xffno such thing")
+
     written, remarks = files_at(repository, tmp_path)
 
     assert written == {"specs/a.toml": SPEC, "specs/words.txt": b"$Id$\nla la\n"}

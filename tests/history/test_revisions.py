@@ -126,6 +126,12 @@ def test_a_shallow_clone_tells_how_to_get_the_rest(repository: Repository) -> No
     assert third
 
 
+def test_names_by_sha256_are_told(repository: Repository) -> None:
+    three(repository)
+    repository.ref("refs/heads/main", "8f69f735b59efa6c2d5969235344bfec87746625875a1da5dbc8f87d4209e1ed")
+    assert refusal(repository.folder, "HEAD").message.endswith("names its commits by SHA-256")
+
+
 def test_a_name_that_leads_back_to_itself_is_told(repository: Repository) -> None:
     three(repository)
     repository.ref("refs/heads/one", "ref: refs/heads/two")

@@ -35,9 +35,11 @@ keyscale = "C major"
 timesignature = 4
 vocal_language = "en"
 [inference]
+inference_steps = 2
 shift = 3.0
 """
 """Nothing is left for a chain of thought."""
+WITHOUT_CODES = ("march", "lullaby", "blues")
 CAPTIONS = {
     "waltz": "a slow accordion waltz",
     "techno": "minimal techno, four to the floor",
@@ -54,7 +56,8 @@ def test_what_changed_in_history_is_what_is_heard(
     songs = Songs(tmp_path / "album", "mini", executor)  # type: ignore[arg-type]  # a name in place of a folder
     repository = Repository(songs.folder)
     for name, caption in CAPTIONS.items():
-        songs.write(name, SPEC.replace("{caption}", caption))
+        lm = "thinking = false\n" if name in WITHOUT_CODES else ""
+        songs.write(name, SPEC.replace("{caption}", caption) + lm)
     first = repository.commit()
     songs.render()
     songs.edit("techno", "shift = 3.0", "shift = 1.0")

@@ -271,12 +271,14 @@ def test_no_song_of_that_name_is_told(album: Album, capsys: pytest.CaptureFixtur
 
 @pytest.mark.slow
 def test_history_needs_neither_git_nor_torch_and_dulwich_only_when_it_is_asked_for(album: Album) -> None:
+    carry_out(album.project())
     code = """
 import sys
 from renderer.cli.main import run
 runs = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system", "socket.connect")
 sys.addaudithook(lambda event, _: event in runs and sys.exit(event))
 assert run(["status", *sys.argv[1:]]) == 0
+assert run(["diff", "harbour.s1", "tin-roof.s1", "--no-measure"]) == 0
 assert not [name for name in sys.modules if name.split(".")[0] == "dulwich"]
 assert run(["status", "--since", "HEAD", *sys.argv[1:]]) == 0
 assert run(["diff", "--rev", "HEAD", *sys.argv[1:]]) == 0
