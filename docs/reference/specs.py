@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _TABLES = ("metas", "inference", "output", "pick")
+_FIRST = ("title", "caption", "lyrics", "lyrics_file", "instrumental", "seeds")
 _OWN_CHAPTER = {*_TABLES, "lora", "variants", "edits"}
 _HEAD = """\
 # Keys of a spec
@@ -43,7 +44,7 @@ _ALBUM = """\
 def spec_page() -> str:
     """Every key of a spec, table by table."""
     keys = song_schema()["properties"]
-    top = {name: key for name, key in keys.items() if name not in _OWN_CHAPTER}
+    top = {name: keys[name] for name in dict.fromkeys((*_FIRST, *keys)) if name not in _OWN_CHAPTER}
     variant = _only_table(keys["variants"])
     edit = _only_table(keys["edits"])
     own = {name: key for name, key in edit.items() if name not in variant and name not in rows(EditSettings)}

@@ -1,8 +1,8 @@
 """A reader at work: writes the files that a page shows, makes its changes, types its commands and looks at what comes.
 
 What a page shows is compared with what is printed. `…` stands for anything within a line, alone on a line for any
-lines; a number before s, ms, min, h, kB, MB, GB, dB, LUFS or bpm is any number. How far a render is, which comes by the
-clock, may be printed beside what is shown.
+lines; a number before s, ms, min, h, kB, MB, GB, dB, LUFS or bpm is any number; columns may be wider or narrower. How
+far a render is, which comes by the clock, may be printed beside what is shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _WRITTEN = re.compile(r"# (?P<end>at the end of )?(?P<path>[\w./-]+\.(?:toml|txt))(?: .*)?\n")
 _CHANGED = re.compile(r"--- (?P<path>[\w./-]+)\n")
-_VOLATILE = re.compile(r"…|\d[\d,.:]*(?= (?:s|ms|min|h|kB|MB|GB|dB|LUFS|bpm|dBTP)\b)")
+_VOLATILE = re.compile(r"…|(?<=\S) +(?=\S)|─+|\d[\d,.:]*(?= (?:s|ms|min|h|kB|MB|GB|dB|LUFS|bpm|dBTP)\b)")
+_ANY = {"…": r"[^\n]*?", " ": " +", "─": "─+"}
 _BY_THE_CLOCK = re.compile(r"^  \d+/\d+ (?:done|jobs)\b.*\n", re.MULTILINE)
 _ENDS = re.compile(r"ends with (\d+)")
 PATIENCE_SECONDS = 300
@@ -117,5 +118,5 @@ def _line_pattern(line: str) -> str:
     if line.strip() == "…":
         return r"(?:[^\n]*\n)*?"
     kept = [re.escape(piece) for piece in _VOLATILE.split(line.rstrip())]
-    between = [r"[^\n]*?" if piece == "…" else r"\d[\d,.:]*" for piece in _VOLATILE.findall(line.rstrip())]
+    between = [_ANY.get(piece[0], r"\d[\d,.:]*") for piece in _VOLATILE.findall(line.rstrip())]
     return "".join(piece for pair in zip(kept, [*between, ""], strict=True) for piece in pair) + r"\n"
