@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from renderer import __version__
+from tests.ci.runner import Job
 from tests.release.build import ROOT, Built, build, commit_time, export, metadata_of, unpack
 
 SPEC = 'caption = "calm piano"\ninstrumental = true\nmodel = "mini"\nseeds = [1]\n'
@@ -31,8 +32,10 @@ def main() -> None:
     with TemporaryDirectory(prefix="renderer-release-") as scratch:
         built = built_alike(Path(scratch))
         say(f"metadata are valid: {metadata_of(built.wheel)['Name']} {__version__}")
-        for number, python in enumerate(() if asked.no_install else asked.python or [sys.executable]):
-            installed(built.wheel, python, Path(scratch) / f"install{number}")
+        if not asked.no_install:
+            for number, python in enumerate(asked.python or [sys.executable]):
+                installed(built.wheel, python, Path(scratch) / f"install{number}")
+            action_installs(Path(scratch) / "action")
         if asked.to:
             asked.to.mkdir(parents=True, exist_ok=True)
             for path in (built.wheel, built.sdist):
@@ -83,6 +86,21 @@ def installed(wheel: Path, python: str, folder: Path) -> None:
     told = subprocess.run([own / "python", "-V"], stdout=subprocess.PIPE, text=True, check=True)
     say(f"{told.stdout.strip()}: installed with the constraints, and a take rendered")
     shutil.rmtree(folder)
+
+
+def action_installs(folder: Path) -> None:
+    """The action's own installation, without torch, and what it checks and plans with that."""
+    checkout, scratch = folder / "checkout", folder / "runner"
+    (checkout / "specs").mkdir(parents=True)
+    scratch.mkdir()
+    (checkout / "specs" / "eins.toml").write_text(SPEC, "utf-8")
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(scratch / "numba"))
+    done = Job(checkout=checkout, scratch=scratch, path="/usr/local/bin:/usr/bin:/bin").run(python=sys.executable)
+    refuse(done.failed, "the action fails:\n" + "\n".join(step.log for step in done.steps))
+    refuse("eins.s1" not in done.summary, f"the action plans otherwise:\n{done.summary}")
+    heavy = list((scratch / "temp" / "renderer-venv").rglob("site-packages/torch"))
+    refuse(heavy, "the action installs torch where it only checks and plans")
+    say("action.yml: installed without torch, checked and planned")
 
 
 def refuse(fault: object, message: str) -> None:
