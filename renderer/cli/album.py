@@ -34,8 +34,8 @@ def command(file: Path | None, folder: Path | None, best: bool, as_json: bool, o
     """
     from renderer.pipeline.album import open_album
     from renderer.pipeline.album_export import export_album
+    from renderer.pipeline.album_places import the_album
     from renderer.pipeline.album_remarks import album_remarks
-    from renderer.pipeline.albums import the_album
 
     picked = open_album(the_album(file), outputs, best=best)
     remarks = album_remarks(picked)

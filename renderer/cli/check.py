@@ -51,7 +51,7 @@ def command(
     """
     from renderer.cli.annotations import github_line, gitlab_document
     from renderer.models.family import count_prompts
-    from renderer.pipeline.albums import albums_of, is_album, read_with_songs
+    from renderer.pipeline.album_places import albums_of, is_album
     from renderer.pipeline.select import named_specs
     from renderer.spec.load import load_songs
 
@@ -66,7 +66,7 @@ def command(
         return _show_changes(paths, model)
     refused = _fix(paths, model) if fix else 0
     loaded = load_songs(paths, model=model, count_prompts=count_prompts)
-    read = [read_with_songs(path, None if named else loaded) for path in albums]
+    read = _read(albums, None if named else loaded)
     found = (*loaded.diagnostics, *dict.fromkeys(fault for one in read for fault in one.faults))
     diagnostics = tuple(map(_strictly, found)) if strict else found
     if form == "json":
@@ -80,6 +80,14 @@ def command(
         show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded if paths or not albums else None, read))
     return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
+
+
+def _read(albums: Sequence[Path], loaded: Loaded | None) -> list[ReadAlbum]:
+    if not albums:
+        return []
+    from renderer.pipeline.albums import read_with_songs
+
+    return [read_with_songs(path, loaded) for path in albums]
 
 
 def _show_changes(paths: Sequence[Path], model: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Where albums lie, and what is wrong with one: its file, the songs and takes that it names."""
+"""An album's file beside the songs of its project, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer.errors import SpecError, UsageError
+from renderer.errors import SpecError
 from renderer.files import is_folder, real
-from renderer.folders import SPECS_FOLDER, specs_folder
+from renderer.folders import SPECS_FOLDER
 from renderer.spec.album import read_album
 from renderer.spec.album_songs import ProjectSongs, name_faults
-from renderer.spec.load import ALBUM_NAME, find_albums, load_songs
+from renderer.spec.edit_sources import PICKS_NAME
+from renderer.spec.load import load_songs
+from renderer.spec.picks import read_picks
 from renderer.spec.project import Overrides, SpecFolders
 from renderer.spec.take_names import song_name
-from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from renderer.spec.album import Album
     from renderer.spec.diagnostics import Diagnostic
@@ -49,48 +50,6 @@ class ReadAlbum:
         return self.album
 
 
-def is_album(named: str) -> bool:
-    """Whether what is named on the command line is an album's file."""
-    return Path(named).name == ALBUM_NAME
-
-
-def albums_of(named: Sequence[str]) -> tuple[Path, ...]:
-    """The albums among files and folders; nothing means those in the folder `specs` and beside it.
-
-    Raises: UsageError for a file that isn't there.
-    """
-    found: list[Path] = []
-    for path in map(Path, named or (specs_folder(),)):
-        if path.name == ALBUM_NAME and not is_folder(path):
-            found.append(_there(path))
-        elif is_folder(path):
-            beside = path.parent / ALBUM_NAME if real(path).name == SPECS_FOLDER else None
-            found += [*([beside] if beside and os.path.lexists(beside) else []), *find_albums(path)]
-    return tuple({real(path): path for path in found}.values())
-
-
-def the_album(named: Path | None) -> Path:
-    """The one album meant: a file, or a folder's; where none is named, that of the folder `specs` or beside it.
-
-    Raises: UsageError where there is none, or more than one.
-    """
-    if named is not None:
-        return _there(named / ALBUM_NAME if is_folder(named) else named)
-    specs = specs_folder()
-    found = [path for path in (specs.parent / ALBUM_NAME, specs / ALBUM_NAME) if os.path.lexists(path)]
-    if len(found) > 1:
-        raise UsageError(
-            f"there are two albums: {' and '.join(f'`{path}`' for path in found)}", help=f"renderer album {found[0]}"
-        )
-    if not found:
-        raise UsageError(
-            f"there is no `{ALBUM_NAME}`",
-            why=f"looked for it beside `{specs}` and in it",
-            help='renderer new --album "A title" writes one with every song',
-        )
-    return found[0]
-
-
 def read_with_songs(path: Path, loaded: Loaded | None = None) -> ReadAlbum:
     """An album with the songs of its project; `loaded` are those where they were read already.
 
@@ -110,25 +69,18 @@ def read_with_songs(path: Path, loaded: Loaded | None = None) -> ReadAlbum:
 
 def _picks(loaded: Loaded) -> tuple[Mapping[str, Pick], tuple[Diagnostic, ...]]:
     """The votes, or what is wrong with a file of them."""
+    picks: dict[str, Pick] = {}
     try:
-        return all_picks(loaded.songs), ()
+        # Not by `takes.votes`, which can write them: a check imports nothing that writes.
+        for path in dict.fromkeys(song.source.parent / PICKS_NAME for song in loaded.songs):
+            picks |= read_picks(path)
     except SpecError as error:
         return {}, error.diagnostics
+    return picks, ()
 
 
 def _place(fault: Diagnostic) -> tuple[int, int]:
     return (fault.span.line, fault.span.column) if fault.span else (0, 0)
-
-
-def _there(path: Path) -> Path:
-    if path.name != ALBUM_NAME:
-        raise UsageError(
-            f"`{path}` is no album",
-            why=f"an album's file is called `{ALBUM_NAME}`; of several albums each has a folder of its own",
-        )
-    if not os.path.lexists(path):
-        raise UsageError(f"`{path}` does not exist", help='renderer new --album "A title" writes one with every song')
-    return path
 
 
 def _specs_of(album: Path) -> Path:

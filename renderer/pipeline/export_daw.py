@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from renderer.models.family import stored_kinds
-from renderer.pipeline.rendered import in_numbers, require_intact
+from renderer.pipeline.rendered import PREVIEW, in_numbers, require_intact
 from renderer.song import TakeSource
 from renderer.spec.take_names import take_named
 from renderer.store.store import Store
@@ -61,7 +61,7 @@ def daw_files(
         base, beats = f"{name}{_tempo(record, measured)}", measured.beats if measured else ()
         files |= _sounds(base, record, stems, store)
         files |= {ending: partial(_write, text) for ending, text in _texts(base, timed[name], beats)}
-        remarks |= dict.fromkeys((*_lacks(name, timed[name], measured), *others))
+        remarks |= dict.fromkeys((*_lacks(name, song, timed[name], measured), *others))
     return DawFiles(files=files, remarks=tuple(remarks))
 
 
@@ -102,9 +102,13 @@ def _texts(base: str, timed: Timestamps | None, beats: tuple[float, ...]) -> Ite
         yield f"{base}.beats.txt", beats_text(beats)
 
 
-def _lacks(name: str, timed: Timestamps | None, measured: Measured | None) -> Iterator[str]:
-    if timed is None:
+def _lacks(name: str, song: Song, timed: Timestamps | None, measured: Measured | None) -> Iterator[str]:
+    if timed is None and PREVIEW in name:
+        yield f"{name}: no sections, which previews never have"
+    elif timed is None and song.has_words:
         yield f"{name}: no sections, as nothing tells when its lyrics are sung: renderer render --timestamps {name}"
+    elif timed is None:
+        yield f"{name}: no sections, as nothing is sung in it"
     if measured is None:
         yield "no beats, as nothing measures them: pip install 'renderer[measure]'"
     elif not measured.beats:
