@@ -44,10 +44,14 @@ def from_json(kind: type[T], raw: object) -> T:
     """
     if not isinstance(raw, Mapping):
         raise JsonError(f"a {kind.__name__} is written as {type(raw).__name__}")
-    readers: Mapping[str, tuple[Read, bool]] = _readers(cast("Any", kind))
+    readers: Mapping[str, tuple[Read, bool, type | None]] = _readers(cast("Any", kind))
     known, others = {}, {}
     for name, one in raw.items():
-        read, optional = readers.get(name, (None, False))
+        read, optional, plain = readers.get(name, (None, False, None))
+        # A thousand records, of a hundred values each, are read while somebody waits.
+        if one.__class__ is plain:
+            known[name] = one
+            continue
         if read is None:
             others[name] = one
             continue
@@ -96,10 +100,15 @@ def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 @cache
-def _readers(kind: type) -> Mapping[str, tuple[Read, bool]]:
-    """Field -> what reads it, and whether it may be None."""
+def _readers(kind: type) -> Mapping[str, tuple[Read, bool, type | None]]:
+    """Field -> what reads it, whether it may be None, and the class whose values are taken as they are."""
     hints = {name: hint for name, hint in get_type_hints(kind).items() if name != OTHERS}
-    return {name: (_reader(hint), types.NoneType in get_args(hint)) for name, hint in hints.items()}
+    return {name: (_reader(hint), types.NoneType in get_args(hint), _as_written(hint)) for name, hint in hints.items()}
+
+
+def _as_written(hint: Any) -> type | None:
+    first = get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
+    return first if first in (str, int, bool, float) else None
 
 
 def _reader(hint: Any) -> Read:
@@ -122,7 +131,6 @@ def _of(kind: type) -> Read:
     """What reads a value of just this class: true and false are numbers to Python and not to JSON."""
 
     def read(value: object) -> object:
-        # A thousand records, of a hundred values each, are read while somebody waits.
         if value.__class__ is kind:
             return value
         raise JsonError(f"{type(value).__name__} in place of {kind.__name__}")

@@ -52,6 +52,7 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
+    from renderer.pipeline.waves import waves_of
     from renderer.run.simulation import best
 
     options = make_options(**flags)
@@ -75,7 +76,7 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
         plain_seconds=best(plan.as_if_all, workers, expected).seconds if plan.picks else None,
     )
     if form == "json":
-        waves = _waves_document(plan) if options.until and plan.running else {}
+        waves = {"waves": waves_of(plan)._asdict()} if options.until and plan.running else {}
         computes = {"computes": words(project.settings)}
         echo_json({**_document(plan, missing, elsewhere), **computes, "expected": outlook.document(), **waves})
         return EXIT_FINE
@@ -110,12 +111,6 @@ def _print_markdown(plan: Plan, elsewhere: Elsewhere, lines: Sequence[str]) -> N
     rows = [_row(take, elsewhere) for take in plan.takes if take.runs or take.why not in rests]
     for line in ("### Plan", "", *(table(_HEADINGS, rows) if rows else ()), "", *verbatim(lines)):
         click.echo(line)
-
-
-def _waves_document(plan: Plan) -> dict[str, object]:
-    from renderer.pipeline.waves import waves_of
-
-    return {"waves": waves_of(plan)._asdict()}
 
 
 def _waves(plan: Plan, until: str) -> Iterator[str]:

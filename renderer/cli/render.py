@@ -121,15 +121,16 @@ def _run_on_end(words: Sequence[str], document: object) -> None:
 def _page(project: Project, summary: Summary, console: Console, *, measure: bool) -> Path | None:
     """The report; None when it can't be written, which must not cost the summary."""
     from renderer.cli.main import show_error
-    from renderer.cli.report import measure_and_write
     from renderer.errors import RendererError, StoreError
-    from renderer.report.build import page_after
+    from renderer.pipeline.page_after import page_after
 
     try:
         page = page_after(project, summary)
         # The last of several shards measures what the others rendered.
         rendered = summary.rendered or summary.restored or project.options.shard
         if measure and rendered and not (summary.stopped or summary.fault):
+            from renderer.cli.report import measure_and_write
+
             page = measure_and_write(project, console)
     except OSError as error:
         show_error(StoreError("the report can't be written", why=str(error), help="the takes are on disk all the same"))

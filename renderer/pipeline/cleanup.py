@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from renderer.pipeline.page_after import shown_by
 from renderer.pipeline.status import without_spec
-from renderer.report.build import shown_by
 from renderer.report.kept_pieces import forget_pieces
 from renderer.store.disk_faults import disk_faults
 from renderer.store.edits import sole_writer

@@ -59,7 +59,7 @@ def both_json(request: Any) -> tuple[dict[str, object], dict[str, object]]:
     # Not dataclasses.asdict, which copies every text.
     for name, neutral in _columns(kind):
         value = getattr(request, name)
-        told, keyed = _both(value)
+        told, keyed = (value, value) if value.__class__ in _PLAIN else _both(value)
         whole[name] = told
         if value != neutral:
             in_key[name] = keyed
@@ -70,7 +70,7 @@ def _both(value: Any) -> tuple[object, object]:
     kind = value.__class__
     if kind is float:
         value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
-    elif kind not in _PLAIN and hasattr(value, "__dataclass_fields__"):
+    elif hasattr(value, "__dataclass_fields__"):
         return both_json(value)
     elif kind is tuple and value and hasattr(value[0], "__dataclass_fields__"):
         pairs = [both_json(one) for one in value]

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-    from renderer.models.model_files import PlannedModel, Settings
-    from renderer.models.stage_spec import StageSpec
+    from renderer.models.model_files import ModelFiles, PlannedModel, Settings
     from renderer.models.take_requests import TakeStage
     from renderer.song import Take, Variant
     from renderer.store.store import Store
@@ -106,6 +105,8 @@ class _Planner:
     """Those that may be built on, by their names."""
     known: dict[str, _Planned | None] = field(default_factory=dict)
     """What was planned; None while a take is being planned."""
+    of_sets: dict[ModelFiles, Mapping[str, JobSettings]] = field(default_factory=dict)
+    """Set -> part -> what enters its jobs' keys beside their requests."""
 
     def plan(self, take: Take) -> _Planned:
         """The take's plan with its jobs.
@@ -255,6 +256,12 @@ class _Planner:
             help="render without --only-edits, or take the change back",
         )
 
+    def _settings_of(self, model: PlannedModel) -> Mapping[str, JobSettings]:
+        if model.files not in self.of_sets:
+            parts = (part for part in family(model.files.family).parts if part in model.weights)
+            self.of_sets[model.files] = {part: _settings(part, model, self.settings) for part in parts}
+        return self.of_sets[model.files]
+
     def _plan(self, take: Take) -> _Planned:
         model, ask = self.model_of(take.variant), self.ask
         own = family(model.files.family)
@@ -263,7 +270,8 @@ class _Planner:
         _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
-        every, records = _jobs(asked.stages, model, self.settings, pinned=pinned, foreign=foreign, take=take.name)
+        counted = self._settings_of(model)
+        every, records = _jobs(asked.stages, model.files, counted, pinned=pinned, foreign=foreign, take=take.name)
         jobs = tuple(job for job in every if job.stage not in asked.idle)
         keys = {**pinned, **{job.stage: job.key for job in jobs}}
         output = take.song.output
@@ -328,8 +336,8 @@ def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
 
 def _jobs(
     requests: Mapping[str, DataclassInstance],
-    model: PlannedModel,
-    settings: Settings,
+    files: ModelFiles,
+    settings: Mapping[str, JobSettings],
     *,
     pinned: Mapping[str, str],
     foreign: Mapping[str, Mapping[str, Input]],
@@ -338,11 +346,11 @@ def _jobs(
     """A take's jobs, and by their stages what each was asked, for records and reasons."""
     keys, jobs, records = dict(pinned), [], {}
     for stage, request in requests.items():
-        spec = stage_of(model.files, stage)
+        spec = stage_of(files, stage)
         inputs = {name: Input(stage=need, key=keys[need]) for name, need in spec.needs.items() if need in keys}
         inputs |= foreign.get(stage, {})
         upstream = {name: one.key for name, one in inputs.items()}
-        counted = _settings(spec, model, settings)
+        counted = settings[spec.part]
         (asked, in_key), own = both_json(request), counted.as_json
         keys[stage] = job_key(stage, spec.version, in_key, own, upstream)
         records[stage] = {**asked, **own, "version": spec.version}
@@ -353,18 +361,18 @@ def _jobs(
                 request=request,
                 settings=counted,
                 inputs=inputs,
-                files=model.files,
+                files=files,
                 takes=(take,),
             )
         )
     return tuple(jobs), records
 
 
-def _settings(spec: StageSpec, model: PlannedModel, settings: Settings) -> JobSettings:
+def _settings(part: str, model: PlannedModel, settings: Settings) -> JobSettings:
     return JobSettings(
-        weights=model.weights[spec.part],
-        numerics=model.numerics[spec.part],
-        sizes=part_of(model.files, spec.part).settings(settings),
+        weights=model.weights[part],
+        numerics=model.numerics[part],
+        sizes=part_of(model.files, part).settings(settings),
     )
 
 

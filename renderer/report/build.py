@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from renderer import __version__
 from renderer.files import real
 from renderer.folders import REPORT_FOLDER
 from renderer.report.last_run import last_run
@@ -16,7 +14,6 @@ from renderer.report.run_values import make_run
 from renderer.report.song_values import UP, Surroundings, make_song
 from renderer.report.spec_faults import spec_faults
 from renderer.report.values import Report, ReportHead
-from renderer.store.disk import write_whole
 from renderer.takes.edited import pair_of
 from renderer.takes.measure import measurement_names, missing_libraries
 from renderer.takes.measurements import measured_folder
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from renderer.pipeline.project import Project
-    from renderer.pipeline.summary import Summary
     from renderer.pipeline.whole import SongTakes, Whole
     from renderer.plan.jobs import TakePlan
     from renderer.report.values import ReportSong
@@ -72,54 +68,6 @@ def write_page(project: Project, folder: Path | None = None) -> Path:
     remarks = [remark for one in found for remark in one.piece.remarks]
     head = _head(project, whole, around, weights=weights, remarks=remarks)
     return write_pieces(head, [one.piece for one in found], folder or outputs / REPORT_FOLDER)
-
-
-def page_after(project: Project, summary: Summary) -> Path:
-    """The report after a run; left as it is when nothing was done and the project is what it shows.
-
-    Raises: StoreError, OSError when the outputs folder can't be written.
-    """
-    from renderer.report.page import is_whole  # noqa: PLC0415 - jinja2 only where a page is looked for
-
-    page, mark = project.store.outputs / REPORT_FOLDER / "index.html", shown_by(project.store)
-    if project.options.shard:
-        # The page shows all takes, and of those of other shards this one doesn't know what became.
-        mark.unlink(missing_ok=True)
-        return write_page(project)
-    if (
-        len(summary.kept) + len(summary.not_picked) == len(summary.plan.takes)
-        and is_whole(page)
-        and _text(mark) == _fingerprint(project)
-    ):
-        return page
-    written = write_page(project)
-    write_whole(project.store.disk, mark, _fingerprint(project).encode())
-    return written
-
-
-def shown_by(store: Store) -> Path:
-    """The file that tells what the page shows; without it the next run writes the page."""
-    return store.folder / "page-shows"
-
-
-def _fingerprint(project: Project) -> str:
-    """What the page shows as long as nothing runs: these takes beside those of the specs as they are, and the votes."""
-    songs = {take.song.name: take.song.as_written for take in project.takes}
-    files = [(str(file), stat.st_size, stat.st_mtime_ns) for file in project.spec_files() for stat in _stats(file)]
-    takes = [take.name for take in project.takes]
-    picks = sorted((name, str(pick)) for name, pick in all_picks(songs.values()).items())
-    titles = [(song.name, song.title) for song in songs.values()]
-    shown = [takes, titles, files, picks, project.options.preview, project.store.journal.stamp()]
-    return hashlib.sha256(f"{__version__} {shown}".encode()).hexdigest()
-
-
-def _stats(file: Path) -> Iterator[os.stat_result]:
-    if file.exists():
-        yield file.stat()
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8") if path.exists() else ""
 
 
 def make_report(project: Project, up: str = UP, diagnostics: Sequence[Diagnostic] = ()) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from renderer import __version__
-from renderer.files import open_regular
 from renderer.report.pieces import packed_together, song_piece
 from renderer.report.templating import part, script, template
 from renderer.report.timeline import make_timeline
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from renderer.report.pieces import PieceFailure, SongPiece
     from renderer.report.values import Report, ReportHead
 
-_END = b"</html>"
 _MANY_SONGS = 100
 _MANY_TAKES = 1_000  # of more, packing all that opens on demand anew would take seconds for every page
 
@@ -72,16 +69,6 @@ def write_pieces(head: ReportHead, pieces: Sequence[SongPiece], folder: Path) ->
         content.write(text.encode())
     write_whole(RealDisk(), page, content.getvalue())  # which is no copy
     return page
-
-
-def is_whole(page: Path) -> bool:
-    """Whether a page is there to its end: a drive that lost power may have left an empty one, or zeros."""
-    try:
-        with open_regular(page) as file:
-            file.seek(-len(_END), os.SEEK_END)
-            return file.read() == _END
-    except OSError:
-        return False
 
 
 def render_page(report: Report, served: Served | None = None) -> str:

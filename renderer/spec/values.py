@@ -28,9 +28,9 @@ def output_of(*tables: OutputTable) -> Output:
 def pick_of(*tables: PickTable | None) -> PickSettings | None:
     """How many plans are made, and how many finished, later tables winning; None where no table asks for it."""
     written = [table for table in tables if table is not None]
-    said = _said(PickSettings.__dataclass_fields__, written)
     if not written:
         return None
+    said = _said(PickSettings.__dataclass_fields__, written)
     plans = said.get("plans", PickSettings().plans)
     return PickSettings(plans=plans, finish=said.get("finish", min(PickSettings().finish, plans)))
 
@@ -48,5 +48,9 @@ def inference_of(*tables: InferenceTable | EditTable, base: Inference | None = N
 
 def _said(names: Container[str], tables: Iterable[Table]) -> dict[str, Any]:
     """What the tables say, less what can only be said in one way, such as `dcw_wavelet`."""
-    said = ((name, getattr(table, name)) for table in tables for name in table.model_fields_set if name in names)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in said if value is not None}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for table in tables
+        for name in table.model_fields_set
+        if name in names and (value := getattr(table, name)) is not None
+    }

@@ -27,11 +27,11 @@ import soundfile
 from renderer.cli.main import run as run_command
 from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
+from renderer.pipeline.page_after import is_whole
 from renderer.pipeline.project import Project
 from renderer.pipeline.select import select
 from renderer.plan.jobs import Why
 from renderer.plan.shards import Shard
-from renderer.report.page import is_whole
 from renderer.run.events import TakeDone
 from renderer.store.disk import is_temp
 from renderer.store.edits import sole_writer

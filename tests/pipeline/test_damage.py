@@ -18,11 +18,11 @@ from renderer.artifacts import Codes, Latents
 from renderer.cli.render import _verify
 from renderer.errors import StoreError
 from renderer.models.family import stored_kinds
+from renderer.pipeline.page_after import page_after
 from renderer.pipeline.summary import Summary
 from renderer.plan.jobs import Why
 from renderer.processes import python
 from renderer.provenance import Origin
-from renderer.report.build import page_after
 from renderer.run.process import Inbox, WorkerProcess
 from renderer.store.disk import move_take
 from renderer.store.encoding import encode
