@@ -196,10 +196,13 @@ def lm_prompt_bucket(device: str) -> int:
 
 
 def vae_kernels(device: str, dtype: str) -> str:
-    """How the VAE computes: `plain`, in diffusers' bits, or `fused`, or `channels_last` in kernels of Triton.
+    """How the VAE computes: `plain`, in diffusers' bits, `sliced`, `fused`, or `channels_last` in kernels of Triton.
 
-    They are equal up to rounding, so this is part of the key. The last wants CUDA from Ampere on and 16 bits.
+    They are equal up to rounding, so this is part of the key. Sliced is a CPU's way in float32; the last wants CUDA
+    from Ampere on and 16 bits.
     """
+    if device == "cpu" and dtype == "float32":
+        return "sliced"
     if not device.startswith("cuda"):
         return "plain"
     return "channels_last" if has_flash(device, dtype) and not missing_for_triton() else "fused"

@@ -20,7 +20,7 @@ class Numerics:
     text: str | None = None
     """The dtype of the text encoder."""
     kernels: str | None = None
-    """`plain`, `blockwise`, `flash`, `fused`, …; None as its library computes, where there was no choice at first."""
+    """`plain`, `blockwise`, `flash`, `sliced`, …; None as its library computes, where there was no choice at first."""
     attention: str | None = None
     """How the LM's rows attend: `masked`, each to all of its cache, `ragged`, to what is in use, or `split`."""
     prompt_bucket: int | None = None

@@ -17,6 +17,7 @@ from renderer.models.ace_step.jobs import Abandoned, is_out_of_memory, run_alone
 from renderer.models.ace_step.protocol.line_windows import sample_windows
 from renderer.models.ace_step.vae.fused import fuse, give_float32, slim
 from renderer.models.ace_step.vae.read_file import read_file
+from renderer.models.ace_step.vae.sliced import Sliced
 from renderer.models.ace_step.vae.sound import PEAK, PEAK_FLOOR, checked_latents, checked_peak, scale_to_peak
 from renderer.models.ace_step.vae.splice import padded, spliced
 from renderer.models.ace_step.vae.tiles import Tiles
@@ -187,6 +188,7 @@ def _channels_last(decoder: Any, _dtype: str) -> Any:
 
 DECODERS: Mapping[str, Callable[[Any, str], Any]] = {
     "plain": partial(_changed, slim),
+    "sliced": lambda decoder, _: Sliced(decoder),
     "fused": partial(_changed, fuse),
     "channels_last": _channels_last,
 }
