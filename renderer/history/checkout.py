@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from renderer.errors import UsageError
 from renderer.history.git_folder import GIT
 from renderer.plurals import counted
+from renderer.spec.checkpoints import is_dit_file
 from renderer.spec.diagnostics import printable
 from renderer.spec.toml import MAX_BYTES, Parsed, parsed_toml
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 100_000  # of folders that specs are looked for in: a tree of a few objects may unfold to billions
 MAX_DEPTH = 64
+MAX_BYTES_IN_ALL = 1 << 30
 MAX_NAMED = 1_000  # characters of a text in a spec that may name a file
 _SPEC, _DEFAULTS = ".toml", "renderer.toml"
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -53,6 +55,8 @@ class _Writer:
     folder: Path
     done: set[Parts] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+    """Of what was written, in bytes."""
 
     def write(self, path: Parts, entry: TreeEntry) -> bytes | None:
         """The file's content, once it is written; None where it isn't."""
@@ -65,6 +69,13 @@ class _Writer:
         if content.startswith(_LFS):
             self.remark(f"`{name}` is in LFS: the file of the working folder stands for it")
             return None
+        self.sizes.append(len(content))
+        if sum(self.sizes) > MAX_BYTES_IN_ALL:
+            raise UsageError(
+                "specs of that revision name more than is read from git",
+                why=f"their files come to more than {MAX_BYTES_IN_ALL >> 20:,} MiB",
+                help="keep audio in LFS, or out of git",
+            )
         place = self.folder.joinpath(*path)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +165,8 @@ def _named_in(content: bytes, folder: Parts) -> Iterator[Parts]:
         if not text or len(text) > MAX_NAMED or "\n" in text or "\0" in text or text.startswith(("/", "~")):
             continue
         path = posixpath.normpath(posixpath.join(*folder, text))
+        if is_dit_file(path):
+            continue  # a model is looked for where all models are, whatever commit names it
         if path not in (".", "..") and not path.startswith("../"):
             yield tuple(path.split("/"))
 

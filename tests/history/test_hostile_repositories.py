@@ -199,6 +199,16 @@ def test_a_tree_that_unfolds_to_billions_is_refused(
     assert refusal(repository, tmp_path).message == "`specs` holds more than specs"
 
 
+def test_specs_that_name_more_than_a_disk_holds_are_refused(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkouts, "MAX_BYTES_IN_ALL", 100_000)
+    sounds = {f"specs/{number}.wav".encode(): bytes(30_000) for number in range(4)}
+    specs = {f"specs/{number}.toml".encode(): f'reference_audio = "{number}.wav"'.encode() for number in range(4)}
+    repository.commit_files(specs | sounds)
+    assert refusal(repository, tmp_path).help == "keep audio in LFS, or out of git"
+
+
 def _commit_of(repository: Repository, **specs: str) -> None:
     """A commit whose specs are these blobs."""
     entries = ((b"100644", f"{name}.toml".encode(), blob) for name, blob in specs.items())

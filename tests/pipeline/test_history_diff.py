@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from renderer.cli.main import run
 from tests.history.repositories import Repository
@@ -179,9 +182,47 @@ def test_two_revisions_are_compared_whatever_the_working_folder_holds(
 
 
 def test_words_and_pinned_codes_are_those_of_the_revision(album: Album, capsys: pytest.CaptureFixture[str]) -> None:
-    (album.folder / "specs" / "night-bus.txt").unlink()
+    carry_out(album.project())
+    assert album.ask("pin", "harbour.s1") == 0
+    album.commit()
+    for name in ("night-bus.txt", *(path.name for path in (album.folder / "specs").glob("*.codes"))):
+        (album.folder / "specs" / name).unlink()
+    capsys.readouterr()
+
     assert album.ask("diff", "--rev", "HEAD", "HEAD") == 0
-    assert "5 songs as they were" in capsys.readouterr().out
+
+    out, err = capsys.readouterr()
+    assert "5 songs as they were" in out
+    assert err == ""
+
+
+def test_a_voice_is_that_of_the_revision_and_a_model_that_of_now(
+    album: Album, tiny_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album.folder / "models").mkdir()
+    (album.folder / "models" / "tiny").symlink_to(tiny_set)
+    (album.folder / "renderer.toml").write_text('model = "models/tiny"\n[inference]\nuse_cot_caption = false\n')
+    voice = album.folder / "voices" / "anna.wav"
+    voice.parent.mkdir()
+    voice.write_bytes(tone(220))
+    album.edit("harbour", "seeds = [1]", 'seeds = [1]\nreference_audio = "../voices/anna.wav"')
+    album.commit()
+    assert [song for song in document(capsys, album, "diff", "--rev", "HEAD")["songs"] if song["state"] != "same"] == []
+
+    voice.write_bytes(tone(330))
+
+    (song,) = [one for one in document(capsys, album, "diff", "--rev", "HEAD")["songs"] if one["state"] != "same"]
+    (take,) = song["takes"]
+    assert take["changes"][0]["told"].startswith("reference_audio anna.wav ")
+    assert str(album.folder) not in str(song["takes"])
+
+
+def tone(hertz: float) -> bytes:
+    """Two seconds of a WAV file."""
+    sound = 0.3 * np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000)
+    file = io.BytesIO()
+    soundfile.write(file, sound, 48_000, format="WAV")
+    return file.getvalue()
 
 
 def test_a_fault_of_then_is_told_with_the_place_that_git_knows(
