@@ -18,8 +18,13 @@ def changed(document: dict[str, Any]) -> list[str]:
     return [take["take"].replace("[", "[[]") for take in takes if take["state"] not in ("same", "removed")]
 
 
+MOST_CHARACTERS = 100_000  # GitHub takes a megabyte for a step's summary
+
+
 def block(text: str) -> str:
-    """The text as it is, whatever is in it."""
+    """The text as it is, whatever is in it; its beginning, where it is too long."""
+    if len(text) > MOST_CHARACTERS:
+        text = text[:MOST_CHARACTERS].rpartition("\n")[0] + "\n…"
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}\n{text.rstrip()}\n{fence}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from renderer.spec.diagnostics import printable
@@ -10,8 +11,8 @@ from renderer.spec.diagnostics import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MOST_CHARACTERS = 50_000
-"""Of a table: GitHub takes 65,536 for a comment."""
+MOST_CHARACTERS = 30_000
+"""Of a table, and of a block: GitHub takes 65,536 for a comment."""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -32,10 +33,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 
 def verbatim(lines: Sequence[str]) -> Iterator[str]:
-    """A block that shows the lines as a terminal would."""
+    """A block that shows the lines as a terminal would, as far as there is room."""
     plain = [printable(part) for line in lines for part in line.split("\n")]
-    fence = _fence("\n".join(plain), least=3)
-    return iter((fence, *plain, fence))
+    lengths = accumulate(len(line) + 1 for line in plain)
+    shown = [line for line, length in zip(plain, lengths, strict=True) if length <= MOST_CHARACTERS]
+    more = (f"and {len(plain) - len(shown)} lines more",) if len(shown) < len(plain) else ()
+    fence = _fence("\n".join(shown), least=3)
+    return iter((fence, *shown, *more, fence))
 
 
 def _row(cells: Sequence[str]) -> str:

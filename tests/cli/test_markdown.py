@@ -43,3 +43,10 @@ def test_of_a_long_table_it_says_how_much_is_left_out() -> None:
 
     assert len("\n".join(lines)) < MOST_CHARACTERS + 100
     assert lines[-1] == f"and {10_000 - (len(lines) - 4)} more"
+
+
+def test_of_a_long_block_it_says_how_much_is_left_out() -> None:
+    lines = list(verbatim([f"night-bus.s{number}" for number in range(10_000)]))
+
+    assert len("\n".join(lines)) < MOST_CHARACTERS + 100
+    assert lines[-2:] == [f"and {10_000 - (len(lines) - 3)} lines more", "```"]
