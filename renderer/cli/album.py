@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
-from renderer.cli.streams import echo_json, say
+from renderer.cli.streams import echo_json, say, say_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def _print(picked: PickedAlbum, remarks: Sequence[AlbumRemark], written: Sequenc
     from renderer.plurals import counted
 
     seconds = sum(track.seconds + track.joined.gap for track in picked.tracks)
-    say(f"{picked.album.title}: {counted(len(picked.tracks), 'track')}, {_clock(seconds)}")
+    say_line(f"{picked.album.title}: {counted(len(picked.tracks), 'track')}, {_clock(seconds)}")
     if picked.tracks:
         Console(highlight=False).print(_table(picked))
     for remark in remarks:

@@ -105,6 +105,18 @@ def _lowered(picked: PickedAlbum) -> Iterator[AlbumRemark]:
         )
 
 
+def _fades(picked: PickedAlbum) -> Iterator[AlbumRemark]:
+    for track in picked.tracks:
+        faded = track.joined.fade_in + track.joined.fade_out
+        if faded > track.seconds:
+            yield AlbumRemark(
+                code="fades-overlap",
+                songs=(track.song.name,),
+                text=f"{track.number:02d} {track.song.name} lasts {track.seconds:.0f} s, and its fades {faded:g} s: it "
+                "never comes to its full level",
+            )
+
+
 def _voice(picked: PickedAlbum) -> Iterator[AlbumRemark]:
     voice = picked.album.voice
     wanted = file_digest(voice) if voice else ""
@@ -146,5 +158,5 @@ def _unknown_loudness(picked: PickedAlbum) -> Iterator[AlbumRemark]:
 
 
 RULES: tuple[Callable[[PickedAlbum], Iterator[AlbumRemark]], ...] = (
-    _missing, _tempos, _keys, _spread, _lowered, _unknown_loudness, _voice, _unmeasured,
+    _missing, _tempos, _keys, _spread, _lowered, _fades, _unknown_loudness, _voice, _unmeasured,
 )  # fmt: skip

@@ -248,6 +248,19 @@ def test_a_gain_stops_at_the_peak_and_that_is_told(project: Songs, capsys: pytes
         assert abs(heard + row["lowered_by_db"] + 6) < 0.02
 
 
+def test_what_is_too_short_for_a_loudness_or_its_fades_is_told(
+    project: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(project)  # a tenth of a second each
+    album(project, "loudness = -14\nfade_in = 0.05\nfade_out = 0.1\n")
+
+    document = told(capsys, "--to", "out")
+
+    assert [one["songs"] for one in document["remarks"] if one["code"] == "loudness-unknown"] == [[n] for n in NAMES]
+    assert [one["songs"] for one in document["remarks"] if one["code"] == "fades-overlap"] == [[n] for n in NAMES]
+    assert {row["gain_db"] for row in document["tracks"]} == {0.0}
+
+
 def test_neighbours_spread_and_voice_are_told(project: Songs, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write(project.folder / "voice.wav", np.random.default_rng(1).normal(0, 0.1, 48_000), SAMPLE_RATE)
 
