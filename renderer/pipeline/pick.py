@@ -112,20 +112,21 @@ def _ranked(
     records = dict(_records(song, store))
     scores = {name: take_scores(record, store) for name, record in records.items()}
     picks = {name: pick for name, pick in all_picks([song]).items() if name in records}
+    takes = ranked(scores, weights)
     return SongRanking(
         song=song,
-        takes=ranked(scores, weights),
+        takes=takes,
         scores=scores,
         records=records,
         picks=picks,
-        lacks=lacking(song, scores, model_of) | _without_words(records, scores, store),
+        lacks=lacking(song, scores, model_of) | _without_words(takes, records, store),
     )
 
 
-def _without_words(records: Mapping[str, TakeRecord], scores: Mapping[str, TakeScores], store: Store) -> dict[str, int]:
-    """How many takes that sing nobody listened to, where somebody did to others of the song."""
-    unheard = [records[name] for name, one in scores.items() if one.words is None]
-    singing = [] if len(unheard) == len(scores) else [one for one in unheard if lyric_lines(one, store)]
+def _without_words(takes: Sequence[RankedTake], records: Mapping[str, TakeRecord], store: Store) -> dict[str, int]:
+    """How many takes that sing are compared by no recogniser's words, where others of the song are."""
+    unheard = [records[one.name] for one in takes if not any(reason.name == "words" for reason in one.reasons)]
+    singing = [] if len(unheard) == len(takes) else [one for one in unheard if lyric_lines(one, store)]
     return {"words": len(singing)} if singing else {}
 
 
@@ -155,7 +156,7 @@ def _pairs(songs: Iterable[Song], outputs: Path | None) -> list[tuple[Mapping[st
     if not found:
         raise UsageError(
             "there are no votes to learn from",
-            why="no song has both a take that you keep and one that you reject",
+            why="no song has both a take that you keep and one that you reject, as they are now",
             help="vote with `renderer keep TAKE` and `renderer keep --reject TAKE`, or on the page",
         )
     return found

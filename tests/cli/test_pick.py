@@ -135,7 +135,7 @@ def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pyte
     assert "measurements" not in found["songs"][0]["lacks"]
 
 
-def heard(songs: Songs, name: str, *wrong: tuple[int, str], language: str = "en") -> None:
+def heard(songs: Songs, name: str, *wrong: tuple[int, str], language: str = "en", recogniser: str = "small") -> None:
     """Keep what a recogniser would hear of a take's two lines of four words: the errors of each, and its words."""
     lines = tuple(
         LineErrors(row=row, text=text, seconds=4.0 * row, num_words=4, num_errors=errors, transcript=transcript)
@@ -150,8 +150,8 @@ def heard(songs: Songs, name: str, *wrong: tuple[int, str], language: str = "en"
         language="en",
         recognised=language,
         probability=0.9,
-        recogniser="small",
-        digest="d",
+        recogniser=recogniser,
+        digest=recogniser,
     )
     (record,) = songs.project().store.versions(name)
     folder = measured_folder(songs.outputs)
@@ -190,6 +190,9 @@ def test_words_that_a_recogniser_heard_speak_for_and_against_takes(
     assert "bows to me" not in told
     assert song["lacks"]["words"] == 1
     assert "1 take without words: renderer report --asr FOLDER eins" in told
+
+    heard(songs, "eins.s10", (0, "fire in the corner"), (0, "nobody bows to us"), recogniser="large")
+    assert "1 take without words" in said(capsys, "pick", "eins")  # that this recogniser heard
 
 
 @pytest.mark.usefixtures("songs")
