@@ -13,7 +13,7 @@ from renderer.folders import SPECS_FOLDER
 from renderer.spec.album import read_album
 from renderer.spec.album_songs import ProjectSongs, name_faults
 from renderer.spec.edit_sources import PICKS_NAME
-from renderer.spec.load import load_songs
+from renderer.spec.load import find_specs, load_songs
 from renderer.spec.picks import read_picks
 from renderer.spec.project import Overrides, SpecFolders
 from renderer.spec.take_names import song_name
@@ -44,7 +44,11 @@ class ReadAlbum:
         Raises: SpecError with all that is wrong with it, and with the specs of its songs.
         """
         named = {entry.song for entry in self.album.entries} if self.album else set()
-        specs = [one for one in self.loaded.errors if one.file is None or song_name(one.file) in named]
+        faulty = self.known.faulty
+        # What isn't told in another song's spec may stand in lyrics, or in a `renderer.toml`.
+        others = frozenset(faulty) - named
+        errors = self.loaded.errors if named & set(faulty) else ()
+        specs = [one for one in errors if one.file is None or song_name(one.file) not in others]
         if self.album is None or self.faults or specs:
             raise SpecError((*self.faults, *specs))
         return self.album
@@ -60,7 +64,7 @@ def read_with_songs(path: Path, loaded: Loaded | None = None) -> ReadAlbum:
     picks, unread = _picks(loaded)
     known = ProjectSongs(
         songs={song.name: song for song in loaded.songs},
-        faulty=frozenset(song_name(one.file) for one in loaded.errors if one.file is not None),
+        faulty=frozenset(map(song_name, find_specs([_specs_of(path)]))) - {song.name for song in loaded.songs},
         picks=picks,
     )
     found = (*faults, *(name_faults(album, known) if album else ()))

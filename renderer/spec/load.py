@@ -31,18 +31,20 @@ from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_libr
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
 from renderer.spec.take_names import song_name
-from renderer.spec.toml import other_kind, read_toml
+from renderer.spec.toml import Parsed, other_kind, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from renderer.song import Song
     from renderer.spec.project import SpecFolder
-    from renderer.spec.toml import Parsed
 
 ALBUM_NAME = "album.toml"
 NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, "picks.toml", "pyproject.toml"})
 _REFUSED = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^[ -]|[ ]$")
+_HEADER = re.compile(r"\s*\[{1,2}\s*([\w-]+)")
+_TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
+"""No name of a take comes from what stands in them."""
 _RESERVED_NAMES = frozenset({REPORT_FOLDER})
 
 
@@ -112,6 +114,7 @@ def load_songs(
     _refuse_unknown("VAE", vae, VAES)
     projects = SpecFolders(Overrides(model=model, lm=lm, vae=vae, count_prompts=count_prompts))
     songs: list[Song] = []
+    faulty: list[Song] = []
     diagnostics: list[Diagnostic] = []
     names: dict[str, Path] = {}
     folders: dict[Path, Path] = {}
@@ -121,16 +124,32 @@ def load_songs(
         song, faults = _load(file, project)
         faults = [*_name_faults(file, names), *_length_faults(song), *faults]
         diagnostics += faults
+        errors = [fault for fault in (*faults, *project.diagnostics) if fault.level is Level.ERROR]
         # Without what a broken `renderer.toml` says it would be another song.
-        if song is not None and not any(fault.level is Level.ERROR for fault in (*faults, *project.diagnostics)):
+        if song is not None and not errors:
             songs.append(song)
-    songs, faults = _with_edited(songs, projects)
+        elif song is not None and _leaves_takes(errors, file):
+            faulty.append(song)
+    songs, faults = _with_edited(songs, faulty, projects)
     return Loaded(songs=tuple(songs), diagnostics=(*projects.diagnostics(), *diagnostics, *faults))
 
 
-def _with_edited(songs: list[Song], projects: SpecFolders) -> tuple[list[Song], list[Diagnostic]]:
-    """The songs whose edits' sources are there, with these; and what is wrong with the others'."""
-    if not any(variant.edit for song in songs for variant in song.variants):
+def _leaves_takes(errors: Iterable[Diagnostic], spec: Path) -> bool:
+    """Whether a song has the takes that it will have once its errors are mended, so that its edits' can be told now."""
+    parsed = read_toml(spec)
+    lines = parsed.source.lines if isinstance(parsed, Parsed) else ()
+    places = [one.span.line if one.span and one.file == spec else 0 for one in errors]
+    return all(_table_at(lines[:line]) in _TABLES_WITHOUT_TAKES for line in places)
+
+
+def _table_at(lines: Sequence[str]) -> str:
+    """The table that the last line stands in; empty above all."""
+    return next((found[1] for line in reversed(lines) if (found := _HEADER.match(line))), "")
+
+
+def _with_edited(songs: list[Song], faulty: list[Song], projects: SpecFolders) -> tuple[list[Song], list[Diagnostic]]:
+    """The songs whose edits' sources are there, with these; and what is wrong with the others' and of `faulty` ones."""
+    if not any(variant.edit for song in (*songs, *faulty) for variant in song.variants):
         return songs, []
 
     @cache
@@ -146,7 +165,8 @@ def _with_edited(songs: list[Song], projects: SpecFolders) -> tuple[list[Song], 
         loaded={song.name: song for song in songs}, specs=lambda song: specs(specs_folder(song)), load=load
     )
     found = [(song, *with_sources(song, sources)) for song in songs]
-    faults = [_seen(fault, projects) for _, _, faults in found for fault in faults]
+    more = [fault for song in faulty for fault in with_sources(song, sources)[1]]
+    faults = [_seen(fault, projects) for fault in (*(one for _, _, faults in found for one in faults), *more)]
     return [song for _, song, faults in found if not faults], faults
 
 

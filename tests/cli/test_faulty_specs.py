@@ -111,7 +111,9 @@ def test_below_a_broken_renderer_toml_nothing_is_taken_for_a_song(
     defaults = songs.folder / "renderer.toml"
     defaults.write_text(defaults.read_text("utf-8") + "inference_stepz = 8\n", "utf-8")
 
-    for arguments in (("share", "eins.s1"), ("plan", "--keep-going", *DEVICE), ("pick", "eins")):
+    (songs.folder / "album.toml").write_text('title = "x"\nsongs = ["eins"]\n', "utf-8")
+
+    for arguments in (("share", "eins.s1"), ("album",), ("plan", "--keep-going", *DEVICE), ("pick", "eins")):
         told = said(capsys, *arguments)
         assert "renderer.toml:4:1" in told
         assert "there is no" not in told

@@ -306,3 +306,14 @@ def test_a_chain_goes_to_other_songs_and_back(project: Path) -> None:
 
     links = ["two.on.s1", "three.more.s1", "night-bus.fix.s11", "night-bus.s2"]
     assert [one.name for one in list(song.takes())[-1].sources] == links
+
+
+def test_what_is_wrong_with_sources_is_told_beside_errors_that_leave_the_takes_as_they_are(project: Path) -> None:
+    text = SONG + FIX.replace('"s2"', '"s3"')
+
+    assert faults(project, text.replace("duration = 90", "bpm = 9000")) == [
+        ("bpm-range", "9000"),
+        ("edit-source-missing", '"s3"'),
+    ]
+    for spoilt in (text.replace("seeds = [1, 2]", 'seeds = [1, "x"]'), text.replace("seeds = [1, 2]", "seed = [3]")):
+        assert "edit-source-missing" not in [code for code, _ in faults(project, spoilt)]
