@@ -28,7 +28,7 @@ from renderer.spec.rules import (
     unknown_model,
     unknown_vae,
 )
-from renderer.spec.schema import DefaultsFile
+from renderer.spec.schema import DefaultsFile, empty_table
 from renderer.spec.toml import Parsed, read_toml
 from renderer.spec.values import inference_of, metas_of, pick_of
 
@@ -149,7 +149,7 @@ def _read(path: Path | None, root: Path, outputs: Path, overrides: Overrides) ->
         root=root,
         outputs=outputs,
         overrides=overrides,
-        defaults=DefaultsFile(),
+        defaults=empty_table(DefaultsFile),
         defaults_path=path,
     )
     if path is None:

@@ -6,6 +6,7 @@ Takes parsed TOML, gives checked values; None is what the file leaves out. Knows
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from itertools import pairwise
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -156,6 +157,12 @@ class Table(BaseModel):
         hide_input_in_errors=True,
         defer_build=True,  # all but a file's own are only ever asked as parts of that
     )
+
+
+@cache
+def empty_table(table: type[AnyTable]) -> AnyTable:
+    """One that says nothing: frozen, so that all files that leave it out share it, and nothing is checked for it."""
+    return table.model_construct()
 
 
 def _keys_of(group: type) -> Callable[[type[AnyTable]], type[AnyTable]]:
@@ -360,9 +367,9 @@ class SharedKeys(Table):
     max_duration: Annotated[float, Field(ge=MIN_DURATION, le=MAX_DURATION)] | None = Field(
         default=None, description="Seconds a song may last: bounds what the LM may choose and a spec may ask."
     )
-    metas: MetasTable = Field(default_factory=MetasTable)
-    inference: InferenceTable = Field(default_factory=InferenceTable)
-    output: OutputTable = Field(default_factory=OutputTable)
+    metas: MetasTable = Field(default_factory=partial(empty_table, MetasTable))
+    inference: InferenceTable = Field(default_factory=partial(empty_table, InferenceTable))
+    output: OutputTable = Field(default_factory=partial(empty_table, OutputTable))
     pick: PickTable | None = Field(default=None, description="Has the LM write many plans, and finishes the best.")
     lora: list[LoraTable] | None = Field(default=None, description="Adapters on the DiT, merged in this order.")
     annotation_style: Literal["as-written", "paren", "bracket"] | None = Field(
