@@ -60,6 +60,8 @@ class _Row:
     """One song."""
 
     num_takes: int
+    names: frozenset[str]
+    """Of its takes; what is rendered in full length beside previews isn't among them."""
     done: set[str]
     """Its takes that are on disk as the spec has them now."""
     state: Text
@@ -150,6 +152,7 @@ class Screen:
                 state = Text("its file has errors: the last good version stays", style="yellow")
             self._rows[song] = _Row(
                 num_takes=num_takes,
+                names=frozenset(take.name for take in takes),
                 done=done,
                 state=state,
                 seconds=former[song].seconds if song in former else None,
@@ -163,7 +166,7 @@ class Screen:
     def _finish(self, take: TakePlan) -> None:
         row = self._rows.get(take.take.song.name)
         if row is not None:
-            row.done.add(take.name)
+            row.done |= {take.name} & row.names
             row.state = _done_text(len(row.done), row.num_takes)
             row.seconds = self._spent.pop(take.name, None)
 

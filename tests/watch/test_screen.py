@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,3 +77,18 @@ def test_the_foot_is_seen_however_much_there_is_to_tell(songs: Songs) -> None:
     assert lines[-1].startswith("r render all")
     assert any(line.endswith("more: renderer check") for line in lines)
     assert any("more" in line and "and 1" in line for line in lines)
+
+
+def test_takes_in_full_length_beside_previews_are_not_counted_as_more_takes(songs: Songs) -> None:
+    songs.write("eins")
+    screen = Screen()
+    options = replace(OPTIONS, preview=10.0)
+    read = read_specs(ReadSpecs(takes=(), diagnostics=(), run_options=None), (str(songs.specs),), options)
+    assert isinstance(read, SpecsRead)
+    screen.listen(SpecsLoaded(takes=read.takes, diagnostics=(), new_diagnostics=(), fixed=()))
+    ((_, whole),) = plan_takes([take.take for take in read.takes], OPTIONS)
+    for plan in (*read.takes, whole.takes[0]):
+        screen.listen(TakeDone(take=plan, seconds=10.0))
+
+    (row,) = (line for line in drawn(screen) if "eins" in line)
+    assert row.split()[:3] == ["eins", "2", "done"]
