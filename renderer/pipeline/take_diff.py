@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from renderer.artifacts import Codes
 from renderer.errors import UsageError
+from renderer.files import why_refused
 from renderer.formats.table import FORMATS, is_audio
 from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
@@ -24,7 +25,6 @@ from renderer.takes.encoding import sound_digest
 from renderer.takes.measure import SoundFile, measure_files, missing_libraries, stored_measurement
 from renderer.takes.measure.loudness_curve import loudness_curve
 from renderer.takes.measurements import measured_folder
-from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,13 +73,14 @@ def _stores(outputs: Path | None) -> tuple[Store, ...]:
 def _version(name: str, stores: Sequence[Store]) -> _Found:
     called = Path(name).stem if is_audio(Path(name)) else name
     for store in stores:
-        versions = store.versions(called)
-        record = current_version(store, called) or next((one for one in versions if store.find(one)), None)
+        versions = _versions(store, called)
+        named = (one for one in versions if store.find(one) == store.outputs / one.file)
+        record = next(named, None) or next((one for one in versions if store.find(one)), None)
         if record is not None:
             return _placed(record, store)
         marked = _MARK.fullmatch(called)
         fitting = (
-            [one for one in store.versions(marked["take"]) if one.mark.startswith(marked["mark"])] if marked else []
+            [one for one in _versions(store, marked["take"]) if one.mark.startswith(marked["mark"])] if marked else []
         )
         there = [one for one in fitting if store.find(one)]
         if len(there) > 1:
@@ -103,6 +104,11 @@ def _version(name: str, stores: Sequence[Store]) -> _Found:
         help=suggestion(called, known, most=3)
         or "renderer status tells of the takes; renderer diff --rev of their history",
     )
+
+
+def _versions(store: Store, take: str) -> tuple[TakeRecord, ...]:
+    """A take's, the newest first; none of a name that no take has, wherever it would lead."""
+    return store.versions(take) if take in store.take_names() else ()
 
 
 def _former(record: TakeRecord, place: Path, store: Store) -> _Found:
@@ -131,10 +137,19 @@ def _measure(versions: Iterable[_Found]) -> Iterator[str]:
         return
     for record, place, store in versions:
         folder = measured_folder(store.outputs)
-        if stored_measurement(record.digest, folder) is None:
-            for one in measure_files([SoundFile(path=place, digest=record.digest)], folder):
-                if one.problem:
-                    yield f"{record.take} isn't measured: {one.problem}"
+        if stored_measurement(record.digest, folder) is not None:
+            continue
+        if problem := _problem(SoundFile(path=place, digest=record.digest), folder):
+            yield f"{record.take} isn't measured: {problem}"
+
+
+def _problem(file: SoundFile, folder: Path) -> str:
+    """Why it can't be measured; nothing once it is."""
+    try:
+        return "; ".join(one.problem for one in measure_files([file], folder) if one.problem)
+    except OSError as error:
+        # Where takes can't be written beside, they are compared all the same.
+        return f"`{folder}` can't be written: {why_refused(error)}"
 
 
 def _listened(record: TakeRecord, place: Path, store: Store) -> TakeSound:

@@ -46,7 +46,10 @@ def sealed(finished: Songs) -> Iterator[Songs]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    [("check",), ("plan", *SET), ("status", *SET), ("status", "eins.s1", *SET), ("show", *SET), ("store", "verify")],
+    [
+        *(("check",), ("plan", *SET), ("status", *SET), ("status", "eins.s1", *SET), ("show", *SET)),
+        *(("store", "verify"), ("diff", "eins.s1", "eins.s2")),
+    ],
     ids=" ".join,
 )
 def test_what_only_reads_works_where_nothing_can_be_written(sealed: Songs, command: tuple[str, ...]) -> None:

@@ -108,18 +108,22 @@ def test_one_name_is_compared_with_what_it_was_before(songs: Songs, capsys: pyte
 
 
 def test_what_can_not_be_compared_says_why(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    (songs.folder / "elsewhere").mkdir()
+    (songs.folder / "elsewhere" / "mine.json").write_text("{}")  # no record, and nobody's to be set aside
     found = document(capsys, "night-bus.s1", "night-bus.plain.s1")
     assert found["codes"] == []
     assert found["remarks"] == ["no codes to compare of night-bus.plain.s1: made without, or freed by store gc"]
     for names, words in {
         ("night-bus.s3", "night-bus.s1"): "there is no rendered take `night-bus.s3`",
         ("night-bus.s1",): "`night-bus.s1` has no former version",
+        ("../../../elsewhere", "night-bus.s1"): "there is no rendered take `../../../elsewhere`",
         (): "there is nothing to compare",
         ("night-bus.s1", "night-bus.s2", "night-bus.plain.s1"): "3 takes can't be compared",
         ("night-bus.s1", "night-bus.s2", "--song", "x"): "--song goes with --rev",
     }.items():
         assert run(["diff", *names, "--no-measure"]) == 2
         assert words in capsys.readouterr().err
+    assert json.loads((songs.folder / "elsewhere" / "mine.json").read_text()) == {}
     (songs.outputs / "night-bus" / "night-bus.s2.flac").unlink()
     assert run(["diff", "night-bus.s1", "night-bus.s2"]) == 2
     assert "the sound of `night-bus.s2` is gone" in capsys.readouterr().err
