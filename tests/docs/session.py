@@ -45,7 +45,8 @@ class Session:
     def follow(self, block: Block) -> list[str]:
         """Do what a block says; what came otherwise than it is shown."""
         if block.language == "toml" and (found := _WRITTEN.match(block.text)):
-            self._write(found, block.text[found.end() :])
+            # A whole file is pasted with its first line, which is a comment there, too.
+            self._write(found, block.text[found.end() :] if found["end"] else block.text)
         elif block.language == "diff" and (found := _CHANGED.match(block.text)):
             return self._change(block, self.folder / found["path"], block.text[found.end() :])
         elif block.is_run:
