@@ -82,7 +82,7 @@ def test_the_foot_is_seen_however_much_there_is_to_tell(songs: Songs) -> None:
 def test_takes_in_full_length_beside_previews_are_not_counted_as_more_takes(songs: Songs) -> None:
     songs.write("eins")
     screen = Screen()
-    options = replace(OPTIONS, preview=10.0)
+    options = replace(OPTIONS, preview=5.0)
     read = read_specs(ReadSpecs(takes=(), diagnostics=(), run_options=None), (str(songs.specs),), options)
     assert isinstance(read, SpecsRead)
     screen.listen(SpecsLoaded(takes=read.takes, diagnostics=(), new_diagnostics=(), fixed=()))
