@@ -19,7 +19,10 @@ def has_keys() -> bool:
     """Whether someone can press keys: standard input is a terminal of ours, and we are not in its background."""
     if os.name != "posix" or not sys.stdin.isatty():
         return False
-    return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # another session's terminal, as under setsid: keys don't come to us
+        return False
 
 
 @contextmanager
