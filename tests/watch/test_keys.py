@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pty
 import sys
-
-import pytest
+from typing import TYPE_CHECKING
 
 from renderer.watch.keys import has_keys
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_terminal_of_another_session_has_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
