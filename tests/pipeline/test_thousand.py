@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -46,6 +46,12 @@ def count(event, arguments):
 sys.addaudithook(count)
 atexit.register(lambda: print(json.dumps(opened), file=sys.stderr))
 {RUN}"""
+IMPORTED = f"""
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps(list(sys.modules)), file=sys.stderr))
+{RUN}"""
+DRAWS = ("renderer.report", "jinja2", "numpy")
+"""What makes a page."""
 
 
 @pytest.fixture
@@ -56,10 +62,22 @@ def thousand(songs: Songs) -> Songs:
 
 def files_opened(songs: Songs, *arguments: str) -> dict[str, int]:
     """How often one command line opened each of the project's files: the work that grows with the takes."""
+    opened: dict[str, int] = told_by(COUNTED, songs, *arguments)
+    return opened
+
+
+def modules_of(songs: Songs, *arguments: str) -> list[str]:
+    """The modules that one command line imported."""
+    imported: list[str] = told_by(IMPORTED, songs, *arguments)
+    return imported
+
+
+def told_by(program: str, songs: Songs, *arguments: str) -> Any:
+    """What a program around one command line tells, as JSON in the last line of its stderr."""
     options = ("--device", "cpu", "--threads", "1", "--lm-slots", "2")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, "-c", COUNTED, *arguments, *options],
+        [sys.executable, "-c", program, *arguments, *options],
         cwd=songs.folder,
         env=environment,
         capture_output=True,
@@ -67,8 +85,7 @@ def files_opened(songs: Songs, *arguments: str) -> dict[str, int]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    opened: dict[str, int] = json.loads(done.stderr.splitlines()[-1])
-    return opened
+    return json.loads(done.stderr.splitlines()[-1])
 
 
 def test_a_thousand_takes_are_planned_by_reading_each_spec_once(thousand: Songs) -> None:
@@ -99,6 +116,7 @@ def test_a_finished_batch_is_looked_over_by_reading_each_record_once_and_no_audi
     assert not [name for name in opened if name.endswith((".flac", ".wav"))]
     assert opened.get("outputs/report/index.html", 0) <= 1  # its end is looked at
     assert (thousand.outputs / "report" / "index.html").stat().st_mtime_ns == page.st_mtime_ns
+    assert not [name for name in modules_of(thousand, "render", "--no-measure") if name.startswith(DRAWS)]
     assert not (thousand.outputs / ".store" / "journal.jsonl").exists()
 
 
