@@ -1,7 +1,8 @@
 """A project of edits whose worker, and then whose parent, are killed in stages that only edits have.
 
-`python -m tests.kill.edit_stages FOLDER WARM [STAGE STAGE]` is one life: a render whose worker is killed at the first
-sign of work in one stage, and which is killed itself at the next one in another; without them it goes on to the end.
+`python -m tests.kill.edit_stages FOLDER WARM [STAGE STAGE [SKIP]]` is one life: a render whose worker is killed at the
+first sign of work in one stage, or as many signs later, and which is killed itself at the next one in another; without
+them it goes on to the end.
 """
 
 from __future__ import annotations
@@ -87,15 +88,19 @@ def write(folder: Path, model: Path) -> None:
     soundfile.write(folder / "specs" / "demo.flac", noise[:, :1], 22_050)
 
 
-def life(warm: Path, of_worker: str = "", of_parent: str = "") -> int:
+def life(warm: Path, of_worker: str = "", of_parent: str = "", skip: str = "0") -> int:
     options = Options(device="cpu", threads=1, lm_slots=2)
     project = Project(select(["specs"], options).takes, options)
-    executor, killed = project.executor(), set[str]()
+    executor, killed, signs = project.executor(), set[str](), 0
 
     def listen(event: RunEvent) -> None:
+        nonlocal signs
         if not isinstance(event, JobProgress | JobDone) or not STAGES.get(event.job.stage, _none)(event.job):
             return
         if event.job.stage == of_worker and not killed:
+            signs += 1
+            if signs <= int(skip):
+                return
             killed.add(of_worker)
             for child in executor.pids:
                 os.kill(int((warm / str(child)).read_text()), signal.SIGKILL)
