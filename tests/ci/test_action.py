@@ -304,7 +304,7 @@ def test_a_token_that_may_not_comment_costs_a_warning(tmp_path: Path, api: HTTPS
     assert "eins.s1" in done.summary
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "ci").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "ci").glob("*.sh")), ids=lambda path: path.name)
 def test_a_script_is_one_for_bash_and_may_be_run(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
     assert shutil.which(str(script))

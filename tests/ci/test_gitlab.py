@@ -1,4 +1,4 @@
-"""`ci/gitlab.yml`, its scripts run as they stand there."""
+"""`docs/ci/gitlab.yml`, its scripts run as they stand there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-TEMPLATE: dict[str, Any] = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab.yml").read_text("utf-8"))
 
 
 def run(name: str, checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,7 @@ def test_what_is_left_out_of_an_installation_without_torch_is_what_loads_weights
         [sys.executable, "-I", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     by_script = subprocess.run(
-        [sys.executable, "-I", ROOT / "ci" / "without_torch.py"],
+        [sys.executable, "-I", ROOT / "docs" / "ci" / "without_torch.py"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
