@@ -102,6 +102,7 @@ class Session:
             "HF_HOME": str(self._home / "hub"),
             "XDG_CACHE_HOME": str(self._home / "cache"),
             "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
             "COLUMNS": "90",
             "TZ": f"noon{datetime.now(UTC).hour - 12:+d}",  # `--until 07:00` is hours away, whenever the test runs
             "TERM": "dumb",
