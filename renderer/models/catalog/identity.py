@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -18,11 +19,11 @@ from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
-    from pathlib import Path
 
     from renderer.models.model_files import ModelFiles, ReadFile
 
 HEAD = 16  # characters
+MOST_REMEMBERED = 2_000  # files; above that those that are gone are forgotten
 SHA256_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -138,6 +139,8 @@ def _read_memory() -> dict[str, list[int | str]]:
 
 
 def _write_memory(memory: dict[str, list[int | str]]) -> None:
+    if len(memory) > MOST_REMEMBERED:  # every command reads it
+        memory = {path: known for path, known in memory.items() if Path(path).exists()}
     # Where it can't be kept (a home that is read-only), the files are hashed again next time.
     with suppress(OSError):
         write_whole(RealDisk(), _memory_path(), json.dumps(memory).encode())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,6 @@ from renderer.models.catalog.zoo import resolve
 from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from renderer.models.model_files import ModelFiles
 
 
@@ -116,3 +116,15 @@ def test_a_torn_memory_only_costs_hashing_again(folder: Path, tmp_path: Path) ->
     (tmp_path / "cache" / "renderer" / "digests.json").write_text("{")
 
     assert identity.identity(files_of(folder)) == first
+
+
+def test_files_that_are_gone_are_forgotten_once_there_are_many(folder: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "cache" / "renderer" / "digests.json"
+    memory.parent.mkdir(parents=True)
+    memory.write_text(json.dumps({str(tmp_path / f"gone{n}"): [1, 1, "0"] for n in range(identity.MOST_REMEMBERED)}))
+
+    identity.identity(files_of(folder))
+
+    kept = json.loads(memory.read_text("utf-8"))
+    assert kept
+    assert all(Path(path).exists() for path in kept)
