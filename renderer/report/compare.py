@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def changed_words(caption: str, written: str) -> tuple[Words, ...]:
     old, new = re.findall(r"\S+\s*", caption), re.findall(r"\S+\s*", written)
     # The last word of a text has no blank behind it and is the same word all the same.
     matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)
-    return tuple(_words(matcher, old, new))
+    return tuple(_apart(tuple(_words(matcher, old, new))))
 
 
 def _compared(take: ReportTake, metas: Metas) -> Iterator[Flag]:
@@ -138,6 +138,13 @@ def _wanted_seconds(take: ReportTake, metas: Metas) -> float | None:
     if seconds is None or take.preview_seconds is None:
         return seconds
     return min(seconds, take.preview_seconds)
+
+
+def _apart(runs: Sequence[Words]) -> Iterator[Words]:
+    """With a blank between them also behind what ended one of the texts."""
+    for run in runs[:-1]:
+        yield run if run.text[-1].isspace() else replace(run, text=f"{run.text} ")
+    yield from runs[-1:]
 
 
 def _words(matcher: SequenceMatcher[str], old: Sequence[str], new: Sequence[str]) -> Iterator[Words]:

@@ -69,9 +69,14 @@ def decided(metas: CotMetas) -> str:
         (metas.keyscale, "{}"),
         (metas.timesignature, "time {}"),
         (metas.duration, "{} s"),
-        (None if metas.language == "unknown" else metas.language, "{}"),
+        (decided_language(metas), "{}"),
     )
     return ", ".join(form.format(value) for value, form in named if value is not None)
+
+
+def decided_language(metas: CotMetas) -> str | None:
+    """None as well where it wrote `unknown`, which is how it says that it decides on none."""
+    return None if metas.language == "unknown" else metas.language
 
 
 def coded(text: str) -> Markup:

@@ -24,7 +24,7 @@ from renderer.takes.edited import asked_windows, lead_seconds, made_windows, pai
 from renderer.takes.measure import stored_difference, stored_measurement, stored_word_errors
 from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
-from renderer.takes.ranking import ranked
+from renderer.takes.ranking import SCORES, ranked
 from renderer.takes.recipe import edit_told, folder_name
 from renderer.takes.sung_facts import sung_facts
 from renderer.takes.take_scores import take_scores
@@ -92,15 +92,16 @@ def _sung(plan: TakePlan, record: TakeRecord | None, around: Surroundings) -> Su
 def _in_ranks(takes: Iterable[ReportTake], scores: Mapping[str, TakeScores]) -> tuple[ReportTake, ...]:
     """The takes with their places among those that can be heard, where anything tells several apart."""
     places = {one.name: one for one in ranked(scores)} if len(scores) > 1 else {}
-    if not any(reason.counts for place in places.values() for reason in place.reasons):
-        places = {}
-    return tuple(_in_rank(take, places[take.name]) if take.name in places else take for take in takes)
+    counting = {reason.name for place in places.values() for reason in place.reasons if reason.counts}
+    by = tuple(row.name for row in SCORES if row.name in counting)
+    return tuple(_in_rank(take, places[take.name], by) if by and take.name in places else take for take in takes)
 
 
-def _in_rank(take: ReportTake, place: RankedTake) -> ReportTake:
+def _in_rank(take: ReportTake, place: RankedTake, by: tuple[str, ...]) -> ReportTake:
     return replace(
         take,
         rank=place.rank,
+        ranked_by=by,
         speaks_for=tuple(reason.text for reason in place.speaks_for),
         speaks_against=tuple(reason.text for reason in place.speaks_against),
     )

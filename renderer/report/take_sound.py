@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from renderer.json_values import to_json
 from renderer.report.diff_values import SideRow, TakeSound
+from renderer.report.formatting import decided_language
 from renderer.report.section_marks import estimated_marks
 from renderer.report.sung import measured_marks
 from renderer.spec.lyrics import parse
@@ -60,7 +62,7 @@ def beside(group: str, a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[S
 
 def decided_values(one: TakeSound) -> dict[str, str]:
     """What the LM decided, but for its caption: name -> as it is told."""
-    found = to_json(one.decided) if one.decided else {}
+    found = to_json(replace(one.decided, language=decided_language(one.decided))) if one.decided else {}
     return {name: value_told(value) for name, value in found.items() if name != "caption" and value is not None}
 
 

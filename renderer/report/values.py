@@ -163,6 +163,8 @@ class ReportTake:
     """The lyric alignment score, 0 to 1: ranks takes of one song, never songs."""
     rank: int | None = None
     """Its place among the song's takes as `renderer pick` has them, from 1; None where there is nothing to compare."""
+    ranked_by: tuple[str, ...] = ()
+    """The scores that tell the song's takes apart: `words`, `tempo`."""
     speaks_for: tuple[str, ...] = ()
     speaks_against: tuple[str, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.report.compare import Flag, Words, changed_words, flags
-from renderer.report.formatting import visible
+from renderer.report.formatting import decided_language, visible
 from renderer.report.values import Outcome, ReportLyrics
 from renderer.takes.agreement import same_key
 
@@ -247,8 +247,7 @@ def _metas(song: ReportSong, rows: Sequence[TakeView]) -> tuple[MetaRow, ...]:
         MetaRow(
             name="language",
             asked=_written(metas.vocal_language),
-            # `unknown` is what it writes where it decides on none.
-            decided=_decided(decided, lambda cot: None if cot.language == "unknown" else cot.language),
+            decided=_decided(decided, decided_language),
             measured=" · ".join(dict.fromkeys(one.word_errors.recognised for one in song.takes if one.word_errors)),
             flagged="language" in flagged,
         ),

@@ -85,6 +85,7 @@ def test_orders_put_the_best_first(chosen: Page) -> None:
         assert numbers(chosen)[0] == first
     chosen.check("input[name=state][value=last-run]", force=True)
     assert numbers(chosen) == ["3"]
+    assert chosen.locator(".name .facts > span:text-is('last run')").count() == 1, "said of the one that the run made"
 
 
 def test_a_number_of_two_digits_plays_that_take_of_the_song_in_view(chosen: Page) -> None:
@@ -114,7 +115,8 @@ def test_a_knockout_ends_with_a_winner_that_is_kept(chosen: Page) -> None:
     chosen.click("[data-better=b]")
     kept = chosen.locator(".take.kept .number").all_inner_texts()
     assert len(kept) == 1
-    assert chosen.inner_text("#says").startswith(f"The winner is take {kept[0]}: base, seed {kept[0]}.")
+    says = chosen.inner_text("#says")
+    assert says.startswith(f"The winner is take {kept[0]}: base, seed {kept[0]}. It is kept in this browser; Export")
     assert not chosen.is_visible("#knockout")
 
 

@@ -75,6 +75,11 @@ def test_a_and_b_are_heard_at_the_same_position_and_loudness(page: Page) -> None
     assert levels["chihuahua.s7"] - levels["chihuahua.s42"] > 6, "the tones are meant to differ"
     assert loud["volume"] < quiet["volume"] == 1
 
+    assert page.inner_text("#gain") == "played at its own level"
+    page.keyboard.press("a")
+    wait_until_playing(page, "chihuahua.s7@")
+    lowered = -20 * math.log10(loud["volume"])
+    assert page.inner_text("#gain") == f"turned down by {lowered:.1f} dB"
     page.click("#match")
     page.keyboard.press("a")
     assert wait_until_playing(page, "chihuahua.s7@")["volume"] == 1
@@ -95,7 +100,8 @@ def test_blind_nobody_sees_which_is_which_until_the_vote(page: Page) -> None:
     page.click("[data-blind-vote=b]")
     told = page.inner_text("#says")
     labels = {"chihuahua.s7@00000007": "base, seed 7", "chihuahua.s42@0000002a": "base, seed 42"}
-    assert told == f"Kept B. A was {labels[first]}, B was {labels[second]}."
+    where = "in this browser; Export picks to put it into specs/picks.toml"
+    assert told == f"Kept B {where}. A was {labels[first]}, B was {labels[second]}."
     kept = page.locator(".take.kept .what")
     assert kept.all_inner_texts() == [labels[second].replace(",", "")]
 
@@ -177,6 +183,41 @@ def test_votes_outlive_the_page_and_leave_as_picks_toml(
         "chihuahua.s7": Pick(vote=Vote.KEEP, note='luna "rota"\n夜 \\ \x7f', key="00000007"),
         "elsewhere.s9": before["elsewhere.s9"],
     }
+
+
+def test_votes_that_only_the_browser_has_are_told_until_picks_toml_has_them(
+    tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]
+) -> None:
+    written = Pick(vote=Vote.KEEP, key="00000007")
+    report = small_report(tmp_path)
+    page = watch(report_of(report, tmp_path))
+    assert page.inner_text("#only-here") == ""
+    page.click(f"{FIRST} .what")
+    assert page.locator(f"{FIRST}.current").count() == 1, "a name that is clicked is chosen"
+    assert all(deck["paused"] for deck in decks(page))
+    page.keyboard.press("k")
+    assert page.inner_text("#says") == (
+        "Kept chihuahua.s7 in this browser; Export picks to put it into specs/picks.toml."
+    )
+    page.click(f"{SECOND} [data-vote=reject]")
+    page.click(f"{SECOND} [data-vote=reject]")
+    assert page.inner_text("#says") == "No vote on chihuahua.s42."
+    assert page.inner_text("#only-here") == "1 vote in this browser only"
+
+    report_of(dataclasses.replace(report, picks={"chihuahua.s7": written}), tmp_path)
+    page.reload()
+    assert page.inner_text("#only-here") == ""
+    page.click(f"{FIRST} [data-vote=keep]")
+    assert page.inner_text("#says").startswith("No vote on chihuahua.s7 in this browser; Export picks")
+    assert page.inner_text("#only-here") == "1 vote in this browser only"
+
+
+def test_votes_that_the_browser_can_not_keep_are_told(outputs: Path, watch: Callable[..., Page]) -> None:
+    page = watch((outputs / "report" / "index.html").as_uri())
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
+    page.click(f"{FIRST} [data-vote=keep]")
+    assert page.inner_text("#says").startswith("Kept chihuahua.s7 until this page is closed; Export picks")
+    assert page.inner_text("#only-here") == "1 vote lost when this page is closed"
 
 
 def test_before_and_after_are_put_side_by_side(page: Page) -> None:

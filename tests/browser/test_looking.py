@@ -251,6 +251,19 @@ def test_prompts_are_shown_as_sent(page: Page) -> None:
     assert prompts == [f"<|im_start|>user\n# Caption\n{CAPTION}\n\n# Lyric\n{lyrics_of(SECTIONS)}", CAPTION]
 
 
+def test_what_differs_between_takes_is_headed_and_looks_like_no_fault(page: Page) -> None:
+    settings = page.locator(".song:has(h2:text-is('Chihuahua')) .settings")
+    assert settings.locator("h3").inner_text() == "What differs between takes"
+    shift, caption = settings.locator(".differs td").first, page.locator(".caption").first
+    assert shift.evaluate("cell => getComputedStyle(cell).color") == caption.evaluate("p => getComputedStyle(p).color")
+
+
+def test_a_take_opens_its_details_by_their_name(page: Page) -> None:
+    assert page.inner_text(f"{FIRST} .more > summary") == "details"
+    page.click(f"{FIRST} .more > summary")
+    page.wait_for_selector(f"{FIRST} .more dt:text-is('state') + dd:text-is('done: new')")
+
+
 def test_a_report_of_nothing_says_so(tmp_path: Path, watch: Callable[..., Page], report_of: Callable[..., str]) -> None:
     page = watch(report_of(Report(songs=()), tmp_path))
     assert page.inner_text("h1") == "0 takes of 0 songs"

@@ -269,6 +269,7 @@ def test_takes_stand_in_the_order_of_pick(songs: Songs) -> None:
     takes = on_page(songs)
     assert [takes[name].rank for name in ("eins.s1", "eins.s2")] == [2, 1]
     assert takes["eins.s2"].speaks_for == ("length 0.0 s off",)
+    assert takes["eins.s1"].ranked_by == ("length",)
     assert takes["eins.s1"].speaks_against == ("length 6.0 s off",)
     order = {
         take.name: take.rank for song in ranking((str(songs.folder / "specs"),), None).songs for take in song.takes

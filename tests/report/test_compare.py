@@ -7,7 +7,9 @@ import pytest
 
 from renderer.report import ReportJob, ReportRun
 from renderer.report.compare import changed_words, flags
+from renderer.report.diff_values import TakeSound
 from renderer.report.section_marks import estimated_marks
+from renderer.report.take_sound import decided_values
 from renderer.report.timeline import make_timeline
 from renderer.report.view import song_view
 from renderer.settings import Metas
@@ -65,6 +67,16 @@ def test_words_the_lm_changed_are_told_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [("warm soft drums", "warm soft"), ("warm", "warm and soft"), ("warm", "soft"), ("warm\n", "a")],
+)
+def test_a_blank_stands_wherever_words_of_two_kinds_meet(asked: str, written: str) -> None:
+    words = changed_words(asked, written)
+    assert len(words) > 1
+    assert all(word.text[-1].isspace() for word in words[:-1])
+
+
 def test_a_quiet_end_is_flagged_and_silence_tells_for_both(tmp_path: Path) -> None:
     take = rendered(tmp_path, "x", seed=1, seconds=1.0)
     assert take.measured
@@ -89,6 +101,8 @@ def test_a_key_by_its_other_name_and_an_undecided_language_are_no_flags(tmp_path
     assert (rows["key"].measured, rows["key"].flagged) == ("Eb major", False)
     assert (rows["language"].decided, rows["language"].flagged) == ("", False)
     assert not {"key", "language"} & {flag.code for row in view.takes for flag in row.flags}
+    one = TakeSound(take="x.s1", mark="1", audio=tmp_path / "x.flac", seconds=1.0, decided=take.decided)
+    assert "language" not in decided_values(one), "`renderer diff` tells of it as the page does"
 
 
 def test_a_parts_time_is_the_clocks_however_many_jobs_ran_beside_each_other() -> None:

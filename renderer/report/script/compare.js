@@ -69,7 +69,7 @@ function reveal(head) {
 function voteBlind(slot, choice) {
   const chosen = slot && blind[slot];
   if (chosen) setPick(chosen.take, { vote: choice, key: chosen.key ?? chosen.take.key });
-  const head = !chosen ? "No difference." : `${choice === "keep" ? "Kept" : "Rejected"} ${slot.toUpperCase()}.`;
+  const head = !chosen ? "No difference." : `${choice === "keep" ? "Kept" : "Rejected"} ${slot.toUpperCase()}${whereKept(chosen.take)}`;
   reveal(head);
 }
 

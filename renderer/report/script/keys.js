@@ -54,7 +54,7 @@ function playNumber(song) {
 function onTake(act) {
   const row = currentRow();
   if (row) act(takeOf(row));
-  else say("Play a take first.");
+  else say("Play a take first, or click its name.");
 }
 
 function voteKey(choice) {

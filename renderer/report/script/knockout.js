@@ -60,7 +60,7 @@ function endKnockout(winner) {
   setPick(winner.take, { vote: "keep", key: winner.key ?? winner.take.key });
   rows.get(winner.take.name)?.scrollIntoView({ block: "nearest" });
   play(winner);
-  say(`The winner is take ${winner.take.number}: ${winner.label}. It is kept.`);
+  say(`The winner is take ${winner.take.number}: ${winner.label}. It is kept${whereKept(winner.take)}`);
 }
 
 function leaveKnockout() {

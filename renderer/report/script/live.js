@@ -21,6 +21,7 @@ async function post(name, pick) {
   } catch (error) {
     say(`The vote on ${name} is kept in this browser only: ${error.message}`);
   }
+  showOnlyHere();
 }
 
 // One refresh at a time; whatever came meanwhile is in the next one.

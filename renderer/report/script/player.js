@@ -37,8 +37,8 @@ function forgetDecks() {
 const isPlaying = () => current !== null && !deckOf(current).paused;
 const position = () => (current ? deckOf(current).currentTime : 0);
 
-function play(sound, from) {
-  if (!sound) return;
+// What the player shows and the keys work on, whether or not it plays.
+function choose(sound, from) {
   const changed = sound.id !== current?.id;
   for (const deck of decks.values()) if (!deck.paused) deck.pause();
   current = sound;
@@ -46,10 +46,16 @@ function play(sound, from) {
   if (from !== undefined) deck.currentTime = Math.min(from, Math.max(0, sound.seconds - 0.05));
   else if (deck.ended) deck.currentTime = 0;
   deck.volume = gainOf(sound);
+  if (changed) redraw();
+}
+
+function play(sound, from) {
+  if (!sound) return;
+  choose(sound, from);
+  const deck = deckOf(sound);
   deck.play().catch((error) => {
     if (error.name !== "AbortError") sayUnplayable(sound, deck);
   });
-  if (changed) redraw();
   if (unheard.delete(sound.take.name)) showUnheard();
   tellSystem(sound);
   showPlaying();
@@ -129,7 +135,7 @@ function gainText() {
   if (isOneSound()) return "not matched: one is made from the other";
   if (comparedWith(current).some((other) => other.lufs === null)) return "not matched: not measured";
   const decibels = 20 * Math.log10(gainOf(current));
-  return decibels > -0.05 ? "matched, as it is" : `matched, ${decibels.toFixed(1).replace("-", "−")} dB`;
+  return decibels > -0.05 ? "played at its own level" : `turned down by ${(-decibels).toFixed(1)} dB`;
 }
 
 function showPlaying() {
@@ -177,6 +183,20 @@ document.addEventListener("click", (event) => {
   if (former) compare(sound, soundOf(take));
   if (sound.id === current?.id && isPlaying()) pause();
   else play(sound, former && current?.take.name === take.name ? position() : undefined);
+});
+
+// A name that is clicked is that of the take which one means: it plays on where something plays.
+document.addEventListener("click", (event) => {
+  const name = event.target.closest(".name .what");
+  const sound = name && soundOf(takeOf(name.closest(".take")));
+  // Whoever marks a name to copy it clicks, too; and no stray click ends a knockout.
+  if (!sound || sound.id === current?.id || blind || knockout || !getSelection().isCollapsed) return;
+  if (isPlaying()) {
+    play(sound);
+  } else {
+    choose(sound);
+    showPlaying();
+  }
 });
 
 document.addEventListener("input", (event) => {

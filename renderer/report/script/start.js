@@ -1,9 +1,10 @@
 // What only works with a script comes with it: the file itself stays a page with players.
 function addControls(row) {
   const take = takeOf(row);
-  row.classList.toggle("last-run", take.last);
+  if (take.last && !facts.takes.every((one) => one.last)) sayLastRun(row);
   row.querySelector(".row").after($("words").content.cloneNode(true));
   if (take.audio === null) return;
+  row.querySelector(".what").title = "Choose this take: keys work on it";
   addAgainst(row, take);
   const controls = $("controls").content.cloneNode(true);
   for (const button of controls.querySelectorAll("button")) {
@@ -14,6 +15,14 @@ function addControls(row) {
   link.download = decodeURIComponent(take.audio.split("?")[0].split("/").pop());
   link.setAttribute("aria-label", `Download ${take.name}`);
   row.querySelector(".row").append(controls);
+}
+
+// Said only where it tells some takes from others.
+function sayLastRun(row) {
+  const told = document.createElement("span");
+  told.textContent = "last run";
+  told.title = "The last run rendered it, or failed at it";
+  row.querySelector(".facts").append(told);
 }
 
 function addSongControls(song) {
@@ -32,6 +41,7 @@ function start() {
   watchRows();
   facts.takes.forEach(showPick);
   countVotes();
+  showOnlyHere();
   showPlaying();
 }
 

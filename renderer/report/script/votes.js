@@ -1,6 +1,7 @@
 // Votes: what picks.toml held when the page was made, and over it what was decided here since.
 const DRAWER = `renderer picks ${location.pathname}`;
 let decided = {};
+let keeps = true;
 
 function readDrawer() {
   // From file:// some browsers keep no storage; the votes then live as long as the page.
@@ -15,7 +16,7 @@ function fillDrawer() {
   try {
     localStorage.setItem(DRAWER, JSON.stringify(decided));
   } catch {
-    say("This browser keeps nothing for pages from disk: export your votes before you close it.");
+    keeps = false;
   }
 }
 
@@ -28,6 +29,8 @@ function setPick(take, change) {
   fillDrawer();
   showPick(take);
   countVotes();
+  // Served, it is on its way.
+  if (!served) showOnlyHere();
   sendPick(take.name, pick);
 }
 
@@ -35,7 +38,32 @@ function setPick(take, change) {
 function vote(take, choice) {
   const again = pickOf(take).vote === choice;
   setPick(take, { vote: again ? "" : choice, key: take.key });
-  say(again ? `No vote on ${take.name}.` : `${choice === "keep" ? "Kept" : "Rejected"} ${take.name}.`);
+  say(`${again ? "No vote on" : choice === "keep" ? "Kept" : "Rejected"} ${take.name}${whereKept(take)}`);
+}
+
+// What picks.toml doesn't say, as far as this page knows.
+function isOnlyHere(name) {
+  const [here, written] = [{ ...NO_PICK, ...decided[name] }, { ...NO_PICK, ...facts.picks[name] }];
+  if (!decided[name] || (!(here.vote || here.note) && !(written.vote || written.note))) return false;
+  return Object.keys(NO_PICK).some((field) => (here[field] || "") !== (written[field] || ""));
+}
+
+// The end of a sentence on a vote.
+function whereKept(take) {
+  if (served || !isOnlyHere(take.name)) return ".";
+  const folder = songFolder(take);
+  return ` ${keeps ? "in this browser" : "until this page is closed"}; Export picks to put it into ${folder}picks.toml.`;
+}
+
+function songFolder(take) {
+  const source = rows.get(take.name).closest(".song").querySelector(".source").textContent;
+  return source.slice(0, source.lastIndexOf("/") + 1);
+}
+
+function showOnlyHere() {
+  const number = Object.keys(decided).filter(isOnlyHere).length;
+  $("only-here").textContent = number ? `${counted(number, "vote")} ${keeps ? "in this browser only" : "lost when this page is closed"}` : "";
+  $("only-here").title = number && !served ? "Until they are exported into picks.toml beside the specs, and the page is written anew" : "";
 }
 
 function showPick(take) {
