@@ -85,7 +85,8 @@ songs = [
 """
 
 IGNORED = """\
-# Takes are large, and can be made again from their specs. What others are to hear: renderer share.
+# Takes are large, and can be made again from their specs. Copies for others, a DAW or an album go below shared/:
+# renderer share does so by itself, export and album with --to shared/FOLDER.
 # One that is to stay whatever becomes of model and machine: git add --force it, with its .toml, and see .gitattributes.
 /outputs/
 /shared/

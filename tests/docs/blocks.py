@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "pages"
 TUTORIAL = PAGES / "tutorial.md"
+README = ROOT / "README.md"
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*) -->\n\n?)?^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -30,7 +31,7 @@ class Block:
     language: str
     text: str
     mark: str
-    """Of the comment right above it: `not run: a Mac`, `ends with 2`, `as in PAGE`, `not a spec`, `has an error`.
+    """Of the comment right above it: `not run: a Mac`, `ends with 2`, `not a spec`, `has an error`.
 
     Empty where there is none.
     """
@@ -42,7 +43,7 @@ class Block:
     @property
     def is_run(self) -> bool:
         """Whether its commands are run; else only their words are compared with what there is."""
-        return self.language == "console" and not self.mark.startswith(("not run: ", "as in "))
+        return self.language == "console" and not self.mark.startswith("not run: ")
 
     @property
     def commands(self) -> tuple[tuple[str, str], ...]:
@@ -62,7 +63,7 @@ class Block:
 def pages() -> tuple[Path, ...]:
     """All with blocks that a reader may follow, the tutorial first: what comes after goes on with its project."""
     found = sorted(PAGES.rglob("*.md"))
-    return (TUTORIAL, *(page for page in found if page != TUTORIAL), ROOT / "README.md")
+    return (TUTORIAL, *(page for page in found if page != TUTORIAL), README)
 
 
 def blocks(page: Path) -> Iterator[Block]:
