@@ -5,6 +5,7 @@ There is one for each project, written anew by later runs. That it can't be writ
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
@@ -25,7 +26,7 @@ TIMEOUT_SECONDS = 30
 def ask(query: str, **variables: object) -> dict[str, Any]:
     """The answer to a GraphQL query of the API that the runner names.
 
-    Raises: OSError, ValueError, when there is none or it tells of errors.
+    Raises: OSError, HTTPException, ValueError, when there is none or it tells of errors.
     """
     request = urllib.request.Request(  # noqa: S310 - the runner's own address
         os.environ["GITHUB_GRAPHQL_URL"],
@@ -43,7 +44,7 @@ def ask(query: str, **variables: object) -> dict[str, Any]:
 def comment(plan: str, project: str) -> None:
     """Write it, into our own comment where there is one.
 
-    Raises: OSError, ValueError, KeyError, as the API and the runner's files give them.
+    Raises: OSError, HTTPException, ValueError, KeyError, as the API and the runner's files give them.
     """
     mark = f"<!-- renderer {sha256(project.encode()).hexdigest()[:16]} -->"
     body = f"{mark}\n{plan}"
@@ -66,5 +67,5 @@ if __name__ == "__main__":
     cut = text if len(text) <= MOST_CHARACTERS else "### Plan\n\nIt is too long for a comment: see the job's summary."
     try:
         comment(cut, sys.argv[2])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         print(f"::warning title=renderer::no comment was written, the plan is in the summary: {plain(str(error))}")

@@ -23,8 +23,8 @@ A spec is a TOML file in `specs/`: one song. Only `caption` has to be there, and
 `instrumental = true`. `renderer new NAME` writes one with comments; with the schemas beside it
 (`renderer schema`) editors complete and check it.
 
-Below each key: what it takes, what holds when it is left out, and what is made anew when you change it
-([what that means](../explanation/stages.md)).
+Below each key: what it takes and what holds when it is left out; below a setting of the music or of how it is
+made what is made anew when you change it, too ([what that means](../explanation/stages.md)).
 """
 _DEFAULTS = """\
 # Keys of renderer.toml

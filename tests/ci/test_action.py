@@ -142,15 +142,25 @@ def test_a_name_is_shown_in_the_summary_as_it_is_and_makes_nothing_of_its_own(tm
 
 
 @pytest.mark.parametrize(
-    "event", [FORK, {"event_name": "pull_request_target", "event": FORK["event"]}, {"event_name": "issue_comment"}]
+    "event",
+    [
+        FORK,
+        {"event_name": "pull_request_target", "event": FORK["event"]},
+        {"event_name": "issue_comment"},
+        {"event_name": "merge_group"},
+    ],
 )
-def test_a_strangers_songs_are_checked_and_planned_and_not_rendered(tmp_path: Path, event: dict[str, Any]) -> None:
+def test_songs_that_may_be_a_strangers_are_checked_and_planned_and_not_rendered(
+    tmp_path: Path, event: dict[str, Any]
+) -> None:
     done = job(tmp_path, {"eins": SONG}, event=event).run(install="false", render="true", plan="false")
 
     assert [step.name for step in done.steps if step.name not in ("Check the specs", "Tell what changed")] == [
-        "Say that a stranger's songs aren't rendered"
+        "Say whose songs are rendered"
     ]
-    assert [command.name for command in done.commands] == ["notice"]
+    (notice,) = done.commands
+    assert notice.name == "notice"
+    assert "that is done on push, schedule and workflow_dispatch and for pull requests from this repo" in notice.text
     assert done.uploaded == []
 
 
@@ -178,9 +188,53 @@ def test_a_pull_request_is_told_its_changes_and_plans_these_alone(tmp_path: Path
     unknown = job(tmp_path / "shallow", songs, event=OWN)
     unknown.event["event"]["pull_request"]["base"]["sha"] = "0" * 40
     unknown.run(install="false")
-    assert [command.name for command in unknown.commands] == ["notice"]
+    (notice,) = unknown.commands
+    assert "fetch-depth 0" in notice.text
     assert "zwei.s2" in unknown.summary
     assert not unknown.failed
+
+    (unknown.checkout / "renderer.toml").write_text("steps = = 4\n", "utf-8")
+    unknown.event["event"]["pull_request"]["base"]["sha"] = commit(unknown.checkout)
+    unknown.run(install="false", plan="false")
+    (notice,) = [command for command in unknown.commands if command.name == "notice"][1:]
+    assert "the log of this step says why" in notice.text
+    assert "renderer.toml" in unknown.steps[-1].log
+
+
+def test_what_a_pull_request_changes_is_planned_as_its_songs_are_asked_for(tmp_path: Path) -> None:
+    """In previews without edits, picked by their plans, with options for seeds; a title and a name change no sound."""
+    edit = '[edits.r]\ntask = "repaint"\nsrc_audio = "s1"\nat = [[2, 5]]\n'
+    pick = SONG.replace("seeds = [1, 2]", "seeds = [1, 2, 3]") + "[pick]\nplans = 3\nfinish = 1\n"
+    asked = job(tmp_path, {"edited": SONG + edit, "picked": pick, "titled": SONG, "called": SONG}, event=FORK)
+    asked.event["event"]["pull_request"]["base"]["sha"] = commit(asked.checkout)
+    specs = asked.checkout / "specs"
+    (asked.checkout / "picked").mkdir()
+    for song, text in (("edited", SONG + edit), ("picked", pick)):
+        (specs / f"{song}.toml").write_text(text.replace("calm", "loud"), "utf-8")
+    (specs / "titled.toml").write_text(SONG.replace("Eins", "Zwei"), "utf-8")
+    (specs / "called.toml").rename(specs / "renamed.toml")
+
+    previews = [f"{take}.preview20" for take in ("edited.s1", "edited.s2", "picked.s1", "picked.s2", "picked.s3")]
+    for given, takes, told in (
+        ({"render": "true"}, previews, "2 edits left out"),
+        ({"options": "--first-seed"}, ["edited.s1", "edited.r.s1", "picked.s1"], "3 of 3 takes to render"),
+        ({"names": "specs/picked.toml"}, ["picked.s1", "picked.s2", "picked.s3"], "1 of 3 takes to render"),
+        ({"names": "edited.s2"}, ["edited.s2"], "1 of 1 takes to render"),
+    ):
+        (asked.scratch / "github-summary").unlink(missing_ok=True)
+        asked.run(install="false", **given)
+        plan = asked.summary.partition("### Plan")[2]
+        assert [step.name for step in asked.steps if step.code] == []
+        assert re.findall(r"^\| ` (\S+) ` \|", plan, re.MULTILINE) == takes
+        assert told in plan + "".join(step.log for step in asked.steps if step.name == "Plan")
+
+
+def test_more_faults_than_a_service_shows_are_all_told_with_their_places(tmp_path: Path) -> None:
+    songs = {f"song{n}": SONG.replace("bpm = 90", "bpm = 9000") for n in range(12)}
+    step = job(tmp_path, songs).run(install="false", plan="false").step("Check the specs")
+
+    assert len(step.commands) == len(songs)
+    assert [song for song in songs if f"{song}.toml:7:7" not in step.log] == []
 
 
 def test_what_changed_is_rendered_and_its_page_and_takes_are_the_artifact(tmp_path: Path) -> None:
@@ -242,7 +296,9 @@ class Api(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         query, given = asked["query"], asked["variables"]
-        if self.headers["Authorization"] != "bearer s3cret":
+        if self.headers["Authorization"] == "bearer cut short":
+            self.answer({}, missing=1)
+        elif self.headers["Authorization"] != "bearer s3cret":
             self.answer({"data": None, "errors": [{"message": "Resource not accessible\n::error::x"}]})
         elif query.startswith("query"):
             assert (given["owner"], given["name"], given["number"]) == ("band", "songs", 7)
@@ -255,10 +311,10 @@ class Api(BaseHTTPRequestHandler):
             next(one for one in self.comments if one["id"] == given["on"])["body"] = given["body"]
             self.answer({"data": {"updateIssueComment": {"clientMutationId": None}}})
 
-    def answer(self, document: dict[str, Any]) -> None:
+    def answer(self, document: dict[str, Any], *, missing: int = 0) -> None:
         body = json.dumps(document).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         self.end_headers()
         self.wfile.write(body)
 
@@ -294,13 +350,18 @@ def test_with_a_token_the_plan_is_one_comment_that_later_runs_write_anew(tmp_pat
     assert "s3cret" not in "".join(step.log for step in asked.steps)
 
 
-def test_a_token_that_may_not_comment_costs_a_warning(tmp_path: Path, api: HTTPServer) -> None:
+@pytest.mark.parametrize(
+    ("token", "why"), [("another", "Resource not accessible ::error::x"), ("cut short", "IncompleteRead")]
+)
+def test_a_comment_that_cannot_be_written_costs_a_warning(
+    tmp_path: Path, api: HTTPServer, token: str, why: str
+) -> None:
     at = {"GITHUB_GRAPHQL_URL": f"http://127.0.0.1:{api.server_port}/graphql"}
-    done = job(tmp_path, {"eins": SONG}, event=FORK, env=at).run(install="false", **{"comment-token": "another"})
+    done = job(tmp_path, {"eins": SONG}, event=FORK, env=at).run(install="false", **{"comment-token": token})
 
     (warning,) = done.commands
     assert (warning.name, done.failed) == ("warning", False)
-    assert "Resource not accessible ::error::x" in warning.text
+    assert why in warning.text
     assert "eins.s1" in done.summary
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.ci.runner import DEFAULTS, PATH, ROOT, SONG
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +20,24 @@ TEMPLATE: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab.yml").
 
 def run(name: str, checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """A job of the template in a checkout, its variables and scripts put together as GitLab does."""
-    row = TEMPLATE[name] | {key: TEMPLATE[name].get(key, TEMPLATE[".renderer"][key]) for key in ("before_script",)}
+    row = TEMPLATE[name] | {
+        key: TEMPLATE[name].get(key, TEMPLATE[".renderer"][key]) for key in ("before_script", "after_script")
+    }
     script = "\n".join([*row["before_script"], *row["script"]])
     home = checkout.parent / "home"
     home.mkdir(exist_ok=True)
-    given = {"PATH": PATH, "HOME": str(home), "CI_PROJECT_DIR": str(checkout), "CI_JOB_ID": "1", "LANG": "C.UTF-8"}
+    given = {
+        "PATH": PATH,
+        "HOME": str(home),
+        "CI_PROJECT_DIR": str(checkout),
+        "CI_JOB_ID": checkout.parent.name,
+        "LANG": "C.UTF-8",
+    }
     env = given | {key: str(value) for key, value in TEMPLATE["variables"].items()} | variables
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+    subprocess.run(["bash", "-e", "-c", "\n".join(row["after_script"])], cwd=checkout, env=env, check=True)
+    return done
 
 
 @pytest.fixture
@@ -64,6 +72,34 @@ def test_the_plan_is_a_file_that_a_merge_request_shows(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert TEMPLATE["renderer-plan"]["artifacts"]["paths"] == ["renderer-plan.md"]
     assert "| ` eins.s2 ` |" in (checkout / "renderer-plan.md").read_text("utf-8")
+
+
+def test_the_plan_is_of_what_a_render_would_make(checkout: Path) -> None:
+    plan, render = TEMPLATE["renderer-plan"], TEMPLATE["renderer-render"]
+    song = checkout / "music" / "specs" / "eins.toml"
+    song.write_text(SONG + '[edits.r]\ntask = "repaint"\nsrc_audio = "s1"\nat = [[2, 5]]\n', "utf-8")
+    done = run("renderer-plan", checkout, RENDERER_PROJECT="music", RENDERER_RENDER="true")
+
+    assert done.returncode == 0, done.stderr
+    text = (checkout / "renderer-plan.md").read_text("utf-8")
+    assert "| ` eins.s1.preview20 ` |" in text
+    assert "eins.r.s1" not in text
+    assert {key: plan["cache"][key] for key in ("key", "paths")} == {
+        key: render["cache"][key] for key in ("key", "paths")
+    }
+    assert plan["cache"]["policy"] == "pull"
+    assert '--out "$CI_PROJECT_DIR/renderer-outputs"' in plan["script"][0]
+
+
+@pytest.mark.parametrize("name", ["renderer-check", "renderer-render"])
+def test_a_job_installs_the_versions_it_is_told_and_leaves_nothing_on_its_runner(checkout: Path, name: str) -> None:
+    """As far as it goes without a registry."""
+    given = {"RENDERER_INSTALL": "renderer[measure]", "RENDERER_CONSTRAINTS": str(checkout / "no such file")}
+    done = run(name, checkout, PIP_NO_INDEX="1", **given)
+
+    assert done.returncode
+    assert "no such file" in done.stderr
+    assert not Path(f"/tmp/renderer-{checkout.parent.name}").exists()
 
 
 def test_a_forks_songs_are_rendered_on_no_runner_of_ours() -> None:

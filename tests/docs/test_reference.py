@@ -37,6 +37,17 @@ def test_every_setting_and_key_has_an_entry() -> None:
     assert {key for key in keys if key not in told and chapters.get(key) not in headings("spec.md")} == set()
 
 
+def test_below_every_setting_stands_what_a_change_makes_anew() -> None:
+    chapters = re.split(r"^## ", (FOLDER / "spec.md").read_text("utf-8"), flags=re.MULTILINE)
+    # A variant's and an edit's other keys bear names of settings, too.
+    told = [chapter for chapter in chapters if chapter.startswith(("[metas]", "[inference]", "How an edit"))]
+    entries = dict(re.findall(r"^### (\w+)\n(.*?)(?=^### |\Z)", "".join(told), re.MULTILINE | re.DOTALL))
+    settings = {*SETTINGS, *rows(EditSettings)}
+
+    assert {name for name in settings if "- a change makes anew: " not in entries.get(name, "")} == set()
+    assert "below a setting" in chapters[0]
+
+
 def test_every_command_and_option_has_an_entry() -> None:
     text = (FOLDER / "commands.md").read_text("utf-8")
     entries = dict(re.findall(r"^##+ ([\w -]+)\n(.*?)(?=^## |^### |\Z)", text, re.MULTILINE | re.DOTALL))
