@@ -1,15 +1,15 @@
 """Frozen dataclasses <-> JSON values, as artifacts and records hold them; other versions' are read, nothing is lost.
 
-A field that is None isn't written. One that may be None is None where what was written isn't of its kind. A dataclass
-with a field `others` keeps there what it doesn't know, and it is written again where it stood. A path is written as it
-is from anywhere.
+A field that is None isn't written, and is read as that where it has no default. One that may be None is None where what
+was written isn't of its kind. A dataclass with a field `others` keeps there what it doesn't know, and it is written
+again where it stood. A path is written as it is from anywhere.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -64,7 +64,7 @@ def from_json(kind: type[T], raw: object) -> T:
     if others and hasattr(kind, OTHERS):
         known[OTHERS] = others
     try:
-        return kind(**known)
+        return kind(**{**_left_out(cast("Any", kind)), **known})
     except (TypeError, ValueError) as error:
         raise JsonError(str(error)) from error
 
@@ -97,6 +97,13 @@ def _plain(value: object) -> object:
 @cache
 def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.name != OTHERS)
+
+
+@cache
+def _left_out(kind: type[DataclassInstance]) -> Mapping[str, None]:
+    """Fields that `to_json` leaves out as None, and that no default stands in for."""
+    required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    return {name: None for name in required if name in _readers(kind) and _readers(kind)[name][1]}
 
 
 @cache

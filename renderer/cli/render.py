@@ -128,7 +128,8 @@ def _page(project: Project, summary: Summary, console: Console, *, measure: bool
         page = page_after(project, summary)
         # The last of several shards measures what the others rendered.
         rendered = summary.rendered or summary.restored or project.options.shard
-        if measure and rendered and not (summary.stopped or summary.fault):
+        # Takes that were there already may not have been listened to yet.
+        if measure and (rendered or project.options.asr) and not (summary.stopped or summary.fault):
             from renderer.cli.report import measure_and_write
 
             page = measure_and_write(project, console)

@@ -19,6 +19,7 @@ from renderer.takes.measurements import measured_folder
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_timestamps import hearing_set
 from tests.pipeline.without_models import carry_out
+from tests.takes.test_recogniser import write_recogniser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +223,21 @@ def test_a_folder_that_is_no_recogniser_is_refused_before_anything_is_done(
     assert "no effect" in said(capsys, command, "--no-measure", "--asr", str(tmp_path), code=2)
     monkeypatch.setenv("RENDERER_ASR", str(tmp_path / "gone"))
     assert "there is no folder" in said(capsys, command, code=2)
+
+
+@pytest.mark.usefixtures("songs")
+def test_a_render_listens_also_to_takes_that_are_done_already(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("renderer.takes.recogniser.LIBRARY", "json")
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    asked = ("render", "--device", "cpu", "--threads", "1", "--lm-slots", "2")
+
+    # No model lies in that folder: that somebody listened is seen by what became of it.
+    told = said(capsys, *asked, "--asr", str(write_recogniser(tmp_path / "small")))
+
+    assert "not measured: the recogniser in `small` can't be loaded" in told
+    assert "not measured: " not in said(capsys, *asked)
 
 
 @pytest.mark.usefixtures("songs")

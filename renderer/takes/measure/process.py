@@ -154,7 +154,7 @@ def _in_process(
         assert child.stdout is not None  # noqa: S101 - as above
         # The pipe stays open: when this process ends, however it does, so does the other.
         begun(child.terminate)
-        _ask(child.stdin, [[type(file).__name__, to_json(file)] for file in files])
+        _ask(child.stdin, [[type(file).__name__, file.name, to_json(file)] for file in files])
         known = {file.name: file for file in files}
         left = dict(known)
         try:
@@ -188,11 +188,10 @@ def main(folder: Path) -> None:
     files = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
     rows = {row.kind.__name__: row for row in MEASURES}
-    for name, told in files:
-        file = from_json(rows[name].kind, told)
-        answer = {"name": file.name}
+    for kind, name, told in files:
+        answer = {"name": name}
         try:
-            rows[name].measure(file, folder)
+            rows[kind].measure(from_json(rows[kind].kind, told), folder)
         except RendererError as error:
             answer["problem"] = "; ".join(filter(None, (error.message, error.why, error.help)))
         except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others

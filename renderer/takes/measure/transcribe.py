@@ -74,7 +74,7 @@ def _loaded(folder: Path) -> Any:
     faster_whisper = _imported()
     try:
         model = faster_whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", local_files_only=True)
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # tokenizers raises nothing narrower
         raise ModelError(
             f"the recogniser in `{folder.name}` can't be loaded", why=str(error), help="convert it, or bring it, anew"
         ) from error

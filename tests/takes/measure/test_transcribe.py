@@ -105,6 +105,31 @@ def test_a_language_that_nobody_asked_for_is_the_one_it_sounds_like(sound: Sound
     assert heard(sound, whisper, "sa").language == open_.recognised
 
 
+def test_lyrics_of_no_known_language_go_through_the_measuring_process_and_end_nothing_else(
+    sound: SoundFile, whisper: Path, tmp_path: Path
+) -> None:
+    others = [dataclasses.replace(sound, digest=f"{number:064x}", path=tmp_path / "gone.flac") for number in range(2)]
+    files = [others[0], sung(sound, whisper, "rain", language=None), others[1]]
+
+    found = list(measure_files(files, tmp_path / "measured"))
+
+    assert [one.digest for one in found] == [file.name for file in files]
+    assert found[1].problem == ""
+    assert found[1].words
+    assert found[1].words.language == found[1].words.recognised
+    assert all("LibsndfileError" in one.problem for one in (found[0], found[2]))
+
+
+def test_a_file_that_can_not_be_told_of_ends_no_other(sound: SoundFile, tmp_path: Path) -> None:
+    odd = dataclasses.replace(sound, path=7, digest="a" * 64)  # type: ignore[arg-type]  # as no other version has it
+    gone = dataclasses.replace(sound, path=tmp_path / "gone.flac", digest="b" * 64)
+
+    problems = [one.problem for one in measure_files([odd, gone], tmp_path / "measured")]
+
+    assert problems[0].startswith("JsonError: `path`: ")
+    assert "LibsndfileError" in problems[1]
+
+
 def test_a_recogniser_of_english_alone_hears_no_spanish(sound: SoundFile, tmp_path: Path) -> None:
     folder = tmp_path / "tiny.en"
     build_whisper(folder, languages=())
@@ -119,17 +144,21 @@ def test_a_recogniser_of_english_alone_hears_no_spanish(sound: SoundFile, tmp_pa
 def test_what_can_not_be_loaded_or_hears_other_bands_is_a_problem_in_words(
     sound: SoundFile, whisper: Path, tmp_path: Path
 ) -> None:
-    wide, cut = tmp_path / "wide", tmp_path / "cut"
+    wide, cut, torn = (tmp_path / name for name in ("wide", "cut", "torn"))
     build_whisper(wide, bands=128)
     (wide / "preprocessor_config.json").unlink()
     shutil.copytree(whisper, cut)
     (cut / "model.bin").write_bytes((whisper / "model.bin").read_bytes()[:5_000])
+    shutil.copytree(whisper, torn)
+    (torn / "tokenizer.json").write_bytes((whisper / "tokenizer.json").read_bytes()[:500])
 
-    problems = [measured(sung(sound, folder, "rain"), tmp_path / "measured").problem for folder in (wide, cut)]
+    problems = [measured(sung(sound, folder, "rain"), tmp_path / "measured").problem for folder in (wide, cut, torn)]
 
     assert "hears 128 bands of sound, not 80" in problems[0]
     assert "copy that file" in problems[0]
-    assert problems[1].startswith("the recogniser in `cut` can't be loaded; ")
+    for problem, name in zip(problems[1:], ("cut", "torn"), strict=True):
+        assert problem.startswith(f"the recogniser in `{name}` can't be loaded; ")
+        assert problem.endswith("; convert it, or bring it, anew")
 
 
 def test_the_measuring_process_loads_it_only_when_it_is_asked_to_and_never_torch(
@@ -148,7 +177,7 @@ def test_the_measuring_process_loads_it_only_when_it_is_asked_to_and_never_torch
         assert process.stdin
         assert process.stdout
         with process:
-            process.stdin.write(json.dumps([[type(file).__name__, to_json(file)]]) + "\n")
+            process.stdin.write(json.dumps([[type(file).__name__, file.name, to_json(file)]]) + "\n")
             process.stdin.flush()
             return process.stdout.readlines()[-1].strip() if process.stdout.readline() else ""
 
