@@ -12,7 +12,7 @@ from renderer.models.family import stored_kinds
 from renderer.pipeline.export_daw import DawFiles, daw_files
 from renderer.pipeline.put_files import put_files
 from renderer.pipeline.rendered import rendered_takes
-from renderer.spec.checkpoints import checkpoint_of
+from renderer.pipeline.untimed import never_timed, whole_take
 from renderer.store.store import Store
 from renderer.takes.timed_text import labels_text, lrc_text, vtt_text
 
@@ -72,32 +72,15 @@ def _refuse_untimed(timed: Mapping[str, Timestamps | None], songs: Mapping[str, 
     """Raises UsageError naming every take that has no timestamps."""
     lacking = [name for name, one in timed.items() if one is None]
     if lacking:
-        never = {name: why for name in lacking if (why := _never(_whole(name), songs[name]))}
+        never = {name: why for name in lacking if (why := never_timed(name, songs[name]))}
         others = [name for name in lacking if name not in never]
         told = ["they were rendered without; previews have none"] if others else []
         told += dict.fromkeys(never.values())
         raise UsageError(
             f"there are no timestamps of {', '.join(f'`{name}`' for name in lacking)}",
             why="; ".join(told),
-            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(_whole, others)))}" if others else "",
+            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(whole_take, others)))}" if others else "",
         )
-
-
-def _never(name: str, song: Song) -> str:
-    """Why no render gives a take timestamps; empty where one may."""
-    take = next((take for take in song.possible_takes() if take.name == name), None)
-    if take is None:
-        return ""
-    if not take.song.has_words:
-        return f"nothing is sung in `{song.name}`"
-    checkpoint = checkpoint_of(take.variant.trained_as)
-    is_deaf = checkpoint is not None and not checkpoint.tells_when
-    return f"the attention of `{take.variant.trained_as}` doesn't tell when words are sung" if is_deaf else ""
-
-
-def _whole(name: str) -> str:
-    """The take that a preview is the beginning of."""
-    return name.partition(".preview")[0]
 
 
 def _of(record: TakeRecord, store: Store) -> Timestamps | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.models.family import stored_kinds
 from renderer.pipeline.rendered import PREVIEW, in_numbers, require_intact
+from renderer.pipeline.untimed import never_timed
 from renderer.song import TakeSource
 from renderer.spec.take_names import take_named
 from renderer.store.store import Store
@@ -105,10 +106,10 @@ def _texts(base: str, timed: Timestamps | None, beats: tuple[float, ...]) -> Ite
 def _lacks(name: str, song: Song, timed: Timestamps | None, measured: Measured | None) -> Iterator[str]:
     if timed is None and PREVIEW in name:
         yield f"{name}: no sections, which previews never have"
-    elif timed is None and song.has_words:
-        yield f"{name}: no sections, as nothing tells when its lyrics are sung: renderer render --timestamps {name}"
+    elif timed is None and (why := never_timed(name, song)):
+        yield f"{name}: no sections, as {why}"
     elif timed is None:
-        yield f"{name}: no sections, as nothing is sung in it"
+        yield f"{name}: no sections, as nothing tells when its lyrics are sung: renderer render --timestamps {name}"
     if measured is None:
         yield "no beats, as nothing measures them: pip install 'renderer[measure]'"
     elif not measured.beats:

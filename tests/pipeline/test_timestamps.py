@@ -290,3 +290,7 @@ def test_export_of_a_take_that_can_have_no_timestamps_sends_nobody_to_render_it_
     told = capsys.readouterr().err
     assert why in told.replace("\n   ", "")
     assert "--timestamps" not in told
+    assert run(["export", "eins.s1", "--daw", "--to", "daw"]) == 0
+    told = capsys.readouterr().err
+    assert f"no sections, as {why}" in told.replace("\n   ", "").replace("\n  ", " ")
+    assert "--timestamps" not in told
