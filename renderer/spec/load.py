@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ALBUM_NAME = "album.toml"
 NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, "picks.toml", "pyproject.toml"})
-_REFUSED = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^[ -]|[ ]$")
+_REFUSED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]|^[ -]|[ ]$")
 _HEADER = re.compile(r"\s*\[{1,2}\s*([\w-]+)")
 _TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
 """No name of a take comes from what stands in them."""

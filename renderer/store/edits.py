@@ -251,6 +251,13 @@ def _refusals(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise StoreError(f"`{path}` can't be written", why=why_refused(error), help=what_to_do(error)) from error
+    except UnicodeEncodeError as error:
+        # What isn't UTF-8 on a command line, and half a character of JSON's, come as code points that no text has.
+        raise UsageError(
+            f"`{path}` can't hold what is to be written into it",
+            why=f"`{error.object[error.start : error.end]}` is no character",
+            help="write it in UTF-8",
+        ) from error
     except RuntimeError as error:
         raise StoreError(f"`{path}` can't be written", why="it is a link that leads to itself") from error
 

@@ -122,7 +122,11 @@ def naming(spec: str, file: str) -> str:
 
 def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan:
     """The take of that name, or of a song's takes the only one with codes of its own, or the only keeper."""
-    named = [take for take in project.plan().takes if name in (take.name, take.take.song.name)]
+    every = project.plan().takes
+    # Of a path, all that lies there.
+    named = [take for take in every if name in (take.name, take.take.song.name)] or every
+    if len({take.take.song.name for take in named}) > 1:
+        raise UsageError(f"`{name}` holds several songs", help=f"pin one of them: renderer pin {named[0].name}")
     takes = [take for take in named if take.take.variant.edit is None or take.name == name]
     sources: dict[str, TakePlan] = {}
     for take in takes:

@@ -52,7 +52,16 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_names_that_can_not_name_a_song_are_refused() -> None:
-    assert [run(["new", name]) for name in ("a.b", "report", "a\tb")] == [2, 2, 2]
+    assert [run(["new", name]) for name in ("a.b", "report", "a\tb", "a\udcffb")] == [2, 2, 2, 2]
+
+
+def test_a_title_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["new", "song"])
+
+    assert run(["new", "--album", "a\udcffb"]) == 2
+
+    assert "is no character" in capsys.readouterr().err
+    assert not (tmp_path / "album.toml").exists()
 
 
 @pytest.mark.slow

@@ -162,11 +162,22 @@ def test_a_song_with_takes_of_different_codes_needs_a_take_or_a_vote(songs: Song
 
     with pytest.raises(UsageError, match="different codes"):
         pin(songs.project(), "eins", {})
+    with pytest.raises(UsageError, match="different codes"):
+        pin(songs.project(), "specs/eins.toml", {})
     pin(songs.project(), "eins", {"eins.s2": Pick(vote=Vote.KEEP)})
 
     (song,) = {take.take.song.name: take.take.song for take in songs.project().plan().takes}.values()
     assert song.pinned is not None
     assert song.pinned.take == "eins.s2"
+
+
+def test_a_folder_of_several_songs_cant_be_pinned(songs: Songs) -> None:
+    songs.write("eins", SPEC)
+    songs.write("zwei", SPEC)
+
+    with pytest.raises(UsageError, match="several songs") as caught:
+        pin(songs.project(), "specs", {})
+    assert caught.value.help == "pin one of them: renderer pin eins.s1"
 
 
 def test_what_isnt_rendered_or_is_a_preview_cant_be_pinned(songs: Songs) -> None:

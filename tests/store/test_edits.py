@@ -111,6 +111,23 @@ def test_what_is_no_text_is_refused_and_stays(tmp_path: Path, content: bytes) ->
     assert path.read_bytes() == content
 
 
+def test_a_text_that_is_none_in_utf_8_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    odd = "a\udcffb"  # as a command line gives a byte that is none of UTF-8's
+    path, new = tmp_path / "song.toml", tmp_path / "new.toml"
+    path.write_text("calm\n")
+
+    for attempt in (
+        lambda: edit(path, lambda text: text + odd),
+        lambda: edit(new, lambda text: text + odd),
+        lambda: create({tmp_path / "first.toml": "calm\n", new: odd}),
+    ):
+        with pytest.raises(UsageError, match="can't hold") as caught:
+            attempt()
+        assert caught.value.help == "write it in UTF-8"
+
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("song.toml", "calm\n")]
+
+
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "folder.toml").mkdir()
