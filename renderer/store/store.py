@@ -15,7 +15,7 @@ from renderer.folders import STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import NAME, Journal
-from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest
+from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +114,9 @@ class Store:
         return found[0] if found else None
 
     def get_with_origin(self, stage: str, key: str) -> tuple[Artifact, Origin] | None:
-        """The artifact and what it was made from."""
+        """The artifact and what it was made from; None of a stage that the store doesn't know."""
+        if stage not in self._kinds or not is_name(key):
+            return None
         path = self._path(stage, key)
         try:
             return decode(self._read(path), f"{stage}/{key}", self._kinds[stage])
@@ -177,7 +179,8 @@ class Store:
 
     def located(self, name: str, key: str) -> tuple[TakeRecord, Path] | None:
         """The record of a take's audio under that key, and where its file lies."""
-        record = self._record(self._takes.joinpath(name, f"{key}.json"))
+        # Names come from command lines and from files: none leads out of the store.
+        record = self._record(self._takes / name / f"{key}.json") if is_name(name) and is_name(key) else None
         place = self.find(record) if record else None
         return (record, place) if record and place else None
 
@@ -190,10 +193,10 @@ class Store:
         return old if _holds(old, record) else None
 
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
-        """Every recorded version of a take, the newest first."""
+        """Every recorded version of a take, the newest first; none of a name that no take can have."""
         folder = self._takes / name
         # Not glob, which takes as long as the reading.
-        files = list(folder.iterdir()) if folder.is_dir() else []
+        files = list(folder.iterdir()) if is_name(name) and folder.is_dir() else []
         paths = [path for path in files if path.suffix == ".json" and not is_temp(path.name)]
         records = [self._record(path) for path in paths]
         return tuple(sorted((r for r in records if r), key=lambda r: r.mtime_ns, reverse=True))

@@ -18,6 +18,7 @@ Requests: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What a version was asked: stage -> names and values as it wrote them, since other versions ask other things."""
 OLD_FOLDER = "old"
 LRC_ENDING = ".lrc"
+_LONGEST = 255  # bytes of a file's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,17 @@ def decode_record(raw: bytes) -> TakeRecord:
         raise StoreError("a take's record is of another version", why=str(error)) from error
     if not is_below(record.file):
         raise StoreError("a take's record names a file outside the outputs folder", why=f"`{record.file}`")
+    digests = (record.digest, record.before.digest if record.before else "")
+    names = (record.take, record.key, *digests, *record.keys, *record.keys.values())
+    if odd := next((name for name in names if name and not is_name(name)), ""):
+        raise StoreError("a take's record names what can't be in a store", why=f"`{odd}`")
     return record
+
+
+def is_name(text: str) -> bool:
+    """Whether a text leads to nothing but what lies in a folder, as names of takes, stages and keys do."""
+    is_plain = bool(text) and text[0] != "." and not any(sign in text for sign in "/\\\0")
+    return is_plain and len(text.encode("utf-8", "surrogatepass")) <= _LONGEST
 
 
 def is_below(file: str) -> bool:

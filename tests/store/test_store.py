@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from renderer.models.family import stored_kinds
 from renderer.provenance import DitNotes, Environment, Origin
 from renderer.store.disk import RealDisk, write_whole
 from renderer.store.store import Store
+from renderer.store.takes import TakeRecord, decode_record, encode_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +96,40 @@ def test_a_truncated_artifact_counts_as_missing(store: Store) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
     assert store.get("latents", "ab12") is None
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "../../..", "../../../mine", ".", "", "a/../..", "\0", "x" * 300])
+def test_no_name_leads_out_of_the_store(store: Store, tmp_path: Path, name: str) -> None:
+    record = TakeRecord(
+        key="k",
+        take="a.s1",
+        song="a",
+        file="a/a.s1.flac",
+        num_bytes=1,
+        mtime_ns=1,
+        digest="d",
+        requests={},
+        keys={},
+    )
+    store.put_take(record)
+    store.put("latents", "ab12", LATENTS, Origin())
+    folders = {tmp_path, store.outputs, store.folder, store.folder / "takes", tmp_path / "mine"}
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for file in ("mine.json", "mine.safetensors"):
+            (folder / file).write_text("{}")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+
+    assert store.versions(name) == ()
+    for key in ("mine", "../mine", f"{name}/mine"):
+        assert store.located(name, key) is None
+        assert store.get("latents", key) is None
+        assert store.get(name, key) is None
+
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+    for odd in ({"digest": "../../x"}, {"keys": {"../x": "ab"}}, {"keys": {"latents": "../../x"}}, {"key": "../x"}):
+        with pytest.raises(StoreError, match="names what can't be in a store"):
+            decode_record(encode_record(replace(record, **odd)))  # type: ignore[arg-type]
 
 
 def test_a_full_disk_leaves_what_was_there_and_no_litter(tmp_path: Path) -> None:
