@@ -61,6 +61,11 @@ def command(
     two, and from which stage on they are made again. git itself doesn't run, nor anything that a repository names.
     """
     options = make_options(**flags)
+    if page and folder:
+        from renderer.report.diff_page import NAME
+        from renderer.report.own_page import refuse_foreign
+
+        refuse_foreign(folder / NAME)
     if revision is None:
         _refuse_other(named, songs)
         from renderer.cli.show_diff import print_takes, takes_document

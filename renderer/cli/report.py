@@ -48,7 +48,11 @@ def command(
 
     from renderer.cli.serving import chosen_project, report_served
     from renderer.report.build import write_page
+    from renderer.report.own_page import refuse_foreign
+    from renderer.report.page import NAME
 
+    if folder:
+        refuse_foreign(folder / NAME)
     own = measure and folder is None  # measurements are kept where the takes are
     options = make_options(measure=own, **flags)
     console = Console(highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from renderer.files import why_refused
 from renderer.formats.table import FORMATS, is_audio
 from renderer.models.family import stored_kinds
 from renderer.pipeline.options import Options
+from renderer.pipeline.rendered import require_intact
 from renderer.pipeline.select import select
 from renderer.plan.reasons import environment_changes
 from renderer.report.codes_distance import codes_distance
@@ -45,11 +46,14 @@ def compare_takes(names: Sequence[str], outputs: Path | None, *, measure: bool =
     A name is a take's, with the head of its key behind it a former version's (`night-bus.s1.4f2a9c1b`, as its file is
     called); a file of one is as good. With `measure`, what wasn't measured is, now.
 
-    Raises: UsageError for names without a version on disk, SpecError for specs that can't be read.
+    Raises: UsageError for names without a version on disk, SpecError for specs that can't be read, StoreError for a
+    take that was damaged.
     """
     stores = _stores(outputs)
     found = [_version(name, stores) for name in names]
     a, b = (_former(*found[0]), found[0]) if len(found) == 1 else found
+    for record, place, _ in (a, b):
+        require_intact(place, digest=record.digest, take=record.take)
     remarks = tuple(_measure((a, b))) if measure else ()
     sides = tuple(_listened(*one) for one in (a, b))
     codes, lacks = _codes(a, b, sides)
@@ -73,14 +77,14 @@ def _stores(outputs: Path | None) -> tuple[Store, ...]:
 def _version(name: str, stores: Sequence[Store]) -> _Found:
     called = Path(name).stem if is_audio(Path(name)) else name
     for store in stores:
-        versions = _versions(store, called)
+        versions = store.versions(called)
         named = (one for one in versions if store.find(one) == store.outputs / one.file)
         record = next(named, None) or next((one for one in versions if store.find(one)), None)
         if record is not None:
             return _placed(record, store)
         marked = _MARK.fullmatch(called)
         fitting = (
-            [one for one in _versions(store, marked["take"]) if one.mark.startswith(marked["mark"])] if marked else []
+            [one for one in store.versions(marked["take"]) if one.mark.startswith(marked["mark"])] if marked else []
         )
         there = [one for one in fitting if store.find(one)]
         if len(there) > 1:
@@ -104,11 +108,6 @@ def _version(name: str, stores: Sequence[Store]) -> _Found:
         help=suggestion(called, known, most=3)
         or "renderer status tells of the takes; renderer diff --rev of their history",
     )
-
-
-def _versions(store: Store, take: str) -> tuple[TakeRecord, ...]:
-    """A take's, the newest first; none of a name that no take has, wherever it would lead."""
-    return store.versions(take) if take in store.take_names() else ()
 
 
 def _former(record: TakeRecord, place: Path, store: Store) -> _Found:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from renderer.report.pieces import PieceFailure, SongPiece
     from renderer.report.values import Report, ReportHead
 
+NAME = "index.html"
 _MANY_SONGS = 100
 _MANY_TAKES = 1_000  # of more, packing all that opens on demand anew would take seconds for every page
 
@@ -64,7 +65,7 @@ def write_pieces(head: ReportHead, pieces: Sequence[SongPiece], folder: Path) ->
 
     Raises: StoreError, OSError as the disk gives it.
     """
-    page, content = folder / "index.html", io.BytesIO()
+    page, content = folder / NAME, io.BytesIO()
     for text in _texts(head, pieces):
         content.write(text.encode())
     write_whole(RealDisk(), page, content.getvalue())  # which is no copy

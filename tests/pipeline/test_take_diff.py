@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,46 @@ def test_the_page_plays_both_and_names_no_place_on_this_machine(
     assert str(tmp_path) not in page
     assert "http" not in page.replace("http-equiv", "")
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "for anna" / "diff.html")
+
+
+def test_a_take_that_was_damaged_is_told_of_and_not_compared(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    take = songs.outputs / "night-bus" / "night-bus.s2.flac"
+    state = take.stat()
+    take.write_bytes(bytes(state.st_size))
+    os.utime(take, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+    assert run(["diff", "night-bus.s1", "night-bus.s2"]) == 2
+
+    told = capsys.readouterr().err
+    assert "`night-bus.s2.flac` isn't what was rendered" in told
+    assert "renderer render --verify night-bus.s2" in told
+    assert not (songs.outputs / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("diff", "night-bus.s1", "night-bus.s2", "--no-measure", "--page"), "diff.html"),
+        (("report", "--no-measure"), "index.html"),
+    ],
+)
+def test_a_page_is_written_over_its_own_kind_alone(
+    arguments: tuple[str, ...], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "sent" / name
+    asked = [*arguments, "--to", str(page.parent)]
+    for _ in range(2):
+        assert run(asked) == 0
+    page.write_text("<!doctype html><title>mine</title>", "utf-8")
+
+    assert run(asked) == 2
+
+    assert f"{name}` would be written over" in capsys.readouterr().err.replace("\n  ", "")
+    assert page.read_text("utf-8") == "<!doctype html><title>mine</title>"
+    page.unlink()
+    page.symlink_to(tmp_path / "away")
+    assert run(asked) == 2
+    assert page.is_symlink()
 
 
 def test_printed_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
