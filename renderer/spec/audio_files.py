@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from renderer.spec.toml import Parsed
 
 
+def sound_length(file: Path, root: Path) -> float | None:
+    """Seconds of an audio file; None of one that no take can be made from, of which `audio_faults` tells."""
+    try:
+        return sound_seconds(file, MAX_DURATION) if is_inside(file, root) and is_regular(file) else None
+    except UsageError:
+        return None
+
+
 def audio_faults(
     parsed: Parsed, path: KeyPath, written: str, folder: Path, root: Path, max_seconds: float = MAX_DURATION
 ) -> Iterator[Diagnostic]:

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from renderer.facts import MAX_DURATION
-from renderer.spec.audio_files import audio_faults
+from renderer.files import from_home
+from renderer.spec.audio_files import audio_faults, sound_length
 from renderer.spec.checkpoints import checkpoint_of, default_max_duration
-from renderer.spec.edit_sections import SECONDS
+from renderer.spec.edit_sections import seconds_advice
 from renderer.spec.faults import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
 from renderer.spec.schema import tables_of
@@ -82,7 +83,7 @@ def _needed(task: str | None) -> Mapping[str, str]:
         "lego": {"track": 'what is added: `track = "drums"`'},
         "extract": {"track": 'what is taken out: `track = "drums"`'},
         "complete": {"tracks": 'what is added: `tracks = ["drums", "bass"]`'},
-        "repaint": {"at": 'what is made anew: `at = ["bridge"]`, or in seconds `at = [[62.0, 75.5]]`'},
+        "repaint": {"at": 'what is made anew: `at = ["bridge"]`, or in seconds `at = [[2.0, 5.0]]`'},
     }
     return {
         "task": 'one of repaint, cover, …: `task = "repaint"`',
@@ -153,7 +154,7 @@ def _text_faults(draft: CheckedSpec, path: KeyPath, window: str, source: str | N
         advice = f"write [{span[1]}, {span[2]}] in its place"
     elif source is not None and names_file(source):
         message, why = f"`at` names the section `{window}`", "nothing tells where the sections of a file lie"
-        advice = SECONDS
+        advice = seconds_advice(sound_length(draft.project.folder / from_home(source), draft.project.root))
     else:
         return
     yield _at(draft, path, code="edit-section", message=message, why=why, advice=advice)

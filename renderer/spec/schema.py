@@ -114,7 +114,7 @@ def _at_form(written: Any) -> str:
 
 def _windows(written: Any) -> Any:
     if isinstance(written, list) and any(isinstance(one, int | float) for one in written):
-        raise PydanticCustomError("form", "each window is a pair in brackets of its own: `[[62.0, 75.5]]`")
+        raise PydanticCustomError("form", "each window is a pair in brackets of its own: `[[2.0, 5.0]]`")
     return written
 
 

@@ -76,12 +76,17 @@ def _source(draft: CheckedSpec, written: str) -> TakeSource | FileSource:
     return TakeSource(take=take_name(song, *own) if own else written)
 
 
+def section_window(written: str) -> SectionWindow:
+    """`bridge`, `[Chorus 2]`: the section that is named."""
+    found = _TAG.fullmatch(written.strip().strip("[]"))
+    tag, number = (found[1], found[2]) if found else (written, None)
+    return SectionWindow(tag=tag, number=int(number) if number else None)
+
+
 def _windows(table: EditTable) -> Iterator[Window | SectionWindow]:
     for one in table.at or ():
         if isinstance(one, str):
-            found = _TAG.fullmatch(one.strip().strip("[]"))
-            tag, number = (found[1], found[2]) if found else (one, None)
-            yield SectionWindow(tag=tag, number=int(number) if number else None)
+            yield section_window(one)
         else:
             yield Window(start=one[0], end=one[1])
     if table.repainting_start is not None or table.repainting_end is not None:

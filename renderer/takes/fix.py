@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import tomli_w
 
 from renderer.errors import SpecError, UsageError
+from renderer.facts import MIN_DURATION
+from renderer.models.family import stored_kinds
 from renderer.spec.near import suggestion
+from renderer.spec.section_estimate import estimated_windows, window_inside
+from renderer.spec.take_edits import section_window
 from renderer.spec.toml import Parsed, read_toml
 from renderer.store.edits import edit, rehearse
+from renderer.store.store import Store
 from renderer.takes.spec_changes import errors_after
+from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from renderer.song import Song, Take
+    from renderer.spec.diagnostics import Diagnostic
 
 NUM_SEEDS = 4  # of those nobody named: people find one in three or four usable
 _SECONDS = r"-?(?:\d{1,3}:)?\d{1,4}(?:\.\d{1,6})?"
@@ -100,9 +108,40 @@ def fix(
 
     rehearse(song.source, with_table)
     if errors := errors_after(song.source, with_table):
-        raise SpecError(errors)
+        advice = _in_seconds(source, windows, seeds, lyrics)
+        raise SpecError([_told_to_type(one, advice) for one in errors])
     edit(song.source, with_table)
     return Fixed(spec=song.source, name=name, takes=tuple(f"{song.name}.{name}.s{seed}" for seed in chosen))
+
+
+def _told_to_type(error: Diagnostic, advice: str) -> Diagnostic:
+    """Of a section that nothing finds, the command with seconds: the spec has no line of it yet."""
+    own = error.code == "edit-section" and error.span is None and not error.help.startswith("did you mean")
+    return replace(error, help=advice) if own else error
+
+
+def _in_seconds(
+    source: Take, windows: Sequence[tuple[float, float] | str], seeds: Sequence[int] | None, lyrics: str | None
+) -> str:
+    """`renderer fix puerto.s1 --at 6..12`, its sections by their estimated seconds, and how those were found."""
+    length, at, are_estimated = _length(source), list[tuple[float, float]](), False
+    for window in windows:
+        named = (
+            estimated_windows(section_window(window), source.song.sections, length) if isinstance(window, str) else ()
+        )
+        are_estimated = are_estimated or bool(named)
+        at += named or ([window_inside(length)] if isinstance(window, str) else [window])
+    command = ["renderer", "fix", source.name, *(word for a, b in at for word in ("--at", f"{a:g}..{b:g}"))]
+    command += ["--seeds", ",".join(map(str, seeds))] if seeds else []
+    command += ["--lyrics", lyrics] if lyrics is not None else []
+    how = "estimated from the layout of its lyrics" if are_estimated else "seconds that lie in it"
+    return f"{shlex.join(command)} ({how}; hear it on the page)"
+
+
+def _length(source: Take) -> float:
+    """Seconds of a take as it lies there; unrendered, as its song asks for, or as the shortest has."""
+    record = current_version(Store(source.song.outputs, kinds=stored_kinds()), source.name)
+    return (record.page.seconds if record else 0.0) or source.song.metas.duration or MIN_DURATION
 
 
 def _same_edit(spec: Path, table: Mapping[str, object]) -> str:

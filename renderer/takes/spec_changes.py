@@ -21,7 +21,7 @@ def errors_after(
 ) -> tuple[Diagnostic, ...]:
     """The errors of a spec as it would be, placed in the file as it is; `beside` are files that come with the change.
 
-    An error of what the change itself writes keeps the place that it would have.
+    An error of what the change itself writes has no place: that line isn't there.
     """
     text = read_text(spec, max_bytes=MAX_BYTES)
     before = text if isinstance(text, str) else ""
@@ -36,6 +36,8 @@ def _as_it_is(error: Diagnostic, before: str, after: str) -> Diagnostic:
     old, new = before.splitlines(), after.splitlines()
     first = next((number for number, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
     added, span = len(new) - len(old), error.span
-    if span is None or span.line <= first + added:
+    if span is None or span.line <= first:
         return error
+    if span.line <= first + added:
+        return replace(error, span=None, excerpt="")
     return replace(error, span=replace(span, line=span.line - added))

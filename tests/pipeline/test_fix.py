@@ -100,6 +100,33 @@ def test_a_section_is_named_as_the_lyrics_have_it(spec: Path) -> None:
     assert tomllib.loads(spec.read_text())["edits"]["fix"]["at"] == ["verse", [1, 2.5]]
 
 
+MINI = (
+    'model = "mini"\n'
+    + SPEC.replace("la la la", "la la la\\n\\n[bridge]\\nlow tide, low tide\\n\\n[chorus]\\nah ah")
+    + "\nduration = 16"
+)
+
+
+@pytest.mark.parametrize(("named", "windows"), [("bridge", "--at 5..11"), ("chorus", "--at 10..16")])
+def test_a_section_that_nothing_finds_is_answered_with_its_estimated_seconds(
+    spec: Path, named: str, windows: str
+) -> None:
+    spec.write_text(MINI, encoding="utf-8")
+
+    with pytest.raises(SpecError) as refused:
+        fix(load_songs([spec]).require(), "eins.s2", [named, (1.0, 2.0)], seeds=(7,), lyrics="la la")
+
+    (fault,) = refused.value.diagnostics
+    assert fault.help == (
+        f"renderer fix eins.s2 {windows} --at 1..2 --seeds 7 --lyrics 'la la' "
+        "(estimated from the layout of its lyrics; hear it on the page)"
+    )
+    # The line it would stand in isn't there.
+    assert (fault.file, fault.span, fault.excerpt) == (spec, None, "")
+    assert spec.read_text(encoding="utf-8") == MINI
+    fix(load_songs([spec]).require(), "eins.s2", windows_in([windows.removeprefix("--at ")]))
+
+
 def test_windows_are_read_as_they_are_typed() -> None:
     assert windows_in(["62..75.5", "1:02-1:15", "-3..2"]) == ((62.0, 75.5), (62.0, 75.0), (-3.0, 2.0))
     assert windows_in(["chorus 2", " サビ "]) == ("chorus 2", "サビ")

@@ -278,6 +278,21 @@ def test_a_section_whose_place_nothing_tells_asks_for_seconds(project: Path) -> 
         assert "write its seconds" in " ".join(plain(load(project, text).errors[0], width=300).split())
 
 
+def test_the_seconds_that_are_advised_lie_in_the_source(project: Path) -> None:
+    by_section = FIX.replace("[[62.0, 75.5]]", '["verse"]')
+    sound(project / "specs" / "demo.wav")
+    mini = 'model = "mini"\n' + SONG.replace("= 90", "= 50").replace("hello", "hello\\n\\n[chorus]\\noh") + by_section
+    of_file = SONG + by_section.replace('"s2"', '"demo.wav"')
+
+    assert load(project, mini).errors[0].help == (
+        "write its seconds: estimated from the layout of the lyrics, `at = [[0.0, 25.0]]`"
+    )
+    assert load(project, of_file).errors[0].help == "write its seconds: `at = [[1.0, 2.0]]`"
+    assert load(project, SONG.replace("duration = 90", "bpm = 90").replace("\\nhello", "") + by_section).errors[
+        0
+    ].help == ("write its seconds: `at = [[5.0, 8.0]]`")
+
+
 def test_a_window_of_a_task_that_has_none_has_no_effect(project: Path) -> None:
     text = SONG + FIX.replace("repaint", "cover")
 

@@ -212,7 +212,7 @@ _STAGES = (
         cost=Cost(seconds=lambda request: _song_seconds(request.latents), pace=0.0005),
         named_by=("model", "based_on", "lora"),
         wanted=True,
-        if_lacking="give the windows in seconds: `at = [[62.0, 75.5]]`",
+        if_lacking="give the windows in seconds: `at = [[2.0, 5.0]]`",
     ),
     StageSpec(
         name=WAVEFORM,

@@ -82,7 +82,7 @@ def _lines_of(take: Take, section: SectionWindow) -> tuple[LineWindow, ...]:
     places = sections_named(section.tag, section.number, sections)
     if not places:
         where = f"`{source.name}` has no such section" if source else "nothing tells where a file's sections are"
-        raise UsageError(f"`{take.name}` names `{section.name}`", why=where, help="give seconds: `at = [[62.0, 75.5]]`")
+        raise UsageError(f"`{take.name}` names `{section.name}`", why=where, help="give seconds: `at = [[2.0, 5.0]]`")
     belows = [*(one.start for one in sections[1:]), None]
     return tuple(LineWindow(first=sections[place].start, below=belows[place]) for place in places)
 

@@ -52,7 +52,7 @@ def _frames(window: LineWindow, upstream: Mapping[str, Artifact], sections: str)
         raise StageError(
             f"nothing tells when line {window.first + 1} of its source's lyrics is sung",
             why="the timestamps of its source have no time for that section",
-            help="give the window in seconds: `at = [[62.0, 75.5]]`",
+            help="give the window in seconds: `at = [[2.0, 5.0]]`",
         )
     # To the source's very end, which its last patch may pass by a frame.
     return FrameWindow(start=first, end=last if seconds and seconds[1] < timestamps.seconds else None)
