@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from renderer.json_values import to_json
 from renderer.models.family import family, part_of, stage_of
+from renderer.plan.differing import differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from renderer.provenance import Environment
     from renderer.song import Take
     from renderer.store.takes import Requests
-
-_TOLD_LENGTH = 24
 
 
 class Why(StrEnum):
@@ -65,29 +63,15 @@ class Change:
 
     @property
     def text(self) -> str:
-        """`shift 3.0 → 2.0`; of texts, the first line that differs, cut to its beginning."""
+        """`shift 3.0 → 2.0`; of long texts the words that differ, as `differing` has them."""
         if self.words:
             return self.words
-        old, new = _differing(self.old, self.new)
-        return f"{self.name} {old} → {new}"
+        return f"{self.name} {differing(self.old, self.new)}"
 
     @property
     def text_with_place(self) -> str:
         """`shift 3.0 → 2.0 in [inference]`."""
         return f"{self.text} in {self.place}" if self.place else self.text
-
-
-def _differing(old: object, new: object) -> tuple[str, str]:
-    if not (isinstance(old, str) and isinstance(new, str)):
-        return _short(old), _short(new)
-    before, now = old.splitlines(), new.splitlines()
-    pair = next((pair for pair in zip_longest(before, now, fillvalue="") if pair[0] != pair[1]), (old, new))
-    return _short(pair[0]), _short(pair[1])
-
-
-def _short(value: object) -> str:
-    text = "none" if value is None or value == "" else str(value)
-    return text if len(text) <= _TOLD_LENGTH else f"{text[:_TOLD_LENGTH]}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

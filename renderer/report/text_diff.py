@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from renderer.plan.differing import MARKS
 from renderer.report.compare import Words, changed_words
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def changed_lines(old: str, new: str) -> tuple[LineDiff, ...]:
 
 def marked(words: Sequence[Words]) -> str:
     """The words as one text, as git marks them: `[-dropped-]`, `{+added+}`."""
-    told = (_MARKS[word.kind].format(word.text.rstrip()) for word in words)
+    told = (MARKS[word.kind].format(word.text.rstrip()) for word in words)
     return " ".join(one for one in told if one)
 
 
@@ -54,7 +55,6 @@ def _near(word: Words, at: int, count: int) -> Words:
 
 
 _BESIDE = 2
-_MARKS = {"same": "{}", "dropped": "[-{}-]", "added": "{{+{}+}}"}
 
 
 def _lines(matcher: SequenceMatcher[str], before: Sequence[str], now: Sequence[str]) -> Iterator[LineDiff]:
