@@ -24,4 +24,5 @@ def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path |
     chosen = Vote.KEEP if vote is None else Vote(vote)
     for name, (song, record) in heard_takes(named, outputs).items():
         path = vote_on(song, record, chosen, note=note, outputs=outputs)
-        say(f"{chosen or 'no vote'}: {name} ({record.mark}) in {path}")
+        say(f"{chosen or 'taken back'}: {name} ({record.mark}) in {path}")
+    say("renderer report shows it on the page")

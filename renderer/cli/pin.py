@@ -18,6 +18,7 @@ def command(named: tuple[str, ...], **flags: Any) -> None:
     The LM then stays out: seeds vary the DiT only, and lyrics, caption and sampling may change while the song stays.
     """
     from renderer.errors import UsageError
+    from renderer.pipeline.pinned import done_takes, made_anew
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.select import select
     from renderer.takes.pin import pin
@@ -28,6 +29,10 @@ def command(named: tuple[str, ...], **flags: Any) -> None:
         raise UsageError("pin takes one song or take", help="renderer pin night-bus.s7")
     selection = select(named, options)
     refuse_faults(selection, options)
-    project = Project(selection.takes, options)
-    path = pin(project, named[0], all_picks(selection.songs))
-    say(f"pinned in {path}, named in {selection.takes[0].song.source}")
+    project, song = Project(selection.takes, options), selection.takes[0].song
+    done = done_takes(song, options)
+    path = pin(project, named[0], picks := all_picks(selection.songs))
+    say(f"pinned in {path}, named in {song.source}")
+    for line in made_anew(song, done, options, picks):
+        say(line)
+    say(f'to take it back, delete the line `codes = "{path.name}"` in {song.source}')

@@ -77,10 +77,11 @@ def measure_and_write(project: Project, console: Console) -> Path:
 
     todo = unmeasured(project)
     problems: list[str] = []
-    with console.status(f"measuring {counted(len(todo), 'sound')}") as status:
-        for number, one in enumerate(measure_takes(project) if todo else (), start=1):
-            problems += [one.problem] if one.problem else []
-            status.update(f"measuring {counted(len(todo), 'sound')}, {number} done")
+    if todo:
+        with console.status(f"measuring {counted(len(todo), 'sound')}") as status:
+            for number, one in enumerate(measure_takes(project), start=1):
+                problems += [one.problem] if one.problem else []
+                status.update(f"measuring {counted(len(todo), 'sound')}, {number} done")
     for problem in dict.fromkeys(problems):
         console.print(f"not measured: {printable(problem)}", markup=False)
     return write_page(project)

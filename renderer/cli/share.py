@@ -18,11 +18,16 @@ from renderer.cli.streams import say
 def command(named: tuple[str, ...], folder: Path | None, format: str | None, outputs: Path | None) -> None:  # noqa: A002 - the spec's word
     """Write a small page with players and lyrics of TAKEs into shared/SONG, to send to somebody.
 
-    It tells nothing of how they were made: no seed, prompt, setting or recipe, in the audio neither. Files that are
-    there and hold something else are never written over: nothing is written then.
+    It tells nothing of how they were made: no seed, prompt, setting or recipe, in the audio neither. Rejected takes are
+    left out where only a pattern names them. Files that are there and hold something else are never written over:
+    nothing is written then.
     """
     from renderer.pipeline.share import share
 
-    page = share(named, folder, outputs, format=format)
-    say(str(page))
+    shared = share(named, folder, outputs, format=format)
+    say(str(shared.page))
+    for label, take, file in shared.labels:
+        say(f"{label} = {take} ({file})")
+    if shared.left_out:
+        say(f"left out, as rejected: {', '.join(shared.left_out)} (named itself, a take is sent all the same)")
     say("send the whole folder: its page opens in any browser")

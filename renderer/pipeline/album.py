@@ -46,6 +46,8 @@ class AlbumTrack:
     bpm: float | None
     """Measured, else as it was asked or decided."""
     keyscale: str | None
+    asked: tuple[str, ...]
+    """Which of `bpm` and `key` are as they were asked or decided, for want of measurements."""
     levels: Levels | None
     """None where `renderer[measure]` isn't installed."""
     gain: Gain
@@ -139,6 +141,7 @@ def _track(choice: AlbumChoice, record: TakeRecord, album: Album, outputs: Path 
     levels = Levels(loudness=heard.loudness_lufs, true_peak=heard.true_peak_db) if heard else None
     if levels is None or joined.fade_in or joined.fade_out:
         levels = None if missing_libraries() else _levels(audio, record, joined)
+    measures = {"bpm": heard and heard.bpm, "key": heard and heard.keyscale}
     return AlbumTrack(
         number=choice.entry.number,
         song=choice.song,
@@ -148,6 +151,7 @@ def _track(choice: AlbumChoice, record: TakeRecord, album: Album, outputs: Path 
         seconds=record.page.seconds or audio_length(audio) / SAMPLE_RATE,
         bpm=heard.bpm if heard and heard.bpm else _number(tags.get("bpm")),
         keyscale=heard.keyscale if heard and heard.keyscale else tags.get("key"),
+        asked=tuple(name for name, measure in measures.items() if tags.get(name) and not measure),
         levels=levels,
         gain=gain_to(album.loudness, levels) if levels else Gain(),
     )

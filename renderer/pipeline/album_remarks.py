@@ -137,6 +137,16 @@ def _reference(track: AlbumTrack) -> str:
     return str(asked.get("digest", "")) if isinstance(asked, dict) else ""
 
 
+def _as_asked(picked: PickedAlbum) -> Iterator[AlbumRemark]:
+    for what in sorted({track.asked for track in picked.tracks if track.asked}):
+        tracks = [track for track in picked.tracks if track.asked == what]
+        yield AlbumRemark(
+            code="as-asked",
+            songs=tuple(track.song.name for track in tracks),
+            text=f"{' and '.join(what)} of {', '.join(track.record.take for track in tracks)} as asked: none measured",
+        )
+
+
 def _unmeasured(picked: PickedAlbum) -> Iterator[AlbumRemark]:
     if any(track.levels is None for track in picked.tracks):
         yield AlbumRemark(
@@ -158,5 +168,5 @@ def _unknown_loudness(picked: PickedAlbum) -> Iterator[AlbumRemark]:
 
 
 RULES: tuple[Callable[[PickedAlbum], Iterator[AlbumRemark]], ...] = (
-    _missing, _tempos, _keys, _spread, _lowered, _fades, _unknown_loudness, _voice, _unmeasured,
+    _missing, _tempos, _keys, _spread, _lowered, _fades, _unknown_loudness, _voice, _as_asked, _unmeasured,
 )  # fmt: skip

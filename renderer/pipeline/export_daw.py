@@ -62,7 +62,8 @@ def daw_files(
         base, beats = f"{name}{_tempo(record, measured)}", measured.beats if measured else ()
         files |= _sounds(base, record, stems, store)
         files |= {ending: partial(_write, text) for ending, text in _texts(base, timed[name], beats)}
-        remarks |= dict.fromkeys((*_lacks(name, song, timed[name], measured), *others))
+        lacks = (*_asked_tempo(name, record, measured), *_lacks(name, song, timed[name], measured))
+        remarks |= dict.fromkeys((*lacks, *others))
     return DawFiles(files=files, remarks=tuple(remarks))
 
 
@@ -79,6 +80,14 @@ def _tempo(record: TakeRecord, measured: Measured | None) -> str:
     """`.92.34bpm`: what is measured, which a grid can be laid by, else what was asked or decided; or nothing."""
     bpm = f"{measured.bpm:.2f}" if measured and measured.bpm else song_tags(record.recipe).get("bpm", "")
     return f".{bpm.rstrip('0').rstrip('.') if '.' in bpm else bpm}bpm" if bpm else ""
+
+
+def _asked_tempo(name: str, record: TakeRecord, measured: Measured | None) -> Iterator[str]:
+    """Where the name tells of a tempo that no grid should be trusted to."""
+    bpm = song_tags(record.recipe).get("bpm")
+    if bpm and not (measured and measured.bpm):
+        how = "asked" if "bpm" in record.recipe.spec.get("metas", {}) else "decided by the LM"
+        yield f"{name}: {bpm} bpm {how}, none measured; its file's name tells that one"
 
 
 def _sounds(

@@ -117,7 +117,7 @@ def require_fetched(models: Mapping[str, PlannedModel]) -> None:
 
     Raises: ModelError naming all that is missing.
     """
-    missing = sorted({name for model in models.values() for name in model.missing})
+    missing = dict.fromkeys(name for model in models.values() for name in model.missing)
     if missing:
         raise ModelError(
             f"not on disk: {', '.join(missing)}",

@@ -14,9 +14,11 @@ from renderer.formats.table import FORMATS
 from renderer.pipeline.rendered import rendered_takes, require_intact
 from renderer.report.shared_page import SharedSong, SharedTake, shared_page
 from renderer.spec.lyrics import parse
+from renderer.spec.picks import Vote
 from renderer.store.disk import RealDisk, write_new
 from renderer.store.edits import sole_writer
 from renderer.takes.audio import change_tags, read_sound, write_audio
+from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,14 +48,41 @@ class _Copy:
     format: str
 
 
-def share(names: Sequence[str], folder: Path | None, outputs: Path | None, *, format: str | None = None) -> Path:  # noqa: A002 - the spec's word
-    """Write takes and their page into `folder`, by default one of the project's; the page's path.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFolder:
+    """What was written, for the sender: the page itself tells no take's name."""
 
-    `format` None leaves every take in its own, whose sound then stays byte by byte.
+    page: Path
+    labels: tuple[tuple[str, str, str], ...]
+    """`Take 1`, `puerto.s1`, `puerto-1.flac`."""
+    left_out: tuple[str, ...]
+    """Rejected takes that a pattern alone named."""
+
+
+def share(
+    names: Sequence[str],
+    folder: Path | None,
+    outputs: Path | None,
+    *,
+    format: str | None = None,  # noqa: A002 - the spec's word
+) -> SharedFolder:
+    """Write takes and their page into `folder`, by default one of the project's.
+
+    `format` None leaves every take in its own, whose sound then stays byte by byte. Rejected takes are sent by their
+    own names alone.
 
     Raises: UsageError for takes that aren't rendered, and for files that would be written over; StoreError.
     """
-    rendered = rendered_takes(names, outputs)
+    found = rendered_takes(names, outputs)
+    picks = all_picks(song for song, _ in found.values())
+    left_out = tuple(one for one in found if one not in names and one in picks and picks[one].vote is Vote.REJECT)
+    rendered = {name: one for name, one in found.items() if name not in left_out}
+    if not rendered:
+        raise UsageError(
+            f"all of {', '.join(f'`{name}`' for name in left_out)} are rejected",
+            why="rejected takes are sent by their own names alone",
+            help=f"renderer share {left_out[0]}",
+        )
     copies = tuple(_copies(rendered, outputs, format))
     folder = folder or _usual_folder([song for song, _ in rendered.values()], outputs)
     # Made elsewhere first: in the folder nothing is written before all of it is known to be fine.
@@ -62,7 +91,8 @@ def share(names: Sequence[str], folder: Path | None, outputs: Path | None, *, fo
         page = Path(scratch) / "index.html"
         page.write_text(shared_page(_songs(copies)), "utf-8")
         _put([*files, page], folder)
-    return folder / page.name
+    labels = tuple((copy.label, copy.take, copy.file) for copy in copies)
+    return SharedFolder(page=folder / page.name, labels=labels, left_out=left_out)
 
 
 def _usual_folder(songs: Sequence[Song], outputs: Path | None) -> Path:

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
 from renderer.files import is_folder, real, what_to_do, why_refused
-from renderer.folders import REPORT_FOLDER
+from renderer.folders import REPORT_FOLDER, SPECS_FOLDER
+from renderer.folders import specs_folder as specs_folder_here
 from renderer.spec.build import CheckedSpec, build_song
 from renderer.spec.checkpoints import LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
@@ -276,10 +277,7 @@ def _enters(folder: Path, outputs: set[Path], seen: set[Path]) -> bool:
 
 def _file(path: Path) -> Path:
     if not os.path.lexists(path):
-        raise UsageError(
-            f"`{path}` does not exist",
-            help=_near_path(path) or "name spec files or folders of them; without a name it is specs/",
-        )
+        raise _not_there(path)
     if path.suffix != ".toml" or path.name in NO_SPECS:
         foreign = path.suffix.lower() in {".json", ".jsonl", ".ndjson"}
         raise UsageError(
@@ -288,6 +286,16 @@ def _file(path: Path) -> Path:
             help=f"make specs from it: renderer import {shlex.quote(str(path))}" if foreign else "",
         )
     return path
+
+
+def _not_there(path: Path) -> UsageError:
+    if path == Path(SPECS_FOLDER):
+        what, why = "this is no song project", f"there is no folder `{SPECS_FOLDER}` here or above"
+    else:
+        what, why = f"`{path}` does not exist", ""
+    here = "name spec files or folders of them; without a name it is specs/"
+    elsewhere = f"{'' if why else 'this is no song project: '}cd into one, or make one: renderer new --project NAME"
+    return UsageError(what, why=why, help=_near_path(path) or (here if specs_folder_here().is_dir() else elsewhere))
 
 
 def _near_path(path: Path) -> str:

@@ -86,9 +86,21 @@ def test_keep_writes_the_vote_and_names_near_misses(songs: Songs, capsys: pytest
     assert "did you mean `eins.s" in capsys.readouterr().err
 
 
-def test_pin_names_the_codes_in_the_spec(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "eins.codes" in said(capsys, "pin", "eins.s2", *OPTIONS)
+@pytest.mark.usefixtures("songs")
+def test_a_vote_that_is_taken_back_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "renderer report" in said(capsys, "keep", "eins.s1")
+    assert said(capsys, "keep", "--forget", "eins.s1").startswith("taken back: eins.s1 (")
 
+
+def test_pin_names_the_codes_in_the_spec_and_tells_what_it_costs(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "keep", "eins.s1")
+    told = said(capsys, "pin", "eins.s2", *OPTIONS)
+
+    assert "eins.codes" in told
+    assert "1 finished take will be made anew from these codes: eins.s1\neins.s1 among them is kept\n" in told
+    assert 'delete the line `codes = "eins.codes"` in specs/eins.toml' in " ".join(told.split())
     assert 'codes = "eins.codes"' in (songs.folder / "specs" / "eins.toml").read_text("utf-8")
     assert "1 of 2 takes done" in said(capsys, "status", *OPTIONS)
 

@@ -167,7 +167,7 @@ def test_what_was_fetched_renders_under_its_name(home: dict[str, str], hub: Fake
     assert "not fetched: turbo 1.7B" in planned.stdout
     refused = renderer(home, "render", cwd=project)
     assert refused.returncode == 2
-    assert "renderer models fetch 1.7B turbo" in refused.stderr
+    assert "renderer models fetch turbo 1.7B" in refused.stderr
 
     with hub as address:
         renderer({**home, "HF_ENDPOINT": address}, "models", "fetch", "turbo", "1.7B")
@@ -378,7 +378,7 @@ def test_doctor_says_what_would_run_and_fails_where_nothing_can(home: dict[str, 
     assert fine.returncode == 0, fine.stdout
     findings = {one["what"]: one for one in json.loads(fine.stdout)}
     assert findings["device"]["found"] == "cpu calculates in float32"
-    assert findings["model"]["help"] == "renderer models fetch turbo 1.7B"
+    assert findings["model"]["help"] == "renderer models fetch turbo"
 
     half = renderer(home, "doctor", "--device", "cpu", "--dtype", "float16")
     assert half.returncode == 0

@@ -259,6 +259,9 @@ def test_what_is_too_short_for_a_loudness_or_its_fades_is_told(
     assert [one["songs"] for one in document["remarks"] if one["code"] == "loudness-unknown"] == [[n] for n in NAMES]
     assert [one["songs"] for one in document["remarks"] if one["code"] == "fades-overlap"] == [[n] for n in NAMES]
     assert {row["gain_db"] for row in document["tracks"]} == {0.0}
+    (asked,) = (one for one in document["remarks"] if one["code"] == "as-asked")
+    assert asked["told"].startswith("bpm ")
+    assert asked["told"].endswith(" as asked: none measured")
 
 
 def test_neighbours_spread_and_voice_are_told(project: Songs, capsys: pytest.CaptureFixture[str]) -> None:

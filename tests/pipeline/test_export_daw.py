@@ -106,7 +106,9 @@ def test_a_take_with_markers_on_its_beats_and_sections_and_its_stems(
 ) -> None:
     assert run(["export", "eins.s1", "--daw", "--to", "daw"]) == 0
 
-    assert "eins.voice.s4 left out: it was taken out of another version of eins.s1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "eins.voice.s4 left out: it was taken out of another version of eins.s1" in told
+    assert "none measured" not in told
     folder = songs.folder / "daw"
     (sound,) = (path for path in folder.glob("*.flac") if re.fullmatch(r"eins\.s1\.[\d.]+bpm\.flac", path.name))
     base = sound.name.removesuffix(".flac")
@@ -138,3 +140,13 @@ def test_a_take_with_markers_on_its_beats_and_sections_and_its_stems(
     sound.write_bytes(b"mine")
     assert run(["export", "eins.s1", "--daw", "--to", "daw"]) == 2
     assert sound.name in capsys.readouterr().err
+
+
+def test_a_tempo_that_is_only_asked_is_told_so(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    songs.write("zwei", SPEC.partition("[edits")[0])
+    carry_out(songs.project())  # too short for a tempo to be heard in it
+
+    assert run(["export", "zwei.s1", "--daw", "--to", "daw"]) == 0
+
+    assert (songs.folder / "daw" / "zwei.s1.90bpm.flac").exists()
+    assert "zwei.s1: 90 bpm asked, none measured" in capsys.readouterr().err

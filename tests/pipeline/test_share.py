@@ -83,6 +83,24 @@ def test_what_is_shared_sounds_as_rendered_and_tells_nothing_of_how(songs: Songs
     assert "<ich>" not in page
 
 
+def test_the_sender_is_told_which_take_is_which_and_rejected_ones_stay(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rendered(songs)
+    assert run(["keep", "aerger.s4711", "--reject"]) == 0
+    capsys.readouterr()
+
+    assert run(["share", "aerger*"]) == 0
+
+    told = capsys.readouterr().out
+    assert "Take 1 = aerger.s5822 (aerger-1.flac)\nTake 2 = aerger.wilder.s4711 (aerger-2.flac)\n" in told
+    assert "left out, as rejected: aerger.s4711 " in told
+    assert run(["share", "aerger.s4711", "--to", "his-word"]) == 0
+    assert "Take 1 = aerger.s4711 (aerger.flac)\n" in capsys.readouterr().out
+    assert run(["share", "aerger.s47*", "--to", "none"]) == 2
+    assert "renderer share aerger.s4711" in capsys.readouterr().err
+
+
 def test_mp3_is_made_of_any_take(songs: Songs) -> None:
     rendered(songs)
 
@@ -176,5 +194,5 @@ def test_a_pattern_keeps_the_takes_that_it_fits_in_the_order_of_seeds(
 
     assert run(["keep", "zehn.s*"]) == 0
 
-    kept = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    kept = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("keep:")]
     assert kept == ["zehn.s9", "zehn.s10"]

@@ -142,6 +142,19 @@ def test_a_path_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
         load_songs([tmp_path / "nowhere"])
 
 
+def test_a_folder_that_is_no_project_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()  # nothing above is looked at
+    monkeypatch.chdir(tmp_path)
+    for named in ("specs", "puerto"):
+        with pytest.raises(UsageError, match=r"no song project|`puerto` does not exist") as refused:
+            load_songs([named])
+        assert "renderer new --project NAME" in refused.value.help
+    (tmp_path / "spec").mkdir()
+    with pytest.raises(UsageError) as near:
+        load_songs(["specs"])
+    assert near.value.help == "did you mean `spec`?"
+
+
 def test_lyrics_come_from_a_file_beside_the_spec(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_bytes("\ufeff[verse]\r\nca\u0301fe\r\n".encode())
     write(tmp_path / "song.toml", 'caption = "x"\nlyrics_file = "words.txt"\n')

@@ -206,7 +206,7 @@ def _models(device: str, dtype: str) -> Iterator[CheckResult]:
     if all(entry.kind == "vae" for entry in here):
         folders = ", ".join(map(str, hub.known_folders())) or "the hub's cache"
         found = f"none of the published models in {folders}"
-        yield CheckResult(what="model", state="warning", detail=found, help="renderer models fetch turbo 1.7B")
+        yield CheckResult(what="model", state="warning", detail=found, help="renderer models fetch turbo")
 
 
 def _own_models(device: str, dtype: str, variants: Sequence[Variant]) -> Iterator[CheckResult]:
