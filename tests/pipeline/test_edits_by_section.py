@@ -153,7 +153,7 @@ def test_without_times_the_edit_fails_and_its_source_comes(tiny_set: Path, tmp_p
     (failed,) = [one for one in songs.events if isinstance(one, TakeFailed)]
     assert failed.take.name == "eins.fix.s11"
     assert failed.error.message.startswith("the timestamps of `eins.s1`, which it builds on, failed: the DiT's")
-    assert failed.error.help == "give the windows in seconds: `at = [[62.0, 75.5]]`"
+    assert failed.error.help == "give the windows in seconds: `at = [[2.0, 5.0]]`"
     assert [takes for remark, takes in summary.remarks.items() if "without timestamps" in remark] == [("eins.s1",)]
 
 
