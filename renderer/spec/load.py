@@ -46,6 +46,8 @@ _REFUSED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]|^[ -]|[ ]$")
 _HEADER = re.compile(r"\s*\[{1,2}\s*([\w-]+)")
 _TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
 """No name of a take comes from what stands in them."""
+_OF_OTHER_FILES = frozenset({"audio-missing", "audio-file", "path-outside"})
+"""Nor from what these errors tell of, wherever they stand."""
 _RESERVED_NAMES = frozenset({REPORT_FOLDER})
 
 
@@ -139,7 +141,8 @@ def _leaves_takes(errors: Iterable[Diagnostic], spec: Path) -> bool:
     """Whether a song has the takes that it will have once its errors are mended, so that its edits' can be told now."""
     parsed = read_toml(spec)
     lines = parsed.source.lines if isinstance(parsed, Parsed) else ()
-    places = [one.span.line if one.span and one.file == spec else 0 for one in errors]
+    grave = [one for one in errors if one.code not in _OF_OTHER_FILES]
+    places = [one.span.line if one.span and one.file == spec else 0 for one in grave]
     return all(_table_at(lines[:line]) in _TABLES_WITHOUT_TAKES for line in places)
 
 

@@ -144,6 +144,16 @@ def test_files_stand_in_the_project_and_are_named_by_a_folder_or_an_ending(proje
     assert faults(project, SONG + FIX.replace('"s2"', '"../../x.flac"')) == [("path-outside", '"../../x.flac"')]
 
 
+def test_a_file_at_fault_hides_no_fault_of_other_edits_sources(project: Path) -> None:
+    (project / "specs" / "text.wav").write_text("no sound")
+    ring = '[edits.h]\ntask = "cover"\nsrc_audio = "h.s7"\nseeds = [7]\n'
+    for written, code in (("nope.wav", "audio-missing"), ("text.wav", "audio-file"), ("../../x.wav", "path-outside")):
+        file = f'[edits.i]\ntask = "cover"\nsrc_audio = "{written}"\n'
+        assert sorted(faults(project, SONG + ring + file)) == sorted([("edit-ring", '"h.s7"'), (code, f'"{written}"')])
+        voice = f'reference_audio = "{written}"\n'
+        assert ("edit-ring", '"h.s7"') in faults(project, voice + SONG + ring)
+
+
 def test_a_voice_is_named_for_all_songs_and_left_out_of_one(project: Path) -> None:
     sound(project / "specs" / "voice.flac")
     (project / "specs" / "renderer.toml").write_text('reference_audio = "voice.flac"\n')
