@@ -39,6 +39,8 @@ from tests.bench.lm_subjects import Nobody
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from renderer.models.kernels.attention import RowMask
+
     Ways = dict[str, Callable[[], object]]
 
 FRAMES, ROWS, REACHED, LENGTH, STEPS = 500, 8, 500, 1_024, 50
@@ -69,7 +71,7 @@ def attention() -> Ways:
     query, beyond = torch.randn(ROWS, 8, 1, 64), torch.arange(LENGTH) > REACHED
     every = AdditiveMask(values=torch.zeros(ROWS, LENGTH).masked_fill(beyond, -torch.inf)[:, None, None])
 
-    def steps(mask: Callable[[], AdditiveMask]) -> None:
+    def steps(mask: Callable[[], RowMask]) -> None:
         for _ in range(STEPS):
             grouped_attention(nn.Identity(), query, keys, values, mask(), 0.125)
 

@@ -80,8 +80,8 @@ def _two_a_row(used: Tensor, rest: Tensor) -> Tensor:
 class AdditiveMask:
     """The same by padded SDPA, wherever there is no varlen kernel: every row reads as many columns of its cache.
 
-    Masked columns get a weight of exactly 0: how many of them there are, which a row's neighbours decide, is nothing
-    to its sums.
+    Masked columns get a weight of exactly 0, but how many there are is another shape, and so may be another rounding:
+    neighbours mustn't decide it.
     """
 
     values: Tensor
@@ -100,6 +100,22 @@ class AdditiveMask:
             packed, key[:, :, :columns], value[:, :, :columns], attn_mask=mask, scale=scaling
         )
         return out.reshape(rows, 1, heads, width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApartMask:
+    """Rows that attend one after the other, each to as many columns as its own mask has.
+
+    So the shapes a row computes in are its own, whatever a library makes of them.
+    """
+
+    rows: tuple[AdditiveMask, ...]
+    """Of one row each."""
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As the protocol says."""
+        rows = ((mask, slice(at, at + 1)) for at, mask in enumerate(self.rows))
+        return torch.cat([mask.attend(query[row], key[row], value[row], scaling) for mask, row in rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from renderer.models.kernels import kv_cache
-from renderer.models.kernels.attention import AdditiveMask, VarlenMeta
+from renderer.models.kernels.attention import AdditiveMask, ApartMask, VarlenMeta
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,11 @@ BLOCK = 128  # columns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaddedDecode:
-    """Rows read their caches under an additive mask; any device, any dtype."""
+    """Rows read their caches under an additive mask; any device, any dtype.
+
+    All of them, but on a CPU, where the unused rest is a third of a step's time: there each row to the end of the block
+    that it has reached.
+    """
 
     memory: list[Tensor]
     positions: Tensor
@@ -86,18 +90,23 @@ class PaddedDecode:
             columns=torch.arange(length, device=positions.device),
         )
 
-    def mask(self) -> AdditiveMask:
-        """-inf beyond each row's position, as far as caches are read."""
-        keys, columns = self.memory[0], self.columns[: self._num_read]
+    def mask(self) -> AdditiveMask | ApartMask:
+        """-inf beyond each row's position, as far as its cache is read."""
+        keys = self.memory[0]
         # Made anew in each step, from the positions as they are then: part of the step, so part of its graph.
-        mask = torch.zeros(len(self.positions), len(columns), dtype=keys.dtype, device=keys.device)
-        beyond = columns > self.positions.unsqueeze(-1)
-        return AdditiveMask(values=mask.masked_fill(beyond, -torch.inf)[:, None, None])
-
-    @property
-    def _num_read(self) -> int:
-        """Columns that any row may attend to: the others are a third of a step's time on a CPU, and change no bit."""
+        mask = torch.zeros(len(self.positions), len(self.columns), dtype=keys.dtype, device=keys.device)
+        values = mask.masked_fill(self.columns > self.positions.unsqueeze(-1), -torch.inf)[:, None, None]
         # Elsewhere the host would have to wait for the positions.
         if self.positions.device.type != "cpu":
-            return len(self.columns)
-        return -(-(int(self.positions.max()) + 1) // BLOCK) * BLOCK
+            return AdditiveMask(values=values)
+        # A row's own position alone says how much of it is read. What the furthest row needs would do for all in one
+        # operation, but a BLAS sums other lengths in other blocks: with the 4B LM's heads bits followed the neighbours.
+        rows = enumerate(self.positions.tolist())
+        return ApartMask(
+            rows=tuple(AdditiveMask(values=values[[at], ..., : _num_read(reached)]) for at, reached in rows)
+        )
+
+
+def _num_read(position: int) -> int:
+    """Columns that are read for a token at a position, if the cache has so many."""
+    return (position // BLOCK + 1) * BLOCK

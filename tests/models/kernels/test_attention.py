@@ -31,6 +31,20 @@ def full_pass(positions: tuple[int, ...], seed: int) -> tuple[PaddedDecode, torc
     return decode, torch.randn((len(positions), 4, 1, 8), generator=generator)
 
 
+def config_of(heads: tuple[int, int, int]) -> SimpleNamespace:
+    """Of a layer with so many heads, so many of them keys', so wide."""
+    count, kv_heads, width = heads
+    return SimpleNamespace(num_hidden_layers=1, num_attention_heads=count, num_key_value_heads=kv_heads, head_dim=width)
+
+
+def long_pass(heads: tuple[int, int, int], positions: tuple[int, ...]) -> tuple[PaddedDecode, torch.Tensor]:
+    """Rows of 2,048 tokens, all of which hold something."""
+    generator = torch.Generator().manual_seed(3)
+    decode = PaddedDecode.of(config_of(heads), torch.tensor(positions), 2_048, LIKE)
+    decode.memory[0].normal_(generator=generator)
+    return decode, torch.randn((len(positions), heads[0], 1, heads[2]), generator=generator)
+
+
 def test_a_row_attends_to_what_a_causal_prefill_of_its_tokens_attends_to() -> None:
     decode, query = full_pass(POSITIONS, 1)
 
@@ -55,25 +69,30 @@ def test_what_neighbours_hold_and_what_lies_beyond_a_row_changes_none_of_its_bit
     assert torch.equal(attend(decode, query)[1], before)
 
 
-@pytest.mark.parametrize("heads", [(4, 2, 8), (8, 4, 64), (16, 8, 128)])
-def test_columns_that_no_row_has_reached_are_not_read_and_change_no_bit(heads: tuple[int, int, int]) -> None:
-    count, kv_heads, width = heads
-    config = SimpleNamespace(
-        num_hidden_layers=1, num_attention_heads=count, num_key_value_heads=kv_heads, head_dim=width
-    )
-    generator = torch.Generator().manual_seed(3)
-    decode = PaddedDecode.of(config, torch.tensor([40, 0]), 2_048, LIKE)
-    decode.memory[0].normal_(generator=generator)
-    query = torch.randn((2, count, 1, width), generator=generator)
+@pytest.mark.parametrize("heads", [(4, 2, 8), (8, 4, 64), (8, 2, 64), (16, 8, 128), (32, 8, 128)])
+@pytest.mark.parametrize("position", [40, 141, 200, 233])
+def test_how_far_neighbours_have_come_changes_none_of_a_rows_bits(heads: tuple[int, int, int], position: int) -> None:
+    decode, query = long_pass(heads, (position, 0))
 
     found = []
-    for furthest in (0, 120, 130, 300, 500, 600, 1_400, 2_047):
+    for furthest in (0, 120, 130, 255, 256, 300, 500, 600, 1_400, 2_047):
         decode.positions[1] = furthest
         found.append(attend(decode, query)[0].clone())
-        read = decode.mask().values.shape[-1]
-        assert max(furthest, 40) < read <= max(furthest, 40) + 128
 
     assert all(torch.equal(found[0], one) for one in found[1:])
+
+
+def test_a_row_reads_as_far_as_it_does_alone_and_nothing_beyond_its_block() -> None:
+    positions = (0, 127, 128, 2_047)
+    decode, query = long_pass((8, 2, 64), positions)
+    before = attend(decode, query)
+
+    for row, (position, end) in enumerate(zip(positions, (128, 128, 256, 2_048), strict=True)):
+        decode.memory[0][:, row, :, end:] = torch.nan  # 0 times NaN would be heard
+        alone = PaddedDecode.of(config_of((8, 2, 64)), torch.tensor([position]), 2_048, LIKE)
+        alone.memory[0].copy_(decode.memory[0][:, row : row + 1])
+        assert torch.equal(attend(alone, query[row : row + 1])[0], before[row])
+    assert torch.equal(attend(decode, query), before)
 
 
 def test_positions_that_move_in_place_move_mask_and_cache() -> None:

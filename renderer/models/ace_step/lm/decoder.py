@@ -2,11 +2,13 @@
 
 Knows token ids, not texts. Three invariants hold here, on which the engine builds:
 
-- A row's bits don't depend on its neighbours. Every shape in a pass follows from its spec and the number of slots, each
-  row has its own position, what lies beyond it is masked or not read, and draws take the request's own numbers. Idle
-  rows run on at position 0 rather than being left out, which would be another shape and another rounding.
+- A row's bits don't depend on its neighbours. Every shape in a pass follows from its spec and the number of slots, on a
+  CPU a row's attention also from its own position. Each row has its own position, what lies beyond it is masked or not
+  read, and draws take the request's own numbers. Idle rows run on at position 0 rather than being left out, which would
+  be another shape and another rounding.
 - A forward may be run again before its draw: it writes the same token's keys and values at the same position.
-- Nothing in `forward` and `draw` waits for the host or has a shape that follows from data, so each may be a CUDA graph.
+- Off the CPU nothing in `forward` and `draw` waits for the host or has a shape that follows from data, so each may be a
+  CUDA graph.
 """
 
 from __future__ import annotations
