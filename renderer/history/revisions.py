@@ -291,20 +291,25 @@ class _Refs(DiskRefsContainer):
 
 def _refuse_other(revision: str) -> None:
     """Raises: UsageError for what git takes in some places, and that is no name of one commit."""
-    told = printable(revision)
+    told, name_one = printable(revision), "name a commit, a branch or a tag, with ~ or ^ behind it"
     if ".." in revision:
-        first, _, last = told.partition("..")
-        raise UsageError(
-            f"`{told}` is a range",
-            why="one revision is asked for",
-            help=f"renderer diff --rev {first} {last.lstrip('.')}",
-        )
-    if "@{" in revision or ":" in revision or revision.startswith("-"):
+        first, _, last = revision.partition("..")
+        # As git reads it, `A...B` as well: an end that isn't said is where we are.
+        ends = (first or "HEAD", last.removeprefix(".") or "HEAD")
+        is_of_two = revision.strip(".") and not any(map(_is_other, ends))
+        help_ = f"renderer diff --rev {' '.join(map(printable, ends))}" if is_of_two else name_one
+        raise UsageError(f"`{told}` is a range", why="one revision is asked for", help=help_)
+    if _is_other(revision):
         raise UsageError(
             f"`{told}` is no revision that is read here",
             why="what the reflog, an upstream or a path says isn't looked at",
-            help="name a commit, a branch or a tag, with ~ or ^ behind it",
+            help=name_one,
         )
+
+
+def _is_other(name: str) -> bool:
+    """Whether it can be no name of a commit: of a range, the reflog, a path, an option."""
+    return name.startswith(("-", "/", ".")) or any(one in name for one in ("..", "@{", ":"))
 
 
 def _spellings(ref: str) -> tuple[str, ...]:

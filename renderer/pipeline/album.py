@@ -22,6 +22,7 @@ from renderer.takes.recipe import song_tags
 from renderer.takes.versions import current_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from renderer.song import Song
@@ -92,7 +93,7 @@ def open_album(path: Path, outputs: Path | None, *, best: bool = False) -> Picke
     versions = {
         name: _versions(found.known.songs[name], found.known, outputs) for name in {one.song for one in album.entries}
     }
-    choices, faults = choose(album, found.known, versions)
+    choices, faults = choose(album, found.known, _keys(versions))
     if faults:
         raise SpecError(faults)
     takes = {choice.entry: choice.take or (_best(choice, found.known, outputs) if best else None) for choice in choices}
@@ -115,6 +116,10 @@ def _versions(song: Song, known: ProjectSongs, outputs: Path | None) -> dict[str
     return {name: record for name, record in found.items() if record is not None}
 
 
+def _keys(versions: Mapping[str, Mapping[str, TakeRecord]]) -> dict[str, dict[str, str]]:
+    return {song: {name: record.key for name, record in takes.items()} for song, takes in versions.items()}
+
+
 def _version(store: Store, name: str, known: ProjectSongs) -> TakeRecord | None:
     current, pick = current_version(store, name), known.picks.get(name)
     if pick is None or pick.vote is not Vote.KEEP or (current and pick.is_on(current.key)):
@@ -128,8 +133,8 @@ def _best(choice: AlbumChoice, known: ProjectSongs, outputs: Path | None) -> str
     from renderer.pipeline.pick import ranking  # noqa: PLC0415 - looks at models, which few albums need
 
     songs = ranking([str(choice.song.source)], outputs).songs
-    names = [take.name for song in songs for take in song.takes]
-    return next((name for name in names if not known.is_rejected(name) and not known.is_stem(name)), None)
+    names = [take.name for song in songs for take in song.best(len(song.takes))]
+    return next((name for name in names if not known.is_stem(name)), None)
 
 
 def _track(choice: AlbumChoice, record: TakeRecord, album: Album, outputs: Path | None) -> AlbumTrack:

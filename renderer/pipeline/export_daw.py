@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from renderer.models.family import stored_kinds
-from renderer.pipeline.rendered import PREVIEW, in_numbers, require_intact
+from renderer.pipeline.rendered import in_numbers, require_intact
 from renderer.pipeline.untimed import never_timed
 from renderer.song import TakeSource
-from renderer.spec.take_names import take_named
+from renderer.spec.take_names import preview_named, take_named
 from renderer.store.store import Store
 from renderer.takes.audio import change_tags
 from renderer.takes.daw_texts import beats_text, marked_sections, reaper_csv
@@ -113,7 +113,7 @@ def _texts(base: str, timed: Timestamps | None, beats: tuple[float, ...]) -> Ite
 
 
 def _lacks(name: str, song: Song, timed: Timestamps | None, measured: Measured | None) -> Iterator[str]:
-    if timed is None and PREVIEW in name:
+    if timed is None and preview_named(name):
         yield f"{name}: no sections, which previews never have"
     elif timed is None and (why := never_timed(name, song)):
         yield f"{name}: no sections, as {why}"

@@ -101,7 +101,7 @@ def _compare(old: SpecsThen, new: SpecsThen, options: Options, is_wanted: Callab
     broken = {name: side.then.label for side in (before, after) for name in side.broken}
     olds, news = ({name: song for name, song in side.songs.items() if name not in broken} for side in (before, after))
     former = _renamed(olds, news)
-    found = [SongChange(name=name, state="broken", broken_at=place) for name, place in broken.items()]
+    found = [_broken(name, place, before, after) for name, place in broken.items()]
     found += [_song(olds.get(former.get(name, name)), song, before, after) for name, song in news.items()]
     gone = [song for name, song in olds.items() if name not in news and name not in former.values()]
     found += [_song(song, None, before, after) for song in gone]
@@ -202,6 +202,14 @@ def _song(old: Song | None, new: Song | None, before: _Planned, after: _Planned)
     else:
         state = "added" if new else "removed"
     return SongChange(name=song.name, was=was, state=state, title=title, texts=texts, takes=takes)
+
+
+def _broken(name: str, place: str, before: _Planned, after: _Planned) -> SongChange:
+    """A song with errors: where it has none any more all its takes are new, for nothing tells what they were."""
+    song = None if name in after.broken else after.songs.get(name)
+    plans = [after.plans[take.name] for take in song.takes()] if song else []
+    takes = tuple(_take(plan.name, None, plan, before, after) for plan in plans)
+    return SongChange(name=name, state="broken", broken_at=place, takes=takes)
 
 
 def _called(take: str, old: Song | None, song: Song) -> str:

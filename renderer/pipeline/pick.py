@@ -11,10 +11,11 @@ from renderer.models.family import stored_kinds
 from renderer.pipeline.lacking import lacking
 from renderer.pipeline.models import pick_settings, planned_models
 from renderer.pipeline.options import Options
-from renderer.pipeline.rendered import PREVIEW, in_numbers
+from renderer.pipeline.rendered import in_numbers
 from renderer.pipeline.select import select, songs_here
 from renderer.spec.diagnostics import Level
 from renderer.spec.picks import Vote
+from renderer.spec.take_names import preview_named
 from renderer.store.store import Store
 from renderer.takes.learning import learned_weights
 from renderer.takes.lyric_lines import lyric_lines
@@ -55,9 +56,10 @@ class SongRanking:
 
     @property
     def rejected(self) -> tuple[str, ...]:
-        """The takes that a listener rejects, in their order."""
-        votes = {name: pick.vote for name, pick in self.picks.items()}
-        return tuple(one.name for one in self.takes if votes.get(one.name) is Vote.REJECT)
+        """The takes that a listener rejects as they are now, in their order."""
+        found = ((name, pick) for name, pick in self.picks.items() if name in self.records)
+        rejected = {name for name, pick in found if pick.rejects(self.records[name].key)}
+        return tuple(one.name for one in self.takes if one.name in rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ def _without_words(takes: Sequence[RankedTake], records: Mapping[str, TakeRecord
 def _records(song: Song, store: Store) -> Iterator[tuple[str, TakeRecord]]:
     """The song's takes that can be heard, previews apart."""
     for name in sorted(store.take_names(), key=in_numbers):
-        if _is_of(name, song) and PREVIEW not in name and (record := current_version(store, name)):
+        if _is_of(name, song) and not preview_named(name) and (record := current_version(store, name)):
             yield name, record
 
 

@@ -13,6 +13,7 @@ from renderer.pipeline.faulty_specs import faulty_specs, outputs_of, refuse_faul
 from renderer.pipeline.options import Options
 from renderer.pipeline.select import select
 from renderer.spec.near import suggestion
+from renderer.spec.take_names import preview_named
 from renderer.store.store import Store
 from renderer.store.takes import file_digest
 from renderer.takes.versions import current_version
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from renderer.store.takes import TakeRecord
 
 _WILD = re.compile(r"[*?\[]")
-PREVIEW = ".preview"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +104,14 @@ def _fitting(name: str, songs: Mapping[str, SongFolders], outputs: Path | None) 
         store = Store(outputs or one.outputs, kinds=stored_kinds())
         for take in sorted(store.take_names(), key=in_numbers):
             fits = take.partition(".")[0] == title and fnmatchcase(take, name)
-            # A preview is a take's beginning: nobody means it by the take's own pattern.
-            if fits and (PREVIEW in name or PREVIEW not in take) and (record := current_version(store, take)):
+            if fits and not _is_preview_of(name, take) and (record := current_version(store, take)):
                 yield take, record
+
+
+def _is_preview_of(pattern: str, take: str) -> bool:
+    """Whether it is a take's beginning: nobody means it by the take's own pattern."""
+    preview = preview_named(take)
+    return preview is not None and (".preview" not in pattern or fnmatchcase(preview[0], pattern))
 
 
 def in_numbers(name: str) -> list[object]:

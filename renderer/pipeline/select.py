@@ -13,7 +13,7 @@ from renderer.folders import specs_folder
 from renderer.song import MAX_TAKES
 from renderer.spec.load import find_specs, load_songs
 from renderer.spec.near import suggestion
-from renderer.spec.take_names import song_name
+from renderer.spec.take_names import preview_named, song_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,8 +169,8 @@ def _with_models(variant: Variant, options: Options) -> Variant:
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:
-    whole, is_preview, seconds = name.partition(".preview")
-    if is_preview:
+    if preview := preview_named(name):
+        whole, seconds = preview
         return UsageError(
             f"`{name}` is a preview's name",
             why="it is a take's beginning, and asked for as that",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import environment_changes
+from renderer.spec.take_names import preview_named
 from renderer.store.journal_lines import TakeFailedLine
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from renderer.pipeline.project import Project
     from renderer.plan.jobs import Change, Plan, TakePlan
     from renderer.store.takes import TakeRecord
-
-_PREVIEW = re.compile(r"\.preview[0-9.e+-]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,4 +96,5 @@ def _failures(project: Project) -> dict[str, str]:
 
 
 def _whole(name: str) -> str:
-    return _PREVIEW.sub("", name)
+    preview = preview_named(name)
+    return preview[0] if preview else name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.pipeline.rendered import PREVIEW
 from renderer.spec.checkpoints import checkpoint_of
+from renderer.spec.take_names import preview_named
 
 if TYPE_CHECKING:
     from renderer.song import Song
@@ -26,4 +26,5 @@ def never_timed(name: str, song: Song) -> str:
 
 def whole_take(name: str) -> str:
     """The take that a preview is the beginning of."""
-    return name.partition(PREVIEW)[0]
+    preview = preview_named(name)
+    return preview[0] if preview else name

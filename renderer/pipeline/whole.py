@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from renderer.pipeline.project import Project
 from renderer.pipeline.select import with_options
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.load import find_specs, load_songs
+from renderer.spec.take_names import preview_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import TakePlan
     from renderer.song import Song, Take
     from renderer.store.store import Store
-
-_PREVIEW = re.compile(r"(?P<take>.+)\.preview(?P<seconds>\d[0-9.e+-]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +162,8 @@ def _with_previews(
     """The songs with the previews of their takes that are recorded, and what plans them."""
     found: dict[str, list[tuple[str, float]]] = {}
     for name in store.take_names():
-        if match := _PREVIEW.fullmatch(name):
-            found.setdefault(match["take"], []).append((name, float(match["seconds"])))
+        if preview := preview_named(name):
+            found.setdefault(preview[0], []).append((name, float(preview[1])))
     takes = {take.name: take for row in rows for take in (*row.asked, *row.others) if take.variant.edit is None}
     told = tuple(
         replace(

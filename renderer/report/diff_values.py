@@ -84,6 +84,7 @@ class SongChange:
     title: tuple[str, str] = ("", "")
     texts: tuple[TextDiff, ...] = ()
     takes: tuple[TakeChange, ...] = ()
+    """Of a broken one those that are asked for now, where it was broken at the earlier time alone."""
     broken_at: str = ""
     """Where its spec has errors: `HEAD~3`, `the working folder`."""
 

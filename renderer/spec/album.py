@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from renderer.files import is_regular, open_regular, real, why_refused
+from renderer.files import from_home, is_regular, open_regular, real, why_refused
 from renderer.formats.pictures import MOST_BYTES, PictureError, read_picture
 from renderer.spec.audio_files import audio_faults
 from renderer.spec.diagnostics import Diagnostic
@@ -111,7 +111,7 @@ def read_album(path: Path) -> tuple[Album | None, tuple[Diagnostic, ...]]:
         format=spec.format or "flac",
         loudness=spec.loudness,
         cover=None if isinstance(cover, Diagnostic) else cover,
-        voice=real(path.parent / spec.voice) if spec.voice and not faults else None,
+        voice=real(_beside(path, spec.voice)) if spec.voice and not faults else None,
     )
     return album, tuple(_seen(one, path, root) for one in faults)
 
@@ -152,7 +152,7 @@ def _first(*said: float | None) -> float:
 def _cover(spec: AlbumFile, parsed: Parsed, root: Path) -> Picture | Diagnostic | None:
     if spec.cover is None:
         return None
-    file, source = parsed.source.path.parent / spec.cover, parsed.source
+    file, source = _beside(parsed.source.path, spec.cover), parsed.source
     if "\0" in spec.cover or not is_inside(file, root):
         return outside(parsed, ("cover",), spec.cover, root)
     if not is_regular(file):
@@ -175,6 +175,11 @@ def _cover(spec: AlbumFile, parsed: Parsed, root: Path) -> Picture | Diagnostic 
             why=why_refused(error) if isinstance(error, OSError) else str(error),
             advice="save it as JPEG or PNG, some 1,400 pixels wide",
         )
+
+
+def _beside(album: Path, written: str) -> Path:
+    """A file that an album names; `audio_faults` looks for it there, too."""
+    return album.parent / from_home(written)
 
 
 def _voice_faults(spec: AlbumFile, parsed: Parsed, root: Path) -> Iterator[Diagnostic]:

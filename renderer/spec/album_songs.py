@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.spec.faults import error_at
 from renderer.spec.near import suggestion
 from renderer.spec.picks import Vote
-from renderer.spec.take_names import take_named
+from renderer.spec.take_names import preview_named, take_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from renderer.spec.album import Album, AlbumEntry
     from renderer.spec.diagnostics import Diagnostic
     from renderer.spec.picks import Pick
-
-PREVIEW = ".preview"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +40,14 @@ class ProjectSongs:
         edits = (one.edit for one in variants if named and one.name == named[0])
         return any(edit is not None and edit.task == "extract" for edit in edits)
 
-    def is_rejected(self, take: str) -> bool:
-        """Whether a listener rejects a take."""
-        return take in self.picks and self.picks[take].vote is Vote.REJECT
+    def is_rejected(self, take: str, key: str = "") -> bool:
+        """Whether a listener rejects a take in the version of that key; without one, in whatever version."""
+        return take in self.picks and self.picks[take].rejects(key)
 
     def may_be_kept(self, take: str) -> bool:
         """Whether it is a song's take that a listener keeps, and neither its beginning nor a stem of it."""
         kept = take in self.picks and self.picks[take].vote is Vote.KEEP
-        return kept and PREVIEW not in take and not self.is_stem(take)
+        return kept and not preview_named(take) and not self.is_stem(take)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +72,23 @@ def name_faults(album: Album, known: ProjectSongs) -> Iterator[Diagnostic]:
 
 
 def choose(
-    album: Album, known: ProjectSongs, rendered: Mapping[str, Collection[str]]
+    album: Album, known: ProjectSongs, rendered: Mapping[str, Mapping[str, str]]
 ) -> tuple[tuple[AlbumChoice, ...], tuple[Diagnostic, ...]]:
     """The takes meant, and what is wrong with them; of names without fault.
 
-    `rendered` tells of each song which of its takes can be heard, each in the version that was kept where one was.
+    `rendered` tells of each song which of its takes can be heard and the key of that version, which is the one that
+    was kept where one was.
     """
     choices, faults = [], []
     for entry in album.entries:
         there = rendered[entry.song]
         if entry.is_take:
             kept: Sequence[str] = [entry.named]
-            if entry.named not in there:
+            if entry.named in there:
+                faults += [_rejected(album, entry)] if known.is_rejected(entry.named, there[entry.named]) else []
+            elif known.may_be_kept(entry.named):
+                faults.append(_gone(album, entry, entry.named))
+            else:
                 faults.append(_not_rendered(album, entry, there))
         else:
             kept = [take for take in there if known.may_be_kept(take)]
@@ -116,14 +119,14 @@ def _unfit(album: Album, entry: AlbumEntry, known: ProjectSongs) -> Diagnostic |
     song, name = known.songs.get(entry.song), entry.named
     if song is None or not entry.is_take:
         return None
-    if PREVIEW in name:
+    if preview := preview_named(name):
         return _at(
             album,
             entry,
             code="album-take",
             message=f"`{name}` is a preview",
             why="it ends early",
-            advice=f"name the whole take: `{name.partition(PREVIEW)[0]}`",
+            advice=f"name the whole take: `{preview[0]}`",
         )
     named = take_named(name.partition(".")[2])
     if name not in known.picks and (named is None or named[0] not in {one.name for one in song.variants}):
@@ -145,16 +148,19 @@ def _unfit(album: Album, entry: AlbumEntry, known: ProjectSongs) -> Diagnostic |
             why="an `extract` edit holds one track alone",
             advice="name the take that it was taken out of",
         )
-    if known.is_rejected(name):
-        return _at(
-            album,
-            entry,
-            code="album-rejected",
-            message=f"`{name}` was rejected",
-            why="`picks.toml` beside its spec says so",
-            advice=f"take another, or take the vote back: renderer keep --forget {name}",
-        )
-    return None
+    # Which version bears the name is known where it was rendered alone: see `choose`.
+    return _rejected(album, entry) if known.is_rejected(name) else None
+
+
+def _rejected(album: Album, entry: AlbumEntry) -> Diagnostic:
+    return _at(
+        album,
+        entry,
+        code="album-rejected",
+        message=f"`{entry.named}` was rejected",
+        why="`picks.toml` beside its spec says so",
+        advice=f"take another, or take the vote back: renderer keep --forget {entry.named}",
+    )
 
 
 def _twice(album: Album, entry: AlbumEntry, before: Sequence[AlbumEntry]) -> Diagnostic | None:
@@ -178,7 +184,7 @@ def _not_rendered(album: Album, entry: AlbumEntry, there: Collection[str]) -> Di
         entry,
         code="album-not-rendered",
         message=f"there is no rendered take `{entry.named}`",
-        why="nothing lies under that name that could be heard, or not in the version that was kept",
+        why="nothing lies under that name that could be heard",
         advice=suggestion(entry.named, there, most=3) or f"renderer render {entry.named}",
     )
 

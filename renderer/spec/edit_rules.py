@@ -13,7 +13,7 @@ from renderer.spec.edit_sections import seconds_advice
 from renderer.spec.faults import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
 from renderer.spec.schema import tables_of
-from renderer.spec.take_names import names_file, take_named
+from renderer.spec.take_names import names_file, preview_named, take_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +101,7 @@ def _source_form(draft: CheckedSpec, name: str, table: EditTable, max_seconds: f
         return
     if take_named(written.removeprefix("take:")) and not written.startswith("take:"):
         return
-    if ".preview" in written:
+    if preview_named(written):
         why, advice = "a preview ends early", "name the whole take"
     elif written.startswith("take:"):
         why, advice = "here a take has nothing before its name", f'write `"{written.removeprefix("take:")}"`'

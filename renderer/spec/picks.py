@@ -54,6 +54,10 @@ class Pick:
         """Whether it is on the version of that key; without a key of its own it is on every one."""
         return key.startswith(self.key)
 
+    def rejects(self, key: str) -> bool:
+        """Whether the version of that key is rejected, not a former one."""
+        return self.vote is Vote.REJECT and self.is_on(key)
+
 
 def read_picks(path: Path) -> dict[str, Pick]:
     """Take name -> pick; nothing when the file isn't there.

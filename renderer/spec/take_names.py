@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 _TAKE = re.compile(r"(?:(?P<of>.+)\.)?s(?P<seed>0|[1-9][0-9]{0,9})", re.ASCII)
+_PREVIEW = re.compile(
+    r"(?P<take>(?:.+\.)?s(?:0|[1-9][0-9]{0,9}))\.preview(?P<seconds>[0-9][0-9.e+-]*)", re.ASCII | re.DOTALL
+)
 _OTHER_AUDIO = frozenset({".m4a", ".aac", ".aif", ".aiff", ".wma", ".mp4", ".mka", ".caf", ".au"})
 
 
@@ -40,6 +43,16 @@ def own_take(written: str, variants: Container[str], song: str) -> tuple[str, in
         return named
     of = "" if named[0] == song else named[0].removeprefix(f"{song}.")
     return (of, named[1]) if named[0] != of and (not of or of in variants) else None
+
+
+def preview_named(written: str) -> tuple[str, str] | None:
+    """The take that a preview is the beginning of, and its seconds; None for any other name.
+
+    `night-bus.s2.preview20` as `("night-bus.s2", "20")`. What stands behind the seed tells: a variant may be called
+    `preview`, too.
+    """
+    found = _PREVIEW.fullmatch(written)
+    return (found["take"], found["seconds"]) if found else None
 
 
 def take_name(song: str, variant: str, seed: int) -> str:

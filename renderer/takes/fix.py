@@ -17,6 +17,7 @@ from renderer.models.family import stored_kinds
 from renderer.spec.near import suggestion
 from renderer.spec.section_estimate import estimated_windows, window_inside
 from renderer.spec.take_edits import section_window
+from renderer.spec.take_names import preview_named
 from renderer.spec.toml import Parsed, read_toml
 from renderer.store.edits import edit, rehearse
 from renderer.store.store import Store
@@ -186,9 +187,8 @@ def _source(songs: Sequence[Song], name: str) -> Take:
     known = {take.name: take for song in songs for take in song.possible_takes()}
     if name in known:
         return known[name]
-    is_preview = ".preview" in name
     raise UsageError(
         f"no spec asks for a take `{name}`",
-        why="a preview ends early" if is_preview else "its song, its variant and its seed stand in one",
+        why="a preview ends early" if preview_named(name) else "its song, its variant and its seed stand in one",
         help=suggestion(name, known, most=3) or "see `renderer status`",
     )

@@ -17,6 +17,7 @@ from renderer.cli.main import run
 from renderer.facts import SAMPLE_RATE
 from renderer.formats.read import read_tags
 from renderer.formats.table import FORMATS
+from renderer.spec.picks import read_picks
 from renderer.takes.encoding import sound_digest
 from renderer.takes.measure.analysis import loudness, true_peak
 from tests.pipeline.conftest import WITHOUT_LM, Songs
@@ -349,6 +350,68 @@ def test_the_version_that_was_kept_is_sent_whatever_bears_the_name_now(
     capsys.readouterr()
     assert run(["album"]) == 2
     assert "the version that was kept is not there" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_named_take_whose_kept_version_is_gone_is_told_as_that(
+    project: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(project)
+    project.edit("harbour", "calm piano", "wild piano")
+    carry_out(project.project())
+    for path in (project.outputs / "harbour" / "old").glob("harbour.s1.*.flac"):
+        path.unlink()
+    album(project, names=("harbour.s1",))
+    capsys.readouterr()
+
+    assert run(["album"]) == 2
+
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the version that was kept is not there" in told
+    assert "hear it, and renderer keep harbour.s1" in told
+
+
+def test_a_rejected_former_version_is_in_no_newer_ones_way(project: Songs, capsys: pytest.CaptureFixture[str]) -> None:
+    carry_out(project.project())
+    album(project, names=("harbour.s1",))
+    assert run(["keep", "--reject", "harbour.s1", "harbour.s2"]) == 0
+    capsys.readouterr()
+    assert run(["album"]) == 2
+    assert "album-rejected" in capsys.readouterr().err
+
+    project.edit("harbour", "calm piano", "wild piano")
+    carry_out(project.project())
+
+    assert run(["check"]) == 0
+    assert [row["take"] for row in told(capsys)["tracks"]] == ["harbour.s1"]
+    album(project, names=("harbour",))
+    assert len(told(capsys, "--best")["tracks"]) == 1
+    assert json.loads(said(capsys, "pick", "harbour", "--json"))["songs"][0]["rejected"] == []
+
+
+def test_takes_of_a_variant_called_preview_are_whole_and_their_previews_are_not(
+    project: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write("harbour", (project.folder / "specs" / "harbour.toml").read_text("utf-8") + "[variants.preview]\n")
+    carry_out(project.project())
+    carry_out(project.project(preview=5))
+    capsys.readouterr()
+
+    assert run(["keep", "harbour.preview.*1"]) == 0
+
+    picks = read_picks(project.folder / "specs" / "picks.toml")
+    assert list(picks) == ["harbour.preview.s1"]
+    album(project, names=("harbour",))
+    assert [row["take"] for row in told(capsys)["tracks"]] == ["harbour.preview.s1"]
+    ranked = json.loads(said(capsys, "pick", "harbour", "--json"))["songs"][0]["takes"]
+    assert sorted(row["take"] for row in ranked) == [
+        *("harbour.preview.s1", "harbour.preview.s2", "harbour.s1", "harbour.s2"),
+    ]
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    assert run(list(arguments)) == 0
+    return capsys.readouterr().out
 
 
 def test_what_is_there_is_named_and_kept(project: Songs, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from docs.ci.changed_takes import changed
 from renderer.cli.main import run
 from tests.history.repositories import Repository
 from tests.pipeline.conftest import Songs
@@ -241,10 +242,30 @@ def test_a_fault_of_then_is_told_with_the_place_that_git_knows(
     assert "broken    harbour" in out
     assert "its spec has errors at HEAD" in out
     assert "duration 12.0 → 10.0 in [metas]" in out
+    assert "added: harbour.s1" in out
     assert "--> HEAD:specs/harbour.toml:10:7" in err
     assert "bpm = 9000" in err
     assert str(album.folder) not in err
     assert "renderer-" not in err
+
+
+def test_the_takes_of_a_mended_spec_are_new_and_those_of_a_broken_one_none(
+    album: Album, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = (album.folder / "specs" / "harbour.toml").read_text()
+    album.write("harbour", good + "bpm = 9000\n")
+    album.commit()
+    album.write("harbour", good)
+    mended = document(capsys, album, "status", "--since", "HEAD")
+    assert changed(mended) == ["harbour.s1"]
+    assert [song["state"] for song in mended["songs"] if song["song"] == "harbour"] == ["broken"]
+    assert album.ask("status", "--since", "HEAD") == 0
+    assert "  added: harbour.s1" in capsys.readouterr().out
+
+    album.commit()
+    album.write("harbour", good + "bpm = 9000\n")
+
+    assert changed(document(capsys, album, "status", "--since", "HEAD")) == []
 
 
 def test_a_fault_of_the_defaults_of_then_refuses_to_compare(album: Album, capsys: pytest.CaptureFixture[str]) -> None:

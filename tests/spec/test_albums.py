@@ -6,7 +6,9 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from renderer.cli.main import run
@@ -19,6 +21,8 @@ lyrics = "[verse]\\nrain on the roof"
 seeds = [1, 2]
 [variants.wide]
 shift = 1.0
+[variants.preview]
+shift = 2.0
 [edits.voice]
 task = "extract"
 track = "vocals"
@@ -115,6 +119,8 @@ trakcs = 1
         ('["night-bus.s1", "harbour", "night-bus.s1"]', ["album-twice"]),
         ('["night-bus.s1", "night-bus.wide.s2"]', []),
         ('["night-bus.fixed.s1"]', []),
+        ('["night-bus.preview.s1"]', []),
+        ('["night-bus.preview.s1.preview20"]', ["album-take"]),
         ('["harbour.old.s9"]', []),
         ("[]", ["songs-length"]),
         ("[3]", ["songs-type"]),
@@ -161,6 +167,21 @@ def test_a_cover_is_taken_by_its_bytes_and_a_cut_one_is_none(project: Path, kind
         assert [one.code for one in read_album(project / "album.toml")[1]] == ["cover-file"]
     (project / "cover.bin").unlink()
     assert [one.code for one in read_album(project / "album.toml")[1]] == ["cover-missing"]
+
+
+def test_cover_and_voice_lie_where_the_tilde_leads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    (project / "cover.png").write_bytes(picture("PNG"))
+    soundfile.write(project / "anna.wav", np.full(96_000, 0.1), 48_000)
+
+    read, found = read_album(
+        album(project, 'title = "x"\nsongs = ["harbour"]\ncover = "~/cover.png"\nvoice = "~/anna.wav"\n')
+    )
+
+    assert found == ()
+    assert read
+    assert read.cover
+    assert read.voice == (project / "anna.wav").resolve()
 
 
 def test_an_album_is_no_spec_and_a_spec_no_album(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
