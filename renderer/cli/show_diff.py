@@ -60,8 +60,8 @@ def print_since(compared: Compared) -> None:
         if song.state in ("added", "removed"):
             _head(song, counted(len(song.takes), "take"))
         elif song.state == "broken":
-            _head(song)
-            for line in song_lines(song):
+            _head(song, f"its spec has errors at {song.broken_at}")
+            for line in takes_lines(song):
                 say_line(f"  {line}")
         elif lines := [f"{head}{_whys(song, takes[0])}" for head, takes in _heads(song)]:
             _head(song, f"was called {song.was}" if song.was else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import UsageError
+from renderer.files import is_regular
 from renderer.history.git_folder import GIT
 from renderer.plurals import counted
 from renderer.spec.checkpoints import is_dit_file
@@ -44,6 +45,8 @@ class Checkout:
     """Where the specs are in it, whether there are any."""
     remarks: tuple[str, ...]
     """What of the tree isn't read, in words."""
+    elsewhere: frozenset[Path]
+    """Named paths below `folder` that git doesn't keep: what the working folder has there is meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +55,25 @@ class _Writer:
 
     history: History
     commit: str
+    head: str | None
+    """The commit that the working folder is of; None where there is none."""
     folder: Path
     done: set[Parts] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     """Of what was written, in bytes."""
+    unread: dict[Parts, str] = field(default_factory=dict)
+    """Files of which git holds a pointer, or more than is read, in words."""
+    elsewhere: set[Parts] = field(default_factory=set)
+    """What is named and git doesn't keep."""
 
     def write(self, path: Parts, entry: TreeEntry) -> bytes | None:
-        """The file's content, once it is written; None where it isn't."""
+        """The file's content, once it is written; None where it isn't: of what git has not, see `unread`."""
         self.done.add(path)
         content = self.history.content(entry.sha)
         name = printable("/".join(path))
-        if content is None:
-            self.remark(f"`{name}` is too large to be read from git")
-            return None
-        if content.startswith(_LFS):
-            self.remark(f"`{name}` is in LFS: the file of the working folder stands for it")
+        if content is None or content.startswith(_LFS):
+            self.unread[path] = "is in LFS" if content else "is too large to be read from git"
             return None
         self.sizes.append(len(content))
         if sum(self.sizes) > MAX_BYTES_IN_ALL:
@@ -86,6 +92,18 @@ class _Writer:
             return None
         return content
 
+    def leave(self, path: Parts) -> None:
+        """Let what the working folder has at a path stand for what was named."""
+        self.elsewhere.add(path)
+        if path in self.unread:
+            is_there = is_regular(self.history.folder.root.joinpath(*path))
+            then = ": the file of the working folder stands for it" if is_there else ", and not in the working folder"
+            self.remark(f"`{printable('/'.join(path))}` {self.unread[path]}{then}")
+
+    def was_lacking(self, path: Parts) -> bool:
+        """Of what the commit hasn't: whether git keeps it by now, so that it was missing then."""
+        return self.head is not None and self.history.at(self.head, path) is not None
+
     def remark(self, text: str) -> None:
         """Tell of something, once."""
         self.remarks.setdefault(text)
@@ -98,13 +116,27 @@ def check_out(history: History, commit: str, specs: PurePosixPath, folder: Path)
     """
     # Specs take it for the root of a project, as they would the repository.
     (folder / GIT).mkdir(parents=True)
-    writer = _Writer(history=history, commit=commit, folder=folder)
+    writer = _Writer(history=history, commit=commit, head=_head(history), folder=folder)
     parts = specs.parts
     for path, entry in (*_defaults(history, commit, parts), *_specs(writer, parts)):
         content = writer.write(path, entry)
+        if path in writer.unread:
+            writer.remark(f"`{printable('/'.join(path))}` {writer.unread[path]}")
         for other in _named_in(content or b"", path[:-1]):
             _write_named(writer, other)
-    return Checkout(folder=folder, specs=folder.joinpath(*parts), remarks=tuple(writer.remarks))
+    return Checkout(
+        folder=folder,
+        specs=folder.joinpath(*parts),
+        remarks=tuple(writer.remarks),
+        elsewhere=frozenset(folder.joinpath(*one) for one in writer.elsewhere),
+    )
+
+
+def _head(history: History) -> str | None:
+    try:
+        return history.commit("HEAD")
+    except UsageError:  # nothing was committed on this branch
+        return None
 
 
 def _defaults(history: History, commit: str, specs: Parts) -> Iterator[tuple[Parts, TreeEntry]]:
@@ -150,9 +182,16 @@ def _write_named(writer: _Writer, path: Parts) -> None:
     if path in writer.done:
         return
     found = writer.history.at(writer.commit, path)
-    if found is not None and found.kind == "file":
+    if found is None:
+        if not writer.was_lacking(path):
+            writer.leave(path)
+    elif found.kind == "file":
         writer.write(path, found)
-    elif found is not None and found.kind == "link":
+        if path in writer.unread:
+            writer.leave(path)
+    elif found.kind == "folder":  # of an adapter, or of a model: mostly in LFS
+        writer.leave(path)
+    elif found.kind == "link":
         writer.remark(f"`{printable('/'.join(path))}` is a link, which isn't followed")
 
 

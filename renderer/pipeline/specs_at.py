@@ -17,6 +17,7 @@ from renderer.pipeline.select import with_options
 from renderer.spec.diagnostics import Diagnostic, Level
 from renderer.spec.load import load_songs
 from renderer.spec.project import DEFAULTS_NAME
+from renderer.spec.stand_ins import StandIns, standing_in, where_kept
 from renderer.spec.take_names import song_name
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ def specs_at(history: History, revision: str, options: Options) -> Iterator[Spec
         place = real(Path(scratch)) / (root.name or "project")
         written = check_out(history, commit, _specs_below(root), place)
         named = [written.specs] if written.specs.is_dir() else []
-        loaded = load_songs(named, model=options.model, vae=options.vae)
+        with standing_in(StandIns(place=place, root=root, paths=written.elsewhere)):
+            loaded = load_songs(named, model=options.model, vae=options.vae)
+            songs = tuple(with_options(_as_here(song, place, root), options) for song in loaded.songs)
         yield SpecsThen(
             label=revision,
             commit=commit,
-            songs=tuple(with_options(_as_here(song, place, root), options) for song in loaded.songs),
+            songs=songs,
             faults=tuple(_as_of(one, revision, place) for one in loaded.diagnostics if one.level is Level.ERROR),
             remarks=written.remarks,
             place=place,
@@ -126,6 +129,8 @@ def _as_here(value: T, place: Path, root: Path) -> T:
 
 def _path_here(value: str | Path, place: Path, root: Path) -> str | Path:
     text = str(value)
+    if (kept := where_kept(Path(value))) != Path(value):
+        return type(value)(kept)
     if not text.startswith(f"{place}{os.sep}") or os.path.lexists(text):
         return value
     return type(value)(root / Path(text).relative_to(place))

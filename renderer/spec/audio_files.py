@@ -9,7 +9,8 @@ from renderer.facts import MAX_DURATION
 from renderer.files import from_home, is_regular
 from renderer.formats.sound_head import sound_seconds
 from renderer.spec.faults import error_at
-from renderer.spec.inside import is_inside, outside
+from renderer.spec.inside import outside
+from renderer.spec.stand_ins import is_kept_inside, where_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 def sound_length(file: Path, root: Path) -> float | None:
     """Seconds of an audio file; None of one that no take can be made from, of which `audio_faults` tells."""
+    file = where_kept(file)
     try:
-        return sound_seconds(file, MAX_DURATION) if is_inside(file, root) and is_regular(file) else None
+        return sound_seconds(file, MAX_DURATION) if is_kept_inside(file, root) and is_regular(file) else None
     except UsageError:
         return None
 
@@ -32,8 +34,8 @@ def audio_faults(
     parsed: Parsed, path: KeyPath, written: str, folder: Path, root: Path, max_seconds: float = MAX_DURATION
 ) -> Iterator[Diagnostic]:
     """The errors of an audio file that is `written` at a path of a file in `folder`; `root` is the project's."""
-    file, source = folder / from_home(written), parsed.source
-    if "\0" in written or not is_inside(file, root):
+    file, source = where_kept(folder / from_home(written)), parsed.source
+    if "\0" in written or not is_kept_inside(file, root):
         yield outside(parsed, path, written, root)
     elif not is_regular(file):
         yield error_at(

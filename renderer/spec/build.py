@@ -13,9 +13,10 @@ from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.families import MODELS
 from renderer.spec.faults import error_at
-from renderer.spec.inside import is_inside, outside
+from renderer.spec.inside import outside
 from renderer.spec.pins import read_pinned
 from renderer.spec.schema import VariantTable
+from renderer.spec.stand_ins import is_kept_inside, where_kept
 from renderer.spec.take_edits import take_edit, without_lm
 from renderer.spec.take_names import song_name
 from renderer.spec.toml import read_text
@@ -152,8 +153,8 @@ def _lyrics(spec: SongFile, parsed: Parsed, project: SpecFolder) -> str | Diagno
 
 
 def _from_file(written: str, parsed: Parsed, project: SpecFolder) -> str | Diagnostic:
-    path = project.folder / written
-    if "\0" in written or not is_inside(path, project.root):
+    path = where_kept(project.folder / written)
+    if "\0" in written or not is_kept_inside(path, project.root):
         return outside(parsed, ("lyrics_file",), written, project.root)
     if not is_regular(path):
         return error_at(
@@ -224,7 +225,7 @@ def _model(written: str | None, folder: Path, known: Container[str] = CHECKPOINT
     if path.is_absolute():
         return str(path)
     beside = folder / path
-    if written.startswith(".") or is_dit_file(written) or is_folder(beside):
+    if written.startswith(".") or is_dit_file(written) or is_folder(where_kept(beside)):
         return str(beside)
     published = published_as(written)
     return published if published in known else written

@@ -24,8 +24,9 @@ from renderer.facts import NUM_CODES
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.faults import error_at
-from renderer.spec.inside import is_inside, outside
+from renderer.spec.inside import outside
 from renderer.spec.schema import Table
+from renderer.spec.stand_ins import is_kept_inside, where_kept
 from renderer.spec.toml import is_there, read_toml
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def read_pinned(draft: CheckedSpec) -> Pinned | Diagnostic | None:
     written, source, project = draft.spec.codes, draft.parsed.source, draft.project
     if written is None:
         return None
-    path = project.folder / written
-    if "\0" in written or not is_inside(path, project.root):
+    path = where_kept(project.folder / written)
+    if "\0" in written or not is_kept_inside(path, project.root):
         return outside(draft.parsed, ("codes",), written, project.root)
     if not is_there(path):
         return error_at(

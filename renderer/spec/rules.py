@@ -24,6 +24,7 @@ from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
 from renderer.spec.schema import EditTable, tables_of
+from renderer.spec.stand_ins import where_kept
 from renderer.spec.variant_view import as_song, as_spec
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _loras(variant: Variant, parsed: Parsed) -> Iterator[Diagnostic]:
     table = _table(variant)
     for position, lora in enumerate(variant.lora):
         path = (*table, "lora", position, "path")
-        if not is_folder(lora.path) and parsed.source.has((*table, "lora")):
+        if not is_folder(where_kept(lora.path)) and parsed.source.has((*table, "lora")):
             yield error_at(
                 parsed.source,
                 parsed.source.value(path),
@@ -371,7 +372,7 @@ def _unknown_name(
         return
     if path[-1] == "model" and is_dit_file(written):
         return
-    if not is_folder(folder / written):
+    if not is_folder(where_kept(folder / written)):
         yield error_at(
             source,
             source.value(path),

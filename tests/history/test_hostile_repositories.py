@@ -353,4 +353,9 @@ def test_audio_in_lfs_is_not_taken_for_the_pointer_to_it(repository: Repository,
     repository.commit_files({b"specs/a.toml": b'reference_audio = "voice.wav"', b"specs/voice.wav": pointer})
     written, remarks = files_at(repository, tmp_path)
     assert set(written) == {"specs/a.toml"}
+    assert remarks == ("`specs/voice.wav` is in LFS, and not in the working folder",)
+
+    (repository.folder / "specs").mkdir()
+    (repository.folder / "specs" / "voice.wav").write_bytes(b"sound")
+    _, remarks = files_at(repository, tmp_path / "again")
     assert remarks == ("`specs/voice.wav` is in LFS: the file of the working folder stands for it",)

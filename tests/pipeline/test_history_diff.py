@@ -218,6 +218,54 @@ def test_a_voice_is_that_of_the_revision_and_a_model_that_of_now(
     assert str(album.folder) not in str(song["takes"])
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+
+
+@pytest.mark.parametrize(("kept", "defaults"), [("ignored", True), ("lfs", False)])
+def test_what_git_does_not_keep_is_that_of_now(
+    album: Album, capsys: pytest.CaptureFixture[str], kept: str, defaults: bool
+) -> None:
+    (album.folder / "voices").mkdir()
+    (album.folder / "voices" / "anna.wav").write_bytes(tone(220))
+    (album.folder / "loras" / "jazz").mkdir(parents=True)
+    if defaults:
+        toml = album.folder / "renderer.toml"
+        toml.write_text('reference_audio = "voices/anna.wav"\n' + toml.read_text())
+    else:
+        album.edit("harbour", "seeds = [1]", 'seeds = [1]\nreference_audio = "../voices/anna.wav"')
+    album.write(
+        "tin-roof", (album.folder / "specs" / "tin-roof.toml").read_text() + '[[lora]]\npath = "../loras/jazz"\n'
+    )
+    below = [path for path in album.folder.rglob("*") if path.suffix in (".toml", ".txt")]
+    files = {path.relative_to(album.folder).as_posix().encode(): path.read_bytes() for path in below}
+    lfs = {b"voices/anna.wav": POINTER, b"loras/jazz/adapter_model.safetensors": POINTER} if kept == "lfs" else {}
+    album.repository.commit_files(files | lfs)
+
+    songs = document(capsys, album, "diff", "--rev", "HEAD")["songs"]
+    assert [song["state"] for song in songs] == ["same"] * 5
+
+
+def test_what_was_missing_then_and_is_in_git_by_now_was_missing(
+    album: Album, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album.folder / "voices").mkdir()
+    voice = album.folder / "voices" / "anna.wav"
+    voice.write_bytes(tone(220))
+    album.edit("harbour", "seeds = [1]", 'seeds = [1]\nreference_audio = "../voices/anna.wav"')
+    first = album.repository.commit("specs", "renderer.toml")
+    album.commit()
+    assert changed(document(capsys, album, "status", "--since", first)) == ["harbour.s1"]
+
+    outside = tmp_path / "secret.wav"
+    outside.write_bytes(tone(220))
+    voice.unlink()
+    voice.symlink_to(outside)
+    second = album.repository.commit("specs", "renderer.toml")
+    found = document(capsys, album, "diff", "--rev", second, second)
+    assert {song["song"] for song in found["songs"] if song["state"] == "broken"} == {"harbour"}
+    assert "path-outside" in str(found["faults"])
+
+
 def tone(hertz: float) -> bytes:
     """Two seconds of a WAV file."""
     sound = 0.3 * np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000)
