@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from renderer.models.family import Family
-    from renderer.models.stage_spec import StageSpec
+    from renderer.models.stage_spec import FormerVersion, StageSpec
     from renderer.plan.jobs import TakePlan
     from renderer.provenance import Environment
     from renderer.settings import Setting
@@ -158,8 +158,7 @@ def _changes(old: Requests, new: Requests, take: Take, family: Family) -> Iterat
             name = f"{field} of {stage}" if field in ("weights", VERSION) else field
             if before.get(field) == now.get(field) or name in seen:
                 continue
-            # Versions from then also recorded what had no effect; today a request holds its neutral value.
-            if former is not None and (field in former.explains or now.get(field) == _idle(request).get(field, ...)):
+            if former is not None and _explained(field, former, before, now, request):
                 continue
             seen.add(name)
             if ("model" in seen and is_left_out(name, take)) or (field == "duration" and take.variant.edit):
@@ -189,6 +188,25 @@ def _in_words(request: Mapping[str, object]) -> Mapping[str, object]:
     if "numerics" not in request:
         return request
     return {name: value for name, value in request.items() if name != "numerics"} | {"dtype": words_of(request)}
+
+
+def _explained(
+    field: str,
+    former: FormerVersion,
+    before: Mapping[str, object],
+    now: Mapping[str, object],
+    request: type | None,
+) -> bool:
+    """Whether the version of then says enough of it."""
+    if field == "dtype":  # other kernels of the same dtype came with the version
+        return _dtype(before) == _dtype(now)
+    # Versions from then also recorded what had no effect; today a request holds its neutral value.
+    return field in former.explains or now.get(field) == _idle(request).get(field, ...)
+
+
+def _dtype(told: Mapping[str, object]) -> str:
+    """`float32` of `float32, plain kernels`."""
+    return str(told.get("dtype", "")).partition(",")[0]
 
 
 def _by_name(recorded: Mapping[str, object], request: type | None) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_another_dtype_is_told_once_beside_them(said: Said) -> None:
     (take,) = json.loads(said("status", "--json", "--device", "cpu", "--dtype", "bfloat16"))["takes"]
 
     told = [change["told"] for change in take["changes"]]
-    assert sorted(told) == sorted([*REASONS, "dtype float32, masked attentio… → bfloat16, masked attenti…"])
+    assert sorted(told) == sorted([*REASONS, "dtype [-float32,-] {+bfloat16,+} masked attention"])
 
 
 def test_before_settings_had_the_specs_names_in_keys_each_stage_has_that_reason(
