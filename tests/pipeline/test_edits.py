@@ -105,7 +105,12 @@ EDITS: Mapping[str, Edit] = {
     "recipe": Edit('"flac"', '"flac"\nrecipe = "none"', TAGS, ("recipe full → none in [output]",), Why.TAGS),
     "max_duration": Edit("seeds = [1]", "seeds = [1]\nmax_duration = 30", ALL, ("max_duration 240 → 30",)),
     "a seed more": Edit("seeds = [1]", "seeds = [1, 2]", arrows("codes"), (), Why.NEW, "eins.s2"),
-    "a variant more": Edit("[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"),
+    "a variant with another shift": Edit(
+        "[output]", "[variants.wide]\nshift = 2.0\n[output]", DIT, (), Why.NEW, "eins.wide.s1"
+    ),
+    "a variant with another caption": Edit(
+        "[output]", '[variants.wide]\ncaption = "slow bolero, nylon guitar"\n[output]', ALL, (), Why.NEW, "eins.wide.s1"
+    ),
     "a comment": Edit("# a comment", "# another\n\n", NOTHING, (), Why.DONE),
     "inference_steps": Edit(
         "shift = 3.0", "shift = 3.0\ninference_steps = 5", DIT, ("inference_steps 8 → 5 in [inference]",)
