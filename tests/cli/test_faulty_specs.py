@@ -90,7 +90,7 @@ def test_what_was_heard_is_voted_on_whatever_is_wrong_with_its_spec(
     said(capsys, "keep", "--reject", "eins.s1", code=0)
     assert "error[edit-source-rejected]" in said(capsys, "check")
 
-    assert "no vote: eins.s1" in said(capsys, "keep", "--forget", "eins.s1", code=0)
+    assert "taken back: eins.s1" in said(capsys, "keep", "--forget", "eins.s1", code=0)
     said(capsys, "check", code=0)
     songs.edit("eins", "bpm = 90", "bpm = 9000")
     assert "keep: eins.s2" in said(capsys, "keep", "*.s2", code=0)
