@@ -204,9 +204,9 @@ def _explained(
     return field in former.explains or now.get(field) == _idle(request).get(field, ...)
 
 
-def _dtype(told: Mapping[str, object]) -> str:
+def _dtype(version: Mapping[str, object]) -> str:
     """`float32` of `float32, plain kernels`."""
-    return str(told.get("dtype", "")).partition(",")[0]
+    return str(version.get("dtype", "")).partition(",")[0]
 
 
 def _by_name(recorded: Mapping[str, object], request: type | None) -> dict[str, Any]:

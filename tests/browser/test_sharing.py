@@ -54,7 +54,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> str:
     carry_out(songs.project(), sounding)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(songs.folder)
-        return share(["chihuahua.s*", "solo.s7"], folder / "für Anna #1", None, format="mp3").as_uri()
+        return share(["chihuahua.s*", "solo.s7"], folder / "für Anna #1", None, format="mp3").page.as_uri()
 
 
 def test_takes_play_one_at_a_time_beside_their_words(shared: str, watch: Callable[..., Page]) -> None:
