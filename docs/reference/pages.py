@@ -9,7 +9,7 @@ from docs.reference.commands import commands_page
 from docs.reference.errors import errors_page
 from docs.reference.exit_codes import exit_codes_page
 from docs.reference.keyboard import keyboard_page
-from docs.reference.library import library_page
+from docs.reference.python_api import library_page
 from docs.reference.specs import album_page, defaults_page, spec_page
 from renderer.spec.lints.page import page as lints_page
 

@@ -253,20 +253,9 @@ def _take(take: TakeChange) -> dict[str, object]:
         "state": take.state,
         "stages": list(take.stages),
         "done": take.is_done,
-        "changes": list(map(_change, take.changes)),
+        "changes": [change.as_json for change in take.changes],
         "before": take.before and _sound(take.before),
         "after": take.after and _sound(take.after),
-    }
-
-
-def _change(change: Change) -> dict[str, object]:
-    return {
-        "stage": change.stage,
-        "name": change.name,
-        "old": change.old,
-        "new": change.new,
-        "place": change.place,
-        "told": change.text,
     }
 
 

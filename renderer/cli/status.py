@@ -215,10 +215,7 @@ def _take(take: TakeStatus) -> dict[str, object]:
         "why": str(plan.why),
         "runs": [str(stage) for stage in plan.runs],
         "if_picked": list(plan.if_picked),
-        "changes": [
-            {"stage": c.stage, "name": c.name, "old": c.old, "new": c.new, "place": c.place, "told": c.text}
-            for c in plan.changes
-        ],
+        "changes": [change.as_json for change in plan.changes],
         "elsewhere": [{"name": c.name, "old": c.old, "new": c.new} for c in take.elsewhere],
         "last_failure": take.last_failure,
         "lacks": list(plan.lacks) if plan.has_sound else [],

@@ -53,14 +53,15 @@ def _marked(before: Sequence[str], now: Sequence[str]) -> str:
     told: list[str] = []
     for number, (kind, start, end, new_start, new_end) in enumerate(steps[: last + 1]):
         if kind == "equal":
-            told += _near(before[start:end], is_first=number == 0, is_last=number == len(steps) - 1)
+            told += excerpt_of(before[start:end], is_first=number == 0, is_last=number == len(steps) - 1)
             continue
         told += [MARKS["dropped"].format(_cut(before[start:end]))] if end > start else []
         told += [MARKS["added"].format(_cut(now[new_start:new_end]))] if new_end > new_start else []
     return " ".join((*told, "…") if last < len(steps) - 1 else told)
 
 
-def _near(words: Sequence[str], *, is_first: bool, is_last: bool) -> Iterator[str]:
+def excerpt_of(words: Sequence[str], *, is_first: bool, is_last: bool) -> Iterator[str]:
+    """Of words that are alike, those beside the ones that aren't, which stand on each side but at the text's ends."""
     left, right = (0 if is_first else _BESIDE), (0 if is_last else _BESIDE)
     if len(words) <= left + right:
         yield from words

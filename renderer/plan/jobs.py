@@ -73,6 +73,18 @@ class Change:
         """`shift 3.0 → 2.0 in [inference]`."""
         return f"{self.text} in {self.place}" if self.place else self.text
 
+    @property
+    def as_json(self) -> dict[str, object]:
+        """For programs: the values, and what people are told of them."""
+        return {
+            "stage": self.stage,
+            "name": self.name,
+            "old": self.old,
+            "new": self.new,
+            "place": self.place,
+            "told": self.text,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:

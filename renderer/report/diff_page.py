@@ -5,8 +5,6 @@ It opens from disk or from any server, plays the files where they lie, and asks 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from renderer.files import real
+from renderer.report.content_policy import content_policy
 from renderer.report.song_values import without_places
 from renderer.report.take_sound import side_rows
 from renderer.report.templating import part, template
@@ -110,9 +109,7 @@ def _write(title: str, items: Sequence[Item], folder: Path) -> Path:
         height=_HEIGHT,
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
-        # `file:` because a page opened from disk has no origin that 'self' could name.
-        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; media-src 'self' file:; "
-        "base-uri 'none'; form-action 'none'",
+        policy=content_policy(style, script, images=False),
     )
     write_whole(RealDisk(), page, text.encode())
     return page
@@ -130,7 +127,3 @@ def _curve(values: Iterable[float | None], seconds: float) -> str:
 
 def _across(second: float, seconds: float) -> float:
     return min(1.0, second / max(seconds, 0.1)) * _WIDTH
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from renderer import __version__
+from renderer.report.content_policy import content_policy
 from renderer.report.pieces import packed_together, song_piece
 from renderer.report.templating import part, script, template
 from renderer.report.timeline import make_timeline
@@ -106,7 +105,7 @@ def _texts(head: ReportHead, pieces: Sequence[SongPiece], served: Served | None 
         picks={name: asdict(pick) for name, pick in head.picks.items()},
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script()),  # noqa: S704 - our own file, hashed in the policy
-        policy=_policy(style, script(), served),
+        policy=content_policy(style, script(), images=True, connect="'self'" if served else "'none'"),
         served=served,
         token=asdict(served) if served else None,
         version=__version__,
@@ -134,23 +133,3 @@ def _counts(head: ReportHead, pieces: Sequence[SongPiece]) -> Counts:
         flags=dict(sorted(flags.items())),
         failures=tuple(failure for piece in pieces for failure in piece.failures),
     )
-
-
-def _policy(style: str, script: str, served: Served | None) -> str:
-    # `file:` because a page opened from disk has no origin that 'self' could name.
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src '{_hash(style)}'",
-            f"script-src '{_hash(script)}'",
-            "media-src 'self' file:",
-            "img-src 'self' file:",
-            "connect-src 'self'" if served else "connect-src 'none'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from renderer.report.content_policy import content_policy
 from renderer.report.templating import part, template
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ class SharedAlbum:
 def shared_page(songs: Sequence[SharedSong], album: SharedAlbum | None = None) -> str:
     """The page as text: it opens from disk, beside the files that it names, and asks for nothing else."""
     style, script = part("shared.css"), part("shared.js")
-    images = "img-src 'self' file:; " if album and album.cover else ""
     titles = tuple(dict.fromkeys(song.title for song in songs))
     return template("shared").render(
         songs=songs,
@@ -59,11 +57,5 @@ def shared_page(songs: Sequence[SharedSong], album: SharedAlbum | None = None) -
         title=album.title if album else ", ".join(titles),
         style=Markup(style),  # noqa: S704 - our own file, hashed in the policy
         script=Markup(script),  # noqa: S704 - our own file, hashed in the policy
-        # `file:` because a page opened from disk has no origin that 'self' could name.
-        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; media-src 'self' file:; "
-        f"{images}base-uri 'none'; form-action 'none'",
+        policy=content_policy(style, script, images=bool(album and album.cover)),
     )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

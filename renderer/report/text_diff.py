@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from renderer.plan.differing import MARKS
+from renderer.plan.differing import MARKS, excerpt_of
 from renderer.report.compare import Words, changed_words
 
 if TYPE_CHECKING:
@@ -48,13 +48,8 @@ def marked(words: Sequence[Words]) -> str:
 def _near(word: Words, at: int, count: int) -> Words:
     """Of words that are alike, those beside the ones that aren't."""
     own = word.text.split()
-    before, after = (_BESIDE if at else 0), (_BESIDE if at < count - 1 else 0)
-    if word.kind != "same" or len(own) <= before + after:
-        return word
-    return Words(text=" ".join((*own[:before], "…", *own[len(own) - after :])), kind="same")
-
-
-_BESIDE = 2
+    near = list(excerpt_of(own, is_first=at == 0, is_last=at == count - 1))
+    return word if word.kind != "same" or near == own else Words(text=" ".join(near), kind="same")
 
 
 def _lines(matcher: SequenceMatcher[str], before: Sequence[str], now: Sequence[str]) -> Iterator[LineDiff]:

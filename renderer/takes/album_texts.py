@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 CUE_KINDS = {"mp3": "MP3"}
 """Format -> what a cue sheet calls it; every other is `WAVE`, which there means whatever can be decoded."""
-MOST_TRACKS = 99
-"""Of a cue sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

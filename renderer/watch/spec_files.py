@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from renderer.files import from_home, is_folder, is_regular, open_regular, read_regular, real
+from renderer.files import from_home, is_folder, is_regular, read_regular, real
 from renderer.spec.load import find_specs, linked_folders
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders
 from renderer.spec.take_names import names_file
+from renderer.store.takes import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -131,5 +132,4 @@ def _digest(path: Path) -> Iterator[str]:
 
 @cache
 def _digest_of_large(path: Path, _size: int, _mtime: int) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
