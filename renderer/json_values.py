@@ -63,8 +63,10 @@ def from_json(kind: type[T], raw: object) -> T:
             others[name] = one
     if others and hasattr(kind, OTHERS):
         known[OTHERS] = others
+    if absent := _left_out(cast("Any", kind)):
+        known = {**absent, **known}
     try:
-        return kind(**{**_left_out(cast("Any", kind)), **known})
+        return kind(**known)
     except (TypeError, ValueError) as error:
         raise JsonError(str(error)) from error
 
