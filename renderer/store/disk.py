@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -172,10 +173,18 @@ def clear_temps(folder: Path, *, older_than_seconds: float = 0.0) -> None:
     limit = time.time() - older_than_seconds
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if is_temp(entry.name) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):
-                    if not older_than_seconds or entry.stat(follow_symlinks=False).st_mtime <= limit:
-                        os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
+            with contextlib.suppress(OSError):
+                if is_temp(entry.name) and (
+                    not older_than_seconds or entry.stat(follow_symlinks=False).st_mtime <= limit
+                ):
+                    _clear(entry)
+
+
+def _clear(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path)
+    elif entry.is_file(follow_symlinks=False):
+        os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
 
 
 def commit(

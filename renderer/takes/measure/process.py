@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from renderer.errors import RendererError
 from renderer.json_values import from_json, to_json
 from renderer.processes import SAFE_FOLDER, inherited, python
-from renderer.store.disk import RealDisk, commit, make_folder, temp_beside, write_whole
+from renderer.store.disk import RealDisk, commit, make_folder, temp_name
 from renderer.takes.measure.difference import compare_files, stored_difference
 from renderer.takes.measure.sung_words import compare_words, stored_word_errors, word_errors_name
 from renderer.takes.measure.values import Difference, Measured, SoundFile, SoundPair, SungFile, WordErrors
@@ -136,9 +136,31 @@ def measure_files(
 def _in_process(
     files: Sequence[SoundFile | SoundPair | SungFile], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
+    with _unfinished(folder) as unfinished:
+        yield from _asked(files, folder, unfinished, begun)
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """A folder below `folder` for what isn't whole yet; it goes with all in it once the process has ended."""
+    # The process is ended in the midst of what it writes, and has no time to clear up after itself.
     make_folder(RealDisk(), folder)
+    unfinished = folder / temp_name()
+    unfinished.mkdir()
+    try:
+        yield unfinished
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _asked(
+    files: Sequence[SoundFile | SoundPair | SungFile],
+    folder: Path,
+    unfinished: Path,
+    begun: Callable[[Callable[[], None]], None],
+) -> Iterator[Measurement]:
     child = subprocess.Popen(
-        python("-m", "renderer.takes.measure", str(folder.absolute())),
+        python("-m", "renderer.takes.measure", str(folder.absolute()), str(unfinished.absolute())),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Nobody reads the libraries' warnings, and a pipe that is full would hold the process up.
@@ -178,20 +200,22 @@ def _ask(pipe: IO[str], files: Sequence[object]) -> None:
             pipe.close()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, unfinished: Path) -> None:
     """The measuring process: files as one line of JSON on stdin, one line of JSON a file on stdout.
 
-    It ends when stdin does: nobody is left to measure for.
+    What it finds is written below `unfinished` and named below `folder` once it is whole. It ends when stdin does:
+    nobody is left to measure for.
     """
     if hasattr(os, "nice"):
         os.nice(10)  # numbers can wait: whoever renders or listens goes first
     files = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
+    threading.Thread(target=_end_with_stdin, args=(unfinished,), name="parent", daemon=True).start()
     rows = {row.kind.__name__: row for row in MEASURES}
     for kind, name, told in files:
         answer = {"name": name}
         try:
-            rows[kind].measure(from_json(rows[kind].kind, told), folder)
+            rows[kind].measure(from_json(rows[kind].kind, told), unfinished)
+            _name(unfinished, folder)
         except RendererError as error:
             answer["problem"] = "; ".join(filter(None, (error.message, error.why, error.help)))
         except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others
@@ -200,11 +224,18 @@ def main(folder: Path) -> None:
         sys.stdout.flush()
 
 
-def _end_with_stdin() -> None:
+def _name(unfinished: Path, folder: Path) -> None:
+    # The numbers last: without them a picture counts for nothing.
+    for path in sorted(unfinished.iterdir(), key=lambda path: path.suffix == ".json"):
+        commit(RealDisk(), path, folder / path.name, num_bytes=path.stat().st_size)
+
+
+def _end_with_stdin(unfinished: Path) -> None:
     # Not sys.stdin, which a thread that waits would hold on to when the process ends by itself.
     while os.read(0, 1024):
         pass
     # At once: a song's analysis takes seconds, and no result is half written under its name.
+    shutil.rmtree(unfinished, ignore_errors=True)
     os._exit(0)
 
 
@@ -217,15 +248,9 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
 
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     compile_once()
-    disk, picture = RealDisk(), _picture(digest, folder)
-    temp = temp_beside(disk, picture)
-    try:
-        draw_spectrogram(sound, rate, temp)
-        commit(disk, temp, picture, num_bytes=temp.stat().st_size)
-    finally:
-        temp.unlink(missing_ok=True)
+    draw_spectrogram(sound, rate, _picture(digest, folder))
     text = json.dumps({"version": VERSION, "measured": asdict(analyse(sound, rate))})
-    write_whole(disk, _kept(digest, folder), text.encode())
+    _kept(digest, folder).write_text(text, "utf-8")
 
 
 def _measurement(file: SoundFile | SoundPair | SungFile, problem: str, folder: Path) -> Measurement:

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,9 +20,12 @@ from renderer.takes.measure import SoundFile, measure_files, stored_measurement
 from renderer.takes.measure.compiled import compile_once
 from tests.report.songs import music
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def sound_file(path: Path, kind: str = "flac") -> SoundFile:
-    write_audio(music(1, 5.0, bpm=120), path, kind, {})
+
+def sound_file(path: Path, kind: str = "flac", seconds: float = 5.0) -> SoundFile:
+    write_audio(music(1, seconds, bpm=120), path, kind, {})
     return SoundFile(path=path, digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -96,6 +101,32 @@ def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) ->
     psutil.wait_procs([measuring], timeout=60)
     assert not measuring.is_running()
     assert len(list((tmp_path / "measured").glob("*.json"))) < 30
+
+
+@pytest.mark.slow
+def test_a_measuring_process_that_is_ended_amid_its_writing_leaves_nothing_half_written(tmp_path: Path) -> None:
+    file, folder = sound_file(tmp_path / "whole.flac", seconds=40.0), tmp_path / "measured"
+    me = psutil.Process()
+
+    def end_amid_writing(end: Callable[[], None]) -> None:
+        (measuring,) = (child for child in me.children() if "renderer.takes.measure" in child.cmdline())
+
+        def watch() -> None:
+            while not list(folder.glob(".tmp-*/*")) and measuring.is_running():
+                time.sleep(0.001)
+            measuring.suspend()
+            held.append({path.name for path in folder.glob("*.*") if path.is_file()})
+            end()
+            measuring.resume()
+
+        threading.Thread(target=watch).start()
+
+    held: list[set[str]] = []
+    (found,) = measure_files([file], folder, end_amid_writing)
+
+    assert held == [set()], "it was ended too late to show anything"
+    assert "ended (-15)" in found.problem
+    assert not list(folder.iterdir())
 
 
 COMPILED = """

@@ -166,13 +166,17 @@ def test_the_measuring_process_loads_it_only_when_it_is_asked_to_and_never_torch
 ) -> None:
     script = (
         "import sys; from pathlib import Path; from renderer.takes.measure.process import main;"
-        "main(Path(sys.argv[1]));"
+        "main(Path(sys.argv[1]), Path(sys.argv[2]));"
         "print(sorted({'torch', 'transformers', 'faster_whisper', 'librosa'} & set(sys.modules)))"
     )
 
+    folders = tmp_path / "measured", tmp_path / "unfinished"
+    for folder in folders:
+        folder.mkdir()
+
     def loaded(file: SoundPair | SungFile) -> str:
         process = subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, *folders], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert process.stdin
         assert process.stdout
