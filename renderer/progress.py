@@ -53,6 +53,28 @@ def showing(console: Console, *, line_seconds: float = 10.0) -> Iterator[Listen]
         yield _Bars(progress).listen
 
 
+@contextmanager
+def under_way(console: Console, text: str, *, line_seconds: float = 10.0) -> Iterator[Callable[[str], None]]:
+    """Tell of what goes on beside a run, and by what is yielded how far it is.
+
+    A spinner; where nobody watches a line as it begins, and another no sooner than `line_seconds` after the last.
+    """
+    if console.is_terminal:
+        with console.status(escape(text)) as status:
+            yield lambda line: status.update(escape(line))
+        return
+    drawn_at = time.monotonic()
+    console.print(Text(text), soft_wrap=True, highlight=False)
+
+    def update(line: str) -> None:
+        nonlocal drawn_at
+        if time.monotonic() - drawn_at > line_seconds:
+            drawn_at = time.monotonic()
+            console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
+
+    yield update
+
+
 def _bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),

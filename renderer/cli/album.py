@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
+from renderer.cli.options import takes_folder_option
 from renderer.cli.streams import echo_json, say, say_line
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--to", "folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the album there.")
 @click.option("--best", is_flag=True, help="Of songs without a kept take, the one that `renderer pick` puts first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+@takes_folder_option
 def command(file: Path | None, folder: Path | None, best: bool, as_json: bool, outputs: Path | None) -> int:
     """Show the album in ALBUM, an album.toml: its tracks, and what of them to hear again before it is sent out.
 

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import click
 
+from renderer.cli.options import takes_folder_option
 from renderer.cli.streams import say
 
 
 @click.command(name="export")
 @click.argument("named", nargs=-1, required=True, metavar="TAKE...")
-@click.option("--to", "folder", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where to.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="The folder that they are written into.",
+)
 @click.option("--lrc", "forms", flag_value="lrc", multiple=True, help="Lines with times, for music players.")
 @click.option("--vtt", "forms", flag_value="vtt", multiple=True, help="WebVTT subtitles, word by word, for videos.")
 @click.option("--markers", "forms", flag_value="markers", multiple=True, help="Sections as labels, for audio editors.")
@@ -22,7 +30,7 @@ from renderer.cli.streams import say
     multiple=True,
     help="Sound named by its tempo, sections and beats for REAPER and Audacity, stems that `extract` made.",
 )
-@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+@takes_folder_option
 def command(named: tuple[str, ...], folder: Path, forms: tuple[str, ...], outputs: Path | None) -> None:
     """Write when TAKEs' lyrics are sung into FOLDER, as LRC, WebVTT and markers when no form is named.
 

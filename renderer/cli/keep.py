@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from renderer.cli.options import takes_folder_option
 from renderer.cli.streams import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(name="keep")
@@ -14,7 +18,7 @@ from renderer.cli.streams import say
 @click.option("--note", metavar="TEXT", default="", help="A word on it.")
 @click.option("--reject", "vote", flag_value="reject", help="The opposite: not this one.")
 @click.option("--forget", "vote", flag_value="", help="Take vote and note back.")
-@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+@takes_folder_option
 def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path | None) -> None:
     """Keep TAKEs: recorded in picks.toml beside their specs, shown in the report, spared by `store gc`."""
     from renderer.pipeline.rendered import heard_takes

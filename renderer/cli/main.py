@@ -114,6 +114,10 @@ def _say(error: BaseException) -> int:
     """What ended a command, in words; the exit code."""
     code = EXIT_USAGE
     match error:
+        case click.UsageError() if not isinstance(error, click.exceptions.NoArgsIsHelpError):
+            from renderer.cli.click_errors import as_usage_error
+
+            show_error(as_usage_error(error))
         case click.ClickException():
             told = io.StringIO()
             error.show(file=told)

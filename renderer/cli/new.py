@@ -114,12 +114,14 @@ def _copied(origin: Path, title: str) -> str:
 
     from renderer.errors import SpecError
     from renderer.spec.diagnostics import Diagnostic
+    from renderer.spec.near import path_suggestion
     from renderer.spec.toml import read_toml
 
     if not origin.is_file():
         origin = origin if origin.suffix == ".toml" else specs_folder() / f"{origin}.toml"
     if not origin.is_file():
-        raise UsageError(f"`{origin}` does not exist", help="name a spec file or a song")
+        near = path_suggestion(origin, ".toml")
+        raise UsageError(f"`{origin}` does not exist", help=near or "name a spec file or a song")
     parsed = read_toml(origin)
     if isinstance(parsed, Diagnostic):
         raise SpecError([parsed])

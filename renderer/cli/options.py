@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,37 @@ class Seeds(click.ParamType[tuple[int, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """The seeds in the order written."""
+        del param, ctx
         if isinstance(value, tuple):
             return value
-        from renderer.errors import UsageError
         from renderer.spec.seeds import seeds_in
 
-        try:
-            return seeds_in(value)
-        except UsageError as error:
-            self.fail(f"{error.message}: {error.why or error.help}", param, ctx)
+        return seeds_in(value)
+
+
+class TakesFolder(click.Path):
+    """A folder that takes lie in: a misspelt one, where none do, is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Its path."""
+        from renderer.errors import UsageError
+        from renderer.files import is_folder
+        from renderer.spec.near import path_suggestion
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not is_folder(path):
+            near = path_suggestion(path)
+            raise UsageError(f"there is no folder `{path}`", help=near or "name the one that was rendered into")
+        return path
+
+
+takes_folder_option = click.option(
+    "--out", "outputs", type=TakesFolder(), metavar="FOLDER", help="Where the takes lie."
+)
+"""Of the commands that read takes alone."""
 
 
 _TAKES: Mapping[str, Mapping[str, Any]] = {
@@ -228,15 +251,10 @@ class ShardParam(click.ParamType["Shard"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
         """The shard."""
-        from renderer.errors import UsageError
+        del param, ctx
         from renderer.plan.shards import Shard, shard_in
 
-        if isinstance(value, Shard):
-            return value
-        try:
-            return shard_in(value)
-        except UsageError as error:
-            self.fail("; ".join(filter(None, (error.message, error.why, error.help))), param, ctx)
+        return value if isinstance(value, Shard) else shard_in(value)
 
 
 class Clock(click.ParamType["datetime"]):
@@ -246,14 +264,17 @@ class Clock(click.ParamType["datetime"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """That moment, with its zone."""
+        del param, ctx
         from datetime import datetime, timedelta
+
+        from renderer.errors import UsageError
 
         if isinstance(value, datetime):
             return value
         now = datetime.now().astimezone()
         try:
             time = datetime.strptime(value, "%H:%M")  # noqa: DTZ007 - a wall clock's time
-        except ValueError:
-            self.fail(f"`{value}` is no time of day: write it like 07:00", param, ctx)
+        except ValueError as error:
+            raise UsageError(f"`{value}` is no time of day", help="write it like 07:00") from error
         then = now.replace(hour=time.hour, minute=time.minute, second=0, microsecond=0)
         return then if then > now else then + timedelta(days=1)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from renderer.cli.completion import songs_and_takes
+from renderer.cli.options import takes_folder_option
 from renderer.cli.streams import echo_json, say
 from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -43,7 +44,7 @@ MOST_LINES = 3
 @click.option("--keep", "keeps", is_flag=True, help="Vote for those: as `renderer keep` does. Wants --best.")
 @click.option("--learn", "learns", is_flag=True, help="Weigh scores by your votes so far, and print the weights.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
-@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+@takes_folder_option
 def command(
     named: tuple[str, ...], best: int | None, keeps: bool, learns: bool, as_json: bool, outputs: Path | None
 ) -> None:
@@ -53,10 +54,13 @@ def command(
     score's weight. They compare takes of one song, never songs.
     """
     from renderer.cli.show_diagnostics import show_diagnostics
+    from renderer.errors import UsageError
     from renderer.pipeline.pick import keep_best, ranking
 
     if keeps and best is None:
-        raise click.UsageError("--keep votes for the best: say for how many with --best")
+        raise UsageError(
+            "--keep wants --best", why="it votes for the best: say for how many", help="renderer pick --best 2 --keep"
+        )
     found = ranking(named, outputs, learns=learns)
     show_diagnostics(found.faults, stream=sys.stderr)
     if as_json:

@@ -121,17 +121,16 @@ def _run_on_end(words: Sequence[str], document: object) -> None:
 def _page(project: Project, summary: Summary, console: Console, *, measure: bool) -> Path | None:
     """The report; None when it can't be written, which must not cost the summary."""
     from renderer.cli.main import show_error
+    from renderer.cli.report import measure_and_write, writing_page
     from renderer.errors import RendererError, StoreError
     from renderer.pipeline.page_after import page_after
 
     try:
-        page = page_after(project, summary)
+        page = page_after(project, summary, lambda: writing_page(project, console))
         # The last of several shards measures what the others rendered.
         rendered = summary.rendered or summary.restored or project.options.shard
         # Takes that were there already may not have been listened to yet.
         if measure and (rendered or project.options.asr) and not (summary.stopped or summary.fault):
-            from renderer.cli.report import measure_and_write
-
             page = measure_and_write(project, console)
     except OSError as error:
         show_error(StoreError("the report can't be written", why=str(error), help="the takes are on disk all the same"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,13 @@ from renderer.cli.streams import say
 from renderer.plurals import counted
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
 
     from renderer.pipeline.project import Project
+
+_MANY_TAKES = 500  # from which on a page takes a second and more
 
 
 @click.command(name="report")
@@ -55,15 +60,20 @@ def command(
         refuse_foreign(folder / NAME)
     own = measure and folder is None  # measurements are kept where the takes are
     options = make_options(measure=own, **flags)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    # Beside the page's path, which a program may read.
+    console = Console(stderr=True)
     if serve:
         with report_served(named, options, measure=measure, port=port) as url:
-            console.print(f"{url}  (Ctrl-C ends it)")
+            say(f"{url}  (Ctrl-C ends it)")
             if open_page:
                 click.launch(url)
             threading.Event().wait()
     project = chosen_project(named, options)
-    page = measure_and_write(project, console) if own else write_page(project, folder)
+    if own:
+        page = measure_and_write(project, console)
+    else:
+        with writing_page(project, console):
+            page = write_page(project, folder)
     say(str(page))
     if open_page:
         click.launch(page.resolve().as_uri())
@@ -71,6 +81,7 @@ def command(
 
 def measure_and_write(project: Project, console: Console) -> Path:
     """Measure what isn't yet, then write the page with it; problems are told and cost nothing else."""
+    from renderer.progress import under_way
     from renderer.report.build import write_page
     from renderer.spec.diagnostics import printable
     from renderer.takes.measurements import measure_takes, unmeasured
@@ -78,10 +89,20 @@ def measure_and_write(project: Project, console: Console) -> Path:
     todo = unmeasured(project)
     problems: list[str] = []
     if todo:
-        with console.status(f"measuring {counted(len(todo), 'sound')}") as status:
+        with under_way(console, f"measuring {counted(len(todo), 'sound')}") as update:
             for number, one in enumerate(measure_takes(project), start=1):
                 problems += [one.problem] if one.problem else []
-                status.update(f"measuring {counted(len(todo), 'sound')}, {number} done")
+                update(f"measuring {counted(len(todo), 'sound')}, {number} done")
     for problem in dict.fromkeys(problems):
-        console.print(f"not measured: {printable(problem)}", markup=False)
-    return write_page(project)
+        console.print(f"not measured: {printable(problem)}", markup=False, highlight=False, soft_wrap=True)
+    with writing_page(project, console):
+        return write_page(project)
+
+
+def writing_page(project: Project, console: Console) -> AbstractContextManager[object]:
+    """What tells that the page is written, where that takes more than a moment."""
+    from renderer.progress import under_way
+
+    if len(project.store.take_names()) < _MANY_TAKES:
+        return nullcontext()
+    return under_way(console, "writing the page")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from renderer.cli.completion import songs_and_takes
+from renderer.cli.options import takes_folder_option
 from renderer.cli.streams import say
 
 
@@ -14,7 +15,7 @@ from renderer.cli.streams import say
 @click.argument("named", nargs=-1, required=True, metavar="TAKE...", shell_complete=songs_and_takes)
 @click.option("--to", "folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Write there instead.")
 @click.option("--mp3", "format", flag_value="mp3", help="As MP3, whatever the takes are: small enough for a mail.")
-@click.option("--out", "outputs", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the takes lie.")
+@takes_folder_option
 def command(named: tuple[str, ...], folder: Path | None, format: str | None, outputs: Path | None) -> None:  # noqa: A002 - the spec's word
     """Write a small page with players and lyrics of TAKEs into shared/SONG, to send to somebody.
 

@@ -9,7 +9,7 @@ import click
 
 from renderer.cli.exit_codes import EXIT_FAULTS, EXIT_FINE
 from renderer.cli.near_group import NearGroup
-from renderer.cli.options import make_options
+from renderer.cli.options import TakesFolder, make_options
 from renderer.cli.streams import say
 from renderer.plurals import counted
 
@@ -30,11 +30,14 @@ class Age(click.ParamType["float"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The seconds."""
+        del param, ctx
         if isinstance(value, float):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])|0", value)
         if not found:
-            self.fail(f"`{value}` is no age: write 14d, 12h or 2w", param, ctx)
+            from renderer.errors import UsageError
+
+            raise UsageError(f"`{value}` is no age", help="write 14d, 12h or 2w")
         return float(found[1]) * _UNITS[found[2]] if found[1] else 0.0
 
 
@@ -45,7 +48,6 @@ def command() -> None:
 
 def _options(*unused: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """As `takes_options`, of commands that speak of the store."""
-    from pathlib import Path
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, kind in {
@@ -57,9 +59,8 @@ def _options(*unused: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
             told = f"As when it was rendered with --{name}."
             metavar = "|".join(kind.choices) if kind else "NAME"
             command = click.option(f"--{name}", type=kind, metavar=metavar, hidden=name in unused, help=told)(command)
-        folder = click.Path(path_type=Path)
         told = "The outputs folder, instead of the project's own."
-        command = click.option("--out", "outputs", type=folder, metavar="FOLDER", help=told)(command)
+        command = click.option("--out", "outputs", type=TakesFolder(), metavar="FOLDER", help=told)(command)
         return click.argument("named", nargs=-1, metavar="[PATH]...")(command)
 
     return with_options

@@ -10,6 +10,7 @@ from renderer.errors import UsageError
 from renderer.files import is_folder, real
 from renderer.folders import SPECS_FOLDER, specs_folder
 from renderer.spec.load import ALBUM_NAME, find_albums
+from renderer.spec.near import path_suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,11 @@ def _there(path: Path) -> Path:
         raise UsageError(
             f"`{path}` is no album",
             why=f"an album's file is called `{ALBUM_NAME}`; of several albums each has a folder of its own",
+            help=path_suggestion(path, ".toml") or "name its file or its folder: renderer album FOLDER",
         )
     if not os.path.lexists(path):
-        raise UsageError(f"`{path}` does not exist", help='renderer new --album "A title" writes one with every song')
+        raise UsageError(
+            f"`{path}` does not exist",
+            help=path_suggestion(path) or 'renderer new --album "A title" writes one with every song',
+        )
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from renderer import __version__
@@ -13,7 +14,8 @@ from renderer.store.disk import write_whole
 from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from renderer.pipeline.project import Project
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 _END = b"</html>"
 
 
-def page_after(project: Project, summary: Summary) -> Path:
+def page_after(
+    project: Project, summary: Summary, writing: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> Path:
     """The report after a run; left as it is when nothing was done and the project is what it shows.
+
+    `writing` makes what it is written within.
 
     Raises: StoreError, OSError when the outputs folder can't be written.
     """
@@ -32,22 +38,23 @@ def page_after(project: Project, summary: Summary) -> Path:
     if project.options.shard:
         # The page shows all takes, and of those of other shards this one doesn't know what became.
         mark.unlink(missing_ok=True)
-        return _written(project)
+        return _written(project, writing)
     if (
         len(summary.kept) + len(summary.not_picked) == len(summary.plan.takes)
         and is_whole(page)
         and _text(mark) == _fingerprint(project)
     ):
         return page
-    written = _written(project)
+    written = _written(project, writing)
     write_whole(project.store.disk, mark, _fingerprint(project).encode())
     return written
 
 
-def _written(project: Project) -> Path:
+def _written(project: Project, writing: Callable[[], AbstractContextManager[object]]) -> Path:
     from renderer.report.build import write_page  # noqa: PLC0415 - see above
 
-    return write_page(project)
+    with writing():
+        return write_page(project)
 
 
 def shown_by(store: Store) -> Path:

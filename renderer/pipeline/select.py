@@ -16,7 +16,7 @@ from renderer.spec.near import suggestion
 from renderer.spec.take_names import preview_named, song_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from renderer.pipeline.options import Options
     from renderer.song import PickSettings, Song, Take, Variant
@@ -89,10 +89,8 @@ def named_specs(named: Sequence[str]) -> tuple[Path, ...]:
             continue
         there = find_specs([specs_folder()]) if specs_folder().is_dir() else ()
         files = [file for file in there if _is_of(name, song_name(file))]
-        if not files and not suggestion(name, map(song_name, there)):
-            find_specs([name])
         if not files:
-            raise _unknown(name, [take for song in songs_here() for take in song.takes()], broken=0)
+            raise _of_no_song(name, map(song_name, there))
         paths += files
     return tuple(dict.fromkeys(paths))
 
@@ -166,6 +164,14 @@ def _with_models(variant: Variant, options: Options) -> Variant:
     if options.model:
         return replace(variant, model=options.model, based_on=None, lm=options.lm, vae=options.vae)
     return replace(variant, lm=options.lm or variant.lm, vae=options.vae or variant.vae)
+
+
+def _of_no_song(name: str, songs: Iterable[str]) -> UsageError:
+    """Of a name that no song's is: what it was to be, be that a path."""
+    takes = [take for song in songs_here() for take in song.takes()]
+    if not suggestion(name, (*songs, *(take.name for take in takes))):
+        find_specs([name])
+    return _unknown(name, takes, broken=0)
 
 
 def _unknown(name: str, takes: Sequence[Take], *, broken: int) -> UsageError:

@@ -27,7 +27,7 @@ from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.name_lengths import called, length_fault
-from renderer.spec.near import nearest, suggestion
+from renderer.spec.near import path_suggestion, suggestion
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
@@ -48,6 +48,7 @@ _TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
 """No name of a take comes from what stands in them."""
 _OF_OTHER_FILES = frozenset({"audio-missing", "audio-file", "path-outside"})
 """Nor from what these errors tell of, wherever they stand."""
+_MOST_SONGS = 6  # that are named to choose from
 _RESERVED_NAMES = frozenset({REPORT_FOLDER})
 
 
@@ -296,19 +297,15 @@ def _not_there(path: Path) -> UsageError:
         what, why = "this is no song project", f"there is no folder `{SPECS_FOLDER}` here or above"
     else:
         what, why = f"`{path}` does not exist", ""
-    here = "name spec files or folders of them; without a name it is specs/"
     elsewhere = f"{'' if why else 'this is no song project: '}cd into one, or make one: renderer new --project NAME"
-    return UsageError(what, why=why, help=_near_path(path) or (here if specs_folder_here().is_dir() else elsewhere))
+    advice = path_suggestion(path, ".toml") or (_what_is_here() if specs_folder_here().is_dir() else elsewhere)
+    return UsageError(what, why=why, help=advice)
 
 
-def _near_path(path: Path) -> str:
-    """`did you mean …?` when a spec or a folder of nearly that name lies there."""
-    try:
-        there = [one.name for one in path.parent.iterdir() if one.suffix == ".toml" or one.is_dir()]
-    except OSError:
-        return ""
-    near = nearest(path.name, there) or nearest(f"{path.name}.toml", there)
-    return f"did you mean `{path.with_name(near)}`?" if near else ""
+def _what_is_here() -> str:
+    songs = sorted(song_name(file) for file in find_specs([specs_folder_here()]))
+    told = ", ".join(f"`{name}`" for name in songs[:_MOST_SONGS]) + (", …" if len(songs) > _MOST_SONGS else "")
+    return f"name a song ({told}), a spec file or a folder of them" if songs else "name a spec file or a folder of them"
 
 
 def name_fault(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _MOST = 100  # characters of a name that are looked at
 _NEAR = 0.6  # likeness, of 1.0, from which on names are near
@@ -33,3 +34,25 @@ def suggestion(written: str, known: Iterable[str], *, most: int = 1) -> str:
     """`did you mean …?` when something known is near; else empty."""
     near = near_names(written, known, most=most)
     return f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
+
+
+def path_suggestion(path: Path, *endings: str) -> str:
+    """`did you mean …?` when a folder lies there of nearly that name, or a file with one of the endings; else empty."""
+    near = _nearest_path(path, endings)
+    return "" if near is None else f"did you mean `{near}`?"
+
+
+def _nearest_path(path: Path, endings: tuple[str, ...]) -> Path | None:
+    folder: Path | None = path.parent
+    if not path.parent.is_dir():
+        folder = None if path.parent == path.parent.parent else _nearest_path(path.parent, ())
+    if folder is None or (folder != path.parent and (folder / path.name).exists()):
+        return folder and folder / path.name
+    try:
+        # A link of that very name leads nowhere.
+        others = (one for one in folder.iterdir() if one.name != path.name)
+        there = [one.name for one in others if one.suffix in endings or one.is_dir()]
+    except OSError:
+        return None
+    written = (path.name, *(f"{path.name}{ending}" for ending in endings))
+    return next((folder / near for one in written if (near := nearest(one, there))), None)

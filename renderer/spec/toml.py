@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from renderer.files import is_regular, open_regular, real, what_to_do, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
+from renderer.spec.near import path_suggestion
 from renderer.spec.source import Source
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
             message="the file can't be read",
             file=path,
             why=why_refused(error),
-            help=what_to_do(error),
+            help=what_to_do(error) or (path_suggestion(path, path.suffix) if error.errno == errno.ENOENT else ""),
         )
     if len(content) > max_bytes:
         return Diagnostic(

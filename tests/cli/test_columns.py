@@ -121,6 +121,8 @@ RUNS: Mapping[str, tuple[str, ...]] = {
     "completion-fish": ("completion", "fish"),
     "unknown-command": ("rendr",),
     "unknown-option": ("render", "--untill", "07:00"),
+    "missing-option": ("export", "harbour.s0"),
+    "wrong-choice": ("check", "--format", "xml"),
     "wrong-value": ("render", "--until", "7 in the morning"),
 }
 

@@ -98,6 +98,7 @@ def test_a_song_renders_and_a_program_can_read_what_happened(project: Path) -> N
     assert (done.returncode, json.loads(done.stdout)["rendered"]) == (0, ["eins.s1"])
     assert (project / "outputs" / "report" / "index.html").exists()
     assert "\x1b" not in done.stderr
+    assert "\nmeasuring 1 sound\n" in done.stderr, "the wait after the last take is told of"
 
 
 @pytest.fixture

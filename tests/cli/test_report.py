@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from renderer.cli.main import run as run_here
+from tests.pipeline.conftest import Songs
+from tests.pipeline.without_models import carry_out
+
 SPEC = 'title = "Eins"\ncaption = "calm piano"\nlyrics = "[verse]\\nla la"\nseeds = [1, 2]\n[metas]\nduration = 10\n'
 WITHOUT = "import sys; sys.modules[{!r}] = None; from renderer.cli.main import main; main()"
 
@@ -59,3 +63,35 @@ def test_a_picks_file_that_is_broken_is_named_not_overwritten(tmp_path: Path, ti
     assert '2 | vote = "love"' in done.stderr
     assert "^^^^^^ it is `keep` or `reject`" in done.stderr
     assert (folder / "specs" / "picks.toml").read_text("utf-8") == '["eins.s1"]\nvote = "love"\n'
+
+
+@pytest.mark.slow
+def test_in_a_pipe_measuring_is_told_once_and_beside_the_pages_path(
+    tmp_path: Path, tiny_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    songs.write("eins", SPEC)
+    carry_out(songs.project())
+    monkeypatch.chdir(songs.folder)
+
+    assert run_here(["report"]) == 0
+    told = capsys.readouterr()
+    assert Path(told.out.strip()) == songs.outputs / "report" / "index.html"
+    assert told.err.startswith("measuring 2 sounds\n")
+    assert "\x1b" not in told.err
+
+    assert run_here(["report"]) == 0
+    assert capsys.readouterr().err == "", "nothing is measured twice, and a small page is no wait"
+
+
+def test_a_page_of_many_takes_is_told_before_it_is_written(
+    tmp_path: Path, tiny_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs = Songs(tmp_path / "project", tiny_set, None)  # type: ignore[arg-type]  # no worker runs
+    songs.write("eins", SPEC)
+    for number in range(1000):
+        (songs.outputs / ".store" / "takes" / f"old.s{number}").mkdir(parents=True)
+    monkeypatch.chdir(songs.folder)
+
+    assert run_here(["report", "--no-measure"]) == 0
+    assert capsys.readouterr().err == "writing the page\n"

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from renderer.pipeline.render import render
 from renderer.pipeline.stop import Stop
-from renderer.progress import showing
+from renderer.progress import showing, under_way
 from renderer.run.events import PartStarted
 
 if TYPE_CHECKING:
@@ -78,3 +78,16 @@ def test_a_part_that_nobody_planned_is_shown_when_a_stored_result_proves_damaged
         summary = render(songs.project(), listen=listen, executor=songs.executor)
     assert summary.rendered
     assert "diffusion" in ESCAPES.sub("", file.getvalue())
+
+
+def test_what_goes_on_beside_a_run_is_a_line_in_a_log_and_how_far_it_is_another_now_and_then() -> None:
+    seldom, often = io.StringIO(), io.StringIO()
+    for file, seconds in ((seldom, 3600.0), (often, -1.0)):
+        with under_way(
+            Console(file=file, width=20), "measuring [3] sounds, one a line", line_seconds=seconds
+        ) as update:
+            update("1 [done]")
+            update("2 done")
+
+    assert seldom.getvalue() == "measuring [3] sounds, one a line\n"
+    assert often.getvalue() == "measuring [3] sounds, one a line\n  1 [done]\n  2 done\n"
