@@ -50,6 +50,7 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     from renderer.pipeline.models import require_fit
     from renderer.pipeline.pace_history import expected_times
     from renderer.pipeline.project import Project, refuse_faults
+    from renderer.pipeline.rejected_sources import refuse_rejected, rejected_sources
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
     from renderer.pipeline.waves import waves_of
@@ -62,7 +63,10 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     project = Project(selection.to_render, options)
     if options.keep_going:
         project, faults = project.without_faulty()
-        show_diagnostics(faults, stream=sys.stderr)
+        project, rejected = project.without(rejected_sources(project))
+        show_diagnostics((*faults, *rejected), stream=sys.stderr)
+    else:
+        refuse_rejected(project)
     show_remarks(project.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}

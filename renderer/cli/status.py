@@ -10,6 +10,7 @@ import click
 from renderer.cli.exit_codes import EXIT_FINE, EXIT_USAGE
 from renderer.cli.options import make_options, takes_options
 from renderer.cli.streams import echo_json, say_line
+from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,7 @@ def command(named: tuple[str, ...], revision: str | None, as_json: bool, **flags
         return _since(named, revision, as_json=as_json, **flags)
     from renderer.errors import SpecError
     from renderer.pipeline.project import Project
+    from renderer.pipeline.rejected_sources import rejected_sources
     from renderer.pipeline.select import select
     from renderer.pipeline.status import make_status
 
@@ -65,6 +67,7 @@ def command(named: tuple[str, ...], revision: str | None, as_json: bool, **flags
         click.echo("no takes" if not errors else "no take of a sound spec")
         return EXIT_USAGE if errors else EXIT_FINE
     project = Project(selection.takes, options)
+    errors += dict.fromkeys(rejected_sources(project).values())
     status = make_status(project)
     if named:
         # Asked of some, it tells of them only.
@@ -184,11 +187,13 @@ def _version(project: Project, version: Version) -> str:
 
 
 def _print_broken(errors: Sequence[Diagnostic]) -> None:
-    counts: dict[str, int] = {}
+    codes: dict[str, list[str]] = {}
     for error in errors:
-        counts[str(error.file)] = counts.get(str(error.file), 0) + 1
-    for file, count in counts.items():
-        _line("broken", file, f"{count} fault{'s'[: count != 1]}: renderer check {file}")
+        codes.setdefault(str(error.file), []).append(error.code)
+    for file, found in codes.items():
+        # Which version a vote is on is known where takes are planned.
+        command = "plan" if "edit-source-rejected" in found else "check"
+        _line("broken", file, f"{counted(len(found), 'fault')}: renderer {command} {file}")
 
 
 def _line(word: str, name: str, note: str) -> None:

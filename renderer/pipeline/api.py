@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from renderer.pipeline.models import require_fit
 from renderer.pipeline.options import OptionKeywords, Options
 from renderer.pipeline.project import Project
+from renderer.pipeline.rejected_sources import refuse_rejected
 from renderer.pipeline.render import render as render_project
 from renderer.pipeline.select import with_options
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def make_plan(songs: Sequence[Song], **options: Unpack[OptionKeywords]) -> Plan:
     """What rendering these songs would run, and why; loads no weights.
 
-    Raises: UsageError, ModelError, ResourceError for what can't be.
+    Raises: UsageError, SpecError, ModelError, ResourceError for what can't be.
     """
     project = _project(songs, Options(**options))
     plan = project.plan()
@@ -40,7 +41,8 @@ def render(
 ) -> Summary:
     """Render what isn't on disk yet; failed takes are in the summary, the rest is done.
 
-    Raises: UsageError, ModelError, ResourceError before anything runs; StoreError when results can't be kept.
+    Raises: UsageError, SpecError, ModelError, ResourceError before anything runs; StoreError when results can't be
+    kept.
     """
     return render_project(_project(songs, Options(**options)), listen=listen or _hear_nothing)
 
@@ -60,7 +62,9 @@ for _function in (make_plan, render):
 
 def _project(songs: Sequence[Song], options: Options) -> Project:
     takes = [take for song in songs for take in with_options(song, options).takes()]
-    return Project(takes, options)
+    project = Project(takes, options)
+    refuse_rejected(project)
+    return project
 
 
 def _hear_nothing(event: RunEvent) -> None:

@@ -181,7 +181,13 @@ class Project:
 
         Raises: SpecError when no song is left, ModelError for a model that no spec names.
         """
-        found = model_faults(self.takes, self.model_of, self.options)
+        return self.without(model_faults(self.takes, self.model_of, self.options))
+
+    def without(self, found: Mapping[Take, Diagnostic]) -> tuple[Project, tuple[Diagnostic, ...]]:
+        """The project less the songs of these takes, and what is wrong with them.
+
+        Raises: SpecError when no song is left.
+        """
         faulty = {take.song.source for take in found}
         faults = tuple(dict.fromkeys(found.values()))
         good = [take for take in self.takes if not faulty & {one.song.source for one in (take, *take.sources)}]

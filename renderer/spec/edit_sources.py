@@ -14,7 +14,7 @@ from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edit_sections import unknown_sections
 from renderer.spec.faults import error_at
 from renderer.spec.near import suggestion
-from renderer.spec.picks import Pick, Vote, read_picks
+from renderer.spec.picks import Pick, read_picks
 from renderer.spec.take_names import song_name, take_named
 from renderer.spec.toml import read_toml
 
@@ -51,14 +51,14 @@ class EditSources:
         return self.others[name]
 
     def is_rejected(self, song: Song, take: str) -> bool:
-        """Whether a listener rejected a song's take.
+        """Whether a listener rejected a song's take, whatever its version; of a vote on one, who plans takes can tell.
 
         Raises: SpecError for a picks file that can't be read.
         """
         path = song.source.parent / PICKS_NAME
         if path not in self.picks:
             self.picks[path] = read_picks(path)
-        return take in self.picks[path] and self.picks[path][take].vote is Vote.REJECT
+        return take in self.picks[path] and self.picks[path][take].rejects("")
 
     def names(self, beside: Song) -> tuple[str, ...]:
         """The songs there are."""
@@ -130,14 +130,19 @@ def _faults(song: Song, variant: Variant, sources: EditSources) -> Iterator[Diag
             told = {"code": "edit-section", "message": message, "why": why, "advice": advice}
             yield _at(song, variant, "at", place, **told)
     elif sources.is_rejected(source, named):
-        yield _at(
-            song,
-            variant,
-            code="edit-source-rejected",
-            message=f"`{named}` was rejected",
-            why=f"`{PICKS_NAME}` beside its spec says so",
-            advice="take another, or vote for it again: renderer keep",
-        )
+        yield rejected_source(song, variant, named)
+
+
+def rejected_source(song: Song, variant: Variant, named: str) -> Diagnostic:
+    """That the take an edit is made from was rejected."""
+    return _at(
+        song,
+        variant,
+        code="edit-source-rejected",
+        message=f"`{named}` was rejected",
+        why=f"`{PICKS_NAME}` beside its spec says so",
+        advice=f"take another, or take the vote back: renderer keep --forget {named}",
+    )
 
 
 def _find(name: str, beside: Song, sources: EditSources) -> tuple[Song, Variant] | str:

@@ -245,7 +245,11 @@ FAULTS: tuple[Fault, ...] = (
         bad=f"{_SOUND}{_FIX}".replace("s0", "s9"),
         good=f"{_SOUND}{_FIX}",
     ),
-    Fault(code="edit-source-rejected", finds="an edit of a take that was rejected in the `picks.toml` beside its spec"),
+    Fault(
+        code="edit-source-rejected",
+        finds="an edit of a take that was rejected in the `picks.toml` beside its spec; of a vote on one version, "
+        "`plan` and `render` tell",
+    ),
     Fault(
         code="edit-ring",
         finds="an edit that is made from itself, by way of others or at once",

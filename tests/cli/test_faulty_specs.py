@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEVICE = ("--device", "cpu")
+SAME = (*DEVICE, "--lm-slots", "2")
+"""As the fixture rendered: the takes' keys are those."""
 COMMANDS: dict[str, tuple[str, ...]] = {
     "keep": ("eins.s3",),
     "keep of a pattern": ("eins.s3*",),
@@ -88,10 +91,10 @@ def test_what_was_heard_is_voted_on_whatever_is_wrong_with_its_spec(
 ) -> None:
     songs.edit("eins", "[metas]", '[edits.more]\ntask = "cover"\nsrc_audio = "s1"\n[metas]')
     said(capsys, "keep", "--reject", "eins.s1", code=0)
-    assert "error[edit-source-rejected]" in said(capsys, "check")
+    assert "error[edit-source-rejected]" in said(capsys, "plan", *SAME)
 
     assert "taken back: eins.s1" in said(capsys, "keep", "--forget", "eins.s1", code=0)
-    said(capsys, "check", code=0)
+    said(capsys, "plan", *SAME, code=0)
     songs.edit("eins", "bpm = 90", "bpm = 9000")
     assert "keep: eins.s2" in said(capsys, "keep", "*.s2", code=0)
 
@@ -117,3 +120,25 @@ def test_below_a_broken_renderer_toml_nothing_is_taken_for_a_song(
         told = said(capsys, *arguments)
         assert "renderer.toml:4:1" in told
         assert "there is no" not in told
+
+
+def test_a_vote_on_a_former_version_keeps_nobody_from_making_a_take_of_the_next(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.edit("eins", "[metas]", '[edits.more]\ntask = "cover"\nsrc_audio = "s1"\n[metas]')
+    said(capsys, "keep", "--reject", "eins.s1", code=0)
+    rejected = said(capsys, "plan", *SAME)
+    assert "specs/eins.toml:11:13" in rejected
+    assert "renderer keep --forget eins.s1" in rejected
+    assert "renderer plan specs/eins.toml" in said(capsys, "status", *SAME, code=0)
+    left_out = said(capsys, "plan", "--keep-going", "--json", *SAME, code=0)
+    assert {take["take"] for take in json.JSONDecoder().raw_decode(left_out)[0]["takes"]} == {"zwei.s1", "zwei.s2"}
+
+    songs.edit("eins", "bpm = 90", "bpm = 91")
+    assert "eins.more.s1" in said(capsys, "plan", *SAME, code=0), "which will be made of another version"
+    assert "error[edit-source-rejected]" in said(capsys, "plan", "--only-edits", *SAME), "on disk it is that one"
+
+    carry_out(songs.project())
+    said(capsys, "plan", "--only-edits", *SAME, code=0)
+    songs.edit("eins", "bpm = 91", "bpm = 90")
+    assert "error[edit-source-rejected]" in said(capsys, "plan", *SAME)
