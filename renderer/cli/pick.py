@@ -51,7 +51,7 @@ def command(
     """Show the finished takes of SONGs in the order in which to hear them, and why.
 
     A take's points are the sum of its scores, each in standard deviations from the mean of the song's takes, times the
-    score's weight. They compare takes of one song, never songs.
+    score's weight. A score that a take lacks counts as that mean. They compare takes of one song, never songs.
     """
     from renderer.cli.show_diagnostics import show_diagnostics
     from renderer.errors import UsageError
@@ -74,6 +74,8 @@ def command(
 def _print(ranking: Ranking, best: int | None, outputs: Path | None) -> None:
     from rich.console import Console
 
+    from renderer.report.diff_text import names_told
+
     if not ranking.songs:
         say("no take is finished: renderer status")
     if ranking.num_pairs is not None:
@@ -84,8 +86,20 @@ def _print(ranking: Ranking, best: int | None, outputs: Path | None) -> None:
         Console(highlight=False).print(_table(song, best))
         if best and song.rejected:
             say(f"not among the best, for you rejected them: {', '.join(song.rejected)}")
+        for score, names in _unscored(song, best).items():
+            has = "it has" if len(names) == 1 else "they have"
+            say(f"{score} counts as the mean for {names_told(names)}: {has} none")
         for name, number in song.lacks.items():
             say(f"{counted(number, 'take')} without {name}: {_how_to(name)} {shlex.quote(song.song.name)}{where}")
+
+
+def _unscored(song: SongRanking, best: int | None) -> dict[str, list[str]]:
+    """Score -> the takes shown that have none of it, where it tells others apart."""
+    found: dict[str, list[str]] = {}
+    for take in song.best(best):
+        for score in take.unscored:
+            found.setdefault(score, []).append(take.name)
+    return found
 
 
 def _how_to(name: str) -> str:
@@ -184,6 +198,7 @@ def _take(song: SongRanking, take: RankedTake) -> dict[str, object]:
         "key": record.key,
         "rank": take.rank,
         "points": take.points,
+        "unscored": list(take.unscored),
         "vote": str(pick.vote) if pick else "",
         "why": [
             {"score": one.name, "told": one.text, "deviations": one.standard, "points": one.points}

@@ -111,8 +111,7 @@ def _ranked(
     song: Song, outputs: Path | None, weights: Mapping[str, float], model_of: Callable[[Variant], PlannedModel]
 ) -> SongRanking:
     store = Store(outputs or song.outputs, kinds=stored_kinds())
-    records = dict(_records(song, store))
-    scores = {name: take_scores(record, store) for name, record in records.items()}
+    records, scores = _scored(song, store)
     picks = {name: pick for name, pick in all_picks([song]).items() if name in records}
     takes = ranked(scores, weights)
     return SongRanking(
@@ -132,6 +131,13 @@ def _without_words(takes: Sequence[RankedTake], records: Mapping[str, TakeRecord
     return {"words": len(singing)} if singing else {}
 
 
+def _scored(song: Song, store: Store) -> tuple[dict[str, TakeRecord], dict[str, TakeScores]]:
+    """The song's takes that can be heard, by their names, and what is known of each."""
+    with store.remembering():
+        records = dict(_records(song, store))
+        return records, {name: take_scores(record, store) for name, record in records.items()}
+
+
 def _records(song: Song, store: Store) -> Iterator[tuple[str, TakeRecord]]:
     """The song's takes that can be heard, previews apart."""
     for name in sorted(store.take_names(), key=in_numbers):
@@ -148,9 +154,8 @@ def _pairs(songs: Iterable[Song], outputs: Path | None) -> list[tuple[Mapping[st
     for song in songs:
         if not (picks := {name: pick for name, pick in all_picks([song]).items() if _is_of(name, song)}):
             continue
-        store = Store(outputs or song.outputs, kinds=stored_kinds())
-        records = dict(_records(song, store))
-        standards = standardised({name: take_scores(record, store) for name, record in records.items()})
+        records, scores = _scored(song, Store(outputs or song.outputs, kinds=stored_kinds()))
+        standards = standardised(scores)
         # A vote on another version says nothing of this one's scores.
         voted = {name: one.vote for name, one in picks.items() if name in records and one.is_on(records[name].key)}
         by_vote = {vote: [standards[name] for name, own in voted.items() if own is vote] for vote in Vote}

@@ -183,19 +183,19 @@ class Project:
         """
         return self.without(model_faults(self.takes, self.model_of, self.options))
 
-    def without(self, found: Mapping[Take, Diagnostic]) -> tuple[Project, tuple[Diagnostic, ...]]:
+    def without(self, faults: Mapping[Take, Diagnostic]) -> tuple[Project, tuple[Diagnostic, ...]]:
         """The project less the songs of these takes, and what is wrong with them.
 
         Raises: SpecError when no song is left.
         """
-        faulty = {take.song.source for take in found}
-        faults = tuple(dict.fromkeys(found.values()))
+        faulty = {take.song.source for take in faults}
+        told = tuple(dict.fromkeys(faults.values()))
         good = [take for take in self.takes if not faulty & {one.song.source for one in (take, *take.sources)}]
-        if found and not good:
-            raise SpecError(faults)
-        if not found:
-            return self, faults
-        return Project(good, self.options, refused=(*self.refused, *refused_specs(faults))), faults
+        if faults and not good:
+            raise SpecError(told)
+        if not faults:
+            return self, told
+        return Project(good, self.options, refused=(*self.refused, *refused_specs(told))), told
 
     def executor(self, residency: Residency = Residency.ALONE) -> Executor:
         """What carries out this project's plans, no worker started yet."""

@@ -104,6 +104,7 @@ def _in_rank(take: ReportTake, place: RankedTake, by: tuple[str, ...]) -> Report
         ranked_by=by,
         speaks_for=tuple(reason.text for reason in place.speaks_for),
         speaks_against=tuple(reason.text for reason in place.speaks_against),
+        unscored=place.unscored,
     )
 
 

@@ -167,6 +167,8 @@ class ReportTake:
     """The scores that tell the song's takes apart: `words`, `tempo`."""
     speaks_for: tuple[str, ...] = ()
     speaks_against: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+    """What counts as the mean of the song's takes, for it has none."""
     skipped: tuple[SkippedLine, ...] = ()
     advice: str = ""
     """The command that may mend what is skipped."""

@@ -1,8 +1,9 @@
 """Takes of one song -> which to hear first, and what speaks for and against each. Pure: numbers in, an order out.
 
 A take's points are the sum, over `SCORES`, of weight times how many standard deviations its score lies from the mean of
-the song's takes. What a take has no score of counts nothing, as if it were like the mean; what all have alike, neither.
-So points compare takes of one song, and say nothing across songs.
+those of the song's takes that have one. A score that a take lacks counts as that mean, neither for it nor against it
+(`RankedTake.unscored` tells of it); what all have alike, neither. So points compare takes of one song, and say nothing
+across songs.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class RankedTake:
     points: float
     reasons: tuple[ScoreReason, ...]
     """Of every score that it has, those that speak for it most first."""
+    unscored: tuple[str, ...] = ()
+    """Scores that it lacks and that tell others of the song apart: each counts as their mean."""
 
     @property
     def speaks_for(self) -> tuple[ScoreReason, ...]:
@@ -95,8 +98,16 @@ def ranked(takes: Mapping[str, TakeScores], weights: Mapping[str, float] | None 
     found = {name: _reasons(scores, standards[name], weighed) for name, scores in takes.items()}
     points = {name: sum(one.points for one in reasons) for name, reasons in found.items()}
     order = sorted(takes, key=lambda name: -points[name])
+    counting = {one.name for reasons in found.values() for one in reasons if one.counts}
+    told = [row.name for row in SCORES if row.name in counting]
     return tuple(
-        RankedTake(name=name, rank=rank, points=points[name], reasons=found[name])
+        RankedTake(
+            name=name,
+            rank=rank,
+            points=points[name],
+            reasons=found[name],
+            unscored=tuple(one for one in told if one not in standards[name]),
+        )
         for rank, name in enumerate(order, start=1)
     )
 

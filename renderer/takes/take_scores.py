@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from renderer.artifacts import CotMetas, PlanScore
+from renderer.artifacts import Codes, Cot, CotMetas, PlanScore
 from renderer.models.family import stored_kinds
 from renderer.takes.agreement import same_key, tempo_difference
 from renderer.takes.measure import stored_measurement, stored_word_errors
@@ -83,6 +83,26 @@ def take_scores(record: TakeRecord, store: Store) -> TakeScores:
 
 
 def _plan_score(record: TakeRecord, store: Store) -> float | None:
+    """Its own, else that of another version of the take with the same codes: only its sound was made anew since."""
+    own, plan = _own_plan_score(record, store), _plan(record)
+    if own is not None or plan is None:
+        return own
+    same = (one for one in store.versions(record.take) if _plan(one) == plan)
+    return next((score for one in same if (score := _own_plan_score(one, store)) is not None), None)
+
+
+def _plan(record: TakeRecord) -> tuple[frozenset[tuple[str, str]], str | None] | None:
+    """What a score is of: codes and chain of thought by their keys, and the language, which they needn't hang on.
+
+    None where there are no codes.
+    """
+    kinds = stored_kinds()
+    keys = frozenset((stage, key) for stage, key in record.keys.items() if kinds.get(stage) in (Codes, Cot))
+    language = (record.recipe.spec.get("metas") or {}).get("vocal_language")
+    return (keys, None if language == "unknown" else language) if keys else None
+
+
+def _own_plan_score(record: TakeRecord, store: Store) -> float | None:
     """As its record tells, else as the store has it: a page asks it of thousands of takes."""
     kinds = stored_kinds()
     for stage in (stage for stage in record.keys if kinds.get(stage) is PlanScore):

@@ -103,6 +103,40 @@ def test_nobody_is_told_to_make_what_their_songs_can_not_have(songs: Songs, caps
     assert """: renderer render --plan-scores 'l'"'"'été' --out outputs""" in told
 
 
+def test_a_plan_that_only_sounds_otherwise_now_keeps_its_score(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = plans(songs)
+    songs.edit("eins", "[metas]", "[inference]\nshift = 2.0\n[metas]")
+    carry_out(songs.project())
+
+    (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
+    assert {take["take"]: take["why"][0]["told"] for take in song["takes"]} == {
+        name: f"plan {score:.2f}" for name, score in scores.items()
+    }
+    assert "plan scores" not in song["lacks"]
+
+    songs.edit("eins", "bpm = 90", 'bpm = 90\nvocal_language = "es"')  # the same codes, read by the LM for another
+    carry_out(songs.project())
+    (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
+    assert song["lacks"]["plan scores"] == 3
+
+
+def test_an_edit_beside_scored_takes_stands_where_its_other_scores_put_it_and_that_is_told(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.edit(
+        "eins", "[metas]", '[edits.fix]\ntask = "repaint"\nsrc_audio = "s1"\nat = [[2, 5]]\nseeds = [7]\n[metas]'
+    )
+    carry_out(songs.project(plan_scores=True))
+
+    told = said(capsys, "pick", "eins")
+    assert "plan counts as the mean for eins.fix.s7: it has none" in told
+    assert "without plan scores" not in told
+    (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
+    assert {take["take"]: (take["points"], take["unscored"]) for take in song["takes"]}["eins.fix.s7"] == (0, ["plan"])
+
+
 def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:
     project = songs.project()
     folder = measured_folder(songs.outputs)

@@ -45,6 +45,33 @@ def test_what_is_lacking_and_what_all_have_alike_counts_nothing() -> None:
     assert points(takes) == pytest.approx({"c": 1.0, "b": 0.0, "a": -1.0})
 
 
+def test_a_score_that_a_take_lacks_leaves_it_where_its_others_put_it_and_is_told() -> None:
+    takes = {
+        name: TakeScores(plan=plan, alignment=alignment, num_clipped=0)
+        for name, plan, alignment in (("a", 0.9, 0.5), ("b", 0.1, 0.5), ("fix", None, 0.8), ("old", 0.5, None))
+    }
+
+    found = {take.name: take for take in ranked(takes)}
+
+    without = points({name: replace(one, plan=None) for name, one in takes.items()})
+    assert found["fix"].points == pytest.approx(without["fix"])
+    assert points({name: one for name, one in takes.items() if name != "fix"})["a"] == pytest.approx(
+        found["a"].points - without["a"]
+    ), "nor does it move what others have of that score"
+    assert {name: take.unscored for name, take in found.items()} == {
+        "a": (),
+        "b": (),
+        "fix": ("plan",),
+        "old": ("alignment",),
+    }
+
+
+def test_a_score_that_tells_none_apart_is_no_lack() -> None:
+    takes = {"a": TakeScores(plan=0.5), "b": TakeScores(plan=0.5), "c": TakeScores()}
+
+    assert [take.unscored for take in ranked(takes)] == [(), (), ()]
+
+
 def test_a_take_is_told_what_speaks_for_and_against_it() -> None:
     takes = {
         "a": TakeScores(plan=0.9, num_clipped=900, num_lines=2, skipped=(SkippedAt(text="oh", seconds=1.0),)),
