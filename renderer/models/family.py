@@ -16,7 +16,7 @@ from renderer.errors import ModelError
 from renderer.spec.families import FAMILIES, GROUP, family_named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from _typeshed import DataclassInstance
@@ -74,14 +74,12 @@ class Family(Protocol):
         Raises: ModelError for what is no model set.
         """
 
-    def take_requests(
-        self, take: Take, model: PlannedModel, preview: float | None, others: Mapping[str, Take]
-    ) -> TakeRequests:
-        """What a take's stages are asked; `preview` is the seconds after which a shorter render stops.
+    def asker(self, preview: float | None, others: Mapping[str, Take]) -> Callable[[Take, PlannedModel], TakeRequests]:
+        """What tells of takes and their models what the stages are asked.
 
-        `others` are the takes that it may build on, by their names.
-
-        Raises: UsageError, ModelError for a take that its model can't make.
+        `preview` is the seconds after which a shorter render stops, `others` the takes that one may build on, by their
+        names. Takes of a variant come one after the other: what it makes for the first may serve them all. It raises
+        UsageError, ModelError for a take that its model can't make.
         """
 
     def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:

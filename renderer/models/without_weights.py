@@ -1,6 +1,6 @@
 """What most of `Family` answers where a family has one model, which is no files; a family of its own fills in the rest.
 
-To be filled in: `stages`, `parts`, `loader`, `plan_model`, `take_requests`, `need`. What the methods answer is told in
+To be filled in: `stages`, `parts`, `loader`, `plan_model`, `asker`, `need`. What the methods answer is told in
 `models/family.py`. Imports no torch.
 """
 

@@ -47,7 +47,7 @@ def _kinds(take: Take, model_of: Callable[[Variant], PlannedModel]) -> frozenset
     try:
         model = model_of(replace(take.variant, inference=inference))
         own = family(model.files.family)
-        asked = own.take_requests(take, model, None, {source.name: source for source in take.sources})
+        asked = own.asker(None, {source.name: source for source in take.sources})(take, model)
     except RendererError:
         return frozenset()
     return frozenset(own.stages[stage].artifact for stage in asked.stages)

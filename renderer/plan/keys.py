@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-_PLAIN = frozenset({str, int, bool, type(None)})
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 TAKE_VERSION = 1
 """Raised by one when an audio file is written with other sound for the same waveform."""
 
@@ -59,20 +59,18 @@ def both_json(request: Any) -> tuple[dict[str, object], dict[str, object]]:
     # Not dataclasses.asdict, which copies every text.
     for name, neutral in _columns(kind):
         value = getattr(request, name)
-        told, keyed = (value, value) if value.__class__ in _PLAIN else _both(value)
-        whole[name] = told
+        if value.__class__ is float:
+            value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
+        whole[name], keyed = (value, value) if value.__class__ in _PLAIN else _both(value)
         if value != neutral:
             in_key[name] = keyed
     return whole, in_key
 
 
 def _both(value: Any) -> tuple[object, object]:
-    kind = value.__class__
-    if kind is float:
-        value = value or 0.0  # of the two noughts, which compute alike and are written differently, the plain one
-    elif hasattr(value, "__dataclass_fields__"):
+    if hasattr(value, "__dataclass_fields__"):
         return both_json(value)
-    elif kind is tuple and value and hasattr(value[0], "__dataclass_fields__"):
+    if value.__class__ is tuple and value and hasattr(value[0], "__dataclass_fields__"):
         pairs = [both_json(one) for one in value]
         return tuple(whole for whole, _ in pairs), tuple(in_key for _, in_key in pairs)
     return value, value

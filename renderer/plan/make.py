@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 
 from renderer.artifacts import PlanScore
 from renderer.errors import UsageError
-from renderer.models.family import family, part_of, read_by, stage_of
+from renderer.models.family import family, read_by
 from renderer.plan.grouping import Node, grouped
-from renderer.plan.jobs import Change, Group, Input, Job, JobSettings, Plan, TakePlan, Why
-from renderer.plan.keys import TAKE_VERSION, both_json, job_key
+from renderer.plan.jobs import Change, Group, Input, Job, Plan, TakePlan, Why
+from renderer.plan.keys import TAKE_VERSION, job_key
 from renderer.plan.picking import PlanPick
 from renderer.plan.reasons import FILE, SET, WEIGHTS, Reason, current, explain
+from renderer.plan.take_jobs import JobMaker
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from _typeshed import DataclassInstance
-
-    from renderer.models.model_files import ModelFiles, PlannedModel, Settings
-    from renderer.models.take_requests import TakeStage
+    from renderer.models.model_files import PlannedModel, Settings
+    from renderer.models.take_requests import TakeRequests, TakeStage
     from renderer.song import Take, Variant
     from renderer.store.store import Store
 
@@ -62,7 +61,11 @@ def make_plan(
     Raises: UsageError for a take its model can't make.
     """
     planner = _Planner(
-        model_of=model_of, settings=settings, store=store, ask=ask or Ask(), takes={take.name: take for take in others}
+        model_of=model_of,
+        maker=JobMaker(settings=settings),
+        store=store,
+        ask=ask or Ask(),
+        takes={take.name: take for take in others},
     )
     planned = [planner.plan(take) for take in takes]
     picks = tuple(planner.picks(planned))
@@ -98,15 +101,15 @@ class _Planner:
     """Plans takes one by one, those that others build on first."""
 
     model_of: Callable[[Variant], PlannedModel]
-    settings: Settings
+    maker: JobMaker
     store: Store
     ask: Ask
     takes: Mapping[str, Take]
     """Those that may be built on, by their names."""
     known: dict[str, _Planned | None] = field(default_factory=dict)
     """What was planned; None while a take is being planned."""
-    of_sets: dict[ModelFiles, Mapping[str, JobSettings]] = field(default_factory=dict)
-    """Set -> part -> what enters its jobs' keys beside their requests."""
+    askers: dict[str, Callable[[Take, PlannedModel], TakeRequests]] = field(default_factory=dict)
+    """Family -> what tells what its takes' stages are asked."""
 
     def plan(self, take: Take) -> _Planned:
         """The take's plan with its jobs.
@@ -256,22 +259,21 @@ class _Planner:
             help="render without --only-edits, or take the change back",
         )
 
-    def _settings_of(self, model: PlannedModel) -> Mapping[str, JobSettings]:
-        if model.files not in self.of_sets:
-            parts = (part for part in family(model.files.family).parts if part in model.weights)
-            self.of_sets[model.files] = {part: _settings(part, model, self.settings) for part in parts}
-        return self.of_sets[model.files]
+    def _asked(self, take: Take, model: PlannedModel) -> TakeRequests:
+        name = model.files.family
+        if name not in self.askers:
+            self.askers[name] = family(name).asker(self.ask.preview, self.takes)
+        return self.askers[name](take, model)
 
     def _plan(self, take: Take) -> _Planned:
         model, ask = self.model_of(take.variant), self.ask
         own = family(model.files.family)
-        asked = own.take_requests(take, model, ask.preview, self.takes)
+        asked = self._asked(take, model)
         named = own.named(take, model, asked.pinned)
         _refuse_untaught(take, model, named)
         pinned = {stage: one.key for stage, one in asked.pinned.items()}
         foreign = {stage: self._foreign(take, inputs) for stage, inputs in asked.inputs.items()}
-        counted = self._settings_of(model)
-        every, records = _jobs(asked.stages, model.files, counted, pinned=pinned, foreign=foreign, take=take.name)
+        every, records = self.maker.jobs(asked.stages, model, pinned=pinned, foreign=foreign, take=take.name)
         jobs = tuple(job for job in every if job.stage not in asked.idle)
         keys = {**pinned, **{job.stage: job.key for job in jobs}}
         output = take.song.output
@@ -332,48 +334,6 @@ def _refuse_untaught(take: Take, model: PlannedModel, named: Mapping[str, object
 
 def _parts(jobs: Iterable[Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(job.part for job in jobs))
-
-
-def _jobs(
-    requests: Mapping[str, DataclassInstance],
-    files: ModelFiles,
-    settings: Mapping[str, JobSettings],
-    *,
-    pinned: Mapping[str, str],
-    foreign: Mapping[str, Mapping[str, Input]],
-    take: str,
-) -> tuple[tuple[Job, ...], dict[str, dict[str, object]]]:
-    """A take's jobs, and by their stages what each was asked, for records and reasons."""
-    keys, jobs, records = dict(pinned), [], {}
-    for stage, request in requests.items():
-        spec = stage_of(files, stage)
-        inputs = {name: Input(stage=need, key=keys[need]) for name, need in spec.needs.items() if need in keys}
-        inputs |= foreign.get(stage, {})
-        upstream = {name: one.key for name, one in inputs.items()}
-        counted = settings[spec.part]
-        (asked, in_key), own = both_json(request), counted.as_json
-        keys[stage] = job_key(stage, spec.version, in_key, own, upstream)
-        records[stage] = {**asked, **own, "version": spec.version}
-        jobs.append(
-            Job(
-                spec=spec,
-                key=keys[stage],
-                request=request,
-                settings=counted,
-                inputs=inputs,
-                files=files,
-                takes=(take,),
-            )
-        )
-    return tuple(jobs), records
-
-
-def _settings(part: str, model: PlannedModel, settings: Settings) -> JobSettings:
-    return JobSettings(
-        weights=model.weights[part],
-        numerics=model.numerics[part],
-        sizes=part_of(model.files, part).settings(settings),
-    )
 
 
 def _make_again(job: Job, store: Store, ask: Ask) -> bool:

@@ -8,7 +8,7 @@ A caption that ends in `after TAKE` has the melody go on from that take's sound.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,9 +191,11 @@ class Chime(WithoutWeights):
             numerics=dict.fromkeys(self.parts, Numerics(dtype="float32")),
         )
 
-    def take_requests(
-        self, take: Any, model: PlannedModel, preview: float | None, others: Mapping[str, Any]
-    ) -> TakeRequests:
+    def asker(self, preview: float | None, others: Mapping[str, Any]) -> Callable[[Any, PlannedModel], TakeRequests]:
+        del others
+        return lambda take, _: self._requests(take, preview)
+
+    def _requests(self, take: Any, preview: float | None) -> TakeRequests:
         whole = take.song.metas.duration or 1.0
         seconds = min(whole, preview or whole)
         caption, _, source = take.song.caption.partition(" after ")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from renderer.settings import Inference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from renderer.errors import ModelError
@@ -55,12 +55,10 @@ class AceStep:
 
         return plan_model(variant, settings)
 
-    def take_requests(
-        self, take: Take, model: PlannedModel, preview: float | None, others: Mapping[str, Take]
-    ) -> TakeRequests:
-        from renderer.models.ace_step.planned import take_requests
+    def asker(self, preview: float | None, others: Mapping[str, Take]) -> Callable[[Take, PlannedModel], TakeRequests]:
+        from renderer.models.ace_step.planned import Asker
 
-        return take_requests(self.stages, take, model, preview, others)
+        return Asker(stages=self.stages, preview=preview, others=others)
 
     def named(self, take: Take, model: PlannedModel, pinned: Mapping[str, PinnedResult]) -> Mapping[str, object]:
         from renderer.models.ace_step.planned import named

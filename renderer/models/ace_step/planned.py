@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from renderer.song import TakeSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
+    from renderer.models.ace_step.protocol.stage_requests import TakeContext
     from renderer.models.model_files import Settings
     from renderer.models.stage_spec import StageSpec
     from renderer.models.take_requests import PinnedResult
@@ -38,21 +39,35 @@ NOT_FETCHED = "not fetched"
 """In place of the fingerprint of weights that aren't on disk."""
 
 
-def take_requests(
-    stages: Mapping[str, StageSpec],
-    take: Take,
-    model: PlannedModel,
-    preview: float | None,
-    others: Mapping[str, Take],
-) -> TakeRequests:
-    """What a take's stages are asked, and what its spec brings along instead of asking the LM.
+@dataclass(slots=True, kw_only=True)
+class Asker:
+    """What asks for takes: of a variant's, which come one after the other, once for all that hangs on no seed."""
 
-    Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is none.
-    """
-    known = alignment_heads(model.files)
-    # Of what isn't fetched, an edit by section is planned as it will be.
-    heads = known or (published_heads(take.variant.trained_as) if model.missing else None)
-    context = take_context(take, model.facts, preview, heads, others)
+    stages: Mapping[str, StageSpec]
+    preview: float | None
+    others: Mapping[str, Take]
+    _last: tuple[PlannedModel, TakeContext, TakeRequests] | None = None
+
+    def __call__(self, take: Take, model: PlannedModel) -> TakeRequests:
+        """What a take's stages are asked, and what its spec brings along instead of asking the LM.
+
+        Raises: UsageError when the take is longer than its model makes, ModelError when it needs an LM and there is
+        none.
+        """
+        if self._last is None or self._last[0] is not model or not self._last[1].is_beside(take):
+            known = alignment_heads(model.files)
+            # Of what isn't fetched, an edit by section is planned as it will be.
+            heads = known or (published_heads(take.variant.trained_as) if model.missing else None)
+            first = take_context(take, model.facts, self.preview, heads, self.others)
+            self._last = model, first, _requests(self.stages, first, model, tells_when=known is not None)
+        _, context, requests = self._last
+        return replace(requests, stages=ask_stages(self.stages, context.beside(take)))
+
+
+def _requests(
+    stages: Mapping[str, StageSpec], context: TakeContext, model: PlannedModel, *, tells_when: bool
+) -> TakeRequests:
+    take = context.take
     pinned, is_edit = take.song.pinned, take.variant.edit is not None
     requests = ask_stages(stages, context)
     if LM not in model.weights and any(stages[stage].part == LM for stage in requests):
@@ -68,7 +83,7 @@ def take_requests(
         preview=context.preview,
         seconds=min(whole, context.preview or whole),
         pinned={} if is_edit else pinned_artifacts(take, context.preview),
-        idle=idle_stages(context) if known else frozenset({TIMESTAMPS}),
+        idle=idle_stages(context) if tells_when else frozenset({TIMESTAMPS}),
         inputs=inputs_of(context),
     )
 

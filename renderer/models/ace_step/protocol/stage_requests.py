@@ -39,7 +39,7 @@ from renderer.settings import Metas
 from renderer.song import FileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from renderer.models.ace_step.protocol.alignment_heads import Heads
     from renderer.models.ace_step.protocol.requests import NamedSound, SourceRequest
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from renderer.song import Pinned, Take, TakeEdit
 
 Request = TypeVar("Request", CotRequest, CodesRequest, LatentsRequest)
+Seeded = TypeVar("Seeded", CodesRequest, LatentsRequest)
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,22 @@ class TakeContext:
     """The DiT's that follow the lyrics; None where nobody knows."""
     others: Mapping[str, Take] = field(default_factory=dict)
     """The takes that an edit may start from, by their names."""
+    asked: dict[Callable[[TakeContext], object], object] = field(default_factory=dict)
+    """What `once` was answered: the same for every seed of the variant."""
+
+    def is_beside(self, take: Take) -> bool:
+        """Whether a take is of the same variant of the same song."""
+        return self.take.song is take.song and self.take.variant is take.variant
+
+    def beside(self, take: Take) -> TakeContext:
+        """Of another seed of the same variant."""
+        return replace(self, take=take)
+
+    def once(self, ask: Callable[[TakeContext], Asked]) -> Asked:
+        """What hangs on no seed, asked for the first of a variant's takes: thousands are planned at once."""
+        if ask not in self.asked:
+            self.asked[ask] = ask(self)
+        return self.asked[ask]  # type: ignore[return-value]  # what it gave
 
     @property
     def thinking(self) -> bool:
@@ -195,19 +213,41 @@ def ask_audio_tokens(context: TakeContext) -> AudioTokensRequest | None:
 
 def ask_cot(context: TakeContext) -> CotRequest | None:
     """Of the LM's first phase."""
+    return context.once(_cot)
+
+
+def _cot(context: TakeContext) -> CotRequest | None:
     return without_idle(context.request(CotRequest, COT)) if context.runs_cot else None
 
 
 def ask_codes(context: TakeContext) -> CodesRequest | None:
     """Of the LM's second phase."""
+    request = context.once(_codes)
+    # Where nothing is drawn, its seed is the neutral one, of whatever take.
+    return with_seed(request, context.take.seed) if request is not None and request.lm_temperature > 0 else request
+
+
+def _codes(context: TakeContext) -> CodesRequest | None:
     if not context.thinking or context.pinned is not None:
         return None
     request = context.request(CodesRequest, CODES, preview=context.preview, seed=context.take.seed)
     return without_idle(request)
 
 
+def with_seed(request: Seeded, seed: int) -> Seeded:
+    """The request of another seed."""
+    # Not `replace`, which sets thirty fields one by one, for each of thousands of takes.
+    other = object.__new__(type(request))
+    vars(other).update(vars(request), seed=seed)
+    return other
+
+
 def ask_plan_score(context: TakeContext) -> PlanScoreRequest | None:
     """Of the LM once more, where plans are to be compared; the beginning of one tells too little of its lyrics."""
+    return context.once(_plan_score)
+
+
+def _plan_score(context: TakeContext) -> PlanScoreRequest | None:
     song = context.take.song
     wanted = context.preview is None and (song.scores_plans or song.pick is not None)
     codes = ask_codes(context) if wanted else None
@@ -219,6 +259,11 @@ def ask_plan_score(context: TakeContext) -> PlanScoreRequest | None:
 
 
 def ask_latents(context: TakeContext) -> LatentsRequest:
+    """Of the DiT: all that the music hangs on."""
+    return with_seed(context.once(_latents), context.take.seed)
+
+
+def _latents(context: TakeContext) -> LatentsRequest:
     """With what hangs on other settings, the checkpoint and the chain of thought in more than being on or off."""
     facts, has_cot, edit = context.facts, context.has_cot, context.take.variant.edit
     request = context.request(LatentsRequest, LATENTS, preview=context.preview, seed=context.take.seed)
@@ -259,6 +304,10 @@ def idle_stages(context: TakeContext) -> frozenset[str]:
 
 def ask_waveform(context: TakeContext) -> WaveformRequest:
     """Of the VAE: the whole of what is rendered."""
+    return context.once(_waveform)
+
+
+def _waveform(context: TakeContext) -> WaveformRequest:
     if is_spliced(context.take):
         return WaveformRequest(splice=splice_request(context.take, context.others, context.limit)[0])
     return WaveformRequest(duration=context.length)

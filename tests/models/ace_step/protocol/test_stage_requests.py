@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from renderer.errors import UsageError
+from renderer.models.ace_step.protocol.stage_requests import ask_cot, ask_latents, take_context
+from renderer.models.ace_step.stages import FAMILY
 from renderer.models.catalog import zoo
+from renderer.models.family import ask_stages
 from renderer.plan.keys import canonical
 from renderer.settings import Metas
 from renderer.spec.load import load_songs
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 SUNG = 'caption = "slow blues"\nlyrics = "[verse]\\nthe rain"\nseeds = [7]\n'
 NO_METAS = Metas()
+HEADS = ((2, (6,)),)
 ALL_GIVEN = '[metas]\nbpm = 90\nkeyscale = "Am"\ntimesignature = "3/4"\nduration = 61.5\n'
 
 
@@ -281,3 +285,26 @@ def test_a_song_longer_than_its_model_s_default_is_refused(folder: Path) -> None
         asked(folder, SUNG + "[metas]\nduration = 100\n", model="mini")
 
     assert "max_duration" in (refused.value.help or "")
+
+
+@pytest.mark.parametrize("rest", ["", "[output]\ntimestamps = true\n[pick]\nplans = 3\nfinish = 1\n"])
+@pytest.mark.parametrize("drawn", ["", "[inference]\nlm_temperature = 0\nretake_variance = 0.2\nretake_seed = 4\n"])
+def test_each_seed_is_asked_as_if_it_were_alone(folder: Path, drawn: str, rest: str) -> None:
+    (folder / "a.toml").write_text(SUNG.replace("[7]", "[7, 8, 9]") + drawn + rest, "utf-8")
+    (song,) = load_songs([folder / "a.toml"]).require()
+    first, *others = (take_context(take, zoo.model_facts("turbo"), None, HEADS) for take in song.takes())
+
+    assert [ask_stages(FAMILY.stages, first.beside(other.take)) for other in others] == [
+        ask_stages(FAMILY.stages, other) for other in others
+    ]
+    assert [ask_latents(first.beside(other.take)).seed for other in others] == [8, 9]
+
+
+def test_what_hangs_on_no_seed_is_asked_once(folder: Path) -> None:
+    """So that the takes of a song share their chain of thought's job, and it is keyed once."""
+    (folder / "a.toml").write_text(SUNG.replace("[7]", "[7, 8]"), "utf-8")
+    (song,) = load_songs([folder / "a.toml"]).require()
+    one, other = song.takes()
+    context = take_context(one, zoo.model_facts("turbo"), None)
+
+    assert ask_cot(context) is ask_cot(context.beside(other))
