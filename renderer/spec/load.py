@@ -35,7 +35,7 @@ from renderer.spec.take_names import song_name
 from renderer.spec.toml import Parsed, other_kind, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from renderer.song import Song
     from renderer.spec.project import SpecFolder
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 ALBUM_NAME = "album.toml"
 NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, "picks.toml", "pyproject.toml"})
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]|^[ -]|[ ]$")
-_HEADER = re.compile(r"\s*\[{1,2}\s*([\w-]+)")
 _TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
 """No name of a take comes from what stands in them."""
 _OF_OTHER_FILES = frozenset({"audio-missing", "audio-file", "path-outside"})
@@ -141,15 +140,10 @@ def load_songs(
 def _leaves_takes(errors: Iterable[Diagnostic], spec: Path) -> bool:
     """Whether a song has the takes that it will have once its errors are mended, so that its edits' can be told now."""
     parsed = read_toml(spec)
-    lines = parsed.source.lines if isinstance(parsed, Parsed) else ()
     grave = [one for one in errors if one.code not in _OF_OTHER_FILES]
-    places = [one.span.line if one.span and one.file == spec else 0 for one in grave]
-    return all(_table_at(lines[:line]) in _TABLES_WITHOUT_TAKES for line in places)
-
-
-def _table_at(lines: Sequence[str]) -> str:
-    """The table that the last line stands in; empty above all."""
-    return next((found[1] for line in reversed(lines) if (found := _HEADER.match(line))), "")
+    lines = [one.span.line if one.span and one.file == spec else 0 for one in grave]
+    tables = [parsed.source.table_at(line) if isinstance(parsed, Parsed) else () for line in lines]
+    return all(table[:1] and table[0] in _TABLES_WITHOUT_TAKES for table in tables)
 
 
 def _with_edited(songs: list[Song], faulty: list[Song], projects: SpecFolders) -> tuple[list[Song], list[Diagnostic]]:

@@ -67,6 +67,13 @@ class Source:
         """The paths of all keys and table headers, in the order written."""
         return tuple(self._ranges.keys)
 
+    def table_at(self, line: int) -> KeyPath:
+        """The table that a line, from 1, stands in, by the last header up to it; empty above all."""
+        # Pairs have values, headers have none.
+        headers = {place: path for path, place in self._ranges.keys.items() if path not in self._ranges.values}
+        above = [(place, path) for place, path in headers.items() if self.at(*place).line <= line]
+        return max(above, default=((0, 0), ()))[1]
+
     def inside(self, path: KeyPath, offset: int, length: int = 1) -> Span:
         """Where `length` characters from `offset` of the string at `path` stand; up to the end of their line."""
         place = self._ranges.values.get(path)

@@ -340,5 +340,11 @@ def test_what_is_wrong_with_sources_is_told_beside_errors_that_leave_the_takes_a
         ("bpm-range", "9000"),
         ("edit-source-missing", '"s3"'),
     ]
-    for spoilt in (text.replace("seeds = [1, 2]", 'seeds = [1, "x"]'), text.replace("seeds = [1, 2]", "seed = [3]")):
+    sung = text.replace('lyrics = "[verse]\\nhello"', 'lyrics = """\n[verse]\nhello\n[output]\n# [metas]\n"""')
+    assert "[output]\n" in sung
+    for spoilt in (
+        text.replace("seeds = [1, 2]", 'seeds = [1, "x"]'),
+        text.replace("seeds = [1, 2]", "seed = [3]"),
+        sung.replace("seeds = [1, 2]", 'seeds = [1, "x"]'),
+    ):
         assert "edit-source-missing" not in [code for code, _ in faults(project, spoilt)]
