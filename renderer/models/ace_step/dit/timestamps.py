@@ -5,16 +5,18 @@ Source: ace-step/ACE-Step-1.5, acestep/core/generation/handler/lyric_timestamp.p
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from renderer.artifacts import Timestamps
+from renderer.artifacts import Float32s, Timestamps
 from renderer.errors import StageError
 from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS
 from renderer.models import device as devices
@@ -28,11 +30,9 @@ from renderer.models.stage_job import Done, Failed
 from renderer.provenance import TimestampsNotes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor
-
-    from renderer.artifacts import Float32s, Latents
+    from renderer.artifacts import Latents
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.ace_step.protocol.lyric_score import TokenShares
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 SEED = 42  # of the noise, whatever the take's own
 PASSES = 2
+Attention = TypeVar("Attention", Tensor, Float32s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,28 +111,44 @@ def read_attention(
 def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
     """Of attention [heads, tokens, patches]: on CUDA found at once, elsewhere when asked for, on some CPU thread."""
     if before.device.type == "cuda":
-        found = _ways_on_device(before, after)
+        found = _ways_of(before, after, _ON_DEVICE)
         return lambda: found
-    return partial(_ways_of, before.cpu().numpy(), after.cpu().numpy())
+    return partial(_ways_of, before.cpu().numpy(), after.cpu().numpy(), _ON_CPU)
 
 
-def _ways_on_device(before: Tensor, after: Tensor) -> Ways:
-    agreed = device_alignment.consensus(after)
-    _refuse_even(float(agreed.min()), float(agreed.max()), agreed.numel())
-    energies = torch.stack([device_alignment.energy_of(one) for one in (before, after)])
-    sung, *scored = device_alignment.warped(torch.cat([-agreed[None], -(energies**2)]))
-    shares = [device_alignment.shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
+def _ways_of(before: Attention, after: Attention, steps: _Steps[Attention]) -> Ways:
+    agreed = steps.consensus(after)
+    _refuse_even(float(agreed.min()), float(agreed.max()), math.prod(agreed.shape))
+    energies = [steps.energy_of(one) for one in (before, after)]
+    sung, *scored = steps.warped(agreed, energies)
+    shares = [steps.shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
     return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
 
 
-def _ways_of(before: Float32s, after: Float32s) -> Ways:
-    agreed = consensus(after)
-    _refuse_even(float(agreed.min()), float(agreed.max()), agreed.size)
-    energies = energy_of(before), energy_of(after)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps(Generic[Attention]):
+    """Attention to ways, of numpy's arrays or of a device's: the same numbers but for rounding."""
+
+    consensus: Callable[[Attention], Attention]
+    energy_of: Callable[[Attention], Attention]
+    warped: Callable[[Attention, Sequence[Attention]], Sequence[WarpPath]]
+    """Along what is agreed on, and along each of the energies."""
+    shares_along: Callable[[WarpPath, Attention], TokenShares]
+
+
+_ON_DEVICE: _Steps[Tensor] = _Steps(
+    consensus=device_alignment.consensus,
+    energy_of=device_alignment.energy_of,
+    warped=lambda agreed, energies: device_alignment.warped(torch.stack([-agreed, *(-(one**2) for one in energies)])),
+    shares_along=device_alignment.shares_along,
+)
+_ON_CPU: _Steps[Float32s] = _Steps(
+    consensus=consensus,
+    energy_of=energy_of,
     # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
-    sung, *scored = warp_all(np.stack([-agreed, *(score_costs(one) for one in energies)]))
-    shares = [shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
-    return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
+    warped=lambda agreed, energies: warp_all(np.stack([-agreed, *map(score_costs, energies)])),
+    shares_along=shares_along,
+)
 
 
 def _refuse_even(low: float, high: float, size: int) -> None:
