@@ -9,7 +9,7 @@ import click
 
 from renderer.cli.completion import songs_and_takes
 from renderer.cli.exit_codes import EXIT_FINE
-from renderer.cli.options import machine_options, make_options
+from renderer.cli.options import machine_options, make_options, page_to_option
 from renderer.cli.streams import echo_json, say
 from renderer.errors import UsageError
 from renderer.folders import REPORT_FOLDER
@@ -28,13 +28,7 @@ _TWO = 2
 @click.option("--song", "songs", multiple=True, metavar="NAME", help="With --rev: only songs of that name or pattern.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document for a program to read.")
 @click.option("--page", is_flag=True, help="Write a page to hear both: A and B at one position.")
-@click.option(
-    "--to",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Where the page goes; by default beside the report.",
-)
+@page_to_option
 @click.option("--measure/--no-measure", default=True, help="Measure two takes that weren't measured yet.")
 @machine_options
 @click.option(
@@ -61,7 +55,9 @@ def command(
     two, and from which stage on they are made again. git itself doesn't run, nor anything that a repository names.
     """
     options = make_options(**flags)
-    if page and folder:
+    if folder and not page:
+        raise UsageError("--to goes with --page", why="it says where the page is written", help="add --page")
+    if folder:
         from renderer.report.diff_page import NAME
         from renderer.report.own_page import refuse_foreign
 

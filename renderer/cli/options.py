@@ -191,6 +191,15 @@ asr_option = click.option(
 )
 """Of the commands that measure."""
 
+page_to_option = click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the page there, with links to the takes, in place of outputs/report: for outputs nobody may write to.",
+)
+"""Of the commands whose page lies in the outputs folder."""
+
 _BESIDE = (
     click.option(
         "--timestamps",

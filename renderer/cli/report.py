@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from renderer.cli.options import asr_option, make_options, takes_options
+from renderer.cli.options import asr_option, make_options, page_to_option, takes_options
 from renderer.cli.streams import say
 from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -27,13 +27,7 @@ _MANY_TAKES = 500  # from which on a page takes a second and more
 @takes_options("mixed", "workers", "threads")
 @click.option("--measure/--no-measure", default=True, help="Measure tempo, key and loudness of what is finished.")
 @asr_option
-@click.option(
-    "--to",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Write the page there, with links to the takes: for takes on a disk that can't be written.",
-)
+@page_to_option
 @click.option("--open", "open_page", is_flag=True, help="Open it in the browser.")
 @click.option("--serve", is_flag=True, help="Serve it to this machine's browser: new takes appear, votes are written.")
 @click.option(

@@ -98,6 +98,7 @@ def test_a_misspelt_name_comes_with_the_one_that_was_meant(
         (["render", "--until", "noon"], ["`noon` is no time of day", "write it like 07:00"]),
         (["render", "--seeds", "7..1"], ["`7..1` is no span of seeds", "it ends before it begins"]),
         (["store", "gc", "--older-than", "old"], ["`old` is no age", "write 14d, 12h or 2w"]),
+        (["diff", "a.s1", "--to", "x"], ["--to goes with --page", "add --page"]),
         (["pick", "--keep"], ["--keep wants --best", "renderer pick --best 2 --keep"]),
     ],
     ids=" ".join,
