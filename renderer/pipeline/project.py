@@ -14,7 +14,7 @@ from renderer.files import what_to_do, why_refused
 from renderer.folders import WATCH_LOG, WORKER_LOG
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
-from renderer.pipeline.edited import sources_of, takes_for
+from renderer.pipeline.edited import preview_remarks, sources_of, takes_for
 from renderer.pipeline.environment import environment
 from renderer.pipeline.model_faults import model_faults, refuse_model_faults
 from renderer.pipeline.models import pick_workers, planned_models
@@ -23,7 +23,6 @@ from renderer.pipeline.refused_specs import refused_specs
 from renderer.pipeline.shard_lock import Hold, shard_of_split
 from renderer.plan.make import Ask, last_failures, make_plan
 from renderer.plan.shards import names_in, split_digest
-from renderer.plurals import counted
 from renderer.run.executor import EXECUTORS, ExecutorConfig
 from renderer.spec.name_lengths import refuse_long_names
 from renderer.spec.picks import Vote
@@ -59,17 +58,18 @@ class Project:
         self.refused = tuple(refused)
         """Specs that were left out for their faults."""
         asked = takes_for(takes, options)
-        self.without_preview = tuple(one.name for one in takes if options.preview is not None and one.variant.edit)
-        """Takes that were asked for in a preview, of which there is none."""
+        self._left_out = preview_remarks(takes, options)
         self.added = () if options.only_edits else sources_of(asked)
         """Takes that nobody asked for, and that edits are made from."""
         self.takes = (*asked, *self.added)
         refuse_takes_seeds(self.takes)
-        picked = pick_workers(replace(options, device=_device_of(self.takes, options)))
+        self.named = self.takes or tuple(takes)
+        """The same; of edits of files in a preview, which leaves out all of them, these: they tell of the folder."""
+        picked = pick_workers(replace(options, device=_device_of(self.named, options)))
         self.workers: Workers = _on_cluster(picked, options) if options.cluster else picked
         self.settings: Settings = self.workers.settings[0]
         shard = options.shard.file_part if options.shard else ""
-        self.store = Store(_outputs_of(self.takes, options), kinds=stored_kinds(), shard=shard)
+        self.store = Store(_outputs_of(self.named, options), kinds=stored_kinds(), shard=shard)
         refuse_long_names(self.takes, self.store.outputs)
         self.model_of = planned_models(self.settings)
         self.environment = environment(self.workers)
@@ -77,9 +77,7 @@ class Project:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What to know before it runs: what devices compute wrong, takes that are left out."""
-        left_out = counted(len(self.without_preview), "edit")
-        why = "what is made from a whole take has no preview; render without --preview"
-        return (*self.workers.remarks, *((f"{left_out} left out: {why}",) if self.without_preview else ()))
+        return (*self.workers.remarks, *self._left_out)
 
     def plan(self, takes: Sequence[Take] | None = None) -> Plan:
         """What would run now, of all takes or of these.

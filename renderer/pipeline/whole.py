@@ -95,7 +95,7 @@ def whole_project(project: Project) -> Whole:
         _row(song, tuple(asked.get(song.name, ())), whole=plain != options)
         for song in sorted(every.values(), key=lambda song: real(song.source))
     )
-    own = Project(project.takes, options)
+    own = Project(project.named, options)
     # One store: what it has read is read once.
     own.store = project.store
     refuse_model_faults(own.takes, own.model_of, options)
@@ -117,7 +117,7 @@ def whole_project(project: Project) -> Whole:
 
 def spec_files(project: Project) -> tuple[Path, ...]:
     """The spec files of the project of these takes, unread: those beside and around theirs, and those in `specs`."""
-    sources = dict.fromkeys(take.song.source for take in project.takes)
+    sources = dict.fromkeys(take.song.source for take in project.named)
     homes = {folder: _home(folder) for folder in dict.fromkeys(source.parent for source in sources)}
     beside = project.store.outputs.parent / SPECS_FOLDER
     folders = {real(home): home for home in (*homes.values(), *([beside] if beside.is_dir() else ()))}

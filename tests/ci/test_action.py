@@ -205,19 +205,22 @@ def test_what_a_pull_request_changes_is_planned_as_its_songs_are_asked_for(tmp_p
     """In previews without edits, picked by their plans, with options for seeds; a title and a name change no sound."""
     edit = '[edits.r]\ntask = "repaint"\nsrc_audio = "s1"\nat = [[2, 5]]\n'
     pick = SONG.replace("seeds = [1, 2]", "seeds = [1, 2, 3]") + "[pick]\nplans = 3\nfinish = 1\n"
-    asked = job(tmp_path, {"edited": SONG + edit, "picked": pick, "titled": SONG, "called": SONG}, event=FORK)
+    only = SONG.replace("seeds", "base = false\nseeds") + edit.replace('"s1"', '"edited.s1"')
+    songs = {"edited": SONG + edit, "only": only, "picked": pick, "titled": SONG, "called": SONG}
+    asked = job(tmp_path, songs, event=FORK)
     asked.event["event"]["pull_request"]["base"]["sha"] = commit(asked.checkout)
     specs = asked.checkout / "specs"
     (asked.checkout / "picked").mkdir()
-    for song, text in (("edited", SONG + edit), ("picked", pick)):
+    for song, text in (("edited", SONG + edit), ("only", only), ("picked", pick)):
         (specs / f"{song}.toml").write_text(text.replace("calm", "loud"), "utf-8")
     (specs / "titled.toml").write_text(SONG.replace("Eins", "Zwei"), "utf-8")
     (specs / "called.toml").rename(specs / "renamed.toml")
 
     previews = [f"{take}.preview20" for take in ("edited.s1", "edited.s2", "picked.s1", "picked.s2", "picked.s3")]
     for given, takes, told in (
-        ({"render": "true"}, previews, "2 edits left out"),
-        ({"options": "--first-seed"}, ["edited.s1", "edited.r.s1", "picked.s1"], "3 of 3 takes to render"),
+        ({"render": "true"}, previews, "4 edits left out"),
+        ({"render": "true", "names": "only"}, ["edited.s1.preview20"], "previewed is what they are made from"),
+        ({"options": "--first-seed"}, ["edited.s1", "edited.r.s1", "only.r.s1", "picked.s1"], "4 of 4 takes"),
         ({"names": "specs/picked.toml"}, ["picked.s1", "picked.s2", "picked.s3"], "1 of 3 takes to render"),
         ({"names": "edited.s2"}, ["edited.s2"], "1 of 1 takes to render"),
     ):

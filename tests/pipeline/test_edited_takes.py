@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from renderer.cli.main import run
-from renderer.errors import UsageError
 from renderer.pipeline.cleanup import find
 from renderer.plan.jobs import Why
 from tests.pipeline.without_models import carry_out
@@ -37,6 +38,15 @@ base = false
 [edits.waltz]
 task = "cover"
 src_audio = "first.mid.s11"
+seeds = [7]
+"""
+COVER = """
+caption = "waltz"
+instrumental = true
+base = false
+[edits.waltz]
+task = "cover"
+src_audio = "horn.wav"
 seeds = [7]
 """
 
@@ -96,13 +106,31 @@ def test_gc_keeps_what_an_edit_in_a_spec_needs(chain: Songs) -> None:
 
 
 def test_an_edit_has_no_preview(chain: Songs) -> None:
-    with pytest.raises(UsageError, match="no preview"):
-        chain.project(preview=5.0)
+    assert set(whys(chain, preview=5.0)) == {"first.s2.preview5"}, "as there would be nothing to hear"
+    (told,) = [one for one in chain.project(preview=5.0).remarks if "edit" in one]
+    assert "2 edits left out: " in told
+    assert "no preview; previewed is what they are made from; render without --preview" in told
     chain.edit("first", "base = false", "base = true")
     assert set(whys(chain, preview=5.0)) == {"first.s1.preview5", "first.s2.preview5"}
     (told,) = [one for one in chain.project(preview=5.0).remarks if "edit" in one]
     assert "left out: what is made from a whole take has no preview" in told
     assert not [one for one in chain.project().remarks if "edit" in one]
+
+
+def test_of_edits_of_files_alone_a_preview_renders_nothing_and_says_so(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(songs.folder / "specs" / "horn.wav", np.zeros((480_000, 2), dtype=np.float32), 48_000)
+    songs.write("horn", COVER)
+    monkeypatch.chdir(songs.folder)
+    for command in ("plan", "render", "status", "report"):
+        assert run([command, "--preview", "5", "--device", "cpu", "--threads", "1"]) == 0
+        told = capsys.readouterr()
+        assert "error" not in told.err
+        assert ("1 edit left out: what is made from a whole take has no preview; render" in told.err) == (
+            command in ("plan", "render")
+        )
+    assert not list(songs.outputs.glob("*/*.flac"))
 
 
 def test_plan_tells_of_a_source_that_nobody_named(
