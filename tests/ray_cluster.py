@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from renderer.processes import SAFE_FOLDER, inherited
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,13 +79,13 @@ def simulated(num_cpus: int, num_nodes: int, environment: Mapping[str, str] | No
             yield cluster
         finally:
             ours = cluster.pids
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
             # Agents of a node that was killed look for it now and then only.
             _, alive = psutil.wait_procs(ours, timeout=2)
             for left in alive:
                 with suppress(psutil.NoSuchProcess):
                     left.kill()
-            assert not psutil.wait_procs(alive, timeout=20)[1]
+            assert not psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)[1]
 
 
 def _said(process: subprocess.Popen[str]) -> str:

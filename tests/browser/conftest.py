@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from renderer.report import Report, write_report
+from tests.patience import PATIENCE_SECONDS
 from tests.report.songs import small_report
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 SECONDS = 20.0  # of the tones: longer than a test takes to look at them, on a slow machine too
-PATIENCE_SECONDS = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 pytestmark = pytest.mark.slow
 
 SPEC = 'title = "Eins"\ncaption = "calm piano"\nlyrics = "[verse]\\nla"\nseeds = [1, 2]\n'
@@ -34,7 +36,6 @@ START = {
     "bash": "PS1='READY''> '; bind 'set show-all-if-ambiguous on'; eval \"$(renderer completion bash)\"\n",
     "zsh": "PS1='READY''> '; autoload -U compinit; compinit -u -D; eval \"$(renderer completion zsh)\"\n",
 }
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.cli.main import run
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SPEC = 'caption = "slow blues"\ninstrumental = true\nseeds = [1]\n[metas]\nbpm = 90\nduration = 20\n'
 SONG = 'caption = "slow blues"\nseeds = [1]\n[metas]\nbpm = 90\nduration = 20\n'
-PATIENCE_SECONDS = 60  # a command here takes a moment; what opens a pipe waits for ever
 COMMANDS = (("check",), ("plan", "--model", "mini"), ("status", "--model", "mini"), ("show", "--model", "mini"))
 PASTED = "[verse]\nA light in the harbour\nand nobody there\n\n[chorus]\nOh the harbour light\n" * 20
 LONG_NAME = "港灯" * 90
@@ -44,7 +44,7 @@ class Said:
 
     def code_and_words(self, *arguments: str) -> tuple[int, str]:
         self._capfd.readouterr()
-        signal.alarm(PATIENCE_SECONDS)
+        signal.alarm(int(PATIENCE_SECONDS))
         try:
             code = run(list(arguments))
         finally:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.docs.blocks import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,6 @@ _VOLATILE = re.compile(r"…|(?<=\S) +(?=\S)|─+|\d[\d,.:]*(?= (?:s|ms|min|h|kB
 _ANY = {"…": r"[^\n]*?", " ": " +", "─": "─+"}
 _BY_THE_CLOCK = re.compile(r"^  \d+/\d+ (?:done|jobs)\b.*\n", re.MULTILINE)
 _ENDS = re.compile(r"ends with (\d+)")
-PATIENCE_SECONDS = 300
 
 
 class Session:

@@ -23,6 +23,7 @@ from renderer.models.family import stored_kinds
 from renderer.store.journal_lines import JobDoneLine, TakeDoneLine
 from renderer.store.store import Store
 from renderer.store.verify import verify
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     import random
@@ -47,8 +48,6 @@ format = "{format}"
 """
 TARGETS = ("parent", "worker", "both")
 START_UP_SHARE = 0.15
-_VANISH_SECONDS = 120.0
-_LIFE_SECONDS = 300.0
 
 
 WARM = Path(__file__).with_name("warm_workers.py")
@@ -92,7 +91,7 @@ class Project:
     def finish(self) -> None:
         """Render until nothing is left, undisturbed."""
         for _ in range(3):
-            if self.start().wait(timeout=_LIFE_SECONDS) == 0:
+            if self.start().wait(timeout=PATIENCE_SECONDS) == 0:
                 return
         raise AssertionError((self.folder / "parent.log").read_text()[-3000:])
 
@@ -117,7 +116,7 @@ def warm_workers(folder: Path) -> Iterator[Path]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     server = subprocess.Popen([sys.executable, WARM, "serve", folder], env=environment, cwd=WARM.parents[2])
     try:
-        deadline = time.monotonic() + _LIFE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not (folder / "socket").exists():
             assert server.poll() is None
             assert time.monotonic() < deadline
@@ -162,7 +161,7 @@ def _life(project: Project, chance: random.Random, *, most: int) -> bool:
                 break
         if kills >= most:
             parent.kill()
-        code = parent.wait(timeout=_LIFE_SECONDS)
+        code = parent.wait(timeout=PATIENCE_SECONDS)
     finally:
         parent.kill()
         parent.wait()
@@ -219,7 +218,7 @@ def _kill(project: Project, parent: subprocess.Popen[bytes], target: str, chance
 
 def _check_no_orphans(project: Project) -> None:
     """A worker ends by itself when its parent is gone."""
-    deadline = time.monotonic() + _VANISH_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while living := [pid for pid in project.workers if _runs(pid)]:
         assert time.monotonic() < deadline, f"workers {living} outlived their parent"
         time.sleep(0.02)

@@ -24,6 +24,7 @@ from tests.mini_factory.train.lm import soften
 from tests.mini_factory.train.shards import Encoded, ShardReader, is_held_out, read_shard, write_shard
 from tests.mini_factory.train.tellings import lessons, told
 from tests.mini_factory.train.texts import dit_texts
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,7 +289,9 @@ def test_a_stage_that_fails_ends_with_composers_waiting_for_room(tmp_path: Path)
         "    raise SystemExit('out of memory')\n",
         "utf-8",
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
 
     assert done.returncode == 1
     assert "out of memory" in done.stderr

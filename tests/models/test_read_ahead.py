@@ -16,6 +16,7 @@ from renderer.models import read_ahead as module
 from renderer.models.catalog.zoo import resolve
 from renderer.models.read_ahead import read_ahead
 from tests.models.ace_step.layouts import write_bundle
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_file_that_was_on_disk_only_comes_into_memory(tiny_set: Path, tmp_path
 
     assert read_ahead("lm", files_of(tmp_path / "set")) == path.stat().st_size
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_SECONDS
     while cached_share(path) < 1 and time.monotonic() < until:
         time.sleep(0.05)
     assert cached_share(path) == 1

@@ -23,9 +23,9 @@ from renderer.pipeline.render import render
 from renderer.pipeline.stop import Stop, StopCause
 from renderer.run.events import JobDone, JobProgress, WorkerRestarted
 from renderer.run.executor import DEFAULT, EXECUTORS, ExecutorConfig
-from renderer.run.watchdog import Watchdog
 from renderer.store.store import Store
 from renderer.takes.result_writer import ResultWriter
+from tests.impatient import Impatient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,12 +103,13 @@ def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(three: Callable[[st
     project.store.prepare()
     plan = project.plan()
     writer = ResultWriter(plan, project.store, project.settings, project.environment)
-    watchdog = Watchdog(least_seconds=6.0, per_second=0.0, pace_factor=1.0)
+    hangs: list[signal.Signals] = [signal.SIGSTOP]
+    events: list[RunEvent] = []
+    watchdog = Impatient(hangs=lambda: not hangs and not any(isinstance(event, WorkerRestarted) for event in events))
     config = ExecutorConfig(
         settings=(project.settings,), log=tmp_path / "worker.log", residency=Residency.ALONE, watchdog=watchdog
     )
     songs.executor = EXECUTORS[DEFAULT].make(config)
-    hangs, events = [signal.SIGSTOP], []
     with one_at_a_time(project.store), ExitStack() as ending:
         ending.callback(songs.executor.end)
         for event in songs.executor.run(plan, sink=writer, is_wanted=lambda _: True):

@@ -12,6 +12,7 @@ from renderer.errors import StoreError
 from renderer.pipeline.mend import mend, write
 from renderer.spec.load import load_songs
 from renderer.spec.lyrics import parse
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def fixed(project: Path, text: str) -> str:
 
 def check(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "renderer", "check", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-FAR = re.compile(r"  (\d)/4 done, (\d) at once(, \d+ tokens/s)?(, about \d+:\d\d left)?")
+FAR = re.compile(r"  (\d)/4 done, (\d) at once(, \d+ tokens/s)?(, about \d+(?::\d\d)+ left)?")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 

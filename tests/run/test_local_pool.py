@@ -11,6 +11,7 @@ from renderer.models.model_files import Residency
 from renderer.run.executor import ExecutorConfig
 from renderer.run.local import LocalPool
 from renderer.run.messages import DropParts, Dropped, Ready
+from tests.patience import PATIENCE_SECONDS
 from tests.run.contract import harness
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_workers_start_behind_the_command_that_is_asked_for(tmp_path: Path) -> N
     pool = LocalPool(config, prefix=("env", "STARTED_BY=env"))
     try:
         pool.send(0, DropParts())
-        said = [pool.next(60.0), pool.next(60.0)]
+        said = [pool.next(PATIENCE_SECONDS), pool.next(PATIENCE_SECONDS)]
         (pid,) = pool.pids
         assert psutil.Process(pid).environ()["STARTED_BY"] == "env"
     finally:
@@ -59,7 +60,7 @@ def test_waiting_threads_of_a_worker_leave_the_cores_to_others_unless_asked_not_
     pool = LocalPool(config)
     try:
         pool.send(0, DropParts())
-        assert pool.next(60.0) is not None
+        assert pool.next(PATIENCE_SECONDS) is not None
         heard = psutil.Process(*pool.pids).environ()
         assert {name: heard[name] for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in heard} == told
     finally:

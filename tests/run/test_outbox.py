@@ -17,11 +17,11 @@ from renderer.run.messages import Ended, Progress
 from renderer.run.outbox import Outbox
 from renderer.run.spool import MOST_SPOOLED_BYTES
 from renderer.run.wire import receive
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 10.0  # that nothing here takes
 SHUT = 0.2  # long enough to see that something waits
 
 
@@ -73,7 +73,7 @@ def test_what_is_large_waits_for_room_and_what_is_small_does_not(pipe: tuple[IO[
     assert not second.wait(SHUT)
 
     names = [receive(reader), receive(reader)]
-    assert second.wait(SECONDS)
+    assert second.wait(PATIENCE_SECONDS)
     last = receive(reader)
 
     assert [type(message) for message in (*names, last)] == [Done, Progress, Done]
@@ -99,4 +99,4 @@ def test_a_process_whose_reader_has_gone_ends() -> None:
 
     process.stdout.close()
 
-    assert process.wait(SECONDS) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0

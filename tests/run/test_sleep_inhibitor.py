@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from renderer.run.sleep_inhibitor import no_idle_sleep
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def test_a_mac_is_kept_awake_as_long_as_a_run_lasts(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     with no_idle_sleep("darwin"):
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_SECONDS
         while not said.exists() and time.monotonic() < until:
             time.sleep(0.01)
         pid, *arguments = said.read_text().split()

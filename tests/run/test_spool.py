@@ -15,11 +15,11 @@ from renderer.models.stage_job import Done
 from renderer.run.spool import LARGE_BYTES, MOST_SPOOLED_BYTES, Spool, SpoolWriter, fetch
 from renderer.run.wire import frame, receive, write
 from renderer.store.disk import is_temp
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS = 10.0  # that nothing here takes
 SHUT = 0.2  # long enough to see that something waits
 
 
@@ -63,7 +63,7 @@ def test_the_next_sound_waits_until_one_before_was_fetched(tmp_path: Path) -> No
     assert files[0]
     fetch(files[0], memoryview(bytearray(MOST_SPOOLED_BYTES // 2)))
 
-    assert third.wait(SECONDS)
+    assert third.wait(PATIENCE_SECONDS)
     assert len(list(tmp_path.iterdir())) == 2
 
 

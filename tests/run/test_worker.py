@@ -8,6 +8,7 @@ import sys
 
 from renderer.run.messages import Ready
 from renderer.run.wire import receive
+from tests.patience import PATIENCE_SECONDS
 
 
 def test_a_word_that_nobody_can_read_ends_the_worker() -> None:
@@ -26,5 +27,5 @@ def test_a_word_that_nobody_can_read_ends_the_worker() -> None:
         worker.stdin.write(struct.pack("<I", len(head)) + head)
         worker.stdin.flush()
 
-        assert worker.wait(timeout=60) == 1
+        assert worker.wait(timeout=PATIENCE_SECONDS) == 1
         assert b"Unheard" in worker.stderr.read()

@@ -15,6 +15,7 @@ from renderer.pipeline.options import Options
 from renderer.report.build import make_report
 from renderer.serve import LiveReport, make_site, serving
 from renderer.spec.picks import Pick, Vote, read_picks
+from tests.patience import PATIENCE_SECONDS
 from tests.pipeline.conftest import Songs
 from tests.pipeline.without_models import carry_out
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NUM_EACH = 16
-PATIENCE_SECONDS = 120.0
 START = """
 import pathlib, sys, time
 ready, go = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])

@@ -15,6 +15,7 @@ import tomli_w
 
 from renderer.spec.editor_schema import album_schema, schemas, song_schema
 from renderer.spec.load import load_songs
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def rejected(folder: Path, *arguments: str) -> set[str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
             env={"RUST_LOG": "error", "NO_COLOR": "1"},
         )
         assert f'path="{decoys[0]}"' in result.stderr, result.stderr

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renderer.store.locks import locked
+from tests.patience import PATIENCE_SECONDS
 from tests.toy_family.test_toy_family import OPTIONS, Folder
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def test_shards_that_are_killed_and_started_again_lose_nothing_and_do_nothing_tw
         time.sleep(drawn.uniform(0.1, 0.8))
         victim = drawn.randrange(NUM_SHARDS)
         running[victim].kill()
-        running[victim].communicate(timeout=60)
+        running[victim].communicate(timeout=PATIENCE_SECONDS)
         running[victim] = dealt.start(*arguments[victim])
     for process in running:
-        told, _ = process.communicate(timeout=120)
+        told, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, told
 
     assert dealt.sounds == whole.sounds

@@ -16,6 +16,7 @@ import pytest
 
 from renderer.formats.read import read_tag
 from renderer.store.disk import is_temp
+from tests.patience import PATIENCE_SECONDS
 
 SPEC = 'model = "chime"\ncaption = "{caption}"\ninstrumental = true\nseeds = [1, 2]\n\n[metas]\nduration = 10\n'
 OPTIONS = ("--device", "cpu", "--threads", "1")
@@ -70,7 +71,7 @@ class Folder:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
-        told, _ = process.communicate(timeout=120)
+        told, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == code, told
         return told
 
@@ -96,8 +97,8 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-def until(happens: object, seconds: float = 60.0) -> None:
-    ends = time.monotonic() + seconds
+def until(happens: object) -> None:
+    ends = time.monotonic() + PATIENCE_SECONDS
     while not happens():  # type: ignore[operator]
         assert time.monotonic() < ends, "it never happened"
         time.sleep(0.02)
@@ -174,13 +175,13 @@ def test_what_was_killed_in_its_middle_goes_on_where_it_stopped(folder: Folder) 
     render = folder.start("render", *OPTIONS)
     until(lambda: len(folder.artifacts()) == 2)
     os.kill(render.pid, signal.SIGKILL)
-    render.communicate(timeout=60)
+    render.communicate(timeout=PATIENCE_SECONDS)
     before = {path: path.stat().st_mtime_ns for path in folder.artifacts()}
 
     render = folder.start("render", *OPTIONS)
     until(lambda: len(folder.sounds) == 2)
     render.kill()  # nobody waits for the page
-    render.communicate(timeout=60)
+    render.communicate(timeout=PATIENCE_SECONDS)
 
     assert {path: path.stat().st_mtime_ns for path in folder.artifacts()} == before
 
@@ -219,4 +220,4 @@ def test_a_watch_renders_it_and_what_is_saved_later(folder: Folder) -> None:
         until(lambda: len(folder.sounds) == 4)
     finally:
         watch.send_signal(signal.SIGINT)
-        watch.communicate(timeout=60)
+        watch.communicate(timeout=PATIENCE_SECONDS)

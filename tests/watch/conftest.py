@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from contextlib import contextmanager
@@ -15,11 +19,12 @@ from typing import TYPE_CHECKING, Self
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-PATIENCE_SECONDS = 300.0
 SPEC = """
 title = "Ein Lied"
 caption = "{mood} piano, {name}"
@@ -72,8 +77,13 @@ class Songs:
         return self.specs / f"{name}.toml"
 
     def write(self, name: str, **values: object) -> Path:
-        self.path(name).write_text(self.text(name, **values), "utf-8")  # type: ignore[arg-type]
-        return self.path(name)
+        return self.put(self.path(name), self.text(name, **values))  # type: ignore[arg-type]
+
+    def put(self, path: Path, text: str) -> Path:
+        """Save it in one step: an opened file is empty until it is written, and a watch may look between."""
+        new = self.folder / "unsaved.txt"  # which no watch cares for
+        new.write_text(text, "utf-8")
+        return new.replace(path)
 
     def remove(self, *names: str) -> None:
         for name in names:
@@ -81,9 +91,14 @@ class Songs:
 
 
 class Watching:
-    """A running `renderer watch`; what it says is read line by line."""
+    """A running `renderer watch`; what it says is read line by line.
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    One that `stands_still` sleeps while its test doesn't wait for what it says: whatever is saved between two such
+    waits it finds together, however slowly it was written.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, stands_still: bool = False) -> None:
+        self._stands_still = stands_still
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -125,6 +140,15 @@ class Watching:
 
     def until(self, pattern: str) -> list[str]:
         """The lines up to the first that matches."""
+        if not self._stands_still:
+            return self._until(pattern)
+        self.signal(signal.SIGCONT)
+        try:
+            return self._until(pattern)
+        finally:
+            self.signal(signal.SIGSTOP)
+
+    def _until(self, pattern: str) -> list[str]:
         said: list[str] = []
         end = time.monotonic() + PATIENCE_SECONDS
         while not said or not re.search(pattern, said[-1]):
@@ -141,19 +165,22 @@ class Watching:
         return self.until("^waiting for changes")
 
     @contextmanager
-    def worker_held(self) -> Iterator[None]:
-        """The worker stands still, so that what happens meanwhile happens during its job, on any machine."""
-        workers = self.workers()
-        assert workers
-        for worker in workers:
-            worker.suspend()
+    def worker_held(self, *, until_told: bool = True) -> Iterator[None]:
+        """The worker stands still, so that what happens meanwhile happens during its job, on any machine.
+
+        Until it was told something; for three seconds in which it might have been, where nothing is to be told or
+        nobody can see that it was.
+        """
+        (worker,) = self.workers()
+        worker.suspend()
         try:
+            before = _unread(worker)
             yield
-            # Five times a second the round asks whether its jobs are still wanted; the answer waits for the worker.
-            time.sleep(3.0)
+            end = time.monotonic() + (PATIENCE_SECONDS if until_told and sys.platform == "linux" else 3.0)
+            while _unread(worker) == before and time.monotonic() < end:
+                time.sleep(0.05)
         finally:
-            for worker in workers:
-                worker.resume()
+            worker.resume()
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
@@ -183,6 +210,23 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.NoSuchProcess:  # it ended just now
         return []
+
+
+def _unread(process: psutil.Process) -> int:
+    """The bytes that wait in a process's standard input, where the system tells."""
+    if sys.platform != "linux":
+        return 0
+    pipe = os.open(f"/proc/{process.pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        (number,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+        return int(number)
+    finally:
+        os.close(pipe)
+
+
+def all_end(processes: Iterable[psutil.Process]) -> bool:
+    """Whether they do, however long the system takes to bury those that were killed."""
+    return not psutil.wait_procs(list(processes), timeout=PATIENCE_SECONDS)[1]
 
 
 def rendered(lines: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ def test_a_stale_job_is_given_up_and_its_song_rendered_as_edited(hasty: Songs, r
 
 
 def test_the_language_model_is_stopped_at_a_token(hasty: Songs, running: Watching) -> None:
-    hasty.path("denkt").write_text('model = "mini"\n' + hasty.text("denkt", duration=60, thinking="true"), "utf-8")
+    hasty.put(hasty.path("denkt"), 'model = "mini"\n' + hasty.text("denkt", duration=60, thinking="true"))
     running.until(r"denkt\.s0 codes: ")
     with running.worker_held():
         hasty.write("denkt", mood="wild")
@@ -102,8 +102,8 @@ def test_a_song_deleted_while_it_is_rendered_is_given_up(hasty: Songs, running: 
 def test_a_song_broken_while_it_is_rendered_is_finished_as_it_was(hasty: Songs, running: Watching) -> None:
     hasty.write("halb", duration=LONG // 2)
     running.until(r"halb\.s0 latents: ")
-    with running.worker_held():
-        hasty.path("halb").write_text("title = ", "utf-8")
+    with running.worker_held(until_told=False):
+        hasty.put(hasty.path("halb"), "title = ")
         broken = running.until(SEEN)
 
     said = running.until_idle()

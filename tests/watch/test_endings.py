@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.watch.conftest import PATIENCE_SECONDS, Songs
+from tests.patience import PATIENCE_SECONDS
+from tests.watch.conftest import Songs, all_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,5 +47,5 @@ def test_a_watch_whose_lines_nobody_reads_any_more_ends_with_its_render_and_its_
 
     assert "Traceback" not in (tmp_path / "errors").read_text("utf-8")
     assert children
-    assert not psutil.wait_procs(children, timeout=PATIENCE_SECONDS)[1]
+    assert all_end(children)
     assert not list(songs.outputs.rglob("*.flac"))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.watch.conftest import PATIENCE_SECONDS, Songs, Watching, rendered
+from tests.patience import PATIENCE_SECONDS
+from tests.watch.conftest import Songs, Watching, all_end, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def test_ctrl_c_ends_a_render_at_its_next_step_and_what_is_done_stays(
     assert code == 130
     assert rendered(said) == []
     assert children
-    assert not [child for child in children if child.is_running()]
+    assert all_end(children)
     assert not list(project.outputs.rglob(".tmp-*"))
 
 

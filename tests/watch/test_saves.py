@@ -34,8 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_set: Path) -> Songs:
 
 
 @pytest.fixture(scope="module", name="running")
-def running_with_the_usual_patience(project: Songs) -> Iterator[Watching]:
-    with Watching(project.folder) as watching:
+def running_between_the_saves(project: Songs) -> Iterator[Watching]:
+    with Watching(project.folder, stands_still=True) as watching:
         assert sorted(rendered(watching.until_idle())) == ["eins.s0", "zwei.s0"]
         yield watching
 

@@ -9,6 +9,7 @@ import pytest
 
 from renderer.models.model_files import Residency
 from renderer.run.executor import EXECUTORS, ExecutorConfig
+from tests.patience import PATIENCE_SECONDS
 from tests.ray_cluster import WITHOUT_RAY, Simulated, simulated
 from tests.run.contract import harness
 
@@ -75,7 +76,7 @@ def make(row: str, tmp_path: Path) -> Iterator[Make]:
             assert executor.pids == ()
     # Those elsewhere end a moment after who spoke for them here.
     left = _workers() - before
-    assert not psutil.wait_procs(left, timeout=10 if row == "ray" else 0.0)[1]
+    assert not psutil.wait_procs(left, timeout=PATIENCE_SECONDS if row == "ray" else 0.0)[1]
 
 
 def _workers() -> set[psutil.Process]:

@@ -29,7 +29,8 @@ from renderer.run.events import (
     WorkerRestarted,
 )
 from renderer.run.spool import MOST_SPOOLED_BYTES
-from renderer.run.watchdog import Watchdog
+from tests.impatient import Impatient
+from tests.patience import PATIENCE_SECONDS
 from tests.run.contract.harness import FolderSink, plan_of, run
 from tests.run.contract.toy import ToyRequest
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 SLOW = 0.05  # seconds a step
-IMPATIENT = Watchdog(least_seconds=1.0, per_second=0.0, pace_factor=2.0)
 
 
 def takes(number: int, **asked: object) -> list[ToyRequest]:
@@ -167,10 +167,16 @@ def test_a_device_that_is_lost_costs_its_worker_and_no_job(
 def test_a_job_that_ends_two_workers_fails_and_costs_its_take_only(
     make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
 ) -> None:
-    # Slow enough that its first word is out before its worker dies.
-    fatal = ToyRequest(name="fatal", step_seconds=SLOW, dies=str(tmp_path / "deaths"), deaths=9)
+    words = tmp_path / "words"
+    fatal = ToyRequest(name="fatal", dies=str(tmp_path / "deaths"), deaths=9, heard=str(words))
 
-    heard = run(make(*devices), plan_of(tmp_path, *takes(4), fatal, *takes(7)[4:]), sink)
+    def note(event: RunEvent) -> None:
+        # Its first word is heard before its worker dies: so it is known whose fault that is.
+        if isinstance(event, JobProgress) and event.job.takes == ("fatal",) and event.done == 1:
+            with words.open("a") as file:
+                file.write("heard\n")
+
+    heard = run(make(*devices), plan_of(tmp_path, *takes(4), fatal, *takes(7)[4:]), sink, listen=note)
 
     assert heard.count(WorkerRestarted) == 2
     assert (heard.failed, heard.lost) == (["sketch of fatal"], ["fatal"])
@@ -179,11 +185,16 @@ def test_a_job_that_ends_two_workers_fails_and_costs_its_take_only(
 
 
 def test_a_worker_that_cant_load_anything_is_left_out_and_the_others_do_its_work(
-    make: Make, sink: FolderSink, row: str, tmp_path: Path
+    make: Make, sink: FolderSink, tmp_path: Path
 ) -> None:
-    # Work enough for the other until this one has been started twice, which takes longer on a cluster.
-    seconds = SLOW * (4 if row == "ray" else 1)
-    heard = run(make("cpu", "cursed"), plan_of(tmp_path, *takes(16, step_seconds=seconds)), sink)
+    known = tmp_path / "known"
+
+    def note(event: RunEvent) -> None:
+        if isinstance(event, WorkerLeftOut):
+            known.touch()
+
+    # The other has work until this one has been started twice, however long that takes.
+    heard = run(make("cpu", "cursed"), plan_of(tmp_path, *takes(16, awaits=str(known))), sink, listen=note)
 
     left_out = [event for event in heard.events if isinstance(event, WorkerLeftOut)]
     assert [event.worker for event in left_out] == [1]
@@ -202,12 +213,18 @@ def test_where_no_worker_can_load_a_part_its_jobs_fail_and_the_run_ends(
 def test_a_worker_that_hangs_is_ended_and_its_job_runs_again(
     make: Make, sink: FolderSink, devices: tuple[str, ...], tmp_path: Path
 ) -> None:
-    hanging = ToyRequest(name="hanging", hangs=str(tmp_path / "hung"))
+    hung, restarted = tmp_path / "hung", []
+    hanging = ToyRequest(name="hanging", hangs=str(hung))
 
-    heard = run(make(*devices, watchdog=IMPATIENT), plan_of(tmp_path, *takes(7), hanging), sink)
+    def note(event: RunEvent) -> None:
+        restarted.extend([event.error.message] if isinstance(event, WorkerRestarted) else [])
 
-    (restarted,) = [event for event in heard.events if isinstance(event, WorkerRestarted)]
-    assert "said nothing" in restarted.error.message
+    watchdog = Impatient(hangs=lambda: hung.exists() and not restarted)
+    heard = run(make(*devices, watchdog=watchdog), plan_of(tmp_path, *takes(7), hanging), sink, listen=note)
+
+    # A worker beside it may have been as silent.
+    assert restarted
+    assert all("said nothing" in message for message in restarted)
     assert (len(heard.done), heard.failed) == (16, [])
 
 
@@ -417,6 +434,6 @@ def test_a_parent_that_is_killed_leaves_no_worker_and_no_sound(
         assert len(orphans) >= len(devices)
         parent.send_signal(signal.SIGKILL)
 
-    _, alive = psutil.wait_procs(orphans, timeout=30)
+    _, alive = psutil.wait_procs(orphans, timeout=PATIENCE_SECONDS)
     assert alive == []
     assert FolderSink(tmp_path / "results").leftovers() == []

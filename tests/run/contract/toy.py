@@ -38,12 +38,16 @@ class ToyRequest:
     dies: str = ""
     """A file to which each death adds a line; the worker dies in mid-job until it holds `deaths` lines."""
     deaths: int = 0
+    heard: str = ""
+    """A file that gets a line whenever a first word of it is heard; it dies once this life's was."""
     hangs: str = ""
     """A file that is made when the job hangs; once it is there, the job runs through."""
     fails: str = ""
     """`always`, or `in company` with other jobs."""
     loses: str = ""
     """A file that is made when the job loses its device; once it is there, the job runs through."""
+    awaits: str = ""
+    """A file without which it goes no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,15 @@ def _drawn(text: str) -> np.random.Generator:
 
 
 def _misbehave(request: ToyRequest) -> None:
+    while request.awaits and not Path(request.awaits).exists():
+        time.sleep(0.02)
     if request.dies:
         with Path(request.dies).open("a+") as file:
             file.seek(0)
-            if len(file.readlines()) < request.deaths:
+            num_deaths = len(file.readlines())
+            if num_deaths < request.deaths:
+                while request.heard and _num_lines(Path(request.heard)) <= num_deaths:
+                    time.sleep(0.02)
                 file.write("died\n")
                 file.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -107,6 +116,10 @@ def _misbehave(request: ToyRequest) -> None:
     if request.hangs and not Path(request.hangs).exists():
         Path(request.hangs).touch()
         time.sleep(3600)
+
+
+def _num_lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 @dataclass(frozen=True, slots=True)

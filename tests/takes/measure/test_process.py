@@ -18,6 +18,7 @@ from PIL import Image
 from renderer.takes.audio import write_audio
 from renderer.takes.measure import SoundFile, measure_files, stored_measurement
 from renderer.takes.measure.compiled import compile_once
+from tests.patience import PATIENCE_SECONDS
 from tests.report.songs import music
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def test_the_measuring_process_ends_with_whoever_asked_for_it(tmp_path: Path) ->
     asking.wait()
     asking.stdout.close()
 
-    psutil.wait_procs([measuring], timeout=60)
+    psutil.wait_procs([measuring], timeout=PATIENCE_SECONDS)
     assert not measuring.is_running()
     assert len(list((tmp_path / "measured").glob("*.json"))) < 30
 
