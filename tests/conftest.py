@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from renderer.takes.measure.compiled import cache_folder
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 # Commands that a test gives another home measure, too: half a minute of compiling is done once for all of them.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
+
+
+# Without limits of time, which say of a busy machine that it is busy; and one commit gets one verdict: only long forms
+# draw anew each time, and say so.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from renderer.report import Report, write_report
 from tests.patience import PATIENCE_SECONDS
@@ -32,6 +32,7 @@ FLAGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 SECONDS = 20.0  # of the tones: longer than a test takes to look at them, on a slow machine too
 
 
@@ -49,7 +50,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail("these tests must run here, and there is no Chromium")
         pytest.skip("no Chromium found")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS, timeout=PATIENCE_SECONDS * 1000)
         yield browser
         browser.close()
 

@@ -354,7 +354,7 @@ def remaining(of: Dispatcher) -> Iterator[Batch]:
 OUTCOMES = st.lists(st.sampled_from(["done", "failed", "died", "died loading", "broken", "cancelled"]), max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(outcomes=OUTCOMES, num_workers=st.integers(1, 4), data=st.data())
 def test_whatever_becomes_of_them_every_job_ends_once_and_no_worker_waits_for_ever(  # noqa: C901 - a case an outcome
     twenty: Plan, outcomes: list[str], num_workers: int, data: st.DataObject

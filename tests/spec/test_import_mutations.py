@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from renderer.errors import RendererError
@@ -58,14 +58,14 @@ def is_answered(entry: dict[str, Any]) -> None:
             assert len([key for key in ("lyrics", "instrumental") if key in read]) == 1
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(ENTRIES)
 def test_any_table_becomes_a_spec_that_reads_back_or_words(entry: dict[str, Any]) -> None:
     is_answered(entry)
 
 
 @pytest.mark.long
-@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20_000, derandomize=False)
 @given(ENTRIES)
 def test_twenty_thousand_tables_become_specs_that_read_back_or_words(entry: dict[str, Any]) -> None:
     is_answered(entry)

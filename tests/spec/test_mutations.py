@@ -63,14 +63,14 @@ def is_answered(folder: Path, content: bytes) -> None:
 
 
 @given(content=mutated())
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 def test_mutated_specs_are_answered(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     is_answered(tmp_path_factory.getbasetemp() / "mutated", content)
 
 
 @pytest.mark.long
 @given(content=mutated())
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20_000, suppress_health_check=list(HealthCheck), derandomize=False)
 def test_twenty_thousand_mutated_specs_are_answered(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     is_answered(tmp_path_factory.getbasetemp() / "mutated", content)
 
@@ -140,14 +140,14 @@ def sung_words(text: str) -> list[str]:
 
 @pytest.mark.slow
 @given(text=mutated_lyrics())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_mutated_lyrics_are_answered(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     is_sent_as_written_and_mended_without_loss(tmp_path_factory.getbasetemp() / "mutated-lyrics", text)
 
 
 @pytest.mark.long
 @given(text=mutated_lyrics())
-@settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5_000, suppress_health_check=list(HealthCheck), derandomize=False)
 def test_five_thousand_mutated_lyrics_are_answered(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     is_sent_as_written_and_mended_without_loss(tmp_path_factory.getbasetemp() / "mutated-lyrics", text)
 

@@ -165,5 +165,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.world.has_quit
 
 
-AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestAnyOrder = AnyOrder.TestCase
