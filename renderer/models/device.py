@@ -53,6 +53,8 @@ MLX_INSTALL = "pip install 'renderer[mlx]'"
 VAE_OUTPUT = "float32"
 """What the VAE's last convolution gives whatever the others compute in: in 16 bits sound would have steps of 1/256."""
 LM_PROMPT_BUCKET = 256
+X86 = ("x86_64", "AMD64")
+"""What Linux and Windows call it."""
 FULL_MEMORY = ("out of memory", "_STATUS_ALLOC_FAILED")
 TRITON_ADVICE = "install a C compiler and Python's headers (gcc, python3-dev), or set CC or TRITON_CACHE_DIR to others"
 """Where `missing_for_triton` tells of something."""
@@ -179,12 +181,23 @@ def kernels(device: str, dtype: str) -> str:
 def lm_attention(device: str, dtype: str) -> str:
     """How the LM's rows attend on a picked device: `masked`, each to all of its cache, `ragged`, to what is in use.
 
-    Or `split`: to that in pieces, with all between two matrix products in one kernel. They agree up to rounding, so
-    this is part of the key. The others than masked want CUDA from Ampere on and 16 bits, split Triton as well.
+    `apart`, on a CPU: to that one row after the other. Or `split`: to that in pieces, with all between two matrix
+    products in one kernel. They agree up to rounding, so this is part of the key. Ragged and split want CUDA from
+    Ampere on and 16 bits, split Triton as well.
     """
+    if device == "cpu":
+        return "apart"
     if not has_flash(device, dtype):
         return "masked"
     return "ragged" if missing_for_triton() else "split"
+
+
+def packs_lm(device: str, dtype: str) -> bool:
+    """Whether the LM's linear layers are oneDNN's, by weights that it lays out: on x86 in float32.
+
+    In no key: which BLAS a CPU computes with never was, and is told by torch's version and the machine.
+    """
+    return device == "cpu" and dtype == "float32" and platform.machine() in X86
 
 
 def lm_prompt_bucket(device: str) -> int:

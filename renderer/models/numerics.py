@@ -22,7 +22,7 @@ class Numerics:
     kernels: str | None = None
     """`plain`, `blockwise`, `flash`, `sliced`, …; None as its library computes, where there was no choice at first."""
     attention: str | None = None
-    """How the LM's rows attend: `masked`, each to all of its cache, `ragged`, to what is in use, or `split`."""
+    """How the LM's rows attend: `masked`, each to all of its cache, or to its used part: `ragged`, `split`, `apart`."""
     prompt_bucket: int | None = None
     """Tokens to whose multiple the LM's prompts are filled up; None where they aren't."""
     device: str | None = None

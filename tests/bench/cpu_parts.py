@@ -1,10 +1,11 @@
-"""Benchmark: what a CPU's own ways save, in turns with the plain ones: VAE, a step's attention, a file's comparison.
+"""Benchmark: what a CPU's own ways save, in turns with the plain ones: VAE, a step of the LM, a file's comparison.
 
     python -m tests.bench.cpu_parts [ROUNDS]
 
 `mini`'s VAE on 20 s against diffusers' decoder; attention of eight rows at 500 tokens in a cache of 1,024 against all
-of it; a FLAC file of 180 s: what encoding and reading back take of the whole. On one thread, in processor seconds,
-which say more than the clock on a machine that others use; medians of the rounds and ratios within each.
+of it; an output layer of 64,000 codes as torch lays it out and as oneDNN does; a FLAC file of 180 s: what encoding and
+reading back take of the whole. On one thread, in processor seconds, which say more than the clock on a machine that
+others use; medians of the rounds and ratios within each.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from renderer.artifacts import Waveform
 from renderer.facts import SAMPLE_RATE
@@ -30,8 +30,7 @@ from renderer.models.ace_step.vae.fused import slim
 from renderer.models.ace_step.vae.sliced import Sliced
 from renderer.models.ace_step.vae.weight_norm import fold_weight_norm
 from renderer.models.catalog.zoo import resolve
-from renderer.models.kernels.attention import AdditiveMask, grouped_attention
-from renderer.models.kernels.decode_attention import PaddedDecode
+from renderer.models.kernels.packed_linear import packed, product
 from renderer.takes.audio import write_audio
 from renderer.takes.encoding import encode
 from tests.bench.lm_subjects import Nobody
@@ -39,7 +38,7 @@ from tests.bench.lm_subjects import Nobody
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renderer.models.kernels.attention import RowMask
+    from torch import Tensor
 
     Ways = dict[str, Callable[[], object]]
 
@@ -49,7 +48,7 @@ FRAMES, ROWS, REACHED, LENGTH, STEPS = 500, 8, 500, 1_024, 50
 def main(rounds: int) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for ways in (vae(), attention(), file(Path(folder, "take.flac"))):
+        for ways in (vae(), attention(), products(), file(Path(folder, "take.flac"))):
             tell(ways, rounds)
 
 
@@ -65,17 +64,37 @@ def vae() -> Ways:
 
 
 def attention() -> Ways:
-    config = SimpleNamespace(num_hidden_layers=1, num_attention_heads=8, num_key_value_heads=4, head_dim=64)
-    decode = PaddedDecode.of(config, torch.full((ROWS,), REACHED), LENGTH, torch.zeros(1))
-    keys, values = decode.memory[0].normal_()
-    query, beyond = torch.randn(ROWS, 8, 1, 64), torch.arange(LENGTH) > REACHED
-    every = AdditiveMask(values=torch.zeros(ROWS, LENGTH).masked_fill(beyond, -torch.inf)[:, None, None])
+    keys, values = torch.randn(2, ROWS, 4, LENGTH, 64)
+    query = torch.randn(ROWS, 4, 2, 64)
+    mask = torch.zeros(LENGTH).masked_fill(torch.arange(LENGTH) > REACHED, -torch.inf)
+    rows = [tuple(part[at : at + 1] for part in (query, keys, values)) for at in range(ROWS)]
+    used = REACHED + 1
 
-    def steps(mask: Callable[[], RowMask]) -> None:
+    def at_once() -> Tensor:
+        return scaled_dot_product_attention(query, keys, values, attn_mask=mask.expand(ROWS, 1, 2, LENGTH))
+
+    def apart() -> Tensor:
+        return torch.cat([scaled_dot_product_attention(q, k[:, :, :used], v[:, :, :used]) for q, k, v in rows])
+
+    return {"attention, all": often(at_once), "attention, what is used": often(apart)}
+
+
+def products() -> Ways:
+    """Of the codes' part of the published vocabulary, for a step of 8 rows."""
+    weight, states = torch.randn(64_000, 512), torch.randn(ROWS, 512)
+    laid_out = packed(weight, ROWS)
+    return {
+        "output layer": often(lambda: product(states, weight)),
+        "output layer, packed": often(lambda: product(states, laid_out)),
+    }
+
+
+def often(work: Callable[[], Tensor]) -> Callable[[], None]:
+    def steps() -> None:
         for _ in range(STEPS):
-            grouped_attention(nn.Identity(), query, keys, values, mask(), 0.125)
+            work()
 
-    return {"attention, all": lambda: steps(lambda: every), "attention, what is used": lambda: steps(decode.mask)}
+    return steps
 
 
 def file(path: Path) -> Ways:

@@ -14,11 +14,12 @@ from renderer.models import device as devices
 from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
 from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
-from renderer.models.ace_step.lm.part import ROWS, STEPS_AHEAD
-from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
+from renderer.models.ace_step.lm.part import PROMPTS, ROWS, STEPS_AHEAD
+from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.models.kernels.cuda_graph import eager
+from renderer.models.kernels.packed_linear import pack_layers
 from renderer.models.kernels.qwen3 import fuse
 from renderer.settings import LmSampling
 
@@ -93,13 +94,15 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
     fuse(model.model)
     name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
     make_rows = ROWS[devices.lm_attention(name, str(dtype).removeprefix("torch."))]()
-    forward = RecordedPrompts(model.model) if cuda and launch is not eager else EagerPrompts(model.model)
+    if devices.packs_lm(name, str(dtype).removeprefix("torch.")):
+        pack_layers(model.model, 8)
+    prompts = EagerPrompts if cuda and launch is eager else PROMPTS.get(device.type, EagerPrompts)
     return ResidentLm(
         model=model,
         device=device,
         dtype=dtype,
         launch=launch,
-        prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(name)),
+        prefill=Prefill(prompts(model.model), prompt_bucket=devices.lm_prompt_bucket(name)),
         texts=EagerTexts(model.model),
         make_rows=make_rows,
         steps_ahead=STEPS_AHEAD if cuda else 1,

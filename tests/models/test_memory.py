@@ -64,8 +64,8 @@ def test_longer_takes_and_more_slots_need_more(tiny_set: Path) -> None:
     files = files_of(tiny_set)
 
     assert memory.need("dit", files, SETTINGS, 240.0).work > memory.need("dit", files, SETTINGS, 60.0).work
-    slots = [memory.need("lm", files, replace(SETTINGS, lm_slots=count), 60.0).work for count in (1, 4)]
-    assert slots[1] == 4 * slots[0]
+    slots = [memory.need("lm", files, replace(SETTINGS, lm_slots=count), 60.0).work for count in (1, 2, 5)]
+    assert slots[2] - slots[0] == 4 * (slots[1] - slots[0]) > 0
     # Tiles bound the VAE, however long the take is.
     assert memory.need("vae", files, SETTINGS, 240.0) == memory.need("vae", files, SETTINGS, 60.0)
 

@@ -39,12 +39,28 @@ def settings(device: str) -> Settings:
     return Settings(device=device, dtype="float32", threads=1, lm_slots=4, vae_tile=512, vae_overlap=64)
 
 
-@pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_what_a_part_computes_by_its_library_alone_is_in_no_key_and_kernels_of_our_own_are(device: str) -> None:
-    assert {part: to_json(one) for part, one in numerics(settings(device)).items()} == {
+def test_what_a_part_computes_by_its_library_alone_is_in_no_key() -> None:
+    assert {part: to_json(one) for part, one in numerics(settings("mps")).items()} == {
         "lm": {"dtype": "float32", "attention": "masked"},
         "dit": {"dtype": "float32", "conditions": "float32", "text": "float32", "kernels": "plain"},
-        "vae": {"dtype": "float32"} | ({"kernels": "sliced"} if device == "cpu" else {}),
+        "vae": {"dtype": "float32"},
+        "encoder": {"dtype": "float32"},
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_keys_of_a_cpu_tell_how_rows_attend_there(dtype: str) -> None:
+    assert numerics(replace(settings("cpu"), dtype=dtype))["lm"].words == f"{dtype}, apart attention"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "AMD64", "aarch64", "arm64"])
+def test_keys_of_a_cpu_are_the_same_on_any_machine(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+
+    assert {part: to_json(one) for part, one in numerics(settings("cpu")).items()} == {
+        "lm": {"dtype": "float32", "attention": "apart"},
+        "dit": {"dtype": "float32", "conditions": "float32", "text": "float32", "kernels": "plain"},
+        "vae": {"dtype": "float32", "kernels": "sliced"},
         "encoder": {"dtype": "float32"},
     }
 

@@ -72,7 +72,7 @@ def test_another_dtype_is_told_once_beside_them(said: Said) -> None:
     (take,) = json.loads(said("status", "--json", "--device", "cpu", "--dtype", "bfloat16"))["takes"]
 
     told = [change["told"] for change in take["changes"]]
-    assert sorted(told) == sorted([*REASONS, "dtype [-float32,-] {+bfloat16,+} masked attention"])
+    assert sorted(told) == sorted([*REASONS, "dtype [-float32, masked-] {+bfloat16, apart+} attention"])
 
 
 def test_before_settings_had_the_specs_names_in_keys_each_stage_has_that_reason(
@@ -81,7 +81,9 @@ def test_before_settings_had_the_specs_names_in_keys_each_stage_has_that_reason(
     monkeypatch.chdir(Path("../later songs"))
     named = "settings had other names in its key until 0.2.0"
 
-    assert f"changed   night.s1  cot: {named}; codes: {named}; latents: {named}" in said("status")
+    attention = "dtype float32, [-masked-] {+apart+} attention"
+    told = f"cot: {named}; {attention} in --dtype; codes: {named}; latents: {named}"
+    assert f"changed   night.s1  {told}" in said("status")
 
     spec = Path("specs/night.toml")
     spec.write_text(f'{spec.read_text("utf-8")}vocal_language = "en"\n[inference]\nlm_top_p = 0.5\n', "utf-8")

@@ -93,7 +93,8 @@ def _lm_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: flo
     rows = settings.lm_slots * CFG_ROWS
     tokens = 1 << ceil(PROMPT_TOKENS + seconds * CODE_RATE).bit_length()
     cache = 2 * config["num_hidden_layers"] * config["num_key_value_heads"] * config["head_dim"] * tokens * rows * size
-    return Need(part=LM, weights=weights, work=cache + LOGIT_COPIES * 4 * rows * config["vocab_size"])
+    head = config["vocab_size"] * config["hidden_size"] * size if devices.packs_lm(settings.device, dtypes.lm) else 0
+    return Need(part=LM, weights=weights, work=cache + head + LOGIT_COPIES * 4 * rows * config["vocab_size"])
 
 
 def _dit_need(files: ModelFiles, settings: Settings, dtypes: Dtypes, seconds: float) -> Need:

@@ -103,22 +103,6 @@ class AdditiveMask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApartMask:
-    """Rows that attend one after the other, each to as many columns as its own mask has.
-
-    So the shapes a row computes in are its own, whatever a library makes of them.
-    """
-
-    rows: tuple[AdditiveMask, ...]
-    """Of one row each."""
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """As the protocol says."""
-        rows = ((mask, slice(at, at + 1)) for at, mask in enumerate(self.rows))
-        return torch.cat([mask.attend(query[row], key[row], value[row], scaling) for mask, row in rows])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TreeMask:
     """Texts that branch off one trunk, all in one row: each sees the trunk and itself, up to its own place."""
 

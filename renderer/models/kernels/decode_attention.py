@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from renderer.models.kernels import kv_cache
-from renderer.models.kernels.attention import AdditiveMask, ApartMask, VarlenMeta
+from renderer.models.kernels.attention import AdditiveMask, VarlenMeta
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,16 +65,9 @@ class VarlenDecode:
         return VarlenMeta.of(self.positions, self.length, self.groups)
 
 
-BLOCK = 128  # columns
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaddedDecode:
-    """Rows read their caches under an additive mask; any device, any dtype.
-
-    All of them, but on a CPU, where the unused rest is a third of a step's time: there each row to the end of the block
-    that it has reached.
-    """
+    """Rows read all of their caches under an additive mask; any device, any dtype."""
 
     memory: list[Tensor]
     positions: Tensor
@@ -90,23 +83,11 @@ class PaddedDecode:
             columns=torch.arange(length, device=positions.device),
         )
 
-    def mask(self) -> AdditiveMask | ApartMask:
-        """-inf beyond each row's position, as far as its cache is read."""
+    def mask(self) -> AdditiveMask:
+        """-inf beyond each row's position."""
         keys = self.memory[0]
         # Made anew in each step, from the positions as they are then: part of the step, so part of its graph.
         mask = torch.zeros(len(self.positions), len(self.columns), dtype=keys.dtype, device=keys.device)
-        values = mask.masked_fill(self.columns > self.positions.unsqueeze(-1), -torch.inf)[:, None, None]
-        # Elsewhere the host would have to wait for the positions.
-        if self.positions.device.type != "cpu":
-            return AdditiveMask(values=values)
-        # A row's own position alone says how much of it is read. What the furthest row needs would do for all in one
-        # operation, but a BLAS sums other lengths in other blocks: with the 4B LM's heads bits followed the neighbours.
-        rows = enumerate(self.positions.tolist())
-        return ApartMask(
-            rows=tuple(AdditiveMask(values=values[[at], ..., : _num_read(reached)]) for at, reached in rows)
+        return AdditiveMask(
+            values=mask.masked_fill_(self.columns > self.positions.unsqueeze(-1), -torch.inf)[:, None, None]
         )
-
-
-def _num_read(position: int) -> int:
-    """Columns that are read for a token at a position, if the cache has so many."""
-    return (position // BLOCK + 1) * BLOCK

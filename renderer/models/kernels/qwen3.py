@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.functional import rms_norm, silu
 
 from renderer.models.kernels.attention import grouped_attention
+from renderer.models.kernels.packed_linear import product
 
 if TYPE_CHECKING:
     from transformers.cache_utils import Cache
@@ -66,11 +67,11 @@ class Attention(nn.Module):
 
     def __init__(self, attention: Any) -> None:
         super().__init__()
-        self._head_dim, self.scaling, self._layer = attention.head_dim, attention.scaling, attention.layer_idx
+        self.head_dim, self.scaling, self._layer = attention.head_dim, attention.scaling, attention.layer_idx
         self.eps = attention.q_norm.variance_epsilon
         parts = attention.q_proj, attention.k_proj, attention.v_proj
-        heads = [part.out_features // self._head_dim for part in parts]
-        self._heads, self._num_rotated = heads[0], heads[0] + heads[1]
+        heads = [part.out_features // self.head_dim for part in parts]
+        self.num_heads, self.num_rotated = heads[0], heads[0] + heads[1]
         self.weight = _frozen(torch.cat([part.weight for part in parts]))
         # Queries and keys get one norm and one rotation together: their weights repeated head by head, once, here.
         norms = [attention.q_norm.weight.expand(heads[0], -1), attention.k_norm.weight.expand(heads[1], -1)]
@@ -88,19 +89,20 @@ class Attention(nn.Module):
         """As transformers calls it: [rows, length, width] in and out."""
         rows, length, _ = hidden_states.shape
         # Flat: [rows, 1, width] is to Metal a batch of vectors, 6 to 8 times slower in 16 bits: see `flat_linear`.
-        states = linear(hidden_states.flatten(0, 1), self.weight).view(rows, length, -1, self._head_dim)
-        rotated = self._rotate(states[:, :, : self._num_rotated], *position_embeddings).transpose(1, 2)
-        query, key = rotated[:, : self._heads], rotated[:, self._heads :]
-        value = states[:, :, self._num_rotated :].transpose(1, 2)
+        states = product(hidden_states.flatten(0, 1), self.weight).view(rows, length, -1, self.head_dim)
+        rotated = self.rotate(states[:, :, : self.num_rotated], *position_embeddings).transpose(1, 2)
+        query, key = rotated[:, : self.num_heads], rotated[:, self.num_heads :]
+        value = states[:, :, self.num_rotated :].transpose(1, 2)
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self._layer)
         out, _ = grouped_attention(self, query, key, value, attention_mask, self.scaling)
-        return linear(out.reshape(rows * length, -1), self.out).view(rows, length, -1), None
+        return product(out.reshape(rows * length, -1), self.out).view(rows, length, -1), None
 
-    def _rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Queries and keys [..., heads, head_dim], normalised and turned by `Rotary`'s numbers."""
         # Without a weight of its own: the kernel takes one for all heads, and queries' and keys' differ.
-        normed = rms_norm(states, (self._head_dim,), None, self.eps) * self.norm
-        return torch.addcmul(normed * cos, normed.roll(self._head_dim // 2, dims=-1), sin)
+        normed = rms_norm(states, (self.head_dim,), None, self.eps) * self.norm
+        return torch.addcmul(normed * cos, normed.roll(self.head_dim // 2, dims=-1), sin)
 
 
 class FeedForward(nn.Module):
@@ -113,8 +115,8 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., width] in and out."""
-        gate, up = linear(states.flatten(0, -2), self.weight).chunk(2, dim=-1)
-        return linear(silu(gate) * up, self.down).view(states.shape)
+        gate, up = product(states.flatten(0, -2), self.weight).chunk(2, dim=-1)
+        return product(silu(gate) * up, self.down).view(states.shape)
 
 
 def _frozen(weight: Tensor) -> nn.Parameter:

@@ -82,19 +82,6 @@ def test_how_far_neighbours_have_come_changes_none_of_a_rows_bits(heads: tuple[i
     assert all(torch.equal(found[0], one) for one in found[1:])
 
 
-def test_a_row_reads_as_far_as_it_does_alone_and_nothing_beyond_its_block() -> None:
-    positions = (0, 127, 128, 2_047)
-    decode, query = long_pass((8, 2, 64), positions)
-    before = attend(decode, query)
-
-    for row, (position, end) in enumerate(zip(positions, (128, 128, 256, 2_048), strict=True)):
-        decode.memory[0][:, row, :, end:] = torch.nan  # 0 times NaN would be heard
-        alone = PaddedDecode.of(config_of((8, 2, 64)), torch.tensor([position]), 2_048, LIKE)
-        alone.memory[0].copy_(decode.memory[0][:, row : row + 1])
-        assert torch.equal(attend(alone, query[row : row + 1])[0], before[row])
-    assert torch.equal(attend(decode, query), before)
-
-
 def test_positions_that_move_in_place_move_mask_and_cache() -> None:
     decode, query = full_pass((2, 3), 2)
     cache = row_cache(decode.memory, decode.positions)

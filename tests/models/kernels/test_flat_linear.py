@@ -11,6 +11,7 @@ from torch import nn
 from renderer.models.ace_step.checkpoints.components import CLASSES, find_component
 from renderer.models.catalog.zoo import resolve
 from renderer.models.kernels.flat_linear import FlatLinear, flatten_linears
+from renderer.models.kernels.packed_linear import product
 from tests.models.ace_step.asks import codes_request, job, load, results
 from tests.models.ace_step.listening import Heard
 
@@ -57,10 +58,10 @@ def test_a_decoding_step_multiplies_no_batches_of_vectors(
 
     def noting(states: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
         axes.add(states.ndim)
-        return nn.functional.linear(states, *rest)
+        return product(states, *rest)
 
-    monkeypatch.setattr("renderer.models.kernels.qwen3.linear", noting)
-    monkeypatch.setattr("renderer.models.ace_step.lm.pass_spec.linear", noting)
+    for place in ("kernels.qwen3", "ace_step.lm.apart_rows"):
+        monkeypatch.setattr(f"renderer.models.{place}.product", noting)
 
     assert results(load(tiny_set, dtype=dtype), "codes", [job("a", codes_request(preview=1.0))])
     assert axes == {2}

@@ -63,6 +63,11 @@ class ResidentLm:
         return cast(Tensor, self.model.lm_head.weight)
 
     @property
+    def is_packed(self) -> bool:
+        """Whether its layers' weights are; then each pass packs its part of the output layer, too."""
+        return bool(self.model.model.layers[0].mlp.down.is_mkldnn)
+
+    @property
     def max_length(self) -> int:
         """Tokens its positions reach."""
         return int(self.model.config.max_position_embeddings)
@@ -72,7 +77,8 @@ class ResidentLm:
         rows = PAIR * lm_slots
         logits = 10 * 4 * rows * spec.logit_slice.columns
         cached = cache_bytes(self.model.config, rows, spec.length, self.dtype)
-        return cached + logits + self.prefill.bytes_to_come(self.dtype)
+        head = spec.logit_slice.columns * self.weight.shape[1] * self.dtype.itemsize if self.is_packed else 0
+        return cached + logits + head + self.prefill.bytes_to_come(self.dtype)
 
     def rows(self, spec: PassSpec, tokens: Tensor, positions: Tensor) -> Rows:
         """The rows of a pass."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,16 +15,19 @@ from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
 from renderer.models.ace_step.checkpoints.checks import check_codebooks
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
 from renderer.models.ace_step.jobs import run_alone
+from renderer.models.ace_step.lm.apart_rows import ApartRows
 from renderer.models.ace_step.lm.decoder import ResidentLm, TorchRows
 from renderer.models.ace_step.lm.engine import decode_all
+from renderer.models.ace_step.lm.pass_spec import PAIR
 from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.lm.plan_score import PlanJudge
-from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill, RecordedPrompts
+from renderer.models.ace_step.lm.prefill import ApartPrompts, EagerPrompts, Prefill, RecordedPrompts
 from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import cuda_graph, eager
 from renderer.models.kernels.decode_attention import PaddedDecode, VarlenDecode
+from renderer.models.kernels.packed_linear import pack_layers
 from renderer.models.kernels.qwen3 import fuse
 from renderer.models.stage_job import Done, Failed
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
     from renderer.models.ace_step.lm.decoder import LoadedLm, MakeRows
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
+    from renderer.models.ace_step.lm.prefill import PromptForward
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener, StageJob
@@ -48,11 +52,14 @@ def _split() -> MakeRows:
 
 
 ROWS: Mapping[str, Callable[[], MakeRows]] = {
+    "apart": lambda: ApartRows.of,
     "masked": lambda: partial(TorchRows.of, PaddedDecode.of),
     "ragged": lambda: partial(TorchRows.of, VarlenDecode.of),
     "split": _split,
 }
 """By what `device.lm_attention` says."""
+PROMPTS: Mapping[str, Callable[[Any], PromptForward]] = {"cpu": ApartPrompts, "cuda": RecordedPrompts}
+"""By the type of the device; elsewhere they are eager."""
 STEPS_AHEAD = 8  # on CUDA: 40 ms for a host that is kept from launching, and a refill waits for no more
 
 
@@ -80,15 +87,18 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
     # In place, layer by layer: the LM is never held twice.
     fuse(model.model)
+    if devices.packs_lm(settings.device, dtype):
+        pack_layers(model.model, PAIR * settings.lm_slots)
     # A CUDA device works beside the host, and a step's launches take longer than the step; elsewhere nothing is gained.
     on_cuda = device.type == "cuda"
-    forward = RecordedPrompts(model.model) if on_cuda else EagerPrompts(model.model)
     lm = ResidentLm(
         model=model,
         device=device,
         dtype=getattr(torch, dtype),
         launch=cuda_graph if on_cuda else eager,
-        prefill=Prefill(forward, prompt_bucket=devices.lm_prompt_bucket(settings.device)),
+        prefill=Prefill(
+            PROMPTS.get(device.type, EagerPrompts)(model.model), prompt_bucket=devices.lm_prompt_bucket(settings.device)
+        ),
         texts=EagerTexts(model.model),
         make_rows=ROWS[devices.lm_attention(settings.device, dtype)](),
         steps_ahead=STEPS_AHEAD if on_cuda else 1,

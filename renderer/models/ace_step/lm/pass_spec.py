@@ -47,10 +47,12 @@ class LogitSlice:
 
     def logits(self, weight: Tensor, hidden: Tensor) -> Tensor:
         """Float32 [rows, columns] of hidden states [rows, width]."""
-        inside = linear(hidden, weight[self.first : self.stop])
-        if self.end is None:
-            return inside.float()
-        return torch.cat([inside, linear(hidden, weight[self.end : self.end + 1])], dim=-1).float()
+        return torch.cat([linear(hidden, part) for part in self.parts(weight)], dim=-1).float()
+
+    def parts(self, weight: Tensor) -> tuple[Tensor, ...]:
+        """Those rows of the output layer's weight that its columns are made by, in their order."""
+        ends = () if self.end is None else (weight[self.end : self.end + 1],)
+        return (weight[self.first : self.stop], *ends)
 
     def ids(self, columns: Tensor) -> Tensor:
         """The tokens that columns stand for."""

@@ -41,8 +41,11 @@ class PromptCache:
 class PromptForward(Protocol):
     """How token ids [prompts, length] get through a model."""
 
-    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
-        """Each layer's keys and values, as `PromptCache.memory` has them; good until the next call."""
+    def __call__(self, ids: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:
+        """Each layer's keys and values, as `PromptCache.memory` has them; good until the next call.
+
+        What fills a prompt up lies behind its length.
+        """
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:
         """Memory it will take for good and hasn't taken yet."""
@@ -61,10 +64,9 @@ class Prefill:
         # The last token is the first step's: so the first draw comes from a pass, as all others do. What fills up is
         # token 0, to which none of the prompt's own attend.
         ids = torch.tensor([(*prompt[:-1], *[0] * (length + 1 - len(prompt))) for prompt in prompts])
+        lengths = tuple(len(prompt) - 1 for prompt in prompts)
         return PromptCache(
-            memory=self._forward(ids),
-            last=tuple(prompt[-1] for prompt in prompts),
-            lengths=tuple(len(prompt) - 1 for prompt in prompts),
+            memory=self._forward(ids, lengths), last=tuple(prompt[-1] for prompt in prompts), lengths=lengths
         )
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:
@@ -78,11 +80,30 @@ class EagerPrompts:
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
+    def __call__(self, ids: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:  # noqa: ARG002 - the protocol's
         """As the protocol says."""
         weight = self._model.embed_tokens.weight
         memory = zeros_by_token(self._model.config, len(ids), ids.shape[1], weight)
         _fill(self._model, upload(ids, weight.device), memory)
+        return memory
+
+    def bytes_to_come(self, dtype: torch.dtype) -> int:  # noqa: ARG002 - the protocol's
+        """None."""
+        return 0
+
+
+class ApartPrompts:
+    """Prompt after prompt, operation by operation, nothing filled up: on a CPU that would be computed in vain."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, ids: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:
+        """As the protocol says."""
+        memory = zeros_by_token(self._model.config, len(ids), ids.shape[1], self._model.embed_tokens.weight)
+        for row, length in enumerate(lengths):
+            one = slice(row, row + 1)
+            _fill(self._model, ids[one, :length], [layer[:, one, :, :length] for layer in memory])
         return memory
 
     def bytes_to_come(self, dtype: torch.dtype) -> int:  # noqa: ARG002 - the protocol's
@@ -99,11 +120,11 @@ class RecordedPrompts:
         self._memory: list[Tensor] = []
         self._pool: Any = None
 
-    def __call__(self, ids: Tensor) -> Sequence[Tensor]:
+    def __call__(self, ids: Tensor, lengths: Sequence[int]) -> Sequence[Tensor]:
         """As the protocol says; recordings of all shapes fill the same memory, from its beginning."""
         count, length = shape = len(ids), ids.shape[1]
         if length > LONGEST_RECORDED or count > MAX_PROMPTS:
-            return self._eager(ids)
+            return self._eager(ids, lengths)
         weight = self._model.embed_tokens.weight
         self._memory = self._memory or zeros_by_token(self._model.config, MAX_PROMPTS, LONGEST_RECORDED, weight)
         memory = [layer[:, :count, :, :length] for layer in self._memory]
