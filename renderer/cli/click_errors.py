@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from renderer.errors import UsageError
-from renderer.spec.near import suggestion
+from renderer.spec.near import path_suggestion, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,8 @@ def as_usage_error(error: click.UsageError) -> UsageError:
                 error, f"{_name(param)}: {_in_range(error.message, param.type) or _words(error.message)}", param
             )
         case click.NoSuchOption(option_name=option):
-            near = suggestion(option, [name for one in _options(error) for name in (*one.opts, *one.secondary_opts)])
+            shown = (one for one in _options(error) if not one.hidden)
+            near = suggestion(option, [name for one in shown for name in (*one.opts, *one.secondary_opts)])
             return UsageError(f"there is no option `{option}`", help=near or _usage(error))
         case click.BadOptionUsage(option_name=option):
             param = next((one for one in _options(error) if option in (*one.opts, *one.secondary_opts)), None)
@@ -41,13 +43,13 @@ def as_usage_error(error: click.UsageError) -> UsageError:
 
 def _report(error: click.UsageError, message: str, param: click.Parameter | None) -> UsageError:
     why = param.help if isinstance(param, click.Option) and param.help else ""
-    return UsageError(message, why=_sentence(why), help=_near_choice(error, param) or _usage(error, param))
+    return UsageError(message, why=_sentence(why), help=_near_value(error, param) or _usage(error, param))
 
 
 def _options(error: click.UsageError) -> Iterator[click.Option]:
-    """Those that the command tells of in its help."""
+    """Those that the command takes, of which its help may hide some."""
     params = error.ctx.command.get_params(error.ctx) if error.ctx else ()
-    return (one for one in params if isinstance(one, click.Option) and not one.hidden)
+    return (one for one in params if isinstance(one, click.Option))
 
 
 def _name(param: click.Parameter) -> str:
@@ -55,11 +57,14 @@ def _name(param: click.Parameter) -> str:
     return f"`{max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name}`"
 
 
-def _near_choice(error: click.UsageError, param: click.Parameter | None) -> str:
+def _near_value(error: click.UsageError, param: click.Parameter | None) -> str:
+    """Which of the choices, or what on disk, was meant."""
     written = _QUOTED.search(error.message)
-    if param is None or written is None or not isinstance(param.type, click.Choice):
+    if param is None or written is None:
         return ""
-    return suggestion(written[1], map(str, param.type.choices))
+    if isinstance(param.type, click.Path):
+        return "" if Path(written[1]).exists() else path_suggestion(Path(written[1]))
+    return suggestion(written[1], map(str, param.type.choices)) if isinstance(param.type, click.Choice) else ""
 
 
 def _in_range(message: str, kind: click.ParamType[object]) -> str:

@@ -111,10 +111,15 @@ def _folders(named: Sequence[str]) -> list[str]:
 
     from renderer.errors import UsageError
     from renderer.folders import specs_folder
+    from renderer.spec.near import path_suggestion
 
     for path in named:
         if not Path(path).is_dir():
-            raise UsageError(f"`{path}` is no folder of specs", why="gc must know every spec, or it frees too much")
+            why = "gc must know every spec, or it frees too much"
+            near = "" if Path(path).exists() else path_suggestion(Path(path))
+            raise UsageError(
+                f"`{path}` is no folder of specs", why=why, help=near or "name a folder, or nothing: specs/"
+            )
     usual = [str(specs_folder())] if specs_folder().is_dir() or not named else []
     return [*named, *usual]
 

@@ -22,6 +22,7 @@ from renderer.report.diff_values import HistoryDiff, SongChange, TakeChange, Tex
 from renderer.report.take_sound import take_sound
 from renderer.report.text_diff import changed_lines
 from renderer.spec.diagnostics import Level
+from renderer.spec.near import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -90,7 +91,8 @@ def _refuse_nothing(patterns: Sequence[str], *sides: SpecsThen) -> None:
     known = {name for side in sides for name in (*(song.name for song in side.songs), *side.broken)}
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):
-            raise UsageError(f"no song is called `{pattern}`, then or now", help="renderer diff --rev tells of all")
+            advice = suggestion(pattern, known) or "renderer diff --rev tells of all"
+            raise UsageError(f"no song is called `{pattern}`, then or now", help=advice)
 
 
 def _compare(old: SpecsThen, new: SpecsThen, options: Options, is_wanted: Callable[[str], bool]) -> Compared:

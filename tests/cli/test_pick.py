@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +19,8 @@ from renderer.takes.measurements import measured_folder
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_timestamps import hearing_set
 from tests.pipeline.without_models import carry_out
+from tests.report.test_page import folded
 from tests.takes.test_recogniser import write_recogniser
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPEC = """
 title = "{name}"
@@ -135,6 +133,9 @@ def test_an_edit_beside_scored_takes_stands_where_its_other_scores_put_it_and_th
     assert "without plan scores" not in told
     (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
     assert {take["take"]: (take["points"], take["unscored"]) for take in song["takes"]}["eins.fix.s7"] == (0, ["plan"])
+    page = Path(said(capsys, "report", "--no-measure", "--device", "cpu", "--lm-slots", "2").strip())
+    told = [piece for piece in folded(page.read_text("utf-8")) if "it has no plan, which counts as the mean" in piece]
+    assert len(told) == 1
 
 
 def test_measured_sound_counts_against_what_was_asked(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:

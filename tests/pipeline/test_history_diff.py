@@ -376,7 +376,8 @@ def test_without_a_repository_one_line_says_so(
 
 def test_no_song_of_that_name_is_told(album: Album, capsys: pytest.CaptureFixture[str]) -> None:
     assert album.ask("diff", "--rev", "HEAD", "--song", "harbor") == 2
-    assert "no song is called `harbor`, then or now" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no song is called `harbor`, then or now\n  = help: did you mean `harbour`?" in told
 
 
 @pytest.mark.slow
