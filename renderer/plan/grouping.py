@@ -5,9 +5,8 @@ Knows nothing of stages: a job is a name, what has to be loaded for it, and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
@@ -18,9 +17,8 @@ MOST_STATES = 20_000
 Load = TypeVar("Load", bound="Hashable")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node(Generic[Load]):
-    """A job as its order needs it."""
+class Node(NamedTuple, Generic[Load]):
+    """A job as its order needs it: a tuple, as plans have thousands."""
 
     load: Load
     """What has to be resident; equal ones share it."""
@@ -45,8 +43,7 @@ def grouped(nodes: Mapping[str, Node[Load]]) -> tuple[tuple[str, ...], ...]:
     return tuple(groups)
 
 
-@dataclass(frozen=True, slots=True)
-class _Class(Generic[Load]):
+class _Class(NamedTuple, Generic[Load]):
     """Jobs that become ready at the same time with the same load, whatever their number: all 1,000 takes of a song."""
 
     load: Load

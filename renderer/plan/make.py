@@ -406,8 +406,8 @@ def _stage_by_stage(group: Sequence[Job], ranks: Mapping[str, int], order: Seque
     place = {key: number for number, key in enumerate(order)}
     rounds: dict[str, int] = {}
     for job in group:
-        inside = [key for key in job.upstream.values() if key in rounds]
-        rounds[job.key] = max((rounds[key] + (ranks[key] >= ranks[job.key]) for key in inside), default=0)
+        inside = [one.key for one in job.inputs.values() if one.key in rounds]
+        rounds[job.key] = max([rounds[key] + (ranks[key] >= ranks[job.key]) for key in inside], default=0)
     return tuple(sorted(group, key=lambda job: (rounds[job.key], ranks[job.key], place[job.key])))
 
 

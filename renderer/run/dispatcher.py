@@ -113,7 +113,7 @@ class Dispatcher:
 
     def wants(self, job: Job) -> bool:
         """Whether the job's result can come and is wanted by anybody."""
-        return self._given_up.isdisjoint(job.upstream.values()) and self._is_wanted(job)
+        return all(one.key not in self._given_up for one in job.inputs.values()) and self._is_wanted(job)
 
     @property
     def most_at_once(self) -> int:
