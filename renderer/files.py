@@ -46,15 +46,20 @@ def open_regular(path: Path) -> BufferedReader:
 
     Raises: OSError as the system gives it; of EISDIR for a folder, of EINVAL for a named pipe, a socket or a device.
     """
+    return os.fdopen(_opened(path)[0], "rb")
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    """A regular file's descriptor, for the caller to close, and its size."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, "it is a socket, not a file", str(path)) from error
         raise
-    kind = other_kind(os.fstat(descriptor).st_mode)
-    if not kind:
-        return os.fdopen(descriptor, "rb")
+    state = os.fstat(descriptor)
+    if not (kind := other_kind(state.st_mode)):
+        return descriptor, state.st_size
     os.close(descriptor)
     number = errno.EISDIR if kind == _FOLDER else errno.EINVAL
     raise OSError(number, f"it is {kind}, not a file", str(path))
@@ -72,8 +77,15 @@ def read_regular(path: Path) -> bytes:
 
     Raises: see `open_regular`.
     """
-    with open_regular(path) as file:
-        return file.read()
+    # Not through a file object, which takes as long as the reading: a library is read file by file.
+    descriptor, size = _opened(path)
+    try:
+        chunks = []
+        while chunk := os.read(descriptor, size + 1):
+            chunks.append(chunk)
+    finally:
+        os.close(descriptor)
+    return b"".join(chunks)
 
 
 def is_regular(path: Path) -> bool:

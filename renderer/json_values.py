@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Read = Callable[[object], object]
+    Reader = tuple[Read, bool, frozenset[type]]
+    """What reads a field, whether it may be None, and the classes whose values are taken as they are."""
 
 T = TypeVar("T")
 OTHERS = "others"
@@ -42,18 +44,21 @@ def from_json(kind: type[T], raw: object) -> T:
 
     Raises: JsonError when a field that can't be None is of another kind, or has no default and is missing.
     """
-    if not isinstance(raw, Mapping):
+    # In this order: `isinstance` is slow with an abstract class.
+    if raw.__class__ is not dict and not isinstance(raw, Mapping):
         raise JsonError(f"a {kind.__name__} is written as {type(raw).__name__}")
-    readers: Mapping[str, tuple[Read, bool, type | None]] = _readers(cast("Any", kind))
-    known, others = {}, {}
-    for name, one in raw.items():
-        read, optional, plain = readers.get(name, (None, False, None))
-        # A thousand records, of a hundred values each, are read while somebody waits.
-        if one.__class__ is plain:
-            known[name] = one
-            continue
-        if read is None:
+    readers, absent = _readers(cast("Any", kind))
+    written: Any = raw
+    known: dict[str, object] = {**absent}
+    others: dict[str, object] = {}
+    for name, one in written.items():
+        if (reader := readers.get(name)) is None:
             others[name] = one
+            continue
+        read, optional, as_written = reader
+        # Twenty thousand records, of a hundred values each, are read while somebody waits.
+        if one.__class__ in as_written:
+            known[name] = one
             continue
         try:
             known[name] = read(one)
@@ -63,8 +68,6 @@ def from_json(kind: type[T], raw: object) -> T:
             others[name] = one
     if others and hasattr(kind, OTHERS):
         known[OTHERS] = others
-    if absent := _left_out(cast("Any", kind)):
-        known = {**absent, **known}
     try:
         return kind(**known)
     except (TypeError, ValueError) as error:
@@ -102,22 +105,27 @@ def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 @cache
-def _left_out(kind: type[DataclassInstance]) -> Mapping[str, None]:
-    """Fields that `to_json` leaves out as None, and that no default stands in for."""
-    required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
-    return {name: None for name in required if name in _readers(kind) and _readers(kind)[name][1]}
-
-
-@cache
-def _readers(kind: type) -> Mapping[str, tuple[Read, bool, type | None]]:
-    """Field -> what reads it, whether it may be None, and the class whose values are taken as they are."""
+def _readers(kind: type[DataclassInstance]) -> tuple[Mapping[str, Reader], Mapping[str, None]]:
+    """What reads each field, and those that `to_json` leaves out as None and that no default stands in for."""
     hints = {name: hint for name, hint in get_type_hints(kind).items() if name != OTHERS}
-    return {name: (_reader(hint), types.NoneType in get_args(hint), _as_written(hint)) for name, hint in hints.items()}
+    readers = {
+        name: (_reader(hint), types.NoneType in get_args(hint), _as_written(hint)) for name, hint in hints.items()
+    }
+    required = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    return readers, {name: None for name in required if name in readers and readers[name][1]}
 
 
-def _as_written(hint: Any) -> type | None:
-    first = get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
-    return first if first in (str, int, bool, float) else None
+def _as_written(hint: Any) -> frozenset[type]:
+    """The classes whose values the hint's reader gives back as they are; what it asks after another kind isn't told."""
+    found: list[type] = []
+    for one in get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,):
+        kind = dict if get_origin(one) is Mapping and get_args(one)[1] in (Any, object) else one
+        if kind not in (str, int, bool, float, dict):
+            break
+        found.append(kind)
+        if kind is float:  # it makes floats of whole numbers
+            break
+    return frozenset(found)
 
 
 def _reader(hint: Any) -> Read:
@@ -130,7 +138,8 @@ def _reader(hint: Any) -> Read:
     if origin is tuple:
         return partial(_tuple, _reader(inner[0]))
     if origin is Mapping:
-        return partial(_instance, dict) if inner[1] in (Any, object) else partial(_mapping, _reader(inner[1]))
+        plain = inner[1] in (Any, object)
+        return partial(_instance, dict) if plain else partial(_mapping, _reader(inner[1]), _as_written(inner[1]))
     if is_dataclass(hint):
         return partial(from_json, cast("type", hint))
     return _PLAIN.get(hint) or partial(_instance, origin or hint)
@@ -161,8 +170,9 @@ def _tuple(read: Read, value: object) -> tuple[object, ...]:
     return tuple(read(one) for one in _instance((list, tuple), value))
 
 
-def _mapping(read: Read, value: object) -> Mapping[str, object]:
-    return {name: read(one) for name, one in _instance(dict, value).items()}
+def _mapping(read: Read, as_written: frozenset[type], value: object) -> Mapping[str, object]:
+    told = _instance(dict, value).items()
+    return {name: one if one.__class__ in as_written else read(one) for name, one in told}
 
 
 def _path(value: object) -> object:

@@ -13,10 +13,11 @@ from renderer.plan.grouping import Node, grouped
 from renderer.plan.jobs import Change, Group, Input, Job, Plan, TakePlan, Why
 from renderer.plan.keys import TAKE_VERSION, job_key
 from renderer.plan.picking import PlanPick
-from renderer.plan.reasons import FILE, SET, WEIGHTS, Reason, current, explain
+from renderer.plan.reasons import SET, WEIGHTS, Reason, current, explain
 from renderer.plan.take_jobs import JobMaker
 from renderer.provenance import Environment
 from renderer.store.journal_lines import TakeDoneLine, TakeFailedLine
+from renderer.store.takes import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,6 +83,9 @@ def make_plan(
 
 def last_failures(store: Store) -> Mapping[str, str]:
     """Take name -> key of those whose last word in the journal is a failure."""
+    # Mostly none failed, and of each that came there is a line.
+    if not any(store.journal.lines("take-failed")):
+        return {}
     last: dict[str, str | None] = {}
     for entry in store.journal.lines("take-failed", "take-done"):
         match entry.line:

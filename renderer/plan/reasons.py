@@ -11,6 +11,7 @@ from renderer.models.numerics import words_of
 from renderer.plan.jobs import Change, Why
 from renderer.plan.locations import is_left_out, place
 from renderer.settings import NOT_TOLD, neutral_values, rows
+from renderer.store.takes import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +32,6 @@ SET = "set"
 """Beside the stages' requests, records tell which models and switches were named: reasons in the user's words."""
 WEIGHTS = "weight_files"
 """And of what files each part's weights are, by their digests: which one changed. Part -> file -> digest."""
-FILE = "take"
-"""And how the file is written: its format, and what its tags tell."""
 _FORMER_NAMES = "settings had other names in its key until 0.2.0"
 
 
@@ -59,17 +58,17 @@ def explain(
     """Whether a take is done, and if not, why it runs and which values changed since its last version."""
     if force:
         return Reason(why=Why.FORCED)
-    found = store.located(plan.name, plan.key)
+    found = store.audio(plan.name, plan.key)
     if found is None:
         return _why_not_there(plan, store, failed)
-    record, place = found
+    record, name = found
     if refresh and refresh(record.environment):
         return Reason(why=Why.CHANGED, changes=environment_changes(record.environment, environment))
     # Nearly always today's: then it is kept once and not with every take.
     made_in = environment if record.environment == environment else record.environment
     tags = _tags_changed(record.requests[FILE], plan)
     done = Why.TAGS if tags else Why.DONE
-    return Reason(why=done if place == store.outputs / plan.file else Why.RESTORED, changes=tags, made_in=made_in)
+    return Reason(why=done if name == plan.file else Why.RESTORED, changes=tags, made_in=made_in)
 
 
 def _tags_changed(written: Mapping[str, object], plan: TakePlan) -> tuple[Change, ...]:

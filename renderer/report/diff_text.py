@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.plan.reasons import FILE, SET
+from renderer.plan.reasons import SET
 from renderer.plurals import DONE, counted
 from renderer.report.take_sound import side_rows
+from renderer.store.takes import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

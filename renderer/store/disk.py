@@ -168,7 +168,7 @@ def is_temp(name: str) -> bool:
     return _TEMP.fullmatch(name) is not None
 
 
-def clear_temps(folder: Path, *, older_than_seconds: float = 0.0) -> None:
+def clear_temps(folder: os.PathLike[str], *, older_than_seconds: float = 0.0) -> None:
     """Take away what a killed writer left in just this folder; for whoever holds its lock, or is patient."""
     limit = time.time() - older_than_seconds
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

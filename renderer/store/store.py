@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
-from renderer.folders import STORE_FOLDER
+from renderer.folders import REPORT_FOLDER, STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import NAME, Journal
-from renderer.store.takes import TakeRecord, decode_record, encode_record, file_digest, is_name
+from renderer.store.takes import TakeFile, TakeRecord, decode_file, decode_record, encode_record, file_digest, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from renderer.artifacts import Artifact
     from renderer.provenance import Origin
@@ -179,18 +180,45 @@ class Store:
 
     def located(self, name: str, key: str) -> tuple[TakeRecord, Path] | None:
         """The record of a take's audio under that key, and where its file lies."""
-        # Names come from command lines and from files: none leads out of the store.
-        record = self._record(self._takes / name / f"{key}.json") if is_name(name) and is_name(key) else None
-        place = self.find(record) if record else None
-        return (record, place) if record and place else None
+        found = self._recorded(name, key)
+        return (found[0], self.outputs / found[1]) if found else None
 
-    def find(self, record: TakeRecord) -> Path | None:
+    def audio(self, name: str, key: str) -> tuple[TakeFile, str] | None:
+        """What the record of a take's audio under that key tells of its file, and what that is called below the folder.
+
+        As `located`, in a fraction of the time: a plan of thousands needs no more.
+        """
+        if self._records is not None or not (is_name(name) and is_name(key)):
+            return self._recorded(name, key)
+        path = self._takes.joinpath(name, f"{key}.json")
+        try:
+            file = decode_file(self._read(path))
+        except FileNotFoundError:
+            return None
+        except StoreError:
+            file = None
+        if file is None or _is_swapped(file, path):
+            return self._recorded(name, key)
+        where = self._name_of(file)
+        return (file, where) if where else None
+
+    def _recorded(self, name: str, key: str) -> tuple[TakeRecord, str] | None:
+        # Names come from command lines and from files: none leads out of the store.
+        record = self._record(self._takes.joinpath(name, f"{key}.json")) if is_name(name) and is_name(key) else None
+        where = self._name_of(record) if record else ""
+        return (record, where) if record and where else None
+
+    def find(self, record: TakeFile) -> Path | None:
         """Where the audio lies: under its own name, or in `old/`; None when it was deleted or altered."""
-        own = self.outputs / record.file
-        if _holds(own, record):
-            return own
-        old = self.outputs / record.old_file
-        return old if _holds(old, record) else None
+        name = self._name_of(record)
+        return self.outputs / name if name else None
+
+    def _name_of(self, record: TakeFile) -> str:
+        """What the audio is called below the outputs folder now; empty when it was deleted or altered."""
+        # Texts, as it takes longer to make a path than to look what lies there.
+        if _holds(f"{self.outputs}/{record.file}", record):
+            return record.file
+        return record.old_file if _holds(f"{self.outputs}/{record.old_file}", record) else ""
 
     def versions(self, name: str) -> tuple[TakeRecord, ...]:
         """Every recorded version of a take, the newest first; none of a name that no take can have."""
@@ -285,26 +313,32 @@ class Store:
                 self.disk.flush_folder(changed)
             self.journal.append("set-aside", {"stage": stage, "key": key, "why": error.why or error.message})
 
-    def _written_folders(self) -> Iterator[Path]:
+    def _written_folders(self) -> Iterator[os.PathLike[str]]:
         """Every folder that who holds the lock writes files into under temporary names."""
         yield from (self.folder, self.shards_folder)
-        for above in (self.outputs, *(self.folder / stage for stage in self._kinds), self.folder / "takes"):
+        for above in (self.outputs, *(self.folder / stage for stage in self._kinds), self._takes):
             if above.is_dir():
-                yield from (below for below in above.iterdir() if below.is_dir() and below.name != "report")
+                # Not iterdir: of each of twenty thousand takes' folders it would ask again whether it is one.
+                with os.scandir(above) as entries:
+                    yield from (one for one in entries if one.is_dir() and one.name != REPORT_FOLDER)
 
 
 def _refuse_swapped(record: TakeRecord, path: Path) -> None:
-    if (record.take, record.stem) != (path.parent.name, path.stem):
+    if _is_swapped(record, path):
         raise StoreError("a take's record lies under the name of another", why=f"`{record.take}`'s, {record.stem[:8]}")
 
 
-def _holds(place: Path, record: TakeRecord) -> bool:
+def _is_swapped(record: TakeFile, path: Path) -> bool:
+    return path.parts[-2:] != (record.take, f"{record.stem}.json")
+
+
+def _holds(place: str, record: TakeFile) -> bool:
     try:
-        stat = place.stat()
+        stat = os.stat(place)  # noqa: PTH116 - see `_name_of`
         if stat.st_size != record.num_bytes:
             return False
         # A copied or touched file keeps its content: only then is it read.
         touched = stat.st_mtime_ns != record.mtime_ns
-        return not (touched or record.distrusted) or file_digest(place) == record.digest
+        return not (touched or record.distrusted) or file_digest(Path(place)) == record.digest
     except OSError:
         return False

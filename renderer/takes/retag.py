@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
 from renderer.files import read_regular
-from renderer.plan.reasons import FILE
 from renderer.store.disk import commit, temp_beside, write_whole
-from renderer.store.takes import file_digest
+from renderer.store.takes import FILE, file_digest
 from renderer.takes.audio import change_tags
 from renderer.takes.measure import share_measurement
 from renderer.takes.measurements import measured_folder
