@@ -170,21 +170,28 @@ def is_temp(name: str) -> bool:
 
 def clear_temps(folder: os.PathLike[str], *, older_than_seconds: float = 0.0) -> None:
     """Take away what a killed writer left in just this folder; for whoever holds its lock, or is patient."""
+    for entry in _temps(folder, older_than_seconds):
+        if entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
+
+
+def clear_temp_folders(folder: Path, *, older_than_seconds: float) -> None:
+    """Take away folders that were for what isn't whole yet, with all in them: only where we make such folders."""
+    for entry in _temps(folder, older_than_seconds):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _temps(folder: os.PathLike[str], older_than_seconds: float) -> Iterator[os.DirEntry[str]]:
+    """What bears a name of `temp_name` in just this folder, and has for so long."""
     limit = time.time() - older_than_seconds
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError):
-                if is_temp(entry.name) and (
-                    not older_than_seconds or entry.stat(follow_symlinks=False).st_mtime <= limit
-                ):
-                    _clear(entry)
-
-
-def _clear(entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        shutil.rmtree(entry.path)
-    elif entry.is_file(follow_symlinks=False):
-        os.unlink(entry.path)  # noqa: PTH108 - a path of scandir's
+            if is_temp(entry.name):
+                with contextlib.suppress(OSError):
+                    if not older_than_seconds or entry.stat(follow_symlinks=False).st_mtime <= limit:
+                        yield entry
 
 
 def commit(

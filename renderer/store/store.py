@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
 from renderer.folders import REPORT_FOLDER, STORE_FOLDER
-from renderer.store.disk import Disk, RealDisk, clear_temps, is_temp, make_folder, write_whole
+from renderer.store.disk import Disk, RealDisk, clear_temp_folders, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import NAME, Journal
 from renderer.store.takes import TakeFile, TakeRecord, decode_file, decode_record, encode_record, file_digest, is_name
@@ -92,6 +92,7 @@ class Store:
         # Page and measurements are written without the lock, just now too perhaps.
         for folder in (self.outputs / "report", self.outputs / "report" / "measured", self.folder / "pages"):
             clear_temps(folder, older_than_seconds=_STALE_SECONDS)
+        clear_temp_folders(self.outputs / REPORT_FOLDER / "measured", older_than_seconds=_STALE_SECONDS)
 
     def require_there(self) -> None:
         """Notice that somebody took the folder away under a render.

@@ -358,10 +358,15 @@ def test_only_files_of_our_pattern_where_we_put_them_are_cleared(sound: Songs) -
     for folder in pages:
         assert (sound.outputs / folder / name).exists(), "a page may be on its way: they are written without the lock"
         os.utime(sound.outputs / folder / name, (0, 0))
+    # A folder of that name is ours only where measuring makes one.
+    for folder in ("eins", "report", "report/measured"):
+        (sound.outputs / folder / ".tmp-fedcba9876543210").mkdir()
+        os.utime(sound.outputs / folder / ".tmp-fedcba9876543210", (0, 0))
     sound.project().store.clear_leftovers()
 
     left = {path.relative_to(sound.outputs).as_posix() for path in sound.outputs.rglob(".tmp-*")}
     assert left == {
+        *(f"{folder}/.tmp-fedcba9876543210" for folder in ("eins", "report")),
         *(f"{folder}/{name}".lstrip("/") for folder in theirs),
         *(f"eins/{other}" for other in others),
     }
