@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from renderer.errors import FolderBusy, SpecError, StoreError, UsageError
-from renderer.files import what_to_do, why_refused
+from renderer.files import by_real, what_to_do, why_refused
 from renderer.folders import WATCH_LOG, WORKER_LOG
 from renderer.models.family import stored_kinds
 from renderer.models.model_files import Residency
@@ -303,8 +303,8 @@ def _outputs_of(takes: Sequence[Take], options: Options) -> Path:
     """
     outputs = _named_outputs(takes, options)
     real = outputs.resolve()
-    for source in dict.fromkeys(take.song.source for take in takes):
-        if source.resolve().is_relative_to(real):
+    for leads, source in by_real(dict.fromkeys(take.song.source for take in takes)).items():
+        if leads.is_relative_to(real):
             raise UsageError(
                 f"the outputs folder `{outputs}` holds specs",
                 why=f"`{source}` lies in it, and a song's folder there would be taken for takes",

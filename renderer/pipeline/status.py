@@ -82,7 +82,8 @@ def versions(project: Project, plan: TakePlan) -> tuple[Version, ...]:
 
 def made_elsewhere(project: Project, plan: TakePlan) -> tuple[Change, ...]:
     """How the surroundings that a finished take was made in differ from today's; its bytes count all the same."""
-    return environment_changes(plan.made_in, project.environment) if plan.made_in else ()
+    made_in, now = plan.made_in, project.environment
+    return () if made_in is None or made_in is now else environment_changes(made_in, now)
 
 
 def _status(project: Project, plan: TakePlan, failure: str) -> TakeStatus:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from renderer.errors import RendererError, SpecError
-from renderer.files import real
+from renderer.files import by_real, real
 from renderer.folders import SPECS_FOLDER
 from renderer.pipeline.model_faults import refuse_model_faults
 from renderer.pipeline.project import Project
@@ -121,13 +121,12 @@ def spec_files(project: Project) -> tuple[Path, ...]:
     homes = {folder: _home(folder) for folder in dict.fromkeys(source.parent for source in sources)}
     beside = project.store.outputs.parent / SPECS_FOLDER
     folders = {real(home): home for home in (*homes.values(), *([beside] if beside.is_dir() else ()))}
-    found: dict[Path, Path] = {real(source): source for source in sources if source.exists()}
+    files = [source for source in sources if source.exists()]
     for folder in folders.values():
         # A folder that can't be read holds nothing that was rendered just now.
         with suppress(RendererError):
-            for file in find_specs([folder]):
-                found.setdefault(real(file), file)
-    return tuple(found.values())
+            files += find_specs([folder])
+    return tuple(by_real(files).values())
 
 
 def _home(folder: Path) -> Path:
@@ -139,8 +138,8 @@ def _songs_beside(
     known: Iterable[Song], project: Project, *, is_known: bool
 ) -> tuple[tuple[Song, ...], tuple[Diagnostic, ...]]:
     """The project's songs, less those `known` where these are as their specs have them, and the errors of its specs."""
-    sources = {real(song.source) for song in known} if is_known else set()
-    files = [file for file in spec_files(project) if real(file) not in sources]
+    sources = by_real(song.source for song in known) if is_known else {}
+    files = [file for leads, file in by_real(spec_files(project)).items() if leads not in sources]
     if not files:
         return (), ()
     options = replace(project.options, seeds=None, first_seed=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
-from renderer.files import is_folder, real, what_to_do, why_refused
+from renderer.files import by_real, is_folder, real, what_to_do, why_refused
 from renderer.folders import REPORT_FOLDER, SPECS_FOLDER
 from renderer.folders import specs_folder as specs_folder_here
 from renderer.spec.build import CheckedSpec, build_song
@@ -82,11 +82,8 @@ def find_specs(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     Raises: UsageError where a path doesn't exist or can't be a spec.
     """
     projects = SpecFolders(Overrides())
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        for file in _below(path, projects) if is_folder(path) else [_file(path)]:
-            found.setdefault(real(file), file)
-    return tuple(sorted(found.values()))
+    files = (_below(path, projects) if is_folder(path) else [_file(path)] for path in map(Path, paths))
+    return tuple(sorted(by_real(chain.from_iterable(files)).values()))
 
 
 def find_albums(folder: Path) -> tuple[Path, ...]:
