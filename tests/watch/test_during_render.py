@@ -67,14 +67,15 @@ def test_finished_stages_stay_stored_when_a_later_one_is_given_up(hasty: Songs, 
 
 def test_an_edited_song_goes_first_and_the_others_follow(hasty: Songs, running: Watching) -> None:
     names = [f"lied{number}" for number in range(3)]
-    # Renamed into place in one go: all three are one round's.
+    # A folder that is renamed into place: all three are one round's.
+    coming = hasty.folder / "coming.txt"
+    coming.mkdir()
     for name, duration in (("lied1", 10), ("lied2", 10), ("lied0", LONG)):
-        (hasty.folder / name).write_text(hasty.text(name, duration=duration), "utf-8")
-    for name in names:
-        (hasty.folder / name).replace(hasty.path(name))
+        (coming / f"{name}.toml").write_text(hasty.text(name, duration=duration, lyrics="../words.txt"), "utf-8")
+    there = coming.rename(hasty.specs / "there")
     running.until(r"lied0\.s0 latents: ")
     with running.worker_held():
-        hasty.write("lied2", mood="wild")
+        hasty.put(there / "lied2.toml", hasty.text("lied2", mood="wild", lyrics="../words.txt"))
         running.until(SEEN)
 
     said = running.until_idle()
