@@ -110,7 +110,8 @@ def test_a_measuring_process_that_is_ended_amid_its_writing_leaves_nothing_half_
     me = psutil.Process()
 
     def end_amid_writing(end: Callable[[], None]) -> None:
-        (measuring,) = (child for child in me.children() if "renderer.takes.measure" in child.cmdline())
+        living = [child for child in me.children() if child.status() != psutil.STATUS_ZOMBIE]
+        (measuring,) = (child for child in living if "renderer.takes.measure" in child.cmdline())
 
         def watch() -> None:
             while not list(folder.glob(".tmp-*/*")) and measuring.is_running():
