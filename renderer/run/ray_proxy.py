@@ -24,8 +24,9 @@ from renderer.run.ray_link import connect
 from renderer.run.wire import send
 from renderer.store.disk import temp_name
 
-PLACING_SECONDS = 60.0
-"""A node may be starting; but of a GPU that went with its node, nobody knows whether it comes back."""
+PLACING_SECONDS = 120.0
+"""A node may be starting, or so busy that it starts a process in a minute; but of a GPU that went with its node, nobody
+knows whether it comes back."""
 _ENDING_SECONDS = 5.0
 
 
