@@ -87,6 +87,8 @@ class Heard:
     """Whether the window's long-term spectrum is nearer to its own song's than to another's."""
     repaint_keeps_tempo: bool | None
     cover_keeps_tempo: bool | None
+    cover_tempo_is_told: bool | None
+    """Whether its beat is strong enough for `report` to tell of it."""
     cover_keeps_energy: bool | None
     cover_changes_style: bool
     """Whether it isn't heard as the song's style any more."""
@@ -224,6 +226,7 @@ def hear(folder: Path, judge: Any, pair: Pair, other: Pair) -> Heard:
         **repainted(source, takes["repaint"], takes["again"], other_source),
         repaint_keeps_tempo=keeps_tempo(tempo, takes["repaint"]),
         cover_keeps_tempo=keeps_tempo(tempo, takes["cover"]),
+        cover_tempo_is_told=None if tempo is None else heard_tempo(takes["cover"]) is not None,
         cover_keeps_energy=keeps_energy(pair.song, source, takes["cover"]),
         cover_changes_style=style != pair.song.style,
         cover_has_style=style == pair.cover.style,
@@ -265,13 +268,16 @@ def distance(one: Sound, other: Sound) -> float:
 
 
 def heard_tempo(sound: Sound) -> float | None:
-    """Beats a minute."""
+    """Beats a minute, as `report` tells them; None where the beat is too weak to."""
     return analysis.tempo(analysis._mono(sound, SAMPLE_RATE))
 
 
 def keeps_tempo(tempo: float | None, made: Sound) -> bool | None:
-    """Whether the source's tempo is heard, octaves folded; None where the source has none."""
-    return None if tempo is None else same_tempo(heard_tempo(made), tempo, folded=True)
+    """Whether the likeliest tempo is the source's, octaves folded; None where the source has none."""
+    # A cover as a ballad has a weak beat: `report` keeps silent there, and silence is no other tempo. What is made from
+    # a shuffled source shows what comes of mere guessing.
+    likeliest = analysis.rhythm(analysis._mono(made, SAMPLE_RATE), min_pulse=0.0)[0]
+    return None if tempo is None else same_tempo(likeliest, tempo, folded=True)
 
 
 def keeps_energy(piece: Piece, source: Sound, made: Sound) -> bool | None:

@@ -69,8 +69,8 @@ def tempo(mono: Sound) -> float | None:
     return rhythm(mono)[0]
 
 
-def rhythm(mono: Sound) -> tuple[float | None, tuple[float, ...]]:
-    """The same with when the beats are heard, in seconds."""
+def rhythm(mono: Sound, *, min_pulse: float = MIN_PULSE) -> tuple[float | None, tuple[float, ...]]:
+    """The same with when the beats are heard, in seconds; below `min_pulse` they aren't told."""
     from librosa.beat import beat_track  # noqa: PLC0415 - seconds of imports, in the measuring process only
     from librosa.core import frames_to_time  # noqa: PLC0415 - as above
     from librosa.onset import onset_strength  # noqa: PLC0415 - as above
@@ -82,7 +82,7 @@ def rhythm(mono: Sound) -> tuple[float | None, tuple[float, ...]]:
         return None, ()
     found, beats = beat_track(onset_envelope=onsets, sr=ANALYSIS_RATE)
     rough = float(np.atleast_1d(found)[0])
-    if len(beats) < 4 or _pulse(onsets, rough) < MIN_PULSE:  # noqa: PLR2004 - a bar
+    if len(beats) < 4 or _pulse(onsets, rough) < min_pulse:  # noqa: PLR2004 - a bar
         return None, ()
     seconds = frames_to_time(beats, sr=ANALYSIS_RATE)
     # What rises in a frame is told a frame later: on clicks of known times, 24 ms.
