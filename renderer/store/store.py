@@ -321,7 +321,14 @@ class Store:
             if above.is_dir():
                 # Not iterdir: of each of twenty thousand takes' folders it would ask again whether it is one.
                 with os.scandir(above) as entries:
-                    yield from (one for one in entries if one.is_dir() and one.name != REPORT_FOLDER)
+                    yield from (one for one in entries if _is_folder(one) and one.name != REPORT_FOLDER)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads in a circle, or where nobody may look
 
 
 def _refuse_swapped(record: TakeRecord, path: Path) -> None:

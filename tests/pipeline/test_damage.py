@@ -352,6 +352,7 @@ def test_only_files_of_our_pattern_where_we_put_them_are_cleared(sound: Songs) -
     others = [".tmp-", ".tmp-notes.txt", ".tmp-0123456789abcdef.wav.part", ".tmp-0123456789abcdeg"]
     for other in others:
         (sound.outputs / "eins" / other).write_text("mine")
+    (sound.outputs / "in-a-circle").symlink_to("in-a-circle")
 
     sound.project().store.clear_leftovers()
 

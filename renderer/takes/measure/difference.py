@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from renderer.formats.table import FORMATS
+from renderer.store.disk import RealDisk, write_whole
 from renderer.takes.measure.values import Difference
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def compare_files(pair: SoundPair, folder: Path) -> None:
     Raises: soundfile's errors for what can't be read, ValueError for files that can't be laid beside each other.
     """
     text = json.dumps({"version": VERSION, "difference": asdict(difference(pair))})
-    (folder / f"{pair.name}.json").write_text(text, "utf-8")
+    write_whole(RealDisk(), folder / f"{pair.name}.json", text.encode())
 
 
 def stored_difference(name: str, folder: Path) -> Difference | None:

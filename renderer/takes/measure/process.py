@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from renderer.errors import RendererError
 from renderer.json_values import from_json, to_json
 from renderer.processes import SAFE_FOLDER, inherited, python
-from renderer.store.disk import RealDisk, commit, make_folder, temp_name
+from renderer.store.disk import RealDisk, commit, make_folder, temp_name, write_whole
 from renderer.takes.measure.difference import compare_files, stored_difference
 from renderer.takes.measure.sung_words import compare_words, stored_word_errors, word_errors_name
 from renderer.takes.measure.values import Difference, Measured, SoundFile, SoundPair, SungFile, WordErrors
@@ -136,19 +136,15 @@ def measure_files(
 def _in_process(
     files: Sequence[SoundFile | SoundPair | SungFile], folder: Path, begun: Callable[[Callable[[], None]], None]
 ) -> Iterator[Measurement]:
-    with _unfinished(folder) as unfinished:
-        yield from _asked(files, folder, unfinished, begun)
-
-
-@contextmanager
-def _unfinished(folder: Path) -> Iterator[Path]:
-    """A folder below `folder` for what isn't whole yet; it goes with all in it once the process has ended."""
-    # The process is ended in the midst of what it writes, and has no time to clear up after itself.
-    make_folder(RealDisk(), folder)
-    unfinished = folder / temp_name()
-    unfinished.mkdir()
     try:
-        yield unfinished
+        make_folder(RealDisk(), folder)
+    except OSError as error:
+        yield from (_not_measured(file, f"{type(error).__name__}: {error}") for file in files)
+        return
+    # The process is ended in the midst of what it writes, and has no time to clear up after itself.
+    unfinished = folder / temp_name()
+    try:
+        yield from _asked(files, folder, unfinished, begun)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -214,8 +210,7 @@ def main(folder: Path, unfinished: Path) -> None:
     for kind, name, told in files:
         answer = {"name": name}
         try:
-            rows[kind].measure(from_json(rows[kind].kind, told), unfinished)
-            _name(unfinished, folder)
+            _keep(rows[kind], from_json(rows[kind].kind, told), folder, unfinished)
         except RendererError as error:
             answer["problem"] = "; ".join(filter(None, (error.message, error.why, error.help)))
         except Exception as error:  # noqa: BLE001 - the boundary: one odd file must not end the others
@@ -224,7 +219,11 @@ def main(folder: Path, unfinished: Path) -> None:
         sys.stdout.flush()
 
 
-def _name(unfinished: Path, folder: Path) -> None:
+def _keep(row: MeasureRow, file: SoundFile | SoundPair | SungFile, folder: Path, unfinished: Path) -> None:
+    # Anew for each: what one that failed has left isn't whole, and a folder that lay unused for an hour is cleared.
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    row.measure(file, unfinished)
     # The numbers last: without them a picture counts for nothing.
     for path in sorted(unfinished.iterdir(), key=lambda path: path.suffix == ".json"):
         commit(RealDisk(), path, folder / path.name, num_bytes=path.stat().st_size)
@@ -250,7 +249,7 @@ def _measure(path: Path, digest: str, folder: Path) -> None:
     compile_once()
     draw_spectrogram(sound, rate, _picture(digest, folder))
     text = json.dumps({"version": VERSION, "measured": asdict(analyse(sound, rate))})
-    _kept(digest, folder).write_text(text, "utf-8")
+    write_whole(RealDisk(), _kept(digest, folder), text.encode())
 
 
 def _measurement(file: SoundFile | SoundPair | SungFile, problem: str, folder: Path) -> Measurement:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from renderer.json_values import JsonError, from_json, to_json
+from renderer.store.disk import RealDisk, write_whole
 from renderer.takes.measure.values import WordErrors
 from renderer.takes.measure.word_errors import line_errors
 
@@ -24,7 +25,7 @@ def compare_words(file: SungFile, folder: Path) -> None:
     """
     words = to_json(_word_errors(file))
     text = json.dumps({"version": VERSION, "words": words}, ensure_ascii=False)
-    (folder / word_errors_name(file.sound.digest)).write_text(text, "utf-8")
+    write_whole(RealDisk(), folder / word_errors_name(file.sound.digest), text.encode())
 
 
 def stored_word_errors(digest: str, folder: Path) -> WordErrors | None:

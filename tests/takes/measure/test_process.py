@@ -15,8 +15,9 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from renderer.store.disk import temp_name
 from renderer.takes.audio import write_audio
-from renderer.takes.measure import SoundFile, measure_files, stored_measurement
+from renderer.takes.measure import SoundFile, measure_files, process, stored_measurement
 from renderer.takes.measure.compiled import compile_once
 from tests.patience import PATIENCE_SECONDS
 from tests.report.songs import music
@@ -129,6 +130,33 @@ def test_a_measuring_process_that_is_ended_amid_its_writing_leaves_nothing_half_
     assert held == [set()], "it was ended too late to show anything"
     assert "ended (-15)" in found.problem
     assert not list(folder.iterdir())
+
+
+def test_what_a_measurement_that_failed_has_left_gets_no_name(tmp_path: Path) -> None:
+    def measure(file: SoundFile, folder: Path) -> None:
+        (folder / f"{file.digest[:16]}.webp").write_bytes(b"half a picture")
+        if file.digest.startswith("a"):
+            raise OSError(28, "No space left on device")
+        (folder / f"{file.digest[:16]}.json").write_text("{}", "utf-8")
+
+    row = process.MeasureRow(kind=SoundFile, stored=lambda *_: None, measure=measure)
+    folder, unfinished = tmp_path / "measured", tmp_path / "measured" / temp_name()
+    folder.mkdir()
+    with pytest.raises(OSError, match="No space"):
+        process._keep(row, SoundFile(path=tmp_path / "a.flac", digest="a" * 64), folder, unfinished)
+    process._keep(row, SoundFile(path=tmp_path / "b.flac", digest="b" * 64), folder, unfinished)
+
+    assert {path.name for path in folder.glob("*.*") if path.is_file()} == {f"{'b' * 16}.webp", f"{'b' * 16}.json"}
+
+
+def test_where_nothing_can_be_kept_each_file_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file where the folder would be", "utf-8")
+    files = [SoundFile(path=tmp_path / f"{name}.flac", digest=name * 64) for name in "ab"]
+
+    found = list(measure_files(files, tmp_path / "report" / "measured"))
+
+    assert [one.digest for one in found] == ["a" * 64, "b" * 64]
+    assert all("NotADirectoryError" in one.problem for one in found)
 
 
 COMPILED = """
