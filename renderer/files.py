@@ -105,6 +105,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def lies_there(path: Path) -> bool:
+    """Whether anything lies there, links followed; not where that can't be told."""
+    try:
+        return path.exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def real(path: Path) -> Path:
     """Where links lead; of one that leads nowhere, its own absolute path."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.errors import UsageError
+from renderer.files import lies_there
 from renderer.spec.near import path_suggestion, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_QUOTED = re.compile(r"'([^'\n]*)'")
+# As Python writes a text: in double quotes when it holds a single one; what stands in words (`it's`) opens nothing.
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")""")
 _EXTRA = re.compile(r"got unexpected extra arguments? \((.*)\)", re.IGNORECASE)
 
 
@@ -33,7 +36,8 @@ def as_usage_error(error: click.UsageError) -> UsageError:
             return UsageError(f"there is no option `{option}`", help=near or _usage(error))
         case click.BadOptionUsage(option_name=option):
             param = next((one for one in _options(error) if option in (*one.opts, *one.secondary_opts)), None)
-            wants = "takes no value" if param is not None and param.is_flag else "wants a value"
+            # By click's own words: of the program's own options it names no command to ask.
+            wants = "takes no value" if "not take a value" in error.message else "wants a value"
             return _report(error, f"`{option}` {wants}", param)
         case _:
             extra = _EXTRA.search(error.message)
@@ -59,24 +63,33 @@ def _name(param: click.Parameter) -> str:
 
 def _near_value(error: click.UsageError, param: click.Parameter | None) -> str:
     """Which of the choices, or what on disk, was meant."""
-    written = _QUOTED.search(error.message)
-    if param is None or written is None:
+    written = _written(error.message)
+    if param is None or not written:
         return ""
     if isinstance(param.type, click.Path):
-        return "" if Path(written[1]).exists() else path_suggestion(Path(written[1]))
-    return suggestion(written[1], map(str, param.type.choices)) if isinstance(param.type, click.Choice) else ""
+        return "" if lies_there(Path(written)) else path_suggestion(Path(written))
+    return suggestion(written, map(str, param.type.choices)) if isinstance(param.type, click.Choice) else ""
+
+
+def _written(message: str) -> str:
+    """What was typed, as the first quotes hold it; empty where there are none."""
+    quoted = _QUOTED.search(message)
+    try:
+        return str(ast.literal_eval(quoted[0])) if quoted else ""
+    except (ValueError, SyntaxError):  # quotes that Python didn't write
+        return ""
 
 
 def _in_range(message: str, kind: click.ParamType[object]) -> str:
-    """What a number has to be, in words; empty of other kinds."""
-    if not isinstance(kind, click.IntRange | click.FloatRange):
+    """What a number has to be, in words; empty of other kinds, and where it may be as low as anybody likes."""
+    if not isinstance(kind, click.IntRange | click.FloatRange) or kind.min is None:
         return ""
-    written = _QUOTED.search(message)
     number = "whole number" if isinstance(kind, click.IntRange) else "number"
-    limits = f"above {kind.min or 0:g}" if kind.min_open else f"from {kind.min or 0:g} on"
+    limits = f"above {kind.min:g}" if kind.min_open else f"from {kind.min:g} on"
     if kind.max is not None:
-        limits = f"from {kind.min or 0:g} to {kind.max:g}"
-    return f"`{written[1] if written else message.partition(' ')[0]}` is no {number} {limits}"
+        limits += f" and {'below' if kind.max_open else 'up to'} {kind.max:g}"
+        limits = limits if kind.min_open or kind.max_open else f"from {kind.min:g} to {kind.max:g}"
+    return f"`{_written(message) or message.partition(' ')[0]}` is no {number} {limits}"
 
 
 def _usage(error: click.UsageError, param: click.Parameter | None = None) -> str:
@@ -93,7 +106,7 @@ def _usage(error: click.UsageError, param: click.Parameter | None = None) -> str
 
 def _words(message: str) -> str:
     """Click's sentence as a part of ours."""
-    text = _QUOTED.sub(r"`\1`", message.strip().rstrip("."))
+    text = _QUOTED.sub(lambda quoted: f"`{quoted[0][1:-1]}`", message.strip().rstrip("."))
     return text[:1].lower() + text[1:]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from renderer.files import is_folder, lies_there
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -38,21 +40,28 @@ def suggestion(written: str, known: Iterable[str], *, most: int = 1) -> str:
 
 def path_suggestion(path: Path, *endings: str) -> str:
     """`did you mean …?` when a folder lies there of nearly that name, or a file with one of the endings; else empty."""
-    near = _nearest_path(path, endings)
+    try:
+        near = _nearest_path(path, endings)
+    except (OSError, ValueError):  # a folder that nobody may list
+        return ""
     return "" if near is None else f"did you mean `{near}`?"
 
 
 def _nearest_path(path: Path, endings: tuple[str, ...]) -> Path | None:
-    folder: Path | None = path.parent
-    if not path.parent.is_dir():
-        folder = None if path.parent == path.parent.parent else _nearest_path(path.parent, ())
-    if folder is None or (folder != path.parent and (folder / path.name).exists()):
-        return folder and folder / path.name
-    try:
-        # A link of that very name leads nowhere.
-        others = (one for one in folder.iterdir() if one.name != path.name)
-        there = [one.name for one in others if one.suffix in endings or one.is_dir()]
-    except OSError:
-        return None
-    written = (path.name, *(f"{path.name}{ending}" for ending in endings))
+    # Step by step from the last folder that is there: a path may have thousands of parts.
+    found = next((folder for folder in path.parents if is_folder(folder)), None)
+    steps = path.relative_to(found).parts if found is not None else ()
+    for place, step in enumerate(steps, 1):
+        if found is not None and place > 1 and lies_there(found / step):
+            found /= step
+        elif found is not None:
+            found = _nearest_in(found, step, endings if place == len(steps) else ())
+    return found
+
+
+def _nearest_in(folder: Path, name: str, endings: tuple[str, ...]) -> Path | None:
+    # A link of that very name leads nowhere.
+    others = (one for one in folder.iterdir() if one.name != name)
+    there = [one.name for one in others if one.suffix in endings or is_folder(one)]
+    written = (name, *(f"{name}{ending}" for ending in endings))
     return next((folder / near for one in written if (near := nearest(one, there))), None)

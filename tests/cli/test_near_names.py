@@ -58,6 +58,12 @@ if TYPE_CHECKING:
         (["album", "spesc"], 2, "did you mean `specs`?"),
         (["album", "outputs"], 2, "renderer new --album"),
         (["models", "fetch", "turbo", "--dir", "otuputs"], 2, "did you mean `outputs`?"),
+        (["models", "fetch", "turbo", "--dir", "it's"], 2, "did you mean `it's-mine`?"),
+        (["models", "fetch", "turbo", "--dir", "x" * 300], 2, "does not exist"),
+        (["models", "fetch", "turbo", "--dir", "x" * 300 + "/b"], 2, "does not exist"),
+        (["keep", "ash.s1", "--out", "x" * 300 + "/b"], 2, "there is no folder `xxx"),
+        (["keep", "ash.s1", "--out", "x/" * 1500], 2, "there is no folder `x/x"),
+        (["check", "spces/../spces/nigth-bus.toml"], 2, "did you mean `specs/../specs/night-bus.toml`?"),
         (["check", "--modell", "mini"], 2, "there is no option `--modell`\n  = help: did you mean `--model`?"),
     ],
 )
@@ -75,6 +81,7 @@ def test_a_misspelt_name_comes_with_the_one_that_was_meant(
             'model = "mini"\ncaption = "x"\ninstrumental = true\nseeds = [1]\n[metas]\nduration = 20\n'
         )
     (tmp_path / "outputs").mkdir()
+    (tmp_path / "it's-mine").mkdir()
     (tmp_path / "outputs" / "night.flac").touch()
     (tmp_path / "outputs" / "night.json").touch()
     monkeypatch.chdir(tmp_path)
@@ -91,10 +98,12 @@ def test_a_misspelt_name_comes_with_the_one_that_was_meant(
         (["models", "fetch"], ["`NAME...` is missing", "renderer models fetch --help tells more"]),
         (["render", "--out"], ["`--out` wants a value", "the outputs folder", "--out FOLDER"]),
         (["check", "--json=3"], ["`--json` takes no value", "the same as --format json"]),
+        (["--version=3"], ["`--version` takes no value", "renderer --help"]),
         (["show", "--mixed=1"], ["`--mixed` takes no value", "renderer show --help tells more"]),
         (["store", "gc", "--yes=1"], ["`--yes` takes no value", "renderer store gc --help tells more"]),
         (["check", "--format", "jsno"], ["`--format`: `jsno` is not one of `text`, `json`", "did you mean `json`?"]),
         (["render", "--workers", "two"], ["`--workers`: `two` is no whole number from 1 on", "--workers N"]),
+        (["render", "--workers", "it's"], ["`--workers`: `it's` is no whole number from 1 on"]),
         (["report", "--port", "99999"], ["`--port`: `99999` is no whole number from 0 to 65535"]),
         (["bench", "night-bus"], ["`night-bus` is more than it takes", "renderer bench --help tells more"]),
         (["render", "--zzz"], ["there is no option `--zzz`", "renderer render --help tells more"]),

@@ -240,6 +240,18 @@ def test_other_peoples_folders_and_files_are_named(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_in_someone_elses_that_an_option_names_is_told(folder: Path) -> None:
+    locked = folder / "locked"
+    (locked / "weights").mkdir(parents=True)
+    locked.chmod(0)
+    code, words = refused_by_mode(folder, "models", "fetch", "mini", "--dir", "locked/weights")
+    locked.chmod(0o755)
+
+    assert code == 2
+    assert "`locked/weights`" in words
+
+
+@pytest.mark.slow
 def test_an_outputs_folder_of_someone_else_is_named(folder: Path) -> None:
     outputs = folder / "outputs"
     outputs.mkdir()
