@@ -216,12 +216,25 @@ def _installed(name: str) -> Family | None:
     found = next(iter(entry_points(group=GROUP, name=name)), None)
     loaded: Family | None = found.load() if found else None
     if loaded is not None:
+        _refuse_unlike(name, loaded)
         taken = {spec.name for known in known_families() for spec in stored(known)}
         for spec in stored(loaded):
             if spec.name in taken:
                 raise two_of_a_name("stages", spec.name, "the store keeps results by that name")
         _LOADED[name] = loaded
     return loaded
+
+
+def _refuse_unlike(name: str, loaded: object) -> None:
+    """Raises ModelError for what doesn't answer all that `Family` asks, as one written for another renderer."""
+    asked = (member for member in vars(Family) if not member.startswith("_"))
+    lacking = [member for member in asked if not hasattr(loaded, member)]
+    if lacking:
+        raise ModelError(
+            f"the installed family of models `{name}` doesn't fit this renderer",
+            why=f"it lacks {', '.join(f'`{member}`' for member in lacking)}",
+            help="install the release of its package that goes with this renderer, or take the package away",
+        )
 
 
 def ask_stages(stages: Mapping[str, StageSpec], context: object) -> dict[str, DataclassInstance]:

@@ -170,6 +170,18 @@ def test_two_families_with_one_name_for_two_things_are_refused(
     assert folder.sounds == {}
 
 
+def test_one_written_for_another_renderer_is_refused_with_what_it_lacks(folder: Folder) -> None:
+    folder.install("knell", "def asker(", "def take_requests(")
+    folder.write("toll", "calm")
+    folder.replace("toll", "chime", "knell")
+
+    for command in ("status", "plan"):
+        told = folder.run(command, *OPTIONS, code=2)
+        assert "the installed family of models `knell` doesn't fit this renderer" in told
+        assert "it lacks `asker`" in told
+        assert "Traceback" not in told
+
+
 def test_what_was_killed_in_its_middle_goes_on_where_it_stopped(folder: Folder) -> None:
     folder.write("tune", "calm")
     render = folder.start("render", *OPTIONS)
