@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,7 +79,7 @@ def command(
         raise UsageError(
             f"--rev {revision} goes with one revision more, or none",
             why=f"{len(named)} names follow it",
-            help=f"renderer diff --rev {revision} {named[0]} --song {named[1]}",
+            help=f"renderer diff --rev {shlex.join((revision, named[0]))} --song {shlex.quote(named[1])}",
         )
     from renderer.cli.show_diff import history_document, print_history
     from renderer.pipeline.history_diff import compare_history
@@ -102,7 +103,7 @@ def show(document: Callable[[T], object], lines: Callable[[T], None], result: T,
 
 def _refuse_other(named: Sequence[str], songs: Sequence[str]) -> None:
     if songs:
-        raise UsageError("--song goes with --rev", help=f"renderer diff --rev HEAD --song {songs[0]}")
+        raise UsageError("--song goes with --rev", help=f"renderer diff --rev HEAD --song {shlex.quote(songs[0])}")
     if not 1 <= len(named) <= _TWO:
         raise UsageError(
             f"{counted(len(named), 'take')} can't be compared" if named else "there is nothing to compare",

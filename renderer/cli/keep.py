@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 @takes_folder_option
 def command(named: tuple[str, ...], note: str, vote: str | None, outputs: Path | None) -> None:
     """Keep TAKEs: recorded in picks.toml beside their specs, shown in the report, spared by `store gc`."""
-    from renderer.pipeline.rendered import heard_takes
-    from renderer.spec.picks import Vote
-    from renderer.takes.votes import vote_on
+    from renderer.pipeline.rendered import heard_takes, voted_takes
+    from renderer.spec.picks import Pick, Vote
+    from renderer.takes.votes import vote_on, write_picks
 
     chosen = Vote.KEEP if vote is None else Vote(vote)
-    for name, (song, record) in heard_takes(named, outputs).items():
-        path = vote_on(song, record, chosen, note=note, outputs=outputs)
-        say(f"{chosen or 'taken back'}: {name} ({record.mark}) in {path}")
+    takes = heard_takes(named, outputs) if chosen else voted_takes(named, outputs)
+    for name, (song, record) in takes.items():
+        if record is None:
+            path = write_picks(song, {name: Pick(note=note)})
+        else:
+            path = vote_on(song, record, chosen, note=note, outputs=outputs)
+        version = f" ({record.mark})" if record else ""
+        say(f"{chosen or 'taken back'}: {name}{version} in {path}")
     say("renderer report shows it on the page")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def the_album(named: Path | None) -> Path:
     found = [path for path in (specs.parent / ALBUM_NAME, specs / ALBUM_NAME) if os.path.lexists(path)]
     if len(found) > 1:
         raise UsageError(
-            f"there are two albums: {' and '.join(f'`{path}`' for path in found)}", help=f"renderer album {found[0]}"
+            f"there are two albums: {' and '.join(f'`{path}`' for path in found)}",
+            help=f"renderer album {shlex.quote(str(found[0]))}",
         )
     if not found:
         raise UsageError(

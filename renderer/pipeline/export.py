@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def _refuse_untimed(timed: Mapping[str, Timestamps | None], songs: Mapping[str, 
         raise UsageError(
             f"there are no timestamps of {', '.join(f'`{name}`' for name in lacking)}",
             why="; ".join(told),
-            help=f"renderer render --timestamps {' '.join(dict.fromkeys(map(whole_take, others)))}" if others else "",
+            help=f"renderer render --timestamps {shlex.join(dict.fromkeys(map(whole_take, others)))}" if others else "",
         )
 
 

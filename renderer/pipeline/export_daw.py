@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -118,7 +119,8 @@ def _lacks(name: str, song: Song, timed: Timestamps | None, measured: Measured |
     elif timed is None and (why := never_timed(name, song)):
         yield f"{name}: no sections, as {why}"
     elif timed is None:
-        yield f"{name}: no sections, as nothing tells when its lyrics are sung: renderer render --timestamps {name}"
+        advice = f"renderer render --timestamps {shlex.quote(name)}"
+        yield f"{name}: no sections, as nothing tells when its lyrics are sung: {advice}"
     if measured is None:
         yield "no beats, as nothing measures them: pip install 'renderer[measure]'"
     elif not measured.beats:

@@ -172,7 +172,7 @@ class Project:
 
     def only(self, takes: Iterable[Take]) -> Project:
         """The same project with these of its takes."""
-        return Project(tuple(takes), self.options, refused=self.refused)
+        return self._less(takes, refused=self.refused)
 
     def without_faulty(self) -> tuple[Project, tuple[Diagnostic, ...]]:
         """The project less the songs that name models which can't be, and what is wrong with those.
@@ -193,7 +193,13 @@ class Project:
             raise SpecError(told)
         if not faults:
             return self, told
-        return Project(good, self.options, refused=(*self.refused, *refused_specs(told))), told
+        return self._less(good, refused=(*self.refused, *refused_specs(told))), told
+
+    def _less(self, takes: Iterable[Take], *, refused: Sequence[RefusedSpec]) -> Project:
+        project = Project(tuple(takes), self.options, refused=refused)
+        # These takes lost the edits among them already.
+        project._left_out = self._left_out
+        return project
 
     def executor(self, residency: Residency = Residency.ALONE) -> Executor:
         """What carries out this project's plans, no worker started yet."""

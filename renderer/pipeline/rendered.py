@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from renderer.spec.take_names import preview_named
 from renderer.store.store import Store
 from renderer.store.takes import file_digest
 from renderer.takes.versions import current_version
+from renderer.takes.votes import all_picks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,10 +56,26 @@ def heard_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[S
     Raises: SpecError and UsageError for a name or a pattern that no audio bears.
     """
     songs = _songs(outputs)
-    faulty = faulty_specs(songs.values()).items()
-    others = {name: SongFolders(source=file, outputs=outputs_of(file)) for name, file in faulty}
+    others = _others(songs)
     known = {**others, **_folders(songs)}
     return {take: (known[take.partition(".")[0]], record) for take, record in _matches(names, others, songs, outputs)}
+
+
+def voted_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[SongFolders, TakeRecord | None]]:
+    """The same and, without a version, takes that no audio bears any more and that a vote beside a spec is on.
+
+    Raises: as `heard_takes`, of names that no vote is on either; SpecError for picks that can't be read.
+    """
+    songs = _songs(outputs)
+    others = _others(songs)
+    known = {**others, **_folders(songs)}
+    beside = {take: song for song in known.values() for take in all_picks([song])}
+    voted = {take: song for take, song in beside.items() if any(_fits(name, take) for name in names)}
+    heard = _matches(names, others, songs, outputs, voted)
+    return {
+        **{take: (song, None) for take, song in voted.items()},
+        **{take: (known[take.partition(".")[0]], record) for take, record in heard},
+    }
 
 
 def _songs(outputs: Path | None) -> dict[str, Song]:
@@ -66,6 +84,12 @@ def _songs(outputs: Path | None) -> dict[str, Song]:
 
 def _folders(songs: Mapping[str, Song]) -> dict[str, SongFolders]:
     return {name: SongFolders(source=song.source, outputs=song.outputs) for name, song in songs.items()}
+
+
+def _others(songs: Mapping[str, Song]) -> dict[str, SongFolders]:
+    """Of the specs with errors."""
+    faulty = faulty_specs(songs.values()).items()
+    return {name: SongFolders(source=file, outputs=outputs_of(file)) for name, file in faulty}
 
 
 def _of_one_song(names: Iterable[str]) -> Iterator[str]:
@@ -82,13 +106,17 @@ def _of_faulty_specs(names: Iterable[str], songs: Iterable[Song], outputs: Path 
 
 
 def _matches(
-    names: Iterable[str], others: Mapping[str, SongFolders], songs: Mapping[str, Song], outputs: Path | None
+    names: Iterable[str],
+    others: Mapping[str, SongFolders],
+    songs: Mapping[str, Song],
+    outputs: Path | None,
+    voted: Iterable[str] = (),
 ) -> Iterator[tuple[str, TakeRecord]]:
-    """Takes of these songs, and of `others` whose specs have errors."""
+    """Takes of these songs, and of `others` whose specs have errors; what is `voted` on needn't be heard."""
     known = {**others, **_folders(songs)}
     for name in names:
         fitting = tuple(_fitting(name, known, outputs))
-        if not fitting:
+        if not fitting and not any(_fits(name, take) for take in voted):
             refuse_faulty([name], songs.values())
             raise _without_sound(name, known.values(), outputs)
         yield from fitting
@@ -103,9 +131,13 @@ def _fitting(name: str, songs: Mapping[str, SongFolders], outputs: Path | None) 
     for title, one in songs.items() if _WILD.search(name) else ():
         store = Store(outputs or one.outputs, kinds=stored_kinds())
         for take in sorted(store.take_names(), key=in_numbers):
-            fits = take.partition(".")[0] == title and fnmatchcase(take, name)
-            if fits and not _is_preview_of(name, take) and (record := current_version(store, take)):
+            fits = take.partition(".")[0] == title and _fits(name, take)
+            if fits and (record := current_version(store, take)):
                 yield take, record
+
+
+def _fits(pattern: str, take: str) -> bool:
+    return pattern == take or (fnmatchcase(take, pattern) and not _is_preview_of(pattern, take))
 
 
 def _is_preview_of(pattern: str, take: str) -> bool:
@@ -128,7 +160,7 @@ def require_intact(audio: Path, *, digest: str, take: str) -> None:
         raise StoreError(
             f"`{audio.name}` isn't what was rendered",
             why="its bytes changed since",
-            help=f"renderer render --verify {take} makes it again",
+            help=f"renderer render --verify {shlex.quote(take)} makes it again",
         )
 
 

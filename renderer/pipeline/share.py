@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -81,7 +82,7 @@ def share(
         raise UsageError(
             f"all of {', '.join(f'`{name}`' for name in left_out)} are rejected",
             why="rejected takes are sent by their own names alone",
-            help=f"renderer share {left_out[0]}",
+            help=f"renderer share {shlex.quote(left_out[0])}",
         )
     copies = tuple(_copies(rendered, outputs, format))
     folder = folder or _usual_folder([song for song, _ in rendered.values()], outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _version(name: str, stores: Sequence[Store]) -> _Found:
             raise UsageError(
                 f"the sound of `{called}` is gone",
                 why="its file was deleted, moved or altered",
-                help=f"renderer render {(versions or fitting)[0].take} makes what its spec asks for",
+                help=f"renderer render {shlex.quote((versions or fitting)[0].take)} makes what its spec asks for",
             )
     known = [take for store in stores for take in store.take_names()]
     raise UsageError(
@@ -118,7 +119,7 @@ def _former(record: TakeRecord, place: Path, store: Store) -> _Found:
         raise UsageError(
             f"`{record.take}` has no former version",
             why="nothing of it lies in old/",
-            help=f"name another take beside it: renderer diff {record.take} TAKE",
+            help=f"name another take beside it: renderer diff {shlex.quote(record.take)} TAKE",
         )
     return _placed(every[0], store)
 

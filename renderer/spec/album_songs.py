@@ -5,6 +5,7 @@ Judged twice: `name_faults` by specs and votes alone, for `check`; `choose` by w
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -159,7 +160,7 @@ def _rejected(album: Album, entry: AlbumEntry) -> Diagnostic:
         code="album-rejected",
         message=f"`{entry.named}` was rejected",
         why="`picks.toml` beside its spec says so",
-        advice=f"take another, or take the vote back: renderer keep --forget {entry.named}",
+        advice=f"take another, or take the vote back: renderer keep --forget {shlex.quote(entry.named)}",
     )
 
 
@@ -185,7 +186,7 @@ def _not_rendered(album: Album, entry: AlbumEntry, there: Collection[str]) -> Di
         code="album-not-rendered",
         message=f"there is no rendered take `{entry.named}`",
         why="nothing lies under that name that could be heard",
-        advice=suggestion(entry.named, there, most=3) or f"renderer render {entry.named}",
+        advice=suggestion(entry.named, there, most=3) or f"renderer render {shlex.quote(entry.named)}",
     )
 
 
@@ -196,7 +197,7 @@ def _gone(album: Album, entry: AlbumEntry, take: str) -> Diagnostic:
         code="album-not-rendered",
         message=f"`{take}` is kept, and the version that was kept is not there",
         why="it was deleted, or its spec was changed and its former versions freed",
-        advice=f"renderer render {take}, hear it, and renderer keep {take}",
+        advice=f"renderer render {shlex.quote(take)}, hear it, and renderer keep {shlex.quote(take)}",
     )
 
 

@@ -5,6 +5,7 @@ Other songs are looked for among the specs beside and below the same `specs` fol
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,7 @@ def _faults(song: Song, variant: Variant, sources: EditSources) -> Iterator[Diag
             code="edit-source-missing",
             message=f"`{named}` can't be made",
             why=f"the spec of `{source.name}` has errors",
-            advice=f"renderer check {source.source}",
+            advice=f"renderer check {shlex.quote(str(source.source))}",
         )
     elif unknown := [*unknown_sections(variant.edit, source.as_in(of_variant), of_variant)]:
         for place, message, why, advice in unknown:
@@ -141,7 +142,7 @@ def rejected_source(song: Song, variant: Variant, named: str) -> Diagnostic:
         code="edit-source-rejected",
         message=f"`{named}` was rejected",
         why=f"`{PICKS_NAME}` beside its spec says so",
-        advice=f"take another, or take the vote back: renderer keep --forget {named}",
+        advice=f"take another, or take the vote back: renderer keep --forget {shlex.quote(named)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def pin(project: Project, name: str, picks: Mapping[str, Pick]) -> Path:
         raise UsageError(
             f"`{take.name}` has no codes of its own",
             why="it is made from what is there, and no LM runs for it",
-            help=f"renderer pin {source.name}" if source else "pin a take that is made anew",
+            help=f"renderer pin {shlex.quote(source.name)}" if source else "pin a take that is made anew",
         )
     if song.pinned:
         raise UsageError(
@@ -75,7 +76,7 @@ def pinned_of(take: TakePlan, store: Store) -> Pinned:
         raise UsageError(
             f"the codes of `{take.name}` aren't there",
             why="it isn't rendered as its spec is now" if Codes in written else off,
-            help=f"render it first: renderer render {take.name}" if Codes in written else "",
+            help=f"render it first: renderer render {shlex.quote(take.name)}" if Codes in written else "",
         )
     pinned = Pinned(
         codes=tuple(int(code) for code in codes.codes),
@@ -126,7 +127,9 @@ def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan
     # Of a path, all that lies there.
     named = [take for take in every if name in (take.name, take.take.song.name)] or every
     if len({take.take.song.name for take in named}) > 1:
-        raise UsageError(f"`{name}` holds several songs", help=f"pin one of them: renderer pin {named[0].name}")
+        raise UsageError(
+            f"`{name}` holds several songs", help=f"pin one of them: renderer pin {shlex.quote(named[0].name)}"
+        )
     takes = [take for take in named if take.take.variant.edit is None or take.name == name]
     sources: dict[str, TakePlan] = {}
     for take in takes:
@@ -142,7 +145,7 @@ def _the_one(project: Project, name: str, picks: Mapping[str, Pick]) -> TakePlan
     raise UsageError(
         f"`{name}` has takes of different codes",
         why=f"pin one of {_names(takes)}",
-        help=f"renderer pin {found[0].name}",
+        help=f"renderer pin {shlex.quote(found[0].name)}",
     )
 
 

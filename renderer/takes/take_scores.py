@@ -13,6 +13,8 @@ from renderer.takes.measurements import measured_folder
 from renderer.takes.sung_facts import sung_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from renderer.store.store import Store
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure.values import Measured, WordErrors
@@ -91,15 +93,17 @@ def _plan_score(record: TakeRecord, store: Store) -> float | None:
     return next((score for one in same if (score := _own_plan_score(one, store)) is not None), None)
 
 
-def _plan(record: TakeRecord) -> tuple[frozenset[tuple[str, str]], str | None] | None:
-    """What a score is of: codes and chain of thought by their keys, and the language, which they needn't hang on.
+def _plan(record: TakeRecord) -> tuple[frozenset[tuple[str, str]], Mapping[str, object]] | None:
+    """What a score is of: codes and chain of thought by their keys, and what they are judged by.
 
     None where there are no codes.
     """
-    kinds = stored_kinds()
+    kinds, spec = stored_kinds(), record.recipe.spec
     keys = frozenset((stage, key) for stage, key in record.keys.items() if kinds.get(stage) in (Codes, Cot))
-    language = (record.recipe.spec.get("metas") or {}).get("vocal_language")
-    return (keys, None if language == "unknown" else language) if keys else None
+    metas = {name: said for name, said in (spec.get("metas") or {}).items() if said != "unknown"}
+    # Not told by the keys: pinned codes keep theirs whatever the words are now, and no key hangs on the language.
+    words = {name: spec.get(name) for name in ("caption", "lyrics", "instrumental")}
+    return (keys, {**words, "metas": metas}) if keys else None
 
 
 def _own_plan_score(record: TakeRecord, store: Store) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.errors import RendererError
+from renderer.errors import RendererError, SpecError
 from renderer.pipeline.project import Project
+from renderer.pipeline.rejected_sources import rejected_sources
 from renderer.watch.notices import Refusal
 
 if TYPE_CHECKING:
@@ -19,24 +20,33 @@ if TYPE_CHECKING:
 
 
 def _ignore(refusal: Refusal) -> None:
-    """It was announced when the specs were read."""
+    """It was announced when the specs were read, or what was asked was planned."""
     del refusal
 
 
 def plan_takes(takes: Sequence[Take], options: Options, refuse: Callable[[Refusal], None] = _ignore) -> Planned:
-    """A project and its plan for each outputs folder; each song that can't be planned is refused and left out."""
+    """A project and its plan for each outputs folder; each song that can't be planned is refused and left out.
+
+    So is each take that is made from a rejected one, and what is made from it.
+    """
     planned: list[tuple[Project, Plan]] = []
     for outputs in dict.fromkeys(take.song.outputs for take in takes):
         here = tuple(take for take in takes if take.song.outputs == outputs)
         try:
             project = Project(here, options)
+            if rejected := rejected_sources(project):
+                for song, fault in dict.fromkeys((take.song.name, fault) for take, fault in rejected.items()):
+                    refuse(Refusal(song=song, error=SpecError([fault])))
+                left = [take for take in here if not rejected.keys() & {take, *take.sources}]
+                planned += plan_takes(left, options, refuse)
+                continue
             planned.append((project, project.plan()))
         except RendererError as error:
             songs = dict.fromkeys(take.song.name for take in here)
             if len(songs) == 1:
                 refuse(Refusal(song=next(iter(songs)), error=error))
                 continue
-            planned += plan_takes(_plannable(here, options, refuse), options, refuse)
+            planned += plan_takes(_plannable(here, options, refuse), options)  # each song's refusals are told by now
     return tuple(planned)
 
 

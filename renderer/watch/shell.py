@@ -170,7 +170,8 @@ class _Shell:
             case ReadSpecs():
                 return read_specs(question, self._named, self._options)
             case PlanRequest(request=request, takes=takes):
-                planned = plan_takes(takes, request.options)
+                # Told again: a vote may be younger than the specs, and edits were left out of previews.
+                planned = plan_takes(takes, request.options, self._announce)
                 return RequestPlanned(request=request, takes=tuple(plan.takes for _, plan in planned))
             case ProbeLock(outputs=outputs):
                 return LockProbed(is_free=is_free(Store(outputs, kinds=stored_kinds())))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +99,26 @@ def test_what_was_heard_is_voted_on_whatever_is_wrong_with_its_spec(
     said(capsys, "plan", *SAME, code=0)
     songs.edit("eins", "bpm = 90", "bpm = 9000")
     assert "keep: eins.s2" in said(capsys, "keep", "*.s2", code=0)
+
+
+def test_a_vote_on_what_lies_nowhere_any_more_is_taken_back_as_advised(
+    songs: Songs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    songs.edit("eins", "[metas]", '[edits.more]\ntask = "cover"\nsrc_audio = "s1"\n[metas]')
+    (songs.folder / "specs" / "eins.toml").rename(songs.folder / "specs" / "night bus.toml")
+    picks = songs.folder / "specs" / "picks.toml"
+    picks.write_text('["night bus.s1"]\nvote = "reject"\n["night bus.s2"]\nvote = "keep"\n', "utf-8")
+    advice = "renderer keep --forget 'night bus.s1'"
+    assert advice in " ".join(said(capsys, "plan", *SAME).split())
+
+    assert "taken back: night bus.s1 in" in said(capsys, *shlex.split(advice)[1:], code=0)
+    assert set(tomllib.loads(picks.read_text("utf-8"))) == {"night bus.s2"}
+    said(capsys, "plan", *SAME, code=0)
+
+    told = said(capsys, "keep", "--forget", "*.s2", code=0)
+    assert "taken back: night bus.s2 in" in told
+    assert "taken back: zwei.s2 (" in told
+    assert "there is no rendered take `night bus.s2`" in said(capsys, "keep", "--forget", "night bus.s2")
 
 
 def test_the_order_of_all_songs_tells_of_broken_ones_beside(songs: Songs, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from renderer.takes.measure import WordErrors
 from renderer.takes.measure.sung_words import VERSION, word_errors_name
 from renderer.takes.measure.word_errors import LineErrors
 from renderer.takes.measurements import measured_folder
+from renderer.takes.pin import pin
 from tests.pipeline.conftest import Songs
 from tests.pipeline.test_timestamps import hearing_set
 from tests.pipeline.without_models import carry_out
@@ -50,6 +51,12 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
     assert run(list(arguments)) == code
     captured = capsys.readouterr()
     return captured.err if code else captured.out
+
+
+def plan_scored(capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The takes whose plan counts."""
+    (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
+    return {take["take"] for take in song["takes"] if any(why["told"].startswith("plan ") for why in take["why"])}
 
 
 def plans(songs: Songs) -> dict[str, float]:
@@ -118,6 +125,22 @@ def test_a_plan_that_only_sounds_otherwise_now_keeps_its_score(
     carry_out(songs.project())
     (song,) = json.loads(said(capsys, "pick", "eins", "--json"))["songs"]
     assert song["lacks"]["plan scores"] == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("la la la", "na na na"), ("calm piano", "wild piano"), ("bpm = 90", "bpm = 91")]
+)
+def test_pinned_codes_keep_no_score_that_was_given_for_other_words(
+    songs: Songs, capsys: pytest.CaptureFixture[str], old: str, new: str
+) -> None:
+    pin(songs.project(), "eins.s1", {})
+    carry_out(songs.project())
+    assert plan_scored(capsys) == {"eins.s1"}, "the words are those that it was scored for"
+
+    songs.edit("eins", old, new)
+    carry_out(songs.project())
+
+    assert not plan_scored(capsys)
 
 
 def test_an_edit_beside_scored_takes_stands_where_its_other_scores_put_it_and_that_is_told(

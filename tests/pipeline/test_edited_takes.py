@@ -117,6 +117,18 @@ def test_an_edit_has_no_preview(chain: Songs) -> None:
     assert not [one for one in chain.project().remarks if "edit" in one]
 
 
+def test_a_preview_tells_of_edits_beside_specs_that_are_left_out(chain: Songs) -> None:
+    (chain.folder / "empty").mkdir()
+    chain.write("third", 'model = "../empty"\n' + FIRST)
+    project = chain.project(preview=5.0)
+
+    good, faults = project.without_faulty()
+
+    assert [fault.code for fault in faults] == ["model-fault"]
+    assert [one for one in good.remarks if "left out" in one] == [one for one in project.remarks if "left out" in one]
+    assert any("edits left out: " in one for one in good.only(good.takes).remarks)
+
+
 def test_of_edits_of_files_alone_a_preview_renders_nothing_and_says_so(
     songs: Songs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
