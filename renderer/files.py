@@ -97,7 +97,7 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: Path | os.DirEntry[str]) -> bool:
     """Whether a folder lies there, links followed; not where that can't be told."""
     try:
         return path.is_dir()

@@ -50,7 +50,7 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     from renderer.pipeline.models import require_fit
     from renderer.pipeline.pace_history import expected_times
     from renderer.pipeline.project import Project, refuse_faults
-    from renderer.pipeline.rejected_sources import refuse_rejected, rejected_sources
+    from renderer.pipeline.rejected_sources import renderable
     from renderer.pipeline.select import select
     from renderer.pipeline.status import made_elsewhere
     from renderer.pipeline.waves import waves_of
@@ -61,12 +61,8 @@ def command(named: tuple[str, ...], form: str, **flags: Any) -> int:
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.to_render, options)
-    if options.keep_going:
-        project, faults = project.without_faulty()
-        project, rejected = project.without(rejected_sources(project))
-        show_diagnostics((*faults, *rejected), stream=sys.stderr)
-    else:
-        refuse_rejected(project)
+    project, faults = renderable(project)
+    show_diagnostics(faults, stream=sys.stderr)
     show_remarks(project.remarks)
     plan, missing = project.plan(), project.missing()
     elsewhere = {take.name: made_elsewhere(project, take) for take in plan.takes}

@@ -73,7 +73,7 @@ def command(
     from renderer.models.device import dtype_warning
     from renderer.pipeline.project import Project, refuse_faults
     from renderer.pipeline.refused_specs import refused_specs
-    from renderer.pipeline.rejected_sources import refuse_rejected, rejected_sources
+    from renderer.pipeline.rejected_sources import renderable
     from renderer.pipeline.render import render
     from renderer.pipeline.select import select
     from renderer.pipeline.stop import Stop
@@ -85,12 +85,8 @@ def command(
     refuse_faults(selection, options)
     show_what_spoils(selection.diagnostics, stream=sys.stderr)
     project = Project(selection.to_render, options, refused=refused_specs(selection.diagnostics))
-    if options.keep_going:
-        project, faults = project.without_faulty()
-        project, rejected = project.without(rejected_sources(project))
-        show_diagnostics((*faults, *rejected), stream=sys.stderr)
-    else:
-        refuse_rejected(project)
+    project, faults = renderable(project)
+    show_diagnostics(faults, stream=sys.stderr)
     show_remarks(project.remarks)
     if warning := dtype_warning(project.settings.device, project.settings.dtype):
         say(f": {warning}", head="warning", colour="yellow", err=True)

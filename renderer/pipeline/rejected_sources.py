@@ -45,6 +45,20 @@ def refuse_rejected(project: Project) -> None:
         raise SpecError(tuple(dict.fromkeys(found.values())))
 
 
+def renderable(project: Project) -> tuple[Project, tuple[Diagnostic, ...]]:
+    """The project less the songs that can't be rendered, where its options keep going, and what is wrong with those.
+
+    Raises: SpecError when no song is left, and of edits of rejected takes where it isn't to keep going; as
+    `Project.without_faulty` and `rejected_sources`.
+    """
+    if not project.options.keep_going:
+        refuse_rejected(project)
+        return project, ()
+    project, faults = project.without_faulty()
+    project, rejected = project.without(rejected_sources(project))
+    return project, (*faults, *rejected)
+
+
 def _key(plan: TakePlan, project: Project) -> str:
     """Of the version that edits are made from: as its spec is now, or, for edits alone, as it is on disk."""
     record = current_version(project.store, plan.name) if project.options.only_edits else None

@@ -46,7 +46,7 @@ def rendered_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tupl
     """
     songs = _songs(outputs)
     refuse_faulty([*_of_one_song(names), *_of_faulty_specs(names, songs.values(), outputs)], songs.values())
-    found = _matches(names, {}, songs, outputs)
+    found = _matches(names, _folders(songs), songs, outputs)
     return {take: (songs[take.partition(".")[0]], record) for take, record in found}
 
 
@@ -56,9 +56,8 @@ def heard_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[S
     Raises: SpecError and UsageError for a name or a pattern that no audio bears.
     """
     songs = _songs(outputs)
-    others = _others(songs)
-    known = {**others, **_folders(songs)}
-    return {take: (known[take.partition(".")[0]], record) for take, record in _matches(names, others, songs, outputs)}
+    known = {**_others(songs), **_folders(songs)}
+    return {take: (known[take.partition(".")[0]], record) for take, record in _matches(names, known, songs, outputs)}
 
 
 def voted_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[SongFolders, TakeRecord | None]]:
@@ -67,11 +66,10 @@ def voted_takes(names: Sequence[str], outputs: Path | None) -> dict[str, tuple[S
     Raises: as `heard_takes`, of names that no vote is on either; SpecError for picks that can't be read.
     """
     songs = _songs(outputs)
-    others = _others(songs)
-    known = {**others, **_folders(songs)}
+    known = {**_others(songs), **_folders(songs)}
     beside = {take: song for song in known.values() for take in all_picks([song])}
     voted = {take: song for take, song in beside.items() if any(_fits(name, take) for name in names)}
-    heard = _matches(names, others, songs, outputs, voted)
+    heard = _matches(names, known, songs, outputs, voted)
     return {
         **{take: (song, None) for take, song in voted.items()},
         **{take: (known[take.partition(".")[0]], record) for take, record in heard},
@@ -107,13 +105,12 @@ def _of_faulty_specs(names: Iterable[str], songs: Iterable[Song], outputs: Path 
 
 def _matches(
     names: Iterable[str],
-    others: Mapping[str, SongFolders],
+    known: Mapping[str, SongFolders],
     songs: Mapping[str, Song],
     outputs: Path | None,
     voted: Iterable[str] = (),
 ) -> Iterator[tuple[str, TakeRecord]]:
-    """Takes of these songs, and of `others` whose specs have errors; what is `voted` on needn't be heard."""
-    known = {**others, **_folders(songs)}
+    """Takes of the songs that are `known`, those whose specs have errors too; what is `voted` on needn't be heard."""
     for name in names:
         fitting = tuple(_fitting(name, known, outputs))
         if not fitting and not any(_fits(name, take) for take in voted):

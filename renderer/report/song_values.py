@@ -11,6 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from renderer.files import real
+from renderer.folders import MEASURED_FOLDER
 from renderer.plan.jobs import Why
 from renderer.plan.reasons import SET, changes_between
 from renderer.provenance import Environment, Provenance
@@ -22,7 +23,7 @@ from renderer.song import SectionWindow, TakeSource
 from renderer.store.takes import PageFacts
 from renderer.takes.edited import asked_windows, lead_seconds, made_windows, pair_of
 from renderer.takes.measure import stored_difference, stored_measurement, stored_word_errors
-from renderer.takes.measurements import MEASURED_FOLDER, measured_folder
+from renderer.takes.measurements import measured_folder
 from renderer.takes.peaks import NUM_BINS, fold_peaks
 from renderer.takes.ranking import SCORES, ranked
 from renderer.takes.recipe import edit_told, folder_name

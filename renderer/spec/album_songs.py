@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from renderer.spec.faults import error_at
 from renderer.spec.near import suggestion
-from renderer.spec.picks import Vote
+from renderer.spec.picks import Vote, rejection
 from renderer.spec.take_names import preview_named, take_named
 
 if TYPE_CHECKING:
@@ -154,14 +154,7 @@ def _unfit(album: Album, entry: AlbumEntry, known: ProjectSongs) -> Diagnostic |
 
 
 def _rejected(album: Album, entry: AlbumEntry) -> Diagnostic:
-    return _at(
-        album,
-        entry,
-        code="album-rejected",
-        message=f"`{entry.named}` was rejected",
-        why="`picks.toml` beside its spec says so",
-        advice=f"take another, or take the vote back: renderer keep --forget {shlex.quote(entry.named)}",
-    )
+    return _at(album, entry, code="album-rejected", **rejection(entry.named))
 
 
 def _twice(album: Album, entry: AlbumEntry, before: Sequence[AlbumEntry]) -> Diagnostic | None:

@@ -15,7 +15,7 @@ from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edit_sections import unknown_sections
 from renderer.spec.faults import error_at
 from renderer.spec.near import suggestion
-from renderer.spec.picks import Pick, read_picks
+from renderer.spec.picks import PICKS_NAME, Pick, read_picks, rejection
 from renderer.spec.take_names import song_name, take_named
 from renderer.spec.toml import read_toml
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.song import Song, Variant
-
-PICKS_NAME = "picks.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +134,7 @@ def _faults(song: Song, variant: Variant, sources: EditSources) -> Iterator[Diag
 
 def rejected_source(song: Song, variant: Variant, named: str) -> Diagnostic:
     """That the take an edit is made from was rejected."""
-    return _at(
-        song,
-        variant,
-        code="edit-source-rejected",
-        message=f"`{named}` was rejected",
-        why=f"`{PICKS_NAME}` beside its spec says so",
-        advice=f"take another, or take the vote back: renderer keep --forget {shlex.quote(named)}",
-    )
+    return _at(song, variant, code="edit-source-rejected", **rejection(named))
 
 
 def _find(name: str, beside: Song, sources: EditSources) -> tuple[Song, Variant] | str:

@@ -28,6 +28,7 @@ from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.name_lengths import called, length_fault
 from renderer.spec.near import path_suggestion, suggestion
+from renderer.spec.picks import PICKS_NAME
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from renderer.spec.project import SpecFolder
 
 ALBUM_NAME = "album.toml"
-NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, "picks.toml", "pyproject.toml"})
+NO_SPECS = frozenset({DEFAULTS_NAME, ALBUM_NAME, PICKS_NAME, "pyproject.toml"})
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]|^[ -]|[ ]$")
 _TABLES_WITHOUT_TAKES = frozenset({"metas", "inference", "output"})
 """No name of a take comes from what stands in them."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from renderer.files import is_folder, lies_there
+from renderer.files import is_folder, lies_there, what_to_do
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,11 @@ def suggestion(written: str, known: Iterable[str], *, most: int = 1) -> str:
     """`did you mean …?` when something known is near; else empty."""
     near = near_names(written, known, most=most)
     return f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
+
+
+def how_to_read(path: Path, error: OSError) -> str:
+    """What to do where a file can't be read; of one that isn't there, which of its ending was meant."""
+    return what_to_do(error) or (path_suggestion(path, path.suffix) if error.errno == errno.ENOENT else "")
 
 
 def path_suggestion(path: Path, *endings: str) -> str:

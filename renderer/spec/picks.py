@@ -10,6 +10,7 @@ note = "the bridge is right"
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from renderer.spec.source import Source
     from renderer.spec.toml import Parsed
 
+PICKS_NAME = "picks.toml"
 MAX_BYTES = 16 << 20  # a hundred thousand votes with a word on each
 KEYS = ("vote", "note", "key")
 _FORM = 'write `["song.s0"]`, and `vote = "keep"` in the line below'
+
+
+def rejection(take: str) -> dict[str, str]:
+    """What is told where a take that was rejected is asked for: message, why and advice."""
+    return {
+        "message": f"`{take}` was rejected",
+        "why": f"`{PICKS_NAME}` beside its spec says so",
+        "advice": f"take another, or take the vote back: renderer keep --forget {shlex.quote(take)}",
+    }
 
 
 class Vote(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import tomllib
 from contextlib import contextmanager
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from renderer.files import is_regular, open_regular, real, what_to_do, why_refused
+from renderer.files import is_regular, open_regular, real, why_refused
 from renderer.spec.diagnostics import Diagnostic, Span
-from renderer.spec.near import path_suggestion
+from renderer.spec.near import how_to_read
 from renderer.spec.source import Source
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def read_text(path: Path, *, max_bytes: int) -> str | Diagnostic:
             message="the file can't be read",
             file=path,
             why=why_refused(error),
-            help=what_to_do(error) or (path_suggestion(path, path.suffix) if error.errno == errno.ENOENT else ""),
+            help=how_to_read(path, error),
         )
     if len(content) > max_bytes:
         return Diagnostic(

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import StoreError
-from renderer.folders import REPORT_FOLDER, STORE_FOLDER
+from renderer.files import is_folder
+from renderer.folders import MEASURED_FOLDER, REPORT_FOLDER, STORE_FOLDER
 from renderer.store.disk import Disk, RealDisk, clear_temp_folders, clear_temps, is_temp, make_folder, write_whole
 from renderer.store.encoding import decode, encode
 from renderer.store.journal import NAME, Journal
@@ -90,9 +91,10 @@ class Store:
         for folder in self._written_folders():
             clear_temps(folder)
         # Page and measurements are written without the lock, just now too perhaps.
-        for folder in (self.outputs / "report", self.outputs / "report" / "measured", self.folder / "pages"):
+        measured = self.outputs / MEASURED_FOLDER
+        for folder in (self.outputs / REPORT_FOLDER, measured, self.folder / "pages"):
             clear_temps(folder, older_than_seconds=_STALE_SECONDS)
-        clear_temp_folders(self.outputs / REPORT_FOLDER / "measured", older_than_seconds=_STALE_SECONDS)
+        clear_temp_folders(measured, older_than_seconds=_STALE_SECONDS)
 
     def require_there(self) -> None:
         """Notice that somebody took the folder away under a render.
@@ -321,14 +323,7 @@ class Store:
             if above.is_dir():
                 # Not iterdir: of each of twenty thousand takes' folders it would ask again whether it is one.
                 with os.scandir(above) as entries:
-                    yield from (one for one in entries if _is_folder(one) and one.name != REPORT_FOLDER)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads in a circle, or where nobody may look
+                    yield from (one for one in entries if is_folder(one) and one.name != REPORT_FOLDER)
 
 
 def _refuse_swapped(record: TakeRecord, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.folders import REPORT_FOLDER
+from renderer.folders import MEASURED_FOLDER
 from renderer.store.gc import lies_below
 from renderer.takes.edited import pair_of
 from renderer.takes.lyric_lines import lyric_lines, sung_language
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from renderer.store.store import Store
     from renderer.takes.measure import Measurement
     from renderer.takes.recogniser import Recogniser
-
-MEASURED_FOLDER = f"{REPORT_FOLDER}/measured"  # below the outputs folder
 
 
 def unmeasured(project: Project) -> tuple[SoundFile | SoundPair | SungFile, ...]:

@@ -7,7 +7,6 @@ made. Dates, device and timings go into the sidecar, below `[made]`. Neither hol
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import tomllib
 from pathlib import Path, PureWindowsPath
@@ -18,13 +17,13 @@ import tomli_w
 from renderer import __version__
 from renderer.artifacts import CotMetas
 from renderer.errors import UsageError
-from renderer.files import read_regular, what_to_do, why_refused
+from renderer.files import read_regular, why_refused
 from renderer.formats.read import read_tag
 from renderer.json_values import to_json
 from renderer.models.family import family_of
 from renderer.settings import EditSettings
 from renderer.song import SectionWindow, TakeSource
-from renderer.spec.near import path_suggestion
+from renderer.spec.near import how_to_read
 from renderer.store.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         found = read_regular(path).decode() if path.suffix == ".toml" else read_tag(path, "renderer_recipe")
         recipe = _clean(_parse(found, path)) if found else None
     except OSError as error:
-        advice = what_to_do(error) or (path_suggestion(path, path.suffix) if error.errno == errno.ENOENT else "")
+        advice = how_to_read(path, error)
         raise UsageError(f"`{path.name}` can't be read", why=why_refused(error), help=advice) from error
     except RecursionError as error:
         raise UsageError(f"`{path.name}` can't be read", why="its recipe is nested too deeply") from error

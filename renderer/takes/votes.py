@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import UsageError
 from renderer.models.family import stored_kinds
-from renderer.spec.picks import Pick, Vote, picks_in, picks_text, read_picks
+from renderer.spec.picks import PICKS_NAME, Pick, Vote, picks_in, picks_text, read_picks
 from renderer.store.edits import edit
 from renderer.store.store import Store
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.store.takes import TakeRecord
-
-PICKS_NAME = "picks.toml"
 
 
 class VotedSong(Protocol):
