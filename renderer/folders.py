@@ -1,4 +1,4 @@
-"""What the folders of a song project are called."""
+"""What the folders of a song project are called, and the file of its votes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 SPECS_FOLDER = "specs"
 OUTPUTS_FOLDER = "outputs"
+PICKS_NAME = "picks.toml"
+"""Beside the specs."""
 STORE_FOLDER = ".store"
 """In the outputs folder, which it marks as one that was rendered to."""
 REPORT_FOLDER = "report"

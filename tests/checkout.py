@@ -41,4 +41,6 @@ class Checkout:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
+        # Where bytecode isn't kept, as some machines have it, every start would compile what others find compiled.
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return kept | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}

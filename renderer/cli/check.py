@@ -49,7 +49,6 @@ def command(
 
     Loads no model, and writes nothing without --fix. Exits with 2 when a spec has an error.
     """
-    from renderer.cli.annotations import github_line, gitlab_document
     from renderer.models.family import count_prompts
     from renderer.pipeline.album_places import albums_of, is_album
     from renderer.pipeline.select import named_specs
@@ -71,15 +70,23 @@ def command(
     diagnostics = tuple(map(_strictly, found)) if strict else found
     if form == "json":
         echo_json(_document(loaded, diagnostics))
-    elif form == "github":
-        for diagnostic in diagnostics:
-            click.echo(github_line(diagnostic))
-    elif form == "gitlab":
-        echo_json(gitlab_document(diagnostics))
+    elif form in {"github", "gitlab"}:
+        _annotate(form, diagnostics)
     else:
         show_diagnostics(diagnostics, stream=sys.stdout)
         click.echo(_summary(loaded if paths or not albums else None, read))
     return EXIT_USAGE if refused or any(one.level == "error" for one in diagnostics) else EXIT_FINE
+
+
+def _annotate(form: str, diagnostics: Sequence[Diagnostic]) -> None:
+    """Print them as a service shows them beside a change."""
+    from renderer.cli.annotations import github_line, gitlab_document
+
+    if form == "gitlab":
+        echo_json(gitlab_document(diagnostics))
+        return
+    for diagnostic in diagnostics:
+        click.echo(github_line(diagnostic))
 
 
 def _read(albums: Sequence[Path], loaded: Loaded | None) -> list[ReadAlbum]:

@@ -96,6 +96,8 @@ def main() -> None:
     """Run the command line; ends the process with one of `exit_codes`."""
     # A plan of thousands of takes is a large tree without cycles; the collector would walk it again and again.
     gc.set_threshold(100_000, 20, 100)
+    # What a spec means hangs on nothing else that is installed; looking for plugins of pydantic's takes its time, too.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     replace_what_cannot_be_shown()
     sys.exit(run(sys.argv[1:]))
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import SpecError
 from renderer.files import is_folder, real
-from renderer.folders import SPECS_FOLDER
+from renderer.folders import PICKS_NAME, SPECS_FOLDER
 from renderer.spec.album import read_album
 from renderer.spec.album_songs import ProjectSongs, name_faults
 from renderer.spec.load import find_specs, load_songs
-from renderer.spec.picks import PICKS_NAME, read_picks
+from renderer.spec.picks import read_picks
 from renderer.spec.project import Overrides, SpecFolders
 from renderer.spec.take_names import song_name
 

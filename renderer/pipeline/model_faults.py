@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError, SpecError
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.locate import place_of
 
 if TYPE_CHECKING:

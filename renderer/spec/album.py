@@ -19,12 +19,13 @@ from pydantic import ValidationError
 
 from renderer.files import from_home, is_regular, open_regular, real, why_refused
 from renderer.formats.pictures import MOST_BYTES, PictureError, read_picture
+from renderer.spec.album_schema import AlbumFile, AlbumSongTable
 from renderer.spec.audio_files import audio_faults
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import STAND_IN, album_without_faults, diagnostics_of, error_at
+from renderer.spec.error_at import error_at
+from renderer.spec.faults import STAND_IN, album_without_faults, diagnostics_of
 from renderer.spec.inside import is_inside, outside
 from renderer.spec.project import Overrides, SpecFolders
-from renderer.spec.schema import AlbumFile, AlbumSongTable
 from renderer.spec.toml import read_toml
 
 if TYPE_CHECKING:

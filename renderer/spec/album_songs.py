@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.near import suggestion
 from renderer.spec.picks import Vote, rejection
 from renderer.spec.take_names import preview_named, take_named

@@ -8,7 +8,7 @@ from renderer.errors import UsageError
 from renderer.facts import MAX_DURATION
 from renderer.files import from_home, is_regular
 from renderer.formats.sound_head import sound_seconds
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.inside import outside
 from renderer.spec.stand_ins import is_kept_inside, where_kept
 

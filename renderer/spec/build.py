@@ -11,8 +11,8 @@ from renderer.song import INSTRUMENTAL_LYRICS, Content, Lora, Pinned, Song, Vari
 from renderer.spec import lyrics as lyrics_text
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES, is_dit_file, published_as
 from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.error_at import error_at
 from renderer.spec.families import MODELS
-from renderer.spec.faults import error_at
 from renderer.spec.inside import outside
 from renderer.spec.pins import read_pinned
 from renderer.spec.schema import VariantTable

@@ -10,9 +10,8 @@ from renderer.files import from_home
 from renderer.spec.audio_files import audio_faults, sound_length
 from renderer.spec.checkpoints import checkpoint_of, default_max_duration
 from renderer.spec.edit_sections import seconds_advice
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.foreign import CALLED_IN_EDITS
-from renderer.spec.schema import tables_of
 from renderer.spec.take_names import names_file, preview_named, take_named
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ _SPAN = re.compile(r"\s*(-?[0-9.]+)\s*(?:\.\.|-)\s*([0-9.]+)\s*s?\s*")
 
 
 def edit_faults(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
-    """Every error within the tables of edits, and of reference files."""
-    yield from _reference_faults(draft)
+    """Every error within the tables of edits."""
     longest = {one.name: int(song.max_duration or default_max_duration(one.trained_as)) for one in song.variants}
     for name, table in draft.spec.edits.items():
         yield from _name_faults(draft, name)
@@ -97,7 +95,8 @@ def _source_form(draft: CheckedSpec, name: str, table: EditTable, max_seconds: f
     if written is None:
         return
     if names_file(written) and not written.startswith("take:"):
-        yield from _audio_faults(draft, path, written, max_seconds)
+        folder = draft.project.folder
+        yield from audio_faults(draft.parsed, path, written, folder, draft.project.root, max_seconds)
         return
     if take_named(written.removeprefix("take:")) and not written.startswith("take:"):
         return
@@ -111,18 +110,6 @@ def _source_form(draft: CheckedSpec, name: str, table: EditTable, max_seconds: f
     yield _at(
         draft, path, code="edit-source", message=f"`{written}` is no take and no audio file", why=why, advice=advice
     )
-
-
-def _audio_faults(
-    draft: CheckedSpec, path: KeyPath, written: str, max_seconds: float = MAX_DURATION
-) -> Iterator[Diagnostic]:
-    yield from audio_faults(draft.parsed, path, written, draft.project.folder, draft.project.root, max_seconds)
-
-
-def _reference_faults(draft: CheckedSpec) -> Iterator[Diagnostic]:
-    for table, values in tables_of(draft.spec):
-        if values.reference_audio:
-            yield from _audio_faults(draft, (*table, "reference_audio"), values.reference_audio)
 
 
 def _window_faults(draft: CheckedSpec, name: str, table: EditTable) -> Iterator[Diagnostic]:

@@ -9,13 +9,13 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from renderer.folders import SPECS_FOLDER
+from renderer.folders import PICKS_NAME, SPECS_FOLDER
 from renderer.song import TakeSource
 from renderer.spec.diagnostics import Diagnostic
 from renderer.spec.edit_sections import unknown_sections
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.near import suggestion
-from renderer.spec.picks import PICKS_NAME, Pick, read_picks, rejection
+from renderer.spec.picks import Pick, read_picks, rejection
 from renderer.spec.take_names import song_name, take_named
 from renderer.spec.toml import read_toml
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from renderer.settings import Inference
 from renderer.song import Output
 from renderer.spec.album import GAP_SECONDS
+from renderer.spec.album_schema import AlbumFile
 from renderer.spec.checkpoints import CHECKPOINTS, DEFAULT_MODEL, LMS, VAES
 from renderer.spec.families import MODELS
 from renderer.spec.lints.table import ALLOWABLE
-from renderer.spec.schema import AlbumFile, DefaultsFile, SongFile
+from renderer.spec.schema import DefaultsFile, SongFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renderer.spec.album_schema import AlbumFile, AlbumSongTable
 from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
-    AlbumFile,
-    AlbumSongTable,
     DefaultsFile,
     EditTable,
     InferenceTable,

@@ -9,8 +9,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from renderer.facts import LANGUAGES, MAX_SEED
-from renderer.spec.diagnostics import Diagnostic
+from renderer.spec.album_schema import AlbumFile, AlbumSongTable
 from renderer.spec.edits import moved, new_name, new_value
+from renderer.spec.error_at import MAX_FAULTS, error_at
 from renderer.spec.foreign import CALLED_HERE, CALLED_IN_EDITS, NOT_SUPPORTED
 from renderer.spec.hints import hint
 from renderer.spec.near import nearest, same_but_case, suggestion
@@ -18,8 +19,6 @@ from renderer.spec.ranges import range_words
 from renderer.spec.schema import (
     NOT_OF_EDITS,
     TABLES,
-    AlbumFile,
-    AlbumSongTable,
     DefaultsFile,
     EditTable,
     LoraTable,
@@ -35,12 +34,11 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from renderer.spec.diagnostics import Edit, Span
+    from renderer.spec.diagnostics import Diagnostic, Edit
     from renderer.spec.schema import Table
     from renderer.spec.source import KeyPath, Source
 
 _LYRICS_FORMS = {"text", "sections"}  # the tags pydantic puts into the path of a lyrics fault
-MAX_FAULTS = 100  # of one file; nobody reads on, and a file made to have thousands would take its time
 SURE = 0.84  # likeness of a misspelt key, of at least so many letters, that leaves no doubt
 SURE_LENGTH = 5
 STAND_IN = "?"
@@ -133,29 +131,6 @@ def _take_out(values: Any, path: KeyPath) -> None:
         values = values.get(part) if isinstance(values, dict) else None
     if isinstance(values, dict):
         values.pop(last, None)
-
-
-def error_at(
-    source: Source,
-    span: Span,
-    *,
-    code: str,
-    message: str,
-    why: str = "",
-    advice: str = "",
-    edits: tuple[Edit, ...] = (),
-) -> Diagnostic:
-    """An error at a place of the file, a key or its value; `edits` mend it."""
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.path,
-        span=span,
-        excerpt=source.line(span.line),
-        why=why,
-        help=advice,
-        edits=edits,
-    )
 
 
 def _diagnostic(detail: ErrorDetails, source: Source, root: type[Table]) -> Diagnostic:

@@ -6,7 +6,6 @@ ACE-Step's own form is `[tag]`, `[tag - annotation]` or `[tag] (annotation)`. Pe
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -157,7 +156,7 @@ def _spoken(section: Section) -> Section:
 
 
 def _in_other_form(line: str, *, opens: bool) -> Heading | None:
-    text = re.sub(r"\\([\[\]*_#])", r"\1", html.unescape(line) if "&" in line else line)
+    text = re.sub(r"\\([\[\]*_#])", r"\1", _unescaped(line) if "&" in line else line)
     bare = _TRAILING.sub("", _LEADING.sub("", text, count=1) if _LEADING.match(text) else text)
     if not bare:
         return None
@@ -166,6 +165,12 @@ def _in_other_form(line: str, *, opens: bool) -> Heading | None:
     if closing and (end := bare.find(closing, 1)) > 1:
         return _in_brackets(bare[0], bare[1:end].strip(), bare[end + 1 :].strip(), text, opens=opens)
     return _bare(bare, text, opens=opens)
+
+
+def _unescaped(line: str) -> str:
+    from html import unescape  # noqa: PLC0415 - two thousand names, for the few lines that have one
+
+    return unescape(line)
 
 
 def _mended(bare: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,20 +15,17 @@ from pydantic import ValidationError
 
 from renderer.errors import SpecError, UsageError
 from renderer.files import by_real, is_folder, real, what_to_do, why_refused
-from renderer.folders import REPORT_FOLDER, SPECS_FOLDER
+from renderer.folders import PICKS_NAME, REPORT_FOLDER, SPECS_FOLDER
 from renderer.folders import specs_folder as specs_folder_here
 from renderer.spec.build import CheckedSpec, build_song
 from renderer.spec.checkpoints import LMS, VAES
 from renderer.spec.diagnostics import Diagnostic, Level
-from renderer.spec.edit_rules import edit_faults
-from renderer.spec.edit_sources import EditSources, specs_folder, with_sources
+from renderer.spec.error_at import MAX_FAULTS
 from renderer.spec.families import MODELS
-from renderer.spec.faults import MAX_FAULTS, diagnostics_of, without_faults
 from renderer.spec.lints.run import lint_song
 from renderer.spec.lints.subject import Subject
 from renderer.spec.name_lengths import called, length_fault
 from renderer.spec.near import path_suggestion, suggestion
-from renderer.spec.picks import PICKS_NAME
 from renderer.spec.project import DEFAULTS_NAME, Overrides, SpecFolders, is_library
 from renderer.spec.rules import faults_of
 from renderer.spec.schema import SongFile
@@ -148,6 +145,7 @@ def _with_edited(songs: list[Song], faulty: list[Song], projects: SpecFolders) -
     """The songs whose edits' sources are there, with these; and what is wrong with the others' and of `faulty` ones."""
     if not any(variant.edit for song in (*songs, *faulty) for variant in song.variants):
         return songs, []
+    from renderer.spec.edit_sources import EditSources, specs_folder, with_sources  # noqa: PLC0415 - as in `_faults`
 
     @cache
     def specs(folder: Path) -> tuple[Path, ...]:
@@ -206,10 +204,18 @@ def _judged(parsed: Parsed, project: SpecFolder) -> tuple[Song | None, list[Diag
         song, faults = build_song(draft)
         allowed = {*(spec.allow or ()), *(project.defaults.allow or ())}
         lints = lint_song(Subject(song=song, draft=draft), allowed=allowed)
-        rules = islice(chain(faults_of(song, draft), edit_faults(song, draft)), MAX_FAULTS)
+        rules = islice(_faults(song, draft), MAX_FAULTS)
         found = dict.fromkeys([*diagnostics, *faults, *rules, *lints])
         return song, _in_order(list(found))
     return None, _in_order(diagnostics)
+
+
+def _faults(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
+    yield from faults_of(song, draft)
+    if draft.spec.edits:
+        from renderer.spec.edit_rules import edit_faults  # noqa: PLC0415 - most projects have no edits
+
+        yield from edit_faults(song, draft)
 
 
 def _validated(parsed: Parsed) -> tuple[SongFile | None, list[Diagnostic]]:
@@ -217,6 +223,8 @@ def _validated(parsed: Parsed) -> tuple[SongFile | None, list[Diagnostic]]:
     try:
         return SongFile.model_validate(parsed.values), []
     except ValidationError as error:
+        from renderer.spec.faults import diagnostics_of, without_faults  # noqa: PLC0415 - what most specs never need
+
         diagnostics = list(diagnostics_of(error, parsed.source, root=SongFile))
         try:
             return SongFile.model_validate(without_faults(parsed.values, error)), diagnostics

@@ -16,8 +16,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import SpecError
+from renderer.folders import PICKS_NAME
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.near import suggestion
 from renderer.spec.toml import parsed_toml, read_text
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from renderer.spec.source import Source
     from renderer.spec.toml import Parsed
 
-PICKS_NAME = "picks.toml"
 MAX_BYTES = 16 << 20  # a hundred thousand votes with a word on each
 KEYS = ("vote", "note", "key")
 _FORM = 'write `["song.s0"]`, and `vote = "keep"` in the line below'

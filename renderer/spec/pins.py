@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from renderer.facts import NUM_CODES
 from renderer.song import Pinned, PinnedCot
 from renderer.spec.diagnostics import Diagnostic
-from renderer.spec.faults import error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.inside import outside
 from renderer.spec.schema import Table
 from renderer.spec.stand_ins import is_kept_inside, where_kept

@@ -14,7 +14,7 @@ from renderer.folders import OUTPUTS_FOLDER, SPECS_FOLDER, STORE_FOLDER
 from renderer.spec.audio_files import audio_faults
 from renderer.spec.checkpoints import DEFAULT_MAX_DURATION, DEFAULT_MODEL, default_max_duration
 from renderer.spec.diagnostics import Diagnostic, Level
-from renderer.spec.faults import diagnostics_of, error_at
+from renderer.spec.error_at import error_at
 from renderer.spec.inside import is_inside, outside
 from renderer.spec.lints.run import lint_settings, lint_texts
 from renderer.spec.lints.subject import Layer
@@ -160,6 +160,8 @@ def _read(path: Path | None, root: Path, outputs: Path, overrides: Overrides) ->
     try:
         defaults = DefaultsFile.model_validate(parsed.values)
     except ValidationError as error:
+        from renderer.spec.faults import diagnostics_of  # noqa: PLC0415 - what most projects never need
+
         return replace(empty, diagnostics=tuple(diagnostics_of(error, parsed.source, root=DefaultsFile)))
     in_texts = tuple(_lints_of_texts(defaults, parsed))
     faults = (*_faults(defaults, parsed, path, root), *(one for one in in_texts if one.level is Level.ERROR))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.files import is_folder
 from renderer.song import MAX_TAKES
+from renderer.spec.audio_files import audio_faults
 from renderer.spec.checkpoints import (
     CHECKPOINTS,
     DIT_FILE_SUFFIX,
@@ -19,8 +20,8 @@ from renderer.spec.checkpoints import (
     published_as,
 )
 from renderer.spec.edits import new_value
+from renderer.spec.error_at import error_at
 from renderer.spec.families import MODELS
-from renderer.spec.faults import error_at
 from renderer.spec.lints.table import ALLOWABLE
 from renderer.spec.near import same_but_case, suggestion
 from renderer.spec.schema import EditTable, tables_of
@@ -61,6 +62,7 @@ def faults_of(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
         yield from _interval(variant, parsed)
         yield from _retake(variant, parsed)
         yield from _loras(variant, parsed)
+    yield from _references(draft)
 
 
 def _content(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
@@ -68,6 +70,13 @@ def _content(song: Song, draft: CheckedSpec) -> Iterator[Diagnostic]:
     yield from _seeds(song, draft.parsed)
     yield from _duration(song, draft.spec, draft.parsed)
     yield from _pinned(song, draft)
+
+
+def _references(draft: CheckedSpec) -> Iterator[Diagnostic]:
+    for table, values in tables_of(draft.spec):
+        if values.reference_audio:
+            path, folder = (*table, "reference_audio"), draft.project.folder
+            yield from audio_faults(draft.parsed, path, values.reference_audio, folder, draft.project.root)
 
 
 def _base(draft: CheckedSpec) -> Iterator[Diagnostic]:

@@ -46,7 +46,7 @@ _DECORATION = re.compile(
 )
 _SEPARATORS = re.compile(r"[\s/&+,;|·・_()（）-]+")
 _SPACES = re.compile(r"[\s/&+,;:.|·_()（）]+")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # ranges so wide are slow to compile
 _ORDINAL = re.compile(r"第[一二三四五六七八九十\d]+[段节節次遍]?")
 
 
@@ -64,8 +64,8 @@ def _anywhere(names: frozenset[str]) -> re.Pattern[str]:
     Made when the first tag comes that no list has as it is.
     """
     ordered = sorted(names, key=len, reverse=True)
-    spaced = "|".join(re.escape(name) for name in ordered if not _UNSPACED.search(name))
-    inside = [re.escape(name) for name in ordered if _UNSPACED.search(name) and len(name) > 1]
+    spaced = "|".join(re.escape(name) for name in ordered if not re.search(_UNSPACED, name))
+    inside = [re.escape(name) for name in ordered if re.search(_UNSPACED, name) and len(name) > 1]
     return re.compile("|".join([rf"(?<![^\W_])(?:{spaced})(?![^\W_])", *inside]))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from renderer.errors import UsageError
+from renderer.folders import PICKS_NAME
 from renderer.models.family import stored_kinds
-from renderer.spec.picks import PICKS_NAME, Pick, Vote, picks_in, picks_text, read_picks
+from renderer.spec.picks import Pick, Vote, picks_in, picks_text, read_picks
 from renderer.store.edits import edit
 from renderer.store.store import Store
 

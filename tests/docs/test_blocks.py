@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from renderer.spec.schema import AlbumFile, DefaultsFile, EditTable, SongFile, VariantTable
+from renderer.spec.album_schema import AlbumFile
+from renderer.spec.schema import DefaultsFile, EditTable, SongFile, VariantTable
 from tests.docs.blocks import PAGES, README, ROOT, TUTORIAL, Block, blocks, pages
 from tests.docs.session import Session, is_shown
 from tests.docs.words import typed, unknown_extras, unknown_words

@@ -10,9 +10,10 @@ from docs.reference.commands import contexts
 from docs.reference.pages import FOLDER, PAGES
 from renderer.cli import exit_codes
 from renderer.settings import SETTINGS, EditSettings, rows
+from renderer.spec.album_schema import AlbumFile, AlbumSongTable
 from renderer.spec.fault_table import FAULTS
 from renderer.spec.lints.table import LINTS
-from renderer.spec.schema import TABLES, AlbumFile, AlbumSongTable, DefaultsFile, EditTable, SongFile, VariantTable
+from renderer.spec.schema import TABLES, DefaultsFile, EditTable, SongFile, VariantTable
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -48,6 +48,7 @@ _KEY = re.compile(
     rf"(?![- ]?{_INTERVALS}\b)",
     re.IGNORECASE,
 )
+_SAYS_KEY = re.compile("major|minor", re.IGNORECASE)
 _VAGUE = re.compile("around|about|~|ish", re.IGNORECASE)
 _OR_SO = re.compile(r"\s*-?(?:ish\b|or so\b)", re.IGNORECASE)
 _SAYS_HOW = re.compile(r"a\s+(?i:major|minor)$")  # an article, unless nothing that it could belong to follows
@@ -107,6 +108,8 @@ def tempo_in_caption(subject: Subject) -> Iterator[Finding]:
 def key_in_caption(subject: Subject) -> Iterator[Finding]:
     """A key in the caption that the metas contradict, or should have instead."""
     asked, caption = subject.song.metas.keyscale, subject.draft.spec.caption
+    if not _SAYS_KEY.search(caption):
+        return
     for match in _KEY.finditer(caption):
         after = match.end()
         if _SAYS_HOW.fullmatch(match[1]) and (_NOUN_LATER.match(caption, after) or not _NO_NOUN.match(caption, after)):

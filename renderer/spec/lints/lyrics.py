@@ -238,7 +238,7 @@ def romanised_lyrics(subject: Subject) -> Iterator[LyricsFinding]:
 
 def invisible_characters(subject: Subject) -> Iterator[LyricsFinding]:
     """Characters nobody sees, left by copying from a page."""
-    if subject.lyrics.isascii():
+    if not _INVISIBLE.search(subject.lyrics):
         return
     for number, line in enumerate(subject.lines):
         for match in _INVISIBLE.finditer(line):
