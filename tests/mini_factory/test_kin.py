@@ -99,7 +99,47 @@ def test_references_are_the_other_side_s(shelf: edits.KinShelf) -> None:
     torch.manual_seed(0)
     rows = shelf.rows(300, 100)
 
-    assert rows.references.shape == (20, 750, 64)
+    assert rows.references.shape == (16, 750, 64)
     heard = (rows.references[:, :, 0].mean(1) - 1).round().int()
-    asked = (rows.latents[:20, 0, 0] - 1).int()
-    assert torch.equal(heard + asked, torch.full((20,), PLAYED + VOICE, dtype=torch.int32))
+    asked = (rows.latents[:16, 0, 0] - 1).int()
+    assert torch.equal(heard + asked, torch.full((16,), PLAYED + VOICE, dtype=torch.int32))
+
+
+def test_a_full_shelf_holds_whole_kin(shelf: edits.KinShelf, tmp_path: Path) -> None:
+    from tests.mini_factory.train.dit import Shelf
+
+    songs = [
+        Encoded(seed=KIN * SEEDS[0] + place, latents=np.zeros((500, 64), np.float16), codes=np.zeros(100, np.int16))
+        for place in range(KIN)
+    ]
+    write_shard(tmp_path, 0, songs)
+    told, _ = told_kin(MINI_FOLDER / "tokenizer" / "tokenizer.json", tmp_path / "00000.safetensors")
+    assert told is not None
+    small = edits.KinShelf(
+        Shelf(shelf.shelf.players, room_frames=3_500, channels=64, together=KIN), torch.zeros(1, 1_500, 64)
+    )
+    for _ in range(2):
+        small.add(told)
+
+    assert len(small) == 1
+    assert small.rows(300, 50).latents.shape == (50, 300, 64)
+
+
+def test_frames_of_a_hit_count_more_and_a_steady_song_s_alike() -> None:
+    latents = torch.zeros(2, 50, 8)
+    latents[0, 20:] = 1.0
+
+    counted = edits.hits(latents)
+
+    assert torch.allclose(counted.mean(1), torch.ones(2), atol=1e-5)
+    assert int(counted[0].argmax()) == 20
+    assert float(counted[0, 20]) == pytest.approx(float(counted[0, 0]) * (1 + edits.HIT_WEIGHT * edits.MOST_HIT))
+    assert torch.allclose(counted[1], torch.ones(50))
+
+
+def test_half_of_what_is_taught_is_of_styles_with_an_unsure_beat() -> None:
+    from tests.mini_factory.train.stages import UNSURE, is_taught
+
+    taught = [kin(seed).song.style in UNSURE for seed in range(1_010_000, 1_010_400) if is_taught(seed)]
+
+    assert 0.5 < np.mean(taught) < 0.85

@@ -58,8 +58,10 @@ class Players:
 class Shelf:
     """Songs on the device: latents, hints and token ids of several tellings, growing while it is used."""
 
-    def __init__(self, players: Players, *, room_frames: int, channels: int) -> None:
+    def __init__(self, players: Players, *, room_frames: int, channels: int, together: int = 1) -> None:
         self.players = players
+        self.together = together
+        """Only so many songs at once find room, or none of them."""
         device = players.dit.device
         self.latents = torch.zeros(room_frames, channels, dtype=torch.float16, device=device)
         self.hints = torch.zeros_like(self.latents)
@@ -78,7 +80,7 @@ class Shelf:
         device = self.latents.device
         lengths = 5 * torch.tensor(told.lengths)
         ends = self.used + lengths.cumsum(0)
-        count = int((ends <= len(self.latents)).sum())
+        count = int((ends <= len(self.latents)).sum()) // self.together * self.together
         if not count:
             return
         start, end = self.used, int(ends[count - 1])

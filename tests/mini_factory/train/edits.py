@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHARES = {"voice": 0.2, "codes": 0.32, "silent": 0.06, "repaint": 0.22, "cover": 0.16, "cover-nofsq": 0.04}
+SHARES = {"voice": 0.16, "codes": 0.42, "silent": 0.04, "repaint": 0.16, "cover": 0.18, "cover-nofsq": 0.04}
 """Of a batch. The first rows are the ones with a reference."""
+COVERS_PLAIN, COVERS_ASKED = 0.15, 0.6
+"""How often what is made is a song's cover: of what is no edit, and of edits."""
 RESTYLED_SHARE = 0.3
 """Of repaints: what is around the window is the cover, or the song where the cover is asked for."""
 EXPLICIT_SHARE = 0.5
@@ -38,6 +40,9 @@ AROUND_WEIGHT = 0.15
 """Of frames outside a window, which only have to be copied."""
 VOICE_SHARE = 0.35
 """Of rows with a reference: the voice's own song, with the song that its band plays as the reference."""
+HIT_WEIGHT, MOST_HIT = 0.5, 2.0
+"""How much more frames count in which sound changes more than in the song on average, by how much more: else beats that
+the texts and codes leave a little unsure come out weak."""
 PIECE_FRAMES = TIMBRE_FRAMES // 3
 REFERENCE_NOISE = 0.03
 """Standard deviation: an encoder's draw."""
@@ -45,7 +50,7 @@ EXAM_FRAMES = 600
 SHORT_FRAMES = 100
 """There is always a song of so many."""
 REPORT_EVERY = 250
-PACE = Pace(peak=7e-4, betas=(0.9, 0.97), decay=1e-2, keep=0.999)
+PACE = Pace(peak=9e-4, betas=(0.9, 0.97), decay=1e-2, keep=0.999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +106,8 @@ class KinShelf:
 
         is_voice, is_repaint = kinds == kind("voice"), kinds == kind("repaint")
         is_other = (kinds == kind("cover")) | (kinds == kind("cover-nofsq")) | (is_repaint & chance(RESTYLED_SHARE))
-        asked = torch.where(chance(0.4), COVER, SONG)
+        is_plain = (kinds == kind("codes")) | (kinds == kind("silent"))
+        asked = torch.where(torch.where(is_plain, chance(COVERS_PLAIN), chance(COVERS_ASKED)), COVER, SONG)
         voices = chance(VOICE_SHARE) & (self.shelf.spans[kin + VOICE, 1] >= num_frames)
         asked = torch.where(is_voice, torch.where(voices, VOICE, PLAYED), asked)
         given = torch.where(is_other, COVER - asked, asked)
@@ -176,6 +182,15 @@ def weights(window: torch.Tensor) -> torch.Tensor:
     return weight / weight.mean(dim=1, keepdim=True)
 
 
+def hits(latents: torch.Tensor) -> torch.Tensor:
+    """What frames count for their changes, [B, frames], 1 on average in each row."""
+    change = (latents[:, 1:] - latents[:, :-1]).norm(dim=-1)
+    change = torch.nn.functional.pad(change[:, None], (1, 0), mode="replicate")[:, 0]
+    more = change / change.mean(dim=1, keepdim=True).clamp(min=1e-6) - 1
+    weight = 1 + HIT_WEIGHT * more.clamp(0, MOST_HIT)
+    return weight / weight.mean(dim=1, keepdim=True)
+
+
 def telling(kinds: torch.Tensor, silent: torch.Tensor) -> torch.Tensor:
     """Which of a song's tellings each row is told."""
     plain = torch.where(silent, 0, torch.randint(1, TEXT_VARIANTS, kinds.shape, device=kinds.device))
@@ -196,7 +211,9 @@ class EditLessons:
         """Mean squared error of the velocity at times of the shift-3 schedule; `others` as in `Rows`."""
         uniform = torch.rand(len(latents), device=latents.device)
         time = SHIFT * uniform / (1 + (SHIFT - 1) * uniform)
-        return self.at(time, torch.randn_like(latents), latents, *others).mean()
+        source, mask, weight, *told = others
+        heard = weight * hits(latents)
+        return self.at(time, torch.randn_like(latents), latents, source, mask, heard, *told).mean()
 
     def at(
         self,
