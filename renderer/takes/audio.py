@@ -6,6 +6,9 @@ Writes to exactly the path it is given; naming, renaming and flushing to disk ar
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +21,15 @@ from renderer.formats.table import FORMATS
 from renderer.takes.encoding import encode, sound_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from renderer.formats.pictures import Picture
     from renderer.formats.table import Format
+    from renderer.takes.encoding import Compare
+    from renderer.takes.read_back import Each
 
 
 PEAK_BINS = 800
@@ -42,19 +47,60 @@ def write_audio(
     The same waveform, tags and cover give the same bytes.
     Raises: StoreError when the file can't be written or does not hold what was written.
     """
+    encode_audio(waveform, path, format, tags, cover).read_back(map)()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedAudio:
+    """A file that was encoded and tagged, not yet read back."""
+
+    path: Path
+    format: str
+    compare: Compare
+
+    def read_back(self, each: Each) -> Callable[[], None]:
+        """Begin to, with `map` or an executor's; what is returned waits until all is compared.
+
+        Raises, then or now: StoreError when the file does not hold what was written.
+        """
+        with _write_faults(self.path, self.format):
+            return partial(self._wait, self.compare(self.path, each))
+
+    def _wait(self, fault_in: Callable[[], str]) -> None:
+        with _write_faults(self.path, self.format):
+            fault = fault_in()
+        if fault:
+            raise StoreError(
+                f"`{self.path.name}` is not what was written: {fault}",
+                why=_cause(None, self.path),
+                help="check the drive, then render the take again; its latents are stored",
+            )
+
+
+def encode_audio(
+    waveform: Waveform,
+    path: Path,
+    format: str,  # noqa: A002 - the spec's word
+    tags: Mapping[str, str],
+    cover: Picture | None = None,
+) -> EncodedAudio:
+    """`write_audio` without reading back.
+
+    Raises: StoreError when the file can't be written.
+    """
     row = FORMATS[format]
-    try:
-        fault_in = encode(waveform.samples.T, path, row)
+    with _write_faults(path, format):
+        compare = encode(waveform.samples.T, path, row)
         _tag(path, row, tags, cover)
-        fault = fault_in(path)
+    return EncodedAudio(path=path, format=format, compare=compare)
+
+
+@contextmanager
+def _write_faults(path: Path, format: str) -> Iterator[None]:  # noqa: A002 - the spec's word
+    try:
+        yield
     except (soundfile.LibsndfileError, TagError, OSError) as error:
         raise StoreError(f"could not write `{path.name}` as {format}", why=_cause(error, path)) from error
-    if fault:
-        raise StoreError(
-            f"`{path.name}` is not what was written: {fault}",
-            why=_cause(None, path),
-            help="check the drive, then render the take again; its latents are stored",
-        )
 
 
 def _tag(path: Path, row: Format, tags: Mapping[str, str], cover: Picture | None) -> None:
