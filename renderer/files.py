@@ -113,6 +113,16 @@ def lies_there(path: Path) -> bool:
         return False
 
 
+def size_and_times(path: Path) -> tuple[int, int, int] | None:
+    """What another content comes with, links followed: a key for what was read of a file. None where none is."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    # The time of the last change to the file's entry, too: a copy may bring its old time along.
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def real(path: Path) -> Path:
     """Where links lead; of one that leads nowhere, its own absolute path."""
     try:

@@ -11,6 +11,7 @@ import platformdirs
 
 from renderer import __version__
 from renderer.errors import ModelError
+from renderer.files import size_and_times
 from renderer.models.family import family
 from renderer.store.disk import RealDisk, write_whole
 
@@ -45,16 +46,12 @@ def _mark(part: str, files: ModelFiles) -> str | None:
     own = family(files.family)
     try:
         paths = [one.path for one in (*own.files_of(part, files), *own.context_files(part, files))]
-        stats = [(str(path), *_size_and_times(path)) for path in paths]
     except (ModelError, OSError):
         return None
+    stats = [(str(path), *found) for path in paths if (found := size_and_times(path)) is not None]
+    if len(stats) < len(paths):
+        return None
     return hashlib.sha256(json.dumps([__version__, part, files.layout, files.loras, stats]).encode()).hexdigest()
-
-
-def _size_and_times(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    # The time of the last change to the file's entry, too: a copy may bring its old time along.
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _memory_path() -> Path:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from renderer.models.model_files import ModelFiles
 
 TOKENIZER = "tokenizer.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
 MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 
@@ -74,7 +73,7 @@ def lm_files(folder: Path) -> Iterator[ReadFile]:
     yield from _component("", folder, on_disk.STEM)
     yield _named("", folder / TOKENIZER)
     template = folder / chat_template.FILE
-    yield _named("", template if template.exists() else folder / TOKENIZER_CONFIG)
+    yield _named("", template if template.exists() else folder / chat_template.CONFIG)
 
 
 def vae_files(folder: Path) -> Iterator[ReadFile]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,6 @@ class LmPart:
     def __init__(self, lm: LoadedLm, tokens: Tokens, lm_slots: int) -> None:
         self._lm: LoadedLm | None = lm
         self._tokens, self._lm_slots = tokens, lm_slots
-        self._phases: dict[MakePhase, Phase] = {}
 
     def with_slots(self, lm_slots: int) -> LmPart:
         """The same resident LM with so many pairs of rows."""
@@ -165,10 +164,7 @@ class LmPart:
             release()
 
     def _phase(self, kind: MakePhase) -> Phase:
-        """Made when first needed: grammars for a real vocabulary take seconds to set up."""
-        if kind not in self._phases:
-            self._phases[kind] = kind(self._tokens)
-        return self._phases[kind]
+        return _made(kind, self._tokens)
 
     def _decode(self, requests: Sequence[DecodeRequest], listener: Listener) -> Iterator[DecodeResult | Failed]:
         yield from decode_all(self._open, requests, self._lm_slots, self._open.free_bytes(), listener)
@@ -178,6 +174,12 @@ class LmPart:
         if self._lm is None:
             raise RuntimeError("the LM was closed")
         return self._lm
+
+
+@lru_cache(maxsize=4)
+def _made(kind: MakePhase, tokens: Tokens) -> Phase:
+    """Made when first needed, and kept for the next load: the grammar for a real vocabulary takes a second."""
+    return kind(tokens)
 
 
 def _done(phase: Phase, prepared: PreparedJob, result: DecodeResult) -> Done | Failed:

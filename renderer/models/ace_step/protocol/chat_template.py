@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "chat_template.jinja"
+CONFIG = "tokenizer_config.json"
+"""Where the template lies in the absence of that."""
 _CODE = "<|audio_code_0|>"
 _CODES = f"{_CODE}<|im_end|>\n"
 MOST_BYTES = 1_000_000  # the published ones have 4,000
@@ -52,7 +54,7 @@ def _template(folder: Path) -> tuple[Path, str]:
             return where, read_bytes(where, MOST_BYTES).decode()
         except UnicodeDecodeError as error:
             raise ModelError(f"the chat template in `{where}` is no text", why=str(error), help=FETCH_AGAIN) from error
-    where = folder / "tokenizer_config.json"
+    where = folder / CONFIG
     found: Any = read_json(where).get("chat_template")
     if isinstance(found, list):
         entries = [one for one in found if isinstance(one, dict) and one.get("name") == "default"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.facts import TEXT2MUSIC_INSTRUCTION
+from renderer.files import size_and_times
 from renderer.models.ace_step.protocol.prompt import dit_lyric_prompt
-from renderer.models.ace_step.protocol.tokens import read_tokenizer
+from renderer.models.ace_step.protocol.tokens import TOKENIZER, read_tokenizer
 from renderer.models.catalog import layouts
 from renderer.models.catalog.regular_file import FETCH_AGAIN
 
@@ -43,8 +45,14 @@ def load_text_tokens(files: ModelFiles) -> TextTokens:
     folder = Path(files.text_encoder)
     if files.layout == layouts.DIFFUSERS:
         folder /= "tokenizer"
-    if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"`{folder}` holds no tokenizer.json", help="fetch the model again")
+    if not (folder / TOKENIZER).is_file():
+        raise ModelError(f"`{folder}` holds no {TOKENIZER}", help="fetch the model again")
+    return _load(folder, size_and_times(folder / TOKENIZER))
+
+
+# While its file stays as it is: a worker examines it, and then reads the encoders before each batch's first latents.
+@lru_cache(maxsize=2)
+def _load(folder: Path, _file: tuple[int, ...] | None) -> TextTokens:
     tokens = TextTokens(read_tokenizer(folder, advice="fetch the model again"))
     _check_ends(tokens, folder)
     return tokens

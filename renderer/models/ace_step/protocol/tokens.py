@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
 from renderer.errors import ModelError, StageError
 from renderer.facts import NUM_CODES
-from renderer.models.ace_step.protocol.chat_template import check_chat_template
+from renderer.files import size_and_times
+from renderer.models.ace_step.protocol.chat_template import CONFIG, FILE, check_chat_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ REAL_IDS = {
 }
 """The ids in every published checkpoint. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py"""
 
+TOKENIZER = "tokenizer.json"
 CODE_TOKEN = re.compile(r"<\|audio_code_(\d+)\|>")
 _CONTROL = re.compile(r"<\|[^<|>]*\|>|</?\w+>")
 
@@ -91,7 +94,7 @@ def read_tokenizer(folder: Path, *, advice: str = "") -> Tokenizer:
     Raises: ModelError with `advice` as its help when there is none or it is broken.
     """
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:
         raise ModelError(f"`{folder}` has no readable tokenizer", why=str(error), help=advice) from error
     tokenizer.no_padding()
@@ -102,8 +105,15 @@ def read_tokenizer(folder: Path, *, advice: str = "") -> Tokenizer:
 def load_tokens(folder: Path, width: int) -> Tokens:
     """The tokenizer in an LM's folder, checked against the protocol; `width` is the LM's vocab_size.
 
+    Read once while its files stay as they are: 65,535 codes take as long as the weights.
+
     Raises: ModelError when it isn't the tokenizer of a 5 Hz LM.
     """
+    return _load_tokens(folder, width, *(size_and_times(folder / name) for name in (TOKENIZER, FILE, CONFIG)))
+
+
+@lru_cache(maxsize=2)  # 75 MB each
+def _load_tokens(folder: Path, width: int, *_files: tuple[int, ...] | None) -> Tokens:
     tokenizer = read_tokenizer(folder)
     # Asked one by one: the whole vocabulary as a dict takes a sixth of a second.
     ids = {token: number for token in REAL_IDS if (number := tokenizer.token_to_id(token)) is not None}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from renderer.artifacts import Codes, Cot, CotMetas
-from renderer.models.ace_step.lm.phases import CodesPhase
+from renderer.models.ace_step.lm.phases import CodesPhase, CotPhase
 from renderer.models.ace_step.protocol.metas import parse_cot
 from renderer.models.stage_job import Failed
 from renderer.settings import Metas
@@ -51,6 +51,13 @@ def test_a_chain_of_thought_says_what_the_dit_needs(lm: LmPart) -> None:
     assert None not in {cot.metas.bpm, cot.metas.duration, cot.metas.keyscale, cot.metas.timesignature}
     assert cot.metas.caption
     assert cot.metas.language
+
+
+@pytest.mark.slow
+def test_the_grammar_of_an_lm_is_made_once_for_all_of_its_loads(tiny_set: Path, lm: LmPart) -> None:
+    again = load(tiny_set)
+    assert again._phase(CotPhase) is lm._phase(CotPhase)
+    assert written(again).text == written(lm).text
 
 
 @pytest.mark.slow

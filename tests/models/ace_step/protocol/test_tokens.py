@@ -35,6 +35,20 @@ def test_the_codes_are_found_by_their_spelling(tiny_set: Path) -> None:
     assert tokens.decode((tokens.first_code + 7, tokens.end)) == "<|audio_code_7|><|im_end|>"
 
 
+def test_an_lm_loaded_again_takes_its_tokens_as_they_are_until_a_file_of_theirs_changes(folder: Path) -> None:
+    first = load_tokens(folder, 1_472)
+    assert load_tokens(folder, 1_472) is first
+    assert load_tokens(folder, 1_473).width == 1_473
+
+    move_codes(folder / "tokenizer.json", 500)
+    assert load_tokens(folder, 1_472) is not first
+
+    for name in ("chat_template.jinja", "tokenizer_config.json"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json"):
+        load_tokens(folder, 1_472)
+
+
 def test_texts_are_encoded_with_nothing_added(tiny_set: Path) -> None:
     tokens = load_tokens(tiny_set / "lm", 1_472)
 
