@@ -27,7 +27,8 @@ def _ignore(refusal: Refusal) -> None:
 def plan_takes(takes: Sequence[Take], options: Options, refuse: Callable[[Refusal], None] = _ignore) -> Planned:
     """A project and its plan for each outputs folder; each song that can't be planned is refused and left out.
 
-    So is each take that is made from a rejected one, and what is made from it.
+    So is each take that is made from a rejected one, and what is made from it. Songs that can be planned one by one
+    and not together are refused together, as a render refuses them.
     """
     planned: list[tuple[Project, Plan]] = []
     for outputs in dict.fromkeys(take.song.outputs for take in takes):
@@ -46,13 +47,22 @@ def plan_takes(takes: Sequence[Take], options: Options, refuse: Callable[[Refusa
             if len(songs) == 1:
                 refuse(Refusal(song=next(iter(songs)), error=error))
                 continue
-            planned += plan_takes(_plannable(here, options, refuse), options)  # each song's refusals are told by now
+            alone = _plannable(here, options, refuse)
+            if len(alone) == len(here):
+                # Each of them alone can be: nothing that is one song's fault, such as two devices for one folder.
+                refuse(Refusal(song=None, error=error))
+                continue
+            planned += plan_takes(alone, options, _of_several(refuse))  # each song's refusals are told by now
     return tuple(planned)
 
 
 def projects(takes: Sequence[Take], options: Options) -> tuple[Project, ...]:
     """One for each outputs folder, of the takes that can be planned."""
     return tuple(project for project, _ in plan_takes(takes, options))
+
+
+def _of_several(refuse: Callable[[Refusal], None]) -> Callable[[Refusal], None]:
+    return lambda refusal: refuse(refusal) if refusal.song is None else None
 
 
 def _plannable(takes: Sequence[Take], options: Options, refuse: Callable[[Refusal], None]) -> Sequence[Take]:
