@@ -1,9 +1,11 @@
 """What two checkouts take for the same work, in turns: `python -m tests.bench.pairs BEFORE AFTER [--rounds 5]`.
 
 The work: `check` on 2,000 specs, `plan` of 1,000 takes, `render` of the same when nothing is left to do, and what
-`make demo` renders. Each checkout has a library of its own, laid out by its own code. A round runs every work by both,
-the order of the two changing; what is printed are the medians of the rounds' ratios, after to before, of processor and
-of wall time, with the least and the most. Processor seconds count every process started. Ends with one line of JSON.
+`make demo` renders, with its takes measured and without; by each checkout's own `mini`, or by `--model FOLDER` in both,
+which tells the code apart from what other weights make of the same songs. Each checkout has a library of its own, laid
+out by its own code. A round runs every work by both, the order of the two changing; what is printed are the medians of
+the rounds' ratios, after to before, of processor and of wall time, with the least and the most. Processor seconds count
+every process started. Ends with one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import resource
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -59,11 +61,20 @@ def main() -> None:
     parser.add_argument("after", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=[work.name for work in WORKS], action="append")
+    parser.add_argument("--model", metavar="FOLDER", type=Path, help="what the demo renders with, in place of `mini`")
     options = parser.parse_args()
     checkouts = (Checkout(options.before.resolve()), Checkout(options.after.resolve()))
-    works = [work for work in WORKS if work.name in (options.only or [work.name])]
+    works = [with_model(work, options.model) for work in WORKS if work.name in (options.only or [work.name])]
     results = {work.name: dict(measured(work, checkouts, options.rounds)) for work in works}
     print(json.dumps(results))
+
+
+def with_model(work: Work, model: Path | None) -> Work:
+    """The same, of what renders by these weights."""
+    if model is None or not work.is_fresh:
+        return work
+    name = str(model.resolve())
+    return replace(work, arguments=tuple(name if one == "mini" else one for one in work.arguments))
 
 
 def measured(work: Work, checkouts: tuple[Checkout, Checkout], rounds: int) -> Iterator[tuple[str, object]]:
@@ -131,6 +142,7 @@ WORKS = (
     Work(name="plan 1,000 takes", arguments=("plan", "--json", *PLAIN), prepare=unplanned_library),
     Work(name="render 1,000 done", arguments=("render", *PLAIN, "--no-measure"), prepare=finished_library),
     Work(name="demo", arguments=("render", *DEMO), prepare=demo, is_fresh=True),
+    Work(name="demo, not measured", arguments=("render", *DEMO, "--no-measure"), prepare=demo, is_fresh=True),
 )
 
 
