@@ -17,7 +17,7 @@ import torch
 from renderer.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -35,41 +35,68 @@ class Range:
     start: int
     target: Tensor
 
+    @property
+    def end(self) -> int:
+        """Where the next byte of the file lies."""
+        return self.start + self.target.numel()
+
 
 def read_to_device(ranges: Iterable[Range], device: torch.device) -> None:
     """Fill every range's target; returns when all bytes are there.
 
     Raises: ModelError when a file ends before its range does.
     """
-    pieces = [piece for whole in ranges for piece in _pieces(whole)]
+    pieces = tuple(pieces_of(ranges, BUFFER_BYTES))
     # The targets' memory may have belonged to tensors that the device still works with.
     torch.cuda.synchronize(device)
     num_threads = max(1, min(MAX_THREADS, os.cpu_count() or 1, len(pieces)))
     with ExitStack() as opened, ThreadPoolExecutor(num_threads) as threads:
-        files = {path: opened.enter_context(path.open("rb", buffering=0)) for path in {one.path for one in pieces}}
+        files = {path: opened.enter_context(path.open("rb", buffering=0)) for path in {one[0].path for one in pieces}}
         lanes = threading.local()
         for _ in threads.map(lambda piece: _lane(lanes, device).carry(files, piece), pieces):
             pass
     torch.cuda.synchronize(device)
 
 
+def pieces_of(ranges: Iterable[Range], most_bytes: int) -> Iterator[list[Range]]:
+    """The same bytes as ranges that lie side by side in their file and are read at once, `most_bytes` at most.
+
+    Hundreds of small tensors each read alone would cost threads more in waiting for each other than in reading.
+    """
+    piece: list[Range] = []
+    num_left = most_bytes
+    for whole in sorted(ranges, key=lambda one: (str(one.path), one.start)):
+        done, length = 0, whole.target.numel()
+        while done < length:
+            start = whole.start + done
+            if piece and (num_left == 0 or (piece[-1].path, piece[-1].end) != (whole.path, start)):
+                yield piece
+                piece, num_left = [], most_bytes
+            part = Range(path=whole.path, start=start, target=whole.target[done : done + num_left])
+            piece.append(part)
+            done, num_left = done + part.target.numel(), num_left - part.target.numel()
+    if piece:
+        yield piece
+
+
 class _Lane:
-    """A pinned buffer with a stream of its own; one thread's."""
+    """A pinned buffer with a stream of its own, which is the current one of the thread that makes it, and its alone."""
 
     def __init__(self, device: torch.device) -> None:
         self.buffer = torch.empty(BUFFER_BYTES, dtype=torch.uint8, pin_memory=True)
         self.view = memoryview(cast("Buffer", self.buffer.numpy()))
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
+        torch.cuda.set_stream(self.stream)
 
-    def carry(self, files: Mapping[Path, Any], piece: Range) -> None:
-        num_bytes = piece.target.numel()
-        # Until the copy before has left the buffer. Other lanes' copies go on: that is what fills the bus.
+    def carry(self, files: Mapping[Path, Any], piece: Sequence[Range]) -> None:
+        path, start, num_bytes = piece[0].path, piece[0].start, piece[-1].end - piece[0].start
+        # Until the copies before have left the buffer. Other lanes' copies go on: that is what fills the bus.
         self.stream.synchronize()
-        if _read_at(files[piece.path], self.view[:num_bytes], piece.start) != num_bytes:
-            raise ModelError(f"`{piece.path}` ends too early", help="fetch the model again")
+        if _read_at(files[path], self.view[:num_bytes], start) != num_bytes:
+            raise ModelError(f"`{path}` ends too early", help="fetch the model again")
         # From pinned memory the device fetches by itself; from any other the driver would copy the bytes once more.
-        with torch.cuda.stream(self.stream):
-            piece.target.copy_(self.buffer[:num_bytes], non_blocking=True)
+        for one in piece:
+            one.target.copy_(self.buffer[one.start - start : one.end - start], non_blocking=True)
 
 
 def _lane(lanes: threading.local, device: torch.device) -> _Lane:
@@ -77,12 +104,6 @@ def _lane(lanes: threading.local, device: torch.device) -> _Lane:
         lanes.own = _Lane(device)
     lane: _Lane = lanes.own
     return lane
-
-
-def _pieces(whole: Range) -> Iterator[Range]:
-    for start in range(0, whole.target.numel(), BUFFER_BYTES):
-        target = whole.target[start : start + BUFFER_BYTES]
-        yield Range(path=whole.path, start=whole.start + start, target=target)
 
 
 def _read_at(file: Any, view: memoryview, start: int) -> int:
