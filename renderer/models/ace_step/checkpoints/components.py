@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,6 +59,12 @@ class Component:
     tensors: Mapping[str, Stored]
     ready: Mapping[str, Tensor] = field(default_factory=dict)
     """Tensors that lie in no safetensors file."""
+
+    def half(self, name: str) -> Component:
+        """One of its module's children alone, in the place that it has there: the others' weights aren't read."""
+        for other in {child for child, _ in self.module.named_children()} - {name}:
+            setattr(self.module, other, torch.nn.Identity())
+        return replace(self, tensors={key: one for key, one in self.tensors.items() if key.startswith(f"{name}.")})
 
     def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
         """The module with its weights on the device, its load reported."""

@@ -137,9 +137,9 @@ def load_encoder(files: ModelFiles, settings: Settings, listener: Listener) -> L
     """
     device = devices.prepare(settings.device, settings.threads)
     name = encoder_component(files)
-    loaded = find_component(files, name).load(dtype="float32", device=device, listener=listener)
-    # Of a whole VAE only this half stays.
-    encoder = loaded if name == ENCODER_APART else loaded.encoder
+    found, apart = find_component(files, name), name == ENCODER_APART
+    loaded = (found if apart else found.half("encoder")).load(dtype="float32", device=device, listener=listener)
+    encoder = loaded if apart else loaded.encoder
     fold_weight_norm(encoder)
     return LoadedEncoder(encoder=encoder, device=device)
 

@@ -147,7 +147,7 @@ def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
     """
     device = devices.prepare(settings.device, settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).vae
-    vae = find_component(files, "vae").load(dtype=dtype, device=device, listener=listener)
+    vae = find_component(files, "vae").half("decoder").load(dtype=dtype, device=device, listener=listener)
     _keep_only_decoding(vae)
     vae.decoder = DECODERS[devices.vae_kernels(settings.device, dtype)](vae.decoder, dtype)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)

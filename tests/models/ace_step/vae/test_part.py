@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderOobleck
 
 from renderer.artifacts import Latents
+from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.requests import WaveformRequest
 from renderer.models.ace_step.vae.fused import Snake, slim
@@ -68,6 +69,19 @@ def decoder(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
     vae.decoder.to(device=device, dtype=dtype).requires_grad_(requires_grad=False)
     _keep_only_decoding(vae)
     return vae.decoder.eval()
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_of_a_vae_the_half_that_works_is_read_and_is_as_in_the_whole(tiny_set: Path, name: str) -> None:
+    files = resolve(str(tiny_set)).files
+    assert files is not None
+    where = {"dtype": "float32", "device": torch.device("cpu"), "listener": Heard()}
+
+    whole = find_component(files, "vae").load(**where).state_dict()
+    half = find_component(files, "vae").half(name).load(**where).state_dict()
+
+    assert list(half) == [key for key in whole if key.startswith(f"{name}.")]
+    assert all(torch.equal(half[key], whole[key]) for key in half)
 
 
 def test_snakes_that_work_in_place_give_diffusers_bits() -> None:
