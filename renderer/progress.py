@@ -13,6 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from renderer.models.family import part_of
+from renderer.plurals import counted
 from renderer.run.events import (
     ComponentLoaded,
     JobDone,
@@ -73,6 +74,14 @@ def under_way(console: Console, text: str, *, line_seconds: float = 10.0) -> Ite
             console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
 
     yield update
+
+
+@contextmanager
+def measuring(console: Console, count: int) -> Iterator[Callable[[int], None]]:
+    """Tell that so many sounds are measured; what is yielded is told how many are by now."""
+    text = f"measuring {counted(count, 'sound')}"
+    with under_way(console, text) as update:
+        yield lambda done: update(f"{text}, {done} done")
 
 
 def _bars(console: Console) -> Progress:

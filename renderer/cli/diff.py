@@ -11,6 +11,7 @@ import click
 from renderer.cli.completion import songs_and_takes
 from renderer.cli.exit_codes import EXIT_FINE
 from renderer.cli.options import machine_options, make_options, page_to_option
+from renderer.cli.show_measuring import show_measuring
 from renderer.cli.streams import echo_json, say
 from renderer.errors import UsageError
 from renderer.folders import REPORT_FOLDER
@@ -68,7 +69,7 @@ def command(
         from renderer.cli.show_diff import print_takes, takes_document
         from renderer.pipeline.take_diff import compare_takes
 
-        takes = compare_takes(named, options.outputs, measure=measure)
+        takes = compare_takes(named, options.outputs, measure=measure, show=show_measuring)
         show(takes_document, print_takes, takes, as_json=as_json)
         if page:
             from renderer.report.diff_page import page_of_takes

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from renderer.cli.options import takes_folder_option
+from renderer.cli.show_measuring import show_measuring
 from renderer.cli.streams import say
 
 
@@ -38,7 +39,7 @@ def command(named: tuple[str, ...], folder: Path, forms: tuple[str, ...], output
     """
     from renderer.pipeline.export import export
 
-    exported = export(named, folder, forms, outputs)
+    exported = export(named, folder, forms, outputs, show=show_measuring)
     for path in exported.paths:
         say(str(path))
     for remark in exported.remarks:

@@ -10,7 +10,6 @@ import click
 
 from renderer.cli.options import asr_option, make_options, page_to_option, takes_options
 from renderer.cli.streams import say
-from renderer.plurals import counted
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -75,7 +74,7 @@ def command(
 
 def measure_and_write(project: Project, console: Console) -> Path:
     """Measure what isn't yet, then write the page with it; problems are told and cost nothing else."""
-    from renderer.progress import under_way
+    from renderer.progress import measuring
     from renderer.report.build import write_page
     from renderer.spec.diagnostics import printable
     from renderer.takes.measurements import measure_takes, unmeasured
@@ -83,10 +82,10 @@ def measure_and_write(project: Project, console: Console) -> Path:
     todo = unmeasured(project)
     problems: list[str] = []
     if todo:
-        with under_way(console, f"measuring {counted(len(todo), 'sound')}") as update:
+        with measuring(console, len(todo)) as update:
             for number, one in enumerate(measure_takes(project), start=1):
                 problems += [one.problem] if one.problem else []
-                update(f"measuring {counted(len(todo), 'sound')}, {number} done")
+                update(number)
     for problem in dict.fromkeys(problems):
         console.print(f"not measured: {printable(problem)}", markup=False, highlight=False, soft_wrap=True)
     with writing_page(project, console):

@@ -11,6 +11,7 @@ from renderer.artifacts import Timestamps
 from renderer.errors import UsageError
 from renderer.models.family import stored_kinds
 from renderer.pipeline.export_daw import DawFiles, daw_files
+from renderer.pipeline.measure_now import quietly
 from renderer.pipeline.put_files import put_files
 from renderer.pipeline.rendered import rendered_takes
 from renderer.pipeline.untimed import never_timed, whole_take
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from renderer.pipeline.measure_now import ShowProgress
     from renderer.song import Song
     from renderer.store.takes import TakeRecord
 
@@ -41,8 +43,12 @@ class Exported:
     remarks: tuple[str, ...] = ()
 
 
-def export(names: Sequence[str], folder: Path, forms: Sequence[str], outputs: Path | None) -> Exported:
+def export(
+    names: Sequence[str], folder: Path, forms: Sequence[str], outputs: Path | None, *, show: ShowProgress = quietly
+) -> Exported:
     """Write takes in these forms, names of `FORMS` or `DAW`; none means all of `FORMS`.
+
+    `show` is entered while sounds are measured for `DAW`.
 
     Raises: UsageError for takes that aren't rendered or have no timestamps where a form tells of nothing else, and for
     files that would be written over; StoreError for a take that was damaged.
@@ -61,7 +67,7 @@ def export(names: Sequence[str], folder: Path, forms: Sequence[str], outputs: Pa
         for ending, write in texts
         if one is not None
     }
-    daw = daw_files(takes, timed, outputs) if DAW in forms else DawFiles(files={}, remarks=())
+    daw = daw_files(takes, timed, outputs, show) if DAW in forms else DawFiles(files={}, remarks=())
     return Exported(paths=put_files(folder, {**files, **daw.files}), remarks=daw.remarks)
 
 

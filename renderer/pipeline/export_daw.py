@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from renderer.models.family import stored_kinds
+from renderer.pipeline.measure_now import measure_now
 from renderer.pipeline.rendered import in_numbers, require_intact
 from renderer.pipeline.untimed import never_timed
 from renderer.song import TakeSource
@@ -15,7 +16,7 @@ from renderer.spec.take_names import preview_named, take_named
 from renderer.store.store import Store
 from renderer.takes.audio import change_tags
 from renderer.takes.daw_texts import beats_text, marked_sections, reaper_csv
-from renderer.takes.measure import SoundFile, measure_files, missing_libraries
+from renderer.takes.measure import SoundFile, missing_libraries
 from renderer.takes.measurements import measured_folder
 from renderer.takes.recipe import song_tags
 from renderer.takes.timed_text import labels_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renderer.artifacts import Timestamps
+    from renderer.pipeline.measure_now import ShowProgress
     from renderer.song import Song
     from renderer.store.takes import TakeRecord
     from renderer.takes.measure.values import Measured
@@ -48,17 +50,23 @@ class _Stem:
 
 
 def daw_files(
-    takes: Mapping[str, tuple[Song, TakeRecord]], timed: Mapping[str, Timestamps | None], outputs: Path | None
+    takes: Mapping[str, tuple[Song, TakeRecord]],
+    timed: Mapping[str, Timestamps | None],
+    outputs: Path | None,
+    show: ShowProgress,
 ) -> DawFiles:
     """Of these takes all that there is; `timed` tells when their lyrics are sung.
+
+    `show` is entered while sounds are measured.
 
     Raises: OSError where measurements can't be kept.
     """
     files: dict[str, Callable[[Path], None]] = {}
     remarks: dict[str, None] = {}
+    stores = {name: Store(outputs or song.outputs, kinds=stored_kinds()) for name, (song, _) in takes.items()}
+    found = _measured({name: (record, stores[name]) for name, (_, record) in takes.items()}, show)
     for name, (song, record) in takes.items():
-        store = Store(outputs or song.outputs, kinds=stored_kinds())
-        measured = _measured(record, store)
+        store, measured = stores[name], found.get(record.digest)
         stems, others = _stems(song, record, store)
         base, beats = f"{name}{_tempo(record, measured)}", measured.beats if measured else ()
         files |= _sounds(base, record, stems, store)
@@ -68,13 +76,17 @@ def daw_files(
     return DawFiles(files=files, remarks=tuple(remarks))
 
 
-def _measured(record: TakeRecord, store: Store) -> Measured | None:
-    """What its sound says, measured now where it wasn't yet; None where nothing measures."""
-    place = store.find(record)
-    if place is None or missing_libraries():
-        return None
-    (found,) = measure_files([SoundFile(path=place, digest=record.digest)], measured_folder(store.outputs))
-    return found.measured
+def _measured(takes: Mapping[str, tuple[TakeRecord, Store]], show: ShowProgress) -> dict[str, Measured | None]:
+    """What sounds say, by their digests, measured now where they weren't yet; nothing where nothing measures."""
+    if missing_libraries():
+        return {}
+    files: dict[Path, list[SoundFile]] = {}
+    for record, store in takes.values():
+        if place := store.find(record):
+            file = SoundFile(path=place, digest=record.digest)
+            files.setdefault(measured_folder(store.outputs), []).append(file)
+    found = (one for folder, some in files.items() for one in measure_now(some, folder, show).values())
+    return {one.digest: one.measured for one in found}
 
 
 def _tempo(record: TakeRecord, measured: Measured | None) -> str:

@@ -13,6 +13,7 @@ from renderer.errors import UsageError
 from renderer.files import why_refused
 from renderer.formats.table import FORMATS, is_audio
 from renderer.models.family import stored_kinds
+from renderer.pipeline.measure_now import measure_now, quietly
 from renderer.pipeline.options import Options
 from renderer.pipeline.rendered import require_intact
 from renderer.pipeline.select import select
@@ -24,13 +25,14 @@ from renderer.report.text_diff import changed_lines
 from renderer.spec.near import suggestion
 from renderer.store.store import Store
 from renderer.takes.encoding import sound_digest
-from renderer.takes.measure import SoundFile, measure_files, missing_libraries, stored_measurement
+from renderer.takes.measure import SoundFile, missing_libraries, stored_measurement
 from renderer.takes.measure.loudness_curve import loudness_curve
 from renderer.takes.measurements import measured_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from renderer.pipeline.measure_now import ShowProgress
     from renderer.report.diff_values import TakeSound
     from renderer.store.takes import TakeRecord
 
@@ -41,11 +43,13 @@ _TEXTS = ("caption", "lyrics")
 _Found = tuple["TakeRecord", Path, Store]
 
 
-def compare_takes(names: Sequence[str], outputs: Path | None, *, measure: bool = True) -> TakesDiff:
+def compare_takes(
+    names: Sequence[str], outputs: Path | None, *, measure: bool = True, show: ShowProgress = quietly
+) -> TakesDiff:
     """Two takes side by side; of one alone its last former version beside it.
 
     A name is a take's, with the head of its key behind it a former version's (`night-bus.s1.4f2a9c1b`, as its file is
-    called); a file of one is as good. With `measure`, what wasn't measured is, now.
+    called); a file of one is as good. With `measure`, what wasn't measured is, now, while `show` is entered.
 
     Raises: UsageError for names without a version on disk, SpecError for specs that can't be read, StoreError for a
     take that was damaged.
@@ -55,7 +59,7 @@ def compare_takes(names: Sequence[str], outputs: Path | None, *, measure: bool =
     a, b = (_former(*found[0]), found[0]) if len(found) == 1 else found
     for record, place, _ in (a, b):
         require_intact(place, digest=record.digest, take=record.take)
-    remarks = tuple(_measure((a, b))) if measure else ()
+    remarks = tuple(_measure((a, b), show)) if measure else ()
     sides = tuple(_listened(*one) for one in (a, b))
     codes, lacks = _codes(a, b, sides)
     return TakesDiff(
@@ -130,26 +134,29 @@ def _placed(record: TakeRecord, store: Store) -> _Found:
     return record, place, store
 
 
-def _measure(versions: Iterable[_Found]) -> Iterator[str]:
+def _measure(versions: Iterable[_Found], show: ShowProgress) -> Iterator[str]:
     """Measure what isn't yet; what couldn't be, in words."""
     if missing_libraries():
         yield "tempo, key and loudness aren't measured: pip install 'renderer[measure]'"
         return
+    files: dict[Path, dict[SoundFile, str]] = {}
     for record, place, store in versions:
-        folder = measured_folder(store.outputs)
-        if stored_measurement(record.digest, folder) is not None:
-            continue
-        if problem := _problem(SoundFile(path=place, digest=record.digest), folder):
-            yield f"{record.take} isn't measured: {problem}"
+        file = SoundFile(path=place, digest=record.digest)
+        files.setdefault(measured_folder(store.outputs), {})[file] = record.take
+    for folder, takes in files.items():
+        problems = _problems(tuple(takes), folder, show)
+        yield from (f"{take} isn't measured: {why}" for file, take in takes.items() if (why := problems(file)))
 
 
-def _problem(file: SoundFile, folder: Path) -> str:
-    """Why it can't be measured; nothing once it is."""
+def _problems(files: Sequence[SoundFile], folder: Path, show: ShowProgress) -> Callable[[SoundFile], str]:
+    """What tells why a file can't be measured; nothing of one that is."""
     try:
-        return "; ".join(one.problem for one in measure_files([file], folder) if one.problem)
+        found = measure_now(files, folder, show)
     except OSError as error:
         # Where takes can't be written beside, they are compared all the same.
-        return f"`{folder}` can't be written: {why_refused(error)}"
+        why = f"`{folder}` can't be written: {why_refused(error)}"
+        return lambda file: "" if stored_measurement(file.digest, folder) else why
+    return lambda file: found[file.digest].problem
 
 
 def _listened(record: TakeRecord, place: Path, store: Store) -> TakeSound:

@@ -109,6 +109,7 @@ def test_a_take_with_markers_on_its_beats_and_sections_and_its_stems(
     told = capsys.readouterr().err
     assert "eins.voice.s4 left out: it was taken out of another version of eins.s1" in told
     assert "none measured" not in told
+    assert "measuring 1 sound\n" in told
     folder = songs.folder / "daw"
     (sound,) = (path for path in folder.glob("*.flac") if re.fullmatch(r"eins\.s1\.[\d.]+bpm\.flac", path.name))
     base = sound.name.removesuffix(".flac")
@@ -136,6 +137,7 @@ def test_a_take_with_markers_on_its_beats_and_sections_and_its_stems(
     assert (folder / f"{base}.sections.txt").read_text("utf-8").splitlines()[1] == "4.000000\t10.000000\tchorus"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert run(["export", "eins.s1", "--daw", "--to", "daw"]) == 0
+    assert "measuring" not in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     sound.write_bytes(b"mine")
     assert run(["export", "eins.s1", "--daw", "--to", "daw"]) == 2

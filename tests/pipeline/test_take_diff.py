@@ -79,6 +79,18 @@ def test_seeds_differ_in_codes_and_the_rest_is_alike(capsys: pytest.CaptureFixtu
     assert found["same_sound"] is True
 
 
+@pytest.mark.slow
+def test_that_both_are_measured_first_is_told_beside_what_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["night-bus.s1", "night-bus.s2"]
+    assert run(["diff", *names, "--json"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("measuring 2 sounds\n")
+    assert json.loads(told.out)["remarks"] == []
+
+    assert run(["diff", *names]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_take_beside_itself_differs_in_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     found = document(capsys, "night-bus.s1", "night-bus.s1")
     assert not any(row["differs"] for row in found["values"])
