@@ -170,12 +170,14 @@ def dtype_warning(device: str, dtype: str) -> str | None:
 def kernels(device: str, dtype: str) -> str:
     """How DiT and text encoder compute on a picked device: `plain`, as in their libraries, or in fewer operations.
 
-    Those attend `blockwise`, or by torch's `flash` attention where there is one. All agree up to rounding, so this is
-    part of the key; `dtype` is the DiT's.
+    Those attend `blockwise`, or by torch's `flash` attention where there is one; `triton` is flash with all between two
+    matrix products in one kernel. All agree up to rounding, so this is part of the key; `dtype` is the DiT's.
     """
     if not device.startswith("cuda"):
         return "plain"
-    return "flash" if has_flash(device, dtype) else "blockwise"
+    if not has_flash(device, dtype):
+        return "blockwise"
+    return "flash" if missing_for_triton() else "triton"
 
 
 def lm_attention(device: str, dtype: str) -> str:
@@ -327,13 +329,22 @@ def mark(device: torch.device) -> Callable[[], None]:
 
 
 class SideStream:
-    """A CUDA device's second stream, whose work runs beside what the device is at; elsewhere there is only one.
+    """Another stream of a CUDA device, one a name, whose work runs beside what the device is at.
 
-    It waits for nothing of the main one: what is used in it has to be there, and to stay until it is done.
+    Elsewhere there is but one. It waits for nothing of the main one unless told: what is used in it has to be there,
+    and to stay until it is done.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._stream: Any = _side_stream(device) if device.type == "cuda" else None
+    def __init__(self, device: torch.device, name: str = "") -> None:
+        self._stream: Any = _side_stream(device, name) if device.type == "cuda" else None
+
+    def follow(self) -> None:
+        """Have what is launched here from now on wait for all that was launched in the main stream so far."""
+        if self._stream is None:
+            return
+        import torch  # noqa: PLC0415 - the worker's
+
+        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
 
     def run(self, work: Callable[[], T]) -> T:
         """`work`, what it launches going to this stream."""
@@ -358,8 +369,8 @@ class SideStream:
 
 
 @cache
-def _side_stream(device: torch.device) -> Any:
-    """One for good: libraries keep memory for each stream they have worked in."""
+def _side_stream(device: torch.device, _name: str) -> Any:
+    """For good: libraries keep memory for each stream they have worked in."""
     import torch  # noqa: PLC0415 - the worker's
 
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap

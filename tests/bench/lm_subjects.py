@@ -14,11 +14,12 @@ from renderer.models import device as devices
 from renderer.models.ace_step.lm.constraints import CodesConstraint, CodesConstraints
 from renderer.models.ace_step.lm.decode_request import DecodeRequest
 from renderer.models.ace_step.lm.decoder import ResidentLm
-from renderer.models.ace_step.lm.part import PROMPTS, ROWS, STEPS_AHEAD
+from renderer.models.ace_step.lm.part import PROMPTS, ROWS, STEPS_AHEAD, crossing_of
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.lm.teacher_forcing import EagerTexts
 from renderer.models.ace_step.protocol.tokens import REAL_IDS, REAL_WIDTH, Tokens
 from renderer.models.kernels.cuda_graph import eager
+from renderer.models.kernels.elementwise import elementwise
 from renderer.models.kernels.packed_linear import pack_layers
 from renderer.models.kernels.qwen3 import fuse
 from renderer.settings import LmSampling
@@ -91,9 +92,10 @@ def random_model(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
 
 def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Launch) -> ResidentLm:
     """The model as the engine runs it; the model itself is changed."""
-    fuse(model.model)
     name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
-    make_rows = ROWS[devices.lm_attention(name, str(dtype).removeprefix("torch."))]()
+    way = devices.lm_attention(name, str(dtype).removeprefix("torch."))
+    fuse(model.model, elementwise(by_triton=way == "split"))
+    make_rows = ROWS[way]()
     if devices.packs_lm(name, str(dtype).removeprefix("torch.")):
         pack_layers(model.model, 8)
     prompts = EagerPrompts if cuda and launch is eager else PROMPTS.get(device.type, EagerPrompts)
@@ -106,6 +108,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
         texts=EagerTexts(model.model),
         make_rows=make_rows,
         steps_ahead=STEPS_AHEAD if cuda else 1,
+        crossing=crossing_of(way),
     )
 
 

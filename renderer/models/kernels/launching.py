@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMPILERS = 6  # threads; each works mostly outside of Python
+
+
+def read_ahead() -> None:
+    """Begin, once a process, what Triton does before its first kernel, whether that is kept on disk or not.
+
+    It names what it keeps by a digest of itself: half a second, in which others run, and as much again for an import.
+    """
+
+    def read() -> None:
+        with suppress(Exception):  # by names that are Triton's own: where they are others, the first kernel waits
+            importlib.import_module("triton.runtime.cache").triton_key()
+            importlib.import_module("triton.experimental.gluon")
+
+    threading.Thread(target=read, daemon=True).start()
 
 
 def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: Any) -> None:
@@ -28,7 +44,11 @@ def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: Any) ->
 def compiled_together() -> Iterator[None]:
     """Within, kernels are compiled beside each other; left when all are.
 
-    Raises: whatever Triton may. It is only ahead of its time: a launch compiles again, and tells.
+    It is only ahead of its time, so whatever goes wrong ends it quietly: a launch compiles again, and tells.
     """
-    with ThreadPoolExecutor(COMPILERS) as threads, triton.AsyncCompileMode(threads, ignore_errors=True):
+    with (
+        suppress(Exception),
+        ThreadPoolExecutor(COMPILERS) as threads,
+        triton.AsyncCompileMode(threads, ignore_errors=True),
+    ):
         yield

@@ -10,38 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu
 
 from renderer.models.kernels.attention import grouped_attention
+from renderer.models.kernels.elementwise import TORCH
 from renderer.models.kernels.packed_linear import product
 
 if TYPE_CHECKING:
     from transformers.cache_utils import Cache
 
     from renderer.models.kernels.attention import RowMask
+    from renderer.models.kernels.elementwise import Elementwise
 
 
-def fuse(model: Any) -> None:
+def fuse(model: Any, elementwise: Elementwise = TORCH) -> None:
     """Swap attention, feed-forward and norms of a `Qwen3Model`; its parameters move into the new modules."""
     model.rotary_emb = Rotary(model.rotary_emb)
-    model.norm = Norm(model.norm)
+    model.norm = Norm(model.norm, elementwise)
     for layer in model.layers:
-        layer.self_attn = Attention(layer.self_attn)
-        layer.mlp = FeedForward(layer.mlp)
-        layer.input_layernorm = Norm(layer.input_layernorm)
-        layer.post_attention_layernorm = Norm(layer.post_attention_layernorm)
+        layer.self_attn = Attention(layer.self_attn, elementwise)
+        layer.mlp = FeedForward(layer.mlp, elementwise)
+        layer.input_layernorm = Norm(layer.input_layernorm, elementwise)
+        layer.post_attention_layernorm = Norm(layer.post_attention_layernorm, elementwise)
 
 
 class Norm(nn.Module):
     """RMS norm as one operation."""
 
-    def __init__(self, norm: Any) -> None:
+    def __init__(self, norm: Any, elementwise: Elementwise) -> None:
         super().__init__()
-        self.weight, self.eps = norm.weight, norm.variance_epsilon
+        self.weight, self.eps, self._elementwise = norm.weight, norm.variance_epsilon, elementwise
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., width], normalised and scaled."""
-        return rms_norm(states, self.weight.shape, self.weight, self.eps)
+        return self._elementwise.norm(states, self.weight, self.eps)
 
 
 class Rotary(nn.Module):
@@ -65,8 +66,9 @@ class Rotary(nn.Module):
 class Attention(nn.Module):
     """Queries, keys and values from one product; norm and rotation of queries and keys together."""
 
-    def __init__(self, attention: Any) -> None:
+    def __init__(self, attention: Any, elementwise: Elementwise) -> None:
         super().__init__()
+        self._elementwise = elementwise
         self.head_dim, self.scaling, self._layer = attention.head_dim, attention.scaling, attention.layer_idx
         self.eps = attention.q_norm.variance_epsilon
         parts = attention.q_proj, attention.k_proj, attention.v_proj
@@ -100,23 +102,22 @@ class Attention(nn.Module):
 
     def rotate(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Queries and keys [..., heads, head_dim], normalised and turned by `Rotary`'s numbers."""
-        # Without a weight of its own: the kernel takes one for all heads, and queries' and keys' differ.
-        normed = rms_norm(states, (self.head_dim,), None, self.eps) * self.norm
-        return torch.addcmul(normed * cos, normed.roll(self.head_dim // 2, dims=-1), sin)
+        return self._elementwise.heads(states, self.norm, self.eps, (cos, sin))
 
 
 class FeedForward(nn.Module):
     """Gate and up projection from one product."""
 
-    def __init__(self, mlp: Any) -> None:
+    def __init__(self, mlp: Any, elementwise: Elementwise) -> None:
         super().__init__()
+        self._elementwise = elementwise
         self.weight = _frozen(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]))
         self.down = mlp.down_proj.weight
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., width] in and out."""
-        gate, up = product(states.flatten(0, -2), self.weight).chunk(2, dim=-1)
-        return product(silu(gate) * up, self.down).view(states.shape)
+        both = product(states.flatten(0, -2), self.weight)
+        return product(self._elementwise.gated(both), self.down).view(states.shape)
 
 
 def _frozen(weight: Tensor) -> nn.Parameter:

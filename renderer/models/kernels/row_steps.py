@@ -7,14 +7,13 @@ row's own position. A row's bits depend on nothing but the row: no kernel here l
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
 import triton
 import triton.language as tl
 
-from renderer.models.kernels.launching import compiled_together, launch
+from renderer.models.kernels.launching import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +28,17 @@ NOTHING = tl.constexpr(-1e30)  # not -inf: a piece of it alone would be NaN
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_norm(  # type: ignore[no-untyped-def]
-    states, delta, weight, out, eps,
-    WIDTH: tl.constexpr, BLOCK: tl.constexpr, ADD: tl.constexpr,
+    states, delta, gate, weight, out, eps,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr, ADD: tl.constexpr, GATED: tl.constexpr,
 ):  # fmt: skip
     column = tl.arange(0, BLOCK)
     inside, place = column < WIDTH, tl.program_id(0) * WIDTH + column
     values = tl.load(states + place, mask=inside, other=0.0).to(tl.float32)
     if ADD:
-        values += tl.load(delta + place, mask=inside, other=0.0).to(tl.float32)
+        added = tl.load(delta + place, mask=inside, other=0.0).to(tl.float32)
+        if GATED:
+            added *= tl.load(gate + column, mask=inside, other=0.0).to(tl.float32)
+        values += added
         kept = values.to(states.dtype.element_ty)
         tl.store(states + place, kept, mask=inside)
         values = kept.to(tl.float32)
@@ -135,12 +137,24 @@ def _gate(both, out, WIDTH: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[
     tl.store(out + row * WIDTH + column, (gate / (1.0 + tl.exp(-gate)) * up).to(out.dtype.element_ty), mask=inside)
 
 
-def add_norm(states: Tensor, delta: Tensor | None, weight: Tensor, eps: float) -> Tensor:
-    """`delta` added to the states [rows, width] in place, and the RMS norm of that."""
+def add_norm(states: Tensor, delta: Tensor | None, weight: Tensor, eps: float, *, gate: Tensor | None = None) -> Tensor:
+    """`delta` · `gate` [width] added to the states [rows, width] in place, and the RMS norm of that."""
     rows, width = states.shape
     out = torch.empty_like(states)
-    block = triton.next_power_of_2(width)
-    launch(_add_norm, (rows,), states, delta, weight, out, eps, WIDTH=width, BLOCK=block, ADD=delta is not None)
+    launch(
+        _add_norm,
+        (rows,),
+        states,
+        delta,
+        gate,
+        weight,
+        out,
+        eps,
+        WIDTH=width,
+        BLOCK=triton.next_power_of_2(width),
+        ADD=delta is not None,
+        GATED=gate is not None,
+    )
     return out
 
 
@@ -235,8 +249,8 @@ def gate(both: Tensor) -> Tensor:
     return out
 
 
-def compile_step(like: Tensor, norms: Tensor, memory: Sequence[int], inner: int) -> None:
-    """Compile all of these kernels beside each other, for steps of states as `like` [rows, width].
+def launch_step(like: Tensor, norms: Tensor, memory: Sequence[int], inner: int) -> None:
+    """Launch all of these kernels on the meta device, for steps of states as `like` [rows, width].
 
     `norms` are the heads' [heads + kv heads, head width], `memory` the shape of a layer's, `inner` the width that is
     gated.
@@ -249,10 +263,9 @@ def compile_step(like: Tensor, norms: Tensor, memory: Sequence[int], inner: int)
 
     states, positions = made(rows, width), made(rows, dtype=torch.int64)
     layer = made(memory[0], memory[1], memory[3], memory[2], memory[4]).transpose(2, 3)
-    with suppress(Exception), compiled_together():  # see there
-        for delta in (None, states):
-            add_norm(states, delta, made(width), 0.0)
-        turns = made(memory[3], head_width), made(memory[3], head_width)
-        joined = made(rows, (rotated + kv_heads) * head_width)
-        attend(turn_heads(joined, made(*norms.shape), turns, positions, layer, 0.0), layer, positions, 0.0)
-        gate(made(rows, 2 * inner))
+    for delta in (None, states):
+        add_norm(states, delta, made(width), 0.0)
+    turns = made(memory[3], head_width), made(memory[3], head_width)
+    joined = made(rows, (rotated + kv_heads) * head_width)
+    attend(turn_heads(joined, made(*norms.shape), turns, positions, layer, 0.0), layer, positions, 0.0)
+    gate(made(rows, 2 * inner))

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -47,15 +48,16 @@ def read_to_device(ranges: Iterable[Range], device: torch.device) -> None:
     Raises: ModelError when a file ends before its range does.
     """
     pieces = tuple(pieces_of(ranges, BUFFER_BYTES))
-    # The targets' memory may have belonged to tensors that the device still works with.
-    torch.cuda.synchronize(device)
+    # The targets' memory may have belonged to tensors that the stream still works with. Of it alone: waiting for the
+    # whole device would spoil what another thread records.
+    torch.cuda.current_stream(device).synchronize()
     num_threads = max(1, min(MAX_THREADS, os.cpu_count() or 1, len(pieces)))
     with ExitStack() as opened, ThreadPoolExecutor(num_threads) as threads:
         files = {path: opened.enter_context(path.open("rb", buffering=0)) for path in {one[0].path for one in pieces}}
-        lanes = threading.local()
-        for _ in threads.map(lambda piece: _lane(lanes, device).carry(files, piece), pieces):
+        lanes = _Lanes(device)
+        for _ in threads.map(lambda piece: lanes.own.carry(files, piece), pieces):
             pass
-    torch.cuda.synchronize(device)
+        lanes.wait()
 
 
 def pieces_of(ranges: Iterable[Range], most_bytes: int) -> Iterator[list[Range]]:
@@ -82,11 +84,11 @@ def pieces_of(ranges: Iterable[Range], most_bytes: int) -> Iterator[list[Range]]
 class _Lane:
     """A pinned buffer with a stream of its own, which is the current one of the thread that makes it, and its alone."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, stream: Any) -> None:
         self.buffer = torch.empty(BUFFER_BYTES, dtype=torch.uint8, pin_memory=True)
         self.view = memoryview(cast("Buffer", self.buffer.numpy()))
-        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own gap
-        torch.cuda.set_stream(self.stream)
+        self.stream = stream
+        torch.cuda.set_stream(stream)
 
     def carry(self, files: Mapping[Path, Any], piece: Sequence[Range]) -> None:
         path, start, num_bytes = piece[0].path, piece[0].start, piece[-1].end - piece[0].start
@@ -99,11 +101,31 @@ class _Lane:
             one.target.copy_(self.buffer[one.start - start : one.end - start], non_blocking=True)
 
 
-def _lane(lanes: threading.local, device: torch.device) -> _Lane:
-    if not hasattr(lanes, "own"):
-        lanes.own = _Lane(device)
-    lane: _Lane = lanes.own
-    return lane
+class _Lanes:
+    """One for each thread."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._streams = iter(_streams(device))
+        self._by_thread: dict[int, _Lane] = {}
+
+    @property
+    def own(self) -> _Lane:
+        """The calling thread's."""
+        thread = threading.get_ident()
+        if thread not in self._by_thread:
+            self._by_thread[thread] = _Lane(next(self._streams))
+        return self._by_thread[thread]
+
+    def wait(self) -> None:
+        """Until all copies are done."""
+        for lane in self._by_thread.values():
+            lane.stream.synchronize()
+
+
+@cache
+def _streams(device: torch.device) -> tuple[torch.cuda.Stream, ...]:
+    """The same for good: torch has 32 and then hands out the first again, which someone may be recording in by then."""
+    return tuple(torch.cuda.Stream(device) for _ in range(MAX_THREADS))  # type: ignore[no-untyped-call]
 
 
 def _read_at(file: Any, view: memoryview, start: int) -> int:

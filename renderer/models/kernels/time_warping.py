@@ -71,7 +71,7 @@ def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
 
     None where the kernel can't be had, as torch's compiler isn't there: the CPU finds the same paths.
     """
-    kernel = _kernel(costs.device)
+    kernel = kernel_of(costs.device)
     if kernel is None:
         return None
     num_ways, num_tokens, num_frames = costs.shape
@@ -91,7 +91,8 @@ def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
 
 
 @cache
-def _kernel(device: torch.device) -> Any:
+def kernel_of(device: torch.device) -> Any:
+    """Compiled; None where it can't be."""
     try:
         with torch.cuda.device(device):
             return torch.cuda._compile_kernel(SOURCE, "warp_ways")  # noqa: SLF001 - NVRTC: no compiler on the machine

@@ -25,6 +25,11 @@ def test_kernels_compute_what_torch_computes_and_no_row_hears_another() -> None:
     assert found["decoder"] < ROUNDING
     assert found["odd channels"] < ROUNDING
     assert found["apart"] < ROUNDING
+    assert found["step"] < ROUNDING
+    assert found["attention"] < ROUNDING
+    assert found["elementwise"] < ROUNDING
+    assert found["elementwise beside NaN"] == 0
+    assert found["other crossings"] == 0
     assert found["beside others"] == found["beside NaN"] == 0
     assert found["NaN rows"] == 1
 

@@ -13,13 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import linear, pad, rms_norm, silu
+from torch.nn.functional import linear, pad, rms_norm
 
 from renderer.models.ace_step.dit.attention import AttentionShape
 from renderer.models.ace_step.dit.layer_weights import patch_embedding, patch_projection, take_layer
 from renderer.models.ace_step.dit.lyric_attention import attention_of
 from renderer.models.ace_step.dit.recorded_step import RecordedStep
-from renderer.models.ace_step.dit.step_inputs import CrossKV, Modulation, RopeTables, StepInputs
+from renderer.models.ace_step.dit.step_inputs import CrossKV, Modulation, StepInputs, rope_tables
+from renderer.models.kernels.elementwise import TORCH
 from renderer.models.kernels.varlen import cu_seqlens_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from renderer.models.ace_step.dit.layer_weights import LayerWeights
     from renderer.models.ace_step.dit.velocity import Conditions, Velocity
     from renderer.models.ace_step.protocol.alignment_heads import Heads
+    from renderer.models.kernels.elementwise import Elementwise, Turns
 
 GRAPH_PATCHES = 5_000  # times rows: 400 s; beyond, a step computes twice as long as its launches take
 KEPT_MODULATIONS = 64  # 1.2 MB each; more timesteps than a batch's schedules have
@@ -37,7 +39,7 @@ KEPT_MODULATIONS = 64  # 1.2 MB each; more timesteps than a batch's schedules ha
 class FusedDit:
     """A DiT whose weights were taken over from diffusers' transformer, which is empty afterwards."""
 
-    def __init__(self, transformer: Any, *, attention: MakeAttention) -> None:
+    def __init__(self, transformer: Any, *, attention: MakeAttention, elementwise: Elementwise = TORCH) -> None:
         config = transformer.config
         if config.attention_bias:
             raise ValueError("attention with biases isn't fused")
@@ -47,7 +49,7 @@ class FusedDit:
             head_dim=config.head_dim,
             window=config.sliding_window,
         )
-        self._attention = attention
+        self._attention, self._elementwise = attention, elementwise
         self._eps, self._patch, self._theta = config.rms_norm_eps, config.patch_size, config.rope_theta
         self._time_embeddings = (transformer.time_embed, transformer.time_embed_r)
         self._condition_embedder = transformer.condition_embedder
@@ -95,15 +97,15 @@ class FusedDit:
 
     def run(self, inputs: StepInputs, length: LengthCache) -> Tensor:
         """Velocities [rows, frames, channels]; of two rows the second has the null condition."""
-        modulation = inputs.modulation
         rows, num_frames = inputs.latents.shape[:2]
         # One context for both rows of a guided step.
         states = self._patches(torch.cat([inputs.context.expand(rows, -1, -1), inputs.latents], dim=-1))
+        normed = self._norm(states, inputs.modulation.self_norm[0])
         for index in range(len(self._layers)):
-            states = self._add_within(index, states, modulation, length)
-            states = self._add_beyond(index, states, self._cross_query(self._layers[index], states), inputs, length)
-        states = linear(self._norm(states, modulation.norm_out), self._proj_out[0], modulation.out)
-        return states.reshape(rows, states.shape[1] * self._patch, -1)[:, :num_frames]
+            states, query = self._within(index, states, normed, inputs.modulation, length)
+            states, normed = self._beyond(index, states, query, inputs, length)
+        patches = linear(normed, self._proj_out[0], inputs.modulation.out)
+        return patches.reshape(rows, patches.shape[1] * self._patch, -1)[:, :num_frames]
 
     @torch.no_grad()
     def attention(
@@ -119,37 +121,41 @@ class FusedDit:
             cross_kv=self.cross_kv(conditions),
         )
         states = self._patches(torch.cat([inputs.context, latents], dim=-1))
+        normed = self._norm(states, inputs.modulation.self_norm[0])
         for index in range(max(wanted) + 1):
-            states = self._add_within(index, states, inputs.modulation, length)
-            query = self._cross_query(self._layers[index], states)
+            states, query = self._within(index, states, normed, inputs.modulation, length)
             if index in wanted:
                 found.append(attention_of(query[0], inputs.cross_kv.keys[index], wanted[index], tokens))
             if index < max(wanted):
-                states = self._add_beyond(index, states, query, inputs, length)
+                states, normed = self._beyond(index, states, query, inputs, length)
         return torch.cat(found)
 
-    def _add_within(self, index: int, states: Tensor, modulation: Modulation, length: LengthCache) -> Tensor:
-        """A layer's states, patches attending to each other."""
+    def _within(
+        self, index: int, states: Tensor, normed: Tensor, modulation: Modulation, length: LengthCache
+    ) -> tuple[Tensor, Tensor]:
+        """A layer's states, patches having attended to each other, and what they ask the conditions."""
         layer = self._layers[index]
-        normed = self._norm(states, modulation.self_norm[index])
-        query = linear(normed, layer.q, modulation.q[index])
-        key_value = linear(normed, layer.kv, modulation.kv[index])
-        attended = linear(self._attend_within(layer, query, key_value, length), layer.self_out)
-        return torch.addcmul(states, attended, modulation.self_gate[index])
+        asked = linear(normed, layer.qkv, modulation.qkv[index])
+        attended = linear(self._attend_within(layer, asked, length), layer.self_out)
+        states, normed = self._add_norm(states, attended, layer.cross_norm, gate=modulation.self_gate[index])
+        # Of the row with the conditions alone: what null gives is known.
+        query = self._heads(linear(normed[:1], layer.cross_q))
+        return states, self._elementwise.heads(query, layer.cross_q_norm, self._eps)
 
-    def _add_beyond(self, index: int, states: Tensor, query: Tensor, inputs: StepInputs, length: LengthCache) -> Tensor:
-        """The rest of a layer: attention to the conditions, by `query`, and what each patch makes of both."""
+    def _beyond(
+        self, index: int, states: Tensor, query: Tensor, inputs: StepInputs, length: LengthCache
+    ) -> tuple[Tensor, Tensor]:
+        """The rest of a layer: attention to the conditions, and what each patch makes of all; the states' next norm."""
         layer, modulation, cross_kv = self._layers[index], inputs.modulation, inputs.cross_kv
         # Of two rows only the first attends to the conditions: what null gives is a constant of the layer.
         crossed = linear(length.attention.across(query, cross_kv, index), layer.cross_out)
         if len(states) > 1:
             crossed = torch.cat([crossed, cross_kv.null_outputs[index].expand_as(crossed)])
-        states = states + crossed
-        normed = self._norm(states, modulation.mlp_norm[index])
-        gate = linear(normed, layer.gate, modulation.gate[index])
-        up = linear(normed, layer.up, modulation.up[index])
-        fed = linear(silu(gate, inplace=True).mul_(up), layer.down)
-        return torch.addcmul(states, fed, modulation.mlp_gate[index])
+        states, normed = self._add_norm(states, crossed, modulation.mlp_norm[index])
+        gated = self._elementwise.gated(linear(normed, layer.gate_up, modulation.gate_up[index]))
+        is_last = index + 1 == len(self._layers)
+        following = modulation.norm_out if is_last else modulation.self_norm[index + 1]
+        return self._add_norm(states, linear(gated, layer.down), following, gate=modulation.mlp_gate[index])
 
     def _length_of(self, conditions: Conditions) -> LengthCache:
         """What takes of this length share."""
@@ -164,7 +170,7 @@ class FusedDit:
         return LengthCache(
             num_frames=num_frames,
             num_patches=num_patches,
-            rope=RopeTables.of(num_patches, self._shape.head_dim, self._theta, like),
+            rope=rope_tables(num_patches, self._shape.head_dim, self._theta, like),
             attention=self._attention(self._shape, num_patches, like),
         )
 
@@ -188,10 +194,8 @@ class FusedDit:
             self_gate=self_gate.contiguous(),
             mlp_norm=self._mlp_norms * (1 + mlp_scale),
             mlp_gate=mlp_gate.contiguous(),
-            q=behind(shift, "q"),
-            kv=behind(shift, "kv"),
-            gate=behind(mlp_shift, "gate"),
-            up=behind(mlp_shift, "up"),
+            qkv=behind(shift, "qkv"),
+            gate_up=behind(mlp_shift, "gate_up"),
             norm_out=self._norm_out * (1 + scale_out),
             out=linear(shift_out, weight_out, bias_out),
         )
@@ -200,24 +204,25 @@ class FusedDit:
         frames = pad(frames, (0, 0, 0, -frames.shape[1] % self._patch))
         return linear(frames.reshape(frames.shape[0], frames.shape[1] // self._patch, -1), *self._proj_in)
 
-    def _attend_within(self, layer: LayerWeights, query: Tensor, key_value: Tensor, length: LengthCache) -> Tensor:
+    def _attend_within(self, layer: LayerWeights, asked: Tensor, length: LengthCache) -> Tensor:
         """Patches to each other: [rows, patches, heads · head width]."""
-        query, (key, value) = self._heads(query), self._heads(key_value).chunk(2, dim=2)
-        query = length.rope.rotate(self._norm(query, layer.q_norm))
-        key = length.rope.rotate(self._norm(key, layer.k_norm))
+        heads, kv_heads = self._shape.heads, self._shape.kv_heads
+        query, key, value = torch.split(self._heads(asked), [heads, kv_heads, kv_heads], dim=2)
+        query = self._elementwise.heads(query, layer.q_norm, self._eps, length.rope)
+        key = self._elementwise.heads(key, layer.k_norm, self._eps, length.rope)
         return length.attention.within(query, key, value, sliding=layer.sliding)
-
-    def _cross_query(self, layer: LayerWeights, states: Tensor) -> Tensor:
-        """Of the row with the conditions: [1, patches, heads, head width]; what null gives is known."""
-        query = self._heads(linear(self._norm(states, layer.cross_norm)[:1], layer.cross_q))
-        return self._norm(query, layer.cross_q_norm)
 
     def _heads(self, states: Tensor) -> Tensor:
         """[rows, length, heads · head width] to [rows, length, heads, head width]."""
         return states.view(*states.shape[:-1], -1, self._shape.head_dim)
 
     def _norm(self, states: Tensor, weight: Tensor) -> Tensor:
-        return rms_norm(states, weight.shape, weight, self._eps)
+        return self._elementwise.norm(states, weight, self._eps)
+
+    def _add_norm(
+        self, states: Tensor, delta: Tensor, weight: Tensor, gate: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return self._elementwise.add_norm(states, delta, weight, self._eps, gate=gate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +231,7 @@ class LengthCache:
 
     num_frames: int
     num_patches: int
-    rope: RopeTables
+    rope: Turns
     attention: LengthAttention
     recordings: dict[int, RecordedStep | None] = field(default_factory=dict)
     """By number of rows; None once a step of so many has run."""

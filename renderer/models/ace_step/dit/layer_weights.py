@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 class LayerWeights:
     """A layer's own weights; what is used of all layers together lies in the DiT."""
 
-    q: Tensor
-    kv: Tensor
-    """Keys' and values', side by side."""
+    qkv: Tensor
+    """Queries', keys' and values', one below the other."""
     q_norm: Tensor
     k_norm: Tensor
     self_out: Tensor
@@ -25,8 +24,8 @@ class LayerWeights:
     cross_q: Tensor
     cross_q_norm: Tensor
     cross_out: Tensor
-    gate: Tensor
-    up: Tensor
+    gate_up: Tensor
+    """What is gated by, and what is."""
     down: Tensor
     sliding: bool
     """Whether its self-attention looks no further than the window."""
@@ -35,11 +34,10 @@ class LayerWeights:
 def take_layer(layers: nn.ModuleList, index: int, *, sliding: bool) -> LayerWeights:
     """A layer's weights; diffusers' module is dropped, so that the whole is never held twice."""
     layer: Any = layers[index]
-    # Keys and values come from one product: the conditions' from one for all layers, so those aren't here.
+    # The conditions' keys and values come from one product for all layers, so those weights aren't here.
     attention, cross, mlp = layer.self_attn, layer.cross_attn, layer.mlp
     weights = LayerWeights(
-        q=attention.to_q.weight,
-        kv=torch.cat([attention.to_k.weight, attention.to_v.weight]),
+        qkv=torch.cat([attention.to_q.weight, attention.to_k.weight, attention.to_v.weight]),
         q_norm=attention.norm_q.weight,
         k_norm=attention.norm_k.weight,
         self_out=attention.to_out[0].weight,
@@ -47,8 +45,7 @@ def take_layer(layers: nn.ModuleList, index: int, *, sliding: bool) -> LayerWeig
         cross_q=cross.to_q.weight,
         cross_q_norm=cross.norm_q.weight,
         cross_out=cross.to_out[0].weight,
-        gate=mlp.gate_proj.weight,
-        up=mlp.up_proj.weight,
+        gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
         down=mlp.down_proj.weight,
         sliding=sliding,
     )

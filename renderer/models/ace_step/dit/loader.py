@@ -21,6 +21,7 @@ from renderer.models.ace_step.needs import parameters
 from renderer.models.ace_step.protocol.names import DIT
 from renderer.models.ace_step.protocol.text_tokens import load_text_tokens
 from renderer.models.catalog import layouts
+from renderer.models.kernels.elementwise import elementwise
 from renderer.models.kernels.qwen3 import fuse
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from renderer.models.ace_step.checkpoints.components import Component
+    from renderer.models.ace_step.checkpoints.components import Component, FindComponent, Found
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.device import Dtypes
     from renderer.models.model_files import ModelFiles, Settings
@@ -50,18 +51,18 @@ class DitLoader:
     read_timbre: Callable[[Any, Tensor], Tensor]
     """How this set's condition encoder hears a voice in latents."""
 
-    def encoders(self, listener: Listener) -> Encoders:
+    def encoders(self, listener: Listener, find: FindComponent = find_component) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
 
         Raises: ModelError when a component is missing or isn't what it claims.
         """
         paired = layouts.has_audio_tokenizer(self.files)
-        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener)
-        condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener)
+        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener, find)
+        condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener, find)
         check_silence(condition_encoder.silence_latent, self.files)
         pair = ("audio_tokenizer", "audio_token_detokenizer")
         tokenizer, detokenizer = (
-            self._load(name, self.dtypes.condition_encoder, listener) if paired else None for name in pair
+            self._load(name, self.dtypes.condition_encoder, listener, find) if paired else None for name in pair
         )
         timbre = self.read_timbre(condition_encoder, silent_reference(condition_encoder))
         devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
@@ -90,7 +91,7 @@ class DitLoader:
         """
         return find_component(self.files, "dit")
 
-    def dit(self, unread: Component, listener: Listener) -> ResidentDit:
+    def dit(self, unread: Found, listener: Listener) -> ResidentDit:
         """The DiT with its adapters, in the device's kernels.
 
         Raises: ModelError when an adapter doesn't fit it.
@@ -104,18 +105,24 @@ class DitLoader:
         count = parameters(self.files, DIT)["dit"]
         return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
 
-    def _text_encoder(self, listener: Listener) -> Any:
-        text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener)
-        if devices.kernels(self.settings.device, self.dtypes.dit) != "plain":
-            fuse(text_encoder)
+    def _text_encoder(self, listener: Listener, find: FindComponent) -> Any:
+        text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener, find)
+        kernels = devices.kernels(self.settings.device, self.dtypes.dit)
+        if kernels != "plain":
+            fuse(text_encoder, elementwise(by_triton=kernels == "triton"))
         return text_encoder
 
-    def _load(self, component: str, dtype: str, listener: Listener) -> Any:
-        return find_component(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
+    def _load(self, component: str, dtype: str, listener: Listener, find: FindComponent = find_component) -> Any:
+        return find(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
+
+
+def _by_triton(transformer: Any) -> ResidentDit:
+    return FusedDit(transformer, attention=VarlenAttention.of, elementwise=elementwise(by_triton=True))
 
 
 DITS: Mapping[str, Callable[[Any], ResidentDit]] = {
     "plain": PlainDit,
     "blockwise": partial(FusedDit, attention=BlockAttention.of),
     "flash": partial(FusedDit, attention=VarlenAttention.of),
+    "triton": _by_triton,
 }

@@ -24,13 +24,10 @@ class Modulation:
     self_gate: Tensor
     mlp_norm: Tensor
     mlp_gate: Tensor
-    q: Tensor
-    """[layers, heads · head width]."""
-    kv: Tensor
-    """[layers, 2 · kv heads · head width]."""
-    gate: Tensor
-    """[layers, inner width]."""
-    up: Tensor
+    qkv: Tensor
+    """[layers, (heads + 2 · kv heads) · head width]."""
+    gate_up: Tensor
+    """[layers, 2 · inner width]."""
     norm_out: Tensor
     """[width]."""
     out: Tensor
@@ -62,30 +59,13 @@ class StepInputs:
     cross_kv: CrossKV
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RopeTables:
-    """Rotary embeddings of a length's patches."""
+def rope_tables(num_patches: int, head_dim: int, theta: float, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [patches, 1, head width], the sines' first half negated, as `Elementwise.heads` takes them.
 
-    cos: Tensor
-    """[patches, 1, head width]."""
-    sin: Tensor
-    """The same, its first half negated: (a, b) · cos + (b, a) · (-sin, sin) is the rotation."""
-
-    @classmethod
-    def of(cls, num_patches: int, head_dim: int, theta: float, like: Tensor) -> RopeTables:
-        """On the device and in the dtype of `like`; angles are computed in float32."""
-        frequency = theta ** -(torch.arange(0, head_dim, 2, device=like.device).float() / head_dim)
-        angle = torch.arange(num_patches, device=like.device).float()[:, None] * frequency
-        cos, sin = angle.cos(), angle.sin()
-        return cls(
-            cos=torch.cat([cos, cos], dim=-1)[:, None].to(like.dtype),
-            sin=torch.cat([-sin, sin], dim=-1)[:, None].to(like.dtype),
-        )
-
-    def rotate(self, states: Tensor) -> Tensor:
-        """[rows, patches, heads, head width] in and out."""
-        half = states.shape[-1] // 2
-        rotated = states * self.cos
-        rotated[..., :half].addcmul_(states[..., half:], self.sin[..., :half])
-        rotated[..., half:].addcmul_(states[..., :half], self.sin[..., half:])
-        return rotated
+    On the device and in the dtype of `like`; angles are computed in float32.
+    """
+    frequency = theta ** -(torch.arange(0, head_dim, 2, device=like.device).float() / head_dim)
+    angle = torch.arange(num_patches, device=like.device).float()[:, None] * frequency
+    cos, sin = angle.cos(), angle.sin()
+    tables = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
+    return tables[0][:, None].to(like.dtype), tables[1][:, None].to(like.dtype)

@@ -9,7 +9,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import numpy as np
@@ -95,24 +95,35 @@ def read_attention(
     """
     request = cast("TimestampsRequest", job.request)
     latents, context = torch.from_numpy(cast("Latents", job.upstream["latents"]).frames)[None], take.conditions.context
-    noise = initial_noise(latents.shape[1], latents.shape[2], torch.Generator("cpu").manual_seed(SEED))
+    noise = _noise(latents.shape[1], latents.shape[2])
     last = 1.0 / request.latents.inference_steps
     found: list[Tensor] = []
     for at, noised in ((1.0, noise), (last, last * noise + (1.0 - last) * latents)):
         if listener.cancelled(job.id):
             raise Abandoned
-        there = devices.to_device(noised, context.device).to(context.dtype)
+        there = devices.upload(noised, context.device).to(context.dtype)
         with torch.no_grad():
             found.append(dit.attention(take.conditions, there, at, request.heads, slice(rows.first, rows.last)))
         listener.progress(job.id, len(found), PASSES, "passes")
     return found[0], found[1]
 
 
+@lru_cache(maxsize=1)
+def _noise(num_frames: int, channels: int) -> Tensor:
+    """The same for all takes of a length."""
+    return initial_noise(num_frames, channels, torch.Generator("cpu").manual_seed(SEED))
+
+
 def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
-    """Of attention [heads, tokens, patches]: on CUDA found at once, elsewhere when asked for, on some CPU thread."""
+    """Of attention [heads, tokens, patches]: when asked for, on some CPU thread; on CUDA in a stream of their own.
+
+    A way through is some thousand steps of a few threads: the DiT looks at the next take meanwhile.
+    """
     if before.device.type == "cuda":
-        found = _ways_of(before, after, _ON_DEVICE)
-        return lambda: found
+        aside = devices.SideStream(before.device, "alignment")
+        aside.follow()
+        # What it gives lies on the host: nothing of it is under way any more when the attention goes.
+        return partial(aside.run, partial(_ways_of, before, after, _ON_DEVICE))
     return partial(_ways_of, before.cpu().numpy(), after.cpu().numpy(), _ON_CPU)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.pass_spec import PassSpec
     from renderer.models.ace_step.lm.prefill import Prefill, PromptCache
+    from renderer.models.ace_step.lm.sampling import Crossing
     from renderer.models.ace_step.lm.teacher_forcing import TextForward
     from renderer.models.kernels.cuda_graph import Launch
     from renderer.models.kernels.decode_attention import DecodeAttention, MakeDecodeAttention
@@ -56,6 +57,8 @@ class ResidentLm:
     """Steps that may be launched before the tokens of the first are read: a device beside the host needn't wait for it.
 
     1 where each is read before the next begins."""
+    crossing: Crossing = sampling.first_above
+    """How draws look for their column."""
 
     @property
     def weight(self) -> Tensor:
@@ -133,6 +136,10 @@ class LoadedLm(Protocol):
     @property
     def steps_ahead(self) -> int:
         """Steps that may be launched before the tokens of the first are read; 1 where each is read at once."""
+
+    @property
+    def crossing(self) -> Crossing:
+        """How draws look for their column."""
 
     @property
     def max_length(self) -> int:
@@ -224,7 +231,7 @@ class Pass:
         self._rows = lm.rows(spec, self._tokens, self._positions)
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
         self._logits = torch.zeros(rows, columns, device=device)
-        self._mask = torch.ones(num_slots, columns, dtype=torch.bool, device=device)
+        self._banned = torch.zeros(num_slots, columns, dtype=torch.bool, device=device)
         self._seen = torch.zeros(num_slots, columns if spec.features.penalised else 1, dtype=torch.bool)
         self._seen = self._seen.to(device)
         self._scale, self._penalty, self._temperature, self._top_p = (
@@ -269,7 +276,7 @@ class Pass:
         """What each slot may draw: packed bits [slots, logit_slice.num_words]."""
         words = upload(torch.from_numpy(packed), self._lm.device).unsqueeze(-1)
         bits = torch.bitwise_and(torch.bitwise_right_shift(words, self._bits), 1)
-        self._mask.copy_(bits.view(self._num_slots, -1)[:, : self._spec.logit_slice.columns])
+        self._banned.copy_(bits.view(self._num_slots, -1)[:, : self._spec.logit_slice.columns] == 0)
 
     def set_temperatures(self, temperatures: Sequence[float]) -> None:
         """One a slot; 0 is greedy."""
@@ -277,17 +284,19 @@ class Pass:
 
     def forward(self) -> None:
         """Run every row's last token through the LM, up to its logits."""
-        self._logits.copy_(self._rows.logits())
+        # Recorded, they lie where the recording put them: `draw` is recorded behind it.
+        self._logits = self._rows.logits()
 
     def draw(self) -> None:
         """Draw a token for each slot from its logits and append it to its rows."""
         logits = self._guide()
         # Before the mask, which brings infinities of its own.
-        finite = torch.isfinite(logits).all(-1)
+        finite = sampling.is_finite(logits)
         columns = sampling.draw(
-            self._filter(logits.masked_fill(~self._mask, -torch.inf)),
+            self._filter(logits.masked_fill(self._banned, -torch.inf)),
             self._temperature,
             self._uniforms.gather(1, self._count),
+            self._lm.crossing,
         )
         if self._spec.features.penalised:
             self._seen.scatter_(1, columns, True)
@@ -335,4 +344,4 @@ class Pass:
             logits = sampling.penalise(logits, self._seen, self._penalty)
         if features.top_k:
             logits = sampling.keep_top_k(logits, self._top_k)
-        return sampling.keep_nucleus(logits, self._top_p) if features.top_p else logits
+        return sampling.keep_nucleus(logits, self._top_p, self._lm.crossing) if features.top_p else logits

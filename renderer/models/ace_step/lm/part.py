@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,8 @@ from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.causal_lm import load_causal_lm
 from renderer.models.ace_step.checkpoints.checks import check_codebooks
 from renderer.models.ace_step.checkpoints.on_disk import read_lm
-from renderer.models.ace_step.jobs import run_alone
+from renderer.models.ace_step.jobs import Abandoned, run_alone, value_alone
+from renderer.models.ace_step.lm import sampling
 from renderer.models.ace_step.lm.apart_rows import ApartRows
 from renderer.models.ace_step.lm.decoder import ResidentLm, TorchRows
 from renderer.models.ace_step.lm.engine import decode_all
@@ -27,6 +30,7 @@ from renderer.models.ace_step.protocol.tokens import load_tokens
 from renderer.models.kernels import attention
 from renderer.models.kernels.cuda_graph import cuda_graph, eager
 from renderer.models.kernels.decode_attention import PaddedDecode, VarlenDecode
+from renderer.models.kernels.elementwise import elementwise
 from renderer.models.kernels.packed_linear import pack_layers
 from renderer.models.kernels.qwen3 import fuse
 from renderer.models.stage_job import Done, Failed
@@ -34,10 +38,12 @@ from renderer.models.stage_job import Done, Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from renderer.artifacts import PlanScore
     from renderer.models.ace_step.lm.decode_request import DecodeRequest, DecodeResult
     from renderer.models.ace_step.lm.decoder import LoadedLm, MakeRows
     from renderer.models.ace_step.lm.phases import Phase, PreparedJob
     from renderer.models.ace_step.lm.prefill import PromptForward
+    from renderer.models.ace_step.lm.sampling import Crossing
     from renderer.models.ace_step.protocol.tokens import Tokens
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener, StageJob
@@ -49,6 +55,15 @@ def _split() -> MakeRows:
     from renderer.models.ace_step.lm.split_rows import SplitRows  # noqa: PLC0415 - Triton is not everywhere
 
     return SplitRows.of
+
+
+def crossing_of(way: str) -> Crossing:
+    """How draws look for their column beside rows of `ROWS`."""
+    if way != "split":
+        return sampling.first_above
+    from renderer.models.kernels.crossing import first_above  # noqa: PLC0415 - likewise
+
+    return first_above
 
 
 ROWS: Mapping[str, Callable[[], MakeRows]] = {
@@ -85,8 +100,9 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
     device = devices.prepare(settings.device, settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).lm
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
+    way = devices.lm_attention(settings.device, dtype)
     # In place, layer by layer: the LM is never held twice.
-    fuse(model.model)
+    fuse(model.model, elementwise(by_triton=way == "split"))
     if devices.packs_lm(settings.device, dtype):
         pack_layers(model.model, PAIR * settings.lm_slots)
     # A CUDA device works beside the host, and a step's launches take longer than the step; elsewhere nothing is gained.
@@ -100,8 +116,9 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
             PROMPTS.get(device.type, EagerPrompts)(model.model), prompt_bucket=devices.lm_prompt_bucket(settings.device)
         ),
         texts=EagerTexts(model.model),
-        make_rows=ROWS[devices.lm_attention(settings.device, dtype)](),
+        make_rows=ROWS[way](),
         steps_ahead=STEPS_AHEAD if on_cuda else 1,
+        crossing=crossing_of(way),
     )
     devices.synchronise(device)
     return lm, sum(weights.nbytes for weights in model.parameters())
@@ -139,10 +156,16 @@ class LmPart:
         return self._run(CodesPhase, jobs, listener)
 
     def plan_score(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
-        """What the LM reads in codes, plan after plan."""
-        judge = PlanJudge(lm=self._open, tokens=self._tokens)
+        """What the LM reads in codes, plan after plan; on a device beside the host, one is always under way."""
+        judge, ahead = PlanJudge(lm=self._open, tokens=self._tokens), int(self._open.steps_ahead > 1)
+        waiting: deque[tuple[StageJob, Callable[[], PlanScore] | Failed]] = deque()
         for job in jobs:
-            yield from run_alone(job, partial(judge.plan_score, job, listener))
+            with suppress(Abandoned):
+                waiting.append((job, value_alone(job, partial(judge.begin, job, listener))))
+            if len(waiting) > ahead:
+                yield from _scored(*waiting.popleft())
+        while waiting:
+            yield from _scored(*waiting.popleft())
 
     def _run(self, kind: MakePhase, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         phase, prepared = self._phase(kind), dict[str, "PreparedJob"]()
@@ -180,6 +203,13 @@ class LmPart:
 def _made(kind: MakePhase, tokens: Tokens) -> Phase:
     """Made when first needed, and kept for the next load: the grammar for a real vocabulary takes a second."""
     return kind(tokens)
+
+
+def _scored(job: StageJob, score: Callable[[], PlanScore] | Failed) -> Iterator[Done | Failed]:
+    if isinstance(score, Failed):
+        yield score
+    else:
+        yield from run_alone(job, score)
 
 
 def _done(phase: Phase, prepared: PreparedJob, result: DecodeResult) -> Done | Failed:

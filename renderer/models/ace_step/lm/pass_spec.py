@@ -47,7 +47,12 @@ class LogitSlice:
 
     def logits(self, weight: Tensor, hidden: Tensor) -> Tensor:
         """Float32 [rows, columns] of hidden states [rows, width]."""
-        return torch.cat([linear(hidden, part) for part in self.parts(weight)], dim=-1).float()
+        made = torch.empty(len(hidden), self.columns, device=hidden.device)
+        first = 0
+        for part in self.parts(weight):
+            made[:, first : first + len(part)] = linear(hidden, part)
+            first += len(part)
+        return made
 
     def parts(self, weight: Tensor) -> tuple[Tensor, ...]:
         """Those rows of the output layer's weight that its columns are made by, in their order."""

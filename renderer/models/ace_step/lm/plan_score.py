@@ -24,7 +24,7 @@ from renderer.models.ace_step.protocol.prompt import understanding_prompt
 from renderer.provenance import PlanScoreNotes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from renderer.artifacts import Codes, Cot
     from renderer.models.ace_step.lm.decoder import LoadedLm
@@ -47,8 +47,8 @@ class PlanJudge:
     _without: dict[tuple[Ids, ...], list[TokenScores]] = field(default_factory=dict)
     """Texts -> how they are foretold without codes: the same for all takes of a song, and as if each asked alone."""
 
-    def plan_score(self, job: StageJob, listener: Listener) -> PlanScore:
-        """A plan's score.
+    def begin(self, job: StageJob, listener: Listener) -> Callable[[], PlanScore]:
+        """Have a plan read; what comes back waits for its score.
 
         Raises: Abandoned when the listener cancels the job, StageError for texts that can't be asked about.
         """
@@ -59,18 +59,24 @@ class PlanJudge:
         texts = scored_texts(request, cot.metas if cot else None)
         self.tokens.refuse_control_tokens(caption=request.caption, lyrics=request.lyrics)
         ids = {name: self.tokens.encode(text) for name, text in texts.items()}
-        found = dict(zip(ids, self._read(self._prompt(codes), tuple(ids.values())), strict=True))
         weighed = {name: ids[name] for name in BY_INFORMATION if name in ids}
-        without = dict(zip(weighed, self._expected(tuple(weighed.values())), strict=True))
-        pmi = {name: information(found[name].log_probs, one.log_probs) for name, one in without.items()}
-        num_tokens = len(codes.codes) + sum(map(len, ids.values()))
-        listener.progress(job.id, num_tokens, num_tokens, "tokens")
-        return PlanScore(
-            caption_pmi=pmi.get(CAPTION),
-            lyrics_pmi=pmi.get(LYRICS),
-            metas={name: recall(one.ranks) for name, one in found.items() if name not in weighed},
-            notes=PlanScoreNotes(seconds=time.monotonic() - began),
-        )
+        expected = self._expected(tuple(weighed.values()))
+        read = self._read(self._prompt(codes), tuple(ids.values()))
+
+        def score() -> PlanScore:
+            found = dict(zip(ids, read(), strict=True))
+            without = dict(zip(weighed, expected, strict=True))
+            pmi = {name: information(found[name].log_probs, one.log_probs) for name, one in without.items()}
+            num_tokens = len(codes.codes) + sum(map(len, ids.values()))
+            listener.progress(job.id, num_tokens, num_tokens, "tokens")
+            return PlanScore(
+                caption_pmi=pmi.get(CAPTION),
+                lyrics_pmi=pmi.get(LYRICS),
+                metas={name: recall(one.ranks) for name, one in found.items() if name not in weighed},
+                notes=PlanScoreNotes(seconds=time.monotonic() - began),
+            )
+
+        return score
 
     def _prompt(self, codes: Codes) -> Ids:
         """The codes as the tokens that they are."""
@@ -82,11 +88,11 @@ class PlanJudge:
         if texts not in self._without:
             if len(self._without) >= _MOST_KEPT:
                 self._without.clear()
-            self._without[texts] = self._read(self.tokens.encode(understanding_prompt()), texts)
+            self._without[texts] = self._read(self.tokens.encode(understanding_prompt()), texts)()
         return self._without[texts]
 
     @torch.inference_mode()
-    def _read(self, prompt: Ids, texts: Sequence[Ids]) -> list[TokenScores]:
+    def _read(self, prompt: Ids, texts: Sequence[Ids]) -> Callable[[], list[TokenScores]]:
         length = len(prompt) + max(map(len, texts), default=0)
         if length > self.lm.max_length:
             raise StageError(

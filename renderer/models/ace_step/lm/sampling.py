@@ -6,12 +6,26 @@ The order of operations is upstream's PyTorch backend's. Source: ace-step/ACE-St
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
 
 BLOCK = 256  # columns summed together before the draw looks inside
 LIKELIEST = 16 * BLOCK  # whole blocks: their sums are those of all columns
+
+
+class Crossing(Protocol):
+    """`first_above`, or the same in one kernel: they agree up to rounding."""
+
+    def __call__(self, weights: Tensor, goal: Tensor, *, of_all: bool) -> Tensor:
+        """See there."""
+
+
+def is_finite(logits: Tensor) -> Tensor:
+    """Whether all of each row [rows, columns] is: bool [rows]."""
+    return (logits - logits).sum(-1) == 0
 
 
 def guide(cond: Tensor, uncond: Tensor, scale: Tensor) -> Tensor:
@@ -33,7 +47,17 @@ def keep_top_k(logits: Tensor, top_k: Tensor) -> Tensor:
     return logits.masked_fill((logits < least) & (top_k > 0), -torch.inf)
 
 
-def keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
+def first_above(weights: Tensor, goal: Tensor, *, of_all: bool) -> Tensor:
+    """The first column [rows, 1] where the cumulative sum exceeds `goal` [rows, 1], or where the weights end.
+
+    With `of_all` the goal is a share of the row's whole sum.
+    """
+    blocks, reached = _in_blocks(weights)
+    found = _first_above(blocks, reached, goal * reached[:, -1:] if of_all else goal)
+    return found.clamp(max=weights.shape[-1] - 1)
+
+
+def keep_nucleus(logits: Tensor, top_p: Tensor, crossing: Crossing = first_above) -> Tensor:
     """Drop what lies behind the most probable columns that reach `top_p` [rows, 1]; the crossing one stays.
 
     Probabilities are those before temperature; columns as probable as the crossing one stay with it. A `top_p` of 0
@@ -41,11 +65,11 @@ def keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
     """
     probabilities = torch.softmax(logits, dim=-1)
     ordered = _likeliest(probabilities, top_p)
-    least = ordered.gather(1, _first_above(*_in_blocks(ordered), top_p).clamp(max=ordered.shape[-1] - 1))
+    least = ordered.gather(1, crossing(ordered, top_p, of_all=False))
     return logits.masked_fill((probabilities < least) & (top_p > 0) & (top_p < 1), -torch.inf)
 
 
-def draw(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
+def draw(logits: Tensor, temperature: Tensor, uniform: Tensor, crossing: Crossing = first_above) -> Tensor:
     """The column that each row's uniform number in [0, 1) points at: int64 [rows, 1].
 
     The inverse of the cumulative distribution, block by block, so that no long float sum decides. A temperature of 0
@@ -53,9 +77,8 @@ def draw(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
     """
     greedy = logits.argmax(-1, keepdim=True)
     scaled = logits / torch.where(temperature > 0, temperature, 1.0)
-    blocks, reached = _in_blocks(torch.softmax(scaled, dim=-1))
-    # Below 1, `uniform` points below the whole as it was summed here.
-    drawn = _first_above(blocks, reached, uniform * reached[:, -1:])
+    # Below 1, `uniform` points below the whole as it was summed there.
+    drawn = crossing(torch.softmax(scaled, dim=-1), uniform, of_all=True)
     return torch.where(temperature > 0, drawn, greedy)
 
 
@@ -99,7 +122,7 @@ def _in_blocks(weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _first_above(blocks: Tensor, reached: Tensor, goal: Tensor) -> Tensor:
-    """The first column [rows, 1] where the cumulative sum exceeds `goal` [rows, 1], or where the weights end."""
+    """See `first_above`; the goal is a sum."""
     block = (reached <= goal).sum(-1, keepdim=True).clamp(max=reached.shape[1] - 1)
     inside = blocks.gather(1, block.unsqueeze(-1).expand(-1, 1, BLOCK)).squeeze(1)
     before = reached.gather(1, block) - inside.sum(-1, keepdim=True)

@@ -9,8 +9,9 @@ import torch
 from torch.nn.functional import embedding, linear
 
 from renderer.models.ace_step.lm.decoder import fill_row
-from renderer.models.kernels import row_steps
+from renderer.models.kernels import row_steps, triton_elementwise
 from renderer.models.kernels.kv_cache import zeros_by_token
+from renderer.models.kernels.launching import compiled_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,11 @@ class SplitRows:
         memory = zeros_by_token(lm.model.config, len(positions), spec.length, lm.weight)
         if lm.weight.is_cuda:
             like, layer = lm.weight[: len(positions)], lm.model.model.layers[0]
-            row_steps.compile_step(like, layer.self_attn.norm, memory[0].shape, layer.mlp.down.shape[1])
+            inner = layer.mlp.down.shape[1]
+            with compiled_together():
+                row_steps.launch_step(like, layer.self_attn.norm, memory[0].shape, inner)
+                # The prompts'.
+                triton_elementwise.launch_layer(like.dtype, like.shape[1], inner, layer.self_attn.head_dim)
         return cls(
             lm=lm,
             spec=spec,

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.nn.functional import linear, pad
 
+from renderer.models.device import mark, upload
 from renderer.models.kernels.attention import TreeMask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 BLOCK_TOKENS = 128
 """Tokens whose logits are looked at together: of a real vocabulary they are 111 MB."""
+ALIGNED = 8
+"""Columns of a product in 16 bits."""
 ROW_MULTIPLE = 64
 """A row's length is a multiple of it, as attention with a mask wants to be aligned."""
 
@@ -41,16 +44,27 @@ class TokenScores:
     """[tokens]: how many tokens were likelier."""
 
 
-def score_tokens(lm: LoadedLm, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> list[TokenScores]:
-    """Each text behind the prompt; none of them is empty."""
+def score_tokens(
+    lm: LoadedLm, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]
+) -> Callable[[], list[TokenScores]]:
+    """Begin with each text behind the prompt, none of them empty; what comes back waits for the device.
+
+    The wait is for these texts, not for what is launched later.
+    """
     if not texts:
-        return []
-    targets = torch.tensor([token for text in texts for token in text], device=lm.device)
+        return list
+    targets = upload(torch.tensor([token for text in texts for token in text]), lm.device)
     blocks = zip(lm.target_logits(prompt, texts), torch.split(targets, BLOCK_TOKENS), strict=True)
-    log_probs, ranks = (torch.cat(column).cpu() for column in zip(*starmap(_look_up, blocks), strict=True))
-    lengths = list(map(len, texts))
-    pairs = zip(torch.split(log_probs.double(), lengths), torch.split(ranks, lengths), strict=True)
-    return [TokenScores(log_probs=one.numpy(), ranks=other.numpy()) for one, other in pairs]
+    columns = [torch.cat(column) for column in zip(*starmap(_look_up, blocks), strict=True)]
+    log_probs, ranks = (column.to("cpu", non_blocking=lm.device.type == "cuda") for column in columns)
+    wait, lengths = mark(lm.device), list(map(len, texts))
+
+    def scores() -> list[TokenScores]:
+        wait()
+        pairs = zip(torch.split(log_probs.double(), lengths), torch.split(ranks, lengths), strict=True)
+        return [TokenScores(log_probs=one.numpy(), ranks=other.numpy()) for one, other in pairs]
+
+    return scores
 
 
 class TextForward(Protocol):
@@ -71,7 +85,7 @@ class EagerTexts:
 
     def __call__(self, row: Tensor) -> Tensor:
         """As the protocol says."""
-        return _hidden(self._model, row.to(self._model.embed_tokens.weight.device))
+        return _hidden(self._model, upload(row, self._model.embed_tokens.weight.device))
 
 
 def _hidden(model: Any, row: Tensor) -> Tensor:
@@ -98,8 +112,20 @@ def target_logits(
     # What fills up is one text more, which nobody asks for.
     row = torch.stack([pad(ids, behind), pad(positions, behind), pad(branches, behind, value=len(lengths))])
     hidden = forward(row)
-    for rows in torch.split(_before(lengths).to(weight.device), BLOCK_TOKENS):
-        yield linear(hidden[rows], weight).float()
+    for rows in torch.split(upload(_before(lengths), weight.device), BLOCK_TOKENS):
+        yield _logits(hidden[rows], weight)
+
+
+def _logits(hidden: Tensor, weight: Tensor) -> Tensor:
+    """Float32 [tokens, vocabulary]."""
+    if len(weight) % ALIGNED == 0 or weight.dtype == torch.float32:
+        return linear(hidden, weight).float()
+    logits = torch.empty(len(hidden), len(weight), device=hidden.device)
+    # The published vocabulary is no multiple of what tensor cores want to be aligned to: most of it is.
+    aligned = len(weight) - len(weight) % ALIGNED
+    for columns in (slice(0, aligned), slice(aligned, None)):
+        logits[:, columns] = linear(hidden, weight[columns])
+    return logits
 
 
 def _before(lengths: Sequence[int]) -> Tensor:

@@ -9,8 +9,6 @@ src/diffusers/models/autoencoders/autoencoder_oobleck.py
 from __future__ import annotations
 
 import math
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,9 @@ from renderer.facts import VAE_REACH
 from renderer.models.ace_step.vae.fused import UNITS
 from renderer.models.device import capability
 from renderer.models.kernels.convolution import BlockSizes, Convolution, SnakeConstants, convolve, residual_unit
-from renderer.models.kernels.launching import compiled_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -148,21 +145,11 @@ class ChannelsLast(nn.Module):
         return convolve(states, by, out, self._choice.straight, **more)
 
 
-def compile_ahead(decoder: Callable[[], Any], dtype: torch.dtype, choice: BlockChoice) -> Callable[[], None]:
-    """Begin to compile all kernels of a decoder beside other work; what comes back waits for them.
-
-    `decoder` makes it on the meta device: no memory is taken. Of what was compiled once, Triton keeps the result on
-    disk. A fault is told by whoever runs the kernels.
-    """
-
-    def compiled() -> None:
-        with suppress(Exception), torch.no_grad(), compiled_together():
-            made = ChannelsLast(decoder().to(dtype), choice)
-            made(torch.empty(1, made.weight.shape[1], VAE_REACH, dtype=dtype, device="meta"))
-
-    thread = threading.Thread(target=compiled, daemon=True)
-    thread.start()
-    return thread.join
+@torch.no_grad()
+def launch_tile(decoder: Any, dtype: torch.dtype, choice: BlockChoice) -> None:
+    """Launch what a tile launches on the meta device, where the decoder lies."""
+    made = ChannelsLast(decoder.to(dtype), choice)
+    made(torch.empty(1, made.weight.shape[1], VAE_REACH, dtype=dtype, device="meta"))
 
 
 def _block(block: Any, after: Any) -> _Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.artifacts import Latents
+    from renderer.models.ace_step.checkpoints.components import FindComponent
     from renderer.models.ace_step.protocol.requests import SpliceRequest, WaveformRequest
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Done, Failed, Listener, StageJob
@@ -140,37 +141,34 @@ class LoadedVae:
         return sound
 
 
-def load_vae(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedVae:
+def load_vae(
+    files: ModelFiles, settings: Settings, listener: Listener, find: FindComponent = find_component
+) -> LoadedVae:
     """The VAE on the device.
 
     Raises: ModelError when it isn't the 48 kHz stereo autoencoder that ACE-Step's latents are made for.
     """
     device = devices.prepare(settings.device, settings.threads)
     dtype = devices.dtypes(settings.device, settings.dtype).vae
-    vae = find_component(files, "vae").half("decoder").load(dtype=dtype, device=device, listener=listener)
+    vae = find(files, "vae").half("decoder").load(dtype=dtype, device=device, listener=listener)
     _keep_only_decoding(vae)
     vae.decoder = DECODERS[devices.vae_kernels(settings.device, dtype)](vae.decoder, dtype)
     tiles = Tiles(length=settings.vae_tile, overlap=settings.vae_overlap)
     return LoadedVae(vae=vae, tiles=tiles, device=device)
 
 
-@cache
-def compile_ahead(files: ModelFiles, device: str, dtype: str) -> Callable[[], None]:
-    """Begin to make what the VAE's kernels have to be compiled to; what comes back waits until it is there.
-
-    Asked while the LM works: with an empty cache of Triton's it takes longer than a song.
-    """
-    if devices.vae_kernels(device, dtype) != "channels_last":
-        return lambda: None
+def launch_tile(files: ModelFiles, settings: Settings) -> None:
+    """Launch a tile's kernels on the meta device, where Triton makes them."""
+    dtype = devices.dtypes(settings.device, settings.dtype).vae
+    if devices.vae_kernels(settings.device, dtype) != "channels_last":
+        return
     from renderer.models.ace_step.vae import channels_last  # noqa: PLC0415 - Triton's
 
-    def decoder() -> Any:
-        vae = find_component(files, "vae").module
-        _keep_only_decoding(vae)
-        return vae.decoder
-
-    choice = channels_last.choice_of(torch.device(device))
-    return channels_last.compile_ahead(decoder, getattr(torch, dtype), choice)
+    vae = find_component(files, "vae").module
+    _keep_only_decoding(vae)
+    channels_last.launch_tile(
+        vae.decoder, getattr(torch, dtype), channels_last.choice_of(torch.device(settings.device))
+    )
 
 
 def _changed(change: Callable[[Any], None], decoder: Any, dtype: str) -> Any:

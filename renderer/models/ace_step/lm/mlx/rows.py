@@ -14,6 +14,7 @@ import torch
 from renderer.models.ace_step.lm.mlx.weights import rows_of
 from renderer.models.ace_step.lm.pass_spec import PAIR
 from renderer.models.ace_step.lm.prefill import PromptCache
+from renderer.models.ace_step.lm.sampling import first_above
 from renderer.models.ace_step.lm.teacher_forcing import BLOCK_TOKENS
 from renderer.models.kernels.cuda_graph import eager
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from renderer.models.ace_step.lm.mlx.qwen3 import MlxQwen3
     from renderer.models.ace_step.lm.pass_spec import PassSpec
+    from renderer.models.ace_step.lm.sampling import Crossing
     from renderer.models.kernels.cuda_graph import Launch
 
 HOST = torch.device("cpu")
@@ -43,6 +45,7 @@ class MlxLm:
     """Where draws are made."""
     launch: Launch = eager
     steps_ahead: int = 1
+    crossing: Crossing = first_above
 
     @property
     def max_length(self) -> int:
