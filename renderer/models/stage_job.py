@@ -91,8 +91,16 @@ class PartLoader(Protocol):
         Raises: ModelError when the checkpoint is not what it claims.
         """
 
-    def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
-        """The part, resident.
+    def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> object | None:
+        """Begin to read a part while another one works; what comes back goes to `load`, or is dropped.
+
+        None where nothing is gained. Returns at once; a fault is told by `load`.
+        """
+
+    def load(
+        self, part: str, files: ModelFiles, settings: Settings, listener: Listener, prefetched: Any = None
+    ) -> LoadedPart:
+        """The part, resident; `prefetched` is what `prefetch` gave for the same part, files and settings.
 
         Raises: ModelError when the checkpoint is not what it claims, ResourceError when it doesn't fit.
         """

@@ -31,6 +31,7 @@ from renderer.run.messages import (
     RunJobs,
     values,
 )
+from renderer.run.prefetch import following
 from renderer.run.results import Results
 from renderer.run.simulation import best_way
 from renderer.run.spool import Spool
@@ -121,7 +122,7 @@ class _Run:
 
     def __init__(self, work: Assignment) -> None:
         self._pool, self._sink, self._watchdog = work.pool, work.sink, work.watchdog
-        self._residency = work.residency
+        self._plan, self._residency = work.plan, work.residency
         workers = work.pool.settings
         self._dispatcher = Dispatcher(
             work.plan,
@@ -188,10 +189,12 @@ class _Run:
                 continue
             lane = self._occupy(worker, self._watchdog.of_loading())
             lane.batch, lane.jobs = batch, jobs
+            later = following(self._plan, batch.group)
             load = LoadPart(
                 part=_files(batch.group),
                 settings=self._pool.settings[worker],
                 residency=self._residency,
+                following=None if later is None else _files(later),
             )
             self._pool.send(worker, load)
 

@@ -51,6 +51,8 @@ class LoadPart:
     part: PartFiles
     settings: Settings
     residency: Residency
+    following: PartFiles | None = None
+    """What is likely loaded next, so that it may be prefetched while this one works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""While a part runs, the weights of the part that follows are asked into the system's file cache."""
+"""What follows a part: while that runs, its weights are asked into the system's file cache."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from renderer.plan.jobs import Group, Plan
 
 
-def prefetch_after(plan: Plan, running: Group) -> None:
-    """Ask for the weights of the first other part after it; where they are in memory already that costs nothing."""
+def following(plan: Plan, running: Group) -> Group | None:
+    """The first group of another part after it."""
     later = plan.groups[plan.groups.index(running) + 1 :]
-    following = next((group for group in later if group.part != running.part), None)
-    if following is not None:
-        threading.Thread(target=read_ahead, args=(following.part, following.files), daemon=True).start()
+    return next((group for group in later if group.part != running.part), None)
+
+
+def prefetch_after(plan: Plan, running: Group) -> None:
+    """Ask for the weights of what follows; where they are in memory already that costs nothing."""
+    group = following(plan, running)
+    if group is not None:
+        threading.Thread(target=read_ahead, args=(group.part, group.files), daemon=True).start()

@@ -44,9 +44,9 @@ from renderer.run.wire import receive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from renderer.models.model_files import ModelFiles
+    from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import LoadedPart, PartLoader
-    from renderer.run.messages import Command
+    from renderer.run.messages import Command, PartFiles
 
 _PROGRESS_SECONDS = 0.1
 _VERBS = {ImportFamily: "import", ExamineParts: "examine", LoadPart: "load", RunJobs: "run", DropParts: "drop"}
@@ -58,6 +58,11 @@ def main() -> None:
     # Whatever a library prints must not end up between two messages.
     os.dup2(2, 1)
     Worker(commands=sys.stdin.buffer, events=events).serve()
+
+
+class _Prefetched(NamedTuple):
+    made_of: tuple[Any, ...]
+    part: object
 
 
 class _Resident(NamedTuple):
@@ -77,6 +82,9 @@ class Worker:
         self._cancelled: set[str] = set()
         self._resident: dict[str, _Resident] = {}
         self._loaders: dict[str, PartLoader] = {}
+        self._last_load: LoadPart | None = None
+        """Until its part has begun to work."""
+        self._prefetched: _Prefetched | None = None
         self._reported: dict[str, float] = {}
         """When a job's progress was last passed on."""
         self._examined: set[tuple[Any, ...]] = set()
@@ -101,6 +109,7 @@ class Worker:
 
     def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
         """Pass it on, a few times a second for each job, the first and last word always."""
+        self._prefetch()
         now = time.monotonic()
         if 0 < done < total and now - self._reported.get(job_id, 0.0) < _PROGRESS_SECONDS:
             return
@@ -159,20 +168,29 @@ class Worker:
         self._outbox.put(Examined())
 
     def _load(self, command: LoadPart) -> None:
-        part, files = command.part.part, command.part.files
-        # The fingerprint too: weights may be replaced under the same path while an older worker lives on.
-        held_against = tuple(read_by(other, files) for other in part_of(files, part).agrees_with)
-        wanted = (read_by(part, files), held_against, command.settings, command.part.weights)
+        part, files, wanted = command.part.part, command.part.files, _made_of(command.part, command.settings)
+        prefetched, self._prefetched = self._prefetched, None
         resident = self._resident.pop(part, None)
         if resident and resident.made_of != wanted:
             resident.part.close()
             resident = None
         self._make_room(command, resident=resident is not None)
         if resident is None:
-            loaded = self._loader(files.family).load(part, files, command.settings, self)
+            ahead = prefetched.part if prefetched and prefetched.made_of == wanted else None
+            loaded = self._loader(files.family).load(part, files, command.settings, self, ahead)
             resident = _Resident(made_of=wanted, files=files, part=loaded)
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
+        self._last_load = command
         self._outbox.put(PartReady())
+
+    def _prefetch(self) -> None:
+        """Begin with the part that comes next, now that the resident one has given its device something to do."""
+        command, self._last_load = self._last_load, None
+        if command is None or command.following is None or command.following.part in self._resident:
+            return
+        following, settings = command.following, command.settings
+        part = self._loader(following.files.family).prefetch(following.part, following.files, settings)
+        self._prefetched = None if part is None else _Prefetched(_made_of(following, settings), part)
 
     def _make_room(self, command: LoadPart, *, resident: bool) -> None:
         """Drop others of what is resident, the longest unused first, as the asked residency has it."""
@@ -217,6 +235,13 @@ class Worker:
                 # What was given up in an earlier run may be wanted again by now; here, in the order of the pipe.
                 self._cancelled.clear()
             self._queue.put(command)
+
+
+def _made_of(part: PartFiles, settings: Settings) -> tuple[Any, ...]:
+    """What a part would be loaded anew for, were it another."""
+    held_against = tuple(read_by(other, part.files) for other in part_of(part.files, part.part).agrees_with)
+    # The fingerprint too: weights may be replaced under the same path while an older worker lives on.
+    return (part.part, read_by(part.part, part.files), held_against, settings, part.weights)
 
 
 @contextmanager

@@ -120,7 +120,12 @@ class ChimeLoader:
     def examine(self, part: str, files: ModelFiles) -> None:
         """Nothing to read."""
 
-    def load(self, part: str, files: ModelFiles, settings: Any, listener: Any) -> ChimePart:
+    def prefetch(self, part: str, files: ModelFiles, settings: Any) -> None:
+        """There is nothing to gain."""
+
+    def load(
+        self, part: str, files: ModelFiles, settings: Any, listener: Any, prefetched: object | None = None
+    ) -> ChimePart:
         """At once."""
         listener.loaded(part, 0.0, 1)
         return ChimePart()

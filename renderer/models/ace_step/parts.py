@@ -6,28 +6,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from renderer.models import device as devices
+from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.dit.part import examine_dit, load_dit
+from renderer.models.ace_step.kernels_ahead import compile_ahead
+from renderer.models.ace_step.prefetch import PrefetchedPart, prefetch
 from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
 from renderer.models.ace_step.vae.encoder import load_encoder
-from renderer.models.ace_step.vae.part import compile_ahead, load_vae
+from renderer.models.ace_step.vae.part import load_vae
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from renderer.models.ace_step.checkpoints.components import FindComponent
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener, LoadedPart
 
 
-def load_lm(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+def _load_lm(files: ModelFiles, settings: Settings, listener: Listener, _find: FindComponent) -> LoadedPart:
     """The 5 Hz LM; its libraries are imported only when a run needs it."""
     from renderer.models.ace_step.lm import part as lm  # noqa: PLC0415 - the DiT and VAE do without
 
     return lm.load_lm(files, settings, listener)
 
 
-LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener], LoadedPart]] = {
-    LM: load_lm,
-    ENCODER: load_encoder,
+COMPILED = (DIT, VAE)
+"""Parts whose kernels are made ahead, by whoever has the time first."""
+LOADERS: Mapping[str, Callable[[ModelFiles, Settings, Listener, FindComponent], LoadedPart]] = {
+    LM: _load_lm,
+    ENCODER: lambda files, settings, listener, _find: load_encoder(files, settings, listener),
     DIT: load_dit,
     VAE: load_vae,
 }
@@ -42,17 +48,34 @@ class AceStepLoader:
         from renderer.models.ace_step.lm import part as lm  # noqa: F401, PLC0415 - the import is all
 
         if devices.num_cuda_devices() and not devices.missing_for_triton():
-            from renderer.models.kernels import convolution, row_steps  # noqa: F401, PLC0415 - the import is all
+            from renderer.models.kernels import convolution, triton_elementwise  # noqa: F401, PLC0415 - likewise
+            from renderer.models.kernels.launching import read_ahead  # noqa: PLC0415 - likewise
+
+            read_ahead()
 
     def examine(self, part: str, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""
         if part == DIT:
             examine_dit(files)
 
-    def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> PrefetchedPart | None:
+        """Of DiT and VAE: what their kernels are compiled to, and their components."""
+        if part in COMPILED:
+            compile_ahead(files, settings)
+        return prefetch(part, files, settings)
+
+    def load(
+        self,
+        part: str,
+        files: ModelFiles,
+        settings: Settings,
+        listener: Listener,
+        prefetched: PrefetchedPart | None = None,
+    ) -> LoadedPart:
         """The part, resident."""
-        own = settings.of(VAE)
-        wait = compile_ahead(files, own.device, devices.dtypes(own.device, own.dtype).vae)
-        if part == VAE:
-            wait()
-        return LOADERS[part](files, settings.of(part), listener)
+        if part in COMPILED:
+            wait = compile_ahead(files, settings)
+            if part == VAE:
+                wait()
+        find = prefetched.find if prefetched else find_component
+        return LOADERS[part](files, settings.of(part), listener, find)

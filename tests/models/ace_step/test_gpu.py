@@ -29,19 +29,22 @@ from renderer.models.ace_step.lm.phases import CotPhase
 from renderer.models.ace_step.lm.prefill import EagerPrompts, Prefill
 from renderer.models.ace_step.parts import AceStepLoader
 from renderer.models.ace_step.protocol.metas import parse_cot
+from renderer.models.ace_step.protocol.requests import TimestampsRequest
 from renderer.models.ace_step.vae.sound import checked_peak, scale_to_peak
 from renderer.models.catalog.zoo import resolve
-from renderer.models.device import LM_PROMPT_BUCKET, to_host
+from renderer.models.device import LM_PROMPT_BUCKET, missing_for_triton, to_host
 from renderer.models.kernels.attention import AdditiveMask, VarlenMeta, grouped_attention
 from renderer.models.kernels.cuda_graph import eager, record
+from renderer.models.kernels.elementwise import elementwise
 from renderer.models.stage_job import Done, StageJob
-from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, load, results
+from tests.models.ace_step.asks import OPEN, SAMPLING, cot_request, job, latents_request, load, results
 from tests.models.ace_step.dit.test_fused import conditions, transformer
 from tests.models.ace_step.layouts import write_bundle
 from tests.models.ace_step.listening import Heard
 from tests.models.ace_step.lm.test_engine import codes_of, songs
 from tests.models.ace_step.operations import one_matrix_a_take
 from tests.models.ace_step.test_parts import CODES, REQUEST, SETTINGS, latents_job
+from tests.pipeline.test_timestamps import hearing_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +55,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 CUDA = replace(SETTINGS, device="cuda:0", vae_tile=1_024, vae_overlap=16)
 DCW = Dcw(mode="double", scaler=0.05, high_scaler=0.02)
 BLOCKWISE, FLASH = (partial(FusedDit, attention=way.of) for way in (BlockAttention, VarlenAttention))
+TRITON = partial(FLASH, elementwise=elementwise(by_triton=True)) if not missing_for_triton() else FLASH
 TEXT_COLUMNS = 151_669  # of the published LMs
 
 
@@ -197,7 +201,7 @@ def test_the_masks_on_the_device_are_the_last_ones_sent(tiny_set: Path) -> None:
             running.set_temperatures(temperatures.tolist())
 
         bits = np.unpackbits(packed.view(np.uint8), bitorder="little").reshape(4, -1)[:, : spec.logit_slice.columns]
-        assert np.array_equal(running._mask.cpu().numpy(), bits.astype(bool))
+        assert np.array_equal(running._banned.cpu().numpy(), bits == 0)
         assert running._temperature.squeeze(1).tolist() == temperatures.tolist()
 
 
@@ -241,7 +245,7 @@ def on_gpu(value: Any) -> Any:
 @pytest.mark.parametrize("rows", [1, 2])
 @torch.no_grad()
 def test_a_graph_computes_what_its_operations_compute_one_by_one(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    dit = FLASH(transformer(0).cuda().bfloat16())
+    dit = TRITON(transformer(0).cuda().bfloat16())
     heard = on_gpu(conditions(333))
     latents = torch.randn((rows, 333, 8), device="cuda", dtype=torch.bfloat16)
     times = (1.0, 0.7, 0.4, 0.1)
@@ -288,7 +292,7 @@ SAMPLINGS = {
 def test_corrected_steps_are_the_same_bits_as_graphs_and_as_operations(
     sampling: Sampling, num_frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dit = FLASH(transformer(0).cuda().bfloat16())
+    dit = TRITON(transformer(0).cuda().bfloat16())
     heard = on_gpu(conditions(num_frames))
     noise = denoise.initial_noise(num_frames, 8, torch.Generator().manual_seed(1)).cuda().bfloat16()
 
@@ -328,7 +332,7 @@ def test_dcw_is_on_a_gpu_what_it_is_on_a_cpu(mode: str, num_frames: int) -> None
 def test_takes_of_one_length_share_a_recording_and_hear_their_own_conditions(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dit = FLASH(transformer(0).cuda().bfloat16())
+    dit = TRITON(transformer(0).cuda().bfloat16())
     first = on_gpu(conditions(333))
     second = replace(on_gpu(conditions(333, num_tokens=90)), null=-first.null, context=first.context * 2)
     latents = torch.randn((rows, 333, 8), device="cuda", dtype=torch.bfloat16)
@@ -358,17 +362,18 @@ def test_fused_is_as_close_to_float32_as_plain_is() -> None:
         )
         .abs()
         .max()
-        for make in (PlainDit, BLOCKWISE, FLASH)
+        for make in (PlainDit, BLOCKWISE, FLASH, TRITON)
     }
 
     assert errors[BLOCKWISE] < 2 * errors[PlainDit]
     assert errors[FLASH] < 2 * errors[PlainDit]
+    assert errors[TRITON] < 2 * errors[PlainDit]
 
 
 def test_attention_within_the_window_makes_no_matrix_of_a_whole_take() -> None:
     latents = torch.zeros((1, 2_400, 8), device="cuda", dtype=torch.bfloat16)
 
-    one_matrix_a_take(FLASH(transformer(0).cuda().bfloat16()), on_gpu(conditions(2_400)), latents)
+    one_matrix_a_take(TRITON(transformer(0).cuda().bfloat16()), on_gpu(conditions(2_400)), latents)
 
 
 def replace_float(value: Any) -> Any:
@@ -520,3 +525,61 @@ def test_rows_read_in_pieces_stand_as_close_to_the_truth_as_whole_ones(tiny_set:
     whole, pieces = by("bfloat16", partial(TorchRows.of, VarlenDecode.of)), by("bfloat16", SplitRows.of)
 
     assert (pieces - truth).square().mean() < 1.5 * (whole - truth).square().mean()
+
+
+def test_timestamps_are_the_same_alone_and_behind_others(tiny_set: Path, tmp_path: Path) -> None:
+    """Each is aligned in another stream while the DiT is at the next ones."""
+    files = resolve(str(hearing_set(tiny_set, tmp_path / "set", sharp=3000.0))).files
+    assert files is not None
+    dit: Any = AceStepLoader().load("dit", files, CUDA, Heard())
+    requests = [replace(latents_request(seed, caption=f"calm piano {seed}"), seed=seed) for seed in range(8)]
+    upstream = {"codes": CODES}
+    made = list(dit.latents([StageJob(id=str(one.seed), request=one, upstream=upstream) for one in requests], Heard()))
+    jobs = [
+        StageJob(
+            id=str(one.seed),
+            request=TimestampsRequest(latents=one, heads=((0, (0, 1)), (1, (0,)))),
+            upstream={**upstream, "latents": done.artifact},
+        )
+        for one, done in zip(requests, made, strict=True)
+    ]
+
+    def told(jobs: list[StageJob]) -> dict[str, Any]:
+        return {
+            one.id: (one.artifact.lines, one.artifact.dit_score) if isinstance(one, Done) else one.message
+            for one in dit.timestamps(jobs, Heard())
+        }
+
+    together = told(jobs)
+
+    assert len(together) == 8
+    assert sum(isinstance(one, tuple) for one in together.values()) > 3  # of some, attention is the same everywhere
+    assert told(jobs[::-1]) == together
+    for one in jobs[::3]:
+        assert told([one]) == {one.id: together[one.id]}
+
+
+def test_a_dit_that_is_prefetched_beside_the_lm_disturbs_neither(tiny_set: Path) -> None:
+    """The LM records graphs for new prompts meanwhile."""
+    files = resolve(str(tiny_set)).files
+    assert files is not None
+    loader, jobs = AceStepLoader(), songs(12)
+    alone = codes_of(load(tiny_set, slots=2, dtype="bfloat16", device="cuda:0"), jobs)
+    (expected,) = loader.load("dit", files, CUDA, Heard()).latents([latents_job(REQUEST, CODES)], Heard())
+    lm = load(tiny_set, slots=2, dtype="bfloat16", device="cuda:0")
+
+    class Beginning(Heard):
+        """Begins at the first tokens, again and again."""
+
+        def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
+            super().progress(job_id, done, total, unit)
+            if len(begun) < 8:
+                begun.append(loader.prefetch("dit", files, CUDA))
+
+    begun: list[Any] = []
+    beside = {done.id: done.artifact.codes.tolist() for done in lm.codes(jobs, Beginning()) if isinstance(done, Done)}
+    (found,) = loader.load("dit", files, CUDA, Heard(), begun[3]).latents([latents_job(REQUEST, CODES)], Heard())
+
+    assert begun[3] is not None
+    assert beside == {name: list(codes) for name, codes in alone.items()}
+    assert np.array_equal(found.artifact.frames, expected.artifact.frames)

@@ -134,8 +134,14 @@ class ToyLoader:
         if files.name == f"unfit {part}":
             raise ModelError(f"the {part} is unfit", why="it was made so", help="make another")
 
-    def load(self, part: str, files: ModelFiles, settings: Settings, listener: Listener) -> LoadedPart:
+    def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> None:
+        """See `PartLoader.prefetch`."""
+
+    def load(
+        self, part: str, files: ModelFiles, settings: Settings, listener: Listener, prefetched: object | None = None
+    ) -> LoadedPart:
         """See `PartLoader.load`."""
+        del prefetched  # never any
         if settings.device == "cursed":
             os.kill(os.getpid(), signal.SIGKILL)
         if files.name == f"broken {part}":

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from diffusers import AceStepTransformer1DModel, AutoencoderOobleck
@@ -73,7 +74,7 @@ class Component:
         self.module.to(device)
         if device.type != "cuda":
             flatten_linears(self.module)
-        devices.synchronise(device)
+        devices.mark(device)()
         listener.loaded(self.name, time.perf_counter() - began, num_bytes(self.module))
         return self.module
 
@@ -92,6 +93,24 @@ def find_component(files: ModelFiles, name: str) -> Component:
     ready = {key: read_silence(path, expected[key]) for key, path in on_disk.apart.items()}
     # An encoder is the half of a VAE, which is what a plan says it reads.
     return Component(name="vae" if name == ENCODER_APART else name, module=module, tensors=on_disk.tensors, ready=ready)
+
+
+class Found(Protocol):
+    """A component whose files were checked: `Component`, or one that was read already."""
+
+    @property
+    def module(self) -> Any:
+        """Its sizes are in its `config`."""
+
+    def half(self, name: str) -> Found:
+        """One of its module's children alone."""
+
+    def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
+        """The module with its weights on the device, its load reported."""
+
+
+FindComponent = Callable[["ModelFiles", str], Found]
+"""`find_component`, or what stands for it."""
 
 
 def read_ready(files: ModelFiles, name: str, tensor: str) -> Tensor:

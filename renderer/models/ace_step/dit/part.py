@@ -29,7 +29,7 @@ from renderer.models.stage_job import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from renderer.models.ace_step.checkpoints.components import Component
+    from renderer.models.ace_step.checkpoints.components import FindComponent, Found
     from renderer.models.ace_step.dit.conditions import Encoders
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.timestamps import Attended
@@ -46,10 +46,10 @@ MOST_ALIGNED = 4  # takes at once, on as many threads: what one attended to is s
 class LoadedDit:
     """The encoders, and the DiT, read when first needed; where both don't fit, the encoders go before it comes."""
 
-    def __init__(self, loader: DitLoader, encoders: Encoders, unread: Component) -> None:
+    def __init__(self, loader: DitLoader, encoders: Encoders, unread: Found) -> None:
         self._loader = loader
         self._encoders: Encoders | None = encoders
-        self._unread: Component | None = unread
+        self._unread: Found | None = unread
         self._dit: ResidentDit | None = None
         self._tokens = encoders.tokens
         self._kept = KeptConditions()
@@ -184,14 +184,16 @@ def _hand_over(take: PreparedTake, side_stream: devices.SideStream) -> None:
     side_stream.hand_over(*take.tensors)
 
 
-def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> LoadedDit:
+def load_dit(
+    files: ModelFiles, settings: Settings, listener: Listener, find: FindComponent = find_component
+) -> LoadedDit:
     """The encoders on the device, the DiT checked but not read yet.
 
     Raises: ModelError when a component is missing or isn't what it claims.
     """
     device = devices.prepare(settings.device, settings.threads)
     check_scheduler(files)
-    unread = find_component(files, "dit")
+    unread = find(files, "dit")
     loader = DitLoader(
         files=files,
         settings=settings,
@@ -200,10 +202,10 @@ def load_dit(files: ModelFiles, settings: Settings, listener: Listener) -> Loade
         unused=unused_tensors(files),
         read_timbre=read_timbre_by_token if _is_xl(unread) else read_timbre,
     )
-    return LoadedDit(loader, loader.encoders(listener), unread)
+    return LoadedDit(loader, loader.encoders(listener, find), unread)
 
 
-def _is_xl(dit: Component) -> bool:
+def _is_xl(dit: Found) -> bool:
     """Whether the DiT is wider than its encoders: how XL sets are told from the others, in either layout."""
     sizes = dit.module.config
     return sizes.encoder_hidden_size not in (None, sizes.hidden_size)
