@@ -338,13 +338,18 @@ class SideStream:
     def __init__(self, device: torch.device, name: str = "") -> None:
         self._stream: Any = _side_stream(device, name) if device.type == "cuda" else None
 
-    def follow(self) -> None:
-        """Have what is launched here from now on wait for all that was launched in the main stream so far."""
+    def follow(self, *used: torch.Tensor) -> None:
+        """Have what is launched here from now on wait for all that was launched in the main stream so far.
+
+        What of that is `used` here stays until it was.
+        """
         if self._stream is None:
             return
         import torch  # noqa: PLC0415 - the worker's
 
         self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
+        for tensor in used:
+            tensor.record_stream(self._stream)
 
     def run(self, work: Callable[[], T]) -> T:
         """`work`, what it launches going to this stream."""

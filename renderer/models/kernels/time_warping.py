@@ -7,6 +7,7 @@ song; here they are one, whose threads wait for each other after each diagonal.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,26 @@ extern "C" __global__ void warp_ways(
 """
 
 
-def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
-    """Tokens and frames, int32 on the CPU, of each way's path through float32 [ways, tokens, frames] on a CUDA device.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarpedWays:
+    """Paths through [ways, tokens, frames], each at the end of a row as long as the longest could be."""
+
+    tokens: Tensor
+    """int32 [ways, tokens + frames - 1], as the next."""
+    frames: Tensor
+    lengths: Tensor
+    """int32 [ways]: so many at a row's end are its path."""
+
+    @property
+    def used(self) -> Tensor:
+        """Which entries are part of a path: bool [ways, tokens + frames - 1]."""
+        longest = self.tokens.shape[1]
+        place = torch.arange(longest, device=self.tokens.device)
+        return place >= longest - self.lengths[:, None]
+
+
+def warp_ways(costs: Tensor) -> WarpedWays | None:
+    """The cheapest paths through float32 [ways, tokens, frames] on a CUDA device; returns before they are found.
 
     None where the kernel can't be had, as torch's compiler isn't there: the CPU finds the same paths.
     """
@@ -77,7 +96,8 @@ def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
     num_ways, num_tokens, num_frames = costs.shape
     num_diagonals = num_tokens + num_frames - 1
     moves = torch.empty((num_ways, num_diagonals, num_tokens), dtype=torch.int8, device=costs.device)
-    tokens, frames = (torch.empty((num_ways, num_diagonals), dtype=torch.int32, device=costs.device) for _ in range(2))
+    # Zeros, so that what is no part of a path is a place nevertheless.
+    tokens, frames = (torch.zeros((num_ways, num_diagonals), dtype=torch.int32, device=costs.device) for _ in range(2))
     lengths = torch.empty(num_ways, dtype=torch.int32, device=costs.device)
     with torch.cuda.device(costs.device):
         kernel(
@@ -86,8 +106,7 @@ def warp_ways(costs: Tensor) -> list[tuple[Tensor, Tensor]] | None:
             args=[costs.contiguous(), moves, tokens, frames, lengths, num_tokens, num_frames],
             shared_mem=3 * (num_tokens + 1) * costs.element_size(),
         )
-    ends = zip(tokens.cpu(), frames.cpu(), lengths.tolist(), strict=True)
-    return [(way[num_diagonals - length :], at[num_diagonals - length :]) for way, at, length in ends]
+    return WarpedWays(tokens=tokens, frames=frames, lengths=lengths)
 
 
 @cache

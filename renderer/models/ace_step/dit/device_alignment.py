@@ -5,17 +5,65 @@ The paths are the same bit for bit; softmax and sums round otherwise, as everyth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from renderer.models.ace_step.protocol.alignment import SUPPRESSION, WarpPath, warp_all
+from renderer.models.ace_step.protocol.alignment import SUPPRESSION, WarpPath
 from renderer.models.ace_step.protocol.lyric_score import FLAT, WEIGHED, TokenShares
-from renderer.models.kernels.time_warping import warp_ways
+from renderer.models.device import mark
+from renderer.models.kernels.time_warping import WarpedWays, warp_ways
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aligned:
+    """Of a take's attention, on the host."""
+
+    agreed: tuple[float, float]
+    """The least and the most that any cell is agreed on."""
+    sung: WarpPath
+    """Along what is agreed on."""
+    shares: Sequence[TokenShares]
+    """Of each of the energies, along its own way."""
+
+
+def begin(before: Tensor, after: Tensor) -> Callable[[], Aligned] | None:
+    """Have attention [heads, tokens, frames] to noise and to a take aligned; what comes back waits for that alone.
+
+    None where the CPU has to find the ways.
+    """
+    agreed, energies = consensus(after), [energy_of(one) for one in (before, after)]
+    ways = warp_ways(torch.stack([-agreed, *(-(one**2) for one in energies)]))
+    if ways is None:
+        return None
+    shares = [_shares(energy) for energy in energies]
+    confidences = [_confidence(energy, ways, way) for way, energy in enumerate(energies, start=1)]
+    made = [torch.stack(agreed.aminmax()), torch.stack(confidences), torch.stack(shares), *_fields(ways)]
+    low_high, confident, told, *path = (one.to("cpu", non_blocking=True) for one in made)
+    wait = mark(after.device)
+
+    def aligned() -> Aligned:
+        wait()
+        sung, *_ = paths(WarpedWays(tokens=path[0], frames=path[1], lengths=path[2]))
+        low, high = low_high.tolist()
+        pairs = zip(told.numpy(), confident.tolist(), strict=True)
+        found = [TokenShares(peaks=one[0], sums=one[1], moments=one[2], confidence=sure) for one, sure in pairs]
+        return Aligned(agreed=(low, high), sung=sung, shares=found)
+
+    return aligned
+
+
+def paths(ways: WarpedWays) -> tuple[WarpPath, ...]:
+    """Each way's own, on the host."""
+    ends = zip(ways.tokens.numpy(), ways.frames.numpy(), ways.lengths.tolist(), strict=True)
+    return tuple(WarpPath(row[-length:].astype(np.intp), at[-length:].astype(np.intp)) for row, at, length in ends)
 
 
 def consensus(attention: Tensor) -> Tensor:
@@ -35,22 +83,22 @@ def energy_of(attention: Tensor) -> Tensor:
     return torch.where(high - low > FLAT, (mean - low) / (high - low), torch.zeros_like(mean))
 
 
-def shares_along(path: WarpPath, energy: Tensor) -> TokenShares:
-    """As `lyric_score.shares_along`, of energies on the device."""
+def _shares(energy: Tensor) -> Tensor:
+    """Float64 [3, tokens]: peaks, sums and moments of `lyric_score.shares_along`."""
     exact = energy.double()
     weights = torch.where(exact > WEIGHED, exact, 0.0)
     frames = torch.arange(exact.shape[1], dtype=exact.dtype, device=exact.device)
-    peaks, sums, moments = torch.stack([exact.amax(dim=1), weights.sum(dim=1), weights @ frames]).cpu().numpy()
-    tokens, at = (torch.from_numpy(one).to(exact.device) for one in path)
-    return TokenShares(peaks=peaks, sums=sums, moments=moments, confidence=float(exact[tokens, at].mean()))
+    return torch.stack([exact.amax(dim=1), weights.sum(dim=1), weights @ frames])
 
 
-def warped(costs: Tensor) -> tuple[WarpPath, ...]:
-    """As `alignment.warp_all` of float32 [ways, tokens, frames]."""
-    found = warp_ways(costs) if costs.device.type == "cuda" else None
-    if found is None:
-        return warp_all(costs.cpu().numpy())
-    return tuple(WarpPath(tokens.numpy().astype(np.intp), frames.numpy().astype(np.intp)) for tokens, frames in found)
+def _confidence(energy: Tensor, ways: WarpedWays, way: int) -> Tensor:
+    """The mean of energies [tokens, frames] along a way, float64."""
+    met = energy.double()[ways.tokens[way].long(), ways.frames[way].long()]
+    return torch.where(ways.used[way], met, 0.0).sum() / ways.lengths[way]
+
+
+def _fields(ways: WarpedWays) -> tuple[Tensor, ...]:
+    return (ways.tokens, ways.frames, ways.lengths)
 
 
 def _agreed(head: Tensor) -> Tensor:

@@ -10,13 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from renderer.artifacts import Float32s, Timestamps
+from renderer.artifacts import Timestamps
 from renderer.errors import StageError
 from renderer.facts import LATENT_RATE, MAX_LYRIC_TOKENS
 from renderer.models import device as devices
@@ -32,7 +31,10 @@ from renderer.provenance import TimestampsNotes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from renderer.artifacts import Latents
+    from torch import Tensor
+
+    from renderer.artifacts import Float32s, Latents
+    from renderer.models.ace_step.dit.device_alignment import Aligned
     from renderer.models.ace_step.dit.prepare import PreparedTake
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.ace_step.protocol.lyric_score import TokenShares
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 SEED = 42  # of the noise, whatever the take's own
 PASSES = 2
-Attention = TypeVar("Attention", Tensor, Float32s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,51 +116,31 @@ def _noise(num_frames: int, channels: int) -> Tensor:
 
 
 def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
-    """Of attention [heads, tokens, patches]: when asked for, on some CPU thread; on CUDA in a stream of their own.
+    """Of attention [heads, tokens, patches]: when asked for, on some CPU thread; on CUDA begun in a stream of its own.
 
     A way through is some thousand steps of a few threads: the DiT looks at the next take meanwhile.
     """
     if before.device.type == "cuda":
         aside = devices.SideStream(before.device, "alignment")
-        aside.follow()
-        # What it gives lies on the host: nothing of it is under way any more when the attention goes.
-        return partial(aside.run, partial(_ways_of, before, after, _ON_DEVICE))
-    return partial(_ways_of, before.cpu().numpy(), after.cpu().numpy(), _ON_CPU)
+        aside.follow(before, after)
+        if (aligned := aside.run(partial(device_alignment.begin, before, after))) is not None:
+            return lambda: _ways_on_device(aligned(), before.shape)
+    return partial(_ways_on_cpu, before.cpu().numpy(), after.cpu().numpy())
 
 
-def _ways_of(before: Attention, after: Attention, steps: _Steps[Attention]) -> Ways:
-    agreed = steps.consensus(after)
-    _refuse_even(float(agreed.min()), float(agreed.max()), math.prod(agreed.shape))
-    energies = [steps.energy_of(one) for one in (before, after)]
-    sung, *scored = steps.warped(agreed, energies)
-    shares = [steps.shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
-    return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
+def _ways_on_device(found: Aligned, shape: Sequence[int]) -> Ways:
+    _refuse_even(*found.agreed, math.prod(shape[1:]))
+    before, after = found.shares
+    return Ways(sung=found.sung, num_patches=shape[2], before=before, after=after)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Steps(Generic[Attention]):
-    """Attention to ways, of numpy's arrays or of a device's: the same numbers but for rounding."""
-
-    consensus: Callable[[Attention], Attention]
-    energy_of: Callable[[Attention], Attention]
-    warped: Callable[[Attention, Sequence[Attention]], Sequence[WarpPath]]
-    """Along what is agreed on, and along each of the energies."""
-    shares_along: Callable[[WarpPath, Attention], TokenShares]
-
-
-_ON_DEVICE: _Steps[Tensor] = _Steps(
-    consensus=device_alignment.consensus,
-    energy_of=device_alignment.energy_of,
-    warped=lambda agreed, energies: device_alignment.warped(torch.stack([-agreed, *(-(one**2) for one in energies)])),
-    shares_along=device_alignment.shares_along,
-)
-_ON_CPU: _Steps[Float32s] = _Steps(
-    consensus=consensus,
-    energy_of=energy_of,
+def _ways_on_cpu(before: Float32s, after: Float32s) -> Ways:
+    agreed, energies = consensus(after), [energy_of(one) for one in (before, after)]
+    _refuse_even(float(agreed.min()), float(agreed.max()), agreed.size)
     # In one go: the loop over diagonals holds Python's lock, which the other songs' threads wait for.
-    warped=lambda agreed, energies: warp_all(np.stack([-agreed, *map(score_costs, energies)])),
-    shares_along=shares_along,
-)
+    sung, *scored = warp_all(np.stack([-agreed, *map(score_costs, energies)]))
+    shares = [shares_along(way, energy) for way, energy in zip(scored, energies, strict=True)]
+    return Ways(sung=sung, num_patches=agreed.shape[1], before=shares[0], after=shares[1])
 
 
 def _refuse_even(low: float, high: float, size: int) -> None:

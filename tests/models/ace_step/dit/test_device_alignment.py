@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from renderer.models.ace_step.dit import device_alignment
-from renderer.models.ace_step.protocol.alignment import consensus, warp_all
-from renderer.models.ace_step.protocol.lyric_score import energy_of
+from renderer.models.ace_step.protocol.alignment import consensus, warp, warp_all
+from renderer.models.ace_step.protocol.lyric_score import energy_of, score_costs, shares_along
+from renderer.models.kernels.time_warping import WarpedWays, warp_ways
 from tests.models.ace_step.protocol.test_alignment import CASES, attention
 
 CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -42,10 +45,11 @@ def test_attention_that_tells_nothing_has_no_energy(device: str) -> None:
     assert not device_alignment.energy_of(even).any()
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("shape", [(3, 1, 1), (2, 5, 9), (1, 12, 4), (3, 1, 30), (2, 30, 1), (4, 60, 150)], ids=str)
 @pytest.mark.parametrize("kind", ["ties", "shares", "even"])
-def test_ways_are_the_cpus_bit_for_bit(device: str, shape: tuple[int, int, int], kind: str) -> None:
+def test_ways_are_the_cpus_bit_for_bit(shape: tuple[int, int, int], kind: str) -> None:
     drawn = np.random.default_rng(shape)
     costs = {
         "ties": drawn.integers(-2, 1, shape),
@@ -53,21 +57,37 @@ def test_ways_are_the_cpus_bit_for_bit(device: str, shape: tuple[int, int, int],
         "even": np.zeros(shape),
     }[kind].astype(np.float32)
 
-    found = device_alignment.warped(torch.from_numpy(costs).to(device))
-
-    for one, expected in zip(found, warp_all(costs), strict=True):
-        assert np.array_equal(one.tokens, expected.tokens)
-        assert np.array_equal(one.frames, expected.frames)
+    same_ways(costs)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("shape", [(3, 1_000, 2_250), (3, 2_048, 7_500), (1, 1_500, 100)], ids=str)
 def test_ways_of_whole_songs_are_the_cpus_bit_for_bit(shape: tuple[int, int, int]) -> None:
-    costs = -(np.random.default_rng(shape).random(shape, dtype=np.float32) ** 8)
+    same_ways(-(np.random.default_rng(shape).random(shape, dtype=np.float32) ** 8))
 
-    found = device_alignment.warped(torch.from_numpy(costs).to("cuda"))
 
-    for one, expected in zip(found, warp_all(costs), strict=True):
+def same_ways(costs: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    found = warp_ways(torch.from_numpy(costs).to("cuda"))
+    assert found is not None
+    on_host = WarpedWays(tokens=found.tokens.cpu(), frames=found.frames.cpu(), lengths=found.lengths.cpu())
+    for one, expected in zip(device_alignment.paths(on_host), warp_all(costs), strict=True):
         assert np.array_equal(one.tokens, expected.tokens)
         assert np.array_equal(one.frames, expected.frames)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("sizes", [size for size in CASES if size[2] > 1], ids=str)
+def test_what_is_told_of_a_take_is_the_cpus(sizes: tuple[int, int, int]) -> None:
+    before, after = attention(*sizes), attention(*sizes)[:, ::-1].copy()
+
+    aligned = device_alignment.begin(torch.from_numpy(before).cuda(), torch.from_numpy(after).cuda())
+
+    assert aligned is not None
+    for found, weights in zip(aligned().shares, (before, after), strict=True):
+        energy = energy_of(weights)
+        expected = shares_along(warp(score_costs(energy)), energy)
+        assert found.confidence == pytest.approx(expected.confidence, abs=1e-4)
+        for name in ("peaks", "sums", "moments"):
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-3, abs=1e-3)
