@@ -94,7 +94,8 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
     """The model as the engine runs it; the model itself is changed."""
     name, cuda = "cuda:0" if device.type == "cuda" else "cpu", device.type == "cuda"
     way = devices.lm_attention(name, str(dtype).removeprefix("torch."))
-    fuse(model.model, elementwise(by_triton=way == "split"))
+    own = elementwise(by_triton=way == "split")
+    fuse(model.model, own)
     make_rows = ROWS[way]()
     if devices.packs_lm(name, str(dtype).removeprefix("torch.")):
         pack_layers(model.model, 8)
@@ -105,7 +106,7 @@ def engine_of(model: Any, device: torch.device, dtype: torch.dtype, launch: Laun
         dtype=dtype,
         launch=launch,
         prefill=Prefill(prompts(model.model), prompt_bucket=devices.lm_prompt_bucket(name)),
-        texts=EagerTexts(model.model),
+        texts=EagerTexts(model.model, own),
         make_rows=make_rows,
         steps_ahead=STEPS_AHEAD if cuda else 1,
         crossing=crossing_of(way),

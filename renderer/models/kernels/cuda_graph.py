@@ -7,12 +7,13 @@ follow from data, and nothing in it may wait for the host.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+
+from renderer.models.kernels.warning_filters import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +67,7 @@ def record(operations: Callable[[], None], device: torch.device, pool: Any = Non
 
 def _end(graph: torch.cuda.CUDAGraph) -> None:
     """End a recording; one that holds nothing is an error, where torch only warns: its replays would do nothing."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*Graph is empty")
+    with filtered("error", ".*Graph is empty"):
         graph.capture_end()
 
 

@@ -583,3 +583,23 @@ def test_a_dit_that_is_prefetched_beside_the_lm_disturbs_neither(tiny_set: Path)
     assert begun[3] is not None
     assert beside == {name: list(codes) for name, codes in alone.items()}
     assert np.array_equal(found.artifact.frames, expected.artifact.frames)
+
+
+@torch.no_grad()
+def test_attention_is_the_same_recorded_and_of_each_takes_own_conditions() -> None:
+    heads = ((0, (1,)), (2, (0, 3)))
+    takes = [
+        (on_gpu(conditions(333, tokens)), torch.randn((1, 333, 8), device="cuda").bfloat16()) for tokens in (37, 80)
+    ]
+
+    def attended(dit: FusedDit, take: int, time: float) -> torch.Tensor:
+        heard, latents = takes[take]
+        return dit.attention(heard, latents, time, heads, slice(3, 20))
+
+    asked = [(0, 1.0), (0, 0.125), (1, 1.0), (1, 0.125), (0, 1.0)]
+    expected = [attended(TRITON(transformer(0).cuda().bfloat16()), *one) for one in asked]  # each the first of its DiT
+    dit = TRITON(transformer(0).cuda().bfloat16())
+    found = [attended(dit, *one) for one in asked]
+
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+    assert not torch.equal(found[0], found[2])

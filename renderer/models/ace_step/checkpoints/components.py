@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +26,7 @@ from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.checkpoints.weights import fill, num_bytes, read_tensor
 from renderer.models.kernels.flat_linear import flatten_linears
 from renderer.models.kernels.meta_init import meta_init
+from renderer.models.kernels.warning_filters import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,9 +136,8 @@ def qwen3_config(sizes: Config) -> Qwen3Config:
 
 def _empty(component: str, on_disk: OnDisk) -> Any:
     """The component without memory for its weights; tables that no file holds are real."""
-    with meta_init(), warnings.catch_warnings():
-        # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
-        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+    # The VAE's class uses weight_norm's old spelling, on which the names in its files depend.
+    with meta_init(), filtered("ignore", ".*weight_norm.*", FutureWarning):
         cls = CLASSES[component]
         config: Any = qwen3_config(on_disk.config) if component == "text_encoder" else dict(on_disk.config)
         module: Any = cls(config) if component == "text_encoder" else cls.from_config(config)

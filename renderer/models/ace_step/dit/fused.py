@@ -8,7 +8,7 @@ src/diffusers/models/transformers/ace_step_transformer.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from renderer.models.kernels.elementwise import TORCH
 from renderer.models.kernels.varlen import cu_seqlens_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
     from torch import Tensor
 
     from renderer.models.ace_step.dit.attention import LengthAttention, MakeAttention
@@ -66,6 +68,8 @@ class FusedDit:
         sliding = [kind == "sliding_attention" for kind in transformer.layer_types]
         self._layers = [take_layer(transformer.layers, index, sliding=sliding[index]) for index in range(len(sliding))]
         self._modulations: dict[float, Modulation] = {}
+        self._attended: tuple[Conditions, CrossKV] | None = None
+        """The conditions that `attention` was last asked about."""
         self._length: LengthCache | None = None
 
     def velocity(self, conditions: Conditions) -> Velocity:
@@ -73,7 +77,7 @@ class FusedDit:
         return _TakeVelocity(self, conditions, self._length_of(conditions))
 
     def cross_kv(self, conditions: Conditions) -> CrossKV:
-        """The conditions as the layers' cross-attention reads them, all layers from one product."""
+        """The conditions as the layers' cross-attention reads them, of all layers by one product."""
         tokens, null = self._condition_embedder(conditions.encoded), self._condition_embedder(conditions.null)
         by_layer = (len(self._layers), self._shape.kv_heads, self._shape.head_dim)
         keys = rms_norm(linear(tokens, self._cross_k).view(-1, *by_layer), (self._shape.head_dim,), None, self._eps)
@@ -112,23 +116,44 @@ class FusedDit:
         self, conditions: Conditions, latents: Tensor, timestep: float, heads: Heads, tokens: slice
     ) -> Tensor:
         """See `ResidentDit.attention`."""
-        wanted, found = dict(heads), []
-        length = self._length_of(conditions)
+        length, wanted = self._length_of(conditions), tuple(layer for layer, _ in heads)
         inputs = StepInputs(
             latents=latents,
             context=conditions.context,
             modulation=self.modulation(timestep),
-            cross_kv=self.cross_kv(conditions),
+            cross_kv=self._first_cross_kv(conditions, max(wanted) + 1),
         )
-        states = self._patches(torch.cat([inputs.context, latents], dim=-1))
+        queries = length.launch(wanted, partial(self._queries, wanted=wanted, length=length), inputs)
+        return torch.cat(
+            [
+                attention_of(query, inputs.cross_kv.keys[layer], own, tokens)
+                for query, (layer, own) in zip(queries, heads, strict=True)
+            ]
+        )
+
+    def _queries(self, inputs: StepInputs, wanted: Sequence[int], length: LengthCache) -> Tensor:
+        """What patches ask the conditions in these layers: [layers, patches, heads, head width]."""
+        states, found, last = self._patches(torch.cat([inputs.context, inputs.latents], dim=-1)), [], max(wanted)
         normed = self._norm(states, inputs.modulation.self_norm[0])
-        for index in range(max(wanted) + 1):
+        for index in range(last + 1):
             states, query = self._within(index, states, normed, inputs.modulation, length)
-            if index in wanted:
-                found.append(attention_of(query[0], inputs.cross_kv.keys[index], wanted[index], tokens))
-            if index < max(wanted):
+            found += [query[0]] if index in wanted else []
+            if index < last:
                 states, normed = self._beyond(index, states, query, inputs, length)
-        return torch.cat(found)
+        return torch.stack(found)
+
+    def _first_cross_kv(self, conditions: Conditions, num_layers: int) -> CrossKV:
+        """Of the first layers, made once for conditions that are asked about again and again."""
+        if self._attended is None or self._attended[0] is not conditions:
+            made = self.cross_kv(conditions)
+            first = replace(
+                made,
+                keys=made.keys[:num_layers],
+                values=made.values[:num_layers],
+                null_outputs=made.null_outputs[:num_layers],
+            )
+            self._attended = (conditions, first)
+        return self._attended[1]
 
     def _within(
         self, index: int, states: Tensor, normed: Tensor, modulation: Modulation, length: LengthCache
@@ -233,30 +258,33 @@ class LengthCache:
     num_patches: int
     rope: Turns
     attention: LengthAttention
-    recordings: dict[int, RecordedStep | None] = field(default_factory=dict)
-    """By number of rows; None once a step of so many has run."""
+    recordings: dict[Hashable, RecordedStep | None] = field(default_factory=dict)
+    """By what is launched; None once it has run."""
+
+    def launch(self, name: Hashable, run: Callable[[StepInputs], Tensor], inputs: StepInputs) -> Tensor:
+        """`run` of the inputs; recorded and replayed where its operations end about as soon as they are launched."""
+        recordings = self.recordings
+        if self.attention.recordable and len(inputs.latents) * self.num_patches <= GRAPH_PATCHES:
+            if name in recordings:
+                recording = recordings[name] = recordings[name] or RecordedStep(run, inputs)
+                return recording(inputs)
+            # The first one runs as it stands: libraries set themselves up in it, which a graph can't record.
+            recordings[name] = None
+        return run(inputs)
 
 
 class _TakeVelocity:
-    """One take's DiT; a step whose operations end about as soon as they are launched is recorded and replayed."""
+    """One take's DiT."""
 
     def __init__(self, dit: FusedDit, conditions: Conditions, length: LengthCache) -> None:
         self._dit, self._context, self._length = dit, conditions.context, length
         self._cross_kv = dit.cross_kv(conditions)
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
-        rows, recordings = len(latents), self._length.recordings
-        run = partial(self._dit.run, length=self._length)
         inputs = StepInputs(
             latents=latents,
             context=self._context,
             modulation=self._dit.modulation(timestep),
             cross_kv=self._cross_kv,
         )
-        if self._length.attention.recordable and rows * self._length.num_patches <= GRAPH_PATCHES:
-            if rows in recordings:
-                recording = recordings[rows] = recordings[rows] or RecordedStep(run, inputs)
-                return recording(inputs)
-            # The first step runs as it stands: libraries set themselves up in it, which a graph can't record.
-            recordings[rows] = None
-        return run(inputs)
+        return self._length.launch(len(latents), partial(self._dit.run, length=self._length), inputs)

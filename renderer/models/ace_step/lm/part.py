@@ -102,7 +102,8 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
     model = load_causal_lm(folder, dtype=getattr(torch, dtype), device=device, attention=attention.NAME)
     way = devices.lm_attention(settings.device, dtype)
     # In place, layer by layer: the LM is never held twice.
-    fuse(model.model, elementwise(by_triton=way == "split"))
+    own = elementwise(by_triton=way == "split")
+    fuse(model.model, own)
     if devices.packs_lm(settings.device, dtype):
         pack_layers(model.model, PAIR * settings.lm_slots)
     # A CUDA device works beside the host, and a step's launches take longer than the step; elsewhere nothing is gained.
@@ -115,7 +116,7 @@ def _by_torch(folder: Path, settings: Settings) -> tuple[LoadedLm, int]:
         prefill=Prefill(
             PROMPTS.get(device.type, EagerPrompts)(model.model), prompt_bucket=devices.lm_prompt_bucket(settings.device)
         ),
-        texts=EagerTexts(model.model),
+        texts=EagerTexts(model.model, own),
         make_rows=ROWS[way](),
         steps_ahead=STEPS_AHEAD if on_cuda else 1,
         crossing=crossing_of(way),

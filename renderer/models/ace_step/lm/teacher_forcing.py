@@ -16,6 +16,8 @@ from torch.nn.functional import linear, pad
 
 from renderer.models.device import mark, upload
 from renderer.models.kernels.attention import TreeMask
+from renderer.models.kernels.elementwise import TORCH
+from renderer.models.kernels.qwen3 import forward_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from renderer.models.ace_step.lm.decoder import LoadedLm
+    from renderer.models.kernels.elementwise import Elementwise
 
 BLOCK_TOKENS = 128
 """Tokens whose logits are looked at together: of a real vocabulary they are 111 MB."""
@@ -80,23 +83,13 @@ class TextForward(Protocol):
 class EagerTexts:
     """Operation by operation."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, elementwise: Elementwise = TORCH) -> None:
+        self._model, self._elementwise = model, elementwise
 
     def __call__(self, row: Tensor) -> Tensor:
         """As the protocol says."""
-        return _hidden(self._model, upload(row, self._model.embed_tokens.weight.device))
-
-
-def _hidden(model: Any, row: Tensor) -> Tensor:
-    ids, positions, branches = row
-    hidden: Tensor = model(
-        input_ids=ids[None],
-        attention_mask={"full_attention": TreeMask.of(branches)},
-        position_ids=positions[None],
-        use_cache=False,
-    ).last_hidden_state[0]
-    return hidden
+        ids, positions, branches = upload(row, self._model.embed_tokens.weight.device)
+        return forward_row(self._model, ids, positions, TreeMask.of(branches), self._elementwise)
 
 
 def target_logits(

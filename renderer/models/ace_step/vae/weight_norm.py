@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
+
+from renderer.models.kernels.warning_filters import filtered
 
 
 @torch.no_grad()
@@ -13,7 +14,6 @@ def fold_weight_norm(half: Any) -> None:
     """Of a VAE's encoder or decoder, in place."""
     for module in list(half.modules()):
         if hasattr(module, "weight_g"):
-            with warnings.catch_warnings():
-                # torch's new spelling has other names, which the files don't.
-                warnings.filterwarnings("ignore", category=FutureWarning)
+            # torch's new spelling has other names, which the files don't.
+            with filtered("ignore", "", FutureWarning):
                 torch.nn.utils.remove_weight_norm(module)
