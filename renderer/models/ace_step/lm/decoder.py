@@ -156,7 +156,7 @@ class LoadedLm(Protocol):
         """The rows of a pass; `tokens` [rows, 1] and `positions` [rows] are read anew at each step."""
 
     def target_logits(self, prompt: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
-        """The logits, float32 [tokens, vocabulary], that foretell the tokens of texts behind a prompt.
+        """The logits [tokens, vocabulary] that foretell the tokens of texts behind a prompt; surplus columns hold -inf.
 
         Each text follows the prompt itself; they come one behind the other, `BLOCK_TOKENS` tokens at a time.
         """

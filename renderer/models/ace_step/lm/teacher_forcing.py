@@ -110,14 +110,16 @@ def target_logits(
 
 
 def _logits(hidden: Tensor, weight: Tensor) -> Tensor:
-    """Float32 [tokens, vocabulary]."""
-    if len(weight) % ALIGNED == 0 or weight.dtype == torch.float32:
-        return linear(hidden, weight).float()
-    logits = torch.empty(len(hidden), len(weight), device=hidden.device)
+    """[tokens, vocabulary], in their dtype; where more columns are made than there are tokens, they hold -inf."""
+    behind = -len(weight) % ALIGNED
+    if not behind or weight.dtype == torch.float32:
+        return linear(hidden, weight)
+    logits = hidden.new_empty(len(hidden), len(weight) + behind)
     # The published vocabulary is no multiple of what tensor cores want to be aligned to: most of it is.
     aligned = len(weight) - len(weight) % ALIGNED
-    for columns in (slice(0, aligned), slice(aligned, None)):
-        logits[:, columns] = linear(hidden, weight[columns])
+    for columns in (slice(0, aligned), slice(aligned, len(weight))):
+        torch.mm(hidden, weight[columns].T, out=logits[:, columns])
+    logits[:, len(weight) :] = -torch.inf
     return logits
 
 
@@ -133,5 +135,6 @@ def _before(lengths: Sequence[int]) -> Tensor:
 
 def _look_up(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Log probability and rank of each target: [tokens] both."""
-    own = logits.gather(1, targets.unsqueeze(1))
-    return (own - logits.logsumexp(-1, keepdim=True)).squeeze(1), (logits > own).sum(-1)
+    columns = targets.unsqueeze(1)
+    log_probs = torch.log_softmax(logits, -1, dtype=torch.float32).gather(1, columns)
+    return log_probs.squeeze(1), (logits > logits.gather(1, columns)).sum(-1)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import linear
 
 from renderer.artifacts import Codes, Cot, CotMetas, PlanScore
+from renderer.models.ace_step.lm import teacher_forcing
 from renderer.models.ace_step.protocol.requests import PlanScoreRequest
 from renderer.models.stage_job import Failed, StageJob
 from renderer.provenance import Origin
@@ -148,3 +150,19 @@ def test_a_cancelled_plan_is_not_scored(lm: LmPart) -> None:
     found = results(lm, "plan_score", [plan(1), plan(2)], Heard(cancel_after={"1": 0}))
 
     assert set(found) == {"2"}
+
+
+@pytest.mark.parametrize("vocabulary", [16, 13, 3])
+def test_logits_of_any_vocabulary_are_its_own_and_surplus_columns_count_for_nothing(vocabulary: int) -> None:
+    hidden, weight = torch.randn(5, 8).bfloat16(), torch.randn(vocabulary, 8).bfloat16()
+    targets = torch.arange(5) % vocabulary
+
+    logits = teacher_forcing._logits(hidden, weight)
+
+    expected = linear(hidden, weight)
+    assert torch.equal(logits[:, :vocabulary], expected)
+    assert not logits[:, vocabulary:].isfinite().any()
+    log_probs, ranks = teacher_forcing._look_up(logits, targets)
+    by_hand = expected.float() - expected.float().logsumexp(-1, keepdim=True)
+    assert torch.allclose(log_probs, by_hand[torch.arange(5), targets], atol=1e-5)
+    assert torch.equal(ranks, (expected > expected[torch.arange(5), targets][:, None]).sum(-1))
