@@ -176,8 +176,8 @@ class Worker:
             resident = None
         self._make_room(command, resident=resident is not None)
         if resident is None:
-            ahead = prefetched.part if prefetched and prefetched.made_of == wanted else None
-            loaded = self._loader(files.family).load(part, files, command.settings, self, ahead)
+            prefetch = prefetched.part if prefetched and prefetched.made_of == wanted else None
+            loaded = self._loader(files.family).load(part, files, command.settings, self, prefetch)
             resident = _Resident(made_of=wanted, files=files, part=loaded)
         self._resident[part] = resident  # last in the order: the part used longest ago goes first
         self._last_load = command

@@ -33,7 +33,7 @@ LEFT_SHARE = 0.5
 
 def prefetch(part: str, files: ModelFiles, settings: Settings) -> PrefetchedPart | None:
     """Begin; None where the device has no plenty of memory, or the part's components are its own library's."""
-    own, names = settings.of(part), _components(part, files, settings)
+    own, names = settings.of(part), _dtypes_of(part, files, settings)
     if not (names and own.device.startswith("cuda") and _is_plenty(part, files, own)):
         return None
     found = PrefetchedPart()
@@ -47,21 +47,21 @@ class PrefetchedPart:
     """One part's, each to be had once."""
 
     thread: threading.Thread | None = None
-    _found: dict[str, _Read] = field(default_factory=dict)
+    _components: dict[str, _Read] = field(default_factory=dict)
 
     def find(self, files: ModelFiles, name: str) -> Found:
         """As `find_component`; waits for what is under way."""
         if self.thread is not None:
             self.thread.join()
             self.thread = None
-        return self._found.pop(name, None) or find_component(files, name)
+        return self._components.pop(name, None) or find_component(files, name)
 
     def read(self, files: ModelFiles, device: torch.device, names: Mapping[str, str]) -> None:
         """Every component in its dtype; at the first that fails it ends, and who loads that one tells."""
-        aside = devices.SideStream(device, "prefetch")
+        side_stream = devices.SideStream(device, "prefetch")
         for name, dtype in names.items():
             try:
-                self._found[name] = aside.run(partial(_read, files, name, dtype, device))
+                self._components[name] = side_stream.run(partial(_read, files, name, dtype, device))
             except Exception:  # noqa: BLE001 - it is only ahead of its time
                 return
 
@@ -72,7 +72,7 @@ class _Read:
 
     name: str
     module: Any
-    told: _Told
+    record: _LoadRecord
 
     def half(self, name: str) -> Found:
         """As `Component.half`: so it was read."""
@@ -82,12 +82,12 @@ class _Read:
     def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
         """As `Component.load`."""
         del dtype, device  # of the part's own, as it was read in
-        listener.loaded(self.name, self.told.seconds, self.told.num_bytes)
+        listener.loaded(self.name, self.record.seconds, self.record.num_bytes)
         return self.module
 
 
 @dataclass(slots=True)
-class _Told:
+class _LoadRecord:
     """A listener that keeps what a load took."""
 
     seconds: float = 0.0
@@ -105,14 +105,14 @@ class _Told:
 
 
 def _read(files: ModelFiles, name: str, dtype: str, device: torch.device) -> _Read:
-    component, told = find_component(files, name), _Told()
+    component, record = find_component(files, name), _LoadRecord()
     if name == "vae":
         component = component.half("decoder")
-    module = component.load(dtype=dtype, device=device, listener=told)
-    return _Read(name=component.name, module=module, told=told)
+    module = component.load(dtype=dtype, device=device, listener=record)
+    return _Read(name=component.name, module=module, record=record)
 
 
-def _components(part: str, files: ModelFiles, settings: Settings) -> Mapping[str, str]:
+def _dtypes_of(part: str, files: ModelFiles, settings: Settings) -> Mapping[str, str]:
     """What a part loads by `find_component`, and in which dtype."""
     own = settings.of(part)
     dtypes = devices.dtypes(own.device, own.dtype)

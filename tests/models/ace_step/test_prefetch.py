@@ -12,7 +12,7 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.prefetch import PrefetchedPart, _components, prefetch
+from renderer.models.ace_step.prefetch import PrefetchedPart, _dtypes_of, prefetch
 from renderer.models.catalog.zoo import resolve
 from renderer.models.stage_job import Done
 from tests.models.ace_step.listening import Heard
@@ -36,7 +36,7 @@ def files(tiny_set: Path) -> ModelFiles:
 def begun(part: str, files: ModelFiles) -> PrefetchedPart:
     """As on a device with plenty of memory."""
     found = PrefetchedPart()
-    names = _components(part, files, SETTINGS)
+    names = _dtypes_of(part, files, SETTINGS)
     found.thread = threading.Thread(target=found.read, args=(files, torch.device("cpu"), names))
     found.thread.start()
     return found

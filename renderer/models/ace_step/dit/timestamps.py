@@ -121,17 +121,17 @@ def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
     A way through is some thousand steps of a few threads: the DiT looks at the next take meanwhile.
     """
     if before.device.type == "cuda":
-        aside = devices.SideStream(before.device, "alignment")
-        aside.follow(before, after)
-        if (aligned := aside.run(partial(device_alignment.begin, before, after))) is not None:
-            return lambda: _ways_on_device(aligned(), before.shape)
+        side_stream = devices.SideStream(before.device, "alignment")
+        side_stream.follow(before, after)
+        if (wait := side_stream.run(partial(device_alignment.begin, before, after))) is not None:
+            return lambda: _ways_on_device(wait(), before.shape)
     return partial(_ways_on_cpu, before.cpu().numpy(), after.cpu().numpy())
 
 
-def _ways_on_device(found: Aligned, shape: Sequence[int]) -> Ways:
-    _refuse_even(*found.agreed, math.prod(shape[1:]))
-    before, after = found.shares
-    return Ways(sung=found.sung, num_patches=shape[2], before=before, after=after)
+def _ways_on_device(aligned: Aligned, shape: Sequence[int]) -> Ways:
+    _refuse_even(*aligned.agreed, math.prod(shape[1:]))
+    before, after = aligned.shares
+    return Ways(sung=aligned.sung, num_patches=shape[2], before=before, after=after)
 
 
 def _ways_on_cpu(before: Float32s, after: Float32s) -> Ways:

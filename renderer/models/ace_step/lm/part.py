@@ -158,12 +158,12 @@ class LmPart:
 
     def plan_score(self, jobs: Sequence[StageJob], listener: Listener) -> Iterator[Done | Failed]:
         """What the LM reads in codes, plan after plan; on a device beside the host, one is always under way."""
-        judge, ahead = PlanJudge(lm=self._open, tokens=self._tokens), int(self._open.steps_ahead > 1)
+        judge, prefetch = PlanJudge(lm=self._open, tokens=self._tokens), int(self._open.steps_ahead > 1)
         waiting: deque[tuple[StageJob, Callable[[], PlanScore] | Failed]] = deque()
         for job in jobs:
             with suppress(Abandoned):
                 waiting.append((job, value_alone(job, partial(judge.begin, job, listener))))
-            if len(waiting) > ahead:
+            if len(waiting) > prefetch:
                 yield from _scored(*waiting.popleft())
         while waiting:
             yield from _scored(*waiting.popleft())
