@@ -105,6 +105,16 @@ def test_one_worker_tells_a_part_its_loading_its_jobs_and_each_job_once_it_is_th
     assert all(heard.of(job.key) == ["JobProgress", "JobDone"] for job in plan.jobs)
 
 
+def test_what_follows_a_part_is_prefetched_and_handed_to_its_load(make: Make, sink: FolderSink, tmp_path: Path) -> None:
+    executor, plan = make("cpu"), plan_of(tmp_path, *takes(2), model="early")
+
+    heard = [run(executor, plan, sink), run(executor, plan, sink)]
+
+    for one in heard:
+        loads = [event.component for event in one.events if isinstance(event, ComponentLoaded)]
+        assert loads == ["pencil", "brush prefetched"]
+
+
 def test_any_number_of_workers_give_the_same_bytes_and_tell_the_same_of_each_job(make: Make, tmp_path: Path) -> None:
     requests = [
         *takes(20, seconds=8.0),

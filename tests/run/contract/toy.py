@@ -134,19 +134,20 @@ class ToyLoader:
         if files.name == f"unfit {part}":
             raise ModelError(f"the {part} is unfit", why="it was made so", help="make another")
 
-    def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> None:
-        """See `PartLoader.prefetch`."""
+    def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> str | None:
+        """See `PartLoader.prefetch`; of a set called `early`."""
+        del settings
+        return part if files.name == "early" else None
 
     def load(
         self, part: str, files: ModelFiles, settings: Settings, listener: Listener, prefetched: object | None = None
     ) -> LoadedPart:
         """See `PartLoader.load`."""
-        del prefetched  # never any
         if settings.device == "cursed":
             os.kill(os.getpid(), signal.SIGKILL)
         if files.name == f"broken {part}":
             raise ModelError(f"the {part} is broken", why="it was made so", help="mend it")
-        listener.loaded(part, 0.0, 1)
+        listener.loaded(f"{part} prefetched" if prefetched == part else part, 0.0, 1)
         return ToyPart()
 
 
