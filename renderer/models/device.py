@@ -314,6 +314,14 @@ def synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def synchronise_stream(device: torch.device) -> None:
+    """As `synchronise`, on CUDA for this stream alone: waiting for all would spoil what another thread records."""
+    if device.type == "cuda":
+        mark(device)()
+    else:
+        synchronise(device)
+
+
 def mark(device: torch.device) -> Callable[[], None]:
     """A place in a CUDA device's queue; what comes back returns once the device has got there.
 

@@ -19,7 +19,8 @@ class Residency(StrEnum):
     """What becomes of the other parts when one is loaded."""
 
     ALONE = "alone"
-    """They are dropped first: a batch runs stage by stage, and each has the memory to itself."""
+    """They are dropped first: a batch runs stage by stage, and each has the memory to itself,
+    but for the next one, which may be prefetched beside it where there is plenty."""
     BESIDE = "beside"
     """They stay while the one to run has room beside them, for whoever renders again soon."""
 

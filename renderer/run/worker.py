@@ -135,6 +135,7 @@ class Worker:
             case RunJobs():
                 self._run(command)
             case DropParts():
+                self._prefetched = None
                 self._drop(*tuple(self._resident))
                 self._outbox.put(Dropped())
 
@@ -169,7 +170,9 @@ class Worker:
 
     def _load(self, command: LoadPart) -> None:
         part, files, wanted = command.part.part, command.part.files, _made_of(command.part, command.settings)
-        prefetched, self._prefetched = self._prefetched, None
+        prefetched = None
+        if self._prefetched and self._prefetched.made_of[0] == part:
+            prefetched, self._prefetched = self._prefetched, None
         resident = self._resident.pop(part, None)
         if resident and resident.made_of != wanted:
             resident.part.close()
@@ -188,9 +191,15 @@ class Worker:
         command, self._last_load = self._last_load, None
         if command is None or command.following is None or command.following.part in self._resident:
             return
-        following, settings = command.following, command.settings
-        part = self._loader(following.files.family).prefetch(following.part, following.files, settings)
-        self._prefetched = None if part is None else _Prefetched(_made_of(following, settings), part)
+        # A fault is told by the load; here it would end what is at work.
+        with suppress(Exception):
+            following, settings = command.following, command.settings
+            made_of = _made_of(following, settings)
+            if self._prefetched and self._prefetched.made_of == made_of:
+                return
+            self._prefetched = None  # its memory goes before more comes
+            part = self._loader(following.files.family).prefetch(following.part, following.files, settings)
+            self._prefetched = None if part is None else _Prefetched(made_of, part)
 
     def _make_room(self, command: LoadPart, *, resident: bool) -> None:
         """Drop others of what is resident, the longest unused first, as the asked residency has it."""

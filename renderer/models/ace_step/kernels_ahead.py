@@ -37,7 +37,8 @@ def compile_ahead(files: ModelFiles, settings: Settings) -> Callable[[], None]:
 
 def _compile(files: ModelFiles, settings: Settings) -> None:
     # A fault is told by whoever runs the kernels.
-    with suppress(Exception):
+    # Triton keeps what it made by the current device.
+    with suppress(Exception), torch.cuda.device(torch.device(settings.of(VAE).device)):
         if not devices.missing_for_triton():
             from renderer.models.kernels.launching import compiled_together  # noqa: PLC0415 - Triton's
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener
 
+STREAM = "prefetch"
 LEFT_SHARE = 0.5
-"""Of the device's memory, that must stay free: no pass of the part at work takes so much."""
+"""Of the device's memory, that must stay free for the part at work and its next passes."""
 
 
 def prefetch(part: str, files: ModelFiles, settings: Settings) -> PrefetchedPart | None:
@@ -58,7 +59,7 @@ class PrefetchedPart:
 
     def read(self, files: ModelFiles, device: torch.device, names: Mapping[str, str]) -> None:
         """Every component in its dtype; at the first that fails it ends, and who loads that one tells."""
-        side_stream = devices.SideStream(device, "prefetch")
+        side_stream = devices.SideStream(device, STREAM)
         for name, dtype in names.items():
             try:
                 self._components[name] = side_stream.run(partial(_read, files, name, dtype, device))
@@ -81,7 +82,9 @@ class _Read:
 
     def load(self, *, dtype: str, device: torch.device, listener: Listener) -> Any:
         """As `Component.load`."""
-        del dtype, device  # of the part's own, as it was read in
+        del dtype  # the part's own, as it was read in
+        # Its memory may go to the next that is prefetched only when whatever reads it now has done so.
+        devices.SideStream(device, STREAM).hand_over(*self.module.parameters(), *self.module.buffers())
         listener.loaded(self.name, self.record.seconds, self.record.num_bytes)
         return self.module
 
@@ -127,5 +130,10 @@ def _dtypes_of(part: str, files: ModelFiles, settings: Settings) -> Mapping[str,
 
 def _is_plenty(part: str, files: ModelFiles, settings: Settings) -> bool:
     device = torch.device(settings.device)
-    left = devices.free_bytes(device) - memory.need(part, files, settings, USUAL_SECONDS).total
-    return left >= LEFT_SHARE * torch.cuda.get_device_properties(device).total_memory
+    wanted = memory.need(part, files, settings, USUAL_SECONDS).total
+    return leaves_plenty(wanted, devices.free_bytes(device), torch.cuda.get_device_properties(device).total_memory)
+
+
+def leaves_plenty(wanted: int, free: int, total: int) -> bool:
+    """Whether so many bytes may be taken beside a part that is at work."""
+    return free - wanted >= LEFT_SHARE * total

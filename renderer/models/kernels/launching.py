@@ -44,7 +44,7 @@ def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **sizes: Any) ->
 def compiled_together() -> Iterator[None]:
     """Within, kernels are compiled beside each other; left when all are.
 
-    It is only ahead of its time, so whatever goes wrong ends it quietly: a launch compiles again, and tells.
+    It is only ahead of its time, so whatever goes wrong ends it quietly: a launch of such a kernel tells.
     """
     with (
         suppress(Exception),

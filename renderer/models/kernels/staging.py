@@ -48,8 +48,8 @@ def read_to_device(ranges: Iterable[Range], device: torch.device) -> None:
     Raises: ModelError when a file ends before its range does.
     """
     pieces = tuple(pieces_of(ranges, BUFFER_BYTES))
-    # The targets' memory may have belonged to tensors that the stream still works with. Of it alone: waiting for the
-    # whole device would spoil what another thread records.
+    # The targets' memory may have belonged to tensors that this stream still works with (of others' `record_stream`
+    # keeps it). For it alone: waiting for the whole device would spoil what another thread records.
     torch.cuda.current_stream(device).synchronize()
     num_threads = max(1, min(MAX_THREADS, os.cpu_count() or 1, len(pieces)))
     with ExitStack() as opened, ThreadPoolExecutor(num_threads) as threads:

@@ -12,7 +12,7 @@ import torch
 
 from renderer.errors import ModelError
 from renderer.models.ace_step.parts import AceStepLoader
-from renderer.models.ace_step.prefetch import PrefetchedPart, _dtypes_of, prefetch
+from renderer.models.ace_step.prefetch import PrefetchedPart, _dtypes_of, leaves_plenty, prefetch
 from renderer.models.catalog.zoo import resolve
 from renderer.models.stage_job import Done
 from tests.models.ace_step.listening import Heard
@@ -77,5 +77,10 @@ def test_what_could_not_be_prefetched_is_told_by_the_load(tiny_set: Path, tmp_pa
         latents(files, prefetched)
 
 
-def test_a_device_without_plenty_of_memory_prefetches_nothing(files: ModelFiles) -> None:
+def test_a_cpu_prefetches_nothing(files: ModelFiles) -> None:
     assert prefetch("dit", files, SETTINGS) is None
+
+
+@pytest.mark.parametrize(("free", "taken"), [(48, True), (47, False), (7, False), (80, True)])
+def test_half_of_a_device_stays_free_for_what_is_at_work(free: int, taken: bool) -> None:
+    assert leaves_plenty(8, free, 80) is taken

@@ -110,9 +110,17 @@ def test_what_follows_a_part_is_prefetched_and_handed_to_its_load(make: Make, si
 
     heard = [run(executor, plan, sink), run(executor, plan, sink)]
 
-    for one in heard:
+    for number, one in enumerate(heard, start=1):
         loads = [event.component for event in one.events if isinstance(event, ComponentLoaded)]
-        assert loads == ["pencil", "brush prefetched"]
+        assert loads == ["pencil", f"brush prefetched {number}"]
+
+
+def test_what_cannot_be_prefetched_ends_nothing_that_is_at_work(make: Make, sink: FolderSink, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, *takes(2), model="too early")
+
+    heard = run(make("cpu"), plan, sink)
+
+    assert heard.done == [job.key for job in plan.jobs]
 
 
 def test_any_number_of_workers_give_the_same_bytes_and_tell_the_same_of_each_job(make: Make, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from renderer.models.stage_job import Listener, LoadedPart, StageJob
 
 STEPS = 4
+_PREFETCHES = count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +137,11 @@ class ToyLoader:
             raise ModelError(f"the {part} is unfit", why="it was made so", help="make another")
 
     def prefetch(self, part: str, files: ModelFiles, settings: Settings) -> str | None:
-        """See `PartLoader.prefetch`; of a set called `early`."""
+        """See `PartLoader.prefetch`; of a set called `early`, and numbered."""
         del settings
-        return part if files.name == "early" else None
+        if files.name == "too early":
+            raise ModelError(f"the {part} is gone", why="it was made so", help="make another")
+        return f"{part} prefetched {next(_PREFETCHES)}" if files.name == "early" else None
 
     def load(
         self, part: str, files: ModelFiles, settings: Settings, listener: Listener, prefetched: object | None = None
@@ -147,7 +151,7 @@ class ToyLoader:
             os.kill(os.getpid(), signal.SIGKILL)
         if files.name == f"broken {part}":
             raise ModelError(f"the {part} is broken", why="it was made so", help="mend it")
-        listener.loaded(f"{part} prefetched" if prefetched == part else part, 0.0, 1)
+        listener.loaded(str(prefetched or part), 0.0, 1)
         return ToyPart()
 
 

@@ -74,7 +74,7 @@ class Component:
         self.module.to(device)
         if device.type != "cuda":
             flatten_linears(self.module)
-        devices.mark(device)()
+        devices.synchronise_stream(device)
         listener.loaded(self.name, time.perf_counter() - began, num_bytes(self.module))
         return self.module
 

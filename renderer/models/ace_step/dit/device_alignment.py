@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from renderer.models.ace_step.protocol.alignment import SUPPRESSION, WarpPath
+from renderer.models.ace_step.protocol.alignment import SUPPRESSION, WarpPath, warp_all
 from renderer.models.ace_step.protocol.lyric_score import FLAT, WEIGHED, TokenShares
 from renderer.models.device import mark
 from renderer.models.kernels.time_warping import WarpedWays, warp_ways
@@ -34,18 +34,21 @@ class Aligned:
     """Of each of the energies, along its own way."""
 
 
-def begin(before: Tensor, after: Tensor) -> Callable[[], Aligned] | None:
-    """Have attention [heads, tokens, frames] to noise and to a take aligned; what comes back waits for that alone.
-
-    None where the CPU has to find the ways.
-    """
+def begin(before: Tensor, after: Tensor) -> Callable[[], Aligned]:
+    """Have attention [heads, tokens, frames] to noise and to a take aligned; what comes back waits for that alone."""
     agreed, energies = consensus(after), [energy_of(one) for one in (before, after)]
-    ways = warp_ways(torch.stack([-agreed, *(-(one**2) for one in energies)]))
-    if ways is None:
-        return None
+    costs = torch.stack([-agreed, *(-(one**2) for one in energies)])
+    ways = warp_ways(costs) or _warped_on_cpu(costs)
     shares = [_shares(energy) for energy in energies]
     confidences = [_confidence(energy, ways, way) for way, energy in enumerate(energies, start=1)]
-    made = [torch.stack(agreed.aminmax()), torch.stack(confidences), torch.stack(shares), *_fields(ways)]
+    made = [
+        torch.stack(agreed.aminmax()),
+        torch.stack(confidences),
+        torch.stack(shares),
+        ways.tokens,
+        ways.frames,
+        ways.lengths,
+    ]
     low_high, confident, told, *path = (one.to("cpu", non_blocking=True) for one in made)
     wait = mark(after.device)
 
@@ -58,6 +61,18 @@ def begin(before: Tensor, after: Tensor) -> Callable[[], Aligned] | None:
         return Aligned(agreed=(low, high), sung=sung, shares=found)
 
     return aligned
+
+
+def _warped_on_cpu(costs: Tensor) -> WarpedWays:
+    """As `warp_ways`: the same paths, of the same costs."""
+    found = warp_all(costs.cpu().numpy())
+    tokens = torch.zeros((len(costs), sum(costs.shape[1:]) - 1), dtype=torch.int32)
+    frames = torch.zeros_like(tokens)
+    for way, path in enumerate(found):
+        for row, one in ((tokens[way], path.tokens), (frames[way], path.frames)):
+            row[-len(one) :] = torch.from_numpy(one)
+    lengths = torch.tensor([len(path.tokens) for path in found], dtype=torch.int32)
+    return WarpedWays(tokens=tokens.to(costs.device), frames=frames.to(costs.device), lengths=lengths.to(costs.device))
 
 
 def paths(ways: WarpedWays) -> tuple[WarpPath, ...]:
@@ -95,10 +110,6 @@ def _confidence(energy: Tensor, ways: WarpedWays, way: int) -> Tensor:
     """The mean of energies [tokens, frames] along a way, float64."""
     met = energy.double()[ways.tokens[way].long(), ways.frames[way].long()]
     return torch.where(ways.used[way], met, 0.0).sum() / ways.lengths[way]
-
-
-def _fields(ways: WarpedWays) -> tuple[Tensor, ...]:
-    return (ways.tokens, ways.frames, ways.lengths)
 
 
 def _agreed(head: Tensor) -> Tensor:

@@ -148,8 +148,9 @@ class FusedDit:
             made = self.cross_kv(conditions)
             first = replace(
                 made,
-                keys=made.keys[:num_layers],
-                values=made.values[:num_layers],
+                # Copies: a view would hold all layers' memory.
+                keys=made.keys[:num_layers].clone(),
+                values=made.values[:num_layers].clone(),
                 null_outputs=made.null_outputs[:num_layers],
             )
             self._attended = (conditions, first)

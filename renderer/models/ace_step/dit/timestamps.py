@@ -123,8 +123,8 @@ def _ways_later(before: Tensor, after: Tensor) -> Callable[[], Ways]:
     if before.device.type == "cuda":
         side_stream = devices.SideStream(before.device, "alignment")
         side_stream.follow(before, after)
-        if (wait := side_stream.run(partial(device_alignment.begin, before, after))) is not None:
-            return lambda: _ways_on_device(wait(), before.shape)
+        wait, shape = side_stream.run(partial(device_alignment.begin, before, after)), before.shape
+        return lambda: _ways_on_device(wait(), shape)
     return partial(_ways_on_cpu, before.cpu().numpy(), after.cpu().numpy())
 
 
@@ -174,7 +174,7 @@ def timestamps_of(attended: Attended, tokens: TextTokens) -> Timestamps:
 def aligned(
     attended: Iterator[tuple[StageJob, Attended | Failed]], tokens: TextTokens, num_threads: int
 ) -> Iterator[Done | Failed]:
-    """Results in the order of the jobs, each aligned on the CPU while the device is at those behind it."""
+    """Results in the order of the jobs, each timed on the CPU while the device is at those behind it."""
     with ThreadPoolExecutor(max_workers=num_threads) as pool:
         waiting: list[Callable[[], Done | Failed]] = []
         for job, one in attended:

@@ -46,6 +46,8 @@ class PlanJudge:
     tokens: Tokens
     _without: dict[tuple[Ids, ...], list[TokenScores]] = field(default_factory=dict)
     """Texts -> how they are foretold without codes: the same for all takes of a song, and as if each asked alone."""
+    _ended: float = 0.0
+    """When the last score was there."""
 
     def begin(self, job: StageJob, listener: Listener) -> Callable[[], PlanScore]:
         """Have a plan read; what comes back waits for its score.
@@ -67,13 +69,16 @@ class PlanJudge:
             found = dict(zip(ids, read(), strict=True))
             without = dict(zip(weighed, expected, strict=True))
             pmi = {name: information(found[name].log_probs, one.log_probs) for name, one in without.items()}
+            # Of its own: it was begun while the one before was under way.
+            seconds = time.monotonic() - max(began, self._ended)
+            self._ended = time.monotonic()
             num_tokens = len(codes.codes) + sum(map(len, ids.values()))
             listener.progress(job.id, num_tokens, num_tokens, "tokens")
             return PlanScore(
                 caption_pmi=pmi.get(CAPTION),
                 lyrics_pmi=pmi.get(LYRICS),
                 metas={name: recall(one.ranks) for name, one in found.items() if name not in weighed},
-                notes=PlanScoreNotes(seconds=time.monotonic() - began),
+                notes=PlanScoreNotes(seconds=seconds),
             )
 
         return score

@@ -135,6 +135,10 @@ def _before(lengths: Sequence[int]) -> Tensor:
 
 def _look_up(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Log probability and rank of each target: [tokens] both."""
-    columns = targets.unsqueeze(1)
-    log_probs = torch.log_softmax(logits, -1, dtype=torch.float32).gather(1, columns)
-    return log_probs.squeeze(1), (logits > logits.gather(1, columns)).sum(-1)
+    own = logits.gather(1, targets.unsqueeze(1))
+    ranks = (logits > own).sum(-1)
+    if logits.dtype == torch.float32:
+        return (own - logits.logsumexp(-1, keepdim=True)).squeeze(1), ranks
+    # In one kernel from 16 bits, in place of nine and a copy.
+    log_probs = torch.log_softmax(logits, -1, dtype=torch.float32)
+    return log_probs.gather(1, targets.unsqueeze(1)).squeeze(1), ranks
