@@ -16,12 +16,11 @@ from renderer.models.ace_step.checkpoints import on_disk
 from renderer.models.ace_step.checkpoints.adapter import read_adapter
 from renderer.models.ace_step.checkpoints.checks import check_scheduler, check_vae
 from renderer.models.ace_step.checkpoints.on_disk import SILENCE
-from renderer.models.ace_step.checkpoints.reads import TOKENIZER
 from renderer.models.ace_step.checkpoints.shapes import shapes
 from renderer.models.ace_step.checkpoints.silence_file import look_at_silence
 from renderer.models.ace_step.checkpoints.stored import compare
 from renderer.models.ace_step.protocol.chat_template import check_chat_template
-from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, TOKENIZER, VAE
 from renderer.models.catalog import layouts
 from renderer.models.catalog.other_formats import why_no_json
 from renderer.models.catalog.regular_file import FETCH_AGAIN, read_bytes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renderer.models.ace_step.checkpoints import adapter, on_disk
 from renderer.models.ace_step.checkpoints.stored import weight_files
 from renderer.models.ace_step.protocol import chat_template
-from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, VAE
+from renderer.models.ace_step.protocol.names import DIT, ENCODER, LM, TOKENIZER, VAE
 from renderer.models.catalog import layouts
 from renderer.models.model_files import ReadFile
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from renderer.models.model_files import ModelFiles
 
-TOKENIZER = "tokenizer.json"
 MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 

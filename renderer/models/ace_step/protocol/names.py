@@ -1,4 +1,7 @@
-"""What ACE-Step's stages and parts are called, where its own modules have to name one; the table is in `stages.py`."""
+"""What ACE-Step's stages and parts are called, where its own modules have to name one; the table is in `stages.py`.
+
+And what several of them call a file.
+"""
 
 COT = "cot"
 CODES = "codes"
@@ -14,3 +17,6 @@ LM = "lm"
 ENCODER = "encoder"
 DIT = "dit"
 VAE = "vae"
+
+TOKENIZER = "tokenizer.json"
+"""Of an LM or a text encoder."""

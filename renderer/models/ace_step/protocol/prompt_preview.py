@@ -20,7 +20,7 @@ from renderer.models.ace_step.protocol.dit_prompt import (
 )
 from renderer.models.ace_step.protocol.edit_preview import edit_text, source_frames
 from renderer.models.ace_step.protocol.metas import think_yaml, user_metas_as_cot
-from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS
+from renderer.models.ace_step.protocol.names import CODES, COT, LATENTS, TOKENIZER
 from renderer.models.ace_step.protocol.prompt import codes_negative_prompt, codes_prompt, cot_prompt
 from renderer.models.ace_step.protocol.stage_requests import ask_codes, ask_cot, ask_latents, take_context
 from renderer.models.take_requests import PromptText
@@ -103,10 +103,10 @@ def _most_tokens(name: str) -> int | None:
 def tokenizer_file(files: ModelFiles, stage: str) -> Path | None:
     """The tokenizer that reads a stage's texts, when it is on disk."""
     if stage in {COT, CODES}:
-        places = [Path(files.lm) / "tokenizer.json"] if files.lm else []
+        places = [Path(files.lm) / TOKENIZER] if files.lm else []
     else:
         folder = Path(files.text_encoder)
-        places = [folder / "tokenizer" / "tokenizer.json", folder / "tokenizer.json"]
+        places = [folder / "tokenizer" / TOKENIZER, folder / TOKENIZER]
     return next((place for place in places if place.is_file()), None)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renderer.errors import ModelError
 from renderer.facts import CODES_INSTRUCTION, TEXT2MUSIC_INSTRUCTION
+from renderer.models.ace_step.protocol.names import TOKENIZER
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,7 +55,7 @@ def _tokenizer(model: str) -> Tokenizer | None:
     try:
         folder = _text_encoder(model)
         places = [folder / "tokenizer", folder] if folder else []
-        found = next((place for place in places if (place / "tokenizer.json").is_file()), None)
+        found = next((place for place in places if (place / TOKENIZER).is_file()), None)
         return read_tokenizer(found) if found else None
     except (ModelError, OSError):  # what is wrong with the model is for `plan` to tell
         return None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from renderer.errors import ModelError
 from renderer.facts import TEXT2MUSIC_INSTRUCTION
 from renderer.files import size_and_times
+from renderer.models.ace_step.protocol.names import TOKENIZER
 from renderer.models.ace_step.protocol.prompt import dit_lyric_prompt
-from renderer.models.ace_step.protocol.tokens import TOKENIZER, read_tokenizer
+from renderer.models.ace_step.protocol.tokens import read_tokenizer
 from renderer.models.catalog import layouts
 from renderer.models.catalog.regular_file import FETCH_AGAIN
 

@@ -13,6 +13,7 @@ from renderer.errors import ModelError, StageError
 from renderer.facts import NUM_CODES
 from renderer.files import size_and_times
 from renderer.models.ace_step.protocol.chat_template import CONFIG, FILE, check_chat_template
+from renderer.models.ace_step.protocol.names import TOKENIZER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ REAL_IDS = {
 }
 """The ids in every published checkpoint. Source: ace-step/ACE-Step-1.5, acestep/llm_inference.py"""
 
-TOKENIZER = "tokenizer.json"
 CODE_TOKEN = re.compile(r"<\|audio_code_(\d+)\|>")
 _CONTROL = re.compile(r"<\|[^<|>]*\|>|</?\w+>")
 
