@@ -16,8 +16,8 @@ import torch
 from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.ace_step.checkpoints.components import find_component
+from renderer.models.ace_step.dit.loader import component_dtypes
 from renderer.models.ace_step.protocol.names import DIT, VAE
-from renderer.models.catalog import layouts
 from renderer.models.residency import USUAL_SECONDS
 
 if TYPE_CHECKING:
@@ -121,11 +121,7 @@ def _dtypes_of(part: str, files: ModelFiles, settings: Settings) -> Mapping[str,
     dtypes = devices.dtypes(own.device, own.dtype)
     if part == VAE:
         return {"vae": dtypes.vae}
-    if part != DIT:
-        return {}
-    pair = ("audio_tokenizer", "audio_token_detokenizer") if layouts.has_audio_tokenizer(files) else ()
-    encoders = dict.fromkeys(("condition_encoder", *pair), dtypes.condition_encoder)
-    return {"text_encoder": dtypes.text_encoder, **encoders, "dit": dtypes.dit}
+    return component_dtypes(files, dtypes) if part == DIT else {}
 
 
 def _is_plenty(part: str, files: ModelFiles, settings: Settings) -> bool:

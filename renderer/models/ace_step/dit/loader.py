@@ -11,7 +11,6 @@ import torch
 from renderer.models import device as devices
 from renderer.models import memory
 from renderer.models.ace_step.checkpoints.checks import check_silence
-from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.dit.attention import BlockAttention, VarlenAttention
 from renderer.models.ace_step.dit.conditions import Encoders, silent_reference
 from renderer.models.ace_step.dit.fused import FusedDit
@@ -29,13 +28,21 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from renderer.models.ace_step.checkpoints.components import Component, FindComponent, Found
+    from renderer.models.ace_step.checkpoints.components import FindComponent, Found
     from renderer.models.ace_step.dit.velocity import ResidentDit
     from renderer.models.device import Dtypes
     from renderer.models.model_files import ModelFiles, Settings
     from renderer.models.stage_job import Listener
 
+TOKENIZER_PAIR = ("audio_tokenizer", "audio_token_detokenizer")
 WORK_BYTES = 2_000_000_000  # what the DiT's activations take at the longest lengths
+
+
+def component_dtypes(files: ModelFiles, dtypes: Dtypes) -> Mapping[str, str]:
+    """The components of a set's encoders and DiT, in the order they are read in, and the dtype of each."""
+    pair = TOKENIZER_PAIR if layouts.has_audio_tokenizer(files) else ()
+    encoders = dict.fromkeys(("condition_encoder", *pair), dtypes.condition_encoder)
+    return {"text_encoder": dtypes.text_encoder, **encoders, "dit": dtypes.dit}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +57,20 @@ class DitLoader:
     """Names of the checkpoint's tensors that are part of nothing."""
     read_timbre: Callable[[Any, Tensor], Tensor]
     """How this set's condition encoder hears a voice in latents."""
+    find: FindComponent
+    """What gives its components: read already or not."""
 
-    def encoders(self, listener: Listener, find: FindComponent = find_component) -> Encoders:
+    def encoders(self, listener: Listener) -> Encoders:
         """Text and condition encoder and, where there is one, the audio tokenizer pair.
 
         Raises: ModelError when a component is missing or isn't what it claims.
         """
-        paired = layouts.has_audio_tokenizer(self.files)
-        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(listener, find)
-        condition_encoder = self._load("condition_encoder", self.dtypes.condition_encoder, listener, find)
+        own = component_dtypes(self.files, self.dtypes)
+        tokens, text_encoder = load_text_tokens(self.files), self._text_encoder(own["text_encoder"], listener)
+        condition_encoder = self._load("condition_encoder", own["condition_encoder"], listener)
         check_silence(condition_encoder.silence_latent, self.files)
-        pair = ("audio_tokenizer", "audio_token_detokenizer")
         tokenizer, detokenizer = (
-            self._load(name, self.dtypes.condition_encoder, listener, find) if paired else None for name in pair
+            self._load(name, own[name], listener) if name in own else None for name in TOKENIZER_PAIR
         )
         timbre = self.read_timbre(condition_encoder, silent_reference(condition_encoder))
         devices.synchronise(self.device)  # they work aside, where nothing waits for what the main queue is at
@@ -84,12 +92,12 @@ class DitLoader:
             return encoders.audio_tokenizer
         return self._load("audio_tokenizer", "float32", listener)
 
-    def unread_dit(self) -> Component:
+    def unread_dit(self) -> Found:
         """The DiT, checked, without its weights.
 
         Raises: ModelError when it isn't what it claims.
         """
-        return find_component(self.files, "dit")
+        return self.find(self.files, "dit")
 
     def dit(self, unread: Found, listener: Listener) -> ResidentDit:
         """The DiT with its adapters, in the device's kernels.
@@ -105,15 +113,15 @@ class DitLoader:
         count = parameters(self.files, DIT)["dit"]
         return devices.free_bytes(self.device) > count * memory.ITEM_SIZE[self.dtypes.dit] + WORK_BYTES
 
-    def _text_encoder(self, listener: Listener, find: FindComponent) -> Any:
-        text_encoder = self._load("text_encoder", self.dtypes.text_encoder, listener, find)
+    def _text_encoder(self, dtype: str, listener: Listener) -> Any:
+        text_encoder = self._load("text_encoder", dtype, listener)
         kernels = devices.kernels(self.settings.device, self.dtypes.dit)
         if kernels != "plain":
             fuse(text_encoder, elementwise(by_triton=kernels == "triton"))
         return text_encoder
 
-    def _load(self, component: str, dtype: str, listener: Listener, find: FindComponent = find_component) -> Any:
-        return find(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
+    def _load(self, component: str, dtype: str, listener: Listener) -> Any:
+        return self.find(self.files, component).load(dtype=dtype, device=self.device, listener=listener)
 
 
 def _by_triton(transformer: Any) -> ResidentDit:

@@ -201,8 +201,9 @@ def load_dit(
         device=device,
         unused=unused_tensors(files),
         read_timbre=read_timbre_by_token if _is_xl(unread) else read_timbre,
+        find=find,
     )
-    return LoadedDit(loader, loader.encoders(listener, find), unread)
+    return LoadedDit(loader, loader.encoders(listener), unread)
 
 
 def _is_xl(dit: Found) -> bool:
