@@ -49,9 +49,9 @@ class AceStepLoader:
 
         if devices.num_cuda_devices() and not devices.missing_for_triton():
             from renderer.models.kernels import convolution, triton_elementwise  # noqa: F401, PLC0415 - likewise
-            from renderer.models.kernels.launching import read_ahead  # noqa: PLC0415 - likewise
+            from renderer.models.kernels.launching import begin_triton  # noqa: PLC0415 - likewise
 
-            read_ahead()
+            begin_triton()
 
     def examine(self, part: str, files: ModelFiles) -> None:
         """Of the DiT: encoded silence and the text tokenizer, which headers tell nothing of."""

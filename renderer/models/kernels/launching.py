@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COMPILERS = 6  # threads; each works mostly outside of Python
 
 
-def read_ahead() -> None:
+def begin_triton() -> None:
     """Begin, once a process, what Triton does before its first kernel, whether that is kept on disk or not.
 
     It names what it keeps by a digest of itself: half a second, in which others run, and as much again for an import.

@@ -230,7 +230,7 @@ class Pass:
         self._live = torch.zeros(rows, dtype=torch.int64, device=device)
         self._rows = lm.rows(spec, self._tokens, self._positions)
         self._bits = torch.arange(32, dtype=torch.int32, device=device)
-        self._logits = torch.zeros(rows, columns, device=device)
+        self._logits: Tensor  # the forward's own
         self._banned = torch.zeros(num_slots, columns, dtype=torch.bool, device=device)
         self._seen = torch.zeros(num_slots, columns if spec.features.penalised else 1, dtype=torch.bool)
         self._seen = self._seen.to(device)
