@@ -6,6 +6,7 @@ song; here they are one, whose threads wait for each other after each diagonal.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 MOST_THREADS = 1024
@@ -88,7 +91,7 @@ class WarpedWays:
 def warp_ways(costs: Tensor) -> WarpedWays | None:
     """The cheapest paths through float32 [ways, tokens, frames] on a CUDA device; returns before they are found.
 
-    None where the kernel can't be had, as torch's compiler isn't there: the CPU finds the same paths.
+    None where the kernel can't be had: the CPU finds the same paths.
     """
     kernel = kernel_of(costs.device)
     if kernel is None:
@@ -99,22 +102,75 @@ def warp_ways(costs: Tensor) -> WarpedWays | None:
     # Zeros, so that what is no part of a path is a place nevertheless.
     tokens, frames = (torch.zeros((num_ways, num_diagonals), dtype=torch.int32, device=costs.device) for _ in range(2))
     lengths = torch.empty(num_ways, dtype=torch.int32, device=costs.device)
-    with torch.cuda.device(costs.device):
-        kernel(
-            grid=(num_ways, 1, 1),
-            block=(min(MOST_THREADS, num_tokens), 1, 1),
-            args=[costs.contiguous(), moves, tokens, frames, lengths, num_tokens, num_frames],
-            shared_mem=3 * (num_tokens + 1) * costs.element_size(),
-        )
+    kernel.launch(
+        num_ways,
+        min(MOST_THREADS, num_tokens),
+        3 * (num_tokens + 1) * costs.element_size(),
+        (costs.contiguous(), moves, tokens, frames, lengths),
+        (num_tokens, num_frames),
+    )
     return WarpedWays(tokens=tokens, frames=frames, lengths=lengths)
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """`SOURCE`, compiled for a device and loaded there."""
+
+    device: torch.device
+    function: Any
+
+    def launch(
+        self, num_blocks: int, num_threads: int, shared: int, tensors: Sequence[Tensor], numbers: Sequence[int]
+    ) -> None:
+        """Run it in the device's current stream; `shared` is of a block, in bytes."""
+        from cuda.bindings import driver  # noqa: PLC0415 - as `kernel_of`
+
+        values = (*(tensor.data_ptr() for tensor in tensors), *numbers)
+        types = (*[ctypes.c_void_p] * len(tensors), *[ctypes.c_int] * len(numbers))
+        stream = torch.cuda.current_stream(self.device).cuda_stream
+        with torch.cuda.device(self.device):
+            _done(
+                driver.cuLaunchKernel(
+                    *(self.function, num_blocks, 1, 1, num_threads, 1, 1), shared, stream, (values, types), 0
+                )
+            )
+
+
 @cache
-def kernel_of(device: torch.device) -> Any:
-    """Compiled; None where it can't be."""
+def kernel_of(device: torch.device) -> Kernel | None:
+    """Compiled; None where it can't be, which is told."""
     try:
         with torch.cuda.device(device):
-            return torch.cuda._compile_kernel(SOURCE, "warp_ways")  # noqa: SLF001 - NVRTC: no compiler on the machine
+            return Kernel(device, _compile(torch.cuda.get_device_capability(device)))
     except Exception as error:  # noqa: BLE001 - whatever it is, the CPU finds the same paths
         logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
         return None
+
+
+def _compile(capability: tuple[int, int]) -> Any:
+    """By NVRTC, which comes with torch, as its bindings do: neither a compiler nor CUDA's toolkit has to be there."""
+    from cuda.bindings import driver, nvrtc  # noqa: PLC0415 - only where there is CUDA
+
+    (program,) = _done(nvrtc.nvrtcCreateProgram(SOURCE.encode(), b"warp_ways.cu", 0, [], []))
+    try:
+        options = [b"--gpu-architecture=sm_%d%d" % capability]
+        _done(nvrtc.nvrtcCompileProgram(program, len(options), options))
+        (size,) = _done(nvrtc.nvrtcGetCUBINSize(program))
+        binary = bytes(size)
+        _done(nvrtc.nvrtcGetCUBIN(program, binary))
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+    (module,) = _done(driver.cuModuleLoadData(binary))
+    (function,) = _done(driver.cuModuleGetFunction(module, b"warp_ways"))
+    return function
+
+
+def _done(answer: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a call of CUDA's gave.
+
+    Raises: RuntimeError where it failed.
+    """
+    status, *found = answer
+    if status.value:
+        raise RuntimeError(f"{type(status).__name__} {status.name}")
+    return tuple(found)
