@@ -107,20 +107,23 @@ class TreeMask:
     """Texts that branch off one trunk, all in one row: each sees the trunk and itself, up to its own place."""
 
     values: Tensor
-    """Bool [length, length]: whether a token sees another."""
+    """[length, length]: 0 where a token sees another, else -inf."""
 
     @classmethod
-    def of(cls, branches: Tensor) -> TreeMask:
-        """From each token's branch (int64 [length]), 0 being the trunk, which comes first."""
+    def of(cls, branches: Tensor, dtype: torch.dtype) -> TreeMask:
+        """From each token's branch (int64 [length]), 0 being the trunk, which comes first; of queries in a dtype."""
         earlier = torch.ones(len(branches), len(branches), dtype=torch.bool, device=branches.device).tril_()
-        return cls(values=earlier & ((branches == 0) | (branches == branches.unsqueeze(1))))
+        seen = earlier & ((branches == 0) | (branches == branches.unsqueeze(1)))
+        # As attention adds it: of a mask of bools each layer would make this anew.
+        return cls(values=torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -torch.inf))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """As the protocol says, of many tokens a row: [rows, length, heads, head_dim]."""
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        out = scaled_dot_product_attention(query, key, value, attn_mask=self.values, scale=scaling)
-        return out.transpose(1, 2)
+        """As the protocol says, of many tokens of one row: [1, length, heads, head_dim]."""
+        # A row for each key head, which its queries' heads share without copies of it.
+        queries = query[0].view(key.shape[1], -1, *query.shape[2:])
+        keys, values = (one[0].unsqueeze(1).expand(-1, queries.shape[1], -1, -1) for one in (key, value))
+        out = scaled_dot_product_attention(queries, keys, values, attn_mask=self.values, scale=scaling)
+        return out.flatten(0, 1).transpose(0, 1).unsqueeze(0)
 
 
 def grouped_attention(
