@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Frames = npt.NDArray[np.float32]
     Compare = Callable[[Path, Each], Callable[[], str]]
 
+LOSSY_FRAMES = 65_536  # libsndfile's Ogg encoder overflows the stack on minutes in one call (libsndfile#1095)
+
 
 def encode(frames: Frames, path: Path, row: Format) -> Compare:
     """Encode float32 [frames, channels]; what is returned begins to read a file back, with `map` or an executor's.
@@ -55,9 +57,10 @@ def _encode(frames: Frames, target: Path | BytesIO, row: Format) -> None:
         subtype=row.encoding,
         **row.options,
     ) as sound:
-        buffer = np.empty((CHUNK_FRAMES, frames.shape[1]), dtype=np.float32)
-        for start in range(0, len(frames), CHUNK_FRAMES):
-            chunk = frames[start : start + CHUNK_FRAMES]
+        size = CHUNK_FRAMES if row.lossless else LOSSY_FRAMES
+        buffer = np.empty((size, frames.shape[1]), dtype=np.float32)
+        for start in range(0, len(frames), size):
+            chunk = frames[start : start + size]
             # The library's own way to lay channels side by side takes three times as long.
             for channel in range(frames.shape[1]):
                 buffer[: len(chunk), channel] = chunk[:, channel]
@@ -77,7 +80,7 @@ def _fault_in_bytes(digest: bytes, num_frames: int, row: Format, path: Path) -> 
 def audio_length(path: Path) -> int:
     """Frames (samples a channel) that the file really decodes to, whatever its header says."""
     num_frames = 0
-    buffer = np.empty((CHUNK_FRAMES, 2), dtype=np.float32)
+    buffer = np.empty((LOSSY_FRAMES, 2), dtype=np.float32)
     with soundfile.SoundFile(path) as sound:
         while read := len(sound.read(out=buffer[:, : sound.channels], fill_value=None)):
             num_frames += read
