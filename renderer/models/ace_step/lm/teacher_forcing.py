@@ -16,7 +16,6 @@ from torch.nn.functional import linear, pad
 
 from renderer.models.device import mark, upload
 from renderer.models.kernels.attention import TreeMask
-from renderer.models.kernels.cuda_graph import record
 from renderer.models.kernels.elementwise import TORCH
 from renderer.models.kernels.qwen3 import forward_row
 
@@ -34,8 +33,6 @@ BLOCK_TOKENS = 128
 """Tokens whose logits are looked at together: of a real vocabulary they are 111 MB."""
 ALIGNED = 8
 """Columns of a product in 16 bits."""
-LONGEST_RECORDED = 4_096
-"""Tokens; more compute for longer than their launches take."""
 ROW_MULTIPLE = 64
 """A row's length is a multiple of it, as attention with a mask wants to be aligned."""
 
@@ -94,49 +91,6 @@ class EagerTexts:
         weight = self._model.embed_tokens.weight
         ids, positions, branches = upload(row, weight.device)
         return forward_row(self._model, ids, positions, TreeMask.of(branches, weight.dtype), self._elementwise)
-
-
-class RecordedTexts:
-    """As a CUDA graph for each length: a song's plans are as long as each other, and launches take longer than they."""
-
-    def __init__(self, model: Any, elementwise: Elementwise = TORCH) -> None:
-        self._model, self._elementwise, self._eager = model, elementwise, EagerTexts(model, elementwise)
-        self._recordings: dict[int, _Recording | None] = {}
-        self._pool: Any = None
-
-    def __call__(self, row: Tensor) -> Tensor:
-        """As the protocol says."""
-        length = row.shape[1]
-        if length > LONGEST_RECORDED or length not in self._recordings:
-            # A warmup: libraries set themselves up in the first run of a shape, which a graph can't record.
-            self._recordings.setdefault(length, None)
-            return self._eager(row)
-        recording = self._recordings[length] = self._recordings[length] or self._record(row)
-        recording.row.copy_(upload(row, recording.row.device))
-        recording.graph.replay()
-        return recording.hidden
-
-    def _record(self, row: Tensor) -> _Recording:
-        weight = self._model.embed_tokens.weight
-        # Outside of the graphs' pool, where the next one writes over what this one left.
-        static, hidden = row.to(weight.device), weight.new_empty(row.shape[1], weight.shape[1])
-        self._pool = self._pool or torch.cuda.graph_pool_handle()
-
-        def run() -> None:
-            ids, positions, branches = static
-            mask = TreeMask.of(branches, weight.dtype)
-            hidden.copy_(forward_row(self._model, ids, positions, mask, self._elementwise))
-
-        return _Recording(row=static, hidden=hidden, graph=record(run, static.device, self._pool))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recording:
-    """A row of one length, where it is read and what comes of it."""
-
-    row: Tensor
-    hidden: Tensor
-    graph: torch.cuda.CUDAGraph
 
 
 def target_logits(
