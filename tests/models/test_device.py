@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -141,3 +143,16 @@ def test_where_nothing_can_be_kept_no_kernel_is_made(
     monkeypatch.delenv("TRITON_CACHE_DIR")
     assert f"not `{tmp_path}/file/.triton/cache`" in lacking(TRITON_HOME=f"{tmp_path}/file")
     assert "written" not in lacking(TRITON_HOME=str(tmp_path))
+
+
+def test_what_asks_for_a_kernel_is_there_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with patch.dict(sys.modules):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "cuda"]:
+            del sys.modules[name]
+        assert not device.has_cuda_bindings()
+
+        (tmp_path / "cuda" / "bindings").mkdir(parents=True)
+        (tmp_path / "cuda" / "bindings" / "__init__.py").touch()
+        importlib.invalidate_caches()
+        assert device.has_cuda_bindings()

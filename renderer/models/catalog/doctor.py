@@ -135,13 +135,20 @@ def _kernels(device: str, dtype: str) -> Iterator[CheckResult]:
     missing = devices.missing_for_triton()
     if missing is None:
         yield CheckResult(what="kernels", state="fine", detail="Triton's")
-        return
-    yield CheckResult(
-        what="kernels",
-        state="warning",
-        detail=f"LM and VAE take slower ones: {missing} is missing",
-        help=f"{devices.TRITON_ADVICE}; results then get other keys",
-    )
+    else:
+        yield CheckResult(
+            what="kernels",
+            state="warning",
+            detail=f"LM and VAE take slower ones: {missing} is missing",
+            help=f"{devices.TRITON_ADVICE}; results then get other keys",
+        )
+    if not devices.has_cuda_bindings():
+        yield CheckResult(
+            what="kernels",
+            state="warning",
+            detail="words are timed on the CPU, which is slower: the library cuda-bindings is missing",
+            help="install cuda-bindings in the version of CUDA that torch was built for; results stay the same",
+        )
 
 
 def _trial(device: str, dtypes: list[str]) -> CheckResult:
