@@ -136,20 +136,35 @@ class Kernel:
             )
 
 
-@cache
 def kernel_of(device: torch.device) -> Kernel | None:
-    """Compiled; None where it can't be, which is told."""
+    """Compiled once; None where it can't be, which is told."""
     try:
-        with torch.cuda.device(device):
-            return Kernel(device, _compile(torch.cuda.get_device_capability(device)))
+        return _kernel_of(device)
     except Exception as error:  # noqa: BLE001 - whatever it is, the CPU finds the same paths
-        logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
+        _tell(str(error))
         return None
 
 
-def _compile(capability: tuple[int, int]) -> Any:
+@cache
+def _tell(error: str) -> None:
+    logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
+
+
+@cache
+def _kernel_of(device: torch.device) -> Kernel:
+    from cuda.bindings import driver  # noqa: PLC0415 - only where there is CUDA
+
+    # A thread that has launched nothing yet works in no context, and torch puts it into none: it is compiled in one.
+    (context,) = _done(driver.cuDevicePrimaryCtxRetain(device.index))
+    _done(driver.cuCtxSetCurrent(context))
+    (module,) = _done(driver.cuModuleLoadData(_compiled(torch.cuda.get_device_capability(device))))
+    (function,) = _done(driver.cuModuleGetFunction(module, b"warp_ways"))
+    return Kernel(device, function)
+
+
+def _compiled(capability: tuple[int, int]) -> bytes:
     """By NVRTC, which comes with torch, as its bindings do: neither a compiler nor CUDA's toolkit has to be there."""
-    from cuda.bindings import driver, nvrtc  # noqa: PLC0415 - only where there is CUDA
+    from cuda.bindings import nvrtc  # noqa: PLC0415 - only where there is CUDA
 
     (program,) = _done(nvrtc.nvrtcCreateProgram(SOURCE.encode(), b"warp_ways.cu", 0, [], []))
     try:
@@ -160,9 +175,7 @@ def _compile(capability: tuple[int, int]) -> Any:
         _done(nvrtc.nvrtcGetCUBIN(program, binary))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    (module,) = _done(driver.cuModuleLoadData(binary))
-    (function,) = _done(driver.cuModuleGetFunction(module, b"warp_ways"))
-    return function
+    return binary
 
 
 def _done(answer: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -74,6 +77,28 @@ def same_ways(costs: np.ndarray[Any, np.dtype[np.float32]]) -> None:
     for one, expected in zip(device_alignment.paths(on_host), warp_all(costs), strict=True):
         assert np.array_equal(one.tokens, expected.tokens)
         assert np.array_equal(one.frames, expected.frames)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_thread_that_launched_nothing_makes_the_kernel() -> None:
+    """As the one that works ahead of the DiT does, in a process of its own, where nothing is loaded yet."""
+    code = """
+from threading import Thread
+import torch
+from renderer.models.kernels.time_warping import kernel_of, warp_ways
+device, made = torch.device("cuda:0"), []
+costs = torch.rand(2, 5, 9, device=device)
+thread = Thread(target=lambda: made.append(kernel_of(device)))
+thread.start()
+thread.join()
+ways = warp_ways(costs)
+print(made[0] is not None and ways is not None and ways.lengths.tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+    assert len(json.loads(done.stdout)) == 2
 
 
 @pytest.mark.parametrize("device", DEVICES)
