@@ -141,12 +141,12 @@ def kernel_of(device: torch.device) -> Kernel | None:
     try:
         return _kernel_of(device)
     except Exception as error:  # noqa: BLE001 - whatever it is, the CPU finds the same paths
-        _tell(str(error))
+        _warn(str(error))
         return None
 
 
 @cache
-def _tell(error: str) -> None:
+def _warn(error: str) -> None:
     logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
 
 
