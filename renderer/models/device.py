@@ -223,11 +223,6 @@ def vae_kernels(device: str, dtype: str) -> str:
     return "channels_last" if has_flash(device, dtype) and not missing_for_triton() else "fused"
 
 
-def has_cuda_bindings() -> bool:
-    """Whether CUDA's own compiler can be asked for a kernel, which needs no other here; torch brings what asks it."""
-    return importlib.util.find_spec("cuda") is not None and importlib.util.find_spec("cuda.bindings") is not None
-
-
 @cache
 def missing_for_triton() -> str | None:
     """What it lacks to make Triton's kernels here: it compiles a few lines of C for each; None when nothing."""

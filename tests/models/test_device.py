@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import pytest
 
 from renderer.errors import ResourceError, UsageError
 from renderer.models import device
+from renderer.models.catalog.doctor import _answered
 from renderer.run.process import worker_environment
 
 if TYPE_CHECKING:
@@ -145,14 +144,11 @@ def test_where_nothing_can_be_kept_no_kernel_is_made(
     assert "written" not in lacking(TRITON_HOME=str(tmp_path))
 
 
-def test_what_asks_for_a_kernel_is_there_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with patch.dict(sys.modules):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "cuda"]:
-            del sys.modules[name]
-        assert not device.has_cuda_bindings()
+def test_doctor_tells_what_words_are_timed_by_lacks() -> None:
+    """As the trial in a process of its own answers it on a CUDA device."""
+    without = list(_answered({"name": "NVIDIA T4", "lacking": "No module named 'cuda'"}, ["float16"]))
+    whole = list(_answered({"name": "NVIDIA T4", "lacking": ""}, ["float16"]))
 
-        (tmp_path / "cuda" / "bindings").mkdir(parents=True)
-        (tmp_path / "cuda" / "bindings" / "__init__.py").touch()
-        importlib.invalidate_caches()
-        assert device.has_cuda_bindings()
+    assert [found.state for found in without] == ["fine", "warning"]
+    assert without[1].detail == "words are timed on the CPU, which is slower: No module named 'cuda'"
+    assert whole == without[:1]

@@ -17,7 +17,7 @@ from renderer.models import device as devices
 from renderer.models.ace_step.checkpoints.components import find_component
 from renderer.models.ace_step.protocol.names import DIT, VAE
 from renderer.models.ace_step.vae.part import launch_tile
-from renderer.models.kernels.time_warping import kernel_of
+from renderer.models.kernels.time_warping import make_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,8 @@ def _compile(files: ModelFiles, settings: Settings) -> None:
             with compiled_together():
                 _launch_layers(files, settings.of(DIT))
                 launch_tile(files, settings.of(VAE))
-        kernel_of(torch.device(settings.of(DIT).device))
+        if (dit := torch.device(settings.of(DIT).device)).type == "cuda":
+            make_kernel(dit)
 
 
 def _launch_layers(files: ModelFiles, settings: Settings) -> None:

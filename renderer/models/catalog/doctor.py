@@ -24,7 +24,7 @@ from renderer.models.probes import verdict as verdicts
 from renderer.processes import SAFE_FOLDER, inherited, python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from renderer.models.catalog.inventory import InventoryEntry
     from renderer.models.model_files import Settings
@@ -47,7 +47,14 @@ for dtype in dtypes:
     x = torch.ones(64, 64, device=device, dtype=getattr(torch, dtype))
     assert float((x @ x).sum()) == 64**3 or dtype != "float32"
 name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-print(json.dumps({"name": name, "threads": torch.get_num_threads()}))
+lacking = ""
+if device.startswith("cuda"):
+    try:
+        from renderer.models.kernels.time_warping import make_kernel
+        make_kernel(torch.device(device))
+    except Exception as error:
+        lacking = (str(error).splitlines() or [type(error).__name__])[0]
+print(json.dumps({"name": name, "lacking": lacking}))
 """
 
 
@@ -78,7 +85,7 @@ def examine(device: str, dtype: str, variants: Sequence[Variant] = ()) -> Iterat
         yield _disk()
         return
     for one in every.devices:
-        yield _trial(one, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
+        yield from _trial(one, sorted({dtypes.lm, dtypes.dit, dtypes.vae, dtypes.condition_encoder}))
     for remark in every.remarks:
         yield CheckResult(what="device", state="warning", detail=remark)
     yield _dtypes(picked, dtype, settings)
@@ -142,17 +149,10 @@ def _kernels(device: str, dtype: str) -> Iterator[CheckResult]:
             detail=f"LM and VAE take slower ones: {missing} is missing",
             help=f"{devices.TRITON_ADVICE}; results then get other keys",
         )
-    if not devices.has_cuda_bindings():
-        yield CheckResult(
-            what="kernels",
-            state="warning",
-            detail="words are timed on the CPU, which is slower: the library cuda-bindings is missing",
-            help="install cuda-bindings in the version of CUDA that torch was built for; results stay the same",
-        )
 
 
-def _trial(device: str, dtypes: list[str]) -> CheckResult:
-    """Let torch multiply on the device, in a process that may crash."""
+def _trial(device: str, dtypes: list[str]) -> Iterator[CheckResult]:
+    """Let torch multiply on the device, and make what words are timed by, in a process that may crash."""
     command = python("-c", TRIAL, device, *dtypes)
     try:
         ran = subprocess.run(
@@ -165,12 +165,24 @@ def _trial(device: str, dtypes: list[str]) -> CheckResult:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return CheckResult(what="device", state="broken", detail=f"{device} gave no answer", help="try --device cpu")
+        yield CheckResult(what="device", state="broken", detail=f"{device} gave no answer", help="try --device cpu")
+        return
     if ran.returncode:
         why = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        return CheckResult(what="device", state="broken", detail=f"{device} fails: {why}", help="try --device cpu")
-    told = json.loads(ran.stdout)
-    return CheckResult(what="device", state="fine", detail=f"{told['name']} calculates in {', '.join(dtypes)}")
+        yield CheckResult(what="device", state="broken", detail=f"{device} fails: {why}", help="try --device cpu")
+        return
+    yield from _answered(json.loads(ran.stdout), dtypes)
+
+
+def _answered(answer: Mapping[str, str], dtypes: list[str]) -> Iterator[CheckResult]:
+    yield CheckResult(what="device", state="fine", detail=f"{answer['name']} calculates in {', '.join(dtypes)}")
+    if answer["lacking"]:
+        yield CheckResult(
+            what="kernels",
+            state="warning",
+            detail=f"words are timed on the CPU, which is slower: {answer['lacking']}",
+            help="torch's wheels for Linux bring what it needs, cuda-bindings and NVRTC; results are the same without",
+        )
 
 
 def _dtypes(device: str, dtype: str, settings: Settings) -> CheckResult:

@@ -119,9 +119,10 @@ class TreeMask:
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """As the protocol says, of many tokens of one row: [1, length, heads, head_dim]."""
+        (row,), (keys,), (values,) = query, key, value
         # A row for each key head, which its queries' heads share without copies of it.
-        queries = query[0].view(key.shape[1], -1, *query.shape[2:])
-        keys, values = (one[0].unsqueeze(1).expand(-1, queries.shape[1], -1, -1) for one in (key, value))
+        queries = row.view(len(keys), -1, *row.shape[1:])
+        keys, values = (one.unsqueeze(1).expand(-1, queries.shape[1], -1, -1) for one in (keys, values))
         out = scaled_dot_product_attention(queries, keys, values, attn_mask=self.values, scale=scaling)
         return out.flatten(0, 1).transpose(0, 1).unsqueeze(0)
 

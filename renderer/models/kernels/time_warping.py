@@ -10,6 +10,7 @@ import ctypes
 import logging
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -128,7 +129,7 @@ class Kernel:
         values = (*(tensor.data_ptr() for tensor in tensors), *numbers)
         types = (*[ctypes.c_void_p] * len(tensors), *[ctypes.c_int] * len(numbers))
         stream = torch.cuda.current_stream(self.device).cuda_stream
-        with torch.cuda.device(self.device):
+        with torch.cuda.device(self.device):  # in its context, as whoever made the tensors launched there
             _done(
                 driver.cuLaunchKernel(
                     *(self.function, num_blocks, 1, 1, num_threads, 1, 1), shared, stream, (values, types), 0
@@ -136,40 +137,58 @@ class Kernel:
             )
 
 
+@cache
 def kernel_of(device: torch.device) -> Kernel | None:
-    """Compiled once; None where it can't be, which is told."""
+    """As `make_kernel`; None where it can't be had: the log tells why, and `renderer doctor`."""
     try:
-        return _kernel_of(device)
+        return make_kernel(device)
     except Exception as error:  # noqa: BLE001 - whatever it is, the CPU finds the same paths
-        _warn(str(error))
+        logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
         return None
 
 
-@cache
-def _warn(error: str) -> None:
-    logging.getLogger(__name__).warning("time warping runs on the CPU: %s", error)
+def make_kernel(device: torch.device) -> Kernel:
+    """The kernel for a CUDA device, `cuda:N`, made once; whoever asks meanwhile waits.
+
+    Raises: ImportError or RuntimeError where there is nothing to make it by, AssertionError where torch has no CUDA.
+    """
+    with _MAKING:
+        return _made(device)
+
+
+_MAKING = Lock()
 
 
 @cache
-def _kernel_of(device: torch.device) -> Kernel:
+def _made(device: torch.device) -> Kernel:
+    capability = torch.cuda.get_device_capability(device)  # begins CUDA, where nothing did yet
     from cuda.bindings import driver  # noqa: PLC0415 - only where there is CUDA
 
-    # A thread that has launched nothing yet works in no context, and torch puts it into none: it is compiled in one.
-    (context,) = _done(driver.cuDevicePrimaryCtxRetain(device.index))
-    _done(driver.cuCtxSetCurrent(context))
-    (module,) = _done(driver.cuModuleLoadData(_compiled(torch.cuda.get_device_capability(device))))
-    (function,) = _done(driver.cuModuleGetFunction(module, b"warp_ways"))
+    binary = _compiled(capability)
+    # A thread that has launched nothing works in no context, and torch's own ways to name a device put it into none.
+    (before,) = _done(driver.cuCtxGetCurrent())
+    (own,) = _done(driver.cuDevicePrimaryCtxRetain(device.index))
+    _done(driver.cuCtxSetCurrent(own))
+    try:
+        (module,) = _done(driver.cuModuleLoadData(binary))
+        (function,) = _done(driver.cuModuleGetFunction(module, b"warp_ways"))
+    finally:
+        driver.cuCtxSetCurrent(before)
     return Kernel(device, function)
 
 
 def _compiled(capability: tuple[int, int]) -> bytes:
-    """By NVRTC, which comes with torch, as its bindings do: neither a compiler nor CUDA's toolkit has to be there."""
+    """By NVRTC, which torch's wheels for Linux bring with its bindings: no compiler and no toolkit has to be there."""
     from cuda.bindings import nvrtc  # noqa: PLC0415 - only where there is CUDA
 
     (program,) = _done(nvrtc.nvrtcCreateProgram(SOURCE.encode(), b"warp_ways.cu", 0, [], []))
     try:
         options = [b"--gpu-architecture=sm_%d%d" % capability]
-        _done(nvrtc.nvrtcCompileProgram(program, len(options), options))
+        if nvrtc.nvrtcCompileProgram(program, len(options), options)[0].value:
+            (size,) = _done(nvrtc.nvrtcGetProgramLogSize(program))
+            log = bytes(size)
+            _done(nvrtc.nvrtcGetProgramLog(program, log))
+            raise RuntimeError(f"NVRTC: {log.decode().strip(chr(0)).partition(chr(10))[0]}")
         (size,) = _done(nvrtc.nvrtcGetCUBINSize(program))
         binary = bytes(size)
         _done(nvrtc.nvrtcGetCUBIN(program, binary))
@@ -179,11 +198,15 @@ def _compiled(capability: tuple[int, int]) -> bytes:
 
 
 def _done(answer: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a call of CUDA's gave.
+    """What a call of CUDA's or NVRTC's gave.
 
-    Raises: RuntimeError where it failed.
+    Raises: RuntimeError where it failed, in the words of torch's own, by which lost devices and full memory are known.
     """
+    from cuda.bindings import driver, nvrtc  # noqa: PLC0415 - only where there is CUDA
+
     status, *found = answer
-    if status.value:
-        raise RuntimeError(f"{type(status).__name__} {status.name}")
-    return tuple(found)
+    if not status.value:
+        return tuple(found)
+    by_driver = isinstance(status, driver.CUresult)
+    _, words = driver.cuGetErrorString(status) if by_driver else nvrtc.nvrtcGetErrorString(status)
+    raise RuntimeError(f"{'CUDA error' if by_driver else 'NVRTC'}: {words.decode()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from renderer.models.ace_step.dit import device_alignment
 from renderer.models.ace_step.protocol.alignment import consensus, warp, warp_all
 from renderer.models.ace_step.protocol.lyric_score import energy_of, score_costs, shares_along
-from renderer.models.kernels.time_warping import WarpedWays, warp_ways
+from renderer.models.kernels.time_warping import WarpedWays, kernel_of, warp_ways
 from tests.models.ace_step.protocol.test_alignment import CASES, attention
 
 CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -79,26 +78,33 @@ def same_ways(costs: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         assert np.array_equal(one.frames, expected.frames)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device")
+def test_where_no_kernel_can_be_had_the_log_tells_why(caplog: pytest.LogCaptureFixture) -> None:
+    assert kernel_of(torch.device("cuda:5")) is None
+    assert "time warping runs on the CPU: " in caplog.text
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_thread_that_launched_nothing_makes_the_kernel() -> None:
-    """As the one that works ahead of the DiT does, in a process of its own, where nothing is loaded yet."""
-    code = """
+@pytest.mark.parametrize("used", [False, True], ids=["first", "behind others"])
+def test_a_thread_that_launched_nothing_makes_the_kernel(used: bool) -> None:
+    """As the one that works ahead of the DiT does; in a process of its own, so that no other test launched before."""
+    code = f"""
 from threading import Thread
 import torch
-from renderer.models.kernels.time_warping import kernel_of, warp_ways
-device, made = torch.device("cuda:0"), []
-costs = torch.rand(2, 5, 9, device=device)
-thread = Thread(target=lambda: made.append(kernel_of(device)))
+from renderer.models.kernels.time_warping import kernel_of, make_kernel, warp_ways
+device, made = torch.device("cuda", torch.cuda.device_count() - 1), []
+costs = torch.rand(2, 5, 9, device=device) if {used} else None
+thread = Thread(target=lambda: made.append(make_kernel(device)))
 thread.start()
 thread.join()
-ways = warp_ways(costs)
-print(made[0] is not None and ways is not None and ways.lengths.tolist())
+assert made == [kernel_of(device)]
+costs = torch.rand(2, 5, 9, device=device)
+print(len(warp_ways(costs).lengths.tolist()))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert done.stderr == ""
-    assert len(json.loads(done.stdout)) == 2
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "2\n")
 
 
 @pytest.mark.parametrize("device", DEVICES)
