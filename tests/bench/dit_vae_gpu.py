@@ -148,7 +148,7 @@ def vae(folder: Path) -> list[dict[str, Any]]:
     assert files is not None
     truth, rows = decoder(files, "float32", "plain"), []
     few = torch.randn((1, 64, 64), device=DEVICE, dtype=torch.bfloat16)
-    for way in DECODERS:
+    for way in [way for way in DECODERS if way != "sliced"]:  # that one is a CPU's
         made = decoder(files, "bfloat16", way)
         for tile in (512, 1024, 2048):
             latents = torch.randn((1, 64, tile), device=DEVICE, dtype=torch.bfloat16)
