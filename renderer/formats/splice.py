@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 22  # few pieces, as of `takes.read_back.CHUNK_FRAMES`
 MOST_READ_BYTES = 1 << 26  # no tags of anyone's are longer: what says it is comes from a stranger
 
 

@@ -124,7 +124,7 @@ class Kernel:
         self, num_blocks: int, num_threads: int, shared: int, tensors: Sequence[Tensor], numbers: Sequence[int]
     ) -> None:
         """Run it in the device's current stream; `shared` is of a block, in bytes."""
-        from cuda.bindings import driver  # noqa: PLC0415 - as `kernel_of`
+        from cuda.bindings import driver  # noqa: PLC0415 - only where there is CUDA
 
         values = (*(tensor.data_ptr() for tensor in tensors), *numbers)
         types = (*[ctypes.c_void_p] * len(tensors), *[ctypes.c_int] * len(numbers))
